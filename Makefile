@@ -1,0 +1,72 @@
+# streamverify: `make` lists what there is. Every target makes the virtual environment that it needs, in .venv.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+# Two targets would install into one environment at once.
+.NOTPARALLEL:
+.PHONY: help demo test test-kafka check venv clean
+
+# Set PYTHON to use another interpreter than the first of these that is new enough.
+PYTHONS := python3.13 python3.12 python3.11 python3
+BIN := .venv/bin
+
+help: ## list the targets
+	@printf 'streamverify verifies Lean 4 proofs from a Kafka topic. The targets:\n\n'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+demo: .venv/.embedded ## verify the bundled proofs, with nothing else installed: under a minute
+	@$(BIN)/streamverify demo
+
+test: .venv/.test ## unit, property and end-to-end tests; needs neither Lean nor Docker nor Java
+	@$(BIN)/python -m pytest
+
+test-kafka: .venv/.test ## the end-to-end tests on a real Apache Kafka (Docker, or Java 17 and Maven)
+	@$(BIN)/python tests/kafka_broker.py
+	@$(BIN)/python -m pytest tests/e2e --kafka
+
+check: .venv/.dev ## what a change must pass besides the tests: format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mypy deploy/kafka/kafka.py
+	$(BIN)/lint-imports
+
+venv: .venv/.dev ## .venv with everything that developing needs
+
+clean: ## remove .venv, Kafka's jars and the caches
+	rm -rf .venv .kafka .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment for all; each stamp says that the extra of its name is installed as pyproject.toml has it now.
+with_dev := .venv/.test .venv/.embedded
+with_test := .venv/.embedded
+.venv/.%: pyproject.toml .venv/.made
+	@echo 'Installing streamverify[$*] into .venv ...'
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input --editable '.[$*]'
+	@touch $@ $(with_$*)
+
+# A half-made environment has no stamp and is made anew; so is one whose Python is gone, or that was made in another
+# folder, whose path is in its commands.
+ifneq ($(shell $(BIN)/python -c pass 2>/dev/null && cat .venv/.made),$(CURDIR))
+.PHONY: .venv/.made
+endif
+.venv/.made:
+	@found=; usable=; \
+	for python in $(or $(PYTHON),$(PYTHONS)); do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	    found=$$python; \
+	    if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then usable=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo 'streamverify needs Python 3.11 or newer; looked for: $(or $(PYTHON),$(PYTHONS)).' >&2; \
+	    echo 'Install it (Debian, Ubuntu: apt-get install python3 python3-venv), or name it: make PYTHON=/path/to/python3' >&2; \
+	    exit 2; \
+	fi; \
+	if [ -z "$$usable" ]; then \
+	    echo "$$found cannot make a virtual environment: its modules venv and ensurepip are not installed." >&2; \
+	    echo 'Install them (Debian, Ubuntu: apt-get install python3-venv) and run make again.' >&2; \
+	    exit 2; \
+	fi; \
+	echo "Making .venv with $$usable ..."; \
+	"$$usable" -m venv --clear .venv
+	@printf '%s\n' '$(CURDIR)' > $@

@@ -1,0 +1,381 @@
+#!/usr/bin/env python3
+"""A real Apache Kafka on this machine, from its jars: for tests and trials where there is no Docker.
+
+    deploy/kafka/kafka.py run [--nodes 1|3] [--dir DIR]
+
+fetches the jars once (with Maven, into `.kafka/` of this checkout), formats and starts one or three nodes
+(KRaft, broker and controller in one) on free loopback ports, waits until they are ready and then prints the
+bootstrap servers as the one line of stdout. SIGTERM, Ctrl-C, the end of the process that started it, and even
+`kill -9` stop every node and remove the data.
+
+With `--control` it reads commands from stdin, one a line, and answers each with a line on stdout, for tests
+in which brokers die: `kill N` (SIGKILL), `stop N` (an orderly end) and `start N`. The end of stdin ends it.
+
+    deploy/kafka/kafka.py fetch
+
+only fetches the jars.
+
+Exit codes: 0 stopped as asked, 2 wrong usage or a missing tool, 4 Kafka did not start or ended by itself.
+
+Needs Python 3.11, Java 17 and, the first time, Maven; Linux. Uses the standard library alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import fcntl
+import os
+import random
+import shutil
+import signal
+import socket
+import string
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from jars import HERE, LINES_SHOWN, KafkaError, fetch_jars, find_java, say
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Iterator
+
+CACHE = HERE.parent.parent / ".kafka"
+JVM_FLAGS = ("-Xmx384m", "-XX:TieredStopAtLevel=1")
+READY_LINE = "Kafka Server started"
+READY_TIMEOUT = 120.0
+STOP_TIMEOUT = 30.0
+# Below the range from which Linux takes the ports of outgoing connections: no client can sit on the port of a
+# node that is down for a moment.
+PORTS = range(20_000, 32_000)
+
+
+def answer(line: str) -> None:
+    """Tell the program that reads stdout."""
+    print(line, flush=True)  # noqa: T201 - this is a command
+
+
+# --- folders, and who cleans them up ------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[IO[str]]:
+    """Hold the lock file `path`; BlockingIOError where another process has it and `wait` is off."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield file
+
+
+def nodes_in(folder: Path) -> list[int]:
+    """The pids of the Java processes whose working directory is below `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if folder in (process / "cwd").readlink().parents and b"\0kafka." in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
+def clean_up(folder: Path) -> None:
+    """Kill the nodes that run in `folder`, and remove it."""
+    while nodes := nodes_in(folder):
+        for pid in nodes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(runs: Path) -> None:
+    """Clean up after runs whose process and guard were both killed; those still going hold their lock."""
+    for lock in runs.glob("*/lock"):
+        with contextlib.suppress(BlockingIOError), locked(lock, wait=False):
+            clean_up(lock.parent)
+
+
+@contextlib.contextmanager
+def guarded(folder: Path) -> Iterator[None]:
+    """Whatever ends this process, SIGKILL included, `clean_up(folder)` follows.
+
+    A second process waits for the end of a pipe that only this process holds open.
+    """
+    guard = subprocess.Popen(
+        [sys.executable, __file__, "guard", str(folder)], stdin=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        if guard.stdin is not None:
+            guard.stdin.close()
+        guard.wait()
+
+
+def guard(folder: Path) -> None:
+    """The guard's whole life."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sys.stdin.read()
+    clean_up(folder)
+
+
+@contextlib.asynccontextmanager
+async def workplace(wanted: Path | None) -> AsyncIterator[tuple[Path, Path]]:
+    """The folder with the jars, and an empty one for this run that is gone afterwards."""
+    runs = CACHE / "run"
+    with contextlib.ExitStack() as stack:
+        with locked(CACHE / "lock"):
+            jars = await fetch_jars(CACHE)
+            sweep(runs)
+            folder = new_folder(wanted, runs)
+            stack.enter_context(locked(folder / "lock"))
+        stack.enter_context(guarded(folder))
+        yield jars, folder
+
+
+def new_folder(wanted: Path | None, runs: Path) -> Path:
+    """Make the run's folder; refuse one with files, because it will be removed."""
+    if wanted is None:
+        runs.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=runs))
+    wanted.mkdir(parents=True, exist_ok=True)
+    if any(wanted.iterdir()):
+        raise KafkaError(f"--dir {wanted} is not empty, and would be removed at the end: name a new folder", 2)
+    return wanted.resolve()
+
+
+# --- nodes --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Node:
+    """One broker and controller: its folder, its ports, its process."""
+
+    number: int
+    folder: Path
+    port: int
+    controller_port: int
+    java: tuple[str, ...]
+    """The command line up to the main class."""
+    process: asyncio.subprocess.Process | None = field(default=None, init=False)
+
+    @property
+    def log(self) -> Path:
+        """What the node prints."""
+        return self.folder / "server.log"
+
+    def configure(self, nodes: list[Node]) -> None:
+        """Write the node's server.properties."""
+        template = string.Template((HERE / "server.properties").read_text())
+        text = template.substitute(
+            node=self.number,
+            port=self.port,
+            controller_port=self.controller_port,
+            voters=",".join(f"{node.number}@127.0.0.1:{node.controller_port}" for node in nodes),
+            replicas=len(nodes),
+            in_sync=len(nodes) // 2 + 1,
+        )
+        self.folder.mkdir()
+        (self.folder / "server.properties").write_text(text)
+
+    async def run_java(self, *command: str) -> asyncio.subprocess.Process:
+        """Start a main class of Kafka in the node's folder, its output in the node's log."""
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *self.java,
+                *command,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    async def format(self, cluster_id: str) -> None:
+        """Make the node's data folder a part of the cluster."""
+        tool = await self.run_java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", "server.properties")
+        if await tool.wait():
+            raise self.failure("could not be formatted")
+
+    async def start(self) -> None:
+        """Start the node and wait until it serves."""
+        begin = self.log.stat().st_size
+        self.process = await self.run_java("kafka.Kafka", "server.properties")
+        deadline = time.monotonic() + READY_TIMEOUT
+        while READY_LINE not in self.log_since(begin):
+            if self.process.returncode is not None:
+                raise self.failure(f"ended with status {self.process.returncode} before it was ready")
+            if time.monotonic() > deadline:
+                raise self.failure(f"was not ready within {READY_TIMEOUT:g} s")
+            await asyncio.sleep(0.05)
+
+    async def end(self, number: signal.Signals) -> None:
+        """Send the node a signal and wait for its end."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(number)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    def log_since(self, begin: int) -> str:
+        """What the node printed after byte `begin` of its log."""
+        with self.log.open("rb") as log:
+            log.seek(begin)
+            return log.read().decode(errors="replace")
+
+    def failure(self, what: str) -> KafkaError:
+        """An error with the end of the node's log, which is about to be removed."""
+        tail = "\n".join(self.log_since(0).splitlines()[-LINES_SHOWN:])
+        return KafkaError(f"{tail}\nnode {self.number} {what}; the end of its log is above")
+
+
+def make_nodes(count: int, folder: Path, jars: Path, java: str) -> list[Node]:
+    """`count` nodes, configured."""
+    logging = f"-Dlog4j2.configurationFile={(HERE / 'log4j2.properties').as_uri()}"
+    command = (java, *JVM_FLAGS, logging, "-cp", f"{jars}/*")
+    ports = free_ports(2 * count)
+    nodes = [Node(n, folder / f"node-{n}", ports.pop(), ports.pop(), command) for n in range(1, count + 1)]
+    for node in nodes:
+        node.configure(nodes)
+    return nodes
+
+
+def free_ports(count: int) -> list[int]:
+    """Different loopback ports on which nothing listens."""
+    free = []
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            free.append(port)
+        if len(free) == count:
+            return free
+    raise KafkaError(f"there are no {count} free ports between {PORTS.start} and {PORTS.stop} on 127.0.0.1")
+
+
+def new_cluster_id() -> str:
+    """A random UUID as Kafka writes it; the leading letter keeps it from looking like a flag."""
+    return "K" + base64.urlsafe_b64encode(os.urandom(16)).decode()[1:22]
+
+
+# --- a run --------------------------------------------------------------------------------------------------
+
+
+async def run(count: int, wanted: Path | None, *, control: bool) -> None:
+    """Run `count` nodes until cancelled, or until the end of stdin or of the parent.
+
+    Raises:
+        KafkaError: A tool is missing, or no node runs (any more).
+    """
+    parent = os.getppid()
+    java = find_java()
+    async with workplace(wanted) as (jars, folder):
+        nodes = make_nodes(count, folder, jars, java)
+        cluster_id = new_cluster_id()
+        began = time.monotonic()
+        await asyncio.gather(*(node.format(cluster_id) for node in nodes))
+        await asyncio.gather(*(node.start() for node in nodes))
+        say(f"{count} node{'s' * (count > 1)} ready in {time.monotonic() - began:.1f} s, data in {folder}")
+        answer(",".join(f"127.0.0.1:{node.port}" for node in nodes))
+        if control:
+            await obey(nodes)
+        else:
+            await watch(nodes, parent)
+
+
+async def fetch() -> None:
+    """Fetch the jars, and no more."""
+    with locked(CACHE / "lock"):
+        await fetch_jars(CACHE)
+
+
+async def watch(nodes: list[Node], parent: int) -> None:
+    """Return when the parent has ended; raise when a node has."""
+    while os.getppid() == parent:
+        for node in nodes:
+            if node.process is None or node.process.returncode is not None:
+                raise node.failure("ended by itself")
+        await asyncio.sleep(0.5)
+
+
+async def obey(nodes: list[Node]) -> None:
+    """Carry out the commands on stdin until its end."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    by_number = {str(node.number): node for node in nodes}
+    while line := (await reader.readline()).decode():
+        verb, _, number = line.strip().partition(" ")
+        node = by_number.get(number)
+        if node is None or verb not in {"kill", "stop", "start"}:
+            answer(f"error: {line.strip()!r} is not kill, stop or start and the number of a node")
+            continue
+        try:
+            await carry_out(verb, node)
+        except KafkaError as error:
+            say(str(error))
+            answer(f"error: {str(error).splitlines()[-1]}")
+        else:
+            answer(f"done {verb} {number}")
+
+
+async def carry_out(verb: str, node: Node) -> None:
+    """One command."""
+    if verb == "kill":
+        await node.end(signal.SIGKILL)
+    elif verb == "stop":
+        await node.end(signal.SIGTERM)
+    elif node.process is None or node.process.returncode is not None:
+        await node.start()
+
+
+def run_until_told(work: Coroutine[None, None, None]) -> int:
+    """Run `work` in an event loop that a signal ends; the exit code."""
+
+    async def main() -> None:
+        running = asyncio.ensure_future(work)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+        await running
+
+    try:
+        asyncio.run(main())
+    except asyncio.CancelledError:
+        say("stopped")
+    except KafkaError as error:
+        say(str(error))
+        return error.code
+    return 0
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    runner = commands.add_parser("run", help="run Kafka in the foreground")
+    runner.add_argument("--nodes", type=int, choices=(1, 3), default=1, help="how many nodes (default 1)")
+    runner.add_argument("--dir", type=Path, help="a new folder for data and logs, removed at the end")
+    runner.add_argument("--control", action="store_true", help="obey commands on stdin, and end with it")
+    commands.add_parser("fetch", help="only fetch the jars")
+    guarding = commands.add_parser("guard")
+    guarding.add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    if arguments.command == "guard":
+        guard(arguments.folder)
+        return 0
+    if arguments.command == "fetch":
+        return run_until_told(fetch())
+    return run_until_told(run(arguments.nodes, arguments.dir, control=arguments.control))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

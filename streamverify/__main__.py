@@ -1,0 +1,5 @@
+"""`python -m streamverify`."""
+
+from streamverify.cli import main
+
+main()

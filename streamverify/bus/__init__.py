@@ -1,0 +1,1 @@
+"""Kafka: consumer, producer, commits, dead letters, topics, the embedded broker. Knows nothing of Lean."""

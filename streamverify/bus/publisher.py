@@ -1,0 +1,223 @@
+"""Publishes results and dead letters: every record is acknowledged by the broker, or the worker ends.
+
+An idempotent producer that one record was refused is of no more use: each later record to that partition fails with
+OutOfOrderSequenceNumber. So a refusal replaces the producer, what was not acknowledged is sent again, and the
+refused record in its smaller form.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    InvalidMessageError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
+
+from streamverify.bus.connection import client_options, connect
+from streamverify.core.errors import BrokerUnavailable, ResultRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamverify.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageError)
+_BATCH_BYTES = 128 * 1024
+_ROOM = 64 * 1024
+"""Bytes of the producer's own limit above the topic's: it is the topic's that decides."""
+_RETRY = 1.0
+_DISPOSE_TIMEOUT = 5.0
+_MAX_REPLACEMENTS = 5
+"""Producers in a row that fail without one acknowledged record before the worker ends."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outgoing:
+    """A record to publish.
+
+    `smaller` makes what is sent where the broker refuses this one for its size, None where nothing can be left out.
+    `on_ack` is called once, when the broker has the record.
+    """
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    on_ack: Callable[[], None]
+    smaller: Callable[[], Outgoing] | None = None
+    timestamp_ms: int | None = None
+
+
+class Publisher:
+    """One producer, one task that feeds it, and the records that are not acknowledged yet."""
+
+    def __init__(self, settings: Settings, *, max_record_bytes: int) -> None:
+        """`max_record_bytes` is the largest `max.message.bytes` of the topics that are written to."""
+        self._settings = settings
+        self._max_record_bytes = max_record_bytes
+        self._unsent: deque[Outgoing] = deque()
+        self._unacknowledged: dict[int, Outgoing] = {}
+        self._sent = 0
+        self._failure: KafkaError | None = None
+        self._refused: set[int] = set()
+        self._replacements = 0
+        self._wake = asyncio.Event()
+        self._open = 0
+        self._all_acknowledged = asyncio.Event()
+        self._all_acknowledged.set()
+
+    async def start(self, patience: float) -> None:
+        """Connect.
+
+        Raises:
+            BrokerUnavailable: No broker answered within `patience` seconds.
+        """
+        self._producer = await connect(self._make, self._settings.bootstrap_servers, patience=patience)
+
+    def _make(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            **client_options(self._settings),
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            max_batch_size=min(_BATCH_BYTES, self._max_record_bytes // 2),
+            max_request_size=self._max_record_bytes + _ROOM,
+        )
+
+    def publish(self, record: Outgoing) -> None:
+        """Send `record` soon, and again until the broker has it."""
+        self._unsent.append(record)
+        self._open += 1
+        self._all_acknowledged.clear()
+        self._wake.set()
+
+    async def flush(self) -> None:
+        """Wait until the broker has everything."""
+        await self._all_acknowledged.wait()
+
+    async def run(self) -> None:
+        """Send until cancelled.
+
+        Raises:
+            ResultRefused: The broker refused a record in its smallest form.
+            BrokerUnavailable: Nothing can be published at all.
+        """
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._failure:
+                await self._replace_producer()
+            while self._unsent and not self._failure:
+                await self._send(self._unsent.popleft())
+
+    async def _send(self, record: Outgoing) -> None:
+        try:
+            future = await self._producer.send(
+                record.topic,
+                record.value,
+                record.key,
+                timestamp_ms=record.timestamp_ms,
+                headers=record.headers,
+            )
+        except MessageSizeTooLargeError:  # the producer's own check: nothing was sent, nothing is broken
+            self._unsent.appendleft(_smaller(record))
+        except KafkaError as error:
+            self._unsent.appendleft(record)
+            # aiokafka calls its own "no room within request_timeout" final: a broker that is gone looks like that.
+            if not (error.retriable or isinstance(error, KafkaTimeoutError)):
+                self._fail(error)
+                return
+            _log.warning("publish_failed", topic=record.topic, error=repr(error), retry_seconds=_RETRY)
+            await asyncio.sleep(_RETRY)
+        else:
+            self._sent += 1
+            self._unacknowledged[self._sent] = record
+            future.add_done_callback(partial(self._settle, self._sent))
+
+    def _settle(self, number: int, future: asyncio.Future[object]) -> None:
+        """The broker has answered. A late word of a producer that was replaced counts only where it is good."""
+        if number not in self._unacknowledged:
+            return
+        error = None if future.cancelled() else future.exception()
+        if error is None and not future.cancelled():
+            self._replacements = 0
+            self._unacknowledged.pop(number).on_ack()
+            self._open -= 1
+            if not self._open:
+                self._all_acknowledged.set()
+            return
+        if isinstance(error, _TOO_LARGE):
+            self._refused.add(number)
+        self._fail(error if isinstance(error, KafkaError) else KafkaError(repr(error)))
+
+    def _fail(self, error: KafkaError) -> None:
+        self._failure = self._failure or error
+        self._wake.set()
+
+    async def _replace_producer(self) -> None:
+        """A new producer, and before anything else all that the old one was not acknowledged."""
+        _log.warning(
+            "producer_replaced",
+            error=repr(self._failure),
+            resent=len(self._unacknowledged),
+            refused=len(self._refused),
+        )
+        self._replacements += 1
+        if self._replacements > _MAX_REPLACEMENTS:
+            raise BrokerUnavailable(f"nothing can be published: {self._failure!r}")
+        await self._dispose()
+        # The old producer's last words have been heard: whatever is left is not with the broker.
+        again = [
+            _smaller(record) if number in self._refused else record for number, record in self._unacknowledged.items()
+        ]
+        self._unacknowledged.clear()
+        self._refused.clear()
+        self._unsent.extendleft(reversed(again))
+        self._failure = None
+        self._producer = await connect(self._make, self._settings.bootstrap_servers, patience=float("inf"))
+        self._wake.set()
+
+    async def _dispose(self) -> None:
+        with suppress(TimeoutError, KafkaError):
+            async with asyncio.timeout(_DISPOSE_TIMEOUT):
+                await self._producer.stop()
+
+    async def close(self) -> None:
+        """Let go of the broker; what is not acknowledged by now may be lost, and will be done again."""
+        await self._dispose()
+
+
+async def _hand_over(producer: AIOKafkaProducer, record: Outgoing) -> asyncio.Future[object]:
+    """Give the record to the producer; the future is the broker's word."""
+    if record.key is None and record.value is None:
+        # A dead letter can be without both, as the original was; Kafka takes that, aiokafka's send() does not.
+        batch = producer.create_batch()
+        batch.append(key=None, value=None, timestamp=record.timestamp_ms, headers=record.headers)
+        partition = min(await producer.partitions_for(record.topic))
+        future: asyncio.Future[object] = await producer.send_batch(batch, record.topic, partition=partition)
+    else:
+        future = await producer.send(
+            record.topic, record.value, record.key, timestamp_ms=record.timestamp_ms, headers=record.headers
+        )
+    return future
+
+
+def _smaller(record: Outgoing) -> Outgoing:
+    if record.smaller is None:
+        key = (record.key or b"").decode(errors="replace")
+        raise ResultRefused(f"the broker refuses a record of {record.topic} at its smallest (key {key[:80]!r})")
+    _log.warning("record_refused", topic=record.topic, bytes=len(record.value or b""))
+    return record.smaller()

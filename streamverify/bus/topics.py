@@ -1,0 +1,181 @@
+"""The topics: made with settings that suit them, described, checked."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from streamverify.bus.connection import PATIENCE, client_options, connect
+from streamverify.core.errors import BrokerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamverify.settings import Settings
+
+FALLBACK_MAX_MESSAGE_BYTES = 1_000_000
+"""Taken where a broker does not tell its topics' settings, as the embedded one."""
+DAY_MS = 24 * 60 * 60 * 1000
+SHORT_RETENTION_MS = 3 * DAY_MS
+"""A backlog may well live this long; what is kept for less may be lost before it is read."""
+_METADATA_TIMEOUT = 5.0
+_METADATA_POLL = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """What `create_topics` makes: partitions, and the settings that are not the broker's defaults."""
+
+    name: str
+    partitions: int
+    replication: int
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as the broker has it; `settings` is None where the broker does not tell."""
+
+    name: str
+    exists: bool
+    partitions: int = 0
+    replication: int = 0
+    settings: Mapping[str, str] | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+
+def plan_topics(
+    settings: Settings, *, partitions: int = 12, replication: int = 1, retention_ms: int = 14 * DAY_MS
+) -> list[TopicPlan]:
+    """The three topics.
+
+    Requests are kept by time. Results are compacted, so that the newest verdict of each custom_id stays for as long
+    as `retention_ms`; the lag leaves followers days to see each one. Dead letters hold a request and what is said of
+    it, so they may be larger than a request.
+    """
+    time = {"retention.ms": str(retention_ms)}
+    results = {
+        "cleanup.policy": "compact,delete",
+        "min.compaction.lag.ms": str(min(3 * DAY_MS, retention_ms)),
+    }
+    return [
+        TopicPlan(settings.request_topic, partitions, replication, time),
+        TopicPlan(settings.result_topic, partitions, replication, time | results),
+        TopicPlan(settings.dlq_topic, 1, replication, time | {"max.message.bytes": str(2 * 1024 * 1024)}),
+    ]
+
+
+async def open_admin(settings: Settings, patience: float = PATIENCE) -> AIOKafkaAdminClient:
+    """A connected admin client; close it.
+
+    Raises:
+        BrokerUnavailable: No broker answers.
+    """
+    return await connect(
+        lambda: AIOKafkaAdminClient(**client_options(settings)), settings.bootstrap_servers, patience=patience
+    )
+
+
+async def create_topics(admin: AIOKafkaAdminClient, plans: list[TopicPlan]) -> dict[str, bool]:
+    """Make the topics that are not there; whether each was made now.
+
+    Raises:
+        BrokerUnavailable: The broker refused to make one (the message says why), or cannot make any.
+    """
+    made = {}
+    for plan in plans:
+        topic = NewTopic(plan.name, plan.partitions, plan.replication, topic_configs=dict(plan.settings))
+        try:
+            made[plan.name] = await _create(admin, topic)
+        except KafkaError as error:
+            raise BrokerUnavailable(f"the broker does not make the topic {plan.name}: {error!r}") from error
+        except AttributeError as error:
+            # aiokafka's way of saying that the cluster names no controller.
+            raise BrokerUnavailable(
+                "this broker cannot be asked to make topics (the embedded one makes them on first use)"
+            ) from error
+    return made
+
+
+async def _create(admin: AIOKafkaAdminClient, topic: NewTopic) -> bool:
+    answer: Any = await admin.create_topics([topic])
+    for _name, code, *rest in answer.topic_errors:
+        error = for_code(code)
+        if error is TopicAlreadyExistsError:
+            return False
+        if code:
+            raise error(*rest)
+    return True
+
+
+async def describe_topics(admin: AIOKafkaAdminClient, names: list[str]) -> list[TopicState]:
+    """Each topic as it is, with what is wrong with it in `warnings`."""
+    existing = set(await admin.list_topics())
+    described = {topic["topic"]: topic for topic in await admin.describe_topics([n for n in names if n in existing])}
+    return [
+        await _state(admin, name, described[name]) if name in described else TopicState(name, exists=False)
+        for name in names
+    ]
+
+
+async def _state(admin: AIOKafkaAdminClient, name: str, described: Mapping[str, Any]) -> TopicState:
+    partitions = described["partitions"]
+    settings = await topic_settings(admin, name)
+    return TopicState(
+        name,
+        exists=True,
+        partitions=len(partitions),
+        replication=min((len(partition["replicas"]) for partition in partitions), default=0),
+        settings=settings,
+        warnings=tuple(_warnings(settings or {})),
+    )
+
+
+def _warnings(settings: Mapping[str, str]) -> list[str]:
+    warnings = []
+    retention = int(settings.get("retention.ms", -1))
+    if "delete" in settings.get("cleanup.policy", "delete") and 0 <= retention < SHORT_RETENTION_MS:
+        warnings.append(
+            f"retention.ms={retention} keeps records for {retention / DAY_MS:.1f} days: "
+            "a backlog that lives longer is lost unread"
+        )
+    return warnings
+
+
+async def topic_settings(admin: AIOKafkaAdminClient, name: str) -> dict[str, str] | None:
+    """The settings of a topic, None where the broker does not tell (the embedded one, or no permission)."""
+    try:
+        async with asyncio.timeout(_METADATA_TIMEOUT):
+            answers: list[Any] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    except (KafkaError, TimeoutError):
+        return None
+    for answer in answers:
+        for code, _message, _kind, _name, entries in answer.resources:
+            if code == 0:
+                return {entry[0]: entry[1] for entry in entries}
+    return None
+
+
+async def require_topics(admin: AIOKafkaAdminClient, settings: Settings) -> None:
+    """See that the topics are there; naming one to a broker that makes topics on first use makes it.
+
+    Raises:
+        BrokerUnavailable: A topic is missing.
+    """
+    names = [settings.request_topic, settings.result_topic, settings.dlq_topic]
+    missing = set(names) - set(await admin.list_topics())
+    give_up = asyncio.get_running_loop().time() + _METADATA_TIMEOUT
+    while missing and asyncio.get_running_loop().time() < give_up:
+        await admin.describe_topics(sorted(missing))
+        await asyncio.sleep(_METADATA_POLL)
+        missing -= set(await admin.list_topics())
+    if missing:
+        raise BrokerUnavailable(
+            f"missing at {settings.bootstrap_servers}: {', '.join(sorted(missing))}; "
+            "make the topics with `streamverify topics create`"
+        )

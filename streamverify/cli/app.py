@@ -1,0 +1,133 @@
+"""The application: its commands, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from streamverify import __version__
+from streamverify.cli import broker, config, demo, doctor, produce, results, schema, topics, verify, worker
+from streamverify.cli.output import epilog, error_line
+from streamverify.core.errors import RefusedRequest, StreamVerifyError, UndecodableRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXIT_CODES = """\
+Exit codes
+  0    done; also a worker that drained after SIGTERM or Ctrl-C
+  1    a proof was rejected (verify)
+  2    wrong usage, a wrong setting, or input that is no request
+  3    a proof is inconclusive or still unanswered (verify)
+  4    no Kafka broker, no topic, or no REPL
+  5    the worker gave itself up; its supervisor starts it anew
+  70   a defect of streamverify
+  130  interrupted by Ctrl-C; a worker: by a second signal, or its drain limit"""
+
+EXAMPLES = """\
+Start here
+  streamverify demo               a broker, a worker and some proofs
+  streamverify doctor             what this machine lacks, and what to do
+  streamverify topics create      on your Kafka
+  streamverify worker             read proofs, write verdicts
+  streamverify verify proof.lean  what Lean says, with the line it means"""
+
+_DEFECT = 70
+
+
+class Group(TyperGroup):
+    """Ends with one clear line and the exit code of the error, never with a traceback of what a user can cause."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        try:
+            return super().invoke(ctx)
+        except StreamVerifyError as error:
+            error_line(str(error))
+            raise typer.Exit(exit_code(error)) from None
+        except BrokenPipeError:
+            _reader_has_enough()
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if type(error).__module__.startswith("typer."):
+                raise  # wrong usage: Typer words and shows it
+            _defect(error)
+
+
+app = typer.Typer(
+    name="streamverify",
+    cls=Group,
+    help="Verify Lean 4 proofs that come in on a Kafka topic, and put a verdict for each on another.",
+    epilog=epilog(EXAMPLES, EXIT_CODES),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(given: bool) -> None:  # noqa: FBT001 - Typer calls it so
+    if given:
+        typer.echo(f"streamverify {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def _add(to: typer.Typer, name: str, command: Callable[..., None], examples: str) -> None:
+    to.command(name, epilog=epilog(examples))(command)
+
+
+_topics = typer.Typer(
+    help="Make the topics, or describe them.",
+    no_args_is_help=True,
+    epilog=epilog(topics.EXAMPLES),
+    rich_markup_mode="rich",
+)
+_add(app, "worker", worker.worker, worker.EXAMPLES)
+_add(app, "produce", produce.produce, produce.EXAMPLES)
+_add(app, "results", results.results, results.EXAMPLES)
+_add(app, "verify", verify.verify, verify.EXAMPLES)
+app.add_typer(_topics, name="topics")
+_add(_topics, "create", topics.create, topics.EXAMPLES)
+_add(_topics, "describe", topics.describe, topics.EXAMPLES)
+_add(app, "broker", broker.broker, broker.EXAMPLES)
+_add(app, "demo", demo.demo, demo.EXAMPLES)
+_add(app, "doctor", doctor.doctor, doctor.EXAMPLES)
+_add(app, "config", config.config, config.EXAMPLES)
+_add(app, "schema", schema.schema, schema.EXAMPLES)
+
+
+def exit_code(error: StreamVerifyError) -> int:
+    """The exit code of an error that ends a command; never 1, which says that Lean rejected a proof."""
+    if error.exit_code != 1:
+        return error.exit_code
+    return 2 if isinstance(error, RefusedRequest | UndecodableRequest) else _DEFECT
+
+
+def _reader_has_enough() -> NoReturn:
+    """End quietly where the program that we are piped into (`head`) has closed its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(0)
+
+
+def _defect(error: Exception) -> NoReturn:
+    traceback.print_exception(error)
+    error_line(f"this is a defect of streamverify, please report it: {type(error).__name__}: {error}")
+    raise typer.Exit(_DEFECT) from None

@@ -1,0 +1,130 @@
+"""Commands of ours as child processes that do not outlive the one that starts them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from streamverify.cli.errors import ChildDied
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+_POLL = 0.05
+_TAIL = 15
+
+
+class Child:
+    """One child process; what it writes to stdout and stderr is kept in files."""
+
+    def __init__(self, name: str, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self._stdout = folder / f"{name}.out"
+        self._stderr = folder / f"{name}.log"
+        argv = [sys.executable, "-m", "streamverify.cli.child", str(os.getpid()), *arguments]
+        with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
+            # A session of its own: Ctrl-C in the terminal is for us to pass on, in the right order.
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=folder,
+                env=dict(environment),
+                start_new_session=True,
+            )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def check(self) -> None:
+        """Complain where it has ended.
+
+        Raises:
+            ChildDied: It has; with its last log lines.
+        """
+        if self.alive:
+            return
+        lines = self._stderr.read_text("utf-8", "replace").splitlines()[-_TAIL:]
+        said = "".join(f"\n  {line}" for line in lines) or " nothing"
+        raise ChildDied(f"the {self.name} ended unexpectedly ({_how(self._process.returncode)}); it said last:{said}")
+
+    def first_line(self, patience: float) -> str:
+        """The first line of its stdout, once it is there.
+
+        Raises:
+            ChildDied: It ended without one, or said nothing for `patience` seconds.
+        """
+        give_up = time.monotonic() + patience
+        while time.monotonic() < give_up:
+            line, end, _ = self._stdout.read_text("utf-8", "replace").partition("\n")
+            if end:
+                return line
+            self.check()
+            time.sleep(_POLL)
+        raise ChildDied(f"the {self.name} did not say within {patience:g} s that it is ready")
+
+    def stop(self, patience: Sequence[float]) -> None:
+        """SIGTERM for each number of seconds in `patience`, waiting so long after it; then SIGKILL."""
+        for seconds in patience:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+                return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+class Children:
+    """Child processes that all end with the context, the one started last first."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], *, patience: Sequence[float] = (8.0, 4.0)) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._patience = patience
+        self._children: list[Child] = []
+
+    def __enter__(self) -> Self:
+        """Start nothing yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop all of them. The time for it is bounded, and meanwhile Ctrl-C is held back."""
+        with _uninterrupted():
+            for child in reversed(self._children):
+                child.stop(self._patience)
+
+    def start(self, name: str, *arguments: str, **variables: str) -> Child:
+        """Start `streamverify ARGUMENT...` with these environment variables besides the common ones."""
+        child = Child(name, arguments, folder=self._folder, environment={**self._environment, **variables})
+        self._children.append(child)
+        return child
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before: list[Any] = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _how(status: int) -> str:
+    return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"

@@ -1,0 +1,188 @@
+"""`streamverify demo`: everything on this machine, for a first look. `make demo` runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import orjson
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from streamverify.cli.children import Child, Children
+from streamverify.cli.output import remark, sigterm_interrupts, stdout
+from streamverify.core.errors import ReplUnavailable
+from streamverify.core.models import Status
+from streamverify.settings import PREFIX, load_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from streamverify.core.models import ProofRequest, ProofResult
+
+EXAMPLES = """\
+Examples
+  streamverify demo                  with Lean where it is installed, else
+                                     with recorded answers
+  streamverify demo --repl replay    with recorded answers in any case
+  make demo                          the same, in a virtual environment"""
+
+_BROKER_PATIENCE = 20.0
+_POLL = 0.1
+_DRAIN = "5"
+
+_WITH_LEAN = (
+    "[bold]Lean[/] is installed here ({where}) and checks the proofs: each verdict below is Lean's own, of now."
+)
+_WITH_RECORDINGS = (
+    "There is [bold]no Lean[/] here, so the replay REPL answers in its place, with what a real Lean said to exactly\n"
+    "these proofs when it was recorded in 2021. Kafka protocol, worker, process pool and delivery are the real\n"
+    "thing; the verdicts are repeated from the recording, nothing is checked now. To have Lean itself:\n"
+    "./setup_lean.sh, then this again."
+)
+_AS_ASKED = "The REPL that was asked for answers: [bold]{where}[/]."
+_ASSURANCE = (
+    "The assurance is [bold]checked[/]: Lean accepted the whole file without error and without sorry. It is not an\n"
+    "audit: axioms and trickery are not looked for."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What verifies in this demo, and what is to be said of it."""
+
+    repl: str
+    words: str
+
+
+def demo(
+    *,
+    repl: Annotated[
+        str, typer.Option(help="What verifies: auto (Lean, else recordings), replay, synthetic, or a command line.")
+    ] = "auto",
+    wait: Annotated[float, typer.Option(min=1.0, help="Seconds to wait for all verdicts.")] = 600.0,
+) -> None:
+    """Start an embedded broker and a worker, send 42 small proofs, show the verdicts, stop everything.
+
+    Needs no Kafka, no Docker and no Lean, and leaves no process behind.
+    """
+    console = stdout()
+    requests = bundled_proofs()
+    choice = asyncio.run(choose(repl))
+    console.print(f"{choice.words}\n{_ASSURANCE}\n")
+    start = time.monotonic()
+    with sigterm_interrupts(), tempfile.TemporaryDirectory(prefix="streamverify-demo-") as folder:
+        try:
+            with Children(Path(folder), child_environment(os.environ, choice.repl)) as children:
+                results = _run(console, children, requests, wait)
+        except KeyboardInterrupt:
+            remark("interrupted; broker and worker have been stopped")
+            raise
+    _summarize(console, results, time.monotonic() - start)
+
+
+def bundled_proofs() -> list[ProofRequest]:
+    """The proofs that come with the package; none needs Mathlib."""
+    from streamverify.core.models import ProofRequest  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.standins.replay import BUNDLED  # noqa: PLC0415 - keeps --help fast
+
+    lines = BUNDLED.read_bytes().splitlines()
+    recorded = [orjson.loads(line) for line in lines if line.strip()]
+    return [ProofRequest(custom_id=each["custom_id"], proof=each["proof"]) for each in recorded]
+
+
+async def choose(repl: str) -> Choice:
+    """Lean where it is installed, else the recordings; anything else as asked for."""
+    from streamverify.lean.launch import find_repl  # noqa: PLC0415 - keeps --help fast
+
+    if repl == "replay":
+        return Choice(repl, _WITH_RECORDINGS.replace("There is [bold]no Lean[/] here, so the", "As asked, the"))
+    if repl != "auto":
+        return Choice(repl, _AS_ASKED.format(where=repl))
+    try:
+        found = await find_repl("auto", load_settings().lean_project)
+    except ReplUnavailable:
+        return Choice("replay", _WITH_RECORDINGS)
+    return Choice("auto", _WITH_LEAN.format(where=found.cwd or found.argv[0]))
+
+
+def child_environment(environment: dict[str, str] | os._Environ[str], repl: str) -> dict[str, str]:
+    """The environment of broker and worker: what is set for a real Kafka must not lead the demo there."""
+    kept = {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
+    for name in ("LEAN_HOME", "LEAN_PROJECT"):
+        if environment.get(PREFIX + name):
+            kept[PREFIX + name] = str(Path(environment[PREFIX + name]).absolute())
+    ours = {"REPL": repl, "REQUIRE": "checked", "HTTP_PORT": "0", "DRAIN_TIMEOUT": _DRAIN}
+    return kept | {PREFIX + name: value for name, value in ours.items()}
+
+
+def _run(console: Console, children: Children, requests: list[ProofRequest], wait: float) -> list[ProofResult]:
+    address = start_broker(children)
+    worker = children.start("worker", "worker", STREAMVERIFY_BOOTSTRAP_SERVERS=address)
+    console.print(f"Broker at {address} (in memory), one worker, {len(requests)} proofs.")
+    return asyncio.run(_verify(console, address, worker, requests, wait))
+
+
+def start_broker(children: Children) -> str:
+    """The bootstrap servers of an embedded broker in a child process.
+
+    Raises:
+        ChildDied: It did not start.
+    """
+    line = children.start("broker", "broker", "--json").first_line(_BROKER_PATIENCE)
+    address: str = orjson.loads(line)["bootstrap_servers"]
+    return address
+
+
+async def _verify(
+    console: Console, address: str, worker: Child, requests: list[ProofRequest], wait: float
+) -> list[ProofResult]:
+    """All results, in the order of the requests, or the worker's last words."""
+    verifying = asyncio.create_task(_collect(console, address, requests, wait))
+    try:
+        while not verifying.done():
+            worker.check()
+            await asyncio.wait({verifying}, timeout=_POLL)
+        return verifying.result()
+    finally:
+        verifying.cancel()
+        await asyncio.gather(verifying, return_exceptions=True)
+
+
+async def _collect(console: Console, address: str, requests: list[ProofRequest], wait: float) -> list[ProofResult]:
+    from streamverify.client import Client  # noqa: PLC0415 - keeps --help fast
+    from streamverify.settings import Settings  # noqa: PLC0415 - keeps --help fast
+
+    # As shipped but for the address: the user's own topics and log-in are not for this broker.
+    settings = Settings.model_construct(bootstrap_servers=address)
+    results: list[ProofResult | None] = [None] * len(requests)
+    with _progress(console) as progress:
+        task = progress.add_task("verified by now", total=len(requests))
+        async with Client(settings) as client, aclosing(client.verify_each(requests, wait)) as answers:
+            async for answer in answers:
+                results[answer.index] = answer.result
+                progress.advance(task)
+    return [result for result in results if result is not None]
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
+
+
+def _summarize(console: Console, results: list[ProofResult], seconds: float) -> None:
+    from streamverify.cli.render import Row, result_table  # noqa: PLC0415 - keeps --help fast
+
+    console.print()
+    console.print(result_table((Row.of(result) for result in results), console.width))
+    counts = ", ".join(f"{sum(result.status is status for result in results)} {status}" for status in Status)
+    kinds = ", ".join(sorted({result.verifier.kind for result in results}))
+    console.print(f"\n[bold]{len(results)} proofs: {counts}.[/] Answered by: {kinds}. {seconds:.1f} s in all.")
+    console.print("Broker and worker have ended. Next: streamverify --help, or README.md.")

@@ -1,0 +1,219 @@
+"""`streamverify doctor`."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from streamverify.cli import machine
+from streamverify.cli.options import EVERYTHING, with_settings
+from streamverify.cli.output import print_json, print_line, printable, stdout
+from streamverify.core.errors import BrokerUnavailable, ReplUnavailable
+from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streamverify.bus.topics import TopicState
+    from streamverify.core.models import Verifier
+
+EXAMPLES = """\
+Examples
+  streamverify doctor
+  streamverify doctor --bootstrap-servers kafka:9092 --json
+  streamverify doctor --repl replay      would a worker run with this setting?
+
+Exit code 0: a worker could run here. 4: something that it needs is missing."""
+
+_LIBRARIES = ("aiokafka", "aiohttp", "orjson", "pydantic", "confluent-kafka")
+_BROKER_PATIENCE = 3.0
+_GIB = 1024**3
+_MATHLIB_BYTES = 4 * _GIB
+_CORE_BYTES = _GIB
+_FILES_PER_SLOT = 8
+_FILES_BESIDES = 256
+_PROCESSES_PER_SLOT = 16
+_PROCESSES_BESIDES = 64
+
+Level = Literal["ok", "warning", "missing"]
+_MARKS: dict[Level, str] = {"ok": "[green]ok     [/]", "warning": "[yellow]warning[/]", "missing": "[red]missing[/]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. `missing` means that no worker could run; `advice` says what to do."""
+
+    name: str
+    level: Level
+    found: str
+    advice: str = ""
+
+
+@with_settings(*EVERYTHING)
+def doctor(
+    *,
+    settings: Settings,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the checks as one line of JSON.")] = False,
+) -> None:
+    """Look at what a worker needs here (Lean, Kafka, cores, memory, limits) and say what to do about what is not."""
+    checks = asyncio.run(examine(settings))
+    able = all(check.level != "missing" for check in checks)
+    if as_json:
+        print_json({"able": able, "checks": [asdict(check) for check in checks]})
+    else:
+        _show(checks)
+        print_line("\nA worker could run here." if able else "\nA worker could not run here yet.")
+    if not able:
+        raise typer.Exit(BrokerUnavailable.exit_code)
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """Every check, in the order in which they are shown."""
+    from streamverify.lean.resources import available_cores  # noqa: PLC0415 - keeps --help fast
+
+    cores = available_cores()
+    slots = cores if settings.slots == "auto" else settings.slots
+    repl, verifier = await _repl(settings)
+    return [
+        python_check(sys.version_info[:3], platform.system()),
+        libraries_check(),
+        *repl,
+        *await _kafka(settings),
+        cores_check(cores, os.cpu_count() or cores, slots),
+        memory_check(machine.memory_bytes(), slots, verifier),
+        files_check(machine.open_files_limit(), slots),
+        processes_check(machine.process_limit(), slots),
+    ]
+
+
+def python_check(version: tuple[int, ...], system: str) -> Check:
+    """Whether this Python is one that we know, on Linux."""
+    found = f"{'.'.join(map(str, version))} on {system}"
+    if system != "Linux":
+        return Check("Python", "warning", found, "limits, sandbox and process control are written for Linux")
+    return Check("Python", "ok", found)
+
+
+def libraries_check() -> Check:
+    """Which versions of the libraries that matter are installed."""
+    return Check("libraries", "ok", ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES))
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+async def _repl(settings: Settings) -> tuple[list[Check], Verifier | None]:
+    from streamverify.lean.launch import find_repl, probe  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        verifier = await probe(await find_repl(settings.repl, settings.lean_project))
+    except ReplUnavailable as error:
+        return [Check("REPL", "missing", f"none with the setting repl = {settings.repl}", str(error))], None
+    return repl_checks(verifier), verifier
+
+
+def repl_checks(verifier: Verifier) -> list[Check]:
+    """What the REPL says of itself."""
+    if verifier.kind != "lean":
+        advice = "its verdicts are not Lean's; ./setup_lean.sh installs Lean"
+        return [Check("REPL", "warning", f"the {verifier.kind} REPL answers", advice)]
+    mathlib = verifier.mathlib_version
+    return [
+        Check("REPL", "ok", f"answers (version {verifier.repl_version or 'unknown'})"),
+        Check("Lean", "ok", f"version {verifier.lean_version or 'unknown'}"),
+        Check("Mathlib", "ok", f"version {mathlib}")
+        if mathlib
+        else Check("Mathlib", "warning", "not found", "proofs that import it are inconclusive; ./setup_lean.sh has it"),
+    ]
+
+
+async def _kafka(settings: Settings) -> list[Check]:
+    from streamverify.bus.topics import describe_topics, open_admin  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        admin = await open_admin(settings, patience=_BROKER_PATIENCE)
+    except BrokerUnavailable as error:
+        return [Check("Kafka", "missing", f"no broker at {settings.bootstrap_servers}", str(error))]
+    try:
+        states = await describe_topics(admin, [settings.request_topic, settings.result_topic, settings.dlq_topic])
+    finally:
+        await admin.close()
+    return [Check("Kafka", "ok", f"answers at {settings.bootstrap_servers}"), *map(topic_check, states)]
+
+
+def topic_check(state: TopicState) -> Check:
+    """Whether a topic is there, and what about it may lose proofs."""
+    name = f"topic {state.name}"
+    if not state.exists:
+        advice = "streamverify topics create (a broker that makes topics itself makes it on first use)"
+        return Check(name, "missing", "not there", advice)
+    found = f"{state.partitions} partitions, replication {state.replication}"
+    return Check(name, "warning" if state.warnings else "ok", found, "; ".join(state.warnings))
+
+
+def cores_check(cores: int, of: int, slots: int) -> Check:
+    """How many REPLs would run at once."""
+    found = f"{cores} of {of} may be used (affinity and cgroup quota), {slots} REPL slots"
+    if slots > cores:
+        return Check(
+            "cores", "warning", found, "more slots than cores: proofs take longer and may time out; --slots auto"
+        )
+    return Check("cores", "ok", found)
+
+
+def memory_check(size: int | None, slots: int, verifier: Verifier | None) -> Check:
+    """Whether each REPL would have the memory that Lean needs."""
+    if size is None:
+        return Check("memory", "warning", "could not be read")
+    found = f"{size / _GIB:.1f} GiB, {size / _GIB / slots:.1f} GiB for each slot"
+    needed = _needed_bytes(verifier)
+    if size / slots < needed:
+        fitting = max(1, int(size / needed))
+        advice = f"plan {needed / _GIB:g} GiB a slot; with this much memory use --slots {fitting}"
+        return Check("memory", "warning", found, advice)
+    return Check("memory", "ok", found)
+
+
+def _needed_bytes(verifier: Verifier | None) -> int:
+    if verifier is None or verifier.kind != "lean":
+        return 0
+    return _MATHLIB_BYTES if verifier.mathlib_version else _CORE_BYTES
+
+
+def files_check(limit: int | None, slots: int) -> Check:
+    """Whether the pool's pipes and Kafka's connections fit."""
+    needed = _FILES_BESIDES + slots * _FILES_PER_SLOT
+    found = "open files: no limit" if limit is None else f"open files: {limit}"
+    if limit is not None and limit < needed:
+        return Check("limits", "warning", found, f"{needed} are needed for {slots} slots: ulimit -n {needed}")
+    return Check("limits", "ok", found)
+
+
+def processes_check(limit: int | None, slots: int) -> Check:
+    """Whether REPLs and their threads fit."""
+    needed = _PROCESSES_BESIDES + slots * _PROCESSES_PER_SLOT
+    found = "processes: no limit" if limit is None else f"processes: {limit}"
+    if limit is not None and limit < needed:
+        advice = f"about {needed} are needed for {slots} slots: ulimit -u, or the container's pids limit"
+        return Check("limits", "warning", found, advice)
+    return Check("limits", "ok", found)
+
+
+def _show(checks: Iterable[Check]) -> None:
+    console = stdout()
+    for check in checks:
+        console.print(f"{_MARKS[check.level]}  [bold]{escape(check.name)}[/]: {escape(printable(check.found))}")
+        for line in printable(check.advice).splitlines():
+            console.print(f"         {escape(line)}", soft_wrap=True)

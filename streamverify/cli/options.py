@@ -1,0 +1,90 @@
+"""Flags for settings, generated from `Settings`: every setting is a flag under its own name."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic_core import PydanticUndefined
+from rich.markup import escape
+
+from streamverify.settings import PREFIX, Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONNECTION = (
+    "bootstrap_servers",
+    "security_protocol",
+    "sasl_mechanism",
+    "sasl_username",
+    "sasl_password",
+    "ssl_cafile",
+)
+"""The settings of everything that talks to Kafka."""
+REQUESTS = (*CONNECTION, "request_topic")
+RESULTS = (*CONNECTION, "result_topic")
+BOTH = (*CONNECTION, "request_topic", "result_topic")
+EVERYTHING = tuple(Settings.model_fields)
+
+_PANEL = "Settings (flag over environment over streamverify.toml)"
+
+
+def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the flags of these settings, and `--config`; it gets the result as its argument `settings`.
+
+    The flags' values go to `load_settings` as text: a wrong one is worded there, as that of a variable is.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True).parameters.values()
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            flags = {name: given.pop(name) for name in names}
+            command(settings=load_settings(given.pop("config"), **flags), **given)
+
+        parameters = [
+            *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own if parameter.name != "settings"),
+            _config_flag(),
+            *(_flag(name) for name in names),
+        ]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def flag_of(name: str) -> str:
+    """The flag of a setting."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _config_flag() -> inspect.Parameter:
+    option = typer.Option(
+        "--config",
+        metavar="FILE",
+        rich_help_panel=_PANEL,
+        help=escape("Settings file (TOML); default: streamverify.toml where there is one. [env: STREAMVERIFY_CONFIG]"),
+    )
+    return _parameter("config", Annotated[Path | None, option])
+
+
+def _flag(name: str) -> inspect.Parameter:
+    field = Settings.model_fields[name]
+    default = "" if field.default in {None, PydanticUndefined} else f", default: {field.default}"
+    option = typer.Option(
+        flag_of(name),
+        metavar="VALUE",
+        rich_help_panel=_PANEL,
+        help=escape(f"{field.description} [env: {PREFIX}{name.upper()}{default}]"),
+    )
+    return _parameter(name, Annotated[str | None, option])
+
+
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

@@ -1,0 +1,113 @@
+"""What every command prints with: streams, JSON, texts of strangers made safe for a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamverify.core.models import ProofResult
+
+STATUS_STYLES = {"verified": "green", "rejected": "red", "inconclusive": "yellow"}
+_PLAIN_WIDTH = 120
+
+
+def stdout() -> Console:
+    """The console for what was asked for. Without a terminal: no escape codes, and a width that fits a log."""
+    return _console(sys.stdout)
+
+
+def stderr() -> Console:
+    """The console for progress and remarks."""
+    return _console(sys.stderr)
+
+
+def _console(stream: Any) -> Console:
+    width = None if stream.isatty() else _PLAIN_WIDTH
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+
+
+def error_line(text: str) -> None:
+    """Say on stderr what went wrong: a line for each line of `text`, not wrapped, so that it can be searched for."""
+    console = stderr()
+    for line in text.splitlines():
+        console.print(f"[bold red]error:[/] {escape(printable(line))}", soft_wrap=True)
+
+
+def remark(text: str, label: str = "note", style: str = "yellow") -> None:
+    """Say something on stderr that is no failure."""
+    stderr().print(f"[{style}]{label}:[/] {escape(printable(text))}", soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on one line of stdout, at once."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode("utf-8") + "\n")
+    sys.stdout.flush()
+
+
+def print_result(result: ProofResult) -> None:
+    """One result as it stands on the topic, as one line of JSON."""
+    from streamverify.core.codec import encode_result  # noqa: PLC0415 - keeps --help fast
+
+    # Not pydantic's own JSON: that stops at the depth of an honest infotree.
+    print_line(encode_result(result, limit=sys.maxsize, overhead=0).value.decode("utf-8"))
+
+
+def print_line(text: str) -> None:
+    """One line of stdout, as it is, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def printable(text: str) -> str:
+    """Text from outside without what would steer a terminal or reorder what is seen; line breaks and tabs stay."""
+    return "".join(char if char in "\n\t" or not _steers(char) else _picture(char) for char in text)
+
+
+def _steers(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cs"} or unicodedata.bidirectional(char) in {
+        "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI",
+    }  # fmt: skip
+
+
+def _picture(char: str) -> str:
+    return chr(0x2400 + ord(char)) if ord(char) < 0x20 else "\N{REPLACEMENT CHARACTER}"  # noqa: PLR2004 - C0 controls
+
+
+def one_line(text: str, width: int) -> str:
+    """The first line of a text that is not blank, cut to `width` characters."""
+    first = next((line.strip() for line in printable(text).split("\n") if line.strip()), "")
+    return first if len(first) <= width else first[: width - 1] + "…"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 proof`, `2 proofs`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def epilog(*blocks: str) -> str:
+    """Blocks of preformatted help; Typer keeps the line breaks of a paragraph that starts with a backspace."""
+    return "\n\n".join("\b\n" + escape(block) for block in blocks)
+
+
+@contextlib.contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does: through every `finally`."""
+
+    def interrupt(_number: int, _frame: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

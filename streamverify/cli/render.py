@@ -1,0 +1,155 @@
+"""Verdicts for people: Lean's messages with the source line they mean, and tables. Prints nothing itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from streamverify.cli.output import STATUS_STYLES, one_line, printable
+from streamverify.core.models import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from streamverify.core.models import Message, ProofResult
+
+_SEVERITY_STYLES = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
+_TAB = "    "
+_LONGEST = 100
+"""Code points of a source line that are shown."""
+_LEAD = 40
+"""Code points kept before the place that is meant, where a line is cut."""
+_MESSAGE = 300
+_LONGEST_ID = 32
+_HEADS = ("id", "status", "reason", "message", "seconds")
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a table shows of a result. Keeps no answer of Lean: there may be very many rows."""
+
+    custom_id: str
+    status: str
+    reason: str
+    message: str
+    seconds: float
+
+    @classmethod
+    def of(cls, result: ProofResult) -> Row:
+        """The row of a result."""
+        return cls(
+            custom_id=result.custom_id,
+            status=str(result.status),
+            reason=str(result.reason),
+            message=first_message(result),
+            seconds=result.timings.run,
+        )
+
+
+def first_message(result: ProofResult) -> str:
+    """One line: Lean's first error, else its first message, else the worker's sentence."""
+    messages = result.response.messages if result.response else []
+    errors = [message for message in messages if message["severity"] == "error"]
+    for message in (*errors, *messages):
+        return one_line(message["data"], _MESSAGE)
+    return one_line(result.error or "", _MESSAGE)
+
+
+def result_table(rows: Iterable[Row], width: int) -> Table:
+    """The table of `results` and of the demo, of at most `width` columns: ids and messages are cut to fit."""
+    cells = [_cells(row) for row in rows]
+    for row in cells:
+        row[0].truncate(_LONGEST_ID, overflow="ellipsis")
+    fixed = [max((text.cell_len for text in column), default=0) for column in zip(*cells, strict=True)] or [0] * 5
+    taken = sum(max(size, len(head)) for size, head in zip(fixed, _HEADS, strict=True) if head != "message")
+    for row in cells:
+        row[3].truncate(max(len("message"), width - taken - len(_GAP) * (len(_HEADS) - 1)), overflow="ellipsis")
+    table = Table(*_HEADS, box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
+    table.columns[-1].justify = "right"
+    for row in cells:
+        table.add_row(*row)
+    return table
+
+
+def _cells(row: Row) -> list[Text]:
+    return [
+        Text(printable(row.custom_id)),
+        Text(row.status, style=STATUS_STYLES.get(row.status, "")),
+        Text(printable(row.reason)),
+        Text(row.message),
+        Text(f"{row.seconds:.3f}"),
+    ]
+
+
+def report(result: ProofResult, proof: str) -> Iterator[Text]:
+    """A verdict and everything Lean said, each message with its source line; `proof` is the file as sent."""
+    yield headline(result)
+    lines = proof.split("\n")
+    messages = result.response.messages if result.response else []
+    for message in messages:
+        yield from _message(message, result.custom_id, lines)
+    if result.error and not any(message["severity"] == "error" for message in messages):
+        yield Text(f"  {printable(result.error)}")
+    if result.truncated:
+        yield Text(f"  left out, because the topic takes no larger results: {', '.join(result.truncated)}", "dim")
+
+
+def headline(result: ProofResult) -> Text:
+    """`rejected (lean_error)  file.lean  0.52 s`."""
+    text = Text(str(result.status), style=f"bold {STATUS_STYLES.get(str(result.status), '')}".strip())
+    if result.reason != Reason.OK:
+        text.append(f" ({printable(str(result.reason))})", style="not bold")
+    text.append(f"  {printable(result.custom_id)}", style="not bold default")
+    text.append(f"  {result.timings.run:.2f} s", style="not bold dim default")
+    return text
+
+
+def _message(message: Message, name: str, lines: list[str]) -> Iterator[Text]:
+    pos = message["pos"]
+    text = Text(f"{printable(name)}:{pos['line']}:{pos['column']}: ")
+    text.append(f"{message['severity']}: ", style=_SEVERITY_STYLES.get(message["severity"], ""))
+    text.append(printable(message["data"].rstrip("\n")))
+    yield text
+    if not 1 <= pos["line"] <= len(lines):
+        return
+    line = lines[pos["line"] - 1].rstrip("\r")
+    end = message.get("endPos") or pos
+    last = end["column"] if end["line"] == pos["line"] else len(line)
+    source, marks = excerpt(line, pos["column"], last)
+    number = str(pos["line"])
+    yield Text(f"{number:>5} | ", style="dim").append(source, style="not dim")
+    yield Text(f"{'':>5} | ", style="dim").append(marks, style="not dim bold")
+
+
+def excerpt(line: str, start: int, end: int) -> tuple[str, str]:
+    """A source line and the carets for the line below it, both as a terminal shows them.
+
+    Args:
+        line: As in the file.
+        start: Where it begins, in code points from 0.
+        end: One past where it ends; one caret where that is not after `start`.
+    """
+    start = min(start, len(line))
+    end = min(max(end, start), len(line))
+    first, last = _window(len(line), start)
+    cut = "…" if first else ""
+    shown = cut + _shown(line[first:last]) + ("…" if last < len(line) else "")
+    before = cell_len(cut + _shown(line[first:start]))
+    width = cell_len(_shown(line[start : min(end, last)]))
+    return shown, " " * before + "^" * max(1, width)
+
+
+def _window(length: int, start: int) -> tuple[int, int]:
+    if length <= _LONGEST:
+        return 0, length
+    first = max(0, min(start - _LEAD, length - _LONGEST))
+    return first, first + _LONGEST
+
+
+def _shown(text: str) -> str:
+    return printable(text).replace("\t", _TAB)

@@ -1,0 +1,72 @@
+"""`streamverify schema`."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from typing import Annotated
+
+import typer
+
+from streamverify.cli.errors import InputError
+from streamverify.cli.output import print_line
+
+EXAMPLES = """\
+Examples
+  streamverify schema                        all, one after the other
+  streamverify schema proof-request > request.json
+  streamverify schema --write schemas        a file for each"""
+
+_SUFFIX = ".schema.json"
+
+
+def schema(
+    *,
+    message: Annotated[
+        str | None, typer.Argument(metavar="[MESSAGE]", help="proof-request, proof-result or dead-letter.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="DIR", help="Write a file for each message into this folder.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of the messages on the topics, or write it to files."""
+    from streamverify.core.schemas import schema_files  # noqa: PLC0415 - keeps --help fast
+
+    files = choose(schema_files(), message)
+    if write is not None:
+        write_files(files, write)
+        return
+    for text in files.values():
+        print_line(text.rstrip("\n"))
+
+
+def choose(files: dict[str, str], message: str | None) -> dict[str, str]:
+    """The schema of the message, or all.
+
+    Raises:
+        InputError: There is no such message.
+    """
+    if message is None:
+        return files
+    name = f"{message}{_SUFFIX}"
+    if name not in files:
+        known = ", ".join(file.removesuffix(_SUFFIX) for file in files)
+        raise InputError(f"there is no message {message!r}: {known}")
+    return {name: files[name]}
+
+
+def write_files(files: dict[str, str], folder: Path) -> None:
+    """Write those that differ from what is there, and say which.
+
+    Raises:
+        InputError: The folder cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            file = folder / name
+            current = file.exists() and file.read_text("utf-8") == text
+            if not current:
+                file.write_text(text, "utf-8")
+            print_line(f"{'current' if current else 'written'} {file}")
+    except OSError as error:
+        raise InputError(f"{error.filename}: {error.strerror}") from None

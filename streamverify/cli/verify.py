@@ -1,0 +1,148 @@
+"""`streamverify verify`."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from streamverify.cli.errors import InputError
+from streamverify.cli.options import BOTH, with_settings
+from streamverify.cli.output import error_line, plural, print_line, print_result, remark, stderr, stdout
+from streamverify.core.models import Status
+from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streamverify.core.models import ProofRequest, ProofResult
+
+EXAMPLES = """\
+Examples
+  streamverify verify proof.lean
+  streamverify verify Proofs/ --wait 600
+  echo 'theorem t : 1 + 1 = 2 := rfl' | streamverify verify -
+  streamverify verify proofs.jsonl --json      in the order of the input
+
+Exit code 0: all verified. 1: a proof was rejected. 3: none was rejected, but
+one is inconclusive or has no answer yet. 2: all were verified, but some of
+the input was no request. A worker must be running, anywhere that reads the
+same topic."""
+
+_NO_LEAN = {
+    "replay": "the replay REPL answered, from recordings of a real Lean; nothing was checked now",
+    "synthetic": "the synthetic REPL answered, which checks nothing: these are no verdicts of Lean",
+}
+
+
+@with_settings(*BOTH, "max_proof_bytes")
+def verify(  # noqa: PLR0913 - each is a flag
+    *,
+    settings: Settings,
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help=".lean files, JSONL, folders; - is stdin.")],
+    timeout: Annotated[float | None, typer.Option(help="Seconds that Lean may run on each proof.")] = None,
+    require: Annotated[
+        Literal["checked", "audited"] | None, typer.Option(help="The assurance that makes a proof verified.")
+    ] = None,
+    wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for all verdicts.")] = 300.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each result as a line of JSON.")] = False,
+) -> None:
+    """Have proofs verified by a running worker and show what Lean says, with the source line it means."""
+    requests, unusable = _read(settings, files, timeout, require)
+    statuses = asyncio.run(_verify(settings, requests, wait, as_json=as_json))
+    code = exit_code(statuses, expected=len(requests))
+    raise typer.Exit(2 if unusable and code == 0 else code)
+
+
+def exit_code(statuses: Iterable[Status], *, expected: int) -> int:
+    """1 where a proof was rejected, else 3 where not all were verified, else 0."""
+    seen = list(statuses)
+    if Status.REJECTED in seen:
+        return 1
+    return 0 if seen.count(Status.VERIFIED) == expected else 3
+
+
+def _read(
+    settings: Settings, files: list[str], timeout: float | None, require: Literal["checked", "audited"] | None
+) -> tuple[list[ProofRequest], int]:
+    """The requests, and how many items were unusable (and reported)."""
+    from streamverify.cli.inputs import Inputs, Overrides  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
+
+    limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
+    items = list(Inputs.find(files, limits, Overrides(timeout, require)).read())
+    unusable = [item for item in items if item.request is None]
+    for item in unusable:
+        remark(f"{item.where}: {item.error}", label="unusable", style="red")
+    requests = [item.request for item in items if item.request is not None]
+    if not requests:
+        raise InputError("there is no proof to verify in what was given")
+    return requests, len(unusable)
+
+
+async def _verify(settings: Settings, requests: list[ProofRequest], wait: float, *, as_json: bool) -> list[Status]:
+    from streamverify.client import Client, Unanswered  # noqa: PLC0415 - keeps --help fast
+
+    printer = Printer(requests, as_json=as_json)
+    waiting = stderr().status("")
+    try:
+        async with Client(settings) as client, aclosing(client.verify_each(requests, wait)) as answers:
+            with waiting:
+                waiting.update(f"waiting for {plural(len(requests), 'verdict')}")
+                async for answer in answers:
+                    # The spinner is on the line that is about to be printed.
+                    waiting.stop()
+                    printer.add(answer.index, answer.result)
+                    waiting.update(f"waiting for {plural(len(requests) - len(printer.statuses), 'verdict')}")
+                    waiting.start()
+    except Unanswered as error:
+        printer.rest()
+        error_line(str(error))
+    printer.close()
+    return printer.statuses
+
+
+class Printer:
+    """Prints results in the order of the requests, each as soon as those before it are out."""
+
+    def __init__(self, requests: list[ProofRequest], *, as_json: bool) -> None:
+        self.statuses: list[Status] = []
+        self._requests = requests
+        self._as_json = as_json
+        self._early: dict[int, ProofResult] = {}
+        self._next = 0
+        self._kinds: set[str] = set()
+        self._console = stdout()
+
+    def add(self, index: int, result: ProofResult) -> None:
+        """Take the answer to the `index`-th request."""
+        self.statuses.append(result.status)
+        self._kinds.add(result.verifier.kind)
+        self._early[index] = result
+        while self._next in self._early:
+            self._print(self._next, self._early.pop(self._next))
+            self._next += 1
+
+    def rest(self) -> None:
+        """Print what waits for an answer that does not come."""
+        for index in sorted(self._early):
+            self._print(index, self._early.pop(index))
+
+    def close(self) -> None:
+        """Say what the verdicts are worth, and how many there are."""
+        for kind in sorted(self._kinds & _NO_LEAN.keys()):
+            remark(_NO_LEAN[kind])
+        if not self._as_json and len(self._requests) > 1:
+            counts = ", ".join(f"{self.statuses.count(status):,} {status}" for status in Status)
+            print_line(f"{plural(len(self._requests), 'proof')}: {counts}")
+
+    def _print(self, index: int, result: ProofResult) -> None:
+        from streamverify.cli.render import report  # noqa: PLC0415 - keeps --help fast
+
+        if self._as_json:
+            print_result(result)
+            return
+        for line in report(result, self._requests[index].proof):
+            self._console.print(line, soft_wrap=True)

@@ -1,0 +1,38 @@
+"""`streamverify worker`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from streamverify.cli.options import EVERYTHING, with_settings
+from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
+
+EXAMPLES = """\
+Examples
+  streamverify worker             with the Lean that setup_lean.sh installed
+  streamverify worker --bootstrap-servers kafka:9092 --slots 8
+  streamverify worker --repl replay     no Lean: answers from recordings
+  streamverify worker --repl "lake env repl" --lean-project ~/project
+
+Start as many as you like: Kafka shares the partitions out among the workers
+of a group (--group-id). Give each a --group-instance-id that it keeps over
+restarts: the others then need not wait when one goes.
+
+SIGTERM or Ctrl-C drains: what runs is finished and committed. A second
+signal forces the end."""
+
+
+@with_settings(*EVERYTHING)
+def worker(*, settings: Settings) -> None:
+    """Read proofs from the request topic, have Lean check them, write a verdict for each to the result topic.
+
+    Nothing is lost and nothing is stuck: a proof is committed after its verdict is on the topic, whatever crashes
+    in between. It runs until it is told to stop.
+    """
+    from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
+    from streamverify.worker.lifecycle import run_worker  # noqa: PLC0415 - keeps --help fast
+
+    configure(settings.log_level, settings.log_format)
+    raise typer.Exit(asyncio.run(run_worker(settings)))

@@ -1,0 +1,66 @@
+"""From a request to the record that carries it, and what is known once the broker has it. Does no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamverify.core.codec import encode_request
+from streamverify.core.errors import HeaderError, InvalidRequest
+from streamverify.core.header import parse_header
+
+if TYPE_CHECKING:
+    from streamverify.core.models import ProofRequest
+
+REQUEST_ID = "streamverify-request-id"
+"""The Kafka header by which the client knows the answer to its own request: workers copy it to the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One request, encoded."""
+
+    custom_id: str
+    request_id: str
+    key: bytes | None
+    value: bytes
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The record's Kafka headers."""
+        return [(REQUEST_ID, self.request_id.encode("ascii"))]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The broker has the request. `timestamp` is the record's, in milliseconds since the epoch."""
+
+    custom_id: str
+    request_id: str
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+
+
+def prepare(request: ProofRequest, request_id: str) -> Outgoing:
+    """Encode a request.
+
+    Raises:
+        InvalidRequest: It holds what JSON in UTF-8 cannot (half of a surrogate pair).
+    """
+    try:
+        value = encode_request(request)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"the request {request.custom_id!r} cannot be written as JSON: {error}", custom_id=request.custom_id
+        ) from None
+    return Outgoing(request.custom_id, request_id, _key(request.proof), value)
+
+
+def _key(proof: str) -> bytes | None:
+    """The header's fingerprint; a header that is not Lean has none, and is the worker's to answer."""
+    try:
+        return parse_header(proof).fingerprint.encode("ascii")
+    except HeaderError:
+        return None

@@ -1,0 +1,113 @@
+"""Reading the topic of verdicts: every partition, no consumer group, positions set by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from streamverify.bus.connection import client_options, connect
+from streamverify.core.errors import BrokerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import Any, Self
+
+    from aiokafka import TopicPartition
+
+    from streamverify.settings import Settings
+
+_FETCH_WAIT_MS = 50
+"""Apache Kafka answers a waiting fetch as soon as there is a record; the embedded broker only when this is over."""
+
+
+class ResultReader:
+    """A reader of the given partitions. It joins no group and commits nothing; others are not disturbed."""
+
+    def __init__(self, settings: Settings, partitions: Sequence[TopicPartition]) -> None:
+        self._settings = settings
+        self._partitions = list(partitions)
+        self._consumer: AIOKafkaConsumer
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        self._consumer = await connect(self._make, self._settings.bootstrap_servers)
+        # Paused until the positions are set: aiokafka would fetch from some of its own, and wait for that first.
+        self._consumer.assign(self._partitions)
+        self._consumer.pause(*self._partitions)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        await self._consumer.stop()
+
+    async def ends(self) -> dict[TopicPartition, int]:
+        """The offset that the next record of each partition will have."""
+        try:
+            return dict(await self._consumer.end_offsets(self._partitions))
+        except KafkaError as error:
+            raise self._lost(error) from error
+
+    async def start_at_end(self) -> None:
+        """Read only what is produced from now on."""
+        self._read_from(await self.ends())
+
+    async def start_at(self, since: int) -> None:
+        """Read what was produced at `since` (milliseconds since the epoch) or later, as far as the broker can tell."""
+        try:
+            first = await self._consumer.beginning_offsets(self._partitions)
+            found = await self._consumer.offsets_for_times(dict.fromkeys(self._partitions, since))
+            oldest = await self._consumer.offsets_for_times(dict.fromkeys(self._partitions, 0))
+        except KafkaError as error:
+            raise self._lost(error) from error
+        ends = await self.ends()
+        for partition in self._partitions:
+            if found[partition] is not None:
+                first[partition] = found[partition].offset
+            elif oldest[partition] is not None:
+                first[partition] = ends[partition]
+            # Else the partition is empty, or the broker (the embedded one) cannot look up times: from its beginning.
+        self._read_from(first)
+
+    async def read(self, timeout: float) -> list[Any]:
+        """The next records, of any partition; empty where none came within `timeout` seconds."""
+        try:
+            batches = await self._consumer.getmany(timeout_ms=max(1, int(timeout * 1000)))
+        except KafkaError as error:
+            raise self._lost(error) from error
+        return [record for records in batches.values() for record in records]
+
+    async def reached(self, ends: dict[TopicPartition, int]) -> bool:
+        """Whether everything below `ends` was read, or is no longer there."""
+        for partition, end in ends.items():
+            # The position, not the last record's offset: compaction and transactions leave holes at the end.
+            if await self._consumer.position(partition) < end:
+                return False
+        return True
+
+    def _make(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            **client_options(self._settings),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+        )
+
+    def _read_from(self, offsets: dict[TopicPartition, int]) -> None:
+        for partition, offset in offsets.items():
+            self._consumer.seek(partition, offset)
+        self._consumer.resume(*self._partitions)
+
+    def _lost(self, error: KafkaError) -> BrokerUnavailable:
+        return BrokerUnavailable(
+            f"the topic {self._settings.result_topic} cannot be read from {self._settings.bootstrap_servers}: {error!r}"
+        )

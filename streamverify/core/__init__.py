@@ -1,0 +1,1 @@
+"""The pure part: messages, headers, offsets, decisions. No I/O, no clock, no Kafka."""

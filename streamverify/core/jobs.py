@@ -1,0 +1,28 @@
+"""A proof on its way through the worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamverify.core.header import Header
+    from streamverify.core.models import ProofRequest, Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """One request that is to be run.
+
+    `assignment` numbers the assignment of partitions in which the record was delivered: what finishes after that
+    assignment has ended completes no offset. `received` is in monotonic seconds.
+    """
+
+    request: ProofRequest
+    header: Header
+    source: Source
+    headers: Sequence[tuple[str, bytes | None]]
+    assignment: int
+    received: float

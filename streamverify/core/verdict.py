@@ -1,0 +1,23 @@
+"""What was found out about one proof, before it is put into a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from streamverify.core.models import Reason, Response, Timings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one job. `timings.queued` and `timings.total` are filled in by who knows them."""
+
+    reason: Reason
+    error: str | None = None
+    response: Response | None = None
+    truncated: Sequence[str] = ()
+    timings: Timings = field(default_factory=Timings)
+    attempts: int = 1

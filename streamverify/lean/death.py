@@ -1,0 +1,87 @@
+"""What the death of a REPL was: its exit status, its signal and the last of stderr classify it. Pure.
+
+The rules are those of DESIGN.md section 6. Where two readings are possible the inconclusive one is taken: a proof is
+blamed only for an exit that nothing but the proof can have caused.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from enum import Enum
+
+_SIGNAL_BASE = 128
+_LAST_SIGNAL = 64
+_PANIC_STATUS = 1
+_MEMORY_PANIC = b"INTERNAL PANIC: out of memory"
+_OTHER_PANIC = b"INTERNAL PANIC"
+_MEMORY_ABORT = b"std::bad_alloc"
+_LINE_LENGTH = 200
+
+
+class Cause(Enum):
+    """What a death says about the proof that was running."""
+
+    CRASH = "crash"
+    """Lean crashed, as a runaway recursion makes it."""
+    MEMORY = "memory"
+    """The machine or the process ran out of memory."""
+    EXIT = "exit"
+    """The process ended of itself: while importing a fault of ours, after it the proof's own doing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A process that ended without being told to."""
+
+    cause: Cause
+    sentence: str
+
+
+def classify(returncode: int, stderr: bytes, *, wrapped: bool) -> Death:
+    """Classify the death of a process that we did not kill.
+
+    Args:
+        returncode: As `subprocess` gives it: the exit status, or minus the number of the signal.
+        stderr: The last of what it wrote there during this proof.
+        wrapped: Whether the executable may be a wrapper, which reports its child's signal n as status 128 + n.
+    """
+    number = _signal(returncode, wrapped=wrapped)
+    cause = _cause(returncode, number, stderr)
+    ended = f"was ended by {_signal_name(number)}" if number else f"ended with exit status {returncode}"
+    last = _last_line(stderr)
+    return Death(cause, f"The REPL {ended}" + (f": {last}" if last else "."))
+
+
+def _signal(returncode: int, *, wrapped: bool) -> int | None:
+    if returncode < 0:
+        return -returncode
+    number = returncode - _SIGNAL_BASE
+    return number if wrapped and 1 <= number <= _LAST_SIGNAL else None
+
+
+def _cause(returncode: int, number: int | None, stderr: bytes) -> Cause:
+    if number == signal.SIGKILL or (number == signal.SIGABRT and _MEMORY_ABORT in stderr):
+        return Cause.MEMORY
+    if number is not None:
+        # Not only SIGSEGV and SIGABRT: SIGBUS is a truncated .olean, SIGTERM somebody else's doing.
+        return Cause.CRASH
+    if returncode == _PANIC_STATUS and _MEMORY_PANIC in stderr:
+        return Cause.MEMORY
+    if returncode == _PANIC_STATUS and _OTHER_PANIC in stderr:
+        return Cause.CRASH
+    return Cause.EXIT
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _last_line(stderr: bytes) -> str:
+    """The last line that says something, cut."""
+    lines = stderr[-4 * _LINE_LENGTH :].decode("utf-8", "replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return last if len(last) <= _LINE_LENGTH else last[: _LINE_LENGTH - 1] + "…"

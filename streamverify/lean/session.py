@@ -1,0 +1,140 @@
+"""One REPL process and the conversation with it: a command goes out, one answer comes back, in time.
+
+The channel is not trusted: bytes that nobody asked for end the session, as everything does that leaves it unclear
+which answer belongs to which command. What the answers mean is `verify`'s business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from streamverify.lean.death import classify
+from streamverify.lean.failures import (
+    AnswerTooLarge,
+    ChannelBroken,
+    Died,
+    Overslept,
+    ReplFailure,
+    TimedOut,
+)
+from streamverify.lean.process import ReplProcess
+from streamverify.lean.protocol import AnswerSplitter
+
+if TYPE_CHECKING:
+    from streamverify.lean.command import ReplCommand
+
+LATE = 1.0
+"""Seconds after which a time-out that fires is none: this process itself was stopped, or its loop was held up."""
+
+
+class ReplSession:
+    """A running REPL. Once something went wrong, `failure` says what, and the process is dead or about to be."""
+
+    def __init__(self, command: ReplCommand, *, max_answer_bytes: int) -> None:
+        """Start the process.
+
+        Raises:
+            StartFailed: The system cannot start the executable.
+        """
+        self.failure: ReplFailure | None = None
+        self._wrapped = command.wrapped
+        self._max_answer_bytes = max_answer_bytes
+        self._loop = asyncio.get_running_loop()
+        self._splitter = AnswerSplitter()
+        self._waiter: asyncio.Future[bytes] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._process = ReplProcess(
+            command, on_output=self._on_output, on_hang_up=self._on_hang_up, on_exit=self._on_exit
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process, which is also its group and its session."""
+        return self._process.pid
+
+    @property
+    def stderr(self) -> bytes:
+        """The last of stderr since `forget_stderr`."""
+        return self._process.stderr
+
+    def forget_stderr(self) -> None:
+        """A new proof begins."""
+        self._process.forget_stderr()
+
+    async def ask(self, command: bytes, timeout: float) -> bytes:
+        """Send one command and return its answer, undecoded. One caller at a time.
+
+        Args:
+            command: As `protocol` encodes it.
+            timeout: Seconds from now.
+
+        Raises:
+            ReplFailure: What went wrong, now or since the last answer. The process is killed.
+        """
+        if self.failure is None and self._process.sending:
+            self._end(ChannelBroken("The REPL answered before it had read the whole command."))
+        if self.failure is not None:
+            raise self.failure
+        self._waiter = self._loop.create_future()
+        self._deadline = time.monotonic() + timeout
+        self._timer = self._loop.call_later(timeout, self._on_time_out)
+        self._process.write(command)
+        try:
+            return await self._waiter
+        finally:
+            self._timer.cancel()
+            self._waiter = None
+
+    def kill(self) -> None:
+        """Kill the process group at once; `closed` waits until it is reaped. May be called again."""
+        if self.failure is None:
+            self.failure = ChannelBroken("The REPL was killed.")
+        self._process.kill()
+
+    async def closed(self) -> None:
+        """Wait until the process is dead and reaped."""
+        await self._process.gone()
+
+    def _on_output(self, chunk: bytes) -> None:
+        answers = self._splitter.feed(chunk)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            size = len(answers[0]) if answers else self._splitter.pending
+            if size > self._max_answer_bytes:
+                self._end(AnswerTooLarge(f"Lean's answer is larger than {self._max_answer_bytes} bytes."))
+                return
+            if not answers:
+                return
+            waiter.set_result(answers.pop(0))
+        if answers or not self._splitter.clean:
+            self._end(ChannelBroken("Something was written to the answer channel that nobody had asked for."))
+
+    def _on_hang_up(self) -> None:
+        self._end(ChannelBroken("The REPL closed its input or its output."))
+
+    def _on_exit(self, returncode: int) -> None:
+        self._end(Died(classify(returncode, self._process.stderr, wrapped=self._wrapped)))
+
+    def _on_time_out(self) -> None:
+        late = time.monotonic() - self._deadline
+        if late < 0:
+            # A loop may keep a coarser clock than ours.
+            self._timer = self._loop.call_later(-late, self._on_time_out)
+            return
+        self._process.drain()
+        if self._waiter is None or self._waiter.done():
+            return
+        if late > LATE:
+            self._end(Overslept("The worker itself was stopped while Lean ran."))
+        else:
+            self._end(TimedOut("Lean did not answer in time."))
+
+    def _end(self, failure: ReplFailure) -> None:
+        if self.failure is None:
+            self.failure = failure
+        self._process.kill()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(failure)

@@ -1,0 +1,131 @@
+"""The steps of one proof in a running REPL: import the header, run the body, check that the channel held.
+
+Each step sends one command and reads its answer. What a failure leads to is `tries`' business.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamverify.lean.failures import ChannelBroken, NoRecording, Refused, Silent, TimedOut
+from streamverify.lean.protocol import (
+    NO_RECORDING,
+    decode_answer,
+    encode_check,
+    encode_command,
+    is_nonce,
+    read_response,
+)
+
+if TYPE_CHECKING:
+    from streamverify.core.header import Header
+    from streamverify.core.models import ProofRequest, Response
+    from streamverify.lean.protocol import Answer
+    from streamverify.lean.session import ReplSession
+
+CHECK_TIMEOUT = 10.0
+"""Seconds for the answer to a command of our own, which takes Lean less than a millisecond."""
+
+_KNOWN_EVERYWHERE = "#check Nat"
+"""Known wherever anything was imported; unknown in the empty environment that a failed import leaves."""
+
+
+class ImportRejected(Exception):  # noqa: N818 - named for what Lean did, like the other outcomes
+    """Lean could not import the header; `texts` are its messages, none where the REPL drops them."""
+
+    def __init__(self, texts: tuple[str, ...]) -> None:
+        super().__init__(*texts)
+        self.texts = texts
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked of Lean for one proof. `timeout` is in seconds, from when the body is handed over."""
+
+    body: str
+    timeout: float
+    request: ProofRequest
+    extras: bool
+
+
+async def import_header(session: ReplSession, header: Header, *, timeout: float, ask_lean: bool) -> int:
+    """Import the header as one command and return the number of its environment.
+
+    Args:
+        session: A fresh one.
+        header: A blank one gets an environment from the empty command.
+        timeout: Seconds for the import.
+        ask_lean: Also ask whether the environment is that of an import at all: the REPL of 2025 and 2026 answers a
+            failed one with an empty environment and without a word.
+
+    Raises:
+        ImportRejected: With Lean's messages.
+        ReplFailure: Whatever else.
+    """
+    answer = decode_answer(await session.ask(encode_command(header.canonical), timeout))
+    response = _response(answer, 0.0)
+    errors = tuple(each["data"] for each in response.messages if each["severity"] == "error")
+    if errors:
+        raise ImportRejected(errors)
+    env = response.env or 0
+    if ask_lean and not await _has_imports(session, env):
+        raise ImportRejected(())
+    await check_channel(session, env)
+    return env
+
+
+async def _has_imports(session: ReplSession, env: int) -> bool:
+    answer = decode_answer(await _ask_own(session, encode_command(_KNOWN_EVERYWHERE, env=env)))
+    if answer.refusal is not None:
+        return True
+    return all(each["severity"] != "error" for each in read_response(answer, 0.0).messages)
+
+
+async def run_body(session: ReplSession, env: int, wanted: Wanted) -> Response:
+    """Run the body in the header's environment; `time` of the response is how long Lean took.
+
+    Raises:
+        ReplFailure: There is no answer, or none that can be believed.
+    """
+    request = wanted.request
+    command = encode_command(
+        wanted.body,
+        env=env,
+        infotree=request.infotree_type if wanted.extras else None,
+        all_tactics=request.all_tactics and wanted.extras,
+    )
+    begun = time.monotonic()
+    raw = await session.ask(command, wanted.timeout)
+    seconds = time.monotonic() - begun
+    return _response(decode_answer(raw), seconds)
+
+
+def _response(answer: Answer, seconds: float) -> Response:
+    if answer.refusal is None:
+        return read_response(answer, seconds)
+    if answer.refusal == NO_RECORDING:
+        raise NoRecording("The replay REPL has no recording of this proof.")
+    raise Refused(f"The REPL refused the command: {answer.refusal}")
+
+
+async def check_channel(session: ReplSession, env: int) -> None:
+    """Ask for a word that nobody can know before it is asked for, in the header's environment.
+
+    Raises:
+        ChannelBroken: Another answer came: what was read before may be forged too.
+        Silent: None came.
+    """
+    nonce = secrets.token_hex(16)
+    answer = decode_answer(await _ask_own(session, encode_check(nonce, env)))
+    if not is_nonce(answer, nonce):
+        raise ChannelBroken("The REPL's answers got out of step with what it was asked.")
+
+
+async def _ask_own(session: ReplSession, command: bytes) -> bytes:
+    try:
+        return await session.ask(command, CHECK_TIMEOUT)
+    except TimedOut as error:
+        raise Silent("The REPL answered the proof and then fell silent.") from error

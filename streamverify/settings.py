@@ -1,0 +1,252 @@
+"""The settings of every command: environment, an optional TOML file, command-line flags over both.
+
+Each field is the environment variable `STREAMVERIFY_<NAME>`, the flag `--<name>` and a key of `streamverify.toml`.
+What a later version will read is listed in `NOT_YET` and refused, so that nobody believes in a setting that does
+nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import structlog
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from streamverify.core.errors import SettingsError
+
+PREFIX = "STREAMVERIFY_"
+DEFAULT_FILE = Path("streamverify.toml")
+
+NOT_YET = frozenset(
+    {
+        "ingest_topic",
+        "prewarm",
+        "headers_per_repl",
+        "patience",
+        "quantum",
+        "memory_per_repl",
+        "max_deliveries",
+        "sandbox",
+        "sandbox_read",
+        "require_min",
+        "log_dir",
+    }
+)
+"""Names that are taken and do nothing yet."""
+
+_OTHERS = frozenset({"config", "lean_home"})
+"""Variables with our prefix that are no settings: the file's path; where `setup_lean.sh` installs."""
+
+_named_file: ContextVar[Path | None] = ContextVar("settings file named on the command line", default=None)
+
+_log = structlog.get_logger(__name__)
+
+Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """The effective settings. Made by `load_settings`, which words the errors."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    bootstrap_servers: Annotated[
+        str, Field(min_length=1, description="Kafka brokers, host:port, separated by commas.")
+    ] = "localhost:9092"
+    security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        Field(description="How to talk to the brokers."),
+    ] = "PLAINTEXT"
+    sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], Field(description="How to log in to the brokers.")
+    ] = "PLAIN"
+    sasl_username: Annotated[str | None, Field(description="The user to log in as.")] = None
+    sasl_password: Annotated[SecretStr | None, Field(description="Its password.")] = None
+    ssl_cafile: Annotated[Path | None, Field(description="Certificates to trust (PEM); default: the system's.")] = None
+    group_id: Annotated[str, Field(min_length=1, description="The workers' consumer group.")] = "streamverify"
+    group_instance_id: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z0-9._-]{1,249}$",
+            description="Static membership: a name that this worker keeps over restarts, unique in the group.",
+        ),
+    ] = None
+    request_topic: Annotated[Topic, Field(description="Topic of the proofs.")] = "lean.proofs"
+    result_topic: Annotated[Topic, Field(description="Topic of the verdicts, keyed by custom_id.")] = "lean.results"
+    dlq_topic: Annotated[Topic, Field(description="Topic of what cannot be answered.")] = "lean.proofs.dlq"
+    repl: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="What verifies: auto (made by setup_lean.sh), replay[:FILE], synthetic, or a command line.",
+        ),
+    ] = "auto"
+    lean_project: Annotated[
+        Path | None,
+        Field(description="The Lean project whose `lake env` a REPL given as a command line gets."),
+    ] = None
+    slots: Annotated[
+        Literal["auto"] | Annotated[int, Field(ge=1, le=4096)],
+        Field(description="REPL processes at once; auto: the cores that this container may use."),
+    ] = "auto"
+    default_timeout: Annotated[Seconds, Field(description="Seconds Lean may run where a request names none.")] = 60.0
+    max_timeout: Annotated[
+        Seconds, Field(description="The longest time-out in seconds that a request may ask for.")
+    ] = 600.0
+    import_timeout: Annotated[Seconds, Field(description="Seconds that importing a header may take.")] = 300.0
+    max_proof_bytes: Annotated[
+        int, Field(ge=1, description="The largest proof (with its statement), in bytes of UTF-8.")
+    ] = 512 * 1024
+    session_timeout_ms: Annotated[
+        int,
+        Field(ge=6_000, le=1_800_000, description="Milliseconds after which the group gives up a silent worker."),
+    ] = 45_000
+    drain_timeout: Annotated[Seconds, Field(description="Seconds that running proofs get to finish after SIGTERM.")] = (
+        60.0
+    )
+    require: Annotated[
+        Literal["checked", "audited"],
+        Field(description="The assurance that makes a proof verified where its request names none."),
+    ] = "checked"
+    http_port: Annotated[
+        int, Field(ge=0, le=65_535, description="Port of /live and /ready; 0: a free one, logged.")
+    ] = 9464
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged.")] = "info"
+    log_format: Annotated[Literal["text", "json"], Field(description="How it is logged.")] = "text"
+
+    @field_validator("require")
+    @classmethod
+    def _audit_comes_later(cls, value: str) -> str:
+        if value == "audited":
+            raise ValueError("audited is not available in this version; use checked")
+        return value
+
+    @field_validator("lean_project", "ssl_cafile")
+    @classmethod
+    def _path_exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and not (value.is_dir() if info.field_name == "lean_project" else value.is_file()):
+            raise ValueError(f"there is no such {'folder' if info.field_name == 'lean_project' else 'file'}: {value}")
+        return value
+
+    @field_validator("max_timeout")
+    @classmethod
+    def _max_above_default(cls, value: float, info: ValidationInfo) -> float:
+        default = info.data.get("default_timeout", 0.0)
+        if value < default:
+            raise ValueError(f"must not be below default_timeout ({default:g})")
+        return value
+
+    @field_validator("dlq_topic")
+    @classmethod
+    def _topics_differ(cls, value: str, info: ValidationInfo) -> str:
+        names = [info.data.get("request_topic"), info.data.get("result_topic"), value]
+        if len(set(names)) < len(names):
+            raise ValueError("request_topic, result_topic and dlq_topic must be three different topics")
+        return value
+
+    @model_validator(mode="after")
+    def _login_is_complete(self) -> Settings:
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
+            raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username and sasl_password")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over environment over file; no .env files: they surprise in containers."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _settings_file())
+
+
+def load_settings(config_file: Path | None = None, **flags: Any) -> Settings:
+    """The effective settings; `flags` that are None count as not given.
+
+    Args:
+        config_file: A TOML file; default: `$STREAMVERIFY_CONFIG`, else `streamverify.toml` where there is one.
+        flags: Values from the command line, by field name.
+
+    Raises:
+        SettingsError: A setting is wrong; one line for each, naming it.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    token = _named_file.set(config_file)
+    try:
+        _check_names(given)
+        return Settings(**given)
+    except ValidationError as error:
+        lines = dict.fromkeys(_explain(item) for item in error.errors())
+        raise SettingsError("\n".join(lines)) from None
+    finally:
+        _named_file.reset(token)
+
+
+def _settings_file() -> Path | None:
+    named = _named_file.get() or os.environ.get(f"{PREFIX}CONFIG")
+    if named:
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+
+
+def _check_names(given: dict[str, Any]) -> None:
+    in_file = _names_in_file()
+    in_environment = {
+        name.removeprefix(PREFIX).lower() for name, value in os.environ.items() if name.startswith(PREFIX) and value
+    }
+    for name in sorted((in_environment | in_file | given.keys()) & NOT_YET):
+        raise SettingsError(f"{_name(name)} is not available in this version yet; remove it")
+    for name in sorted(in_file - Settings.model_fields.keys()):
+        raise SettingsError(f"{_settings_file()}: there is no setting `{name}`{_nearest(name)}")
+    for name in sorted(in_environment - Settings.model_fields.keys() - _OTHERS):
+        if not name.startswith("test_"):
+            _log.warning("unknown_setting", name=f"{PREFIX}{name.upper()}", hint=_nearest(name).strip("; ") or None)
+
+
+def _names_in_file() -> set[str]:
+    file = _settings_file()
+    if file is None:
+        return set()
+    try:
+        return set(tomllib.loads(file.read_text("utf-8")))
+    except OSError as error:
+        raise SettingsError(f"the settings file {file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {file} is not TOML: {error}") from None
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    return f"; did you mean `{near[0]}`?" if near else ""
+
+
+def _name(field: str) -> str:
+    return f"{PREFIX}{field.upper()} (--{field.replace('_', '-')})"
+
+
+def _explain(error: Any) -> str:
+    """One line for one of pydantic's errors, without its jargon."""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    field = str(error["loc"][0])
+    if field == "slots":
+        message = "must be auto or a whole number from 1 to 4096"
+    message = message.removeprefix("Input ")
+    value = error["input"]
+    shown = "" if isinstance(value, dict) or "password" in field else f", not {str(value)[:80]!r}"
+    return f"{_name(field)}: {message}{shown}"

@@ -1,0 +1,59 @@
+"""`/live` and `/ready` over HTTP, for whoever supervises the worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiohttp import web
+
+from streamverify.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_log = structlog.get_logger(__name__)
+
+
+class HealthServer:
+    """Answers `/live` with 200 while the event loop turns, `/ready` with 200 while `ready()` says so, else 503."""
+
+    def __init__(self, port: int, *, ready: Callable[[], bool], status: Callable[[], Mapping[str, Any]]) -> None:
+        """`status` is shown by `/ready`; `port` 0 takes a free one, which is logged."""
+        self._port = port
+        self._ready = ready
+        self._status = status
+        app = web.Application()
+        app.router.add_get("/live", self._answer_live)
+        app.router.add_get("/ready", self._answer_ready)
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def start(self) -> int:
+        """Listen, and return the port.
+
+        Raises:
+            SettingsError: The port is taken.
+        """
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, port=self._port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise SettingsError(
+                f"STREAMVERIFY_HTTP_PORT (--http-port): cannot listen on port {self._port} ({error.strerror}); "
+                "0 takes a free one"
+            ) from None
+        port: int = self._runner.addresses[0][1]
+        _log.info("http_listening", port=port, paths="/live /ready")
+        return port
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self._runner.cleanup()
+
+    async def _answer_live(self, _request: web.Request) -> web.Response:
+        return web.json_response({"live": True})
+
+    async def _answer_ready(self, _request: web.Request) -> web.Response:
+        ready = self._ready()
+        return web.json_response({"ready": ready, **self._status()}, status=200 if ready else 503)

@@ -1,0 +1,117 @@
+"""What becomes of a delivered record: a job, an answer at once, or a dead letter.
+
+The order of the reasons is that of the wire format: invalid_request, too_large, expired, header_error; then what
+needs Lean. Pure: the clock's readings are passed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from streamverify.core.codec import RequestLimits, decode_request
+from streamverify.core.errors import HeaderError, RefusedRequest, RequestTooLarge, UndecodableRequest
+from streamverify.core.header import parse_header
+from streamverify.core.jobs import Job
+from streamverify.core.models import Message, ProofRequest, Reason, Response, Source
+from streamverify.core.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A record of the request topic, free of Kafka's types. `received` is in monotonic seconds."""
+
+    source: Source
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    assignment: int
+    received: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who gets an answer, and what of the request goes back with it."""
+
+    custom_id: str
+    metadata: dict[str, Any] | None
+    proof: str | None
+    source: Source
+    headers: Sequence[tuple[str, bytes | None]]
+
+    @classmethod
+    def of(cls, job: Job) -> Asker:
+        """The one who sent this job."""
+        request = job.request
+        return cls(request.custom_id, request.metadata, request.proof, job.source, job.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A verdict that needs no Lean."""
+
+    asker: Asker
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswerable:
+    """Nobody can be answered: this goes to the dead letters."""
+
+    error: UndecodableRequest
+
+
+def take_in(delivery: Delivery, limits: RequestLimits, now: datetime) -> Job | Answer | Unanswerable:
+    """Decide what a delivered record becomes. `now` is the wall clock's time, with its zone."""
+    try:
+        request = decode_request(delivery.value, limits=limits)
+    except UndecodableRequest as error:
+        return Unanswerable(error)
+    except RefusedRequest as error:
+        return _refuse(delivery, error)
+    return _prepare(delivery, request, now)
+
+
+def _prepare(delivery: Delivery, request: ProofRequest, now: datetime) -> Job | Answer:
+    asker = Asker(request.custom_id, request.metadata, request.proof, delivery.source, delivery.headers)
+    verdict = _expired(request, now) or _unsupported(request)
+    if verdict is not None:
+        return Answer(asker, verdict)
+    try:
+        header = parse_header(request.proof)
+    except HeaderError as error:
+        return Answer(asker, _bad_header(error))
+    return Job(request, header, delivery.source, delivery.headers, delivery.assignment, delivery.received)
+
+
+def _expired(request: ProofRequest, now: datetime) -> Verdict | None:
+    if request.deadline is None or now <= request.deadline:
+        return None
+    return Verdict(Reason.EXPIRED, f"the deadline {request.deadline.isoformat()} passed before the proof was started")
+
+
+def _unsupported(request: ProofRequest) -> Verdict | None:
+    """What the audit will answer; until it is there, nothing may look as if it had been."""
+    if request.statement is not None:
+        what = "a statement to compare with"
+    elif request.require == "audited":
+        what = "require=audited"
+    else:
+        return None
+    return Verdict(Reason.UNSUPPORTED, f"{what} is not supported by this version; nothing was run")
+
+
+def _refuse(delivery: Delivery, error: RefusedRequest) -> Answer:
+    reason = Reason.TOO_LARGE if isinstance(error, RequestTooLarge) else Reason.INVALID_REQUEST
+    asker = Asker(error.custom_id, error.metadata, None, delivery.source, delivery.headers)
+    return Answer(asker, Verdict(reason, str(error)))
+
+
+def _bad_header(error: HeaderError) -> Verdict:
+    message = Message(severity="error", pos={"line": error.line, "column": error.column}, endPos=None, data=str(error))
+    response = Response.model_construct(messages=[message])
+    return Verdict(Reason.HEADER_ERROR, f"line {error.line}, column {error.column}: {error}", response)

@@ -1,0 +1,233 @@
+"""A worker's life: start, run, drain, end; the exit code says which way it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING
+
+import structlog
+
+from streamverify.bus.connection import PATIENCE
+from streamverify.bus.consumer import RequestConsumer
+from streamverify.bus.publisher import Publisher
+from streamverify.bus.topics import FALLBACK_MAX_MESSAGE_BYTES, open_admin, require_topics, topic_settings
+from streamverify.core.codec import RequestLimits
+from streamverify.core.errors import StreamVerifyError
+from streamverify.lean.launch import find_repl, probe
+from streamverify.lean.pool import Pool, PoolLimits
+from streamverify.lean.resources import available_cores
+from streamverify.worker.answers import Answerer, worker_name
+from streamverify.worker.health import HealthServer
+from streamverify.worker.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from streamverify.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+EXIT_DONE = 0
+EXIT_CUT_SHORT = 130
+_RETRY = 1.0
+_LEAVE_TIMEOUT = 2.0
+"""Seconds that leaving the group gets at least, however much of the drain's time is used up."""
+
+
+class Signals:
+    """SIGTERM and SIGINT: the first asks for a drain, the second ends the worker at once."""
+
+    def __init__(self) -> None:
+        self.drain = asyncio.Event()
+        self.force = asyncio.Event()
+
+    def listen(self) -> None:
+        """Take the signals over from Python."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._received, signal.Signals(number).name)
+
+    def _received(self, name: str) -> None:
+        if self.drain.is_set():
+            _log.warning("forced", signal=name)
+            self.force.set()
+        else:
+            _log.info("signal", signal=name, hint="finishing what runs; a second signal ends at once")
+            self.drain.set()
+
+
+async def run_worker(settings: Settings) -> int:
+    """Serve the request topic until a signal; the exit code.
+
+    Raises:
+        ReplUnavailable: There is no REPL, or it does not answer.
+        BrokerUnavailable: There is no broker, or a topic is missing.
+        ResultRefused: The broker takes no result any more.
+        WorkerStuck: Fetching fails for good.
+    """
+    signals = Signals()
+    signals.listen()
+    async with AsyncExitStack() as stack:
+        worker = Worker(settings, signals)
+        stack.push_async_callback(worker.close)
+        if not await _unless(signals.drain, worker.start()):
+            return EXIT_DONE
+        return await worker.run()
+
+
+async def _unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+    """Do `work` unless the event comes first; whether it was done."""
+    task, stopped = asyncio.create_task(work), asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            return False
+        await task
+        return True
+    finally:
+        stopped.cancel()
+        task.cancel()
+        with suppress(asyncio.CancelledError, StreamVerifyError):
+            await task
+
+
+class Worker:
+    """The parts of a worker, in the order in which they start and end."""
+
+    def __init__(self, settings: Settings, signals: Signals) -> None:
+        self._settings = settings
+        self._signals = signals
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Find the REPL and the broker, and join the group."""
+        settings = self._settings
+        command = await find_repl(settings.repl, settings.lean_project)
+        verifier = await probe(command)
+        sizes = await self._topic_sizes()
+        slots = available_cores() if settings.slots == "auto" else settings.slots
+        self._pool = Pool(command, slots=slots, limits=_pool_limits(settings))
+        self._stack.push_async_callback(self._pool.close)
+        self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
+        await self._publisher.start(PATIENCE)
+        self._stack.push_async_callback(self._publisher.close)
+        answerer = Answerer(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
+        limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
+        service = Service(settings, limits, self._pool, self._publisher, answerer)
+        self._consumer = RequestConsumer(settings, on_record=service.receive, on_end=service.end_assignment)
+        service.consumer = self._consumer
+        self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
+        await self._health.start()
+        self._stack.push_async_callback(self._health.close)
+        await self._pool.start()
+        self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
+        await self._consumer.start(PATIENCE)
+        _log.info(
+            "worker_started",
+            name=answerer.worker,
+            verifier=verifier.kind,
+            lean_version=verifier.lean_version,
+            slots=slots,
+            brokers=settings.bootstrap_servers,
+            topic=settings.request_topic,
+            group=settings.group_id,
+        )
+
+    async def _topic_sizes(self) -> dict[str, int]:
+        """`max.message.bytes` of the topics that are written to."""
+        settings = self._settings
+        admin = await open_admin(settings)
+        try:
+            await require_topics(admin, settings)
+            return {
+                topic: await _max_message_bytes(admin, topic) for topic in (settings.result_topic, settings.dlq_topic)
+            }
+        finally:
+            await admin.close()
+
+    async def run(self) -> int:
+        """Serve until a signal, then drain; the exit code."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(work)
+                    for work in (self._consumer.poll(), self._consumer.own(), self._publisher.run())
+                ]
+                await self._signals.drain.wait()
+                code = await self._drain()
+                for task in tasks:
+                    task.cancel()
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
+        return code
+
+    async def _drain(self) -> int:
+        """Finish what runs, publish and commit it, leave the group; within the drain's time, or cut short."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.drain_timeout
+        _log.info("draining", running=self._pool.running, seconds=self._settings.drain_timeout)
+        self._consumer.drain()
+        self._pool.stop_dispatching()
+        complete = await self._before(deadline, self._finish_running())
+        await self._consumer.close(max(_LEAVE_TIMEOUT, deadline - loop.time()) if complete else _LEAVE_TIMEOUT)
+        _log.info("drained" if complete else "drain_cut_short", in_flight=self._consumer.in_flight)
+        return EXIT_DONE if complete else EXIT_CUT_SHORT
+
+    async def _finish_running(self) -> None:
+        await self._pool.wait_running()
+        await self._publisher.flush()
+        while not await self._consumer.flush():  # noqa: ASYNC110 - the pause between two tries, not a wait for a state
+            await asyncio.sleep(_RETRY)
+
+    async def _before(self, deadline: float, work: Coroutine[None, None, None]) -> bool:
+        """Do `work` unless the deadline or a second signal comes first; whether it was done."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await _unless(self._signals.force, work)
+        except TimeoutError:
+            return False
+
+    def _ready(self) -> bool:
+        return self._consumer.joined and not self._signals.drain.is_set()
+
+    def _status(self) -> dict[str, object]:
+        return {
+            "joined": self._consumer.joined,
+            "draining": self._signals.drain.is_set(),
+            "in_flight": self._consumer.in_flight,
+            "queued": self._pool.queued,
+            "running": self._pool.running,
+        }
+
+    async def close(self) -> None:
+        """End every part; no process is left."""
+        await self._stack.aclose()
+
+
+def _pool_limits(settings: Settings) -> PoolLimits:
+    return PoolLimits(
+        import_timeout=settings.import_timeout,
+        default_timeout=settings.default_timeout,
+        max_timeout=settings.max_timeout,
+    )
+
+
+async def _max_message_bytes(admin: AIOKafkaAdminClient, topic: str) -> int:
+    settings = await topic_settings(admin, topic)
+    if settings is None:
+        _log.info("topic_settings_unknown", topic=topic, max_message_bytes=FALLBACK_MAX_MESSAGE_BYTES)
+        return FALLBACK_MAX_MESSAGE_BYTES
+    return int(settings["max.message.bytes"])
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that ended the worker: ours where there is one, else whatever came first."""
+    ours = errors.subgroup(StreamVerifyError)
+    leaf: BaseException = ours or errors
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf

@@ -1,0 +1,94 @@
+"""Results and a client for tests of the command line that need no broker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from streamverify.client import Answer, Ticket, Unanswered
+from streamverify.core.models import OUTCOMES, ProofResult, Reason, Response, Source, Timings, Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+
+    from streamverify.core.models import Message, ProofRequest
+
+
+def make_result(  # noqa: PLR0913 - each has its default
+    custom_id: str = "a",
+    reason: Reason = Reason.OK,
+    *,
+    messages: Iterable[Message] = (),
+    error: str | None = None,
+    offset: int = 0,
+    timestamp: int = 1_000,
+    kind: Any = "lean",
+) -> ProofResult:
+    """A result as a worker would send it."""
+    return ProofResult(
+        custom_id=custom_id,
+        status=OUTCOMES[reason].status,
+        reason=reason,
+        retriable=OUTCOMES[reason].retriable,
+        error=error,
+        response=Response(messages=list(messages)),
+        timings=Timings(run=0.25),
+        verifier=Verifier(kind=kind),
+        source=Source(topic="lean.proofs", partition=0, offset=offset, timestamp=timestamp),
+    )
+
+
+def make_message(text: str, *, line: int = 1, column: int = 0, severity: Any = "error") -> Message:
+    """A message of Lean, one code point wide."""
+    return {
+        "severity": severity,
+        "pos": {"line": line, "column": column},
+        "endPos": {"line": line, "column": column + 1},
+        "data": text,
+    }
+
+
+class FakeClient:
+    """Stands in for `streamverify.client.Client`; what it does is set on the class."""
+
+    sent: ClassVar[list[ProofRequest]] = []
+    kept: ClassVar[list[ProofResult]] = []
+    asked: ClassVar[list[dict[str, Any]]] = []
+    answer: ClassVar[Callable[[ProofRequest], ProofResult | None]]
+
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings
+
+    @classmethod
+    def reset(cls) -> None:
+        """Forget everything, and verify every proof."""
+        cls.sent, cls.kept, cls.asked = [], [], []
+        cls.answer = staticmethod(lambda request: make_result(request.custom_id))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_args: object) -> None:
+        return None
+
+    async def submit_all(self, requests: AsyncIterable[ProofRequest]) -> AsyncIterator[Ticket]:
+        async for request in requests:
+            self.sent.append(request)
+            yield Ticket(request.custom_id, "1", self.settings.request_topic, 0, len(self.sent), 0)
+
+    async def verify_each(self, requests: list[ProofRequest], timeout: float) -> AsyncIterator[Answer]:
+        """Answers the last request first."""
+        unanswered = []
+        for index, request in reversed(list(enumerate(requests))):
+            self.sent.append(request)
+            result = type(self).answer(request)
+            if result is None:
+                unanswered.append(request.custom_id)
+            else:
+                yield Answer(index, result)
+        if unanswered:
+            raise Unanswered(unanswered, len(requests), timeout)
+
+    async def results(self, since: Any, *, follow: bool) -> AsyncIterator[ProofResult]:
+        self.asked.append({"since": since, "follow": follow})
+        for result in self.kept:
+            yield result

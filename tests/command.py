@@ -1,0 +1,87 @@
+"""Commands of ours as processes, for tests: started, waited for, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from streamverify.settings import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_PATIENCE = 60.0
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The environment with these settings and no others."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return others | {PREFIX + name: value for name, value in settings.items()} | {"COLUMNS": "120", "NO_COLOR": "1"}
+
+
+def run_command(env: Mapping[str, str], *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `streamverify ARGUMENT...` to its end."""
+    argv = [sys.executable, "-m", "streamverify", *arguments]
+    return subprocess.run(
+        argv, env=dict(env), input=stdin, text=True, capture_output=True, timeout=_PATIENCE, check=False
+    )
+
+
+@contextlib.contextmanager
+def started(env: Mapping[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A running `streamverify ARGUMENT...`; SIGTERM ends it with the block."""
+    argv = [sys.executable, "-m", "streamverify", *arguments]
+    process = subprocess.Popen(argv, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> tuple[str, str]:
+    """Signal a process and wait for its end; what it wrote."""
+    if process.poll() is None:
+        process.send_signal(number)
+    try:
+        return process.communicate(timeout=_PATIENCE)
+    except ValueError:  # it was waited for before
+        return "", ""
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process below this one, found in /proc."""
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                parents[int(name)] = int(file.read().rpartition(")")[2].split()[1])
+    found = [pid]
+    for parent in found:
+        found += [child for child, its in parents.items() if its == parent]
+    return found[1:]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until_gone(pids: list[int], patience: float = _PATIENCE) -> list[int]:
+    """Wait for the end of these processes; those that are still there."""
+    give_up = time.monotonic() + patience
+    while (left := [pid for pid in pids if alive(pid)]) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    return left

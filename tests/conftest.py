@@ -1,0 +1,32 @@
+"""What every test run has: the option that chooses the broker. The brokers are in e2e/conftest.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--kafka",
+        action="store_true",
+        help="run what needs a broker on a real Apache Kafka, and on nothing else",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without `--kafka` nothing needs a real Kafka; with it nothing uses the embedded broker."""
+    real = config.getoption("--kafka")
+    unwanted = [item for item in items if _needs_the_other(item, real=real)]
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if item not in unwanted]
+
+
+def _needs_the_other(item: pytest.Item, *, real: bool) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    if real:
+        return "embedded" in fixtures
+    return item.get_closest_marker("kafka") is not None or "kafka" in fixtures

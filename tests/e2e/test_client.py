@@ -1,0 +1,196 @@
+"""The client against a broker and a worker that runs in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from command import environment, run_command, started
+
+from streamverify.client import Client, Unanswered
+from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
+from streamverify.core.models import ProofRequest, Reason
+from streamverify.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROOF = "theorem t : 1 = 1 := rfl"
+
+
+def make_environment(broker: str, *, real: bool, **more: str) -> dict[str, str]:
+    name = uuid.uuid4().hex[:8]
+    env = environment(
+        BOOTSTRAP_SERVERS=broker,
+        GROUP_ID=name,
+        REQUEST_TOPIC=f"{name}.proofs",
+        RESULT_TOPIC=f"{name}.results",
+        DLQ_TOPIC=f"{name}.dlq",
+        REPL="synthetic",
+        HTTP_PORT="0",
+        SLOTS="2",
+        **more,
+    )
+    if real:
+        made = run_command(env, "topics", "create", "--partitions", "3")
+        assert made.returncode == 0, made.stderr
+    return env
+
+
+def settings_of(env: dict[str, str]) -> Settings:
+    names = ("BOOTSTRAP_SERVERS", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC")
+    return Settings(**{name.lower(): env[PREFIX + name] for name in names})
+
+
+@pytest.fixture(scope="module")
+def served(broker: str, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Topics that a worker serves."""
+    env = make_environment(broker, real=request.config.getoption("--kafka"))
+    with started(env, "worker"):
+        yield settings_of(env)
+
+
+@pytest.fixture
+def unserved(broker: str, request: pytest.FixtureRequest) -> Settings:
+    """Topics that nobody serves."""
+    return settings_of(make_environment(broker, real=request.config.getoption("--kafka")))
+
+
+def requests(count: int, text: str = "") -> list[ProofRequest]:
+    return [ProofRequest(custom_id=f"p{number}", proof=f"{PROOF} -- {text}") for number in range(count)]
+
+
+async def test_verdicts_come_in_the_order_of_the_requests(served: Settings) -> None:
+    batch = requests(50)
+    batch[3] = batch[3].model_copy(update={"proof": f"{PROOF} -- synthetic: error"})
+    async with Client(served) as client:
+        results = await client.verify(batch, timeout=60)
+    assert [result.custom_id for result in results] == [request.custom_id for request in batch]
+    assert [result.reason for result in results[2:5]] == [Reason.OK, Reason.LEAN_ERROR, Reason.OK]
+
+
+async def test_requests_with_the_same_custom_id_get_each_its_own_verdict(served: Settings) -> None:
+    texts = ["synthetic: service=0.2", "synthetic: error", "synthetic: sorry"]
+    batch = [ProofRequest(custom_id="same", proof=f"{PROOF} -- {text}") for text in texts]
+    async with Client(served) as one, Client(served) as two:
+        both = await asyncio.gather(one.verify(batch, timeout=60), two.verify(batch[::-1], timeout=60))
+    reasons = [Reason.OK, Reason.LEAN_ERROR, Reason.SORRY]
+    assert [[result.reason for result in results] for results in both] == [reasons, reasons[::-1]]
+
+
+async def test_a_header_that_is_not_lean_is_the_workers_to_answer(served: Settings) -> None:
+    async with Client(served) as client:
+        [result] = await client.verify([ProofRequest(custom_id="a", proof="prelude\n")], timeout=60)
+    assert result.reason is Reason.HEADER_ERROR
+
+
+async def test_each_answer_comes_as_soon_as_it_is_there(served: Settings) -> None:
+    batch = [*requests(1, "synthetic: service=1.5"), *requests(1)]
+    async with Client(served) as client:
+        assert [answer.index async for answer in client.verify_each(batch, 60)] == [1, 0]
+
+
+async def test_nothing_to_verify_is_nothing(served: Settings) -> None:
+    async with Client(served) as client:
+        assert await client.verify([], timeout=1) == []
+
+
+async def test_who_leaves_the_loop_early_disturbs_nobody(served: Settings) -> None:
+    async with Client(served) as client:
+        async with aclosing(client.verify_each(requests(20), 60)) as answers:
+            async for _answer in answers:
+                break
+        assert len(await client.verify(requests(2), timeout=60)) == 2
+
+
+async def test_time_is_up_names_what_is_open_and_keeps_what_came(served: Settings) -> None:
+    batch = [*requests(1), ProofRequest(custom_id="slow", proof=f"{PROOF} -- synthetic: service=20", timeout=20)]
+    async with Client(served) as client:
+        with pytest.raises(Unanswered, match=r"1 of 2 proofs .*'slow'") as caught:
+            await client.verify(batch, timeout=5)
+    assert caught.value.custom_ids == ("slow",)
+    assert [result and result.custom_id for result in caught.value.results] == ["p0", None]
+
+
+async def test_without_a_worker_everything_is_open(unserved: Settings) -> None:
+    async with Client(unserved) as client:
+        with pytest.raises(Unanswered):
+            await client.verify(requests(2), timeout=1)
+
+
+async def test_tickets_tell_where_each_request_is_and_use_all_partitions(unserved: Settings) -> None:
+    async with Client(unserved) as client:
+        tickets = [ticket async for ticket in client.submit_all(requests(12))]
+        single = await client.submit(requests(1)[0])
+    assert [ticket.custom_id for ticket in tickets] == [f"p{number}" for number in range(12)]
+    partitions = {ticket.partition for ticket in tickets}
+    assert len(partitions) in {3, 4}
+    counts = [sum(ticket.partition == partition for ticket in tickets) for partition in partitions]
+    assert len(set(counts)) == 1
+    assert len({ticket.request_id for ticket in [*tickets, single]}) == 13
+
+
+async def test_many_requests_are_in_flight_together(unserved: Settings) -> None:
+    async with Client(unserved) as client:
+        count = 0
+        async for _ticket in client.submit_all(requests(5_000)):
+            count += 1
+    assert count == 5_000
+
+
+async def test_a_request_that_no_broker_takes_is_named_and_spoils_nothing(unserved: Settings) -> None:
+    large = ProofRequest(custom_id="large", proof="x" * 1_100_000)
+    async with Client(unserved) as client:
+        with pytest.raises(RequestTooLarge, match="'large' is too large"):
+            await client.submit(large)
+        assert (await client.submit(requests(1)[0])).custom_id == "p0"
+
+
+async def test_results_end_where_the_topic_ended_at_the_call(served: Settings) -> None:
+    async with Client(served) as client:
+        await client.verify(requests(5, "mark"), timeout=60)
+        before = [result.source async for result in client.results()]
+        again = [result.source async for result in client.results()]
+    assert len(before) >= 5
+    assert sorted(again, key=str) == sorted(before, key=str)
+
+
+async def test_results_since_a_time(served: Settings) -> None:
+    async with Client(served) as client:
+        await client.verify(requests(1), timeout=60)
+        await asyncio.sleep(0.05)
+        moment = datetime.now(UTC)
+        await client.verify([ProofRequest(custom_id="late", proof=PROOF)], timeout=60)
+        recent = [result.custom_id async for result in client.results(moment)]
+        none = [result async for result in client.results(timedelta(0))]
+    assert "late" in recent
+    assert "p0" not in recent
+    assert none == []
+
+
+async def test_results_follow_what_comes(served: Settings) -> None:
+    async with Client(served) as client:
+        name = uuid.uuid4().hex
+        async with aclosing(client.results(timedelta(0), follow=True)) as follow:
+            await client.submit(ProofRequest(custom_id=name, proof=PROOF))
+            async for result in follow:
+                if result.custom_id == name:
+                    break
+    assert result.reason is Reason.OK
+
+
+async def test_no_broker_is_said_so() -> None:
+    with pytest.raises(BrokerUnavailable, match=r"no Kafka broker answers at 127\.0\.0\.1:1 "):
+        await Client(bootstrap_servers="127.0.0.1:1").__aenter__()
+
+
+@pytest.mark.kafka
+async def test_a_missing_topic_is_said_with_what_to_do(kafka: str) -> None:
+    settings = Settings(bootstrap_servers=kafka, request_topic="no.such.topic")
+    async with Client(settings) as client:
+        with pytest.raises(BrokerUnavailable, match="has no topic no.such.topic: make it with `streamverify topics"):
+            await client.submit(requests(1)[0])

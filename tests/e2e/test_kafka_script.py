@@ -1,0 +1,195 @@
+"""deploy/kafka/kafka.py: a real Apache Kafka that comes, serves, loses nodes, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from kafka_broker import SCRIPT, KafkaNodes, NoBrokerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The script as a person starts it, ready, its data in `tmp_path`/data."""
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), "run", "--dir", str(data_of(tmp_path))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("127.0.0.1:")
+        yield process
+        process.kill()
+
+
+def data_of(tmp_path: Path) -> Path:
+    return tmp_path / "a path with spaces, and a comma"
+
+
+def nodes_in(folder: Path) -> list[int]:
+    """The pids of what runs below `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if folder in (process / "cwd").readlink().parents:
+                found.append(int(process.name))
+    return found
+
+
+async def round_trip(servers: str, topic: str, value: bytes) -> None:
+    """Produce `value`, and read the topic's first partition until it comes."""
+    async with AIOKafkaProducer(bootstrap_servers=servers, acks="all") as producer:
+        await producer.send_and_wait(topic, value, partition=0)
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest")
+    async with consumer:
+        consumer.assign([TopicPartition(topic, 0)])
+        async for record in consumer:
+            if record.value == value:
+                return
+
+
+async def make_topic(servers: str, replicas: int) -> str:
+    topic = f"test-{uuid.uuid4().hex[:12]}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=replicas)])
+    finally:
+        await admin.close()
+    return topic
+
+
+async def test_the_broker_of_this_run_takes_and_gives_records(kafka: str) -> None:
+    await round_trip(kafka, await make_topic(kafka, replicas=1), b"one")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_it_with_0_and_leaves_nothing(
+    started: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
+) -> None:
+    data = data_of(tmp_path)
+    assert len(nodes_in(data)) == 1
+
+    started.send_signal(number)
+    _, said = started.communicate(timeout=60)
+
+    assert started.returncode == 0, said
+    assert nodes_in(data) == []
+    assert not data.exists()
+
+
+def test_ctrl_c_reaches_its_whole_process_group_and_it_still_cleans_up(
+    started: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    os.killpg(started.pid, signal.SIGINT)
+    _, said = started.communicate(timeout=60)
+
+    assert started.returncode == 0, said
+    assert nodes_in(data_of(tmp_path)) == []
+    assert not data_of(tmp_path).exists()
+
+
+def test_even_sigkill_leaves_nothing(started: subprocess.Popen[str], tmp_path: Path) -> None:
+    started.kill()
+    # The guard holds stdout until it has cleaned up.
+    started.communicate(timeout=60)
+
+    assert nodes_in(data_of(tmp_path)) == []
+    assert not data_of(tmp_path).exists()
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    data = data_of(tmp_path)
+    starter = 'import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); print("started"); sys.stdin.read()'
+    parent = subprocess.Popen(
+        [sys.executable, "-c", starter, sys.executable, str(SCRIPT), "run", "--dir", str(data)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    while not parent.stdout.readline().startswith("127.0.0.1:"):
+        assert parent.poll() is None
+
+    parent.kill()
+    parent.communicate(timeout=60)
+
+    assert nodes_in(data) == []
+    assert not data.exists()
+
+
+def test_a_node_that_dies_by_itself_ends_it_with_4_and_its_log(started: subprocess.Popen[str], tmp_path: Path) -> None:
+    os.kill(nodes_in(data_of(tmp_path))[0], signal.SIGKILL)
+    _, said = started.communicate(timeout=60)
+
+    assert started.returncode == 4
+    assert "node 1 ended by itself" in said
+    assert "Kafka Server started" in said
+    assert not data_of(tmp_path).exists()
+
+
+def test_a_folder_with_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    result = subprocess.run(
+        [sys.executable, str(SCRIPT), "run", "--dir", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert "not empty" in result.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+async def test_three_nodes_lose_one_and_get_it_back() -> None:
+    nodes = await asyncio.to_thread(KafkaNodes(3).__enter__)
+    try:
+        assert len(nodes.bootstrap_servers.split(",")) == 3
+        topic = await make_topic(nodes.bootstrap_servers, replicas=3)
+        await round_trip(nodes.bootstrap_servers, topic, b"all three")
+        await asyncio.to_thread(nodes.kill, 1)
+        await round_trip(nodes.bootstrap_servers, topic, b"two are enough")
+        await asyncio.to_thread(nodes.start, 1)
+        await asyncio.to_thread(nodes.stop, 2)
+        await round_trip(nodes.bootstrap_servers, topic, b"the first is back")
+    finally:
+        await asyncio.to_thread(nodes.__exit__, None, None, None)
+
+
+async def test_one_node_keeps_its_records_over_a_kill() -> None:
+    nodes = await asyncio.to_thread(KafkaNodes().__enter__)
+    try:
+        topic = await make_topic(nodes.bootstrap_servers, replicas=1)
+        await round_trip(nodes.bootstrap_servers, topic, b"before")
+        await asyncio.to_thread(nodes.kill, 1)
+        await asyncio.to_thread(nodes.start, 1)
+        await round_trip(nodes.bootstrap_servers, topic, b"after")
+        consumer = AIOKafkaConsumer(bootstrap_servers=nodes.bootstrap_servers)
+        async with consumer:
+            consumer.assign([TopicPartition(topic, 0)])
+            assert await consumer.end_offsets([TopicPartition(topic, 0)]) == {TopicPartition(topic, 0): 2}
+    finally:
+        await asyncio.to_thread(nodes.__exit__, None, None, None)
+
+
+def test_a_wrong_command_is_answered_and_changes_nothing() -> None:
+    with KafkaNodes() as nodes:
+        with pytest.raises(NoBrokerError, match="is not kill, stop or start"):
+            nodes.kill(7)
+        nodes.start(1)

@@ -1,0 +1,214 @@
+"""A scripted REPL: answers like a Lean that accepts everything, and misbehaves as a command's text asks.
+
+A body does what follows `fake:` in it, to the end of the line. `once` before that does it only in the first process
+of a test (the folder FAKE_STATE remembers). A header does what its module is called. Standard library only, and not
+the project's: it must be able to do what no honest REPL does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+STATE = Path(os.environ.get("FAKE_STATE", "/nonexistent"))
+FORGED = b'{"env": 7}\n\n'
+
+environments: list[str] = []
+quirks = {"mute": False}
+
+
+def write(data: bytes, descriptor: int = 1) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def answer(**fields: Any) -> bytes:
+    environments.append(fields.pop("kind", "usual"))
+    return (json.dumps({**fields, "env": len(environments) - 1}, indent=1, ensure_ascii=False) + "\n\n").encode()
+
+
+def message(severity: str, data: str) -> dict[str, Any]:
+    return {"severity": severity, "pos": {"line": 1, "column": 0}, "endPos": None, "data": data}
+
+
+def late(seconds: float) -> None:
+    def strike() -> None:
+        time.sleep(seconds)
+        write(FORGED)
+
+    threading.Thread(target=strike, daemon=True).start()
+
+
+def die(name: str) -> None:
+    number = getattr(signal, name)
+    signal.signal(number, signal.SIG_DFL) if name not in ("SIGKILL", "SIGSTOP") else None
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
+def leave_child() -> None:
+    child = subprocess.Popen([sys.executable, "-S", "-E", "-c", "import time; time.sleep(600)"])
+    (STATE / "child").write_text(str(child.pid))
+
+
+def nested(depth: int) -> bytes:
+    environments.append("usual")
+    tree = b"[" * depth + b"]" * depth
+    return b'{"infotree": ' + tree + b', "env": %d}\n\n' % (len(environments) - 1)
+
+
+def body(text: str, command: dict[str, Any]) -> bytes:  # noqa: C901, PLR0911, PLR0912, PLR0915 - a list of tricks
+    found = re.search(r"fake: (.*)", text)
+    words = found[1].split() if found else ["ok"]
+    if words[0] == "once":
+        marker = STATE / "-".join(words)
+        words = ["ok"] if marker.exists() else words[1:]
+        marker.touch()
+    word, value = words[0], " ".join(words[1:])
+    match word:
+        case "ok":
+            return answer()
+        case "echo":
+            return answer(messages=[message("info", json.dumps(command))])
+        case "error":
+            return answer(messages=[message("error", value or "it is wrong")])
+        case "sorry":
+            return answer(messages=[message("warning", "declaration uses `sorry`")])
+        case "sorries":
+            return answer(sorries=[{"goal": "x", "pos": {"line": 1, "column": 1}, "endPos": {"line": 1, "column": 2}}])
+        case "pid":
+            return answer(messages=[message("info", str(os.getpid()))])
+        case "environ":
+            return answer(messages=[message("info", json.dumps(dict(os.environ)))])
+        case "sleep":
+            time.sleep(float(value))
+            return answer()
+        case "hang":
+            time.sleep(600)
+        case "exit":
+            os._exit(int(value))
+        case "signal":
+            die(value)
+        case "panic":
+            write(b"INTERNAL PANIC: out of memory\n", 2)
+            os._exit(1)
+        case "stderr":
+            write(b"x" * 79 + b"\n" * 1 + b"y" * int(value), 2)
+            return answer()
+        case "partial":
+            write(b'{"messages": [{"sever')
+            os._exit(int(value))
+        case "last-words":
+            write(answer())
+            os._exit(0)
+        case "big":
+            return answer(messages=[message("info", "b" * int(value))])
+        case "bigtree":
+            return answer(**({"infotree": ["t" * int(value)]} if "infotree" in command else {}))
+        case "deeptree":
+            return nested(int(value)) if "infotree" in command or "allTactics" in command else answer()
+        case "deep":
+            return nested(int(value))
+        case "before":
+            return FORGED + answer()
+        case "slow-before":
+            write(FORGED)
+            time.sleep(0.2)
+            return answer()
+        case "after":
+            return answer() + FORGED
+        case "late":
+            late(float(value))
+            return answer()
+        case "raw":
+            return value.encode().decode("unicode_escape").encode("latin-1") + b"\n\n"
+        case "refuse":
+            return (json.dumps({"message": value}) + "\n\n").encode()
+        case "mute":
+            quirks["mute"] = True
+            return answer()
+        case "child":
+            leave_child()
+            os._exit(int(value))
+        case "child-answer":
+            leave_child()
+            return answer()
+        case "close-out":
+            os.close(1)
+            time.sleep(600)
+        case "close-in":
+            os.close(0)
+            write(answer())
+            time.sleep(600)
+        case _:
+            raise ValueError(word)
+    return b""
+
+
+def header(text: str) -> bytes:
+    match text.removeprefix("import ").strip():
+        case "Hang":
+            time.sleep(600)
+        case "Exit":
+            os._exit(3)
+        case "Crash":
+            die("SIGSEGV")
+        case "Missing.Module":
+            error = message("error", "object file '/lib/Missing/Module.olean' of module Missing.Module does not exist")
+            return answer(messages=[error], kind="empty")
+        case "Silent":
+            return answer(kind="empty")
+        case "Refuse":
+            return b'{"message": "failed to read file"}\n\n'
+        case "Forge":
+            return FORGED + answer()
+        case "NoRecording":
+            return b'{"message": "no recording"}\n\n'
+        case "Slow":
+            time.sleep(0.3)
+    return answer()
+
+
+def respond(command: dict[str, Any]) -> bytes:
+    text, env = command["cmd"], command.get("env")
+    if env is None:
+        return header(text)
+    if env >= len(environments):
+        return b'{"message": "Unknown environment."}\n\n'
+    if text == "#check Nat":
+        severity = "error" if environments[env] == "empty" else "info"
+        return answer(messages=[message(severity, "Nat : Type")])
+    if text == "#eval Lean.versionString":
+        return answer(messages=[message("info", '"4.99.0"')])
+    if nonce := re.fullmatch(r'#print "(.*)"', text):
+        if quirks["mute"]:
+            time.sleep(600)
+        return answer(messages=[message("info", nonce[1])])
+    return body(text, command)
+
+
+def main() -> None:
+    if STATE.is_dir():
+        with (STATE / "starts").open("a") as starts:
+            starts.write(f"{os.getpid()}\n")
+    if len(sys.argv) > 1 and sys.argv[1] == "--broken":
+        write(b"cannot open shared object\n", 2)
+        sys.exit(127)
+    block = b""
+    for line in sys.stdin.buffer:
+        if line.strip():
+            block += line
+        elif block:
+            write(respond(json.loads(block)))
+            block = b""
+
+
+main()

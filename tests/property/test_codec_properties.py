@@ -1,0 +1,350 @@
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from hypothesis import example, given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from streamverify.core.codec import (
+    RECORD_RESERVE,
+    SMALLEST_LIMIT,
+    RequestLimits,
+    decode_request,
+    decode_result,
+    encode_bare_result,
+    encode_request,
+    encode_result,
+    record_overhead,
+)
+from streamverify.core.draft import PARTS
+from streamverify.core.errors import RefusedRequest, RequestTooLarge, UndecodableRequest, UndecodableResult
+from streamverify.core.models import (
+    ALIASES,
+    OUTCOMES,
+    Assurance,
+    Finding,
+    ProofRequest,
+    ProofResult,
+    Reason,
+    Response,
+    Source,
+    Theorem,
+    Timings,
+    Verifier,
+)
+from streamverify.core.schemas import schema_files
+
+LIMITS = RequestLimits(max_proof_bytes=200)
+NO_LIMITS = RequestLimits(max_proof_bytes=10**9)
+
+REQUEST_SCHEMA, RESULT_SCHEMA = (
+    Draft202012Validator(json.loads(schema_files()[f"proof-{what}.schema.json"])) for what in ("request", "result")
+)
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+any_texts = st.text(max_size=60) | st.text(st.characters(categories=["Cs", "Cc", "So"]), max_size=10)
+"""Lone surrogates and control characters too, as Python strings may hold them."""
+custom_ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=512)
+int64s = st.integers(-(2**63), 2**63 - 1)
+seconds = st.floats(0, 1e9)
+words = st.from_regex(r"[a-z][a-z0-9_.]{0,63}", fullmatch=True)
+
+
+def json_values(strings: st.SearchStrategy[str], integers: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
+    scalars = st.none() | st.booleans() | integers | st.floats(allow_nan=False, allow_infinity=False) | strings
+    return st.recursive(
+        scalars,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(strings, inner, max_size=4),
+        max_leaves=12,
+    )
+
+
+exact_values = json_values(texts, st.integers(-(2**200), 2**200))
+lean_values = json_values(any_texts, st.integers(-(2**70), 2**70))
+objects = st.dictionaries(texts, exact_values, max_size=3)
+lean_objects = st.dictionaries(any_texts, lean_values, max_size=3)
+
+requests = st.builds(
+    ProofRequest,
+    custom_id=custom_ids,
+    proof=texts,
+    timeout=st.none() | st.floats(0, exclude_min=True, allow_infinity=False),
+    infotree_type=st.sampled_from([None, "full", "tactics", "original", "substantive"]),
+    all_tactics=st.booleans(),
+    disable_cache=st.booleans(),
+    require=st.sampled_from([None, "checked", "audited"]),
+    theorem=st.none() | texts,
+    statement=st.none() | texts,
+    deadline=st.none() | st.datetimes(timezones=st.timezones()).filter(lambda moment: 1 < moment.year < 9999),
+    metadata=st.none() | objects,
+)
+
+messages = st.fixed_dictionaries(
+    {
+        "severity": st.sampled_from(["error", "warning", "info", "trace"]),
+        "pos": st.fixed_dictionaries({"line": st.integers(1, 10**6), "column": st.integers(0, 10**6)}),
+        "data": texts,
+    },
+    optional={"endPos": st.none(), "kind": texts},
+)
+
+
+def responses(strings: st.SearchStrategy[str], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Response]:
+    parts = st.fixed_dictionaries(
+        {"env": st.none() | int64s, "time": seconds},
+        optional={
+            "messages": st.lists(messages, max_size=3),
+            "sorries": st.lists(st.dictionaries(strings, values, max_size=2), max_size=2),
+            "tactics": st.lists(st.dictionaries(strings, values, max_size=2), max_size=2),
+            "infotree": values,
+            "goals": values,
+            "proofStatus": strings,
+        },
+    )
+    return parts.map(Response.model_validate)
+
+
+def results(
+    strings: st.SearchStrategy[str], values: st.SearchStrategy[Any], metadata: st.SearchStrategy[dict[str, Any]]
+) -> st.SearchStrategy[ProofResult]:
+    return st.sampled_from(Reason).flatmap(
+        lambda reason: st.builds(
+            ProofResult,
+            custom_id=custom_ids,
+            status=st.just(OUTCOMES[reason].status),
+            reason=st.just(reason),
+            retriable=st.just(OUTCOMES[reason].retriable),
+            error=st.none() | strings,
+            response=st.none() | responses(strings, values),
+            truncated=st.lists(words, max_size=3, unique=True),
+            assurance=st.sampled_from(Assurance),
+            theorems=st.lists(
+                st.builds(Theorem, name=strings, type=st.none() | strings, axioms=st.lists(strings, max_size=2)),
+                max_size=3,
+            ),
+            findings=st.lists(
+                st.builds(Finding, rule=strings, line=int64s, column=int64s, excerpt=strings), max_size=3
+            ),
+            timings=st.builds(Timings, queued=seconds, import_=seconds, run=seconds, audit=seconds, total=seconds),
+            attempts=int64s,
+            worker=strings,
+            verifier=st.builds(
+                Verifier,
+                kind=st.sampled_from(["lean", "replay", "synthetic"]),
+                sandbox=strings,
+                lean_version=st.none() | strings,
+                mathlib_version=st.none() | strings,
+            ),
+            source=st.builds(Source, topic=st.just("t"), partition=int64s, offset=int64s, timestamp=int64s),
+            proof_sha256=st.none() | st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+            metadata=st.none() | metadata,
+        )
+    )
+
+
+sound_results = results(texts, json_values(texts, int64s), objects)
+any_results = results(any_texts, lean_values, lean_objects)
+
+
+# Whatever comes
+
+
+def outcome(value: bytes, limits: RequestLimits) -> ProofRequest | UndecodableRequest | RefusedRequest:
+    """What the decoder makes of it; anything raised but its own errors fails the test."""
+    try:
+        return decode_request(value, limits=limits)
+    except (UndecodableRequest, RefusedRequest) as error:
+        return error
+
+
+def decodes(value: bytes, limits: RequestLimits = LIMITS) -> bool:
+    """Whether the decoder takes it, and whether what it says is usable."""
+    read = outcome(value, limits)
+    if isinstance(read, UndecodableRequest):
+        assert 0 < len(str(read)) < 400
+        return False
+    assert 1 <= len(read.custom_id) <= 512
+    assert read.custom_id.encode()
+    if isinstance(read, RefusedRequest):
+        assert 0 < len(str(read)) < 400
+        assert ProofRequest(custom_id="a", proof="", metadata=read.metadata).metadata == read.metadata
+        return False
+    assert len(read.proof.encode()) <= limits.max_proof_bytes
+    return True
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise_anything_but_the_decoders_own_errors(value: bytes) -> None:
+    decodes(value)
+
+
+fields_of_any_kind = st.dictionaries(
+    st.sampled_from([*ProofRequest.model_fields, *ALIASES.values(), "other"]),
+    json_values(any_texts, st.integers()) | st.floats() | st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
+)
+
+
+@given(fields_of_any_kind, st.booleans())
+@example(fields={"custom_id": 10**400, "proof": ""}, ensure_ascii=False)
+@example(fields={"custom_id": "a", "proof": "", "metadata": {"k": 10**4000}}, ensure_ascii=False)
+@example(fields={"custom_id": math.nan, "proof": ""}, ensure_ascii=True)
+def test_no_json_raises_anything_but_the_decoders_own_errors(fields: dict[str, Any], ensure_ascii: bool) -> None:  # noqa: FBT001 - drawn
+    decodes(json.dumps(fields, ensure_ascii=ensure_ascii).encode("utf-8", "surrogatepass"))
+
+
+@given(requests, st.data())
+def test_no_mutated_request_raises_anything_but_the_decoders_own_errors(
+    request: ProofRequest, data: st.DataObject
+) -> None:
+    value = bytearray(encode_request(request))
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(value)))
+        end = start + data.draw(st.integers(0, 3))
+        value[start:end] = data.draw(
+            st.binary(max_size=3)
+            | st.sampled_from([b"\\ud800", b"null", b"1e999", b"NaN", b"{", b"[" * 2000, b"9" * 700])
+        )
+
+    decodes(bytes(value))
+
+
+@given(st.binary(max_size=200) | exact_values.map(json.dumps).map(str.encode) | any_results.map(encode_bare_result))
+def test_no_bytes_raise_anything_but_the_result_decoders_own_error(value: bytes) -> None:
+    with suppress(UndecodableResult):
+        assert decode_result(value).custom_id
+
+
+# There and back
+
+
+@given(requests)
+def test_a_request_goes_round(request: ProofRequest) -> None:
+    assert decode_request(encode_request(request), limits=NO_LIMITS) == request
+
+
+@given(requests, st.integers(0, 200))
+def test_too_large_is_decided_by_utf8_bytes_alone(request: ProofRequest, limit: int) -> None:
+    size = len(request.proof.encode()) + len((request.statement or "").encode())
+    read = outcome(encode_request(request), RequestLimits(limit))
+
+    assert isinstance(read, RequestTooLarge if size > limit else ProofRequest)
+    assert not isinstance(read, UndecodableRequest)
+    assert (read.custom_id, read.metadata) == (request.custom_id, request.metadata)
+
+
+@given(st.integers(-(10**511) + 1, 10**512 - 1) | st.integers(-(2**70), 2**70))
+def test_an_integer_custom_id_is_exact_or_refused(custom_id: int) -> None:
+    read = outcome(b'{"custom_id":%d,"proof":""}' % custom_id, LIMITS)
+
+    assert not isinstance(read, UndecodableRequest)
+    assert read.custom_id == str(custom_id)
+    # beyond a double's range orjson refuses the number
+    assert isinstance(read, ProofRequest) or abs(custom_id) > 10**308
+
+
+@given(sound_results)
+def test_a_result_goes_round(result: ProofResult) -> None:
+    encoded = encode_result(result, limit=10**9, overhead=0)
+
+    assert decode_result(encoded.value) == result
+    assert not encoded.headers_dropped
+
+
+# Sizes
+
+
+@given(
+    any_results, st.integers(SMALLEST_LIMIT, SMALLEST_LIMIT + 4000), st.lists(st.tuples(texts, st.binary()), max_size=4)
+)
+def test_every_result_fits(result: ProofResult, limit: int, headers: list[tuple[str, bytes]]) -> None:
+    key = result.custom_id.encode()
+    overhead = record_overhead(key, [*headers, ("pad", b"x" * 12_000)])
+
+    encoded = encode_result(result, limit=limit, overhead=overhead)
+
+    left = len(key) if encoded.headers_dropped else overhead
+    assert len(encoded.value) + left + RECORD_RESERVE <= limit
+    read = decode_result(encoded.value)
+    assert (read.custom_id, read.status, read.reason) == (result.custom_id, result.status, result.reason)
+    assert encoded.headers_dropped == ("headers" in read.truncated)
+
+
+@given(any_results, st.integers(0, 3000))
+def test_what_is_left_out_is_named_and_what_is_not_is_there(result: ProofResult, limit: int) -> None:
+    read = decode_result(encode_result(result, limit=limit, overhead=0).value)
+    cut = [part for part in read.truncated if part not in result.truncated]
+
+    assert cut == [part for part in PARTS if part in cut]
+    for part in ("infotree", "tactics", "sorries", "messages"):
+        before, after = (getattr(one.response, part, None) for one in (result, read))
+        assert bool(after) == (bool(before) and part not in cut)
+    for part in ("findings", "theorems"):
+        assert len(getattr(read, part)) == (0 if part in cut else len(getattr(result, part)))
+    assert "metadata" in cut or bool(read.metadata) == bool(result.metadata)
+
+
+@given(any_results)
+def test_a_bare_result_always_fits(result: ProofResult) -> None:
+    value = encode_bare_result(result)
+
+    assert len(value) + len(result.custom_id.encode()) + RECORD_RESERVE <= SMALLEST_LIMIT
+    assert decode_result(value).reason == result.reason
+
+
+# The schemas say the same
+
+
+def plausible(name: str) -> st.SearchStrategy[Any]:
+    """Values near the border between right and wrong for a field."""
+    right: dict[str, st.SearchStrategy[Any]] = {
+        "custom_id": st.integers() | st.text(st.characters(exclude_categories=["Cs"]), max_size=3),
+        "timeout": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-1, 3),
+        "deadline": st.sampled_from(["2026-01-31T12:00:00Z", "2026-01-31T12:00:00", "2026-01-31 12:00:00Z", "x"]),
+        "metadata": st.dictionaries(texts, texts, max_size=2),
+        "theorem": st.sampled_from(["t", "t" * 512, "t" * 513]),
+    }
+    words = st.sampled_from(["full", "tactics", "checked", "audited", "none", ""])
+    return right.get(name, words) | words | st.none() | st.booleans() | st.integers(0, 2) | st.just([])
+
+
+@given(requests, st.data())
+def test_a_request_is_valid_by_its_schema_exactly_when_the_decoder_takes_it(
+    request: ProofRequest, data: st.DataObject
+) -> None:
+    fields = json.loads(encode_request(request))
+    for name in data.draw(st.lists(st.sampled_from([*ProofRequest.model_fields, *ALIASES.values()]), max_size=3)):
+        if data.draw(st.booleans()):
+            fields[name] = data.draw(plausible(name))
+        else:
+            fields.pop(name, None)
+
+    assert REQUEST_SCHEMA.is_valid(fields) == decodes(json.dumps(fields).encode(), NO_LIMITS)
+
+
+@given(requests)
+def test_what_we_send_is_valid_by_its_schema(request: ProofRequest) -> None:
+    REQUEST_SCHEMA.validate(orjson.loads(encode_request(request)))
+
+
+@given(any_results, st.integers(0, 5000))
+def test_what_a_worker_answers_is_valid_by_its_schema(result: ProofResult, limit: int) -> None:
+    RESULT_SCHEMA.validate(json.loads(encode_result(result, limit=limit, overhead=0).value))
+
+
+@given(sound_results, st.data())
+def test_what_is_valid_by_the_results_schema_can_be_decoded(result: ProofResult, data: st.DataObject) -> None:
+    value = orjson.loads(encode_result(result, limit=10**9, overhead=0).value)
+    name = data.draw(st.sampled_from(sorted(value)))
+    if data.draw(st.booleans()):
+        del value[name]
+    else:
+        value[name] = data.draw(json_values(texts, int64s) | st.just({}) | st.sampled_from(["ok", "verified", "x y"]))
+
+    if RESULT_SCHEMA.is_valid(value):
+        decode_result(json.dumps(value).encode())

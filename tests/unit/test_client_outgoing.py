@@ -1,0 +1,33 @@
+"""From a request to its record."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from streamverify.client.outgoing import prepare
+from streamverify.core.codec import RequestLimits, decode_request
+from streamverify.core.header import parse_header
+from streamverify.core.models import ProofRequest
+
+
+def test_the_key_is_the_headers_fingerprint() -> None:
+    proof = "import Lean\ntheorem t : 1 = 1 := rfl"
+    made = prepare(ProofRequest(custom_id="a", proof=proof), "id-1")
+    assert made.key == parse_header(proof).fingerprint.encode()
+    assert made.headers == [("streamverify-request-id", b"id-1")]
+
+
+@pytest.mark.parametrize("proof", ["prelude\ntheorem t : 1 = 1 := rfl", "import\n", "/- no end"])
+def test_a_header_that_does_not_parse_is_sent_without_a_key(proof: str) -> None:
+    made = prepare(ProofRequest(custom_id="a", proof=proof), "id-1")
+    assert made.key is None
+    assert json.loads(made.value)["proof"] == proof
+
+
+def test_a_worker_reads_what_was_asked_for() -> None:
+    request = ProofRequest(
+        custom_id="é", proof="import Lean\r\n\u2028", timeout=2.5, all_tactics=True, metadata={"a": [1, None]}
+    )
+    assert decode_request(prepare(request, "1").value, limits=RequestLimits(1000)) == request

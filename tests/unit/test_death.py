@@ -1,0 +1,54 @@
+"""What a REPL's end says."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from streamverify.lean.death import Cause, classify
+
+PANIC = b"some noise\nINTERNAL PANIC: out of memory\n"
+
+
+@pytest.mark.parametrize(
+    ("returncode", "stderr", "wrapped", "cause"),
+    [
+        (-signal.SIGSEGV, b"", False, Cause.CRASH),
+        (-signal.SIGABRT, b"Stack overflow detected. Aborting.\n", False, Cause.CRASH),
+        (-signal.SIGABRT, b"terminate called after throwing an instance of 'std::bad_alloc'\n", False, Cause.MEMORY),
+        (-signal.SIGBUS, b"", False, Cause.CRASH),
+        (-signal.SIGTERM, b"", False, Cause.CRASH),
+        (-signal.SIGKILL, b"", False, Cause.MEMORY),
+        (1, PANIC, False, Cause.MEMORY),
+        (1, PANIC, True, Cause.MEMORY),
+        (1, b"INTERNAL PANIC: unreachable code has been reached\n", False, Cause.CRASH),
+        (0, PANIC, False, Cause.EXIT),
+        (2, PANIC, False, Cause.EXIT),
+        (0, b"", False, Cause.EXIT),
+        (1, b"", False, Cause.EXIT),
+        (128 + signal.SIGSEGV, b"", True, Cause.CRASH),
+        (128 + signal.SIGABRT, b"", True, Cause.CRASH),
+        (128 + signal.SIGKILL, b"", True, Cause.MEMORY),
+        (128 + signal.SIGSEGV, b"", False, Cause.EXIT),
+        (128 + signal.SIGKILL, b"", False, Cause.EXIT),
+        (128, b"", True, Cause.EXIT),
+        (128 + 65, b"", True, Cause.EXIT),
+        (255, b"", True, Cause.EXIT),
+    ],
+)
+def test_the_cause(returncode: int, stderr: bytes, wrapped: bool, cause: Cause) -> None:  # noqa: FBT001 - a table
+    assert classify(returncode, stderr, wrapped=wrapped).cause is cause
+
+
+def test_the_sentence_says_how_it_ended_and_what_it_said_last() -> None:
+    assert classify(-11, b"", wrapped=False).sentence == "The REPL was ended by SIGSEGV."
+    assert classify(139, b"", wrapped=True).sentence == "The REPL was ended by SIGSEGV."
+    assert classify(3, b"a\nlast words \n\n", wrapped=False).sentence == "The REPL ended with exit status 3: last words"
+    assert classify(-60, b"", wrapped=False).sentence == "The REPL was ended by signal 60."
+
+
+def test_long_or_binary_last_words_are_cut_and_readable() -> None:
+    sentence = classify(3, b"\xff" * 100_000, wrapped=False).sentence
+    assert len(sentence) < 260
+    assert sentence.endswith("…")

@@ -1,0 +1,218 @@
+"""Which real Kafka the tests use, and what deploy/kafka/kafka.py says where it cannot run. Starts no broker."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import kafka_broker
+import pytest
+from kafka_broker import VARIABLE, NoBrokerError, real_broker
+from support import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JAVA = 'echo \'openjdk version "17.0.1" 2021-10-19\' >&2; [ "$1" = -version ]'
+MAVEN = """
+echo "$*" >> "$CALLS"
+for word in "$@"; do case "$word" in -DoutputDirectory=*) target="${word#*=}";; esac; done
+mkdir -p "$target" && printf 'some bytes' > "$target/kafka.jar" && printf 'more' > "$target/log4j.jar"
+"""
+
+
+@dataclass
+class Checkout:
+    """A copy of deploy/kafka with stand-ins for java and mvn."""
+
+    root: Path
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(self.root / "deploy/kafka/kafka.py"), *arguments],
+            env={"PATH": str(self.root / "bin"), "CALLS": str(self.root / "calls")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def install(self, name: str, body: str) -> None:
+        file = self.root / "bin" / name
+        file.write_text(f"#!/bin/sh\n{body}\n")
+        file.chmod(0o755)
+
+    def maven_calls(self) -> int:
+        calls = self.root / "calls"
+        return len(calls.read_text().splitlines()) if calls.exists() else 0
+
+    def jars(self) -> Path:
+        """The one folder of jars."""
+        [folder] = (self.root / ".kafka").glob("jars-*")
+        return folder
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    (tmp_path / "bin").mkdir()
+    mkdir = shutil.which("mkdir")
+    assert mkdir, "this machine has no mkdir"
+    (tmp_path / "bin" / "mkdir").symlink_to(mkdir)
+    shutil.copytree(ROOT / "deploy" / "kafka", tmp_path / "deploy" / "kafka")
+    checkout = Checkout(tmp_path)
+    checkout.install("java", JAVA)
+    checkout.install("mvn", MAVEN)
+    return checkout
+
+
+# --- the choice -----------------------------------------------------------------------------------------------------
+
+
+def test_a_configured_broker_comes_before_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "127.0.0.1:9092")
+    monkeypatch.setattr(kafka_broker, "docker_answers", lambda: pytest.fail("Docker was asked"))
+    assert kafka_broker.choice() == "configured"
+
+
+@pytest.mark.parametrize(("answers", "chosen"), [(True, "container"), (False, "jars")])
+def test_else_docker_where_its_engine_answers_else_the_jars(
+    monkeypatch: pytest.MonkeyPatch, *, answers: bool, chosen: str
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(kafka_broker, "docker_answers", lambda: answers)
+    assert kafka_broker.choice() == chosen
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.setattr(kafka_broker, "docker_answers", lambda: False)
+    assert kafka_broker.choice() == "jars"
+
+
+def test_a_docker_client_without_an_engine_is_no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'nothing.sock'}")
+    assert not kafka_broker.docker_answers()
+
+
+def test_a_configured_broker_that_listens_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        servers = f"127.0.0.1:1,127.0.0.1:{listener.getsockname()[1]}"
+        monkeypatch.setenv(VARIABLE, servers)
+        with real_broker() as found:
+            assert found == servers
+
+
+@pytest.mark.parametrize("servers", ["127.0.0.1:1", "127.0.0.1", "127.0.0.1:kafka"])
+def test_a_configured_broker_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch, servers: str) -> None:
+    monkeypatch.setenv(VARIABLE, servers)
+    with pytest.raises(NoBrokerError, match=VARIABLE), real_broker():
+        pytest.fail("there is a broker")
+
+
+def test_a_script_that_ends_is_an_error_with_what_it_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = tmp_path / "kafka.py"
+    script.write_text("import sys; sys.exit('there is no Java')")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(kafka_broker, "docker_answers", lambda: False)
+    monkeypatch.setattr(kafka_broker, "SCRIPT", script)
+    with pytest.raises(NoBrokerError, match="there is no Java"), real_broker():
+        pytest.fail("there is a broker")
+
+
+# --- the container --------------------------------------------------------------------------------------------------
+
+
+def test_the_container_is_configured_as_the_nodes_from_jars_are() -> None:
+    settings = kafka_broker.container_settings("localhost:29092")
+    assert "CLIENTS://localhost:29092" in settings["KAFKA_ADVERTISED_LISTENERS"].split(",")
+    template = (ROOT / "deploy/kafka/server.properties").read_text().splitlines()
+    properties = dict(line.split("=", 1) for line in template if "=" in line and not line.startswith("#"))
+    for name in ("num.partitions", "offsets.topic.num.partitions", "group.initial.rebalance.delay.ms"):
+        assert settings[f"KAFKA_{name.upper().replace('.', '_')}"] == properties[name]
+
+
+def test_nodes_listen_on_loopback_only() -> None:
+    template = (ROOT / "deploy/kafka/server.properties").read_text()
+    addresses = [part for line in template.splitlines() if "listeners=" in line for part in line.split("://")[1:]]
+    assert len(addresses) == 3
+    assert all(address.startswith("127.0.0.1:") for address in addresses)
+
+
+# --- tools and jars -------------------------------------------------------------------------------------------------
+
+
+def test_the_jars_are_fetched_once(checkout: Checkout) -> None:
+    assert checkout.run("fetch").returncode == 0
+    assert json.loads((checkout.jars() / "sizes.json").read_text()) == {"kafka.jar": 10, "log4j.jar": 4}
+    assert checkout.run("fetch").returncode == 0
+    assert checkout.maven_calls() == 1
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing", "no list"])
+def test_damaged_jars_are_fetched_again(checkout: Checkout, damage: str) -> None:
+    checkout.run("fetch")
+    if damage == "truncated":
+        (checkout.jars() / "kafka.jar").write_text("some")
+    else:
+        (checkout.jars() / ("kafka.jar" if damage == "missing" else "sizes.json")).unlink()
+
+    assert checkout.run("fetch").returncode == 0
+
+    assert checkout.maven_calls() == 2
+    assert (checkout.jars() / "kafka.jar").read_text() == "some bytes"
+
+
+def test_a_fetch_that_fails_says_how_to_go_on_and_leaves_no_half_folder(checkout: Checkout) -> None:
+    checkout.install("mvn", f"{MAVEN}\necho '[ERROR] Unknown host'; exit 1")
+    result = checkout.run("fetch")
+    assert result.returncode == 4
+    assert "Unknown host" in result.stderr
+    assert "run the same command again" in result.stderr
+
+    checkout.install("mvn", MAVEN)
+    assert checkout.run("fetch").returncode == 0
+    assert sorted(path.name for path in checkout.jars().iterdir()) == ["kafka.jar", "log4j.jar", "sizes.json"]
+
+
+def test_another_pom_means_other_jars(checkout: Checkout) -> None:
+    checkout.run("fetch")
+    with (checkout.root / "deploy/kafka/pom.xml").open("a") as pom:
+        pom.write("<!-- changed -->\n")
+    checkout.run("fetch")
+    assert checkout.maven_calls() == 2
+
+
+def test_without_maven_it_says_so(checkout: Checkout) -> None:
+    (checkout.root / "bin" / "mvn").unlink()
+    result = checkout.run("run")
+    assert result.returncode == 2
+    assert "apt-get install maven" in result.stderr
+
+
+@pytest.mark.parametrize("version", ["1.8.0_402", "11.0.22", ""])
+def test_without_a_new_java_it_says_so_before_anything_is_fetched(checkout: Checkout, version: str) -> None:
+    checkout.install("java", f"echo 'openjdk version \"{version}\"' >&2")
+    result = checkout.run("run")
+    assert result.returncode == 2
+    assert "needs Java 17 or newer" in result.stderr
+    assert checkout.maven_calls() == 0
+
+
+def test_a_node_that_does_not_start_is_an_error_with_its_log_and_leaves_nothing(checkout: Checkout) -> None:
+    checkout.install("java", f"{JAVA} || {{ echo 'Unrecognized VM option'; exit 1; }}")
+    result = checkout.run("run")
+    assert result.returncode == 4
+    assert result.stdout == ""
+    assert "Unrecognized VM option" in result.stderr
+    assert list((checkout.root / ".kafka" / "run").iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["run", "--nodes", "2"], ["start"], []])
+def test_wrong_usage_is_2(checkout: Checkout, arguments: list[str]) -> None:
+    assert checkout.run(*arguments).returncode == 2
+    assert not os.path.lexists(checkout.root / ".kafka")
