@@ -172,14 +172,7 @@ async def one_latency(client: Client, arrived: asyncio.Queue[str], request: Proo
 
 async def measure(name: str, servers: str, args: argparse.Namespace) -> Figures:
     """All three figures on one broker."""
-    run = f"bench{time.time_ns()}"
-    settings = load_settings(
-        bootstrap_servers=servers,
-        request_topic=f"{run}.proofs",
-        result_topic=f"{run}.results",
-        dlq_topic=f"{run}.dlq",
-    )
-    await make_topics(settings)
+    settings = await fresh_topics(servers)
     async with Client(settings) as client:
         async for _ticket in client.submit_all(requests("backlog", args.proofs)):
             pass
@@ -188,6 +181,9 @@ async def measure(name: str, servers: str, args: argparse.Namespace) -> Figures:
             spent = cpu_seconds(pid)
             live = await live_rate(client, args.proofs)
             spent = cpu_seconds(pid) - spent
+    settings = await fresh_topics(servers)
+    async with Client(settings) as client:
+        with a_worker(settings, args.slots):
             idle = await latencies(client, args.latencies + WARM_UP)
     cuts = statistics.quantiles(idle, n=100)
     return Figures(
@@ -202,14 +198,22 @@ async def measure(name: str, servers: str, args: argparse.Namespace) -> Figures:
     )
 
 
-async def make_topics(settings: Settings) -> None:
-    """Topics of 4 partitions, as the embedded broker makes them by itself."""
+async def fresh_topics(servers: str) -> Settings:
+    """Settings with topics of their own, of 4 partitions, as the embedded broker makes them by itself."""
+    run = f"bench{time.time_ns()}"
+    settings = load_settings(
+        bootstrap_servers=servers,
+        request_topic=f"{run}.proofs",
+        result_topic=f"{run}.results",
+        dlq_topic=f"{run}.dlq",
+    )
     admin = await open_admin(settings)
     try:
         with contextlib.suppress(BrokerUnavailable):
             await create_topics(admin, plan_topics(settings, partitions=4))
     finally:
         await admin.close()
+    return settings
 
 
 def table(figures: list[Figures]) -> Table:

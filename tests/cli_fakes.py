@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from streamverify.client import Answer, Ticket, Unanswered
-from streamverify.core.models import OUTCOMES, ProofResult, Reason, Response, Source, Timings, Verifier
+from streamverify.core.models import OUTCOMES, Position, ProofResult, Reason, Response, Source, Timings, Verifier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
@@ -39,12 +39,10 @@ def make_result(  # noqa: PLR0913 - each has its default
 
 def make_message(text: str, *, line: int = 1, column: int = 0, severity: Any = "error") -> Message:
     """A message of Lean, one code point wide."""
-    return {
-        "severity": severity,
-        "pos": {"line": line, "column": column},
-        "endPos": {"line": line, "column": column + 1},
-        "data": text,
-    }
+    start, end = Position(line=line, column=column), Position(line=line, column=column + 1)
+    message: Any = {"severity": severity, "pos": start, "endPos": end, "data": text}
+    made: Message = message
+    return made
 
 
 class FakeClient:

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamverify.settings import PREFIX
@@ -22,6 +24,26 @@ def environment(**settings: str) -> dict[str, str]:
     """The environment with these settings and no others."""
     others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     return others | {PREFIX + name: value for name, value in settings.items()} | {"COLUMNS": "120", "NO_COLOR": "1"}
+
+
+def make_environment(broker: str, *, real: bool) -> dict[str, str]:
+    """Topics of their own for a worker with the synthetic REPL; made where the broker does not do that itself."""
+    name = uuid.uuid4().hex[:8]
+    env = environment(
+        BOOTSTRAP_SERVERS=broker,
+        GROUP_ID=name,
+        REQUEST_TOPIC=f"{name}.proofs",
+        RESULT_TOPIC=f"{name}.results",
+        DLQ_TOPIC=f"{name}.dlq",
+        REPL="synthetic",
+        HTTP_PORT="0",
+        SLOTS="2",
+        DRAIN_TIMEOUT="1",
+    )
+    if real:
+        made = run_command(env, "topics", "create", "--partitions", "3")
+        assert made.returncode == 0, made.stderr
+    return env
 
 
 def run_command(env: Mapping[str, str], *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -60,10 +82,9 @@ def end(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM)
 def descendants(pid: int) -> list[int]:
     """Every process below this one, found in /proc."""
     parents: dict[int, int] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
-                parents[int(name)] = int(file.read().rpartition(")")[2].split()[1])
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parents[int(folder.name)] = int(_stat(int(folder.name))[1])
     found = [pid]
     for parent in found:
         found += [child for child, its in parents.items() if its == parent]
@@ -73,10 +94,14 @@ def descendants(pid: int) -> list[int]:
 def alive(pid: int) -> bool:
     """Whether a process is there and no zombie."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
+        return _stat(pid)[0] != "Z"
     except OSError:
         return False
+
+
+def _stat(pid: int) -> list[str]:
+    """State, parent and so on: what follows the name, which may hold anything."""
+    return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
 
 
 def wait_until_gone(pids: list[int], patience: float = _PATIENCE) -> list[int]:

@@ -120,6 +120,11 @@ def starts(folder: Path) -> int:
     return len(file.read_text().splitlines()) if file.exists() else 0
 
 
+def living(folder: Path) -> list[str]:
+    """The processes started in a test that are still there."""
+    return [pid for pid in (folder / "starts").read_text().split() if Path("/proc", pid).exists()]
+
+
 async def until(condition: Any, what: str, seconds: float = 20.0) -> None:
     """Wait until `condition()` holds."""
     deadline = time.monotonic() + seconds

@@ -39,7 +39,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from jars import HERE, LINES_SHOWN, KafkaError, fetch_jars, find_java, say
 
@@ -65,12 +65,25 @@ def answer(line: str) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[IO[str]]:
-    """Hold the lock file `path`; BlockingIOError where another process has it and `wait` is off."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`; BlockingIOError where another process has it."""
     with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield file
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+@contextlib.asynccontextmanager
+async def cache_to_ourselves() -> AsyncIterator[None]:
+    """Wait until no other run works on the cache; in the event loop, so that signals are heard meanwhile."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(CACHE / "lock"))
+                break
+            except BlockingIOError:
+                await asyncio.sleep(0.1)
+        yield
 
 
 def nodes_in(folder: Path) -> list[int]:
@@ -96,7 +109,7 @@ def clean_up(folder: Path) -> None:
 def sweep(runs: Path) -> None:
     """Clean up after runs whose process and guard were both killed; those still going hold their lock."""
     for lock in runs.glob("*/lock"):
-        with contextlib.suppress(BlockingIOError), locked(lock, wait=False):
+        with contextlib.suppress(BlockingIOError), locked(lock):
             clean_up(lock.parent)
 
 
@@ -130,7 +143,7 @@ async def workplace(wanted: Path | None) -> AsyncIterator[tuple[Path, Path]]:
     """The folder with the jars, and an empty one for this run that is gone afterwards."""
     runs = CACHE / "run"
     with contextlib.ExitStack() as stack:
-        with locked(CACHE / "lock"):
+        async with cache_to_ourselves():
             jars = await fetch_jars(CACHE)
             sweep(runs)
             folder = new_folder(wanted, runs)
@@ -295,7 +308,7 @@ async def run(count: int, wanted: Path | None, *, control: bool) -> None:
 
 async def fetch() -> None:
     """Fetch the jars, and no more."""
-    with locked(CACHE / "lock"):
+    async with cache_to_ourselves():
         await fetch_jars(CACHE)
 
 
@@ -360,7 +373,7 @@ def run_until_told(work: Coroutine[None, None, None]) -> int:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,fetch}")
     runner = commands.add_parser("run", help="run Kafka in the foreground")
     runner.add_argument("--nodes", type=int, choices=(1, 3), default=1, help="how many nodes (default 1)")
     runner.add_argument("--dir", type=Path, help="a new folder for data and logs, removed at the end")

@@ -173,7 +173,7 @@ class Client:
 
         Args:
             since: Only results produced then or later; a timedelta counts back from now; None: all that is kept.
-            follow: Go on with what is produced next, for ever. Otherwise it ends with what was there at the call.
+            follow: Go on with what is produced next, for ever. Otherwise it ends with what was there at its start.
 
         Raises:
             BrokerUnavailable: No broker, or no topic.

@@ -6,6 +6,7 @@ blamed only for an exit that nothing but the proof can have caused.
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +18,8 @@ _MEMORY_PANIC = b"INTERNAL PANIC: out of memory"
 _OTHER_PANIC = b"INTERNAL PANIC"
 _MEMORY_ABORT = b"std::bad_alloc"
 _LINE_LENGTH = 200
+_FRAME = re.compile(r"\s*#\d+ ")
+"""A line of the backtrace that Lean prints after a stack overflow."""
 
 
 class Cause(Enum):
@@ -81,7 +84,7 @@ def _signal_name(number: int) -> str:
 
 
 def _last_line(stderr: bytes) -> str:
-    """The last line that says something, cut."""
+    """The last line that says something, cut; lines of a backtrace do not."""
     lines = stderr[-4 * _LINE_LENGTH :].decode("utf-8", "replace").split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    last = next((line.strip() for line in reversed(lines) if line.strip() and not _FRAME.match(line)), "")
     return last if len(last) <= _LINE_LENGTH else last[: _LINE_LENGTH - 1] + "…"

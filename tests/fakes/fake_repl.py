@@ -154,7 +154,7 @@ def body(text: str, command: dict[str, Any]) -> bytes:  # noqa: C901, PLR0911, P
 
 
 def header(text: str) -> bytes:
-    match text.removeprefix("import ").strip():
+    match text.split("\n", maxsplit=1)[0].removeprefix("import "):
         case "Hang":
             time.sleep(600)
         case "Exit":

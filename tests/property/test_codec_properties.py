@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -39,6 +39,9 @@ from streamverify.core.models import (
     Verifier,
 )
 from streamverify.core.schemas import schema_files
+
+# the first draw builds tables of Unicode's categories, which takes a second on a busy machine
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 LIMITS = RequestLimits(max_proof_bytes=200)
 NO_LIMITS = RequestLimits(max_proof_bytes=10**9)
@@ -179,6 +182,7 @@ def decodes(value: bytes, limits: RequestLimits = LIMITS) -> bool:
     return True
 
 
+@untimed
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_but_the_decoders_own_errors(value: bytes) -> None:
     decodes(value)
@@ -190,6 +194,7 @@ fields_of_any_kind = st.dictionaries(
 )
 
 
+@untimed
 @given(fields_of_any_kind, st.booleans())
 @example(fields={"custom_id": 10**400, "proof": ""}, ensure_ascii=False)
 @example(fields={"custom_id": "a", "proof": "", "metadata": {"k": 10**4000}}, ensure_ascii=False)
@@ -198,6 +203,7 @@ def test_no_json_raises_anything_but_the_decoders_own_errors(fields: dict[str, A
     decodes(json.dumps(fields, ensure_ascii=ensure_ascii).encode("utf-8", "surrogatepass"))
 
 
+@untimed
 @given(requests, st.data())
 def test_no_mutated_request_raises_anything_but_the_decoders_own_errors(
     request: ProofRequest, data: st.DataObject
@@ -214,6 +220,7 @@ def test_no_mutated_request_raises_anything_but_the_decoders_own_errors(
     decodes(bytes(value))
 
 
+@untimed
 @given(st.binary(max_size=200) | exact_values.map(json.dumps).map(str.encode) | any_results.map(encode_bare_result))
 def test_no_bytes_raise_anything_but_the_result_decoders_own_error(value: bytes) -> None:
     with suppress(UndecodableResult):
@@ -223,11 +230,13 @@ def test_no_bytes_raise_anything_but_the_result_decoders_own_error(value: bytes)
 # There and back
 
 
+@untimed
 @given(requests)
 def test_a_request_goes_round(request: ProofRequest) -> None:
     assert decode_request(encode_request(request), limits=NO_LIMITS) == request
 
 
+@untimed
 @given(requests, st.integers(0, 200))
 def test_too_large_is_decided_by_utf8_bytes_alone(request: ProofRequest, limit: int) -> None:
     size = len(request.proof.encode()) + len((request.statement or "").encode())
@@ -238,6 +247,7 @@ def test_too_large_is_decided_by_utf8_bytes_alone(request: ProofRequest, limit: 
     assert (read.custom_id, read.metadata) == (request.custom_id, request.metadata)
 
 
+@untimed
 @given(st.integers(-(10**511) + 1, 10**512 - 1) | st.integers(-(2**70), 2**70))
 def test_an_integer_custom_id_is_exact_or_refused(custom_id: int) -> None:
     read = outcome(b'{"custom_id":%d,"proof":""}' % custom_id, LIMITS)
@@ -248,6 +258,7 @@ def test_an_integer_custom_id_is_exact_or_refused(custom_id: int) -> None:
     assert isinstance(read, ProofRequest) or abs(custom_id) > 10**308
 
 
+@untimed
 @given(sound_results)
 def test_a_result_goes_round(result: ProofResult) -> None:
     encoded = encode_result(result, limit=10**9, overhead=0)
@@ -259,6 +270,7 @@ def test_a_result_goes_round(result: ProofResult) -> None:
 # Sizes
 
 
+@untimed
 @given(
     any_results, st.integers(SMALLEST_LIMIT, SMALLEST_LIMIT + 4000), st.lists(st.tuples(texts, st.binary()), max_size=4)
 )
@@ -275,6 +287,7 @@ def test_every_result_fits(result: ProofResult, limit: int, headers: list[tuple[
     assert encoded.headers_dropped == ("headers" in read.truncated)
 
 
+@untimed
 @given(any_results, st.integers(0, 3000))
 def test_what_is_left_out_is_named_and_what_is_not_is_there(result: ProofResult, limit: int) -> None:
     read = decode_result(encode_result(result, limit=limit, overhead=0).value)
@@ -289,6 +302,7 @@ def test_what_is_left_out_is_named_and_what_is_not_is_there(result: ProofResult,
     assert "metadata" in cut or bool(read.metadata) == bool(result.metadata)
 
 
+@untimed
 @given(any_results)
 def test_a_bare_result_always_fits(result: ProofResult) -> None:
     value = encode_bare_result(result)
@@ -313,6 +327,7 @@ def plausible(name: str) -> st.SearchStrategy[Any]:
     return right.get(name, words) | words | st.none() | st.booleans() | st.integers(0, 2) | st.just([])
 
 
+@untimed
 @given(requests, st.data())
 def test_a_request_is_valid_by_its_schema_exactly_when_the_decoder_takes_it(
     request: ProofRequest, data: st.DataObject
@@ -327,16 +342,19 @@ def test_a_request_is_valid_by_its_schema_exactly_when_the_decoder_takes_it(
     assert REQUEST_SCHEMA.is_valid(fields) == decodes(json.dumps(fields).encode(), NO_LIMITS)
 
 
+@untimed
 @given(requests)
 def test_what_we_send_is_valid_by_its_schema(request: ProofRequest) -> None:
     REQUEST_SCHEMA.validate(orjson.loads(encode_request(request)))
 
 
+@untimed
 @given(any_results, st.integers(0, 5000))
 def test_what_a_worker_answers_is_valid_by_its_schema(result: ProofResult, limit: int) -> None:
     RESULT_SCHEMA.validate(json.loads(encode_result(result, limit=limit, overhead=0).value))
 
 
+@untimed
 @given(sound_results, st.data())
 def test_what_is_valid_by_the_results_schema_can_be_decoded(result: ProofResult, data: st.DataObject) -> None:
     value = orjson.loads(encode_result(result, limit=10**9, overhead=0).value)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from repl_fakes import job
 
-from streamverify.core.jobs import Job
 from streamverify.core.scheduler import NOTHING, PATIENCE, QUANTUM, Holding, Scheduler, Start
+
+if TYPE_CHECKING:
+    from streamverify.core.jobs import Job
 
 SLOTS = 3
 HEADERS = [job(f"import H{number}\nt").header for number in range(4)]

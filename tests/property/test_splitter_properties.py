@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +22,7 @@ def chunked(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
     stream = b"".join(space + answer + b"\n\n" for space, answer in zip(spaces, answers, strict=True))
     cuts = sorted(draw(st.lists(st.integers(0, len(stream)), max_size=12)))
     edges = [0, *cuts, len(stream)]
-    return answers, [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return answers, [stream[start:end] for start, end in pairwise(edges)]
 
 
 @given(chunked())

@@ -233,7 +233,7 @@ PLAN = TopicPlan("lean.results", 12, 3, {"cleanup.policy": "compact,delete", "re
 
 
 def state(**changed: Any) -> TopicState:
-    there = {
+    there: dict[str, Any] = {
         "partitions": 12,
         "replication": 3,
         "settings": {"cleanup.policy": "delete,compact", "retention.ms": "1000"},

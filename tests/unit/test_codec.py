@@ -542,6 +542,24 @@ def test_parts_are_left_out_in_order_until_the_rest_fits() -> None:
         assert value["reason"] == "lean_error"
 
 
+def test_the_order_is_that_of_the_promise() -> None:
+    promised = ["infotree", "tactics", "theorem_types", "sorries", "messages", "findings", "headers", "metadata"]
+
+    assert [part for part in PARTS if part in promised] == promised
+
+
+def test_without_the_headers_the_key_still_counts() -> None:
+    bare = result(custom_id="é" * 50, metadata={})
+    room = len(encode_result(bare, limit=10**6, overhead=0).value) + len(',"headers"') - 1 + 100
+
+    fits = encode_result(bare, limit=room + RECORD_RESERVE, overhead=10**6)
+    tight = encode_result(bare.model_copy(update={"metadata": {"k": ""}}), limit=room + RECORD_RESERVE, overhead=10**6)
+
+    assert decode_result(fits.value).truncated == ["headers"]
+    assert len(fits.value) + 100 == room
+    assert decode_result(tight.value).truncated == ["headers", "metadata"]
+
+
 def test_what_is_left_out_is_empty_and_the_rest_is_there() -> None:
     value, _ = cut_to(limit=0)
 

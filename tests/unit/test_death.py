@@ -45,6 +45,8 @@ def test_the_sentence_says_how_it_ended_and_what_it_said_last() -> None:
     assert classify(-11, b"", wrapped=False).sentence == "The REPL was ended by SIGSEGV."
     assert classify(139, b"", wrapped=True).sentence == "The REPL was ended by SIGSEGV."
     assert classify(3, b"a\nlast words \n\n", wrapped=False).sentence == "The REPL ended with exit status 3: last words"
+    overflow = b"Stack overflow detected. Aborting.\n#1 f\n #2 _eval._boxed\n"
+    assert classify(-6, overflow, wrapped=False).sentence.endswith("SIGABRT: Stack overflow detected. Aborting.")
     assert classify(-60, b"", wrapped=False).sentence == "The REPL was ended by signal 60."
 
 

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -216,3 +217,14 @@ def test_a_node_that_does_not_start_is_an_error_with_its_log_and_leaves_nothing(
 def test_wrong_usage_is_2(checkout: Checkout, arguments: list[str]) -> None:
     assert checkout.run(*arguments).returncode == 2
     assert not os.path.lexists(checkout.root / ".kafka")
+
+
+def test_two_at_once_fetch_once(checkout: Checkout) -> None:
+    checkout.install("mvn", f"{MAVEN}\nsleep 1")
+    sleep = shutil.which("sleep")
+    assert sleep, "this machine has no sleep"
+    (checkout.root / "bin" / "sleep").symlink_to(sleep)
+    with ThreadPoolExecutor(2) as runs:
+        results = list(runs.map(checkout.run, ["fetch", "fetch"]))
+    assert [result.returncode for result in results] == [0, 0]
+    assert checkout.maven_calls() == 1

@@ -27,11 +27,11 @@ def nonce_answer(**changes: Any) -> bytes:
 
 
 def test_a_command_is_one_line_and_a_blank_line() -> None:
-    raw = encode_command('theorem t :\n  "\\" = ℝ\n\n', env=3, infotree="full", all_tactics=True)
+    raw = encode_command('theorem t :\n  "\\" = ∃\n\n', env=3, infotree="full", all_tactics=True)
     assert raw.endswith(b"}\n\n")
     assert raw.count(b"\n") == 2
     assert json.loads(raw) == {
-        "cmd": 'theorem t :\n  "\\" = ℝ\n\n',
+        "cmd": 'theorem t :\n  "\\" = ∃\n\n',
         "env": 3,
         "infotree": "full",
         "allTactics": True,

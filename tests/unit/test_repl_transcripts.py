@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +18,8 @@ from streamverify.lean.protocol import decode_answer, encode_command, read_respo
 from streamverify.lean.session import ReplSession
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from streamverify.lean.protocol import Answer
 
 pytestmark = pytest.mark.usefixtures("no_process_left")

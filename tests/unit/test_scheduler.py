@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from repl_fakes import job
 
-from streamverify.core.jobs import Job
 from streamverify.core.scheduler import NOTHING, PATIENCE, QUANTUM, Holding, Scheduler, Start
+
+if TYPE_CHECKING:
+    from streamverify.core.jobs import Job
 
 A, B, C = (f"import {name}\ntheorem t" for name in "ABC")
 

@@ -19,8 +19,8 @@ from support import ROOT
 from streamverify.lean.launch import find_repl
 
 SCRIPT = ROOT / "setup_lean.sh"
-SYSTEM_TOOLS = ("bash", "sh", "env", "mkdir", "cat", "tee", "grep", "sed", "mv", "rm", "cp", "chmod", "touch", "flock")
-SYSTEM_TOOLS += ("tar", "sleep")
+SYSTEM_TOOLS = ("bash", "sh", "env", "mkdir", "cat", "tee", "grep", "sed", "mv", "rm", "cp", "chmod")
+OTHER_TOOLS = ("touch", "flock", "tar", "sleep")
 
 # Each notes how it was called, then fails if a file `fail-<call>` says how: exit status, then what to print.
 PREAMBLE = """#!/bin/sh
@@ -115,7 +115,8 @@ class Machine:
     def repl_rejects(self, condition: str) -> None:
         """Make the REPL that is built next reject where `condition` over `text` holds."""
         repl = REPL.replace("ANSWER", f"(lambda text: {condition})")
-        (self.stubs / "repl").write_text(f"#!{sys.executable}\n{repl}")
+        (self.stubs / "repl.py").write_text(repl)
+        (self.stubs / "repl").write_text('#!/bin/sh\nexec python3 "$STUBS/repl.py"\n')
         (self.stubs / "repl").chmod(0o755)
 
     def installed(self) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def machine(tmp_path: Path) -> Machine:
     machine = Machine(tmp_path)
     for folder in ("bin", "stubs", "stubs/elan-bin"):
         (tmp_path / folder).mkdir()
-    for tool in SYSTEM_TOOLS:
+    for tool in SYSTEM_TOOLS + OTHER_TOOLS:
         found = shutil.which(tool)
         assert found, f"this machine has no {tool}"
         (tmp_path / "bin" / tool).symlink_to(found)
