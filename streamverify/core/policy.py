@@ -1,0 +1,306 @@
+"""The policy on tokens: what in a Lean file could run code, go round the kernel, or change what a statement means.
+
+What begins a command, names an attribute or names an option must be on a short list of harmless words. What Lean
+says that it knows (a `Vocabulary`) and that is not on the list is a finding wherever it stands; so is an unknown
+word in the first column. Of the words of terms and tactics, which yield what the kernel checks, those are findings
+that run code or go round the kernel. Comments and strings are no words, but what only Lean could tell from code is a
+finding.
+
+Knows nothing of Lean's answers. Every function takes time linear in the text, none recurses, none raises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from streamverify.core import policy_words as words
+from streamverify.core.declarations import THEOREMS, Declared, declarations
+from streamverify.core.header import body_of
+from streamverify.core.lexer import INTERPOLATORS, KEYWORDS, Kind, Token, first_offset, position, skip_blank, tokens
+from streamverify.core.models import Finding
+from streamverify.core.names import parts
+from streamverify.core.policy_rules import RULES, Rule
+from streamverify.core.vocabulary import (
+    SHIPPED,
+    VOCABULARY_QUERIES,
+    VOCABULARY_QUERY,
+    Vocabulary,
+    VocabularyError,
+    parse_vocabulary,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from streamverify.core.header import Header
+
+__all__ = [
+    "POLICY_VERSION",
+    "RULES",
+    "SHIPPED",
+    "VOCABULARY_QUERIES",
+    "VOCABULARY_QUERY",
+    "Declared",
+    "Rule",
+    "Vocabulary",
+    "VocabularyError",
+    "check",
+    "declared",
+    "declared_theorems",
+    "parse_vocabulary",
+    "runs_code",
+]
+
+POLICY_VERSION = "1"
+"""Changes with every change of a rule or of a list of words."""
+
+MOST_A_RULE = 20
+"""Findings reported of one rule; more of the same say nothing new."""
+
+_EXCERPT = 80  # code points
+
+_CLOSING = frozenset(")]}⟩")
+_STRUCTURE = _CLOSING | frozenset({"(", "[", "{", "⟨", "@[", ",", ":=", "%"})
+_BEFORE_ATTRIBUTE = frozenset({"local", "scoped", "-"})
+_ENDS_ATTRIBUTE = frozenset({",", "]", ")"})
+# After a word, a closing bracket or a `!` a string may be one that some macro reads as code.
+_AFTER_WHICH_CODE = _CLOSING | {"!"}
+_WORDS = (Kind.IDENTIFIER, Kind.KEYWORD)
+_AT_LINE_START = words.HARMLESS_COMMANDS | words.CONTINUATIONS | KEYWORDS
+
+
+def check(proof: str, header: Header, vocabulary: Vocabulary) -> list[Finding]:
+    """What the policy objects to in a file, in the order of the text; at most 20 findings a rule.
+
+    Args:
+        proof: the whole file.
+        header: that of the file, as `parse_header` found it.
+        vocabulary: what the environment of this header knows, or `SHIPPED` before it is imported.
+    """
+    return _Check(proof, header, _compiled(vocabulary)).findings()
+
+
+def declared(proof: str, header: Header) -> list[Declared]:
+    """What a file declares: theorems, definitions, types and instances, in order."""
+    return declarations(list(tokens(body_of(proof, header))))
+
+
+def declared_theorems(proof: str, header: Header) -> list[Declared]:
+    """The theorems that a file declares, in order; those of `example` have no name, and are none."""
+    return [item for item in declared(proof, header) if item.kind in THEOREMS]
+
+
+def runs_code(findings: Iterable[Finding]) -> bool:
+    """Whether Lean may have run code of the proof that stays behind in its process."""
+    return any(RULES[item.rule].runs_code for item in findings if item.rule in RULES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A vocabulary made ready for reading: rule by word, and commands of several tokens by their first one."""
+
+    words: Mapping[str, str]
+    phrases: Mapping[str, tuple[str, ...]]
+
+
+@lru_cache(maxsize=64)
+def _compiled(vocabulary: Vocabulary) -> _Watched:
+    rules: dict[str, str] = {}
+    phrases: dict[str, tuple[str, ...]] = {}
+    for command in vocabulary.commands - words.HARMLESS_COMMANDS:
+        first = next(tokens(command), None)
+        if first is None:
+            continue
+        if first.text == command and first.kind in _WORDS:
+            rules[command] = "unknown_command"
+        elif first.kind is not Kind.ERROR:
+            phrases[first.text] = (*phrases.get(first.text, ()), command)
+    return _Watched({**rules, **words.WORD_RULES, **words.NAME_RULES}, phrases)
+
+
+class _Check:
+    """One pass over the tokens of a body.
+
+    `brackets` has an entry for each open bracket: whether it holds a list of attributes. `attribute` says that the
+    next word names an attribute, `option` that it names an option; `argument` is the offset of the last word that
+    came right after a `(`; `marked` is an attribute that is harmless if nothing follows it.
+    """
+
+    def __init__(self, proof: str, header: Header, watched: _Watched) -> None:
+        self.proof = proof
+        self.header = header
+        self.watched = watched
+        self.body = body_of(proof, header)
+        self.tokens = list(tokens(self.body))
+        self.lines: list[str] = []
+        self.found: list[Finding] = []
+        self.counts: dict[str, int] = {}
+        self.brackets: list[bool] = []
+        self.argument = -1
+        self.attribute = False
+        self.option = False
+        self.private = False
+        self.marked: Token | None = None
+
+    def findings(self) -> list[Finding]:
+        if self.header.is_module:
+            self._module()
+        before = Token(Kind.SYMBOL, "", -1, 1, 0)
+        for token in self.tokens:
+            self._token(token, before)
+            before = token
+        if self.private:
+            self._private_theorems()
+        self.found.sort(key=lambda item: (item.line, item.column))
+        return self.found
+
+    def _token(self, token: Token, before: Token) -> None:
+        if self.marked is not None:
+            self._marked(token)
+        if self.option:
+            self._option(token)
+        elif self.attribute and self._attribute(token):
+            return
+        kind = token.kind
+        if kind is Kind.SYMBOL:
+            if token.text in _STRUCTURE:
+                self._structure(token, before)
+        elif kind in _WORDS:
+            self._word(token, before)
+        elif kind is Kind.STRING:
+            self._string(token, before)
+        elif kind is Kind.ERROR:
+            self._find("lexical", token)
+        if token.text in self.watched.phrases:
+            self._phrase(token)
+
+    def _word(self, token: Token, before: Token) -> None:
+        text = token.text
+        rule = self.watched.words.get(text)
+        if rule is not None:
+            self._find(rule, token)
+        elif text == "set_option":
+            self.option = True
+        elif text == "private":
+            self._hidden(token, before)
+        elif "." in text or "«" in text:
+            self._name(token)
+        if before.text == "(":
+            self.argument = token.offset
+        if token.column == 0 or before.offset < 0:
+            self._line_start(token, rule)
+
+    def _line_start(self, token: Token, rule: str | None) -> None:
+        """A word where a command may begin: one that is harmless ends whatever bracket was left open."""
+        if token.text in words.HARMLESS_COMMANDS:
+            self.brackets.clear()
+        elif rule is None and not self.brackets and token.text not in _AT_LINE_START:
+            self._find("unknown_command", token)
+
+    def _hidden(self, token: Token, before: Token) -> None:
+        self.private = True
+        if before.text in {"open", "export"}:
+            self._find("open_private", before)
+
+    def _name(self, token: Token) -> None:
+        """A name of several parts, or quoted: any of them may be that of a constant that nobody should name."""
+        rule = next((rule for part in parts(token.text) if (rule := words.NAME_RULES.get(part))), None)
+        if rule is not None:
+            self._find(rule, token)
+
+    def _string(self, token: Token, before: Token) -> None:
+        text = token.text
+        plain = text.startswith('"') and before.text not in INTERPOLATORS
+        if plain and "{" in text and (before.kind in _WORDS or before.text in _AFTER_WHICH_CODE):
+            self._find("interpolated_string", token)
+
+    def _phrase(self, token: Token) -> None:
+        if any(self.body.startswith(phrase, token.offset) for phrase in self.watched.phrases[token.text]):
+            self._find("unknown_command", token)
+
+    def _structure(self, token: Token, before: Token) -> None:
+        """Brackets, and what separates the attributes in them."""
+        text = token.text
+        glued = before.offset + len(before.text) == token.offset
+        if text in _CLOSING:
+            self.attribute = False
+            if self.brackets:
+                self.brackets.pop()
+        elif text == ",":
+            self.attribute = bool(self.brackets) and self.brackets[-1]
+        elif text == "%":
+            if glued and before.text in words.PERCENT_RULES:
+                self._find(words.PERCENT_RULES[before.text], before)
+        elif text == ":=":
+            if before.text == "attr" and self.argument == before.offset:
+                self.brackets[-1] = self.attribute = True
+        else:
+            self._open(token, before, glued=glued)
+
+    def _open(self, token: Token, before: Token, *, glued: bool) -> None:
+        if glued and token.text == "[" and before.text in words.INTERPOLATED_PREFIXES:
+            self._find("interpolated_string", before)
+        self.attribute = token.text == "@[" or (token.text == "[" and before.text == "attribute")
+        self.brackets.append(self.attribute)
+
+    def _attribute(self, token: Token) -> bool:
+        """Judge the name of an attribute; whether the token was one, or stands before one."""
+        if token.text in _BEFORE_ATTRIBUTE:
+            return True
+        if token.text in _CLOSING or token.text == ",":
+            return False
+        self.attribute = False
+        if token.kind not in _WORDS:
+            self._find("unknown_attribute", token)
+            return False
+        name = ".".join(parts(token.text))
+        rule = words.ATTRIBUTE_RULES.get(name)
+        if rule is not None or name not in words.HARMLESS_ATTRIBUTES:
+            self._find(rule or "unknown_attribute", token)
+        elif name in words.WITHOUT_ARGUMENTS:
+            self.marked = token
+        return True
+
+    def _marked(self, token: Token) -> None:
+        """After an attribute that is harmless only where nothing follows it."""
+        if self.marked is not None and token.text not in _ENDS_ATTRIBUTE:
+            self._find("elaborator_attribute", self.marked)
+        self.marked = None
+
+    def _option(self, token: Token) -> None:
+        self.option = False
+        if token.kind is not Kind.IDENTIFIER:
+            self._find("unknown_option", token)
+            return
+        name = ".".join(parts(token.text))
+        rule = next((rule for prefix, rule in words.OPTION_RULES if name.startswith(prefix)), None)
+        harmless = name in words.HARMLESS_OPTIONS or name.startswith(words.HARMLESS_OPTION_PREFIXES)
+        if rule is not None or not harmless:
+            self._find(rule or "unknown_option", token)
+
+    def _module(self) -> None:
+        offset = skip_blank(self.proof, first_offset(self.proof))
+        line, column = position(self.proof, offset)
+        self._find("module_file", Token(Kind.KEYWORD, "module", offset, line, column))
+
+    def _private_theorems(self) -> None:
+        """Private theorems are findings where they are all that there is to audit."""
+        theorems = [item for item in declarations(self.tokens) if item.kind in THEOREMS]
+        if all(item.private for item in theorems):
+            for item in theorems:
+                self._find("private_theorem", Token(Kind.KEYWORD, item.kind, 0, item.line, item.column))
+
+    def _find(self, rule: str, token: Token) -> None:
+        count = self.counts.get(rule, 0)
+        self.counts[rule] = count + 1
+        if count < MOST_A_RULE:
+            self.found.append(
+                Finding(rule=rule, line=token.line, column=token.column, excerpt=self._excerpt(token)),
+            )
+
+    def _excerpt(self, token: Token) -> str:
+        if not self.lines:
+            self.lines = self.proof.split("\n")
+        return self.lines[token.line - 1][token.column : token.column + _EXCERPT].rstrip()

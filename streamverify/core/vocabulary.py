@@ -1,0 +1,112 @@
+"""What a Lean environment knows: which words begin a command, which attributes and which options there are.
+
+Lean itself says it, in answer to a query; a list made from known versions is shipped for the check before anything
+is imported. Knows nothing of what is harmless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamverify.core.errors import StreamVerifyError
+from streamverify.core.policy_words import SHIPPED_ATTRIBUTES, SHIPPED_COMMANDS, SHIPPED_OPTIONS
+
+_MARK = "streamverify-vocabulary"
+_SECTIONS = ("commands", "attributes", "options")
+_END = f"{_MARK} end"
+
+# `toList` and `fold` are in every version; how a map folds (`fold`, `foldl`) and what it is are not. All names are
+# full, and nothing but `do` notation is used: the query runs in the environment of any header that has `Lean`.
+VOCABULARY_QUERIES: tuple[str, ...] = (
+    f"""#eval show Lean.CoreM Unit from do
+  let env ← Lean.getEnv
+  let options ← Lean.getOptionDeclsArray
+  let leading := fun (category : Lean.Name) =>
+    match (Lean.Parser.parserExtension.getState env).categories.find? category with
+    | none => []
+    | some found => found.tables.leadingTable.toList.map fun entry => toString entry.1
+  let part := fun (title : String) (names : List String) =>
+    "{_MARK} " ++ title ++ "\n" ++ String.intercalate "\n" names ++ "\n"
+  IO.println (part "commands" (leading `command)
+    ++ part "attributes" ((Lean.getAttributeNames env).map toString ++ leading `attr)
+    ++ part "options" (options.toList.map fun entry => toString entry.1) ++ "{_END}")""",
+    f"""#eval show Lean.CoreM Unit from do
+  let env ← Lean.getEnv
+  let decls ← Lean.getOptionDecls
+  let leading := fun (category : Lean.Name) =>
+    match (Lean.Parser.parserExtension.getState env).categories.find? category with
+    | none => []
+    | some found => found.tables.leadingTable.foldl (fun names token _ => toString token :: names) []
+  let part := fun (title : String) (names : List String) =>
+    "{_MARK} " ++ title ++ "\n" ++ String.intercalate "\n" names ++ "\n"
+  let attributes ← Lean.getBuiltinAttributeNames
+  IO.println (part "commands" (leading `command)
+    ++ part "attributes" (attributes.map toString ++ leading `attr)
+    ++ part "options" (decls.foldl (fun names name _ => toString name :: names) []) ++ "{_END}")""",
+    f"""open Lean in
+#eval show CoreM Unit from do
+  let env ← getEnv
+  let decls ← getOptionDecls
+  let leading := fun (category : Name) =>
+    match (Parser.parserExtension.getState env).categories.find? category with
+    | none => []
+    | some found => found.tables.leadingTable.fold (fun names token _ => toString token :: names) []
+  let part := fun (title : String) (names : List String) =>
+    "{_MARK} " ++ title ++ "\n" ++ String.intercalate "\n" names ++ "\n"
+  let attributes ← getBuiltinAttributeNames
+  IO.println (part "commands" (leading `command)
+    ++ part "attributes" (attributes.map toString ++ leading `attr)
+    ++ part "options" (decls.fold (fun names name _ => toString name :: names) []) ++ "{_END}")""",
+)
+"""What asks Lean for its vocabulary, newest spelling first; the answer is the text of its only message.
+
+To be tried in this order, each in the environment of the header, until one has no error. A header that has too
+little of Lean for any of them is asked with `import Lean` after its own imports.
+"""
+
+VOCABULARY_QUERY = VOCABULARY_QUERIES[0]
+"""The query for Lean of today, and of June 2021."""
+
+
+class VocabularyError(StreamVerifyError):
+    """An answer to the vocabulary query that is not one, or not a whole one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What an environment knows: the first words of commands, the names of attributes and of options."""
+
+    commands: frozenset[str]
+    attributes: frozenset[str]
+    options: frozenset[str]
+
+
+SHIPPED = Vocabulary(SHIPPED_COMMANDS, SHIPPED_ATTRIBUTES, SHIPPED_OPTIONS)
+"""Made from known versions (docs/policy.md says how), for the check before a header is imported."""
+
+
+def parse_vocabulary(answer_text: str) -> Vocabulary:
+    """The vocabulary in the text of Lean's message in answer to a `VOCABULARY_QUERY`.
+
+    Raises:
+        VocabularyError: where it is not the answer to one, or not the whole of it.
+    """
+    sections: dict[str, list[str]] = {}
+    names: list[str] = []
+    for line in answer_text.split("\n"):
+        if line == _END:
+            break
+        if line.startswith(_MARK):
+            names = sections.setdefault(line[len(_MARK) + 1 :], [])
+        elif line:
+            names.append(_unquoted(line))
+    else:
+        raise VocabularyError("Lean's answer to the question for its commands has no end")
+    if tuple(sections) != _SECTIONS or not all(sections.values()):
+        raise VocabularyError("Lean's answer to the question for its commands is not one")
+    return Vocabulary(*(frozenset(sections[name]) for name in _SECTIONS))
+
+
+def _unquoted(name: str) -> str:
+    """A name as it is written in a file: Lean quotes the parts that are no identifiers, such as `«@[»`."""
+    return name.replace("«", "").replace("»", "")
