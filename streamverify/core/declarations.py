@@ -34,7 +34,8 @@ class Declared:
     """A declaration.
 
     `kind` is the word that declares it. `name` is full, without `_root_`, quoted where Lean needs it: `A.«b c»`;
-    empty where there is none to be had: an instance without a name, a depth of more than 256. `line` (from 1) and `column` (code points, from 0) are those of `kind`.
+    empty where there is none to be had: an instance without a name, a depth of more than 256. `line` (from 1) and
+    `column` (code points, from 0) are those of `kind`.
     """
 
     kind: str

@@ -40,6 +40,7 @@ __all__ = [
     "POLICY_VERSION",
     "RULES",
     "SHIPPED",
+    "THEOREMS",
     "VOCABULARY_QUERIES",
     "VOCABULARY_QUERY",
     "Declared",
@@ -111,13 +112,33 @@ def _compiled(vocabulary: Vocabulary) -> _Watched:
     phrases: dict[str, tuple[str, ...]] = {}
     for command in vocabulary.commands - words.HARMLESS_COMMANDS:
         first = next(tokens(command), None)
-        if first is None:
+        if first is None or first.kind is Kind.ERROR:
             continue
         if first.text == command and first.kind in _WORDS:
             rules[command] = "unknown_command"
-        elif first.kind is not Kind.ERROR:
+        else:
             phrases[first.text] = (*phrases.get(first.text, ()), command)
-    return _Watched({**rules, **words.WORD_RULES, **words.NAME_RULES}, phrases)
+    rules |= {name: rule for name in vocabulary.options if "." in name and (rule := _option_rule(name))}
+    rules |= {
+        name: rule
+        for name, rule in words.ATTRIBUTE_RULES.items()
+        if name in vocabulary.attributes and _distinctive(name)
+    }
+    return _Watched({**rules, **words.COMMAND_RULES, **words.TERM_RULES, **words.NAME_RULES}, phrases)
+
+
+def _distinctive(attribute: str) -> bool:
+    """Whether nobody would call a variable by the name of an attribute: `term_elab`, `termElab`, but not `init`."""
+    return "_" in attribute or not attribute.islower()
+
+
+def _option_rule(name: str) -> str | None:
+    """The rule that an option falls under; None for a harmless one."""
+    rule = next((rule for prefix, rule in words.OPTION_RULES if name.startswith(prefix)), None)
+    if rule is not None:
+        return rule
+    harmless = name in words.HARMLESS_OPTIONS or name.startswith(words.HARMLESS_OPTION_PREFIXES)
+    return None if harmless else "unknown_option"
 
 
 class _Check:
@@ -159,9 +180,7 @@ class _Check:
     def _token(self, token: Token, before: Token) -> None:
         if self.marked is not None:
             self._marked(token)
-        if self.option:
-            self._option(token)
-        elif self.attribute and self._attribute(token):
+        if (self.option and self._option(token)) or (self.attribute and self._attribute(token)):
             return
         kind = token.kind
         if kind is Kind.SYMBOL:
@@ -184,7 +203,7 @@ class _Check:
         elif text == "set_option":
             self.option = True
         elif text == "private":
-            self._hidden(token, before)
+            self._hidden(before)
         elif "." in text or "«" in text:
             self._name(token)
         if before.text == "(":
@@ -199,7 +218,7 @@ class _Check:
         elif rule is None and not self.brackets and token.text not in _AT_LINE_START:
             self._find("unknown_command", token)
 
-    def _hidden(self, token: Token, before: Token) -> None:
+    def _hidden(self, before: Token) -> None:
         self.private = True
         if before.text in {"open", "export"}:
             self._find("open_private", before)
@@ -269,16 +288,14 @@ class _Check:
             self._find("elaborator_attribute", self.marked)
         self.marked = None
 
-    def _option(self, token: Token) -> None:
+    def _option(self, token: Token) -> bool:
+        """Judge the name of an option; whether the token was one."""
         self.option = False
-        if token.kind is not Kind.IDENTIFIER:
-            self._find("unknown_option", token)
-            return
-        name = ".".join(parts(token.text))
-        rule = next((rule for prefix, rule in words.OPTION_RULES if name.startswith(prefix)), None)
-        harmless = name in words.HARMLESS_OPTIONS or name.startswith(words.HARMLESS_OPTION_PREFIXES)
-        if rule is not None or not harmless:
-            self._find(rule or "unknown_option", token)
+        named = token.kind is Kind.IDENTIFIER
+        rule = _option_rule(".".join(parts(token.text))) if named else "unknown_option"
+        if rule is not None:
+            self._find(rule, token)
+        return named
 
     def _module(self) -> None:
         offset = skip_blank(self.proof, first_offset(self.proof))

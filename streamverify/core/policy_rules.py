@@ -91,8 +91,8 @@ _ALL = (
     ),
     Rule(
         "elaborator_attribute",
-        "attributes that make Lean run a definition: `command_elab`, `term_elab`, `tactic`, `macro`, `simproc`, `init`, "
-        "`norm_num` and `positivity` with a pattern, and their like",
+        "attributes that make Lean run a definition: `command_elab`, `term_elab`, `tactic`, `macro`, `simproc`, "
+        "`init`, `norm_num` and `positivity` with a pattern, and their like",
         "A plain definition with such an attribute is code that Lean runs later.",
         "@[command_elab Lean.Parser.Command.check] def helper := evil",
         runs_code=True,
@@ -228,7 +228,7 @@ _ALL = (
     ),
     Rule(
         "unknown_command",
-        "a command that is not on the list of harmless ones, or a word at the start of a line that is none that we know",
+        "a command that is not on the list of harmless ones, or an unknown word in the first column",
         "A list of bad words never ends. Only what is known to be harmless passes.",
         "some_command_of_a_library x",
         runs_code=True,

@@ -26,13 +26,15 @@ HARMLESS_COMMANDS = _words(
     """
     theorem lemma def abbrev example instance structure class inductive coinductive opaque constant
     irreducible_def recall alias proof_wanted
-    private protected public noncomputable partial nonrec local scoped mutual where deriving
+    private protected public noncomputable partial nonrec local scoped mutual deriving
     namespace section end open export variable variables variable? universe universes include omit in
     set_option attribute import
-    #check #check_failure #print #reduce #synth #where #version #help #whnf #simp #norm_num #conv #unfold #unfold?
-    #resolve_name #instances #find_home #find_home! #long_names #long_instances #count_heartbeats count_heartbeats
-    #adaptation_note #align #align_import #noalign #print_sorries #print_sorry_in
-    assert_exists assert_not_exists assert_not_imported assert_no_sorry add_decl_doc library_note
+    #check #check_failure #print #reduce #synth #where #version #help #whnfR #whnf #simp #norm_num #conv
+    #unfold #unfold? #resolve_name #instances #find_home #find_home! #long_names #long_instances
+    #count_heartbeats count_heartbeats #import_path #check_assertions #discr_tree_key #discr_tree_simp_key
+    #aesop_rules #adaptation_note #align #align_import #noalign #print_sorries
+    assert_exists assert_not_exists assert_not_imported assert_no_sorry
+    add_decl_doc library_note extend_docs recommended_spelling deprecate
     suppress_compilation unsuppress_compilation initialize_simps_projections mk_iff_of_inductive_prop
     seal unseal grind_pattern add_aesop_rules erase_aesop_rules declare_aesop_rule_sets
     @[ /-- /-! $
@@ -64,56 +66,47 @@ CONTINUATIONS = _words(
 
 HARMLESS_ATTRIBUTES = _words(
     """
-    simp simps simp_arith dsimp simprocs ext norm_cast push_cast norm_num norm_num_simp norm_num1 field_simps
-    mfld_simps parity_simps ghost_simps functor_norm monad_norm typevec typevec_simps
-    qify_simps zify_simps rify_simps pnat_to_nat_simps nontriviality_simps pull_cast push_neg push pull
-    bool_to_prop coassoc_simps stacks_simps integral_simps equiv_rw_simp simp_lex seval simproc_simps
-    bitvec_to_nat bv_normalize bv_toNat int_toBitVec boolToPropSimps
-    and_assoc is_poly rclike_simps sinh_simps trig_simps
-    refl rfl symm trans congr gcongr gcongr_forward mono monotonicity bound positivity
-    aesop grind grind_cases lia cutsat fun_prop continuity measurability measurable cont_diff differentiability
+    simp simp! simp? simps simps! simps? ext ext! norm_cast push_cast pull_cast norm_num positivity push_neg push pull
+    field_simps mfld_simps parity_simps ghost_simps rclike_simps qify_simps zify_simps rify_simps integral_simps
+    functor_norm monad_norm typevec nontriviality fin_omega enat_to_nat_top enat_to_nat_coe pnat_to_nat_coe
+    mon_tauto simprocs_simps coassoc_simps seval bv_normalize bv_normalize_simps bv_toNat int_toBitVec bool_to_prop
+    boolToPropSimps bitvec_to_nat is_poly grind_norm
+    refl rfl symm trans congr gcongr gcongr_forward mono monotonicity bound
+    aesop aesop? grind grind! grind? fun_prop continuity measurability measurable arith_mult algebraize
     instance default_instance defaultInstance class reducible semireducible irreducible implicit_reducible
     instance_reducible inline always_inline alwaysInline noinline macro_inline macroInline inline_if_reduce
     inlineIfReduce specialize nospecialize never_extract neverExtract unbox
-    abstract_type elab_as_elim elabAsElim elab_with_expected_type elabWithExpectedType elab_without_expected_type
+    elab_as_elim elabAsElim elab_with_expected_type elabWithExpectedType elab_without_expected_type
     elabWithoutExpectedType elab_simple infer_tc_goals_rl inferTCGoalsRL match_pattern matchPattern recursor
-    induction_eliminator cases_eliminator eliminator rec_eliminator custom_eliminator
-    univ_out_params computed_fields cond_type
-    to_additive to_dual to_app mk_iff reassoc reassoc_assoc elementwise higher_order alias deprecated
-    inherit_doc nolint expose no_expose exposed irreducible_def local_instance defeq backward_defeq eqns unfold
-    simps! simps? grind! grind? to_additive? to_additive! to_dual? mk_iff! reassoc! elementwise! ext! aesop?
-    fixed_point mvcgen_spec spec mvcgen_simp mvcgen_invariant_type wf_preprocess partial_fixpoint_monotone
-    informal informal_result stacks kerodon wikidata crossref protect_proj pattern ematch intro!
-    suggest_for deprecated_arg deprecated_alias tactic_alt tactic_tag app_elab_hint
-    symm_saturate cases_on rcases_on subst order_dual order_simps category_theory
+    eliminator induction_eliminator cases_eliminator custom_eliminator univ_out_params
+    to_additive to_additive? to_additive! to_additive_existing to_dual to_dual? to_app mk_iff reassoc elementwise
+    higher_order alias deprecated deprecated_arg suggest_for inherit_doc nolint expose no_expose defeq backward_defeq
+    eqns spec mvcgen_simp wf_preprocess partial_fixpoint_monotone stacks kerodon wikidata notation_class
     """
-) - {"and_assoc", "sinh_simps", "trig_simps", "cases_on", "rcases_on", "subst", "app_elab_hint", "local_instance"}
+)
+"""Attributes of lemmas, instances, reducibility, elaboration order and documentation."""
 
-WITHOUT_ARGUMENTS = _words("norm_num positivity push_cast gcongr_forward")
+WITHOUT_ARGUMENTS = _words("norm_num positivity gcongr_forward")
 """Harmless attributes that, with an argument, mark code that a tactic runs."""
 
 HARMLESS_OPTIONS = _words(
     """
     maxHeartbeats maxRecDepth maxSynthPendingDepth maxUniverseOffset maxCoeSize maxTraceChildren
-    maxBackwardChainingDepth autoImplicit relaxedAutoImplicit autoBoundImplicitLocal autoLift autoPromoteIndices
-    autoUnfold smartUnfolding synthInstance.maxHeartbeats synthInstance.maxSize synthInstance.etaExperiment
-    synthInstance.checkSynthOrder synthInstance.canonInstances exponentiation.threshold
-    tactic.hygienic tactic.simp.trace tactic.dbg_cache tactic.skipAssignedInstances tactic.fun_induction.unfolding
-    tactic.customEliminators tactic.alt.dbg_cache simprocs simp.rsimp simprocs.rsimp
-    checkBinderAnnotations genInjectivity genSizeOf genSizeOfSpec
-    match.ignoreUnusedAlts inductive.autoPromoteIndices structure.eta_struct structureDiamondWarning
-    quotPrecheck.allowSectionVars showInferredTerminationBy showTacticInfo
-    Elab.async stderrAsMessages profiler profiler.threshold
+    maxBackwardChainingDepth autoImplicit relaxedAutoImplicit autoBoundImplicitLocal autoLift smartUnfolding
+    synthInstance.maxHeartbeats synthInstance.maxSize synthInstance.etaExperiment synthInstance.checkSynthOrder
+    synthInstance.canonInstances exponentiation.threshold diagnostics diagnostics.threshold warningAsError
+    tactic.hygienic tactic.simp.trace tactic.skipAssignedInstances tactic.fun_induction.unfolding
+    tactic.customEliminators simprocs checkBinderAnnotations genInjectivity genSizeOf genSizeOfSpec
+    match.ignoreUnusedAlts inductive.autoPromoteIndices structureDiamondWarning quotPrecheck.allowSectionVars
+    showInferredTerminationBy Elab.async profiler profiler.threshold trace.profiler
     aesop.check.all aesop.check.script aesop.check.proofReconstruction aesop.warn.applyIff aesop.warn.nonterminal
     aesop.dev.statefulForward aesop.dev.optimizedDynamicStructuring aesop.dev.dynamicStructuring
     aesop.dev.generateScript aesop.smallErrorMessages aesop.collectStats aesop.collectStatistics
-    grind.warning grind.debug.proofs grind.param.codeAction experimental.module mvcgen.warning
-    polyrith.timeout says.verify says.no_verify_in_CI push_neg.use_distrib Mathlib.Tactic.TFAE.useDeprecated
-    congr.consumePattern lang.lemmaCmd allowUnsafeReducibility allow_unsafe_reducibility
-    compiler.reuse compiler.extract_closed compiler.maxRecInline compiler.enableNew compiler.small compiler.check
-    eval.pp eval.type eval.derive.repr cdot hygiene messageWithOptions
+    grind.warning mvcgen.warning says.verify says.no_verify_in_CI push_neg.use_distrib lang.lemmaCmd
+    allowUnsafeReducibility compiler.reuse compiler.extract_closed compiler.maxRecInline
+    eval.pp eval.type eval.derive.repr
     """
-) - {"cdot", "hygiene", "grind.debug.proofs", "messageWithOptions", "autoUnfold"}
+)
 
 HARMLESS_OPTION_PREFIXES = ("linter.", "weak.linter.", "trace.", "backward.", "weak.backward.")
 
@@ -131,35 +124,38 @@ OPTION_RULES: tuple[tuple[str, str], ...] = (
 )
 """Rules of options by what their name begins with, before any list of harmless ones."""
 
-WORD_RULES = _rules(
+COMMAND_RULES = _rules(
     axiom="axiom init_quot",
     exit="#exit",
-    guard_msgs="#guard_msgs #guard_msgs_in #guard_panic #check_simp #check_tactic #check_tactic_failure #guard_expr",
-    eval="#eval #eval! #eval_ #guard #test #sample #html #widget #reduce_proof #time #browse #lint",
-    run_code="run_cmd run_elab run_meta run_tac run_tac? run_conv by_elab tactic #run #run_cmd",
+    guard_msgs="#guard_msgs #guard_panic #guard_expr #check_simp #check_tactic #check_tactic_failure",
+    eval="#eval #eval! #guard #test #sample #html #widget #browse #lint #time",
+    run_code="run_cmd run_elab run_meta",
     initialize="""initialize builtin_initialize register_builtin_option register_option register_simp_attr
-        register_label_attr register_tag_attr register_parser_alias register_tactic_tag register_grind_attr
-        register_hint register_try?_tactic register_linter_set register_error_explanation
-        register_ordered_basis register_sym_simp""",
+        register_label_attr register_parser_alias register_tactic_tag register_grind_attr register_hint
+        register_try?_tactic register_linter_set register_error_explanation""",
     macro="macro macro_rules syntax declare_syntax_cat",
     notation="""notation notation3 infix infixl infixr infix3 infixl3 infixr3 prefix postfix prefix3 postfix3
-        binder_predicate add_binder_predicate unif_hint""",
+        binder_predicate unif_hint""",
     elaborator="""elab elab_rules elab_stx_quot simproc dsimproc simproc_decl dsimproc_decl builtin_simproc
-        builtin_dsimproc builtin_simproc_decl builtin_dsimproc_decl builtin_simproc_pattern% simproc_pattern%
-        declare_config_elab declare_command_config_elab declare_term_config_elab declare_config_getter
-        declare_simp_like_tactic declare_aesop_exception
-        grind_propagator builtin_grind_propagator norm_num_extension declare_bitwise_simprocs""",
+        builtin_dsimproc builtin_simproc_decl builtin_dsimproc_decl cbv_simproc cbv_simproc_decl builtin_cbv_simproc
+        declare_config_elab declare_command_config_elab declare_term_config_elab declare_simp_like_tactic
+        grind_propagator builtin_grind_propagator""",
     unsafe="unsafe",
     meta="meta",
+    external_tool="#loogle #leansearch #moogle #search #statesearch #premise_search #leanstatesearch",
+)
+"""Words of commands that are a finding wherever they stand, whether the environment knows them or not."""
+
+TERM_RULES = _rules(
+    run_code="run_tac run_conv by_elab tactic",
     native="native native_decide bv_decide bv_decide? bv_check",
     include_file="include_str include_bytes",
-    external_tool="""polyrith #loogle #leansearch #moogle #search #statesearch #premise_search #leanstatesearch
-        hammer suggest_premises sagecell llmstep llmqed sagify moogle leansearch loogle""",
+    external_tool="polyrith hammer suggest_premises sagecell llmstep llmqed",
     interpolated_string="""dbg_trace throwError throwErrorAt throwNamedError throwNamedErrorAt logNamedError
-        logNamedErrorAt logNamedWarning logNamedWarningAt throwTacticEx println! print! reportIssue! m! reportDbgIssue!
-        throwErrorAt? throwPRError throwInterrupt""",
+        logNamedErrorAt logNamedWarning logNamedWarningAt println! reportIssue! reportDbgIssue! m!""",
 )
-"""Words that are a finding wherever they stand."""
+"""Words of terms and tactics that are a finding wherever they stand. `native` is that of `decide +native`, `tactic`
+that of aesop's rules made of a tactic."""
 
 NAME_RULES = _rules(
     sorry_axiom="sorryAx lcProof lcUnreachable lcAny lcErased lcVoid",
@@ -206,6 +202,41 @@ INTERPOLATED_PREFIXES = _words("trace aesop_trace aesop_trace! reportIssue grind
 PERCENT_RULES = _rules(eval="eval", unknown_command="compile_def compile_inductive gen_injective_theorems")
 """Words that are a finding with a `%` glued to them."""
 
-SHIPPED_COMMANDS = HARMLESS_COMMANDS | _words("")
-SHIPPED_ATTRIBUTES: frozenset[str] = frozenset()
-SHIPPED_OPTIONS: frozenset[str] = frozenset()
+_KNOWN_COMMANDS = _words(
+    """
+    #aesop_stats #count_heartbeats! #dump_async_env_state #expr_graph #find #find_imports #find_syntax
+    #grind_lint #list_linters #minimize_imports #redundant_imports #show_kind #show_unused #with_exporting
+    assert_unused compile_def% compile_inductive% count_heartbeats! declare_int_theorems declare_uint_theorems
+    deprecated_module deprecated_syntax docs_to_verso end_local_scope gen_injective_theorems%
+    insert_to_additive_translation restate_axiom set_library_suggestions set_premise_selector
+    show_panel_widgets tactic_extension whatsnew with_weak_namespace
+    """
+)
+
+SHIPPED_COMMANDS = HARMLESS_COMMANDS | _KNOWN_COMMANDS | frozenset(COMMAND_RULES)
+SHIPPED_ATTRIBUTES = HARMLESS_ATTRIBUTES | frozenset(ATTRIBUTE_RULES)
+SHIPPED_OPTIONS = HARMLESS_OPTIONS | _words(
+    """
+    Elab.inServer Elab.resolveInlineAsync aesop.stats.file bootstrap.genMatcherCode
+    bootstrap.inductiveCheckResultingUniverse codegen compiler.check compiler.checkTypes compiler.enableNew
+    compiler.relaxedMetaCheck compiler.small debug.Elab.async debug.bv debug.byAsSorry debug.moduleNameAtTimeout
+    debug.proofAsSorry debug.rawDecreasingByGoal debug.simp.check.have debug.skipKernelTC
+    debug.terminalTacticsAsSorry doc.verso doc.verso.module experimental.module format.indent format.inputs
+    format.unicode format.width guard_msgs.diff hygiene internal.cmdlineSnapshots
+    internal.parseQuotWithCurrentStage interpreter.prefer_native pp.all pp.analyze pp.auxDecls pp.beta
+    pp.binderTypes pp.binder_types pp.coercions pp.coercions.types pp.deepTerms pp.deepTerms.threshold
+    pp.explicit pp.exprSizes pp.fieldNotation pp.fieldNotation.generalized pp.foralls pp.fullNames pp.full_names
+    pp.funBinderTypes pp.fvars.anonymous pp.implementationDetailHyps pp.inaccessibleNames pp.instanceTypes
+    pp.instances pp.instantiateMVars pp.letVarTypes pp.macroStack pp.match pp.maxSteps pp.mdata pp.motive.all
+    pp.motive.dep pp.motive.nonDep pp.motive.pi pp.mvars pp.mvars.levels pp.mvars.withType pp.natLit pp.notation
+    pp.numericTypes pp.oneline pp.parens pp.piBinderTypes pp.privateNames pp.private_names pp.proofs
+    pp.proofs.threshold pp.proofs.withType pp.raw pp.raw.maxDepth pp.raw.showInfo pp.rawOnError pp.safeShadowing
+    pp.safe_shadowing pp.sanitizeNames pp.showLetValues pp.showLetValues.threshold pp.sorrySource
+    pp.structureInstanceTypes pp.structureInstances pp.structureInstances.flatten pp.structure_instance_type
+    pp.structure_instances pp.structure_projections pp.tagAppFns pp.unicode pp.unicode.fun pp.universes
+    printMessageEndPos quotPrecheck sat.solver sat.timeout server.stderrAsMessages showPartialSyntaxErrors
+    stderrAsMessages trace.profiler.output trace.profiler.output.pp trace.profiler.threshold
+    trace.profiler.useHeartbeats warn.redundantExpose warn.sorry
+    """
+)
+"""Options of 2021 and of today; those that begin with `trace.`, `linter.` and `backward.` are left out."""

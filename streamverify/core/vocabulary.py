@@ -15,50 +15,60 @@ _MARK = "streamverify-vocabulary"
 _SECTIONS = ("commands", "attributes", "options")
 _END = f"{_MARK} end"
 
-# `toList` and `fold` are in every version; how a map folds (`fold`, `foldl`) and what it is are not. All names are
-# full, and nothing but `do` notation is used: the query runs in the environment of any header that has `Lean`.
+
+# All names are full, and hardly any notation is used: a query runs in the environment of any header that has `Lean`.
+def _query(declarations: str, commands: str, attributes: str, options: str) -> str:
+    """A query of these steps: `commands` and the rest are lists of strings."""
+    return f"""#eval show Lean.CoreM Unit from do
+  let env ← Lean.getEnv
+{declarations}
+  let part := fun (title : String) (names : List String) =>
+    "{_MARK} " ++ title ++ "\\n" ++ String.intercalate "\\n" names ++ "\\n"
+  IO.println (part "commands" {commands}
+    ++ part "attributes" {attributes}
+    ++ part "options" {options} ++ "{_END}")"""
+
+
 VOCABULARY_QUERIES: tuple[str, ...] = (
-    f"""#eval show Lean.CoreM Unit from do
-  let env ← Lean.getEnv
-  let options ← Lean.getOptionDeclsArray
+    _query(
+        """  let options ← Lean.getOptionDeclsArray
   let leading := fun (category : Lean.Name) =>
     match (Lean.Parser.parserExtension.getState env).categories.find? category with
     | none => []
-    | some found => found.tables.leadingTable.toList.map fun entry => toString entry.1
-  let part := fun (title : String) (names : List String) =>
-    "{_MARK} " ++ title ++ "\n" ++ String.intercalate "\n" names ++ "\n"
-  IO.println (part "commands" (leading `command)
-    ++ part "attributes" ((Lean.getAttributeNames env).map toString ++ leading `attr)
-    ++ part "options" (options.toList.map fun entry => toString entry.1) ++ "{_END}")""",
-    f"""#eval show Lean.CoreM Unit from do
-  let env ← Lean.getEnv
-  let decls ← Lean.getOptionDecls
+    | some found => found.tables.leadingTable.toList.map fun entry => toString entry.1""",
+        "(leading `command)",
+        "((Lean.getAttributeNames env).map toString ++ leading `attr)",
+        "(options.toList.map fun entry => toString entry.1)",
+    ),
+    # Where the table's definition is hidden from other modules, it still says how to go through it.
+    _query(
+        """  let mut commands : List String := []
+  let mut attributes : List String := []
+  let mut options : List String := []
+  for (name, _) in ← Lean.getOptionDeclsArray do
+    options := toString name :: options
+  for name in Lean.getAttributeNames env do
+    attributes := toString name :: attributes
+  if let some found := (Lean.Parser.parserExtension.getState env).categories.find? `command then
+    for (name, _) in found.tables.leadingTable do
+      commands := toString name :: commands""",
+        "commands",
+        "attributes",
+        "options",
+    ),
+    _query(
+        """  let attributes ← Lean.getBuiltinAttributeNames
+  let options ← Lean.getOptionDecls
   let leading := fun (category : Lean.Name) =>
     match (Lean.Parser.parserExtension.getState env).categories.find? category with
     | none => []
-    | some found => found.tables.leadingTable.foldl (fun names token _ => toString token :: names) []
-  let part := fun (title : String) (names : List String) =>
-    "{_MARK} " ++ title ++ "\n" ++ String.intercalate "\n" names ++ "\n"
-  let attributes ← Lean.getBuiltinAttributeNames
-  IO.println (part "commands" (leading `command)
-    ++ part "attributes" (attributes.map toString ++ leading `attr)
-    ++ part "options" (decls.foldl (fun names name _ => toString name :: names) []) ++ "{_END}")""",
-    f"""open Lean in
-#eval show CoreM Unit from do
-  let env ← getEnv
-  let decls ← getOptionDecls
-  let leading := fun (category : Name) =>
-    match (Parser.parserExtension.getState env).categories.find? category with
-    | none => []
-    | some found => found.tables.leadingTable.fold (fun names token _ => toString token :: names) []
-  let part := fun (title : String) (names : List String) =>
-    "{_MARK} " ++ title ++ "\n" ++ String.intercalate "\n" names ++ "\n"
-  let attributes ← getBuiltinAttributeNames
-  IO.println (part "commands" (leading `command)
-    ++ part "attributes" (attributes.map toString ++ leading `attr)
-    ++ part "options" (decls.fold (fun names name _ => toString name :: names) []) ++ "{_END}")""",
+    | some found => found.tables.leadingTable.fold (fun names token _ => toString token :: names) []""",
+        "(leading `command)",
+        "(attributes.map toString ++ leading `attr)",
+        "(options.fold (fun names name _ => toString name :: names) [])",
+    ),
 )
-"""What asks Lean for its vocabulary, newest spelling first; the answer is the text of its only message.
+"""What asks Lean for its vocabulary, newest spelling first; the answer is the text of its one message `info`.
 
 To be tried in this order, each in the environment of the header, until one has no error. A header that has too
 little of Lean for any of them is asked with `import Lean` after its own imports.
