@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import structlog
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -35,10 +35,7 @@ NOT_YET = frozenset(
         "headers_per_repl",
         "patience",
         "quantum",
-        "memory_per_repl",
         "max_deliveries",
-        "sandbox",
-        "sandbox_read",
         "require_min",
         "log_dir",
     }
@@ -51,6 +48,9 @@ _OTHERS = frozenset({"config", "lean_home"})
 _named_file: ContextVar[Path | None] = ContextVar("settings file named on the command line", default=None)
 
 _log = structlog.get_logger(__name__)
+
+LEAST_MEMORY = 64 * 1024**2
+"""Bytes below which no REPL starts."""
 
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -105,6 +105,18 @@ class Settings(BaseSettings):
         Seconds, Field(description="The longest time-out in seconds that a request may ask for.")
     ] = 600.0
     import_timeout: Annotated[Seconds, Field(description="Seconds that importing a header may take.")] = 300.0
+    memory_per_repl: Annotated[
+        ByteSize | None,
+        Field(description="Memory that one REPL may use, as 4GiB; default: its share of what there is here."),
+    ] = None
+    sandbox: Annotated[
+        Literal["auto", "bwrap", "none"],
+        Field(description="What confines Lean: bwrap (bubblewrap), none, or auto: bwrap where it works."),
+    ] = "auto"
+    sandbox_read: Annotated[
+        str,
+        Field(description="More folders that Lean may read in the sandbox, separated by colons."),
+    ] = ""
     max_proof_bytes: Annotated[
         int, Field(ge=1, description="The largest proof (with its statement), in bytes of UTF-8.")
     ] = 512 * 1024
@@ -137,6 +149,13 @@ class Settings(BaseSettings):
     def _path_exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and not (value.is_dir() if info.field_name == "lean_project" else value.is_file()):
             raise ValueError(f"there is no such {'folder' if info.field_name == 'lean_project' else 'file'}: {value}")
+        return value
+
+    @field_validator("memory_per_repl")
+    @classmethod
+    def _enough_memory(cls, value: ByteSize | None) -> ByteSize | None:
+        if value is not None and value < LEAST_MEMORY:
+            raise ValueError(f"must be at least {LEAST_MEMORY // 1024**2}MiB")
         return value
 
     @field_validator("max_timeout")
@@ -217,6 +236,12 @@ def _check_names(given: dict[str, Any]) -> None:
             _log.warning("unknown_setting", name=f"{PREFIX}{name.upper()}", hint=_nearest(name).strip("; ") or None)
 
 
+def settings_files() -> list[Path]:
+    """The files that settings may have been read from here, which proofs must not read."""
+    named = _settings_file()
+    return [DEFAULT_FILE, *([] if named is None else [named])]
+
+
 def _names_in_file() -> set[str]:
     file = _settings_file()
     if file is None:
@@ -246,6 +271,8 @@ def _explain(error: Any) -> str:
     field = str(error["loc"][0])
     if field == "slots":
         message = "must be auto or a whole number from 1 to 4096"
+    elif error["type"].startswith("byte_size"):
+        message = "must be a number of bytes, as 4GiB"
     message = message.removeprefix("Input ")
     value = error["input"]
     shown = "" if isinstance(value, dict) or "password" in field else f", not {str(value)[:80]!r}"

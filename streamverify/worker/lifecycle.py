@@ -15,7 +15,7 @@ from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import FALLBACK_MAX_MESSAGE_BYTES, open_admin, require_topics, topic_settings
 from streamverify.core.codec import RequestLimits
 from streamverify.core.errors import StreamVerifyError
-from streamverify.lean.launch import find_repl, probe
+from streamverify.lean.launch import configured_repl, probe
 from streamverify.lean.pool import Pool, PoolLimits
 from streamverify.lean.resources import available_cores
 from streamverify.worker.answers import Answerer, worker_name
@@ -106,10 +106,10 @@ class Worker:
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
         settings = self._settings
-        command = await find_repl(settings.repl, settings.lean_project)
+        slots = available_cores() if settings.slots == "auto" else settings.slots
+        command = await configured_repl(settings, slots=slots)
         verifier = await probe(command)
         sizes = await self._topic_sizes()
-        slots = available_cores() if settings.slots == "auto" else settings.slots
         self._pool = Pool(command, slots=slots, limits=_pool_limits(settings))
         self._stack.push_async_callback(self._pool.close)
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
