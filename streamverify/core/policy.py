@@ -66,6 +66,8 @@ _EXCERPT = 80  # code points
 _CLOSING = frozenset(")]}⟩")
 _STRUCTURE = _CLOSING | frozenset({"(", "[", "{", "⟨", "@[", ",", ":=", "%"})
 _BEFORE_ATTRIBUTE = frozenset({"local", "scoped", "-"})
+# What may stand between a tactic and the brackets with its configuration, besides the `name` of `+name`.
+_FLAGS = frozenset({"only", "*", "!", "?", "+", "-"})
 _ENDS_ATTRIBUTE = frozenset({",", "]", ")"})
 # After a word, a closing bracket or a `!` a string may be one that some macro reads as code.
 _AFTER_WHICH_CODE = _CLOSING | {"!"}
@@ -171,7 +173,9 @@ class _Check:
 
     `brackets` has an entry for each open bracket: whether it holds a list of attributes. `attribute` says that the
     next word names an attribute, `option` that it names an option; `argument` is the offset of the last word that
-    came right after a `(`; `marked` is an attribute that is harmless if nothing follows it.
+    came right after a `(`; `marked` is an attribute that is harmless if nothing follows it; `tactic` is the last
+    tactic whose configuration can hold code, `extended` the first place where a definition of the file can become
+    code that a tactic runs.
     """
 
     def __init__(self, proof: str, body: str, body_tokens: Sequence[Token], watched: _Watched) -> None:
@@ -188,6 +192,8 @@ class _Check:
         self.option = False
         self.private = False
         self.marked: Token | None = None
+        self.tactic: Token | None = None
+        self.extended: Token | None = None
 
     def findings(self) -> list[Finding]:
         before = Token(Kind.SYMBOL, "", -1, 1, 0)
@@ -196,12 +202,16 @@ class _Check:
             before = token
         if self.private:
             self._private_theorems()
+        if self.extended is not None and self._metaprograms():
+            self._find("run_code", self.extended)
         self.found.sort(key=lambda item: (item.line, item.column))
         return self.found
 
     def _token(self, token: Token, before: Token) -> None:
         if self.marked is not None:
             self._marked(token)
+        if self.tactic is not None:
+            self._configured(self.tactic, token, before)
         if (self.option and self._option(token)) or (self.attribute and self._attribute(token)):
             return
         kind = token.kind
@@ -226,18 +236,24 @@ class _Check:
             self.option = True
         elif text == "private":
             self._hidden(before)
+        elif text in words.CONFIGURED_TACTICS:
+            self.tactic = token
+        elif text == "add_aesop_rules" or (text == "add" and before.text == "("):
+            self.extended = self.extended or token
         elif "." in text or "«" in text:
             self._name(token)
         if before.text == "(":
             self.argument = token.offset
         if token.column == 0 or before.offset < 0:
-            self._line_start(token, rule)
+            self._line_start(token, before, rule)
 
-    def _line_start(self, token: Token, rule: str | None) -> None:
+    def _line_start(self, token: Token, before: Token, rule: str | None) -> None:
         """A word where a command may begin: one that is harmless ends whatever bracket was left open."""
         if token.text in words.HARMLESS_COMMANDS:
             self.brackets.clear()
-        elif rule is None and not self.brackets and token.text not in _AT_LINE_START:
+        elif rule is not None or self.brackets or token.text in _AT_LINE_START:
+            return
+        elif before.text not in words.ASKING_FOR_MORE:
             self._find("unknown_command", token)
 
     def _hidden(self, before: Token) -> None:
@@ -302,6 +318,8 @@ class _Check:
             self._find(rule or "unknown_attribute", token)
         elif name in words.WITHOUT_ARGUMENTS:
             self.marked = token
+        elif name in words.AESOP:
+            self.extended = self.extended or token
         return True
 
     def _marked(self, token: Token) -> None:
@@ -309,6 +327,14 @@ class _Check:
         if self.marked is not None and token.text not in _ENDS_ATTRIBUTE:
             self._find("elaborator_attribute", self.marked)
         self.marked = None
+
+    def _configured(self, tactic: Token, token: Token, before: Token) -> None:
+        """After a tactic whose configuration can hold code."""
+        if token.text in _FLAGS or before.text in {"+", "-"}:
+            return
+        if token.text == "(":
+            self.extended = self.extended or tactic
+        self.tactic = None
 
     def _option(self, token: Token) -> bool:
         """Judge the name of an option; whether the token was one."""
@@ -325,6 +351,14 @@ class _Check:
         if all(item.private for item in theorems):
             for item in theorems:
                 self._find("private_theorem", Token(Kind.KEYWORD, item.kind, 0, item.line, item.column))
+
+    def _metaprograms(self) -> bool:
+        """Whether the file names anything of which code could be made."""
+        return any(
+            not words.METAPROGRAMMING.isdisjoint(parts(token.text))
+            for token in self.tokens
+            if token.kind is Kind.IDENTIFIER
+        )
 
     def _find(self, rule: str, token: Token) -> None:
         count = self.counts.get(rule, 0)

@@ -64,6 +64,12 @@ CONTINUATIONS = _words(
 )
 """Words of terms and tactics with which people begin a line in the first column. None begins a command."""
 
+ASKING_FOR_MORE = _words(
+    ":= : , => ↦ | <| |> ▸ = ≠ < > ≤ ≥ + / ∧ ∨ ¬ → -> ↔ ∈ ∉ ∘ ∣ ∀ ∃ ( [ { ⟨ "  # noqa: RUF001 -- Lean's symbols
+    "theorem lemma def abbrev alias by from fun λ using with"
+)
+"""Tokens after which no command can begin, so that a word in the first column is no more than a badly broken line."""
+
 HARMLESS_ATTRIBUTES = _words(
     """
     simp simp! simp? simps simps! simps? ext ext! norm_cast push_cast pull_cast norm_num positivity push_neg push pull
@@ -81,10 +87,12 @@ HARMLESS_ATTRIBUTES = _words(
     eliminator induction_eliminator cases_eliminator custom_eliminator univ_out_params
     to_additive to_additive? to_additive! to_additive_existing to_dual to_dual? to_app mk_iff reassoc elementwise
     higher_order alias deprecated deprecated_arg suggest_for inherit_doc nolint expose no_expose defeq backward_defeq
-    eqns spec mvcgen_simp wf_preprocess partial_fixpoint_monotone stacks kerodon wikidata notation_class
+    eqns spec mvcgen_simp wf_preprocess partial_fixpoint_monotone stacks kerodon wikidata
+    category AMS formal_proof
     """
 )
-"""Attributes of lemmas, instances, reducibility, elaboration order and documentation."""
+"""Attributes of lemmas, instances, reducibility, elaboration order and documentation; the last line has those of
+the formal-conjectures library."""
 
 WITHOUT_ARGUMENTS = _words("norm_num positivity gcongr_forward")
 """Harmless attributes that, with an argument, mark code that a tactic runs."""
@@ -164,9 +172,30 @@ NAME_RULES = _rules(
         withPtrAddrUnsafe withPtrEqUnsafe unsafeAssert lcUnsafe""",
     environment="""addDecl addDeclCore addDeclWithoutChecking addAndCompile addAndCompileUnsafe
         enableInitializersExecution loadDynlib""",
+    run_code="autoParam",
     lexical="Jsx",
 )
-"""Last parts of names of constants (of the whole name or any part of it) that are a finding wherever they stand."""
+"""Names of constants that are a finding wherever they stand, as parts of longer names too. What `autoParam` names is
+syntax that Lean builds by running a definition, and runs as a tactic."""
+
+CONFIGURED_TACTICS = _words(
+    """
+    linarith linarith! linarith? nlinarith nlinarith! nlinarith?
+    solve_by_elim apply_rules apply_assumption
+    """
+)
+"""Tactics whose configuration, in brackets after them, can hold code: `linarith (discharger := …)`."""
+
+AESOP = _words("aesop aesop?")
+"""Attributes by which a definition of the file becomes a rule, and code if its type is that of a tactic."""
+
+METAPROGRAMMING = _words(
+    """
+    Lean IO EIO BaseIO System Elab Meta Tactic TacticM MetaM CoreM TermElabM CommandElabM Mathlib Batteries Aesop
+    Linarith Qq ProofWidgets RuleTac SingleRuleTac SimpleRuleTac
+    """
+)
+"""Parts of names without one of which no code that does something can be written."""
 
 ATTRIBUTE_RULES = _rules(
     implemented_by="implemented_by implementedBy",
@@ -174,21 +203,24 @@ ATTRIBUTE_RULES = _rules(
     csimp="csimp",
     elaborator_attribute="""
         command_elab commandElab builtin_command_elab builtinCommandElab term_elab termElab builtin_term_elab
-        builtinTermElab tactic builtin_tactic builtinTactic macro builtin_macro builtinMacro
-        command_parser commandParser term_parser termParser tactic_parser tacticParser doElem_parser doElemParser
-        attr_parser attrParser prio_parser prioParser prec_parser precParser stx_parser stxParser level_parser
-        builtin_command_parser builtin_term_parser builtin_tactic_parser builtinCommandParser builtinTermParser
-        builtinTacticParser run_parser_attribute_hooks run_builtin_parser_attribute_hooks runParserAttributeHooks
+        builtinTermElab tactic builtin_tactic builtinTactic macro builtin_macro builtinMacro doElem_elab
+        builtin_doElem_elab command_parser commandParser term_parser termParser tactic_parser tacticParser
+        doElem_parser doElemParser attr_parser attrParser prio_parser prioParser prec_parser precParser stx_parser
+        stxParser level_parser structInstFieldDecl_parser builtin_command_parser builtinCommandParser
+        builtin_term_parser builtinTermParser builtin_tactic_parser builtinTacticParser builtin_attr_parser
+        builtinAttrParser builtin_doElem_parser builtinDoElemParser builtin_level_parser builtinLevelParser
+        builtin_prec_parser builtinPrecParser builtin_prio_parser builtinPrioParser builtin_syntax_parser
+        builtinSyntaxParser run_parser_attribute_hooks runParserAttributeHooks run_builtin_parser_attribute_hooks
         runBuiltinParserAttributeHooks init builtin_init builtinInit simproc dsimproc simprocAttr simprocBuiltinAttr
-        sevalprocAttr sevalproc builtin_simproc elab_rules do_elab doElab conv_elab quot_precheck quotPrecheck
-        builtin_quot_precheck incremental builtin_incremental deriving_handler env_linter linter code_action
-        command_code_action tactic_code_action hole_code_action builtin_code_action server_rpc_method
-        server_rpc_method_cancellable widget_module widget builtin_widget_module missing_docs_handler
-        builtin_missing_docs_handler norm_num_ext positivity_ext unification_hint unificationHint
-        grind_propagator grindPropagatorAttr reduce_mod_char compute_degree algebra_ext inductive_elab app_elab
-        term_parenthesizer run_tac try_tactic try_suggestion cbv_simproc doc_role doc_code_block doc_directive
-        doc_command builtin_doc extern_lib specialize_attr polyrith translate_attr plausible library_suggestions
-        structure_command_elab builtin_structInst extra_elab tactic_elab linear_forms_parser""",
+        sevalproc sevalprocAttr builtin_simproc builtin_sevalproc cbv_simproc quot_precheck quotPrecheck
+        builtin_quot_precheck builtinQuotPrecheck incremental builtin_incremental deriving_handler env_linter
+        code_action_provider builtin_code_action_provider command_code_action builtin_command_code_action
+        tactic_code_action hole_code_action builtin_code_action server_rpc_method server_rpc_method_cancellable
+        builtin_server_rpc_method widget_module widget builtin_widget_module unification_hint unificationHint
+        unif_hint grind_propagator grindPropagatorBuiltinAttr norm_num_ext positivity_ext try_suggestion
+        unused_variables_ignore_fn builtin_unused_variables_ignore_fn missing_docs_handler
+        builtin_missing_docs_handler inductive_elab builtin_inductive_elab structure_elab doc_role doc_code_block
+        doc_directive doc_command builtin_doc_role library_suggestions""",
     printing="""app_unexpander appUnexpander delab app_delab builtin_delab builtinDelab formatter parenthesizer
         builtin_formatter builtin_parenthesizer builtinFormatter builtinParenthesizer combinator_formatter
         combinator_parenthesizer combinatorFormatter combinatorParenthesizer category_parenthesizer
