@@ -93,9 +93,12 @@ async def configured_repl(settings: Settings, *, slots: int) -> ReplCommand:
     """
     command = await find_repl(settings.repl, settings.lean_project)
     memory = settings.memory_per_repl or memory_share(slots)
-    limits = ProcessLimits(memory=memory, cores=max(1.0, available_cores() / slots))
+    cores = max(1.0, available_cores() / slots)
+    limits = ProcessLimits(memory=memory, cores=cores)
+    env = {"LEAN_NUM_THREADS": str(int(cores)), **(os.environ if command.env is None else command.env)}
     read = [Path(part) for part in settings.sandbox_read.split(os.pathsep) if part]
-    return await confine(replace(command, limits=limits), mode=settings.sandbox, read=read, hide=settings_files())
+    command = replace(command, limits=limits, env=env)
+    return await confine(command, mode=settings.sandbox, read=read, hide=settings_files())
 
 
 def memory_share(slots: int) -> int | None:
