@@ -85,6 +85,7 @@ class Slot:
             _log.exception("verification_failed", custom_id=job.request.custom_id)
             await self._replace()
             verdict = Verdict(Reason.WORKER_ERROR, f"The worker failed: {type(error).__name__}: {error}")
+        await self._replace_worn()
         verdict.timings.queued = max(0.0, begun - job.received)
         verdict.timings.total = time.monotonic() - job.received
         return verdict
@@ -167,6 +168,7 @@ class Slot:
         finally:
             timings.import_ = time.monotonic() - begun
         self._importing = False
+        session.imported()
         self._holding = Holding(header.fingerprint, timings.import_)
         self.failed_starts = 0
         self._shared.modules.note_imported(header)
@@ -195,6 +197,13 @@ class Slot:
         pid = self._session and self._session.pid
         _log.warning("repl_replaced", pid=pid, cause=type(failure).__name__, error=str(failure)[:200])
         await self._replace()
+
+    async def _replace_worn(self) -> None:
+        """Replace a process that has grown, or run many proofs: none shall run out of memory for another's sake."""
+        session = self._session
+        if session is not None and (why := session.worn()):
+            _log.info("repl_recycled", pid=session.pid, why=why)
+            await self._replace()
 
     async def _replace(self) -> None:
         """Kill the process, if any, and wait until it is gone, so that there never are two."""
