@@ -44,22 +44,21 @@ HARMLESS_COMMANDS = _words(
 
 CONTINUATIONS = _words(
     """
-    by calc fun λ let have haveI letI let_fun show from suffices at with then else if match do for in where
-    termination_by termination_by' decreasing_by decreasing_with using forall exists assume extends return unless
-    Prop Type Sort _ sorry nomatch nofun rec hiding renaming generalizing
-    abel abel_nf absurd aesop all_goals and_intros any_goals apply apply_fun assumption by_cases by_contra by_contra!
-    bound calc case case' cases cases' change choose classical clear congr congr! constructor continuity contradiction
-    contrapose contrapose! conv conv_lhs conv_rhs convert convert_to decide delta dsimp erw eta_reduce exact exact?
-    exacts exfalso existsi ext exacts fail_if_success fapply field_simp fin_cases filter_upwards first focus fun_prop
-    funext gcongr generalize group grind guard_hyp have haveI induction induction' infer_instance inhabit injection
-    injections interval_cases intro intros introv iterate left let lia lift linarith linear_combination
-    measurability mod_cases module monotonicity next nlinarith noncomm_ring nontriviality norm_cast norm_num
-    nth_rewrite nth_rw obtain omega on_goal pick_goal positivity positivity pull_cast push_cast push_neg qify rcases
-    refine refine' refine_lift rename rename_i repeat repeat' replace revert rewrite rfl rfl' rify right ring ring1
-    ring_nf rintro rintro rotate_left rotate_right rsuffices rw rw_mod_cast rwa set set_option show simp simp? simp_all
-    simp_all? simp_arith simp_rw simpa simpa? skip slice_lhs slice_rhs solve_by_elim specialize split split_ifs stop
-    subst subst_eqs subst_vars suffices swap symm symm_saturate tauto tfae_finish tfae_have trans transitivity trivial
-    try unfold unfold_let unit_interval use wlog zify
+    by calc fun λ let have haveI letI let_fun show from suffices at with then else if match do for where
+    termination_by termination_by' decreasing_by decreasing_with using forall exists extends return unless Prop Type
+    Sort _ sorry nomatch nofun rec hiding renaming generalizing abel abel_nf absurd aesop all_goals and_intros
+    any_goals apply apply_fun assumption by_cases by_contra by_contra! bound case case' cases cases' change choose
+    classical clear congr congr! constructor continuity contradiction contrapose contrapose! conv conv_lhs conv_rhs
+    convert convert_to decide delta dsimp erw eta_reduce exact exact? exacts exfalso existsi ext fail_if_success
+    fapply field_simp fin_cases filter_upwards first focus fun_prop funext gcongr generalize group grind guard_hyp
+    induction induction' infer_instance inhabit injection injections interval_cases intro intros introv iterate left
+    lia lift linarith linear_combination measurability mod_cases module monotonicity next nlinarith noncomm_ring
+    nontriviality norm_cast norm_num nth_rewrite nth_rw obtain omega on_goal pick_goal positivity pull_cast
+    push_cast push_neg qify rcases refine refine' refine_lift rename rename_i repeat repeat' replace revert rewrite
+    rfl rfl' rify right ring ring1 ring_nf rintro rotate_left rotate_right rsuffices rw rw_mod_cast rwa set simp
+    simp? simp_all simp_all? simp_arith simp_rw simpa simpa? skip slice_lhs slice_rhs solve_by_elim specialize split
+    split_ifs stop subst subst_eqs subst_vars swap symm symm_saturate tauto tfae_finish tfae_have trans transitivity
+    trivial try unfold unfold_let use wlog zify
     """
 )
 """Words of terms and tactics with which people begin a line in the first column. None begins a command."""
