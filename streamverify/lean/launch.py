@@ -169,8 +169,9 @@ async def _add_advice(command: ReplCommand, refusal: ReplUnavailable) -> ReplUna
         return failure
     missing = missing_inside(command, str(refusal))
     add = os.pathsep.join(missing) or "the folders that it reads"
+    said = str(refusal).rstrip(".")
     return ReplUnavailable(
-        f"{refusal} Outside the sandbox it works: set STREAMVERIFY_SANDBOX_READ to {add} (readable by every user), or "
+        f"{said}. Outside the sandbox it works: set STREAMVERIFY_SANDBOX_READ to {add} (readable by every user), or "
         "STREAMVERIFY_SANDBOX=none, which runs proofs unconfined."
     )
 

@@ -39,7 +39,7 @@ def main() -> None:
         command = [filled.get(word, word) for word in command]
         os.execv(command[0], command)  # noqa: S606 - no shell is wanted
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"{command[0]} cannot be executed: {error}\n")
+        sys.stderr.write(f"{command[0]} cannot be executed: {getattr(error, 'strerror', error)}\n")
         sys.exit(_CANNOT_EXECUTE)
 
 

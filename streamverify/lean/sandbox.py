@@ -62,7 +62,7 @@ async def confine(
         mode: `bwrap` or `none` by name; `auto` confines a Lean where bubblewrap works here. The stand-ins run nothing
             that a proof says, and are confined only by name.
         read: More folders and files that can be read inside.
-        hide: Files that are empty inside, wherever they lie: settings, which may hold a broker's password.
+        hide: Files that cannot be read inside, wherever they lie: settings, which may hold a broker's password.
 
     Raises:
         ReplUnavailable: The sandbox is asked for by name and does not work here, or `read` cannot be let in.
@@ -93,7 +93,7 @@ def inside(
         setpriv: The executable for a worker that is root: it enters the namespaces as root, so that it may bind what
             only root can reach, and becomes a user of its own inside. None: a user namespace makes it nobody.
         read: More folders and files that can be read inside.
-        hide: Files that are empty inside.
+        hide: Files that cannot be read inside.
     """
     let_in = readable(command, read)
     seccomp = filter_program(platform.machine()) or b""

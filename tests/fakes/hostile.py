@@ -138,6 +138,25 @@ def allocate(mib: str) -> int:
     return len(block)
 
 
+def hoard(count: str, mib: str, seconds: str = "60") -> str:
+    """Start that many processes that hold so much each, and wait for them."""
+    for _ in range(int(count)):
+        if os.fork() == 0:
+            kept.append(bytearray(int(mib) << 20))
+            time.sleep(float(seconds))
+            os._exit(0)
+    for _ in range(int(count)):
+        os.wait()
+    return "done"
+
+
+def spend(seconds: str) -> str:
+    end = time.process_time() + float(seconds)
+    while time.process_time() < end:
+        pass
+    return "done"
+
+
 def burn(count: str) -> None:
     """Keep that many processes busy, and never answer."""
     for _ in range(int(count) - 1):
@@ -174,6 +193,9 @@ ATTACKS: dict[str, Any] = {
     "status": lambda: content("/proc/self/status"),
     "host": lambda: [socket.gethostname(), os.getuid(), os.getcwd()],
     "allocate": lambda mib: attempt(allocate, mib),
+    "hoard": hoard,
+    "spend": spend,
+    "sleep": lambda seconds: time.sleep(float(seconds)),
     "burn": burn,
     "run": run,
     "pid": os.getpid,
