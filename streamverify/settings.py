@@ -36,7 +36,6 @@ NOT_YET = frozenset(
         "patience",
         "quantum",
         "max_deliveries",
-        "require_min",
         "log_dir",
     }
 )
@@ -130,19 +129,23 @@ class Settings(BaseSettings):
     require: Annotated[
         Literal["checked", "audited"],
         Field(description="The assurance that makes a proof verified where its request names none."),
+    ] = "audited"
+    require_min: Annotated[
+        Literal["checked", "audited"],
+        Field(description="The least assurance: what a request may not go below."),
     ] = "checked"
+    min_lean_version: Annotated[
+        str | None,
+        Field(
+            pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+(-rc[0-9]+)?$",
+            description="The oldest Lean that may verify (4.34.1); a worker with an older one does not start.",
+        ),
+    ] = None
     http_port: Annotated[
         int, Field(ge=0, le=65_535, description="Port of /live and /ready; 0: a free one, logged.")
     ] = 9464
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged.")] = "info"
     log_format: Annotated[Literal["text", "json"], Field(description="How it is logged.")] = "text"
-
-    @field_validator("require")
-    @classmethod
-    def _audit_comes_later(cls, value: str) -> str:
-        if value == "audited":
-            raise ValueError("audited is not available in this version; use checked")
-        return value
 
     @field_validator("lean_project", "ssl_cafile")
     @classmethod

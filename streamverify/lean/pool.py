@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.core.scheduler import Scheduler, Start
+from streamverify.lean.audit import Auditor
 from streamverify.lean.failed_headers import FailedHeaders
 from streamverify.lean.modules import Modules
 from streamverify.lean.slot import PoolLimits, Shared, Slot
@@ -40,7 +41,8 @@ class Pool:
     """
 
     def __init__(self, command: ReplCommand, *, slots: int, limits: PoolLimits) -> None:
-        shared = Shared(command, limits, Modules(command), FailedHeaders())
+        auditor = Auditor(command, import_timeout=limits.import_timeout)
+        shared = Shared(command, limits, Modules(command), FailedHeaders(), auditor)
         self._slots = [Slot(shared) for _ in range(slots)]
         self._scheduler = Scheduler()
         self._callbacks: dict[Job, OnDone] = {}

@@ -14,7 +14,9 @@ from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import FALLBACK_MAX_MESSAGE_BYTES, open_admin, require_topics, topic_settings
 from streamverify.core.codec import RequestLimits
-from streamverify.core.errors import StreamVerifyError
+from streamverify.core.errors import SettingsError, StreamVerifyError
+from streamverify.core.policy import POLICY_VERSION
+from streamverify.core.versions import is_older
 from streamverify.lean.launch import configured_repl, probe
 from streamverify.lean.pool import Pool, PoolLimits
 from streamverify.lean.resources import available_cores
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from aiokafka.admin import AIOKafkaAdminClient
 
+    from streamverify.core.models import Verifier
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -108,7 +111,8 @@ class Worker:
         settings = self._settings
         slots = available_cores() if settings.slots == "auto" else settings.slots
         command = await configured_repl(settings, slots=slots)
-        verifier = await probe(command)
+        verifier = (await probe(command)).model_copy(update={"policy_version": POLICY_VERSION})
+        check_verifier(verifier, settings)
         sizes = await self._topic_sizes()
         self._pool = Pool(command, slots=slots, limits=_pool_limits(settings))
         self._stack.push_async_callback(self._pool.close)
@@ -131,6 +135,7 @@ class Worker:
             name=answerer.worker,
             verifier=verifier.kind,
             lean_version=verifier.lean_version,
+            sandbox=verifier.sandbox,
             slots=slots,
             brokers=settings.bootstrap_servers,
             topic=settings.request_topic,
@@ -206,6 +211,29 @@ class Worker:
     async def close(self) -> None:
         """End every part; no process is left."""
         await self._stack.aclose()
+
+
+def check_verifier(verifier: Verifier, settings: Settings) -> None:
+    """See that what verifies is what the settings ask for, and say where it cannot give what they promise.
+
+    Raises:
+        SettingsError: Lean is older than `min_lean_version`, or there is none.
+    """
+    least = settings.min_lean_version
+    if least is not None and is_older(verifier.lean_version, least):
+        found = f"is {verifier.lean_version}" if verifier.lean_version else "does not say its version"
+        raise SettingsError(
+            f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): Lean must be at least {least}, and this one "
+            f"{found}: install a newer one (./setup_lean.sh), or lower the setting"
+            if verifier.kind == "lean"
+            else f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): repl={settings.repl} is no Lean at all"
+        )
+    if verifier.kind != "lean" and "audited" in (settings.require, settings.require_min):
+        _log.warning(
+            "cannot_audit",
+            verifier=verifier.kind,
+            hint="what needs an audit is answered `unsupported`; set STREAMVERIFY_REQUIRE=checked for a trial",
+        )
 
 
 def _pool_limits(settings: Settings) -> PoolLimits:

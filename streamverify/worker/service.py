@@ -17,9 +17,9 @@ from streamverify.bus.consumer import plain_headers
 from streamverify.bus.publisher import Outgoing
 from streamverify.core.deadletter import DeadLetter, Stage
 from streamverify.core.jobs import Job
-from streamverify.core.models import OUTCOMES, Reason, Source, Status
+from streamverify.core.models import OUTCOMES, Assurance, Reason, Source, Status
 from streamverify.core.verdict import Verdict
-from streamverify.worker.intake import Answer, Asker, Delivery, take_in
+from streamverify.worker.intake import Answer, Asker, Delivery, Terms, take_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,9 @@ class Service:
         self, settings: Settings, limits: RequestLimits, pool: Pool, publisher: Publisher, answerer: Answerer
     ) -> None:
         self._settings = settings
-        self._limits = limits
+        self._terms = Terms(
+            limits, Assurance(settings.require), Assurance(settings.require_min), answerer.verifier.kind == "lean"
+        )
         self._pool = pool
         self._publisher = publisher
         self._answerer = answerer
@@ -51,7 +53,7 @@ class Service:
         """Take a delivered record in. Whatever is wrong with it, it is answered and blocks nothing."""
         delivery = _delivery(record, assignment)
         try:
-            taken = take_in(delivery, self._limits, datetime.now(UTC))
+            taken = take_in(delivery, self._terms, datetime.now(UTC))
         except Exception as error:  # noqa: BLE001 - one record must not take the worker down
             _log.exception("intake_failed", partition=record.partition, offset=record.offset)
             self._bury(delivery, error)
