@@ -28,8 +28,10 @@ WORDS = sorted(
     | words.HARMLESS_ATTRIBUTES
     | set(words.ASKING_FOR_MORE)
 )
-MARKS = """@[ ] ( ) { } ⟩ attr := , « » " -- /- -/ /-- { s!" % private namespace A.b _root_.x end mutual linarith set_option
-    debug.x x '""".split()
+MARKS = [
+    *("@[", "]", "(", ")", "{", "}", "⟩", "attr", ":=", ",", "«", "»", '"', "--", "/-", "-/", "/--", 's!"', "%", "'"),
+    *("private", "namespace", "A.b", "_root_.x", "end", "mutual", "linarith", "set_option", "debug.x", "x"),
+]
 PIECES = st.sampled_from([*WORDS, *MARKS, "\n"])
 SEPARATORS = st.sampled_from(["", " ", "\n", "\n  ", "\r\n", "\t"])
 LEAN_LIKE = st.lists(st.tuples(PIECES, SEPARATORS), max_size=40).map(lambda all_: "".join(a + b for a, b in all_))
