@@ -29,17 +29,28 @@ def _query(declarations: str, commands: str, attributes: str, options: str) -> s
     ++ part "options" {options} ++ "{_END}")"""
 
 
-VOCABULARY_QUERIES: tuple[str, ...] = (
-    _query(
-        """  let options ← Lean.getOptionDeclsArray
+_LEADING = """  let options ← Lean.getOptionDeclsArray
   let leading := fun (category : Lean.Name) =>
     match (Lean.Parser.parserExtension.getState env).categories.find? category with
     | none => []
-    | some found => found.tables.leadingTable.toList.map fun entry => toString entry.1""",
-        "(leading `command)",
-        "((Lean.getAttributeNames env).map toString ++ leading `attr)",
-        "(options.toList.map fun entry => toString entry.1)",
-    ),
+    | some found => found.tables.leadingTable.toList.map fun entry => toString entry.1"""
+# Commands that are there only after an `open` of their namespace.
+_SCOPED = """  let dormant := (Lean.Parser.parserExtension.ext.getState env).scopedEntries.map.fold
+    (fun names _ entries => entries.foldl (fun names entry =>
+      match entry with
+      | Lean.Parser.ParserExtension.Entry.parser category _ _ parser _ =>
+        if category != `command then names else
+          match parser.info.firstTokens with
+          | Lean.Parser.FirstTokens.tokens found => found ++ names
+          | Lean.Parser.FirstTokens.optTokens found => found ++ names
+          | _ => names
+      | _ => names) names) []"""
+_ATTRIBUTES = "((Lean.getAttributeNames env).map toString ++ leading `attr)"
+_OPTIONS = "(options.toList.map fun entry => toString entry.1)"
+
+VOCABULARY_QUERIES: tuple[str, ...] = (
+    _query(f"{_LEADING}\n{_SCOPED}", "(dormant ++ leading `command)", _ATTRIBUTES, _OPTIONS),
+    _query(_LEADING, "(leading `command)", _ATTRIBUTES, _OPTIONS),
     # Where the table's definition is hidden from other modules, it still says how to go through it.
     _query(
         """  let mut commands : List String := []
@@ -68,10 +79,11 @@ VOCABULARY_QUERIES: tuple[str, ...] = (
         "(options.fold (fun names name _ => toString name :: names) [])",
     ),
 )
-"""What asks Lean for its vocabulary, newest spelling first; the answer is the text of its one message `info`.
+"""What asks Lean for its vocabulary, the best spelling first; the answer is the text of its one message `info`.
 
-To be tried in this order, each in the environment of the header, until one has no error. A header that has too
-little of Lean for any of them is asked with `import Lean` after its own imports.
+Only the first lists commands that wait for an `open`. To be tried in this order, each in the environment of the
+header, until one has no error. A header that has too little of Lean for any of them is asked with `import Lean` after
+its own imports.
 """
 
 VOCABULARY_QUERY = VOCABULARY_QUERIES[0]

@@ -105,6 +105,13 @@ def test_a_real_lean_answers_one_of_the_queries() -> None:
         assert len(known.commands) > 50
 
 
+def test_a_real_lean_lists_commands_that_wait_for_an_open() -> None:
+    declared = 'namespace Waiting\nscoped syntax "frobnicate" term : command\nend Waiting'
+    _, _, answer = _ask([{"cmd": "import Lean"}, {"cmd": declared, "env": 0}, {"cmd": VOCABULARY_QUERY, "env": 1}])
+    (message,) = answer["messages"]
+    assert "frobnicate" in parse_vocabulary(message["data"]).commands
+
+
 def test_a_real_lean_without_its_own_library_says_that_it_does_not_know() -> None:
     _, answer = _ask([{"cmd": ""}, {"cmd": VOCABULARY_QUERY, "env": 0}])
     assert any(item["severity"] == "error" for item in answer["messages"])
