@@ -44,6 +44,12 @@ LAKE_TIMEOUT = 120.0
 _WORKERS_OWN = 256 * 1024**2
 """Bytes that the worker itself needs."""
 
+_VERSION_QUESTIONS = (
+    "#eval Lean.versionString",
+    # A Lean of 2021 has no such name.
+    '#eval toString Lean.version.major ++ "." ++ toString Lean.version.minor ++ "." ++ toString Lean.version.patch',
+)
+
 _PREFIX = "STREAMVERIFY_"
 _STAND_INS = "streamverify.lean.standins"
 _MOST_BYTES = 1 << 20
@@ -142,7 +148,15 @@ async def _probe(command: ReplCommand) -> Verifier:
 
 async def _lean_version(session: ReplSession, env: int) -> str | None:
     """What Lean calls itself; None where the REPL does not say."""
-    answer = decode_answer(await session.ask(encode_command("#eval Lean.versionString", env=env), PROBE_TIMEOUT))
+    for question in _VERSION_QUESTIONS:
+        if version := await _said(session, env, question):
+            return version
+    return None
+
+
+async def _said(session: ReplSession, env: int, question: str) -> str | None:
+    """The string that is the one answer to a question."""
+    answer = decode_answer(await session.ask(encode_command(question, env=env), PROBE_TIMEOUT))
     messages = answer.fields.get("messages")
     if type(messages) is not list or len(messages) != 1 or type(messages[0]) is not dict:
         return None
