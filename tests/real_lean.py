@@ -9,7 +9,6 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +23,7 @@ from streamverify.worker.intake import Answer, Delivery, Terms, take_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from streamverify.core.verdict import Verdict
     from streamverify.lean.command import ReplCommand
