@@ -76,6 +76,13 @@ class UndecodableDeadLetter(StreamVerifyError):
     """A record of the dead letter topic lacks the headers that say where it came from."""
 
 
+class UndecodableOffsetMap(StreamVerifyError):
+    """The metadata of a commit is no offset map of its place: foreign, damaged, or of a newer version.
+
+    It costs nothing but repeats: reading goes on from the committed offset, and every record after it is new.
+    """
+
+
 class HeaderError(StreamVerifyError):
     """The import header is not Lean. `line` is 1-based, `column` counts code points from 0, as Lean does."""
 
