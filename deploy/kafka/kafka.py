@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A real Apache Kafka on this machine, from its jars: for tests and trials where there is no Docker.
 
-    deploy/kafka/kafka.py run [--nodes 1|3] [--dir DIR]
+    deploy/kafka/kafka.py run [--nodes 1|3] [--dir DIR] [--host ADDRESS] [--secure DIR]
 
 fetches the jars once (with Maven, into `.kafka/` of this checkout), formats and starts one or three nodes
 (KRaft, broker and controller in one) on free loopback ports, waits until they are ready and then prints the
@@ -9,7 +9,10 @@ bootstrap servers as the one line of stdout. SIGTERM, Ctrl-C, the end of the pro
 `kill -9` stop every node and remove the data.
 
 With `--control` it reads commands from stdin, one a line, and answers each with a line on stdout, for tests
-in which brokers die: `kill N` (SIGKILL), `stop N` (an orderly end) and `start N`. The end of stdin ends it.
+in which brokers die: `kill N` (SIGKILL), `stop N` (an orderly end), `start N`, `pause N` (SIGSTOP) and
+`continue N` (SIGCONT). The end of stdin ends it.
+
+With `--host` the clients' listener is at another address of this machine, for clients in network namespaces.
 
     deploy/kafka/kafka.py fetch
 
@@ -51,6 +54,8 @@ JVM_FLAGS = ("-Xmx384m", "-XX:TieredStopAtLevel=1")
 READY_LINE = "Kafka Server started"
 READY_TIMEOUT = 120.0
 STOP_TIMEOUT = 30.0
+LOOPBACK = "127.0.0.1"
+VERBS = ("kill", "stop", "pause", "continue", "start")
 # Below the range from which Linux takes the ports of outgoing connections: no client can sit on the port of a
 # node that is down for a moment.
 PORTS = range(20_000, 32_000)
@@ -176,6 +181,8 @@ class Node:
     controller_port: int
     java: tuple[str, ...]
     """The command line up to the main class."""
+    host: str
+    """The address of the clients' listener."""
     process: asyncio.subprocess.Process | None = field(default=None, init=False)
 
     @property
@@ -188,6 +195,7 @@ class Node:
         template = string.Template((HERE / "server.properties").read_text())
         text = template.substitute(
             node=self.number,
+            host=self.host,
             port=self.port,
             controller_port=self.controller_port,
             voters=",".join(f"{node.number}@127.0.0.1:{node.controller_port}" for node in nodes),
@@ -241,6 +249,11 @@ class Node:
             process.kill()
             await process.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send the node a signal, where it runs."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(number)
+
     def log_since(self, begin: int) -> str:
         """What the node printed after byte `begin` of its log."""
         with self.log.open("rb") as log:
@@ -253,12 +266,12 @@ class Node:
         return KafkaError(f"{tail}\nnode {self.number} {what}; the end of its log is above")
 
 
-def make_nodes(count: int, folder: Path, jars: Path, java: str) -> list[Node]:
+def make_nodes(count: int, folder: Path, jars: Path, java: str, host: str) -> list[Node]:
     """`count` nodes, configured."""
     logging = f"-Dlog4j2.configurationFile={(HERE / 'log4j2.properties').as_uri()}"
     command = (java, *JVM_FLAGS, logging, "-cp", f"{jars}/*")
     ports = free_ports(2 * count)
-    nodes = [Node(n, folder / f"node-{n}", ports.pop(), ports.pop(), command) for n in range(1, count + 1)]
+    nodes = [Node(n, folder / f"node-{n}", ports.pop(), ports.pop(), command, host) for n in range(1, count + 1)]
     for node in nodes:
         node.configure(nodes)
     return nodes
@@ -284,7 +297,7 @@ def new_cluster_id() -> str:
 # --- a run --------------------------------------------------------------------------------------------------
 
 
-async def run(count: int, wanted: Path | None, *, control: bool) -> None:
+async def run(count: int, wanted: Path | None, *, host: str, control: bool) -> None:
     """Run `count` nodes until cancelled, or until the end of stdin or of the parent.
 
     Raises:
@@ -293,13 +306,13 @@ async def run(count: int, wanted: Path | None, *, control: bool) -> None:
     parent = os.getppid()
     java = find_java()
     async with workplace(wanted) as (jars, folder):
-        nodes = make_nodes(count, folder, jars, java)
+        nodes = make_nodes(count, folder, jars, java, host)
         cluster_id = new_cluster_id()
         began = time.monotonic()
         await asyncio.gather(*(node.format(cluster_id) for node in nodes))
         await asyncio.gather(*(node.start() for node in nodes))
         say(f"{count} node{'s' * (count > 1)} ready in {time.monotonic() - began:.1f} s, data in {folder}")
-        answer(",".join(f"127.0.0.1:{node.port}" for node in nodes))
+        answer(",".join(f"{host}:{node.port}" for node in nodes))
         if control:
             await obey(nodes)
         else:
@@ -329,8 +342,8 @@ async def obey(nodes: list[Node]) -> None:
     while line := (await reader.readline()).decode():
         verb, _, number = line.strip().partition(" ")
         node = by_number.get(number)
-        if node is None or verb not in {"kill", "stop", "start"}:
-            answer(f"error: {line.strip()!r} is not kill, stop or start and the number of a node")
+        if node is None or verb not in VERBS:
+            answer(f"error: {line.strip()!r} is not {', '.join(VERBS[:-1])} or {VERBS[-1]} and the number of a node")
             continue
         try:
             await carry_out(verb, node)
@@ -347,6 +360,10 @@ async def carry_out(verb: str, node: Node) -> None:
         await node.end(signal.SIGKILL)
     elif verb == "stop":
         await node.end(signal.SIGTERM)
+    elif verb == "pause":
+        node.signal(signal.SIGSTOP)
+    elif verb == "continue":
+        node.signal(signal.SIGCONT)
     elif node.process is None or node.process.returncode is not None:
         await node.start()
 
@@ -377,6 +394,7 @@ def main() -> int:
     runner = commands.add_parser("run", help="run Kafka in the foreground")
     runner.add_argument("--nodes", type=int, choices=(1, 3), default=1, help="how many nodes (default 1)")
     runner.add_argument("--dir", type=Path, help="a new folder for data and logs, removed at the end")
+    runner.add_argument("--host", default=LOOPBACK, help="the address for clients (default 127.0.0.1)")
     runner.add_argument("--control", action="store_true", help="obey commands on stdin, and end with it")
     commands.add_parser("fetch", help="only fetch the jars")
     guarding = commands.add_parser("guard")
@@ -387,7 +405,7 @@ def main() -> int:
         return 0
     if arguments.command == "fetch":
         return run_until_told(fetch())
-    return run_until_told(run(arguments.nodes, arguments.dir, control=arguments.control))
+    return run_until_told(run(arguments.nodes, arguments.dir, host=arguments.host, control=arguments.control))
 
 
 if __name__ == "__main__":
