@@ -48,6 +48,10 @@ class UndecodableRequest(StreamVerifyError):
     """A record that cannot be answered, because no custom_id can be read from it: a dead letter."""
 
 
+class WorkersDied(StreamVerifyError):
+    """A proof was running, at last alone, each time that a worker died: a dead letter, and a result."""
+
+
 class RefusedRequest(StreamVerifyError):
     """A request with a readable custom_id that is answered and never run.
 

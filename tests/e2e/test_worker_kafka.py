@@ -63,7 +63,7 @@ async def committed(env: Mapping[str, str]) -> int:
         offsets = await committed_offsets(admin, settings.group_id, settings.request_topic, range(3))
     finally:
         await admin.close()
-    return sum(offset or 0 for offset in offsets.values())
+    return sum(point.offset if point else 0 for point in offsets.values())
 
 
 async def test_killed_in_mid_run_and_started_again_it_answers_every_record(env: dict[str, str]) -> None:
