@@ -51,8 +51,16 @@ class World:
         return struck
 
     def victim(self) -> Worker:
-        """Any worker that runs."""
-        return self.rng.choice([worker for worker in self.fleet.workers if worker.running] or self.fleet.workers)
+        """Any worker, one that has work where there is one."""
+        workers = self.fleet.workers
+        busy = [worker for worker in workers if worker.running and worker.held.get("in_flight")]
+        return self.rng.choice(busy or workers)
+
+    async def until_busy(self, patience: float) -> None:
+        """Wait until some worker has work: a blow at idle ones would show nothing."""
+        give_up = time.monotonic() + patience
+        while time.monotonic() < give_up and not any(worker.held.get("in_flight") for worker in self.fleet.workers):
+            await asyncio.sleep(0.1)
 
     def node(self) -> int:
         """Any broker."""

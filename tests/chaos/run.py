@@ -42,6 +42,7 @@ PARTITIONS = 6
 JOIN_PATIENCE = 60.0
 _BETWEEN = 1.0
 """Seconds from the end of a fault to the next."""
+_BUSY_PATIENCE = 5.0
 _SETTLE = 3.0
 """Seconds after the last answer in which repeats are still waited for."""
 _READ = 0.3
@@ -172,6 +173,7 @@ async def _torment(world: World, chosen: list[Callable[[World], Awaitable[None]]
             await asyncio.sleep(_BETWEEN)
             if time.monotonic() >= until and done >= len(chosen):
                 return
+            await world.until_busy(_BUSY_PATIENCE)
             await fault(world)
             struck = world.strikes[-1]
             struck.end = int(time.time() * 1000)
