@@ -441,7 +441,9 @@ def main() -> int:
     runner.add_argument("--nodes", type=int, choices=(1, 3), default=1, help="how many nodes (default 1)")
     runner.add_argument("--dir", type=Path, help="a new folder for data and logs, removed at the end")
     runner.add_argument("--host", default=LOOPBACK, help="the address for clients (default 127.0.0.1)")
-    runner.add_argument("--secure", type=Path, metavar="DIR", help="also listen with SASL and SSL; their secrets in DIR")
+    runner.add_argument(
+        "--secure", type=Path, metavar="DIR", help="also listen with SASL and SSL; their secrets in DIR"
+    )
     runner.add_argument("--control", action="store_true", help="obey commands on stdin, and end with it")
     commands.add_parser("fetch", help="only fetch the jars")
     guarding = commands.add_parser("guard")

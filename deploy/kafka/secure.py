@@ -66,9 +66,7 @@ class Security:
             prefix = f"listener.name.{listener}"
             found[f"{prefix}.plain.sasl.jaas.config"] = f"{login}.plain.PlainLoginModule required {plain};"
             for mechanism in _MECHANISMS:
-                found[f"{prefix}.{mechanism.lower()}.sasl.jaas.config"] = (
-                    f"{login}.scram.ScramLoginModule required;"
-                )
+                found[f"{prefix}.{mechanism.lower()}.sasl.jaas.config"] = f"{login}.scram.ScramLoginModule required;"
         return found
 
     def format_flags(self) -> list[str]:
@@ -100,7 +98,9 @@ def make_security(folder: Path) -> Security:
     _authority(folder, "strange-ca")
     _signed(folder, "server", "subjectAltName=IP:127.0.0.1,DNS:localhost")
     _signed(folder, "worker", "extendedKeyUsage=clientAuth")
-    _openssl("pkcs8", "-topk8", "-in", "worker.key", "-out", "worker.enc.key", "-passout", f"pass:{password}", at=folder)
+    _openssl(
+        "pkcs8", "-topk8", "-in", "worker.key", "-out", "worker.enc.key", "-passout", f"pass:{password}", at=folder
+    )
     keystore = folder / "server.pem"
     keystore.write_text((folder / "server.key").read_text() + (folder / "server.crt").read_text())
     return Security(

@@ -56,7 +56,8 @@ def plans(arguments: argparse.Namespace) -> list[Plan]:
             )
             for nodes in (1, 3)
             for static in (True, False)
-            if nodes in arguments.nodes and static in {"static": {True}, "dynamic": {False}}.get(arguments.members, {True, False})
+            if nodes in arguments.nodes
+            and static in {"static": {True}, "dynamic": {False}}.get(arguments.members, {True, False})
         ]
     only = tuple(arguments.faults.split(",")) if arguments.faults else None
     made = [replace(plan, seed=arguments.seed, network=not arguments.no_network) for plan in chosen]
@@ -69,9 +70,7 @@ def table(reports: list[Report]) -> str:
     for report in reports:
         outcome = report.outcome
         lines += [
-            f"{report.plan.name}: {outcome.records} records, {outcome.results} results in {report.seconds:.0f} s; "
-            f"lost {len(outcome.lost)}, wrong verdicts {len(outcome.wrong)}, repeats {outcome.repeats}, "
-            f"longest stall {outcome.stall_ms / 1000:.1f} s, dead letters {report.dead_letters}",
+            _head(report),
             f"  {'fault':24}{'strikes':>8}{'in flight':>11}{'at risk':>9}{'repeats':>9}{'stall s':>9}",
         ]
         lines += [
@@ -88,6 +87,15 @@ def table(reports: list[Report]) -> str:
             lines.append(f"  DEAD LETTERS: {report.dead_letters}, not {report.plan.poison}")
         lines.append("")
     return "\n".join(lines)
+
+
+def _head(report: Report) -> str:
+    outcome = report.outcome
+    return (
+        f"{report.plan.name}: {outcome.records} records, {outcome.results} results in {report.seconds:.0f} s; "
+        f"lost {len(outcome.lost)}, wrong verdicts {len(outcome.wrong)}, repeats {outcome.repeats}, "
+        f"longest stall {outcome.stall_ms / 1000:.1f} s, dead letters {report.dead_letters}"
+    )
 
 
 def as_json(reports: list[Report]) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
 from chaos.outcome import Strike
+
 from streamverify.bus.topics import open_admin
 
 if TYPE_CHECKING:

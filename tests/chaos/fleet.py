@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from chaos import network
 from command import wait_until_gone
@@ -99,7 +99,7 @@ class Fleet:
         self.deaths: list[tuple[int, dict[str, int]]] = []
         """Unexpected deaths by SIGKILL (poison): when, in milliseconds, and what the worker last said it held."""
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:

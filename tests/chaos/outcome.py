@@ -105,7 +105,9 @@ def judge(
         if record.verdict != expected.get(record.custom_id)
     ]
     repeated = _repeated(seen)
-    stalls = [longest for partition in {record.place[0] for record in sent} for longest in _stalls(partition, sent, seen)]
+    stalls = [
+        longest for partition in {record.place[0] for record in sent} for longest in _stalls(partition, sent, seen)
+    ]
     rows = _rows(strikes, repeated, stalls)
     longest = max((stall.milliseconds for stall in stalls), default=0)
     return Outcome(len(sent), len(seen), lost, wrong, len(repeated), longest, rows)

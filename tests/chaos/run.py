@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-
 from chaos import faults, network
 from chaos.faults import World
 from chaos.fleet import Fleet
@@ -23,12 +22,12 @@ from chaos.load import by_id, make_cases
 from chaos.outcome import Outcome, Seen, Sent, Strike, judge
 from command import environment
 from kafka_broker import KafkaNodes
+
 from streamverify.bus.connection import client_options
 from streamverify.bus.topics import create_topics, open_admin, plan_topics
 from streamverify.client import Client
 from streamverify.core.codec import decode_result
 from streamverify.core.errors import StreamVerifyError
-from streamverify.core.models import ProofResult
 from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -36,7 +35,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from chaos.load import Case
-    from streamverify.core.models import ProofRequest
+
+    from streamverify.core.models import ProofRequest, ProofResult
 
 PARTITIONS = 6
 JOIN_PATIENCE = 60.0
@@ -120,7 +120,9 @@ async def run(plan: Plan) -> Report:
     """
     chosen, skipped = choose(plan)
     wires = network.inside() and plan.network
-    say(f"{plan.name}: {plan.nodes} node(s), {'static' if plan.static else 'dynamic'} membership, {plan.records} proofs")
+    say(
+        f"{plan.name}: {plan.nodes} node(s), {'static' if plan.static else 'dynamic'} membership, {plan.records} proofs"
+    )
     host = ("--host", network.BROKERS) if wires else ()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
