@@ -36,7 +36,6 @@ NOT_YET = frozenset(
         "patience",
         "quantum",
         "memory_per_repl",
-        "max_deliveries",
         "sandbox",
         "sandbox_read",
         "require_min",
@@ -74,12 +73,26 @@ class Settings(BaseSettings):
     sasl_username: Annotated[str | None, Field(description="The user to log in as.")] = None
     sasl_password: Annotated[SecretStr | None, Field(description="Its password.")] = None
     ssl_cafile: Annotated[Path | None, Field(description="Certificates to trust (PEM); default: the system's.")] = None
+    ssl_certfile: Annotated[
+        Path | None, Field(description="Our own certificate (PEM), for brokers that ask for one.")
+    ] = None
+    ssl_keyfile: Annotated[
+        Path | None, Field(description="The key of our certificate (PEM); default: it is in ssl_certfile.")
+    ] = None
+    ssl_keyfile_password: Annotated[SecretStr | None, Field(description="The password of that key.")] = None
     group_id: Annotated[str, Field(min_length=1, description="The workers' consumer group.")] = "streamverify"
     group_instance_id: Annotated[
         str | None,
         Field(
             pattern=r"^[A-Za-z0-9._-]{1,249}$",
             description="Static membership: a name that this worker keeps over restarts, unique in the group.",
+        ),
+    ] = None
+    client_rack: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Where this worker stands (the brokers' broker.rack): requests are read from a replica there.",
         ),
     ] = None
     request_topic: Annotated[Topic, Field(description="Topic of the proofs.")] = "lean.proofs"
@@ -112,6 +125,10 @@ class Settings(BaseSettings):
         int,
         Field(ge=6_000, le=1_800_000, description="Milliseconds after which the group gives up a silent worker."),
     ] = 45_000
+    max_deliveries: Annotated[
+        int,
+        Field(ge=1, le=6, description="Workers that die of a proof, running alone, before it is given up."),
+    ] = 3
     drain_timeout: Annotated[Seconds, Field(description="Seconds that running proofs get to finish after SIGTERM.")] = (
         60.0
     )
@@ -132,7 +149,7 @@ class Settings(BaseSettings):
             raise ValueError("audited is not available in this version; use checked")
         return value
 
-    @field_validator("lean_project", "ssl_cafile")
+    @field_validator("lean_project", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
     @classmethod
     def _path_exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and not (value.is_dir() if info.field_name == "lean_project" else value.is_file()):
@@ -159,6 +176,8 @@ class Settings(BaseSettings):
     def _login_is_complete(self) -> Settings:
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username and sasl_password")
+        if self.ssl_keyfile and not self.ssl_certfile:
+            raise ValueError("ssl_keyfile needs ssl_certfile: the certificate that the key belongs to")
         return self
 
     @classmethod

@@ -7,6 +7,8 @@ All jobs wait in one place, by header, and a slot that is free takes the one tha
    times its import since then. So no header starves, and switching costs at most 1/QUANTUM of the useful time.
 2. Where nothing of that header waits, it takes the oldest job of the header that is longest unserved.
 
+While the scheduler is *held* it starts only what is submitted `alone` (core.gate says when that is).
+
 A job that comes when several slots are free goes to the one that holds its header, else to one that holds none, else
 to the one that has been idle longest.
 """
@@ -61,20 +63,26 @@ class Scheduler:
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._free: OrderedDict[int, Holding] = OrderedDict()
         self._queued = 0
+        self._alone: deque[Job] = deque()
         self._stopped = False
+        self._held = False
 
     @property
     def queued(self) -> int:
         """Jobs that wait."""
         return self._queued
 
-    def submit(self, job: Job, now: float) -> Start | None:
-        """A job came: the free slot that takes it at once, if there is one."""
+    def submit(self, job: Job, now: float, *, alone: bool = False) -> Start | None:
+        """A job came: the free slot that takes it at once, if there is one. `alone`: although the scheduler is held."""
         header = job.header.fingerprint
-        if self._free and not self._stopped:
+        if self._free and not self._stopped and (alone or not self._held):
             slot = self._slot_for(header)
             del self._free[slot]
             return Start(slot, job)
+        if alone:
+            self._alone.append(job)
+            self._queued += 1
+            return None
         waiting = self._waiting.get(header)
         if waiting is None:
             waiting = self._waiting[header] = _Waiting(now)
@@ -84,7 +92,10 @@ class Scheduler:
 
     def slot_freed(self, slot: int, holding: Holding, now: float) -> Start | None:
         """A slot is free: the job that it takes, if one waits."""
-        if not self._waiting or self._stopped:
+        if self._alone and not self._stopped:
+            self._queued -= 1
+            return Start(slot, self._alone.popleft())
+        if not self._waiting or self._stopped or self._held:
             self._free[slot] = holding
             return None
         return Start(slot, self._take(self._choose(holding, now), now))
@@ -101,6 +112,20 @@ class Scheduler:
                 del self._waiting[header]
         self._queued -= len(dropped)
         return dropped
+
+    def hold(self) -> None:
+        """Start nothing but what is submitted `alone`; what waits stays."""
+        self._held = True
+
+    def release(self, now: float) -> list[Start]:
+        """Start again what waits: the jobs that the free slots take at once."""
+        self._held = False
+        starts = []
+        for slot, holding in list(self._free.items()):
+            del self._free[slot]
+            if start := self.slot_freed(slot, holding, now):
+                starts.append(start)
+        return starts
 
     def stop(self) -> None:
         """Start nothing more; what waits stays."""

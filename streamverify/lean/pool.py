@@ -66,13 +66,23 @@ class Pool:
             asyncio.create_task(self._serve(number), name=f"slot-{number}") for number in range(len(self._slots))
         ]
 
-    def submit(self, job: Job, on_done: OnDone) -> None:
+    def submit(self, job: Job, on_done: OnDone, *, alone: bool = False) -> None:
         """Queue a job. `on_done` is called once, in the event loop, and must not raise.
 
         It is not called for a job that is discarded, nor for one that `close` interrupts: of that nothing is known.
+        A job that is to be run alone is started although the pool is held.
         """
         self._callbacks[job] = on_done
-        if start := self._scheduler.submit(job, time.monotonic()):
+        if start := self._scheduler.submit(job, time.monotonic(), alone=alone):
+            self._start(start)
+
+    def hold(self) -> None:
+        """Start nothing but what is submitted `alone`, until `release`; what runs goes on."""
+        self._scheduler.hold()
+
+    def release(self) -> None:
+        """Start again what waits."""
+        for start in self._scheduler.release(time.monotonic()):
             self._start(start)
 
     def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:

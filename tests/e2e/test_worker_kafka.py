@@ -63,7 +63,7 @@ async def committed(env: Mapping[str, str]) -> int:
         offsets = await committed_offsets(admin, settings.group_id, settings.request_topic, range(3))
     finally:
         await admin.close()
-    return sum(offset or 0 for offset in offsets.values())
+    return sum(point.offset if point else 0 for point in offsets.values())
 
 
 async def test_killed_in_mid_run_and_started_again_it_answers_every_record(env: dict[str, str]) -> None:
@@ -93,7 +93,7 @@ async def test_what_was_committed_is_not_done_again(env: dict[str, str]) -> None
 
 
 async def test_a_worker_that_joins_and_one_that_leaves_lose_nothing(env: dict[str, str]) -> None:
-    sent = await submit(env, requests(600, "service=0.01"))
+    sent = await submit(env, requests(600, "service=0.03"))
     with started(env, "worker") as first:
         await said(first, "partitions_restored")
         with started(env, "worker") as second:

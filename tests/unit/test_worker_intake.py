@@ -10,9 +10,11 @@ import pytest
 
 from streamverify.core.codec import RequestLimits
 from streamverify.core.jobs import Job
+from streamverify.core.ledger import Place
 from streamverify.core.models import Reason, Source
 from streamverify.worker.intake import Answer, Delivery, Unanswerable, take_in
 
+PLACE = Place(1, 7, 0)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PAST = "2025-12-31T23:59:59Z"
 LIMITS = RequestLimits(max_proof_bytes=100)
@@ -22,7 +24,7 @@ LARGE = "-" * 101
 
 def delivery(value: bytes | None) -> Delivery:
     source = Source(topic="lean.proofs", partition=1, offset=7, timestamp=1)
-    return Delivery(source, b"key", value, [("trace", b"1")], assignment=3, received=12.5)
+    return Delivery(source, b"key", value, [("trace", b"1")], place=PLACE, received=12.5)
 
 
 def taken(**fields: Any) -> Job | Answer | Unanswerable:
@@ -35,11 +37,11 @@ def reason(**fields: Any) -> Reason | None:
     return answer.verdict.reason if isinstance(answer, Answer) else None
 
 
-def test_a_proof_becomes_a_job_of_its_assignment() -> None:
+def test_a_proof_becomes_a_job_that_knows_its_place() -> None:
     job = taken(deadline="2026-01-01T00:00:00Z")
     assert isinstance(job, Job)
     assert job.header.canonical == "import Mathlib\n"
-    assert (job.assignment, job.received, list(job.headers)) == (3, 12.5, [("trace", b"1")])
+    assert (job.place, job.received, list(job.headers)) == (PLACE, 12.5, [("trace", b"1")])
     assert job.source.offset == 7
 
 

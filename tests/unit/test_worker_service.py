@@ -11,7 +11,9 @@ from aiokafka import ConsumerRecord
 
 from streamverify.core.codec import RequestLimits, decode_result
 from streamverify.core.deadletter import DeadLetter
+from streamverify.core.ledger import Admission, Place, Standing
 from streamverify.core.models import Reason, Response, Timings, Verifier
+from streamverify.core.offsets import Delivery
 from streamverify.core.verdict import Verdict
 from streamverify.settings import Settings
 from streamverify.worker import service as module
@@ -19,7 +21,7 @@ from streamverify.worker.answers import Answerer
 from streamverify.worker.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from streamverify.bus.consumer import RequestConsumer
     from streamverify.bus.publisher import Outgoing, Publisher
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from streamverify.lean.pool import Pool
 
 PROOF = "theorem t : 1 = 1 := rfl"
-ASSIGNMENT = 4
+PLACE = Place(2, 5, 0)
 
 
 class FakePool:
@@ -35,9 +37,18 @@ class FakePool:
 
     def __init__(self) -> None:
         self.jobs: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
+        self.running = 0
+        self.held = False
 
-    def submit(self, job: Job, on_done: Callable[[Job, Verdict], None]) -> None:
+    def submit(self, job: Job, on_done: Callable[[Job, Verdict], None], *, alone: bool = False) -> None:
+        del alone
         self.jobs.append((job, on_done))
+
+    def hold(self) -> None:
+        self.held = True
+
+    def release(self) -> None:
+        self.held = False
 
     def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
         gone = [job for job, _ in self.jobs if doomed(job)]
@@ -53,14 +64,22 @@ class FakeConsumer:
     """Owns the partitions until the test takes them away."""
 
     def __init__(self) -> None:
-        self.ours = True
-        self.completed: list[tuple[int, int, int]] = []
+        self.stands = Standing.OURS
+        self.completed: list[Place] = []
+        self.forgotten: list[Place] = []
+        self.marked: list[Place] = []
 
-    def owns(self, _partition: int, _assignment: int) -> bool:
-        return self.ours
+    def standing(self, _place: Place) -> Standing:
+        return self.stands
 
-    def complete(self, partition: int, offset: int, assignment: int) -> None:
-        self.completed.append((partition, offset, assignment))
+    def complete(self, place: Place) -> None:
+        self.completed.append(place)
+
+    def forget(self, place: Place) -> None:
+        self.forgotten.append(place)
+
+    def mark(self, places: Iterable[Place]) -> None:
+        self.marked += places
 
 
 class FakePublisher:
@@ -84,10 +103,11 @@ class Bench:
             cast("Pool", self.pool),
             cast("Publisher", self.publisher),
             Answerer("worker-1", Verifier(kind="synthetic"), "lean.results", limit),
+            slots=2,
         )
         self.service.consumer = cast("RequestConsumer", self.consumer)
 
-    def deliver(self, value: bytes | None, offset: int = 5) -> None:
+    def deliver(self, value: bytes | None, offset: int = 5, *, attempts: int = 0, careful: bool = False) -> None:
         record = ConsumerRecord(
             topic="lean.proofs",
             partition=2,
@@ -101,7 +121,8 @@ class Bench:
             serialized_value_size=0,
             headers=(("trace", b"1"),),
         )
-        self.service.receive(cast("Any", record), ASSIGNMENT)
+        place = Place(2, offset, 0)
+        self.service.receive(cast("Any", record), Admission(place, Delivery.NEW, attempts, careful))
 
 
 @pytest.fixture
@@ -131,7 +152,7 @@ def test_a_verdict_is_published_and_completed_only_when_acknowledged(bench: Benc
     assert result.timings.run == 1.234568
     assert bench.consumer.completed == []
     record.on_ack()
-    assert bench.consumer.completed == [(2, 5, ASSIGNMENT)]
+    assert bench.consumer.completed == [PLACE]
 
 
 @pytest.mark.parametrize(
@@ -141,18 +162,52 @@ def test_of_a_partition_that_is_lost_only_definite_verdicts_are_published(
     bench: Bench, reason: Reason, published: int
 ) -> None:
     bench.deliver(request())
-    bench.consumer.ours = False
+    bench.consumer.stands = Standing.GONE
     bench.pool.finish(Verdict(reason))
+    assert len(bench.publisher.records) == published
+    assert len(bench.consumer.forgotten) == 1 - published
+
+
+@pytest.mark.parametrize(("stands", "published"), [(Standing.OURS, 1), (Standing.GONE, 0)])
+def test_between_two_assignments_an_inconclusive_result_is_held(bench: Bench, stands: Standing, published: int) -> None:
+    bench.deliver(request())
+    bench.consumer.stands = Standing.UNDECIDED
+    bench.pool.finish(Verdict(Reason.TIMEOUT))
+    assert bench.publisher.records == []
+    bench.consumer.stands = stands
+    bench.service.settle()
+    assert len(bench.publisher.records) == published
+    bench.service.settle()
     assert len(bench.publisher.records) == published
 
 
-def test_the_end_of_an_assignment_drops_its_queued_jobs_and_no_later_ones(bench: Bench) -> None:
+def test_what_is_queued_of_a_lost_partition_is_dropped(bench: Bench) -> None:
     bench.deliver(request())
-    bench.service.end_assignment(ASSIGNMENT - 1)
-    assert len(bench.pool.jobs) == 1
-    bench.service.end_assignment(ASSIGNMENT)
+    assert bench.service.drop(frozenset({1})) == []
+    assert bench.service.drop(frozenset({2})) == [PLACE]
     assert bench.pool.jobs == []
     assert bench.publisher.records == []
+
+
+def test_a_careful_record_waits_for_a_commit_that_has_its_attempt(bench: Bench) -> None:
+    bench.deliver(request(), careful=True)
+    assert bench.pool.jobs == []
+    assert bench.consumer.marked == [PLACE]
+    bench.service.written([PLACE])
+    assert len(bench.pool.jobs) == 1
+
+
+def test_a_proof_that_killed_too_many_workers_gets_a_result_and_a_dead_letter(bench: Bench) -> None:
+    bench.deliver(request(), attempts=4, careful=True)
+    result, letter = bench.publisher.records
+    verdict = decode_result(result.value)
+    assert (verdict.reason, verdict.status, verdict.retriable) == (Reason.REPL_CRASH, "inconclusive", False)
+    buried = DeadLetter.from_record(key=letter.key, value=letter.value, headers=letter.headers)
+    assert (buried.stage, buried.attempts, buried.value) == ("verify", 4, request())
+    result.on_ack()
+    assert bench.consumer.completed == []
+    letter.on_ack()
+    assert bench.consumer.completed == [PLACE]
 
 
 def test_what_needs_no_lean_is_answered_at_once(bench: Bench) -> None:
@@ -170,7 +225,7 @@ def test_what_cannot_be_answered_is_a_dead_letter(bench: Bench) -> None:
     assert (letter.source.offset, letter.group, letter.stage) == (5, "streamverify", "decode")
     assert list(letter.headers) == [("trace", b"1")]
     record.on_ack()
-    assert bench.consumer.completed == [(2, 5, ASSIGNMENT)]
+    assert bench.consumer.completed == [PLACE]
     assert record.smaller is not None
     assert record.smaller().value is None
 
@@ -203,7 +258,7 @@ def test_an_answer_that_is_too_large_is_cut_and_has_a_smaller_form() -> None:
     assert bare.headers == [("streamverify-status", b"verified")]
     assert bare.smaller is None
     bare.on_ack()
-    assert bench.consumer.completed == [(2, 5, ASSIGNMENT)]
+    assert bench.consumer.completed == [PLACE]
 
 
 def test_a_result_that_cannot_be_written_is_the_workers_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
