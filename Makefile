@@ -28,8 +28,8 @@ check: .venv/.dev ## what a change must pass besides the tests: format, lint, ty
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy deploy/kafka/kafka.py
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 venv: .venv/.dev ## .venv with everything that developing needs
 

@@ -122,7 +122,7 @@ async def backlog_rate(settings: Settings, count: int) -> float:
     try:
         while sum((await consumer.end_offsets(consumer.assignment())).values()) < count:
             await asyncio.sleep(0.1)
-        times: dict[bytes, int] = {}
+        times: dict[bytes | None, int] = {}
         while len(times) < count:
             for records in (await consumer.getmany(timeout_ms=1000)).values():
                 times |= {record.key: record.timestamp for record in records}

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hypothesis import HealthCheck, settings
+
 if TYPE_CHECKING:
     import pytest
+
+# A property is about what comes out; how fast a busy machine draws examples is not.
+settings.register_profile("streamverify", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("streamverify")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -67,7 +67,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
             await asyncio.wait_for(client.start(), timeout=min(_START_TIMEOUT, max(1.0, give_up - loop.time())))
         except (KafkaError, OSError, TimeoutError) as error:
             await _dispose(client)
-            if loop.time() + backoff >= give_up:
+            if loop.time() >= give_up:
                 raise BrokerUnavailable(
                     f"no Kafka broker answers at {servers} (tried for {patience:g} s: {_cause(error)}); "
                     "is it running, and is STREAMVERIFY_BOOTSTRAP_SERVERS (--bootstrap-servers) right?"
@@ -77,7 +77,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
             raise
         else:
             return client
-        await asyncio.sleep(backoff)
+        await asyncio.sleep(max(0.0, min(backoff, give_up - loop.time())))
         backoff = min(backoff * 2, _LONGEST_BACKOFF)
 
 

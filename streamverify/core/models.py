@@ -11,7 +11,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NotRequired
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+    with_config,
+)
 from typing_extensions import TypedDict
 
 from streamverify.core import jsontext
@@ -233,11 +242,9 @@ class Position(TypedDict):
     column: Annotated[int, Field(description="In code points from 0, as Lean counts.")]
 
 
+@with_config(ConfigDict(extra="allow"))  # what a newer REPL adds is passed on, not lost
 class Message(TypedDict):
     """A message of Lean."""
-
-    # What a newer REPL adds is passed on, not lost.
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # pydantic's documented way
 
     severity: Annotated[str, Field(description="error, warning, info or trace.")]
     pos: Annotated[Position, Field(description="Where it begins.")]

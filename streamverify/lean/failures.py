@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from streamverify.lean.death import Death
 
 
-class ReplFailure(Exception):  # noqa: N818 - its subclasses are named for what happened
+class ReplFailure(Exception):
     """The process is of no more use; its text is one sentence for people."""
 
 

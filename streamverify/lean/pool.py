@@ -49,7 +49,6 @@ class Pool:
         self._nothing_runs = asyncio.Event()
         self._nothing_runs.set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._closed = False
 
     @property
     def queued(self) -> int:
@@ -94,12 +93,9 @@ class Pool:
 
     async def close(self) -> None:
         """Kill every process group and wait until it is reaped. May be called again, and at any time."""
-        self._closed = True
         self._scheduler.stop()
         for task in self._tasks:
             task.cancel()
-        for slot in self._slots:
-            slot.kill()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(slot.close() for slot in self._slots))
 
@@ -138,8 +134,6 @@ class Pool:
         if self._running == 0:
             self._nothing_runs.set()
         on_done = self._callbacks.pop(job)
-        if self._closed:
-            return
         try:
             on_done(job, verdict)
         except Exception:  # noqa: BLE001 - one caller's fault must not stop the slot

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
+import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from streamverify.lean import leash
 from streamverify.lean.failures import StartFailed
 
 if TYPE_CHECKING:
@@ -189,8 +193,11 @@ class ReplProcess:
 def _start(command: ReplCommand) -> tuple[subprocess.Popen[bytes], int]:
     """The process and a descriptor that becomes readable when it ends."""
     try:
+        # Looked at here, where it can be said: on the leash it would only be a process that ended.
+        if not (stat.S_ISREG(Path(command.argv[0]).stat().st_mode) and os.access(command.argv[0], os.X_OK)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         popen = subprocess.Popen(
-            command.argv,
+            (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command.argv),
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

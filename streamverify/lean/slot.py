@@ -130,7 +130,7 @@ class Slot:
         limits, request = self._shared.limits, job.request
         wanted = Wanted(
             body=body_of(request.proof, job.header),
-            timeout=min(request.timeout or limits.default_timeout, 1e9),
+            timeout=min(request.timeout or limits.default_timeout, limits.max_timeout),
             request=request,
             extras=tries.extras,
         )

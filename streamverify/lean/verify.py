@@ -33,7 +33,7 @@ _KNOWN_EVERYWHERE = "#check Nat"
 """Known wherever anything was imported; unknown in the empty environment that a failed import leaves."""
 
 
-class ImportRejected(Exception):  # noqa: N818 - named for what Lean did, like the other outcomes
+class ImportRejected(Exception):
     """Lean could not import the header; `texts` are its messages, none where the REPL drops them."""
 
     def __init__(self, texts: tuple[str, ...]) -> None:

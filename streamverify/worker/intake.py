@@ -113,5 +113,5 @@ def _refuse(delivery: Delivery, error: RefusedRequest) -> Answer:
 
 def _bad_header(error: HeaderError) -> Verdict:
     message = Message(severity="error", pos={"line": error.line, "column": error.column}, endPos=None, data=str(error))
-    response = Response.model_construct(messages=[message])
+    response = Response(messages=[message])
     return Verdict(Reason.HEADER_ERROR, f"line {error.line}, column {error.column}: {error}", response)

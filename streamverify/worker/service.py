@@ -103,7 +103,7 @@ class Service:
 
 
 def _delivery(record: Record, assignment: int) -> Delivery:
-    source = Source.model_construct(
+    source = Source(
         topic=record.topic, partition=record.partition, offset=record.offset, timestamp=record.timestamp
     )
     return Delivery(source, record.key, record.value, plain_headers(record), assignment, time.monotonic())

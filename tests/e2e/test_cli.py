@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PROOF = "import Lean\n\ntheorem t : 1 = 2 := rfl -- synthetic: error\n"
 NOWHERE = "127.0.0.1:1"
+SLOW_REPL = f"{sys.executable} -m streamverify.lean.standins.synthetic --service 30"
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +210,7 @@ class TestDemo:
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_interrupted_it_leaves_no_process(self, number: signal.Signals) -> None:
-        with started(environment(), "demo", "--repl", "streamverify-synthetic-repl --service 30") as process:
+        with started(environment(), "demo", "--repl", SLOW_REPL) as process:
             # Broker, worker, and a REPL at least.
             children = wait_for_children(process, 3)
             _, errors = end(process, number)
@@ -218,7 +219,7 @@ class TestDemo:
         assert wait_until_gone(children, 0) == []
 
     def test_killed_it_takes_its_processes_along(self) -> None:
-        with started(environment(), "demo", "--repl", "streamverify-synthetic-repl --service 30") as process:
+        with started(environment(), "demo", "--repl", SLOW_REPL) as process:
             children = wait_for_children(process, 3)
             end(process, signal.SIGKILL)
             assert wait_until_gone(children) == []

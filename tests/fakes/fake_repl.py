@@ -125,6 +125,11 @@ def body(text: str, command: dict[str, Any]) -> bytes:  # noqa: C901, PLR0911, P
             return answer()
         case "after":
             return answer() + FORGED
+        case "after-half":
+            return answer() + FORGED[:4]
+        case "panic-text":
+            write(b"INTERNAL PANIC: out of memory\n", 2)
+            return answer()
         case "late":
             late(float(value))
             return answer()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamverify.core.ledger import Ledger, Limits
+from streamverify.core.ledger import Ledger, Limits, Pauses
 
 
 def owned(limits: Limits | None = None, **starts: int) -> Ledger:
@@ -101,7 +101,7 @@ def test_a_full_partition_pauses_alone_and_resumes_at_half() -> None:
     ledger = owned(Limits(records=4), p0=0, p1=0)
     for offset in range(4):
         ledger.admit(0, offset, 1)
-    assert ledger.pauses() == ({0}, frozenset())
+    assert ledger.pauses() == Pauses(frozenset({0}), frozenset())
     assert ledger.pauses() == (frozenset(), frozenset())
     for offset in range(2):
         ledger.complete(0, offset, ledger.assignment)
@@ -109,7 +109,7 @@ def test_a_full_partition_pauses_alone_and_resumes_at_half() -> None:
     commit = ledger.commit()
     assert commit is not None
     ledger.acknowledged(commit)
-    assert ledger.pauses() == (frozenset(), {0})
+    assert ledger.pauses() == Pauses(frozenset(), frozenset({0}))
 
 
 def test_too_many_bytes_pause_every_partition() -> None:

@@ -59,6 +59,7 @@ async def test_an_honest_proof_is_ok_and_the_next_finds_the_header_warm(no_proce
         ("before", Reason.PROTOCOL_VIOLATION, 2),
         ("slow-before", Reason.PROTOCOL_VIOLATION, 2),
         ("after", Reason.PROTOCOL_VIOLATION, 2),
+        ("after-half", Reason.PROTOCOL_VIOLATION, 2),
         ("raw not json", Reason.PROTOCOL_VIOLATION, 2),
         ("raw []", Reason.PROTOCOL_VIOLATION, 2),
         ('raw {"env": "1"}', Reason.PROTOCOL_VIOLATION, 2),
@@ -176,7 +177,7 @@ async def test_an_import_has_its_own_clock() -> None:
 
 async def test_a_request_cannot_have_more_than_the_longest_time_out() -> None:
     async with bench(limits=LIMITS._replace(max_timeout=0.5)) as b:
-        assert (await b.verify("theorem t -- fake: hang", timeout=50.0)).reason is Reason.TIMEOUT
+        assert (await b.verify("theorem t -- fake: hang", timeout=3600.0)).reason is Reason.TIMEOUT
 
 
 async def test_silence_after_the_proof_is_no_forgery(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,6 +294,20 @@ async def test_repeated_failures_to_start_are_slowed_down(no_process_left: Path)
         assert starts(no_process_left) < 6
 
 
+async def test_a_header_that_is_refused_is_no_failure_to_start() -> None:
+    async with bench() as b:
+        await b.verify("import Exit\ntheorem t")
+        assert b.pool._slots[0].failed_starts == 1
+        await b.verify("import Missing.Module\ntheorem t")
+        assert b.pool._slots[0].failed_starts == 0
+
+
+async def test_what_an_earlier_proof_wrote_to_stderr_excuses_no_later_one() -> None:
+    async with bench() as b:
+        assert (await b.verify("theorem t -- fake: panic-text")).reason is Reason.OK
+        assert (await b.verify("theorem t -- fake: exit 1")).reason is Reason.PROTOCOL_VIOLATION
+
+
 async def test_there_are_never_more_processes_than_slots(no_process_left: Path) -> None:  # noqa: F811
     async with bench(slots=2) as b:
         proofs = [f"import M{number % 3}\ntheorem t -- fake: pid" for number in range(24)]
@@ -354,6 +369,13 @@ async def test_close_at_any_time_leaves_no_process_and_reports_nothing(proof: st
     await asyncio.gather(pool.close(), pool.close())
     await pool.close()
     assert [outcome.done() for outcome in outcomes] == done
+
+
+async def test_a_closed_pool_starts_nothing(no_process_left: Path) -> None:  # noqa: F811
+    async with bench() as b:
+        await b.verify("theorem t")
+    b.submit("theorem t")
+    assert (b.pool.queued, b.pool.running, starts(no_process_left)) == (1, 0, 1)
 
 
 async def test_a_pool_can_be_closed_before_it_is_started() -> None:

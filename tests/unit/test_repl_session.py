@@ -118,6 +118,27 @@ async def test_an_answer_written_just_before_death_is_read() -> None:
             await running.ask(body("ok"), LONG)
 
 
+async def test_an_answer_is_read_however_the_loop_orders_its_events() -> None:
+    # Loops differ in what they run first: uvloop runs timers before it reads.
+    async with session() as running:
+        await opened(running)
+        asking = asyncio.ensure_future(running.ask(body("last-words"), LONG))
+        await asyncio.sleep(0)
+        time.sleep(0.5)  # noqa: ASYNC251 - answer and death come while the loop does not look
+        running._process._reap()
+        assert decode_answer(await asking).env == 1
+
+
+async def test_a_time_out_first_looks_whether_the_answer_is_there() -> None:
+    async with session() as running:
+        await opened(running)
+        asking = asyncio.ensure_future(running.ask(body("ok"), 0.2))
+        await asyncio.sleep(0)
+        time.sleep(0.5)  # noqa: ASYNC251 - the answer comes while the loop does not look
+        running._on_time_out()
+        assert decode_answer(await asking).env == 1
+
+
 async def test_half_an_answer_is_none() -> None:
     async with session() as running:
         await opened(running)
@@ -166,7 +187,7 @@ async def test_an_answer_larger_than_allowed_ends_the_process() -> None:
             await running.ask(body("big 3000000"), LONG)
 
 
-@pytest.mark.parametrize("trick", ["after", "late 0.05"])
+@pytest.mark.parametrize("trick", ["after", "after-half", "late 0.05"])
 async def test_surplus_output_breaks_the_channel(trick: str) -> None:
     async with session() as running:
         await opened(running)

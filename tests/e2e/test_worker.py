@@ -1,0 +1,263 @@
+"""A worker process on a broker: each reason, dead letters, foreign producers, drain, health."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import signal
+import stat
+import sys
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import kafka_records
+import pytest
+from command import descendants, end, make_environment, started, wait_until_gone
+
+from streamverify.client import Client
+from streamverify.core.deadletter import DeadLetter
+from streamverify.core.models import OUTCOMES, Assurance, ProofRequest, Reason
+from streamverify.settings import PREFIX, Settings, load_settings
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PROOF = "theorem t : 1 = 1 := rfl"
+SYNTHETIC = f"{sys.executable} -m streamverify.lean.standins.synthetic"
+IMPORTS = "--import Slow=9:hang --import Gone=0:fail --import Dies=0:crash"
+LARGEST = 20_000
+
+
+def proof(directive: str, header: str = "") -> str:
+    return f"{header}\n{PROOF} -- synthetic: {directive}\n"
+
+
+REQUESTS: dict[Reason, dict[str, Any]] = {
+    Reason.OK: {"proof": PROOF},
+    Reason.LEAN_ERROR: {"proof": proof("error")},
+    Reason.SORRY: {"proof": proof("sorry")},
+    Reason.HEADER_ERROR: {"proof": "import 5\n"},
+    Reason.INVALID_REQUEST: {"proof": PROOF, "timeout": "soon"},
+    Reason.TIMEOUT: {"proof": proof("hang"), "timeout": 0.3},
+    Reason.IMPORT_TIMEOUT: {"proof": proof("", "import Slow")},
+    Reason.IMPORT_FAILED: {"proof": proof("", "import Gone")},
+    Reason.PROTOCOL_VIOLATION: {"proof": proof("exit=3")},
+    Reason.OUT_OF_MEMORY: {"proof": proof("oom")},
+    Reason.REPL_CRASH: {"proof": proof("crash")},
+    Reason.EXPIRED: {"proof": PROOF, "deadline": "2020-01-01T00:00:00Z"},
+    Reason.TOO_LARGE: {"proof": PROOF + " -- " + "x" * LARGEST},
+    Reason.UNSUPPORTED: {"proof": PROOF, "require": "audited"},
+}
+"""What brings each reason about that one worker with the synthetic REPL can give."""
+
+
+@pytest.fixture(scope="module")
+def env(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Topics of this module's, and a REPL whose imports fail in every way."""
+    return make_environment(broker, real=request.config.getoption("--kafka")) | {
+        PREFIX + "REPL": f"synthetic {IMPORTS}",
+        PREFIX + "IMPORT_TIMEOUT": "1",
+        PREFIX + "MAX_PROOF_BYTES": str(LARGEST),
+    }
+
+
+@pytest.fixture(scope="module")
+def served(env: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The same, with a worker."""
+    with started(env, "worker"):
+        yield env
+
+
+@pytest.fixture
+def fresh(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Topics of one test's own."""
+    return make_environment(broker, real=request.config.getoption("--kafka"))
+
+
+def settings_of(env: dict[str, str]) -> Settings:
+    names = ("BOOTSTRAP_SERVERS", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC")
+    given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names}
+    return load_settings(**given)
+
+
+@contextlib.contextmanager
+def worker(env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    with started(env, "worker") as process:
+        yield process
+
+
+async def joined(process: subprocess.Popen[str]) -> str:
+    """Wait until the worker has its partitions; what it logged until then."""
+    assert process.stderr is not None
+    said = ""
+    while "partitions_restored" not in said:
+        line = await asyncio.to_thread(process.stderr.readline)
+        assert line, said
+        said += line
+    return said
+
+
+async def test_each_reason_with_its_status_and_whether_to_try_again(served: dict[str, str]) -> None:
+    bodies = [{"custom_id": reason, **fields} for reason, fields in REQUESTS.items()]
+    await kafka_records.send(served, [json.dumps(body).encode() for body in bodies])
+    found = await kafka_records.results(served, set(REQUESTS))
+    for reason in REQUESTS:
+        result = found[reason]
+        assert (result.reason, result.status, result.retriable) == (reason, *OUTCOMES[reason])
+        assert result.verifier.kind == "synthetic"
+        assert (result.error is None) == (reason is Reason.OK)
+        assert result.assurance == (Assurance.CHECKED if reason is Reason.OK else Assurance.NONE)
+    assert found[Reason.REPL_CRASH].attempts == found[Reason.OUT_OF_MEMORY].attempts == 2
+
+
+async def test_the_replay_repl_says_what_it_has_no_recording_of(fresh: dict[str, str]) -> None:
+    with worker(fresh | {PREFIX + "REPL": "replay"}):
+        async with Client(settings_of(fresh)) as client:
+            [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=60)
+    assert (result.reason, result.retriable) == (Reason.NO_RECORDING, True)
+    assert result.verifier.kind == "replay"
+
+
+async def test_a_repl_that_can_no_longer_be_started_is_the_workers_error(fresh: dict[str, str], tmp_path: Path) -> None:
+    script = tmp_path / "repl"
+    script.write_text(f'#!/bin/sh\nrm -f "$0"\nexec {SYNTHETIC}\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    with worker(fresh | {PREFIX + "REPL": str(script)}):
+        async with Client(settings_of(fresh)) as client:
+            [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=60)
+    assert (result.reason, result.status, result.retriable) == (Reason.WORKER_ERROR, "inconclusive", True)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "lz4", "snappy", "zstd"])
+async def test_records_in_every_codec_are_read(served: dict[str, str], compression: str) -> None:
+    names = {f"{compression}-{number}" for number in range(20)}
+    values = [json.dumps({"custom_id": name, "code": PROOF}).encode() for name in sorted(names)]
+    await kafka_records.send(served, values, compression=compression)
+    found = await kafka_records.results(served, names)
+    assert {found[name].reason for name in names} == {Reason.OK}
+
+
+async def test_kafka_headers_and_metadata_come_back_as_sent(served: dict[str, str]) -> None:
+    value = {"custom_id": "headers", "proof": PROOF, "metadata": {"n": 2**70, "deep": [{}]}, "unknown": 1}
+    await kafka_records.send(served, [json.dumps(value).encode()], headers=[("trace", b"1"), ("trace", b"\xff")])
+    before = await kafka_records.results(served, {"headers"})
+    records = await kafka_records.read(served, "RESULT_TOPIC", len(before))
+    [record] = [record for record in records if record.key == b"headers"]
+    assert [pair for pair in record.headers if pair[0] == "trace"] == [("trace", b"1"), ("trace", b"\xff")]
+    assert ("streamverify-status", b"verified") in record.headers
+    assert json.loads(record.value or b"")["metadata"] == value["metadata"]
+
+
+async def test_what_cannot_be_answered_is_a_dead_letter_and_blocks_nothing(fresh: dict[str, str]) -> None:
+    values = [b"not JSON", b"{}", b'{"custom_id": "", "proof": ""}', b"[" * 100_000, b"\xff\xfe", b"", None]
+    headers = [("trace", b"\x00")]
+    with worker(fresh):
+        await kafka_records.send(fresh, values, headers=headers)
+        good = json.dumps({"custom_id": "after", "proof": PROOF}).encode()
+        await kafka_records.send(fresh, [good])
+        await kafka_records.results(fresh, {"after"})
+        records = await kafka_records.read(fresh, "DLQ_TOPIC", len(values))
+    assert sorted((record.value for record in records), key=repr) == sorted(values, key=repr)
+    for record in records:
+        letter = DeadLetter.from_record(key=record.key, value=record.value, headers=record.headers)
+        assert list(letter.headers) == headers
+        assert record.key == b"key"
+        assert letter.stage == "decode"
+        assert letter.source.topic == fresh[PREFIX + "REQUEST_TOPIC"]
+        assert letter.message
+
+
+async def test_on_sigterm_what_runs_is_finished_and_committed(fresh: dict[str, str]) -> None:
+    env = fresh | {PREFIX + "DRAIN_TIMEOUT": "30", PREFIX + "SLOTS": "1"}
+    async with Client(settings_of(env)) as client:
+        with worker(env) as process:
+            await joined(process)
+            await client.submit(ProofRequest(custom_id="runs", proof=proof("service=1.5")))
+            await client.submit(ProofRequest(custom_id="waits", proof=PROOF))
+            await asyncio.sleep(0.8)
+            _, said = await asyncio.to_thread(end, process)
+            assert process.returncode == 0, said
+        assert (await kafka_records.results(env, {"runs"}))["runs"].reason == Reason.OK
+        with worker(env):
+            await kafka_records.results(env, {"runs", "waits"})
+    answered = [record.key for record in await kafka_records.read(env, "RESULT_TOPIC", 2)]
+    assert set(answered) == {b"runs", b"waits"}
+    assert len(answered) == 2
+
+
+@pytest.mark.parametrize("way", ["second signal", "drain limit"])
+async def test_a_drain_that_is_cut_short_ends_with_130_and_leaves_no_process(fresh: dict[str, str], way: str) -> None:
+    limit = "60" if way == "second signal" else "0.5"
+    env = fresh | {PREFIX + "DRAIN_TIMEOUT": limit}
+    with worker(env) as process:
+        await joined(process)
+        async with Client(settings_of(env)) as client:
+            await client.submit(ProofRequest(custom_id="hangs", proof=proof("hang")))
+        while not (children := descendants(process.pid)):
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        if way == "second signal":
+            await asyncio.sleep(0.5)
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+        _, said = await asyncio.to_thread(process.communicate, timeout=30)
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
+    assert wait_until_gone(children, 5) == []
+
+
+async def test_a_worker_that_is_killed_leaves_no_repl_behind(fresh: dict[str, str]) -> None:
+    with worker(fresh) as process:
+        await joined(process)
+        async with Client(settings_of(fresh)) as client:
+            await client.submit(ProofRequest(custom_id="hangs", proof=proof("hang")))
+        while not (children := descendants(process.pid)):
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.3)
+        process.kill()
+        process.wait()
+        assert wait_until_gone(children, 10) == []
+
+
+def get(url: str) -> tuple[int, dict[str, Any]]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback, made here
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+async def test_live_and_ready(fresh: dict[str, str]) -> None:
+    with worker(fresh | {PREFIX + "DRAIN_TIMEOUT": "30"}) as process:
+        port = re.search(r"port=(\d+)", await joined(process))
+        assert port is not None
+        url = f"http://127.0.0.1:{port[1]}"
+        assert await asyncio.to_thread(get, url + "/live") == (200, {"live": True})
+        status, body = await asyncio.to_thread(get, url + "/ready")
+        assert (status, body["ready"], body["joined"], body["draining"]) == (200, True, True, False)
+        async with Client(settings_of(fresh)) as client:
+            await client.submit(ProofRequest(custom_id="slow", proof=proof("service=3")))
+        await asyncio.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.3)
+        status, body = await asyncio.to_thread(get, url + "/ready")
+        assert (status, body["ready"], body["draining"], body["running"]) == (503, False, True, 1)
+
+
+async def test_a_port_that_is_taken_is_one_line(served: dict[str, str], fresh: dict[str, str]) -> None:
+    assert served
+    with worker(fresh) as process:
+        port = re.search(r"port=(\d+)", await joined(process))
+        assert port is not None
+        with worker(fresh | {PREFIX + "HTTP_PORT": port[1]}) as second:
+            _, said = await asyncio.to_thread(second.communicate, timeout=30)
+    assert second.returncode == 2
+    assert "STREAMVERIFY_HTTP_PORT" in said
+    assert "Traceback" not in said
