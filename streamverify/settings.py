@@ -30,7 +30,6 @@ DEFAULT_FILE = Path("streamverify.toml")
 
 NOT_YET = frozenset(
     {
-        "ingest_topic",
         "prewarm",
         "headers_per_repl",
         "patience",
@@ -85,6 +84,9 @@ class Settings(BaseSettings):
     request_topic: Annotated[Topic, Field(description="Topic of the proofs.")] = "lean.proofs"
     result_topic: Annotated[Topic, Field(description="Topic of the verdicts, keyed by custom_id.")] = "lean.results"
     dlq_topic: Annotated[Topic, Field(description="Topic of what cannot be answered.")] = "lean.proofs.dlq"
+    ingest_topic: Annotated[
+        Topic, Field(description="Topic of proofs from producers that do not choose the partition; for the router.")
+    ] = "lean.proofs.ingest"
     repl: Annotated[
         str,
         Field(
@@ -147,12 +149,12 @@ class Settings(BaseSettings):
             raise ValueError(f"must not be below default_timeout ({default:g})")
         return value
 
-    @field_validator("dlq_topic")
+    @field_validator("result_topic", "dlq_topic", "ingest_topic")
     @classmethod
     def _topics_differ(cls, value: str, info: ValidationInfo) -> str:
-        names = [info.data.get("request_topic"), info.data.get("result_topic"), value]
-        if len(set(names)) < len(names):
-            raise ValueError("request_topic, result_topic and dlq_topic must be three different topics")
+        others = [info.data.get(name) for name in ("request_topic", "result_topic", "dlq_topic")]
+        if value in others:
+            raise ValueError("request_topic, result_topic, dlq_topic and ingest_topic must be four different topics")
         return value
 
     @model_validator(mode="after")

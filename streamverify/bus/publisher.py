@@ -23,14 +23,17 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
 )
+from aiokafka.partitioner import DefaultPartitioner
 
 from streamverify.bus.connection import client_options, connect
 from streamverify.core.errors import BrokerUnavailable, ResultRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from streamverify.settings import Settings
+
+    Partitioner = Callable[[bytes | None, Sequence[int], Sequence[int]], int]
 
 _log = structlog.get_logger(__name__)
 
@@ -64,8 +67,12 @@ class Outgoing:
 class Publisher:
     """One producer, one task that feeds it, and the records that are not acknowledged yet."""
 
-    def __init__(self, settings: Settings, *, max_record_bytes: int) -> None:
-        """`max_record_bytes` is the largest `max.message.bytes` of the topics that are written to."""
+    def __init__(self, settings: Settings, *, max_record_bytes: int, partitioner: Partitioner | None = None) -> None:
+        """`max_record_bytes` is the largest `max.message.bytes` of the topics that are written to.
+
+        `partitioner` chooses each record's partition; default: by a hash of its key.
+        """
+        self._partitioner: Partitioner = partitioner or DefaultPartitioner()
         self._settings = settings
         self._max_record_bytes = max_record_bytes
         self._unsent: deque[Outgoing] = deque()
@@ -95,6 +102,7 @@ class Publisher:
             compression_type="lz4",
             max_batch_size=min(_BATCH_BYTES, self._max_record_bytes // 2),
             max_request_size=self._max_record_bytes + _ROOM,
+            partitioner=self._partitioner,
         )
 
     def publish(self, record: Outgoing) -> None:
@@ -125,13 +133,7 @@ class Publisher:
 
     async def _send(self, record: Outgoing) -> None:
         try:
-            future = await self._producer.send(
-                record.topic,
-                record.value,
-                record.key,
-                timestamp_ms=record.timestamp_ms,
-                headers=record.headers,
-            )
+            future = await _hand_over(self._producer, record)
         except MessageSizeTooLargeError:  # the producer's own check: nothing was sent, nothing is broken
             self._unsent.appendleft(_smaller(record))
         except KafkaError as error:

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from streamverify import __version__
-from streamverify.cli import broker, config, demo, doctor, produce, results, schema, topics, verify, worker
+from streamverify.cli import broker, config, demo, doctor, produce, results, router, schema, topics, verify, worker
 from streamverify.cli.output import epilog, error_line
 from streamverify.core.errors import RefusedRequest, StreamVerifyError, UndecodableRequest
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """\
 Exit codes
-  0    done; also a worker that drained after SIGTERM or Ctrl-C
+  0    done; also a worker or router that drained after SIGTERM or Ctrl-C
   1    a proof was rejected (verify)
   2    wrong usage, a wrong setting, or input that is no request
   3    a proof is inconclusive or still unanswered (verify)
@@ -101,6 +101,7 @@ _topics = typer.Typer(
     rich_markup_mode="rich",
 )
 _add(app, "worker", worker.worker, worker.EXAMPLES)
+_add(app, "router", router.router, router.EXAMPLES)
 _add(app, "produce", produce.produce, produce.EXAMPLES)
 _add(app, "results", results.results, results.EXAMPLES)
 _add(app, "verify", verify.verify, verify.EXAMPLES)

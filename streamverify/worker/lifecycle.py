@@ -12,7 +12,7 @@ import structlog
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.publisher import Publisher
-from streamverify.bus.topics import FALLBACK_MAX_MESSAGE_BYTES, open_admin, require_topics, topic_settings
+from streamverify.bus.topics import max_message_bytes, open_admin, require_topics
 from streamverify.core.codec import RequestLimits
 from streamverify.core.errors import StreamVerifyError
 from streamverify.lean.launch import find_repl, probe
@@ -24,8 +24,6 @@ from streamverify.worker.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-
-    from aiokafka.admin import AIOKafkaAdminClient
 
     from streamverify.settings import Settings
 
@@ -74,12 +72,12 @@ async def run_worker(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         worker = Worker(settings, signals)
         stack.push_async_callback(worker.close)
-        if not await _unless(signals.drain, worker.start()):
+        if not await unless(signals.drain, worker.start()):
             return EXIT_DONE
         return await worker.run()
 
 
-async def _unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+async def unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
     """Do `work` unless the event comes first; whether it was done."""
     task, stopped = asyncio.create_task(work), asyncio.create_task(event.wait())
     try:
@@ -142,9 +140,9 @@ class Worker:
         settings = self._settings
         admin = await open_admin(settings)
         try:
-            await require_topics(admin, settings)
+            await require_topics(admin, settings, [settings.request_topic, settings.result_topic, settings.dlq_topic])
             return {
-                topic: await _max_message_bytes(admin, topic) for topic in (settings.result_topic, settings.dlq_topic)
+                topic: await max_message_bytes(admin, topic) for topic in (settings.result_topic, settings.dlq_topic)
             }
         finally:
             await admin.close()
@@ -187,7 +185,7 @@ class Worker:
         """Do `work` unless the deadline or a second signal comes first; whether it was done."""
         try:
             async with asyncio.timeout_at(deadline):
-                return await _unless(self._signals.force, work)
+                return await unless(self._signals.force, work)
         except TimeoutError:
             return False
 
@@ -214,14 +212,6 @@ def _pool_limits(settings: Settings) -> PoolLimits:
         default_timeout=settings.default_timeout,
         max_timeout=settings.max_timeout,
     )
-
-
-async def _max_message_bytes(admin: AIOKafkaAdminClient, topic: str) -> int:
-    settings = await topic_settings(admin, topic)
-    if settings is None:
-        _log.info("topic_settings_unknown", topic=topic, max_message_bytes=FALLBACK_MAX_MESSAGE_BYTES)
-        return FALLBACK_MAX_MESSAGE_BYTES
-    return int(settings["max.message.bytes"])
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
