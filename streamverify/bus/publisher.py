@@ -67,11 +67,24 @@ class Outgoing:
 class Publisher:
     """One producer, one task that feeds it, and the records that are not acknowledged yet."""
 
-    def __init__(self, settings: Settings, *, max_record_bytes: int, partitioner: Partitioner | None = None) -> None:
-        """`max_record_bytes` is the largest `max.message.bytes` of the topics that are written to.
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        max_record_bytes: int,
+        max_batch_bytes: int | None = None,
+        partitioner: Partitioner | None = None,
+    ) -> None:
+        """Connect nowhere yet.
 
-        `partitioner` chooses each record's partition; default: by a hash of its key.
+        Args:
+            settings: How to connect.
+            max_record_bytes: The largest `max.message.bytes` of the topics that are written to.
+            max_batch_bytes: What records are put together up to. A topic takes or refuses a batch as a whole: let it
+                be below each topic's `max.message.bytes`, or small records are refused with a large one.
+            partitioner: Chooses each record's partition; default: by a hash of its key.
         """
+        self._batch_bytes = min(_BATCH_BYTES, max_batch_bytes or max_record_bytes // 2)
         self._partitioner: Partitioner = partitioner or DefaultPartitioner()
         self._settings = settings
         self._max_record_bytes = max_record_bytes
@@ -100,7 +113,7 @@ class Publisher:
             acks="all",
             enable_idempotence=True,
             compression_type="lz4",
-            max_batch_size=min(_BATCH_BYTES, self._max_record_bytes // 2),
+            max_batch_size=self._batch_bytes,
             max_request_size=self._max_record_bytes + _ROOM,
             partitioner=self._partitioner,
         )

@@ -7,22 +7,23 @@ have), so it is imported only where it is needed.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
-from faust.transport.drivers import aiokafka as driver
-from mode.threads import ServiceThread, WorkerThread
 from yarl import URL
 
 from streamverify import __version__
 from streamverify.bus.connection import client_options
+from streamverify.streams.consumer import RouterConsumer
 
 if TYPE_CHECKING:
     from faust.stores.memory import Store
     from faust.types.transports import TransportT
+    from faust.types.tuples import FutureMessage
 
     from streamverify.settings import Settings
     from streamverify.streams.counts import Key
@@ -36,21 +37,6 @@ _BUFFERED = 512
 """Records between consumer and agent: with proofs of a megabyte this is what the router holds in memory."""
 
 
-class _DaemonThread(WorkerThread):
-    """The consumer's thread; a router that gives up does not wait for it."""
-
-    def __init__(self, service: ServiceThread, **options: Any) -> None:
-        super().__init__(service, **options)
-        self.daemon = True
-
-
-class _Consumer(driver.Consumer):
-    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
-        thread = super()._new_consumer_thread()
-        thread.Worker = _DaemonThread
-        return thread
-
-
 class Application(faust.App):
     """An app without files: its only table lives in memory, and in Kafka."""
 
@@ -62,7 +48,7 @@ class Application(faust.App):
 
     def _new_transport(self) -> TransportT:
         transport = super()._new_transport()
-        vars(transport)["Consumer"] = _Consumer
+        vars(transport)["Consumer"] = RouterConsumer
         return transport
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
@@ -76,9 +62,24 @@ class HeaderTable(faust.Table["Key", dict[str, Any]]):
     Faust takes the partition from the record that is being processed, which it does not know after `take()`.
     """
 
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._unacknowledged: list[FutureMessage[Any]] = []
+
     def partition_for_key(self, key: Key) -> int:
         """The partition of the ingest topic that the key names."""
         return key[0]
+
+    def send_changelog(self, *given: Any, **options: Any) -> FutureMessage[Any]:
+        """Keep what is sent in mind. Faust's flush gives up after a tenth of a second and leaves the rest unsent."""
+        future: FutureMessage[Any] = super().send_changelog(*given, **options)
+        self._unacknowledged.append(future)
+        return future
+
+    async def acknowledged(self) -> None:
+        """Wait until the broker has every change."""
+        waiting, self._unacknowledged = self._unacknowledged, []
+        await asyncio.gather(*waiting)
 
     def on_key_set(self, key: Key, value: Any) -> None:
         """Tell the store, too, which forgets keys of partitions that went elsewhere, but only those it read itself."""

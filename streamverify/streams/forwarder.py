@@ -90,6 +90,8 @@ class Forwarder:
         if self._app.consumer_generation_id != generation:
             return
         self._count(generation, [(message, where) for message, where in routed if isinstance(where, Forward)])
+        # Before the acknowledgement: who gets the partition next must find the counts in the changelog.
+        await self._table.acknowledged()
         for event in events:
             event.ack()
 

@@ -69,8 +69,10 @@ class Router:
     async def start(self) -> None:
         """Reach the broker, read the counts, join the group."""
         settings = self._settings
-        partitions, max_record_bytes = await self._prepare_topics()
-        publisher = Publisher(settings, max_record_bytes=max_record_bytes, partitioner=AffinityPartitioner())
+        partitions, sizes = await self._prepare_topics()
+        publisher = Publisher(
+            settings, max_record_bytes=max(sizes), max_batch_bytes=min(sizes) // 2, partitioner=AffinityPartitioner()
+        )
         await publisher.start(PATIENCE)
         self._stack.push_async_callback(publisher.close)
         await self._keep_running(publisher.run())
@@ -99,12 +101,13 @@ class Router:
         app = self._app
         table: Any = app.Table(TABLE, partitions=partitions)
         forwarder = Forwarder(self._settings, app, table, publisher, partitions=partitions, on_failure=self._failed)
-        topic = app.topic(self._settings.ingest_topic, key_type=bytes, value_type=bytes, allow_empty=True)
+        # Raw by name: a type alone leaves JSON in place, and what is no JSON would be acknowledged and dropped.
+        topic = app.topic(self._settings.ingest_topic, key_serializer="raw", value_serializer="raw", allow_empty=True)
         app.agent(topic, name="router", concurrency=1)(forwarder.run)
         return forwarder
 
-    async def _prepare_topics(self) -> tuple[int, int]:
-        """The ingest topic's partitions, and the largest record of the topics that are written to."""
+    async def _prepare_topics(self) -> tuple[int, list[int]]:
+        """The ingest topic's partitions, and `max.message.bytes` of the topics that are written to."""
         settings = self._settings
         targets = [settings.request_topic, settings.dlq_topic]
         admin = await open_admin(settings)
@@ -117,7 +120,7 @@ class Router:
                 await create_topics(admin, [plan])
             elif changelog.partitions != ingest.partitions:
                 await _extend(admin, changelog.name, changelog.partitions, ingest.partitions)
-            return ingest.partitions, max([await max_message_bytes(admin, topic) for topic in targets])
+            return ingest.partitions, [await max_message_bytes(admin, topic) for topic in targets]
         finally:
             await admin.close()
 

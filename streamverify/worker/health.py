@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -47,9 +48,8 @@ class HealthServer:
             SettingsError: The port is taken.
         """
         await self._runner.setup()
-        site = web.TCPSite(self._runner, port=self._port)
         try:
-            await site.start()
+            await web.SockSite(self._runner, _listen(self._port)).start()
         except OSError as error:
             raise SettingsError(
                 f"STREAMVERIFY_HTTP_PORT (--http-port): cannot listen on port {self._port} ({error.strerror}); "
@@ -69,3 +69,10 @@ class HealthServer:
     async def _answer_ready(self, _request: web.Request) -> web.Response:
         ready = self._ready()
         return web.json_response({"ready": ready, **self._status()}, status=200 if ready else 503)
+
+
+def _listen(port: int) -> socket.socket:
+    """One socket for IPv4 and IPv6: left to itself, asyncio opens two, and port 0 gives each a port of its own."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))
