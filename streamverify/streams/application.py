@@ -64,15 +64,15 @@ class HeaderTable(faust.Table["Key", dict[str, Any]]):
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
-        self._unacknowledged: list[FutureMessage[Any]] = []
+        self._unacknowledged: list[FutureMessage] = []
 
     def partition_for_key(self, key: Key) -> int:
         """The partition of the ingest topic that the key names."""
         return key[0]
 
-    def send_changelog(self, *given: Any, **options: Any) -> FutureMessage[Any]:
+    def send_changelog(self, *given: Any, **options: Any) -> FutureMessage:
         """Keep what is sent in mind. Faust's flush gives up after a tenth of a second and leaves the rest unsent."""
-        future: FutureMessage[Any] = super().send_changelog(*given, **options)
+        future: FutureMessage = super().send_changelog(*given, **options)
         self._unacknowledged.append(future)
         return future
 

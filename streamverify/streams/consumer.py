@@ -3,7 +3,7 @@
 Faust rewinds to what is committed after each rebalance, but a fetch that was under way then is delivered afterwards.
 With it the place moves on: what was rewound to comes later, counts as old and is dropped, and what is missing before
 an acknowledged record counts as a gap in the topic, and is committed over (faust-streaming 0.15.3; measured: one
-record lost in some twenty rebalances under load). Here no fetch overlaps a rewind, and what was fetched before one is
+record lost in a dozen rebalances under load). Here no fetch overlaps a rewind, and what was fetched before one is
 not delivered after it.
 """
 
