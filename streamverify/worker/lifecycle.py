@@ -15,9 +15,12 @@ from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import max_message_bytes, open_admin, require_topics
 from streamverify.core.codec import RequestLimits
 from streamverify.core.errors import StreamVerifyError
+from streamverify.core.scheduler import Rules
 from streamverify.lean.launch import find_repl, probe
+from streamverify.lean.learned import learned_file
 from streamverify.lean.pool import Pool, PoolLimits
-from streamverify.lean.resources import available_cores
+from streamverify.lean.prewarm import headers_to_warm
+from streamverify.lean.resources import plan_for, with_threads
 from streamverify.worker.answers import Answerer, worker_name
 from streamverify.worker.health import HealthServer
 from streamverify.worker.service import Service
@@ -25,6 +28,7 @@ from streamverify.worker.service import Service
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from streamverify.lean.resources import Plan
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -62,7 +66,7 @@ async def run_worker(settings: Settings) -> int:
     """Serve the request topic until a signal; the exit code.
 
     Raises:
-        ReplUnavailable: There is no REPL, or it does not answer.
+        ReplUnavailable: There is no REPL, it does not answer, or a header of PREWARM cannot be imported.
         BrokerUnavailable: There is no broker, or a topic is missing.
         ResultRefused: The broker takes no result any more.
         WorkerStuck: Fetching fails for good.
@@ -107,8 +111,16 @@ class Worker:
         command = await find_repl(settings.repl, settings.lean_project)
         verifier = await probe(command)
         sizes = await self._topic_sizes()
-        slots = available_cores() if settings.slots == "auto" else settings.slots
-        self._pool = Pool(command, slots=slots, limits=_pool_limits(settings))
+        plan = plan_for(settings, command)
+        for warning in plan.warnings:
+            _log.warning("slots_disagree", warning=warning)
+        self._pool = Pool(
+            with_threads(command, plan.threads),
+            slots=plan.slots,
+            limits=_pool_limits(settings, plan),
+            rules=_rules(settings, plan),
+            learned=learned_file(command),
+        )
         self._stack.push_async_callback(self._pool.close)
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
         await self._publisher.start(PATIENCE)
@@ -121,7 +133,7 @@ class Worker:
         self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
         await self._health.start()
         self._stack.push_async_callback(self._health.close)
-        await self._pool.start()
+        await self._pool.start(headers_to_warm(settings.prewarm, command))
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         await self._consumer.start(PATIENCE)
         _log.info(
@@ -129,7 +141,8 @@ class Worker:
             name=answerer.worker,
             verifier=verifier.kind,
             lean_version=verifier.lean_version,
-            slots=slots,
+            slots=plan.slots,
+            spares=plan.spares,
             brokers=settings.bootstrap_servers,
             topic=settings.request_topic,
             group=settings.group_id,
@@ -206,8 +219,14 @@ class Worker:
         await self._stack.aclose()
 
 
-def _pool_limits(settings: Settings) -> PoolLimits:
+def _rules(settings: Settings, plan: Plan) -> Rules:
+    return Rules(plan.slots, plan.spares, max(2, plan.slots // 4), settings.patience, settings.quantum)
+
+
+def _pool_limits(settings: Settings, plan: Plan) -> PoolLimits:
     return PoolLimits(
+        headers_per_repl=settings.headers_per_repl,
+        memory_per_repl=plan.memory_per_repl,
         import_timeout=settings.import_timeout,
         default_timeout=settings.default_timeout,
         max_timeout=settings.max_timeout,
