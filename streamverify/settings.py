@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import structlog
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,18 +24,13 @@ from pydantic_settings import (
 )
 
 from streamverify.core.errors import SettingsError
+from streamverify.core.prewarm import parse_prewarm
 
 PREFIX = "STREAMVERIFY_"
 DEFAULT_FILE = Path("streamverify.toml")
 
 NOT_YET = frozenset(
     {
-        "ingest_topic",
-        "prewarm",
-        "headers_per_repl",
-        "patience",
-        "quantum",
-        "memory_per_repl",
         "sandbox",
         "sandbox_read",
         "require_min",
@@ -98,6 +93,9 @@ class Settings(BaseSettings):
     request_topic: Annotated[Topic, Field(description="Topic of the proofs.")] = "lean.proofs"
     result_topic: Annotated[Topic, Field(description="Topic of the verdicts, keyed by custom_id.")] = "lean.results"
     dlq_topic: Annotated[Topic, Field(description="Topic of what cannot be answered.")] = "lean.proofs.dlq"
+    ingest_topic: Annotated[
+        Topic, Field(description="Topic of proofs from producers that do not choose the partition; for the router.")
+    ] = "lean.proofs.ingest"
     repl: Annotated[
         str,
         Field(
@@ -111,8 +109,33 @@ class Settings(BaseSettings):
     ] = None
     slots: Annotated[
         Literal["auto"] | Annotated[int, Field(ge=1, le=4096)],
-        Field(description="REPL processes at once; auto: the cores that this container may use."),
+        Field(description="Proofs at once; auto: the cores that this container may use, as far as memory goes."),
     ] = "auto"
+    memory_per_repl: Annotated[
+        Literal["auto"] | Annotated[ByteSize, Field(ge=1 << 20)],
+        Field(description="Memory to plan for one REPL, such as 4GiB; auto: 4GiB with Mathlib, 1GiB without."),
+    ] = "auto"
+    prewarm: Annotated[
+        str,
+        Field(
+            description="Headers to import before joining the group, such as `Mathlib; Mathlib Aesop`, the hottest "
+            "first; none; auto: the root of each library of the Lean project."
+        ),
+    ] = "auto"
+    headers_per_repl: Annotated[
+        int, Field(ge=1, le=64, description="Headers that one REPL process may hold, as far as its memory goes.")
+    ] = 1
+    patience: Annotated[
+        Seconds, Field(description="Seconds after which a header is served although others keep all REPLs busy.")
+    ] = 30.0
+    quantum: Annotated[
+        float,
+        Field(
+            ge=0,
+            allow_inf_nan=False,
+            description="A REPL changes its header only after working this many times as long as the imports take.",
+        ),
+    ] = 10.0
     default_timeout: Annotated[Seconds, Field(description="Seconds Lean may run where a request names none.")] = 60.0
     max_timeout: Annotated[
         Seconds, Field(description="The longest time-out in seconds that a request may ask for.")
@@ -149,6 +172,13 @@ class Settings(BaseSettings):
             raise ValueError("audited is not available in this version; use checked")
         return value
 
+    @field_validator("prewarm")
+    @classmethod
+    def _names_modules(cls, value: str) -> str:
+        if value != "auto":
+            parse_prewarm(value)
+        return value
+
     @field_validator("lean_project", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
     @classmethod
     def _path_exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
@@ -164,12 +194,12 @@ class Settings(BaseSettings):
             raise ValueError(f"must not be below default_timeout ({default:g})")
         return value
 
-    @field_validator("dlq_topic")
+    @field_validator("result_topic", "dlq_topic", "ingest_topic")
     @classmethod
     def _topics_differ(cls, value: str, info: ValidationInfo) -> str:
-        names = [info.data.get("request_topic"), info.data.get("result_topic"), value]
-        if len(set(names)) < len(names):
-            raise ValueError("request_topic, result_topic and dlq_topic must be three different topics")
+        others = [info.data.get(name) for name in ("request_topic", "result_topic", "dlq_topic")]
+        if value in others:
+            raise ValueError("request_topic, result_topic, dlq_topic and ingest_topic must be four different topics")
         return value
 
     @model_validator(mode="after")
@@ -265,6 +295,8 @@ def _explain(error: Any) -> str:
     field = str(error["loc"][0])
     if field == "slots":
         message = "must be auto or a whole number from 1 to 4096"
+    if field == "memory_per_repl":
+        message = "must be auto or a size of at least 1MiB, such as 4GiB"
     message = message.removeprefix("Input ")
     value = error["input"]
     shown = "" if isinstance(value, dict) or "password" in field else f", not {str(value)[:80]!r}"

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streamverify.settings import Settings
+
+_log = structlog.get_logger(__name__)
 
 FALLBACK_MAX_MESSAGE_BYTES = 1_000_000
 """Taken where a broker does not tell its topics' settings, as the embedded one."""
@@ -52,11 +55,11 @@ class TopicState:
 def plan_topics(
     settings: Settings, *, partitions: int = 12, replication: int = 1, retention_ms: int = 14 * DAY_MS
 ) -> list[TopicPlan]:
-    """The three topics.
+    """The four topics.
 
-    Requests are kept by time. Results are compacted, so that the newest verdict of each custom_id stays for as long
-    as `retention_ms`; the lag leaves followers days to see each one. Dead letters hold a request and what is said of
-    it, so they may be larger than a request.
+    Requests, those for the router too, are kept by time. Results are compacted, so that the newest verdict of each
+    custom_id stays for as long as `retention_ms`; the lag leaves followers days to see each one. Dead letters hold a
+    request and what is said of it, so they may be larger than a request.
     """
     time = {"retention.ms": str(retention_ms)}
     results = {
@@ -65,6 +68,7 @@ def plan_topics(
     }
     return [
         TopicPlan(settings.request_topic, partitions, replication, time),
+        TopicPlan(settings.ingest_topic, partitions, replication, time),
         TopicPlan(settings.result_topic, partitions, replication, time | results),
         TopicPlan(settings.dlq_topic, 1, replication, time | {"max.message.bytes": str(2 * 1024 * 1024)}),
     ]
@@ -161,13 +165,21 @@ async def topic_settings(admin: AIOKafkaAdminClient, name: str) -> dict[str, str
     return None
 
 
-async def require_topics(admin: AIOKafkaAdminClient, settings: Settings) -> None:
-    """See that the topics are there; naming one to a broker that makes topics on first use makes it.
+async def max_message_bytes(admin: AIOKafkaAdminClient, topic: str) -> int:
+    """The largest record batch that the topic takes; a usual value where the broker does not tell."""
+    settings = await topic_settings(admin, topic)
+    if settings is None:
+        _log.info("topic_settings_unknown", topic=topic, max_message_bytes=FALLBACK_MAX_MESSAGE_BYTES)
+        return FALLBACK_MAX_MESSAGE_BYTES
+    return int(settings["max.message.bytes"])
+
+
+async def require_topics(admin: AIOKafkaAdminClient, settings: Settings, names: list[str]) -> None:
+    """See that these topics are there; naming one to a broker that makes topics on first use makes it.
 
     Raises:
         BrokerUnavailable: A topic is missing.
     """
-    names = [settings.request_topic, settings.result_topic, settings.dlq_topic]
     missing = set(names) - set(await admin.list_topics())
     give_up = asyncio.get_running_loop().time() + _METADATA_TIMEOUT
     while missing and asyncio.get_running_loop().time() < give_up:

@@ -38,6 +38,7 @@ def test_the_defaults_are_those_that_others_rely_on() -> None:
         "lean.results",
         "lean.proofs.dlq",
     )
+    assert settings.ingest_topic == "lean.proofs.ingest"
     assert (settings.default_timeout, settings.max_timeout, settings.import_timeout) == (60, 600, 300)
     assert (settings.group_id, settings.repl, settings.slots) == ("streamverify", "auto", "auto")
     assert (settings.drain_timeout, settings.http_port, settings.max_proof_bytes) == (60, 9464, 524_288)
@@ -66,7 +67,9 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
         ({"default_timeout": -1}, "STREAMVERIFY_DEFAULT_TIMEOUT", "greater than 0"),
         ({"default_timeout": "nan"}, "STREAMVERIFY_DEFAULT_TIMEOUT", "finite"),
         ({"max_timeout": 10}, "STREAMVERIFY_MAX_TIMEOUT", "must not be below default_timeout (60)"),
-        ({"result_topic": "lean.proofs"}, "STREAMVERIFY_DLQ_TOPIC", "three different topics"),
+        ({"result_topic": "lean.proofs"}, "STREAMVERIFY_RESULT_TOPIC", "four different topics"),
+        ({"dlq_topic": "lean.results"}, "STREAMVERIFY_DLQ_TOPIC", "four different topics"),
+        ({"ingest_topic": "lean.proofs"}, "STREAMVERIFY_INGEST_TOPIC", "four different topics"),
         ({"request_topic": "a topic"}, "STREAMVERIFY_REQUEST_TOPIC", "pattern"),
         ({"require": "audited"}, "STREAMVERIFY_REQUIRE", "not available in this version"),
         ({"lean_project": "/nowhere/at/all"}, "STREAMVERIFY_LEAN_PROJECT", "no such folder"),
