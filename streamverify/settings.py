@@ -47,6 +47,8 @@ _named_file: ContextVar[Path | None] = ContextVar("settings file named on the co
 _log = structlog.get_logger(__name__)
 
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+_SERVER = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]]+):[0-9]{1,5}"
+_SERVERS = rf"^\s*{_SERVER}(\s*,\s*{_SERVER})*\s*$"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -56,7 +58,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
     bootstrap_servers: Annotated[
-        str, Field(min_length=1, description="Kafka brokers, host:port, separated by commas.")
+        str, Field(pattern=_SERVERS, description="Kafka brokers, host:port, separated by commas.")
     ] = "localhost:9092"
     security_protocol: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
@@ -297,7 +299,13 @@ def _explain(error: Any) -> str:
         message = "must be auto or a whole number from 1 to 4096"
     if field == "memory_per_repl":
         message = "must be auto or a size of at least 1MiB, such as 4GiB"
-    message = message.removeprefix("Input ")
+    if error["type"] == "value_error":
+        return f"{_name(field)}: {message}"
+    if field == "bootstrap_servers":
+        message = "must be host:port, or several separated by commas"
+    if error["type"] == "string_too_short":
+        return f"{_name(field)}: must not be empty"
+    message = message.removeprefix("Input ").removeprefix("String ")
     value = error["input"]
     shown = "" if isinstance(value, dict) or "password" in field else f", not {str(value)[:80]!r}"
     return f"{_name(field)}: {message}{shown}"
