@@ -53,6 +53,12 @@ class Life:
     running: set[Place] = field(default_factory=set)
     held: set[Place] = field(default_factory=set)
     answered: set[tuple[int, int]] = field(default_factory=set)
+    read: dict[int, OffsetMap] = field(default_factory=dict)
+
+    def knows_as_done(self, partition: int, offset: int) -> bool:
+        """Whether the commit from which the partition was restored says that it is finished."""
+        read = self.read.get(partition)
+        return read is not None and offset < read.end and offset not in read.incomplete
 
 
 class Group(RuleBasedStateMachine):
@@ -125,6 +131,10 @@ class Group(RuleBasedStateMachine):
             assert found.unreadable is None
             if not found.kept:
                 self.drop(worker, partition)
+            if read is not None:
+                worker.read[partition] = decode_map(read.metadata, TOPIC, partition, read.offset)
+            for place in worker.queued:
+                assert not (place.partition == partition and worker.knows_as_done(*place[:2])), "queued, and finished"
             worker.position[partition] = found.position
             worker.paused.add(partition)
             worker.restored.add(partition)
@@ -170,6 +180,7 @@ class Group(RuleBasedStateMachine):
         if admission.delivery is Delivery.NEW:
             assert (partition, offset) not in worker.answered, "answered here, and run again"
             assert (partition, offset) not in running, "run twice at once"
+            assert not worker.knows_as_done(partition, offset), "finished and snapshotted, and repeated"
             worker.queued.add(admission.place)
         elif admission.delivery is Delivery.RUNNING:
             assert (partition, offset) in running, "waits for nothing"
@@ -193,6 +204,7 @@ class Group(RuleBasedStateMachine):
     def end(self, worker: Life, place: Place, *, definite: bool) -> None:
         standing = worker.ledger.standing(place)
         if definite or standing is Standing.OURS:
+            assert definite or not worker.knows_as_done(*place[:2]), "an inconclusive result after the verdict"
             self.answered.add(place[:2])
             worker.answered.add(place[:2])
             worker.ledger.complete(place)
@@ -219,6 +231,9 @@ class Group(RuleBasedStateMachine):
         if worker.generation != self.generation or outcome == "failed":
             worker.ledger.failed(commit)
             return
+        for partition, point in commit.points.items():
+            before = self.committed[partition]
+            assert before is None or before.offset <= point.offset, "the group is set back"
         self.committed.update(commit.points)
         if outcome == "lost":
             worker.ledger.failed(commit)
@@ -262,7 +277,7 @@ class Group(RuleBasedStateMachine):
         self.generation += 1
         self.assign(worker, frozenset(PARTITIONS))
         self.restore(worker)
-        for _ in range(8 * LENGTH):
+        for _ in range(4 * LENGTH):
             self.send(worker, worker.ledger.commit(), "acknowledged")
             self.apply_pauses(worker)
             for partition in PARTITIONS:
