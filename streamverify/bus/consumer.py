@@ -37,6 +37,9 @@ _log = structlog.get_logger(__name__)
 
 POLL_MS = 200
 """How long one poll waits for records, in milliseconds."""
+FETCH_WAIT_MS = 100
+"""How long a broker may hold a fetch that finds nothing. Kafka answers as soon as there is something; the embedded
+broker only then, and this is what a proof waits for there."""
 POLL_RECORDS = 200
 """Records taken in one go: more would hold up the event loop, and with it the answers of the REPLs."""
 REVOKE_TIMEOUT = 5.0
@@ -134,6 +137,7 @@ class RequestConsumer:
             partition_assignment_strategy=(StickyPartitionAssignor,),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             session_timeout_ms=session,
             heartbeat_interval_ms=min(3_000, session // 3),
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,

@@ -170,7 +170,7 @@ class Slot:
         self._holding = Holding(header.fingerprint, timings.import_)
         self.failed_starts = 0
         self._shared.modules.note_imported(header)
-        _log.info("header_imported", pid=session.pid, header=header.canonical[:200], seconds=timings.import_)
+        _log.info("header_imported", pid=session.pid, header=header.canonical[:200], seconds=round(timings.import_, 3))
         return session
 
     async def _import_rejected(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -35,15 +36,9 @@ class HealthServer:
             SettingsError: The port is taken.
         """
         await self._runner.setup()
-        site = web.TCPSite(self._runner, port=self._port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise SettingsError(
-                f"STREAMVERIFY_HTTP_PORT (--http-port): cannot listen on port {self._port} ({error.strerror}); "
-                "0 takes a free one"
-            ) from None
-        port: int = self._runner.addresses[0][1]
+        listening = _listen(self._port)
+        await web.SockSite(self._runner, listening).start()
+        port: int = listening.getsockname()[1]
         _log.info("http_listening", port=port, paths="/live /ready")
         return port
 
@@ -57,3 +52,15 @@ class HealthServer:
     async def _answer_ready(self, _request: web.Request) -> web.Response:
         ready = self._ready()
         return web.json_response({"ready": ready, **self._status()}, status=200 if ready else 503)
+
+
+def _listen(port: int) -> socket.socket:
+    """One socket for IPv4 and IPv6 where there are both: two would get two different free ports."""
+    try:
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        return socket.create_server(("", port))
+    except OSError as error:
+        raise SettingsError(
+            f"STREAMVERIFY_HTTP_PORT (--http-port): cannot listen on port {port} ({error.strerror}); 0 takes a free one"
+        ) from None

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import ROOT
 
 from streamverify.core.errors import SettingsError
 from streamverify.settings import NOT_YET, Settings, load_settings
@@ -136,3 +137,12 @@ def test_the_password_is_never_shown() -> None:
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_documentation_has_every_setting_with_its_default() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else field.default
+        shown = f" `{default:g}` " if isinstance(default, float) else f" `{default}` " if default != "" else "  "
+        assert f"| `{name.upper()}` |{shown}| {field.description} |" in page
+    assert all(f"`{name.upper()}`" in page for name in NOT_YET)
