@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -159,6 +160,34 @@ async def topic_settings(admin: AIOKafkaAdminClient, name: str) -> dict[str, str
             if code == 0:
                 return {entry[0]: entry[1] for entry in entries}
     return None
+
+
+async def topic_partitions(settings: Settings, topic: str) -> list[TopicPartition]:
+    """The partitions of a topic, in their order; asking makes it at brokers that make topics on first use.
+
+    Needs no more than to describe the topic: a producer would ask for the right to write.
+
+    Raises:
+        BrokerUnavailable: No broker, or it shows us no such topic.
+    """
+    admin = await open_admin(settings)
+    try:
+        give_up = asyncio.get_running_loop().time() + _METADATA_TIMEOUT
+        while not (numbers := await _described(admin, topic)):
+            if asyncio.get_running_loop().time() > give_up:
+                raise BrokerUnavailable(
+                    f"the broker at {settings.bootstrap_servers} has no topic {topic}, or does not let this user see "
+                    "it: make it with `streamverify topics create`"
+                )
+            await asyncio.sleep(_METADATA_POLL)
+    finally:
+        await admin.close()
+    return [TopicPartition(topic, number) for number in numbers]
+
+
+async def _described(admin: AIOKafkaAdminClient, topic: str) -> list[int]:
+    [described] = await admin.describe_topics([topic])
+    return sorted(int(partition["partition"]) for partition in described["partitions"])
 
 
 async def require_topics(admin: AIOKafkaAdminClient, settings: Settings) -> None:
