@@ -221,6 +221,8 @@ def test_a_job_with_an_attempt_runs_alone(bench: Bench) -> None:
     bench.service.written([PLACE])
     assert len(bench.pool.alone) == 1
     bench.pool.finish(Verdict(Reason.OK))
+    assert bench.pool.held, "its attempt would be in the next commit, and the next death its own"
+    bench.publisher.records[-1].on_ack()
     assert not bench.pool.held
 
 
