@@ -107,9 +107,7 @@ class DeadLetter:
         """Whether the original is left out; a value that is null may just as well have come so."""
         return self.value is None and self.message.startswith(_LEFT_OUT)
 
-    def filled(
-        self, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
-    ) -> Self:
+    def filled(self, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> Self:
         """The letter with the original in it, found where `source` says."""
         return replace(self, key=key, value=value, headers=_foreign(headers))
 

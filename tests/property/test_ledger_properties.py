@@ -23,20 +23,7 @@ LIMITS = Limits(records=6, window=12, partition_bytes=30, worker_records=9, work
 PARTITIONS = (0, 1)
 LENGTH = 120
 OUTCOMES = ("acknowledged", "acknowledged", "lost", "failed")
-ACTIONS = (
-    "fetch",
-    "fetch",
-    "fetch",
-    "start",
-    "start",
-    "finish",
-    "finish",
-    "commit",
-    "commit",
-    "rebalance",
-    "rebalance",
-)
-ACTIONS += ("crash", "compact", "restore_all")
+ACTIONS = [*["fetch"] * 3, *["start", "finish", "commit", "rebalance"] * 2, "crash", "compact", "restore_all"]
 
 
 @dataclass(eq=False)

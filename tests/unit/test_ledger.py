@@ -295,14 +295,14 @@ def test_a_late_acknowledgement_changes_nothing_of_a_new_tracker() -> None:
 def test_a_full_partition_takes_no_more_and_goes_on_at_half() -> None:
     ledger = owned(Limits(records=4), p0=0, p1=0)
     places = [deliver(ledger, offset).place for offset in range(4)]
-    assert ledger.pauses() == ({0}, frozenset())
+    assert ledger.pauses() == (frozenset({0}), frozenset())
     assert deliver(ledger, 4).delivery is None
     assert deliver(ledger, 0, partition=1).is_new
     for place in places[:2]:
         ledger.complete(place)
     assert ledger.pauses() == (frozenset(), frozenset())
     acknowledge(ledger)
-    assert ledger.pauses() == (frozenset(), {0})
+    assert ledger.pauses() == (frozenset(), frozenset({0}))
     assert deliver(ledger, 4).is_new
 
 

@@ -89,3 +89,30 @@ def test_stopped_it_starts_nothing() -> None:
     assert scheduler.slot_freed(0, NOTHING, 0.0) is None
     assert scheduler.submit(job(A), 0.0) is None
     assert scheduler.queued == 2
+
+
+def test_held_it_starts_only_what_runs_alone_and_released_what_waited() -> None:
+    scheduler = Scheduler()
+    for slot in range(2):
+        scheduler.slot_freed(slot, NOTHING, 0.0)
+    scheduler.hold()
+    waiting, alone = job("a"), job("b")
+    assert scheduler.submit(waiting, 0.0) is None
+    start = scheduler.submit(alone, 0.0, alone=True)
+    assert start is not None
+    assert start.job is alone
+    assert scheduler.slot_freed(start.slot, NOTHING, 0.0) is None
+    assert [start.job for start in scheduler.release(0.0)] == [waiting]
+    assert scheduler.queued == 0
+
+
+def test_what_runs_alone_takes_the_first_slot_that_is_free() -> None:
+    scheduler = Scheduler()
+    scheduler.hold()
+    alone = job("b")
+    assert scheduler.submit(alone, 0.0, alone=True) is None
+    assert scheduler.queued == 1
+    start = scheduler.slot_freed(0, NOTHING, 0.0)
+    assert start is not None
+    assert start.job is alone
+    assert scheduler.queued == 0
