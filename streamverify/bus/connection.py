@@ -7,6 +7,7 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
@@ -122,7 +123,7 @@ async def _refusal(client: Any) -> str:
 
     aiokafka logs the cause and raises "unable to bootstrap": the broker is asked once more for it.
     """
-    kafka = client._client  # noqa: SLF001 - every client of aiokafka has it, and its settings are nowhere public
+    kafka = _kafka_client(client)
     options = {
         name: getattr(kafka, f"_{name}")
         for name in ("ssl_context", "security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
@@ -137,6 +138,11 @@ async def _refusal(client: Any) -> str:
         else:
             connection.close()
     return ""
+
+
+def _kafka_client(client: Any) -> Any:
+    """What a producer, consumer or admin client talks through: it has their settings, public nowhere else."""
+    return client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001 - see above
 
 
 def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) -> str:
@@ -166,7 +172,7 @@ def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) 
 
 async def _doubt(client: Any) -> str:
     """Which setting to look at where no broker answers."""
-    kafka = client._client  # noqa: SLF001 - as above
+    kafka = _kafka_client(client)
     for host, port, _family in kafka.hosts:
         with suppress(OSError, TimeoutError):
             _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout=1.0)

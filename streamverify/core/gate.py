@@ -7,6 +7,7 @@ and then it is dispatched. So a worker that dies of it leaves a trace.
   makes no more suspects than that.
 - A record with an attempt runs alone: nothing else of any partition is started until it has ended, and it is marked
   only when nothing runs. So each attempt beyond the first was made alone.
+- A record has ended when the broker has its result, so that the next commit no longer lists it; not before.
 - A record that died alone `max_deliveries` times is not run again.
 - Between revoke and assignment nothing is marked or dispatched.
 """

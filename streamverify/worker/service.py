@@ -126,11 +126,17 @@ class Service:
         """A job has its verdict. Where its record is no longer ours, only a definite one is of use to anybody."""
         standing = self.consumer.standing(job.place)
         if standing is Standing.OURS or OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE:
-            self._publish(Asker.of(job), verdict, partial(self.consumer.complete, job.place))
+            self._publish(Asker.of(job), verdict, partial(self._complete, job.place))
         elif standing is Standing.UNDECIDED:
             self._held.append((job, verdict))
         else:
             self.consumer.forget(job.place)
+            self._dispatcher.ended(job.place)
+
+    def _complete(self, place: Place) -> None:
+        """The broker has the result of a job."""
+        self.consumer.complete(place)
+        self._dispatcher.ended(place)
 
     def _publish(self, asker: Asker, verdict: Verdict, on_ack: Callable[[], None]) -> None:
         try:
