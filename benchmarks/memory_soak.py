@@ -171,7 +171,7 @@ def main() -> None:
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps([asdict(point) for point in points], indent=2) + "\n", "utf-8")
-    budget = load_settings(memory_per_repl=args.memory).memory_per_repl or 0
+    budget = int(load_settings(memory_per_repl=args.memory).memory_per_repl)
     if max(point.largest_repl for point in points) * MIB > budget:
         raise SystemExit("a REPL left its budget")
     if points[-1].worker - points[0].worker > args.growth:

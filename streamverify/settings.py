@@ -24,18 +24,13 @@ from pydantic_settings import (
 )
 
 from streamverify.core.errors import SettingsError
+from streamverify.core.prewarm import parse_prewarm
 
 PREFIX = "STREAMVERIFY_"
 DEFAULT_FILE = Path("streamverify.toml")
 
 NOT_YET = frozenset(
     {
-        "ingest_topic",
-        "prewarm",
-        "headers_per_repl",
-        "patience",
-        "quantum",
-        "max_deliveries",
         "log_dir",
     }
 )
@@ -52,6 +47,8 @@ LEAST_MEMORY = 64 * 1024**2
 """Bytes below which no REPL starts."""
 
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+_SERVER = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]]+):[0-9]{1,5}"
+_SERVERS = rf"^\s*{_SERVER}(\s*,\s*{_SERVER})*\s*$"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -61,7 +58,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
     bootstrap_servers: Annotated[
-        str, Field(min_length=1, description="Kafka brokers, host:port, separated by commas.")
+        str, Field(pattern=_SERVERS, description="Kafka brokers, host:port, separated by commas.")
     ] = "localhost:9092"
     security_protocol: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
@@ -73,6 +70,13 @@ class Settings(BaseSettings):
     sasl_username: Annotated[str | None, Field(description="The user to log in as.")] = None
     sasl_password: Annotated[SecretStr | None, Field(description="Its password.")] = None
     ssl_cafile: Annotated[Path | None, Field(description="Certificates to trust (PEM); default: the system's.")] = None
+    ssl_certfile: Annotated[
+        Path | None, Field(description="Our own certificate (PEM), for brokers that ask for one.")
+    ] = None
+    ssl_keyfile: Annotated[
+        Path | None, Field(description="The key of our certificate (PEM); default: it is in ssl_certfile.")
+    ] = None
+    ssl_keyfile_password: Annotated[SecretStr | None, Field(description="The password of that key.")] = None
     group_id: Annotated[str, Field(min_length=1, description="The workers' consumer group.")] = "streamverify"
     group_instance_id: Annotated[
         str | None,
@@ -81,9 +85,19 @@ class Settings(BaseSettings):
             description="Static membership: a name that this worker keeps over restarts, unique in the group.",
         ),
     ] = None
+    client_rack: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Where this worker stands (the brokers' broker.rack): requests are read from a replica there.",
+        ),
+    ] = None
     request_topic: Annotated[Topic, Field(description="Topic of the proofs.")] = "lean.proofs"
     result_topic: Annotated[Topic, Field(description="Topic of the verdicts, keyed by custom_id.")] = "lean.results"
     dlq_topic: Annotated[Topic, Field(description="Topic of what cannot be answered.")] = "lean.proofs.dlq"
+    ingest_topic: Annotated[
+        Topic, Field(description="Topic of proofs from producers that do not choose the partition; for the router.")
+    ] = "lean.proofs.ingest"
     repl: Annotated[
         str,
         Field(
@@ -97,17 +111,41 @@ class Settings(BaseSettings):
     ] = None
     slots: Annotated[
         Literal["auto"] | Annotated[int, Field(ge=1, le=4096)],
-        Field(description="REPL processes at once; auto: the cores that this container may use."),
+        Field(description="Proofs at once; auto: the cores that this container may use, as far as memory goes."),
     ] = "auto"
+    memory_per_repl: Annotated[
+        Literal["auto"] | Annotated[ByteSize, Field(ge=LEAST_MEMORY)],
+        Field(
+            description="Memory that one REPL may use, such as 4GiB; auto: its share of what there is here, where "
+            "4GiB are planned for one with Mathlib, 1GiB without."
+        ),
+    ] = "auto"
+    prewarm: Annotated[
+        str,
+        Field(
+            description="Headers to import before joining the group, such as `Mathlib; Mathlib Aesop`, the hottest "
+            "first; none; auto: the root of each library of the Lean project."
+        ),
+    ] = "auto"
+    headers_per_repl: Annotated[
+        int, Field(ge=1, le=64, description="Headers that one REPL process may hold, as far as its memory goes.")
+    ] = 1
+    patience: Annotated[
+        Seconds, Field(description="Seconds after which a header is served although others keep all REPLs busy.")
+    ] = 30.0
+    quantum: Annotated[
+        float,
+        Field(
+            ge=0,
+            allow_inf_nan=False,
+            description="A REPL changes its header only after working this many times as long as the imports take.",
+        ),
+    ] = 10.0
     default_timeout: Annotated[Seconds, Field(description="Seconds Lean may run where a request names none.")] = 60.0
     max_timeout: Annotated[
         Seconds, Field(description="The longest time-out in seconds that a request may ask for.")
     ] = 600.0
     import_timeout: Annotated[Seconds, Field(description="Seconds that importing a header may take.")] = 300.0
-    memory_per_repl: Annotated[
-        ByteSize | None,
-        Field(description="Memory that one REPL may use, as 4GiB; default: its share of what there is here."),
-    ] = None
     sandbox: Annotated[
         Literal["auto", "bwrap", "none"],
         Field(description="What confines Lean: bwrap (bubblewrap), none, or auto: bwrap where it works."),
@@ -123,6 +161,10 @@ class Settings(BaseSettings):
         int,
         Field(ge=6_000, le=1_800_000, description="Milliseconds after which the group gives up a silent worker."),
     ] = 45_000
+    max_deliveries: Annotated[
+        int,
+        Field(ge=1, le=6, description="Workers that die of a proof, running alone, before it is given up."),
+    ] = 3
     drain_timeout: Annotated[Seconds, Field(description="Seconds that running proofs get to finish after SIGTERM.")] = (
         60.0
     )
@@ -147,18 +189,18 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged.")] = "info"
     log_format: Annotated[Literal["text", "json"], Field(description="How it is logged.")] = "text"
 
-    @field_validator("lean_project", "ssl_cafile")
+    @field_validator("prewarm")
+    @classmethod
+    def _names_modules(cls, value: str) -> str:
+        if value != "auto":
+            parse_prewarm(value)
+        return value
+
+    @field_validator("lean_project", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
     @classmethod
     def _path_exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and not (value.is_dir() if info.field_name == "lean_project" else value.is_file()):
             raise ValueError(f"there is no such {'folder' if info.field_name == 'lean_project' else 'file'}: {value}")
-        return value
-
-    @field_validator("memory_per_repl")
-    @classmethod
-    def _enough_memory(cls, value: ByteSize | None) -> ByteSize | None:
-        if value is not None and value < LEAST_MEMORY:
-            raise ValueError(f"must be at least {LEAST_MEMORY // 1024**2}MiB")
         return value
 
     @field_validator("max_timeout")
@@ -169,18 +211,20 @@ class Settings(BaseSettings):
             raise ValueError(f"must not be below default_timeout ({default:g})")
         return value
 
-    @field_validator("dlq_topic")
+    @field_validator("result_topic", "dlq_topic", "ingest_topic")
     @classmethod
     def _topics_differ(cls, value: str, info: ValidationInfo) -> str:
-        names = [info.data.get("request_topic"), info.data.get("result_topic"), value]
-        if len(set(names)) < len(names):
-            raise ValueError("request_topic, result_topic and dlq_topic must be three different topics")
+        others = [info.data.get(name) for name in ("request_topic", "result_topic", "dlq_topic")]
+        if value in others:
+            raise ValueError("request_topic, result_topic, dlq_topic and ingest_topic must be four different topics")
         return value
 
     @model_validator(mode="after")
     def _login_is_complete(self) -> Settings:
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username and sasl_password")
+        if self.ssl_keyfile and not self.ssl_certfile:
+            raise ValueError("ssl_keyfile needs ssl_certfile: the certificate that the key belongs to")
         return self
 
     @classmethod
@@ -274,9 +318,15 @@ def _explain(error: Any) -> str:
     field = str(error["loc"][0])
     if field == "slots":
         message = "must be auto or a whole number from 1 to 4096"
-    elif error["type"].startswith("byte_size"):
-        message = "must be a number of bytes, as 4GiB"
-    message = message.removeprefix("Input ")
+    if field == "memory_per_repl":
+        message = "must be auto or a size of at least 64MiB, such as 4GiB"
+    if error["type"] == "value_error":
+        return f"{_name(field)}: {message}"
+    if field == "bootstrap_servers":
+        message = "must be host:port, or several separated by commas"
+    if error["type"] == "string_too_short":
+        return f"{_name(field)}: must not be empty"
+    message = message.removeprefix("Input ").removeprefix("String ")
     value = error["input"]
     shown = "" if isinstance(value, dict) or "password" in field else f", not {str(value)[:80]!r}"
     return f"{_name(field)}: {message}{shown}"

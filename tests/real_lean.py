@@ -15,6 +15,7 @@ import pytest
 
 from streamverify.core.codec import RequestLimits
 from streamverify.core.jobs import Job
+from streamverify.core.ledger import Place
 from streamverify.core.models import Assurance, Source
 from streamverify.core.versions import is_older
 from streamverify.lean.launch import find_repl, probe
@@ -37,7 +38,7 @@ _SOURCE = Source(topic="t", partition=0, offset=0, timestamp=0)
 def decide(proof: str, *, require: Assurance = Assurance.AUDITED, audits: bool = True, **fields: Any) -> Job | Verdict:
     """What the worker makes of a request before any Lean: a job, or its verdict."""
     value = json.dumps({"custom_id": "id", "proof": proof, **fields}).encode()
-    delivery = Delivery(_SOURCE, None, value, [], 1, time.monotonic())
+    delivery = Delivery(_SOURCE, None, value, [], Place(0, 0, 0), time.monotonic())
     terms = Terms(RequestLimits(1 << 20), require, Assurance.CHECKED, audits)
     taken = take_in(delivery, terms, datetime.now(UTC))
     assert isinstance(taken, Job | Answer)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamverify.core.header import Header
+    from streamverify.core.ledger import Place
     from streamverify.core.models import Finding, ProofRequest, Source
 
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 class Job:
     """One request that is to be run.
 
-    `assignment` numbers the assignment of partitions in which the record was delivered: what finishes after that
-    assignment has ended completes no offset. `received` is in monotonic seconds. `assurance` is what makes the proof
+    `place` names the record to the ledger. `received` is in monotonic seconds. `assurance` is what makes the proof
     `verified`, `findings` what the policy said of it before it was queued.
     """
 
@@ -27,7 +27,7 @@ class Job:
     header: Header
     source: Source
     headers: Sequence[tuple[str, bytes | None]]
-    assignment: int
+    place: Place
     received: float
     assurance: Assurance = Assurance.CHECKED
     findings: Sequence[Finding] = ()

@@ -20,9 +20,8 @@ from streamverify.core.header import parse_header
 from streamverify.core.models import Verifier
 from streamverify.lean.command import ProcessLimits, ReplCommand
 from streamverify.lean.failures import ReplFailure
-from streamverify.lean.machine import memory_bytes
 from streamverify.lean.protocol import decode_answer, encode_command
-from streamverify.lean.resources import available_cores
+from streamverify.lean.resources import available_cores, memory_bytes
 from streamverify.lean.sandbox import confine, missing_inside
 from streamverify.lean.session import ReplSession
 from streamverify.lean.verify import ImportRejected, import_header
@@ -91,14 +90,23 @@ async def find_repl(setting: str, lean_project: Path | None) -> ReplCommand:
     return await _configured(words, lean_project)
 
 
-async def configured_repl(settings: Settings, *, slots: int) -> ReplCommand:
+async def configured_repl(
+    settings: Settings, *, slots: int, spares: int = 0, found: ReplCommand | None = None
+) -> ReplCommand:
     """The REPL that the settings name, with its limits and in its sandbox, for a worker that runs `slots` of them.
+
+    Args:
+        settings: What is configured.
+        slots: Proofs at once, which share the cores.
+        spares: Processes beyond those, which share the memory.
+        found: What `find_repl` found for the same settings; None: look now.
 
     Raises:
         ReplUnavailable: It is not there, or the sandbox that is asked for is not to be had.
     """
-    command = await find_repl(settings.repl, settings.lean_project)
-    memory = settings.memory_per_repl or memory_share(slots)
+    command = found or await find_repl(settings.repl, settings.lean_project)
+    asked = settings.memory_per_repl
+    memory = memory_share(slots + spares) if asked == "auto" else int(asked)
     cores = max(1.0, available_cores() / slots)
     limits = ProcessLimits(memory=memory, cores=cores)
     env = {"LEAN_NUM_THREADS": str(int(cores)), **(os.environ if command.env is None else command.env)}

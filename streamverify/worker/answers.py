@@ -47,7 +47,7 @@ class Answerer:
             custom_id=asker.custom_id,
             status=status,
             reason=verdict.reason,
-            retriable=retriable,
+            retriable=retriable and not verdict.final,
             error=verdict.error,
             response=verdict.response,
             truncated=list(verdict.truncated),

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from streamverify.core.ledger import Place
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -32,7 +34,7 @@ class Delivery:
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
-    assignment: int
+    place: Place
     received: float
 
 
@@ -122,7 +124,7 @@ def _prepare(delivery: Delivery, request: ProofRequest, terms: Terms, now: datet
         header,
         delivery.source,
         delivery.headers,
-        delivery.assignment,
+        delivery.place,
         delivery.received,
         assurance=assurance,
         findings=findings,

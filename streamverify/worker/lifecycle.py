@@ -12,14 +12,17 @@ import structlog
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.publisher import Publisher
-from streamverify.bus.topics import FALLBACK_MAX_MESSAGE_BYTES, open_admin, require_topics, topic_settings
+from streamverify.bus.topics import max_message_bytes, open_admin, require_topics
 from streamverify.core.codec import RequestLimits
 from streamverify.core.errors import SettingsError, StreamVerifyError
 from streamverify.core.policy import POLICY_VERSION
+from streamverify.core.scheduler import Rules
 from streamverify.core.versions import is_older
-from streamverify.lean.launch import configured_repl, probe
+from streamverify.lean.launch import configured_repl, find_repl, probe
+from streamverify.lean.learned import learned_file
 from streamverify.lean.pool import Pool, PoolLimits
-from streamverify.lean.resources import available_cores
+from streamverify.lean.prewarm import headers_to_warm
+from streamverify.lean.resources import plan_for
 from streamverify.worker.answers import Answerer, worker_name
 from streamverify.worker.health import HealthServer
 from streamverify.worker.service import Service
@@ -27,16 +30,15 @@ from streamverify.worker.service import Service
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from aiokafka.admin import AIOKafkaAdminClient
-
     from streamverify.core.models import Verifier
+    from streamverify.lean.resources import Plan
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
 EXIT_DONE = 0
 EXIT_CUT_SHORT = 130
-_RETRY = 1.0
+_RETRY = 0.5
 _LEAVE_TIMEOUT = 2.0
 """Seconds that leaving the group gets at least, however much of the drain's time is used up."""
 
@@ -67,7 +69,7 @@ async def run_worker(settings: Settings) -> int:
     """Serve the request topic until a signal; the exit code.
 
     Raises:
-        ReplUnavailable: There is no REPL, or it does not answer.
+        ReplUnavailable: There is no REPL, it does not answer, or a header of PREWARM cannot be imported.
         BrokerUnavailable: There is no broker, or a topic is missing.
         ResultRefused: The broker takes no result any more.
         WorkerStuck: Fetching fails for good.
@@ -77,12 +79,12 @@ async def run_worker(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         worker = Worker(settings, signals)
         stack.push_async_callback(worker.close)
-        if not await _unless(signals.drain, worker.start()):
+        if not await unless(signals.drain, worker.start()):
             return EXIT_DONE
         return await worker.run()
 
 
-async def _unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+async def unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
     """Do `work` unless the event comes first; whether it was done."""
     task, stopped = asyncio.create_task(work), asyncio.create_task(event.wait())
     try:
@@ -109,25 +111,34 @@ class Worker:
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
         settings = self._settings
-        slots = available_cores() if settings.slots == "auto" else settings.slots
-        command = await configured_repl(settings, slots=slots)
+        found = await find_repl(settings.repl, settings.lean_project)
+        plan = plan_for(settings, found)
+        for warning in plan.warnings:
+            _log.warning("slots_disagree", warning=warning)
+        command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
         verifier = (await probe(command)).model_copy(update={"policy_version": POLICY_VERSION})
         check_verifier(verifier, settings)
         sizes = await self._topic_sizes()
-        self._pool = Pool(command, slots=slots, limits=_pool_limits(settings))
+        self._pool = Pool(
+            command,
+            slots=plan.slots,
+            limits=_pool_limits(settings, plan),
+            rules=_rules(settings, plan),
+            learned=learned_file(found),
+        )
         self._stack.push_async_callback(self._pool.close)
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
         answerer = Answerer(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
         limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
-        service = Service(settings, limits, self._pool, self._publisher, answerer)
-        self._consumer = RequestConsumer(settings, on_record=service.receive, on_end=service.end_assignment)
+        service = Service(settings, limits, self._pool, self._publisher, answerer, slots=plan.slots)
+        self._consumer = RequestConsumer(settings, service)
         service.consumer = self._consumer
         self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
         await self._health.start()
         self._stack.push_async_callback(self._health.close)
-        await self._pool.start()
+        await self._pool.start(headers_to_warm(settings.prewarm, command))
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         await self._consumer.start(PATIENCE)
         _log.info(
@@ -136,7 +147,8 @@ class Worker:
             verifier=verifier.kind,
             lean_version=verifier.lean_version,
             sandbox=verifier.sandbox,
-            slots=slots,
+            slots=plan.slots,
+            spares=plan.spares,
             brokers=settings.bootstrap_servers,
             topic=settings.request_topic,
             group=settings.group_id,
@@ -147,9 +159,9 @@ class Worker:
         settings = self._settings
         admin = await open_admin(settings)
         try:
-            await require_topics(admin, settings)
+            await require_topics(admin, settings, [settings.request_topic, settings.result_topic, settings.dlq_topic])
             return {
-                topic: await _max_message_bytes(admin, topic) for topic in (settings.result_topic, settings.dlq_topic)
+                topic: await max_message_bytes(admin, topic) for topic in (settings.result_topic, settings.dlq_topic)
             }
         finally:
             await admin.close()
@@ -160,7 +172,12 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(work)
-                    for work in (self._consumer.poll(), self._consumer.own(), self._publisher.run())
+                    for work in (
+                        self._consumer.poll(),
+                        self._consumer.own(),
+                        self._consumer.watch(),
+                        self._publisher.run(),
+                    )
                 ]
                 await self._signals.drain.wait()
                 code = await self._drain()
@@ -178,6 +195,9 @@ class Worker:
         self._consumer.drain()
         self._pool.stop_dispatching()
         complete = await self._before(deadline, self._finish_running())
+        if not complete and not self._signals.force.is_set():
+            # What still runs has not died: say so, or the next owner would take each of its records for a suspect.
+            await self._before(loop.time() + _LEAVE_TIMEOUT, self._commit_last())
         await self._consumer.close(max(_LEAVE_TIMEOUT, deadline - loop.time()) if complete else _LEAVE_TIMEOUT)
         _log.info("drained" if complete else "drain_cut_short", in_flight=self._consumer.in_flight)
         return EXIT_DONE if complete else EXIT_CUT_SHORT
@@ -185,14 +205,17 @@ class Worker:
     async def _finish_running(self) -> None:
         await self._pool.wait_running()
         await self._publisher.flush()
-        while not await self._consumer.flush():  # noqa: ASYNC110 - the pause between two tries, not a wait for a state
+        await self._commit_last()
+
+    async def _commit_last(self) -> None:
+        while not await self._consumer.finish():  # noqa: ASYNC110 - the pause between two tries, not a wait for a state
             await asyncio.sleep(_RETRY)
 
     async def _before(self, deadline: float, work: Coroutine[None, None, None]) -> bool:
         """Do `work` unless the deadline or a second signal comes first; whether it was done."""
         try:
             async with asyncio.timeout_at(deadline):
-                return await _unless(self._signals.force, work)
+                return await unless(self._signals.force, work)
         except TimeoutError:
             return False
 
@@ -206,6 +229,8 @@ class Worker:
             "in_flight": self._consumer.in_flight,
             "queued": self._pool.queued,
             "running": self._pool.running,
+            "careful_partitions": self._consumer.careful,
+            "lost_by_retention": self._consumer.lost,
         }
 
     async def close(self) -> None:
@@ -236,20 +261,18 @@ def check_verifier(verifier: Verifier, settings: Settings) -> None:
         )
 
 
-def _pool_limits(settings: Settings) -> PoolLimits:
+def _rules(settings: Settings, plan: Plan) -> Rules:
+    return Rules(plan.slots, plan.spares, max(2, plan.slots // 4), settings.patience, settings.quantum)
+
+
+def _pool_limits(settings: Settings, plan: Plan) -> PoolLimits:
     return PoolLimits(
+        headers_per_repl=settings.headers_per_repl,
+        memory_per_repl=plan.memory_per_repl,
         import_timeout=settings.import_timeout,
         default_timeout=settings.default_timeout,
         max_timeout=settings.max_timeout,
     )
-
-
-async def _max_message_bytes(admin: AIOKafkaAdminClient, topic: str) -> int:
-    settings = await topic_settings(admin, topic)
-    if settings is None:
-        _log.info("topic_settings_unknown", topic=topic, max_message_bytes=FALLBACK_MAX_MESSAGE_BYTES)
-        return FALLBACK_MAX_MESSAGE_BYTES
-    return int(settings["max.message.bytes"])
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
