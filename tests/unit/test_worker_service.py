@@ -101,7 +101,7 @@ class Bench:
     def __init__(self, limit: int = 1_000_000) -> None:
         self.pool, self.consumer, self.publisher = FakePool(), FakeConsumer(), FakePublisher()
         self.service = Service(
-            Settings(),
+            Settings(require="checked"),
             RequestLimits(max_proof_bytes=1000),
             cast("Pool", self.pool),
             cast("Publisher", self.publisher),
