@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test test-kafka check venv clean
+.PHONY: help demo test test-kafka chaos-short chaos check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -23,6 +23,12 @@ test: .venv/.test ## unit, property and end-to-end tests; needs neither Lean nor
 test-kafka: .venv/.test ## the end-to-end tests on a real Apache Kafka (Docker, or Java 17 and Maven)
 	@$(BIN)/python tests/kafka_broker.py
 	@$(BIN)/python -m pytest tests/e2e --kafka
+
+chaos-short: .venv/.test ## faults for about two minutes on real Kafka of one and of three nodes: what CI runs
+	@PYTHONPATH=tests $(BIN)/python -m chaos --short $(CHAOS)
+
+chaos: .venv/.test ## the long chaos suite, twenty minutes; CHAOS='--seconds 600 --seed 7' goes to it (tests/chaos/__main__.py)
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
 
 check: .venv/.dev ## what a change must pass besides the tests: format, lint, types, layers
 	$(BIN)/ruff format --check .
