@@ -328,7 +328,7 @@ async def test_a_commit_in_flight_at_the_revoke_is_waited_for_and_the_last_one_f
         other.subscribe([env[PREFIX + "REQUEST_TOPIC"]])
         await other.start()
         try:
-            await until(lambda: other.assignment())
+            await until(other.assignment)
             offsets = await maps(env)
             assert sum(each.base for each in offsets.values()) == 30
             assert all(not each.incomplete for each in offsets.values())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from repl_fakes import job
 
 from streamverify.core.gate import Gate, is_poison
-from streamverify.core.jobs import Job
-from streamverify.core.ledger import Place
+
+if TYPE_CHECKING:
+    from streamverify.core.jobs import Job
+    from streamverify.core.ledger import Place
 
 SLOTS = 2
 
