@@ -48,14 +48,9 @@ class HealthServer:
             SettingsError: The port is taken.
         """
         await self._runner.setup()
-        try:
-            await web.SockSite(self._runner, _listen(self._port)).start()
-        except OSError as error:
-            raise SettingsError(
-                f"STREAMVERIFY_HTTP_PORT (--http-port): cannot listen on port {self._port} ({error.strerror}); "
-                "0 takes a free one"
-            ) from None
-        port: int = self._runner.addresses[0][1]
+        listening = _listen(self._port)
+        await web.SockSite(self._runner, listening).start()
+        port: int = listening.getsockname()[1]
         _log.info("http_listening", port=port, paths=self._paths)
         return port
 
@@ -72,7 +67,12 @@ class HealthServer:
 
 
 def _listen(port: int) -> socket.socket:
-    """One socket for IPv4 and IPv6: left to itself, asyncio opens two, and port 0 gives each a port of its own."""
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-    return socket.create_server(("", port))
+    """One socket for IPv4 and IPv6 where there are both: two would get two different free ports."""
+    try:
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        return socket.create_server(("", port))
+    except OSError as error:
+        raise SettingsError(
+            f"STREAMVERIFY_HTTP_PORT (--http-port): cannot listen on port {port} ({error.strerror}); 0 takes a free one"
+        ) from None
