@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test test-kafka check venv clean
+.PHONY: help demo test test-kafka bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -23,6 +23,11 @@ test: .venv/.test ## unit, property and end-to-end tests; needs neither Lean nor
 test-kafka: .venv/.test ## the end-to-end tests on a real Apache Kafka (Docker, or Java 17 and Maven)
 	@$(BIN)/python tests/kafka_broker.py
 	@$(BIN)/python -m pytest tests/e2e --kafka
+
+bench: .venv/.bench ## the simulator and the pool's benchmarks, with plots, into benchmarks/results: 6 minutes
+	@$(BIN)/python -m benchmarks.simulator
+	@$(BIN)/python -m benchmarks.pool affinity overhead
+	@$(BIN)/python -m benchmarks.plots
 
 check: .venv/.dev ## what a change must pass besides the tests: format, lint, types, layers
 	$(BIN)/ruff format --check .
