@@ -31,7 +31,6 @@ DEFAULT_FILE = Path("streamverify.toml")
 
 NOT_YET = frozenset(
     {
-        "max_deliveries",
         "sandbox",
         "sandbox_read",
         "require_min",
@@ -48,6 +47,8 @@ _named_file: ContextVar[Path | None] = ContextVar("settings file named on the co
 _log = structlog.get_logger(__name__)
 
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+_SERVER = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]]+):[0-9]{1,5}"
+_SERVERS = rf"^\s*{_SERVER}(\s*,\s*{_SERVER})*\s*$"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -57,7 +58,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
     bootstrap_servers: Annotated[
-        str, Field(min_length=1, description="Kafka brokers, host:port, separated by commas.")
+        str, Field(pattern=_SERVERS, description="Kafka brokers, host:port, separated by commas.")
     ] = "localhost:9092"
     security_protocol: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
@@ -69,12 +70,26 @@ class Settings(BaseSettings):
     sasl_username: Annotated[str | None, Field(description="The user to log in as.")] = None
     sasl_password: Annotated[SecretStr | None, Field(description="Its password.")] = None
     ssl_cafile: Annotated[Path | None, Field(description="Certificates to trust (PEM); default: the system's.")] = None
+    ssl_certfile: Annotated[
+        Path | None, Field(description="Our own certificate (PEM), for brokers that ask for one.")
+    ] = None
+    ssl_keyfile: Annotated[
+        Path | None, Field(description="The key of our certificate (PEM); default: it is in ssl_certfile.")
+    ] = None
+    ssl_keyfile_password: Annotated[SecretStr | None, Field(description="The password of that key.")] = None
     group_id: Annotated[str, Field(min_length=1, description="The workers' consumer group.")] = "streamverify"
     group_instance_id: Annotated[
         str | None,
         Field(
             pattern=r"^[A-Za-z0-9._-]{1,249}$",
             description="Static membership: a name that this worker keeps over restarts, unique in the group.",
+        ),
+    ] = None
+    client_rack: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Where this worker stands (the brokers' broker.rack): requests are read from a replica there.",
         ),
     ] = None
     request_topic: Annotated[Topic, Field(description="Topic of the proofs.")] = "lean.proofs"
@@ -135,6 +150,10 @@ class Settings(BaseSettings):
         int,
         Field(ge=6_000, le=1_800_000, description="Milliseconds after which the group gives up a silent worker."),
     ] = 45_000
+    max_deliveries: Annotated[
+        int,
+        Field(ge=1, le=6, description="Workers that die of a proof, running alone, before it is given up."),
+    ] = 3
     drain_timeout: Annotated[Seconds, Field(description="Seconds that running proofs get to finish after SIGTERM.")] = (
         60.0
     )
@@ -162,7 +181,7 @@ class Settings(BaseSettings):
             parse_prewarm(value)
         return value
 
-    @field_validator("lean_project", "ssl_cafile")
+    @field_validator("lean_project", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
     @classmethod
     def _path_exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and not (value.is_dir() if info.field_name == "lean_project" else value.is_file()):
@@ -189,6 +208,8 @@ class Settings(BaseSettings):
     def _login_is_complete(self) -> Settings:
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username and sasl_password")
+        if self.ssl_keyfile and not self.ssl_certfile:
+            raise ValueError("ssl_keyfile needs ssl_certfile: the certificate that the key belongs to")
         return self
 
     @classmethod
@@ -278,7 +299,13 @@ def _explain(error: Any) -> str:
         message = "must be auto or a whole number from 1 to 4096"
     if field == "memory_per_repl":
         message = "must be auto or a size of at least 1MiB, such as 4GiB"
-    message = message.removeprefix("Input ")
+    if error["type"] == "value_error":
+        return f"{_name(field)}: {message}"
+    if field == "bootstrap_servers":
+        message = "must be host:port, or several separated by commas"
+    if error["type"] == "string_too_short":
+        return f"{_name(field)}: must not be empty"
+    message = message.removeprefix("Input ").removeprefix("String ")
     value = error["input"]
     shown = "" if isinstance(value, dict) or "password" in field else f", not {str(value)[:80]!r}"
     return f"{_name(field)}: {message}{shown}"

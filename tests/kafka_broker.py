@@ -128,13 +128,15 @@ class KafkaNodes:
 
     bootstrap_servers: str
 
-    def __init__(self, nodes: Literal[1, 3] = 1) -> None:
+    def __init__(self, nodes: Literal[1, 3] = 1, *arguments: str) -> None:
+        """`arguments` are further ones for `kafka.py run`."""
         self._nodes = nodes
+        self._arguments = arguments
 
     def __enter__(self) -> Self:
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), "run", "--control", "--nodes", str(self._nodes)],
+            [sys.executable, str(SCRIPT), "run", "--control", "--nodes", str(self._nodes), *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -158,6 +160,14 @@ class KafkaNodes:
     def stop(self, node: int) -> None:
         """End the node (1 to 3) in an orderly way."""
         self._command(f"stop {node}")
+
+    def pause(self, node: int) -> None:
+        """SIGSTOP the node (1 to 3)."""
+        self._command(f"pause {node}")
+
+    def resume(self, node: int) -> None:
+        """SIGCONT the node (1 to 3)."""
+        self._command(f"continue {node}")
 
     def start(self, node: int) -> None:
         """Start the node (1 to 3) again with its data and its ports; returns when it is ready."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sys
 import time
@@ -16,6 +17,7 @@ from support import ROOT
 
 from streamverify.core.header import parse_header
 from streamverify.core.jobs import Job
+from streamverify.core.ledger import Place
 from streamverify.core.models import ProofRequest, Source
 from streamverify.lean.command import ReplCommand
 from streamverify.lean.pool import Pool, PoolLimits
@@ -31,6 +33,7 @@ FAKE = ROOT / "tests" / "fakes" / "fake_repl.py"
 SOURCE = Source(topic="t", partition=0, offset=0, timestamp=0)
 LIMITS = PoolLimits(import_timeout=20.0, default_timeout=20.0, max_timeout=30.0, max_answer_bytes=8 << 20)
 _MARK = "FAKE_REPL_RUN"
+_offsets = itertools.count()
 
 
 @pytest.fixture
@@ -76,7 +79,7 @@ def job(proof: str, **request: Any) -> Job:
         header=parse_header(proof),
         source=SOURCE,
         headers=[],
-        assignment=1,
+        place=Place(0, next(_offsets), 0),
         received=time.monotonic(),
     )
 

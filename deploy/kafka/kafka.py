@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A real Apache Kafka on this machine, from its jars: for tests and trials where there is no Docker.
 
-    deploy/kafka/kafka.py run [--nodes 1|3] [--dir DIR]
+    deploy/kafka/kafka.py run [--nodes 1|3] [--dir DIR] [--host ADDRESS] [--secure DIR]
 
 fetches the jars once (with Maven, into `.kafka/` of this checkout), formats and starts one or three nodes
 (KRaft, broker and controller in one) on free loopback ports, waits until they are ready and then prints the
@@ -9,7 +9,12 @@ bootstrap servers as the one line of stdout. SIGTERM, Ctrl-C, the end of the pro
 `kill -9` stop every node and remove the data.
 
 With `--control` it reads commands from stdin, one a line, and answers each with a line on stdout, for tests
-in which brokers die: `kill N` (SIGKILL), `stop N` (an orderly end) and `start N`. The end of stdin ends it.
+in which brokers die: `kill N` (SIGKILL), `stop N` (an orderly end), `start N`, `pause N` (SIGSTOP) and
+`continue N` (SIGCONT). The end of stdin ends it.
+
+With `--host` the clients' listener is at another address of this machine, for clients in network namespaces.
+With `--secure DIR` the nodes also listen with SASL_PLAINTEXT, SSL and SASL_SSL, and obey ACLs there; what clients
+need for it is made in DIR (see `secure.py`).
 
     deploy/kafka/kafka.py fetch
 
@@ -42,6 +47,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jars import HERE, LINES_SHOWN, KafkaError, fetch_jars, find_java, say
+from secure import PROTOCOLS, Security, make_security
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -51,6 +57,8 @@ JVM_FLAGS = ("-Xmx384m", "-XX:TieredStopAtLevel=1")
 READY_LINE = "Kafka Server started"
 READY_TIMEOUT = 120.0
 STOP_TIMEOUT = 30.0
+LOOPBACK = "127.0.0.1"
+VERBS = ("kill", "stop", "pause", "continue", "start")
 # Below the range from which Linux takes the ports of outgoing connections: no client can sit on the port of a
 # node that is down for a moment.
 PORTS = range(20_000, 32_000)
@@ -163,6 +171,16 @@ def new_folder(wanted: Path | None, runs: Path) -> Path:
     return wanted.resolve()
 
 
+@dataclass(frozen=True)
+class Options:
+    """What `run` was told besides the number of nodes."""
+
+    folder: Path | None = None
+    host: str = LOOPBACK
+    secure: Path | None = None
+    control: bool = False
+
+
 # --- nodes --------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +194,11 @@ class Node:
     controller_port: int
     java: tuple[str, ...]
     """The command line up to the main class."""
+    host: str
+    """The address of the clients' listeners."""
+    security: Security | None = None
+    secure_ports: dict[str, int] = field(default_factory=dict)
+    """Ports of the further listeners by protocol."""
     process: asyncio.subprocess.Process | None = field(default=None, init=False)
 
     @property
@@ -186,14 +209,19 @@ class Node:
     def configure(self, nodes: list[Node]) -> None:
         """Write the node's server.properties."""
         template = string.Template((HERE / "server.properties").read_text())
+        more = self.security.properties(self.host, self.secure_ports) if self.security else {}
         text = template.substitute(
             node=self.number,
+            host=self.host,
             port=self.port,
             controller_port=self.controller_port,
             voters=",".join(f"{node.number}@127.0.0.1:{node.controller_port}" for node in nodes),
             replicas=len(nodes),
             in_sync=len(nodes) // 2 + 1,
+            listeners=_continued(more.pop("listeners", "")),
+            protocols=_continued(more.pop("protocols", "")),
         )
+        text += "".join(f"{name}={value}\n" for name, value in more.items())
         self.folder.mkdir()
         (self.folder / "server.properties").write_text(text)
 
@@ -212,7 +240,10 @@ class Node:
 
     async def format(self, cluster_id: str) -> None:
         """Make the node's data folder a part of the cluster."""
-        tool = await self.run_java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", "server.properties")
+        flags = self.security.format_flags() if self.security else []
+        tool = await self.run_java(
+            "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", "server.properties", *flags
+        )
         if await tool.wait():
             raise self.failure("could not be formatted")
 
@@ -241,6 +272,11 @@ class Node:
             process.kill()
             await process.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send the node a signal, where it runs."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(number)
+
     def log_since(self, begin: int) -> str:
         """What the node printed after byte `begin` of its log."""
         with self.log.open("rb") as log:
@@ -253,12 +289,35 @@ class Node:
         return KafkaError(f"{tail}\nnode {self.number} {what}; the end of its log is above")
 
 
-def make_nodes(count: int, folder: Path, jars: Path, java: str) -> list[Node]:
+def _continued(items: str) -> str:
+    """Further items of a list."""
+    return f",{items}" if items else ""
+
+
+def make_nodes(count: int, folder: Path, jars: Path, java: str, options: Options) -> list[Node]:
     """`count` nodes, configured."""
+    security = make_security(options.secure) if options.secure else None
     logging = f"-Dlog4j2.configurationFile={(HERE / 'log4j2.properties').as_uri()}"
     command = (java, *JVM_FLAGS, logging, "-cp", f"{jars}/*")
-    ports = free_ports(2 * count)
-    nodes = [Node(n, folder / f"node-{n}", ports.pop(), ports.pop(), command) for n in range(1, count + 1)]
+    extra = PROTOCOLS if security else ()
+    ports = free_ports((2 + len(extra)) * count)
+    nodes = [
+        Node(
+            number,
+            folder / f"node-{number}",
+            ports.pop(),
+            ports.pop(),
+            command,
+            options.host,
+            security,
+            {protocol: ports.pop() for protocol in extra},
+        )
+        for number in range(1, count + 1)
+    ]
+    if security and options.secure:
+        for protocol in extra:
+            security.servers[protocol] = ",".join(f"{node.host}:{node.secure_ports[protocol]}" for node in nodes)
+        security.write(options.secure)
     for node in nodes:
         node.configure(nodes)
     return nodes
@@ -284,7 +343,7 @@ def new_cluster_id() -> str:
 # --- a run --------------------------------------------------------------------------------------------------
 
 
-async def run(count: int, wanted: Path | None, *, control: bool) -> None:
+async def run(count: int, options: Options) -> None:
     """Run `count` nodes until cancelled, or until the end of stdin or of the parent.
 
     Raises:
@@ -292,15 +351,15 @@ async def run(count: int, wanted: Path | None, *, control: bool) -> None:
     """
     parent = os.getppid()
     java = find_java()
-    async with workplace(wanted) as (jars, folder):
-        nodes = make_nodes(count, folder, jars, java)
+    async with workplace(options.folder) as (jars, folder):
+        nodes = make_nodes(count, folder, jars, java, options)
         cluster_id = new_cluster_id()
         began = time.monotonic()
         await asyncio.gather(*(node.format(cluster_id) for node in nodes))
         await asyncio.gather(*(node.start() for node in nodes))
         say(f"{count} node{'s' * (count > 1)} ready in {time.monotonic() - began:.1f} s, data in {folder}")
-        answer(",".join(f"127.0.0.1:{node.port}" for node in nodes))
-        if control:
+        answer(",".join(f"{node.host}:{node.port}" for node in nodes))
+        if options.control:
             await obey(nodes)
         else:
             await watch(nodes, parent)
@@ -329,8 +388,8 @@ async def obey(nodes: list[Node]) -> None:
     while line := (await reader.readline()).decode():
         verb, _, number = line.strip().partition(" ")
         node = by_number.get(number)
-        if node is None or verb not in {"kill", "stop", "start"}:
-            answer(f"error: {line.strip()!r} is not kill, stop or start and the number of a node")
+        if node is None or verb not in VERBS:
+            answer(f"error: {line.strip()!r} is not {', '.join(VERBS[:-1])} or {VERBS[-1]} and the number of a node")
             continue
         try:
             await carry_out(verb, node)
@@ -347,6 +406,10 @@ async def carry_out(verb: str, node: Node) -> None:
         await node.end(signal.SIGKILL)
     elif verb == "stop":
         await node.end(signal.SIGTERM)
+    elif verb == "pause":
+        node.signal(signal.SIGSTOP)
+    elif verb == "continue":
+        node.signal(signal.SIGCONT)
     elif node.process is None or node.process.returncode is not None:
         await node.start()
 
@@ -377,6 +440,10 @@ def main() -> int:
     runner = commands.add_parser("run", help="run Kafka in the foreground")
     runner.add_argument("--nodes", type=int, choices=(1, 3), default=1, help="how many nodes (default 1)")
     runner.add_argument("--dir", type=Path, help="a new folder for data and logs, removed at the end")
+    runner.add_argument("--host", default=LOOPBACK, help="the address for clients (default 127.0.0.1)")
+    runner.add_argument(
+        "--secure", type=Path, metavar="DIR", help="also listen with SASL and SSL; their secrets in DIR"
+    )
     runner.add_argument("--control", action="store_true", help="obey commands on stdin, and end with it")
     commands.add_parser("fetch", help="only fetch the jars")
     guarding = commands.add_parser("guard")
@@ -387,7 +454,8 @@ def main() -> int:
         return 0
     if arguments.command == "fetch":
         return run_until_told(fetch())
-    return run_until_told(run(arguments.nodes, arguments.dir, control=arguments.control))
+    options = Options(arguments.dir, arguments.host, arguments.secure, arguments.control)
+    return run_until_told(run(arguments.nodes, options))
 
 
 if __name__ == "__main__":

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from aiokafka.errors import KafkaError
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    BrokerResponseError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
 
-from streamverify.core.errors import BrokerUnavailable
+from streamverify.core.errors import BrokerUnavailable, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from streamverify.settings import Settings
 
 PATIENCE = 10.0
 """Seconds that a command tries to reach a broker before it says that there is none."""
 _START_TIMEOUT = 30.0
+_DIAGNOSIS_TIMEOUT = 5.0
 _FIRST_BACKOFF = 0.2
 _LONGEST_BACKOFF = 5.0
 
@@ -30,14 +39,17 @@ C = TypeVar("C", bound=_Client)
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments for any aiokafka client: brokers and security."""
+    """Keyword arguments for any aiokafka client: brokers and security.
+
+    Raises:
+        SettingsError: A certificate or key cannot be used.
+    """
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
         "security_protocol": settings.security_protocol,
     }
     if settings.security_protocol.endswith("SSL"):
-        cafile = str(settings.ssl_cafile) if settings.ssl_cafile else None
-        options["ssl_context"] = ssl.create_default_context(cafile=cafile)
+        options["ssl_context"] = _ssl_context(settings)
     if settings.sasl_password is not None:
         options |= {
             "sasl_mechanism": settings.sasl_mechanism,
@@ -45,6 +57,27 @@ def client_options(settings: Settings) -> dict[str, Any]:
             "sasl_plain_password": settings.sasl_password.get_secret_value(),
         }
     return options
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    """Trust and, where there is one, our own certificate."""
+    try:
+        context = ssl.create_default_context(cafile=settings.ssl_cafile)
+    except (ssl.SSLError, OSError) as error:
+        raise SettingsError(f"STREAMVERIFY_SSL_CAFILE: {settings.ssl_cafile} holds no certificates: {error}") from None
+    if settings.ssl_certfile is not None:
+        secret = settings.ssl_keyfile_password
+        # Without a password of ours OpenSSL would ask for one on the terminal.
+        password = secret.get_secret_value() if secret else ""
+        try:
+            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password)
+        except (ssl.SSLError, OSError) as error:
+            raise SettingsError(
+                f"STREAMVERIFY_SSL_CERTFILE {settings.ssl_certfile}, STREAMVERIFY_SSL_KEYFILE "
+                f"{settings.ssl_keyfile or '(not set)'}: certificate and key cannot be read or do not belong together, "
+                f"or STREAMVERIFY_SSL_KEYFILE_PASSWORD is wrong ({error})"
+            ) from None
+    return context
 
 
 async def connect(make: Callable[[], C], servers: str, *, patience: float = PATIENCE) -> C:
@@ -67,10 +100,13 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
             await asyncio.wait_for(client.start(), timeout=min(_START_TIMEOUT, max(1.0, give_up - loop.time())))
         except (KafkaError, OSError, TimeoutError) as error:
             await _dispose(client)
+            refusal = await _refusal(client)
+            if refusal:
+                raise BrokerUnavailable(f"{refusal} (bootstrap servers: {servers})") from error
             if loop.time() >= give_up:
                 raise BrokerUnavailable(
                     f"no Kafka broker answers at {servers} (tried for {patience:g} s: {_cause(error)}); "
-                    "is it running, and is STREAMVERIFY_BOOTSTRAP_SERVERS (--bootstrap-servers) right?"
+                    f"{await _doubt(client)}"
                 ) from error
         except BaseException:
             await _dispose(client)
@@ -79,6 +115,72 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
             return client
         await asyncio.sleep(max(0.0, min(backoff, give_up - loop.time())))
         backoff = min(backoff * 2, _LONGEST_BACKOFF)
+
+
+async def _refusal(client: Any) -> str:
+    """Why a broker refuses us whatever we try again, "" where that is not known.
+
+    aiokafka logs the cause and raises "unable to bootstrap": the broker is asked once more for it.
+    """
+    kafka = client._client  # noqa: SLF001 - every client of aiokafka has it, and its settings are nowhere public
+    options = {
+        name: getattr(kafka, f"_{name}")
+        for name in ("ssl_context", "security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
+    }
+    for host, port, _family in kafka.hosts:
+        try:
+            connection = await asyncio.wait_for(create_conn(host, port, **options), timeout=_DIAGNOSIS_TIMEOUT)
+        except (KafkaError, OSError, TimeoutError) as error:
+            for cause in _causes(error):
+                if said := explain_refusal(cause, f"{host}:{port}", options):
+                    return said
+        else:
+            connection.close()
+    return ""
+
+
+def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) -> str:
+    """A sentence for an error of security, "" for any other: only those are the same at every try."""
+    mechanism, user = options["sasl_mechanism"], options["sasl_plain_username"]
+    if isinstance(error, SaslAuthenticationFailed | AuthenticationFailedError):
+        return (
+            f"the broker {server} does not accept the user {user} with this password ({mechanism}): "
+            "see STREAMVERIFY_SASL_USERNAME, STREAMVERIFY_SASL_PASSWORD and STREAMVERIFY_SASL_MECHANISM"
+        )
+    if isinstance(error, UnsupportedSaslMechanismError) or (
+        isinstance(error, BrokerResponseError) and error.errno == UnsupportedSaslMechanismError.errno
+    ):
+        return f"the broker {server} does not offer {mechanism}: see STREAMVERIFY_SASL_MECHANISM"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"the certificate of the broker {server} is not trusted ({error.verify_message.rstrip('.')}): "
+            "see STREAMVERIFY_SSL_CAFILE"
+        )
+    if isinstance(error, ssl.SSLError):
+        return (
+            f"no TLS with the broker {server} ({error.reason or error}): does this listener speak "
+            f"{options['security_protocol']}, and does it want a certificate of ours (STREAMVERIFY_SSL_CERTFILE)?"
+        )
+    return ""
+
+
+async def _doubt(client: Any) -> str:
+    """Which setting to look at where no broker answers."""
+    kafka = client._client  # noqa: SLF001 - as above
+    for host, port, _family in kafka.hosts:
+        with suppress(OSError, TimeoutError):
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout=1.0)
+            writer.close()
+            protocol = kafka._security_protocol  # noqa: SLF001 - as above
+            return f"something listens there: is it Kafka, and is STREAMVERIFY_SECURITY_PROTOCOL={protocol} right?"
+    return "is it running, and is STREAMVERIFY_BOOTSTRAP_SERVERS (--bootstrap-servers) right?"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 async def _dispose(client: Any) -> None:

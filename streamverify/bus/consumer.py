@@ -1,16 +1,14 @@
-"""The worker's side of the consumer group: delivery, restoring, commits, pauses.
+"""The worker's side of the consumer group: it polls, delivers, pauses, and hears of rebalances.
 
-Two tasks, each the only one to do its job: `poll` fetches, `own` commits and follows the rebalances. The rebalance
-listener only posts to the owner's inbox. What to admit, commit and pause is decided by the pure `Ledger`.
+Two tasks, each the only one to do its job: `poll` fetches, and the `Owner` commits and follows the rebalances. The
+rebalance listener only posts to the owner. What to admit, commit and pause is decided by the pure `Ledger`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -18,14 +16,19 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from streamverify.bus.connection import client_options, connect
-from streamverify.bus.offsets import committed_offsets
+from streamverify.bus.owner import Owner
+from streamverify.bus.retention import RetentionWatch
 from streamverify.bus.topics import open_admin
 from streamverify.core.errors import WorkerStuck
-from streamverify.core.ledger import Commit, Ledger
+from streamverify.core.ledger import Ledger
+from streamverify.core.watchdog import Health, Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable
 
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from streamverify.core.ledger import Admission, Place, Standing
     from streamverify.settings import Settings
 
     Record = ConsumerRecord[bytes | None, bytes | None]
@@ -34,49 +37,49 @@ _log = structlog.get_logger(__name__)
 
 POLL_MS = 200
 """How long one poll waits for records, in milliseconds."""
+FETCH_WAIT_MS = 100
+"""How long a broker may hold a fetch that finds nothing. Kafka answers as soon as there is something; the embedded
+broker only then, and this is what a proof waits for there."""
 POLL_RECORDS = 200
 """Records taken in one go: more would hold up the event loop, and with it the answers of the REPLs."""
-COMMIT_INTERVAL = 0.1
-"""Seconds between two commits at least."""
-COMMIT_TIMEOUT = 2.0
-"""Seconds that one commit may take; two of them fit into `REVOKE_TIMEOUT`."""
 REVOKE_TIMEOUT = 5.0
 """Seconds that the group is kept waiting for the last commit."""
 RETRY = 1.0
-"""Seconds until something that failed is tried again."""
+"""Seconds until a poll that failed is tried again."""
 MAX_POLL_ERRORS = 5
-"""Polls that fail in a row before the worker ends."""
+"""Polls that fail alike, none of them longer than `FORGIVEN` after the one before, before the worker ends."""
+FORGIVEN = 30.0
 REBALANCE_TIMEOUT_MS = 60_000
+WATCH_SECONDS = 5.0
+"""How often the watchdog looks, and how long it waits for the broker."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Assigned:
-    """The group has given us these partitions; they are paused."""
+class Worker(Protocol):
+    """Who works on what is delivered. Every method is called in the event loop, and must not raise."""
 
-    partitions: frozenset[int]
+    def receive(self, record: Record, admission: Admission) -> None:
+        """Work on a record that is new."""
 
+    def drop(self, partitions: frozenset[int]) -> list[Place]:
+        """Forget what is queued of these partitions; what was. What runs goes on."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class _Revoked:
-    """The group takes all partitions back; `done` is awaited by the listener."""
+    def written(self, places: frozenset[Place]) -> None:
+        """The broker has the attempts of these records."""
 
-    done: asyncio.Future[None]
+    def suspend(self) -> Iterable[Place]:
+        """Dispatch no careful record until `resume`; those that were marked and are not run."""
+        ...
 
+    def resume(self) -> None:
+        """The assignment is known, and every partition of it restored."""
 
-@dataclass(frozen=True, slots=True)
-class _CommitDue:
-    """Something was completed, and the last commit is long enough ago."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Flush:
-    """Commit now what is complete; `done` gets whether the broker has all of it."""
-
-    done: asyncio.Future[bool]
+    def settle(self) -> None:
+        """What was held until the assignment is known may be decided now."""
 
 
 class _Listener(ConsumerRebalanceListener):
-    """Posts to the owner. aiokafka sends no heartbeat meanwhile, and swallows exceptions."""
+    """Posts to the owner. aiokafka swallows the exceptions of a listener."""
 
     def __init__(self, consumer: RequestConsumer) -> None:
         self._requests = consumer
@@ -91,33 +94,21 @@ class _Listener(ConsumerRebalanceListener):
 class RequestConsumer:
     """Delivers each request of the partitions that this worker owns, and commits what is complete."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        on_record: Callable[[Record, int], None],
-        on_end: Callable[[int], None],
-    ) -> None:
-        """Make it.
-
-        Args:
-            settings: Where to connect, and as what.
-            on_record: Called with each record that is to be answered and the number of its assignment.
-            on_end: Called when that assignment has ended: what is queued for it is no longer ours.
-        """
+    def __init__(self, settings: Settings, worker: Worker) -> None:
         self._settings = settings
-        self._on_record = on_record
-        self._on_end = on_end
+        self._worker = worker
         self._topic = settings.request_topic
-        self._ledger = Ledger()
-        self._inbox: asyncio.Queue[_Assigned | _Revoked | _CommitDue | _Flush] = asyncio.Queue()
-        self._restoring: asyncio.Task[None] | None = None
-        self._commit_timer: asyncio.TimerHandle | None = None
-        self._last_commit = 0.0
-        self._draining = False
+        self._ledger = Ledger(self._topic)
+        self._started = False
         self._closers: list[Callable[[], Awaitable[None]]] = []
-        self.joined = False
-        """The group has given us our share, and we know where to read it from."""
+        limit = (REBALANCE_TIMEOUT_MS + settings.session_timeout_ms) / 1000
+        self._watchdog = Watchdog(limit, time.monotonic())
+        self._consumer: AIOKafkaConsumer
+        self._admin: AIOKafkaAdminClient
+        self._owner: Owner
+        self._retention: RetentionWatch
+
+    # --- start and end ------------------------------------------------------------------------------------------
 
     async def start(self, patience: float) -> None:
         """Connect and join the group.
@@ -129,6 +120,10 @@ class RequestConsumer:
         self._closers.append(self._admin.close)
         self._consumer = await connect(self._make_consumer, self._settings.bootstrap_servers, patience=patience)
         self._closers.insert(0, self._consumer.stop)
+        self._retention = RetentionWatch(self._consumer, self._topic)
+        self._owner = Owner(self._settings, self._consumer, self._admin, self._ledger, self._worker)
+        self._owner.on_commit = self._committed
+        self._started = True
         self._consumer.subscribe([self._topic], listener=_Listener(self))
 
     def _make_consumer(self) -> AIOKafkaConsumer:
@@ -137,10 +132,12 @@ class RequestConsumer:
             **client_options(self._settings),
             group_id=self._settings.group_id,
             group_instance_id=self._settings.group_instance_id,
+            client_rack=self._settings.client_rack,
             # Two strategies on offer would make every member join twice.
             partition_assignment_strategy=(StickyPartitionAssignor,),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             session_timeout_ms=session,
             heartbeat_interval_ms=min(3_000, session // 3),
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
@@ -148,6 +145,20 @@ class RequestConsumer:
             # A worker whose proofs all take minutes still polls: only a stuck one stops.
             max_poll_interval_ms=max(300_000, session),
         )
+
+    async def own(self) -> None:
+        """Commit, and follow the rebalances, until cancelled."""
+        await self._owner.run()
+
+    async def close(self, timeout: float) -> None:
+        """Leave the group. In a pending join aiokafka takes up to half a minute: not longer than `timeout` seconds."""
+        closers, self._closers = self._closers, []
+        for close in closers:
+            # A task of its own: aiokafka's stop() may end in the CancelledError of one of its own tasks.
+            closing = asyncio.ensure_future(close())
+            await asyncio.wait({closing}, timeout=timeout)
+            closing.cancel()
+            await asyncio.wait({closing}, timeout=timeout)
 
     # --- polling ------------------------------------------------------------------------------------------------
 
@@ -157,192 +168,177 @@ class RequestConsumer:
         Raises:
             WorkerStuck: Fetching fails again and again.
         """
-        errors = 0
+        errors = _Errors(self._topic)
         while True:
             try:
                 batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
             except ConsumerStoppedError:
                 return
             except KafkaError as error:
-                errors += 1
-                if errors == MAX_POLL_ERRORS:
-                    raise WorkerStuck(f"fetching from {self._topic} fails: {error!r}") from error
-                _log.warning("fetch_failed", error=repr(error), times=errors)
+                errors.note(error, time.monotonic())
                 await asyncio.sleep(RETRY)
                 continue
-            errors = 0
+            if batches:
+                self._watchdog.succeeded(time.monotonic())
             for tp, records in batches.items():
-                self._deliver(tp.partition, records)
-            self._apply_pauses()
+                self._deliver(tp, records)
+            self._owner.apply_pauses()
 
-    def _deliver(self, partition: int, records: Iterable[Record]) -> None:
+    def _deliver(self, tp: TopicPartition, records: Iterable[Record]) -> None:
         for record in records:
-            if self._ledger.admit(partition, record.offset, _size(record)):
-                self._on_record(record, self._ledger.assignment)
+            admission = self._ledger.deliver(tp.partition, record.offset, _size(record))
+            if admission is None:
+                return
+            if admission.reset:
+                self._start_anew(tp.partition, record.offset)
+            if admission.skipped_from is not None:
+                self._retention.skipped(tp.partition, admission.skipped_from, record.offset)
+            if admission.delivery is None:
+                # No room: from here on once more when there is.
+                self._consumer.pause(tp)
+                self._consumer.seek(tp, record.offset)
+                return
+            self._owner.delivered(admission)
+            if admission.is_new:
+                self._worker.receive(record, admission)
 
-    def _apply_pauses(self) -> None:
-        pauses = self._ledger.pauses()
-        if not (pauses.pause or pauses.resume):
-            return
-        # A rebalance that the owner has not heard of yet may have taken some: aiokafka refuses to pause those.
-        assigned = self._consumer.assignment()
-        self._consumer.pause(*(tp for tp in self._tps(pauses.pause) if tp in assigned))
-        if not self._draining:
-            self._consumer.resume(*(tp for tp in self._tps(pauses.resume) if tp in assigned))
+    def _start_anew(self, partition: int, offset: int) -> None:
+        """The broker reset us to below the commit point: the log is not the one that we have read."""
+        dropped = self._worker.drop(frozenset({partition}))
+        _log.error("log_started_anew", partition=partition, offset=offset, dropped=len(dropped))
 
     def drain(self) -> None:
         """Take no more records; go on polling and committing."""
-        self._draining = True
+        self._ledger.drain()
         self._consumer.pause(*self._consumer.assignment())
+        self._owner.suspend()
 
-    # --- completions and commits --------------------------------------------------------------------------------
+    # --- what the worker has done -------------------------------------------------------------------------------
 
-    def complete(self, partition: int, offset: int, assignment: int) -> None:
+    def complete(self, place: Place) -> None:
         """The answer to the record is acknowledged by the broker; commit soon."""
-        self._ledger.complete(partition, offset, assignment)
-        if self._commit_timer is None:
-            self._schedule_commit(max(0.0, self._last_commit + COMMIT_INTERVAL - time.monotonic()))
+        self._ledger.complete(place)
+        self._owner.commit_soon()
 
-    def owns(self, partition: int, assignment: int) -> bool:
-        """Whether the record of a job is still ours to complete."""
-        return self._ledger.owns(partition, assignment)
+    def forget(self, place: Place) -> None:
+        """The work on the record has ended and its result is of no use to anybody."""
+        self._ledger.forget(place)
+
+    def standing(self, place: Place) -> Standing:
+        """What a result for the record is worth now."""
+        return self._ledger.standing(place)
+
+    def mark(self, places: Iterable[Place]) -> None:
+        """Commit, at once, that these records are about to be run; `Worker.written` tells when it is done."""
+        for place in places:
+            self._ledger.mark(place)
+        self._owner.commit_now()
+
+    async def finish(self) -> bool:
+        """Make the last commit; whether the broker has all that is complete."""
+        return await self._owner.finish()
+
+    def _committed(self) -> None:
+        self._watchdog.succeeded(time.monotonic())
+
+    # --- what others see ----------------------------------------------------------------------------------------
 
     @property
     def in_flight(self) -> int:
         """Records queued, running, or finished since the last acknowledged commit."""
         return self._ledger.in_flight
 
-    def _schedule_commit(self, delay: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._commit_timer = loop.call_later(delay, self._inbox.put_nowait, _CommitDue())
+    @property
+    def joined(self) -> bool:
+        """The group has given us our share, and we know where to read it from."""
+        return self._started and self._owner.settled
 
-    async def flush(self) -> bool:
-        """Commit what is complete, now; whether the broker has all of it."""
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait(_Flush(done))
-        return await done
+    @property
+    def careful(self) -> int:
+        """Partitions in careful mode."""
+        return len(self._ledger.careful_partitions())
 
-    async def own(self) -> None:
-        """Commit, and follow the rebalances, until cancelled."""
-        try:
-            while True:
-                match await self._inbox.get():
-                    case _CommitDue():
-                        self._commit_timer = None
-                        if not await self._commit():
-                            self._schedule_commit(RETRY)
-                    case _Flush(done):
-                        done.set_result(await self._commit())
-                    case _Revoked(done):
-                        await self._end_assignment()
-                        if not done.done():
-                            done.set_result(None)
-                    case _Assigned(partitions):
-                        self._begin_assignment(partitions)
-        finally:
-            if self._restoring:
-                self._restoring.cancel()
-
-    async def _commit(self) -> bool:
-        """Commit what has changed; False where the broker did not take it."""
-        commit = self._ledger.commit()
-        if commit is None:
-            return True
-        self._last_commit = time.monotonic()
-        points = {TopicPartition(self._topic, partition): point for partition, point in commit.points.items()}
-        try:
-            async with asyncio.timeout(COMMIT_TIMEOUT):
-                await self._consumer.commit(points)
-        except (KafkaError, TimeoutError) as error:
-            _log.warning("commit_failed", error=repr(error))
-            return False
-        self._acknowledge(commit)
-        return True
-
-    def _acknowledge(self, commit: Commit) -> None:
-        self._ledger.acknowledged(commit)
-        self._apply_pauses()
+    @property
+    def lost(self) -> int:
+        """Records, at most, that retention deleted before they were read."""
+        return self._retention.lost if self._started else 0
 
     # --- rebalances ---------------------------------------------------------------------------------------------
 
     async def on_revoked(self, partitions: frozenset[int]) -> None:
         """The listener's part: have the owner make its last commit, for a bounded time."""
-        self.joined = False
         _log.info("partitions_revoked", partitions=sorted(partitions))
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait(_Revoked(done))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(REVOKE_TIMEOUT):
-                await done
+        await asyncio.wait({self._owner.revoked()}, timeout=REVOKE_TIMEOUT)
 
     def on_assigned(self, partitions: frozenset[int]) -> None:
         """The listener's part: hold delivery until the owner knows where to read from."""
-        self._consumer.pause(*self._tps(partitions))
+        self._consumer.pause(*(TopicPartition(self._topic, partition) for partition in partitions))
         _log.info("partitions_assigned", partitions=sorted(partitions))
-        self._inbox.put_nowait(_Assigned(partitions))
+        self._owner.assigned(partitions)
 
-    async def _end_assignment(self) -> None:
-        """Make the last commit and forget the partitions. No commit follows until the next assignment."""
-        if self._restoring:
-            self._restoring.cancel()
-        await self._commit()
-        self._ledger.end()
-        self._on_end(self._ledger.assignment)
+    # --- watchdog -----------------------------------------------------------------------------------------------
 
-    def _begin_assignment(self, partitions: frozenset[int]) -> None:
-        assignment = self._ledger.begin()
-        self._restoring = asyncio.create_task(self._restore(partitions, assignment))
+    async def watch(self) -> None:
+        """See that what can be done is done, until cancelled.
 
-    async def _restore(self, partitions: frozenset[int], assignment: int) -> None:
-        """Read where the group stands, seek there, resume; until it succeeds the partitions stay paused."""
-        while assignment == self._ledger.assignment:
-            try:
-                self._resume(await self._starts(partitions))
-            except (KafkaError, TimeoutError) as error:
-                _log.warning("restore_failed", error=repr(error), retry_seconds=RETRY)
-                await asyncio.sleep(RETRY)
-            else:
-                return
+        Raises:
+            WorkerStuck: It is not.
+        """
+        before = Health.FINE
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if not self._watchdog.is_worth_asking(time.monotonic()):
+                continue
+            answers, due = await self._broker_answers(), await self._something_is_due()
+            health = self._watchdog.judge(time.monotonic(), broker_answers=answers, something_due=due)
+            if health is Health.STUCK:
+                raise WorkerStuck(f"nothing was fetched from {self._topic} or committed, though the broker answers")
+            if health is not before:
+                _log.info("watchdog", health=health.value, broker_answers=answers, something_due=due)
+            before = health
 
-    async def _starts(self, partitions: frozenset[int]) -> Mapping[int, int]:
-        committed = await committed_offsets(self._admin, self._settings.group_id, self._topic, partitions)
-        first = await self._consumer.beginning_offsets(self._tps(partitions)) if partitions else {}
-        starts = {}
-        for tp, beginning in first.items():
-            offset = committed[tp.partition]
-            starts[tp.partition] = max(beginning, offset or 0)
-            if offset is not None and offset < beginning:
-                _log.error(
-                    "lost_by_retention",
-                    partition=tp.partition,
-                    records=beginning - offset,
-                    from_offset=offset,
-                )
-        return starts
+    async def _broker_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(WATCH_SECONDS):
+                await self._admin.list_topics()
+        except (KafkaError, OSError, TimeoutError):
+            return False
+        return True
 
-    def _resume(self, starts: Mapping[int, int]) -> None:
-        for partition, start in starts.items():
-            self._consumer.seek(TopicPartition(self._topic, partition), start)
-            self._ledger.own(partition, start)
-        if starts and not self._draining:
-            self._consumer.resume(*self._tps(starts))
-        self.joined = True
-        _log.info("partitions_restored", starts=dict(sorted(starts.items())))
+    async def _something_is_due(self) -> bool:
+        if self._ledger.commit_is_due:
+            return True
+        positions = self._ledger.readable_partitions()
+        tps = [TopicPartition(self._topic, partition) for partition in positions]
+        try:
+            async with asyncio.timeout(WATCH_SECONDS):
+                ends = await self._consumer.end_offsets(tps) if tps else {}
+        except (KafkaError, OSError, TimeoutError):
+            return False
+        return any(end > positions[tp.partition] for tp, end in ends.items())
 
-    def _tps(self, partitions: Iterable[int]) -> list[TopicPartition]:
-        return [TopicPartition(self._topic, partition) for partition in partitions]
 
-    async def close(self, timeout: float) -> None:
-        """Leave the group. In a pending join aiokafka takes up to half a minute: not longer than `timeout` seconds."""
-        if self._commit_timer:
-            self._commit_timer.cancel()
-        closers, self._closers = self._closers, []
-        for close in closers:
-            # A task of its own: aiokafka's stop() may end in the CancelledError of one of its own tasks.
-            closing = asyncio.ensure_future(close())
-            await asyncio.wait({closing}, timeout=timeout)
-            closing.cancel()
-            await asyncio.gather(closing, return_exceptions=True)
+class _Errors:
+    """Counts the polls that fail for one cause, whatever succeeds for other partitions in between."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def note(self, error: KafkaError, now: float) -> None:
+        """A poll has failed.
+
+        Raises:
+            WorkerStuck: Once too often.
+        """
+        cause = repr(error)
+        times, last = self._seen.get(cause, (0, now))
+        times = times + 1 if now - last < FORGIVEN else 1
+        self._seen = {each: seen for each, seen in self._seen.items() if now - seen[1] < FORGIVEN}
+        self._seen[cause] = times, now
+        _log.warning("fetch_failed", error=cause, times=times)
+        if times >= MAX_POLL_ERRORS and not error.retriable:
+            raise WorkerStuck(f"fetching from {self._topic} fails again and again: {cause}") from error
 
 
 def _size(record: Record) -> int:

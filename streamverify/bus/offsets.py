@@ -1,6 +1,6 @@
 """Where a group's partitions were committed, read through the admin client.
 
-The consumer's own `committed()` drops the metadata of a commit, which the offset map will need.
+The consumer's own `committed()` drops the metadata of a commit, which has the offset map.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
+
+from streamverify.core.ledger import Committed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,12 +22,17 @@ _NONE = -1
 
 async def committed_offsets(
     admin: AIOKafkaAdminClient, group: str, topic: str, partitions: Iterable[int]
-) -> Mapping[int, int | None]:
-    """The committed offset of each partition, None where there is none.
+) -> Mapping[int, Committed | None]:
+    """The group's commit for each partition, offset and metadata, None where there is none.
 
     Raises:
         aiokafka.errors.KafkaError: The broker refused, or its answer left a partition out.
     """
     wanted = [TopicPartition(topic, partition) for partition in partitions]
     answer = await admin.list_consumer_group_offsets(group, partitions=wanted) if wanted else {}
-    return {tp.partition: None if answer[tp].offset == _NONE else int(answer[tp].offset) for tp in wanted}
+    return {
+        tp.partition: None
+        if answer[tp].offset == _NONE
+        else Committed(int(answer[tp].offset), answer[tp].metadata or "")
+        for tp in wanted
+    }

@@ -12,7 +12,21 @@ import typer
 from typer.core import TyperGroup
 
 from streamverify import __version__
-from streamverify.cli import broker, config, demo, doctor, produce, results, router, schema, topics, verify, worker
+from streamverify.cli import (
+    broker,
+    config,
+    demo,
+    dlq,
+    doctor,
+    offsets,
+    produce,
+    results,
+    router,
+    schema,
+    topics,
+    verify,
+    worker,
+)
 from streamverify.cli.output import epilog, error_line
 from streamverify.core.errors import RefusedRequest, StreamVerifyError, UndecodableRequest
 
@@ -100,6 +114,12 @@ _topics = typer.Typer(
     epilog=epilog(topics.EXAMPLES),
     rich_markup_mode="rich",
 )
+_dlq = typer.Typer(
+    help="The dead letters: list them, look at one, send them again.",
+    no_args_is_help=True,
+    epilog=epilog(dlq.EXAMPLES),
+    rich_markup_mode="rich",
+)
 _add(app, "worker", worker.worker, worker.EXAMPLES)
 _add(app, "router", router.router, router.EXAMPLES)
 _add(app, "produce", produce.produce, produce.EXAMPLES)
@@ -108,6 +128,11 @@ _add(app, "verify", verify.verify, verify.EXAMPLES)
 app.add_typer(_topics, name="topics")
 _add(_topics, "create", topics.create, topics.EXAMPLES)
 _add(_topics, "describe", topics.describe, topics.EXAMPLES)
+app.add_typer(_dlq, name="dlq")
+_add(_dlq, "list", dlq.list_letters, dlq.EXAMPLES)
+_add(_dlq, "show", dlq.show, dlq.EXAMPLES)
+_add(_dlq, "replay", dlq.replay, dlq.EXAMPLES)
+_add(app, "offsets", offsets.offsets, offsets.EXAMPLES)
 _add(app, "broker", broker.broker, broker.EXAMPLES)
 _add(app, "demo", demo.demo, demo.EXAMPLES)
 _add(app, "doctor", doctor.doctor, doctor.EXAMPLES)

@@ -23,6 +23,9 @@ CONNECTION = (
     "sasl_username",
     "sasl_password",
     "ssl_cafile",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_keyfile_password",
 )
 """The settings of everything that talks to Kafka."""
 REQUESTS = (*CONNECTION, "request_topic")

@@ -1,4 +1,4 @@
-"""Reading the topic of verdicts: every partition, no consumer group, positions set by hand."""
+"""Reading a topic (verdicts, dead letters): no consumer group, positions set by hand."""
 
 from __future__ import annotations
 
@@ -56,9 +56,16 @@ class ResultReader:
         except KafkaError as error:
             raise self._lost(error) from error
 
+    async def beginnings(self) -> dict[TopicPartition, int]:
+        """The oldest offset that is kept of each partition."""
+        try:
+            return dict(await self._consumer.beginning_offsets(self._partitions))
+        except KafkaError as error:
+            raise self._lost(error) from error
+
     async def start_at_end(self) -> None:
         """Read only what is produced from now on."""
-        self._read_from(await self.ends())
+        self.start_from(await self.ends())
 
     async def start_at(self, since: int) -> None:
         """Read what was produced at `since` (milliseconds since the epoch) or later, as far as the broker can tell."""
@@ -75,7 +82,7 @@ class ResultReader:
             elif oldest[partition] is not None:
                 first[partition] = ends[partition]
             # Else the partition is empty, or the broker (the embedded one) cannot look up times: from its beginning.
-        self._read_from(first)
+        self.start_from(first)
 
     async def read(self, timeout: float) -> list[Any]:
         """The next records, of any partition; empty where none came within `timeout` seconds."""
@@ -102,12 +109,14 @@ class ResultReader:
             fetch_max_wait_ms=_FETCH_WAIT_MS,
         )
 
-    def _read_from(self, offsets: dict[TopicPartition, int]) -> None:
+    def start_from(self, offsets: dict[TopicPartition, int]) -> None:
+        """Read from these offsets on."""
         for partition, offset in offsets.items():
             self._consumer.seek(partition, offset)
         self._consumer.resume(*self._partitions)
 
     def _lost(self, error: KafkaError) -> BrokerUnavailable:
+        topics = ", ".join(sorted({partition.topic for partition in self._partitions}))
         return BrokerUnavailable(
-            f"the topic {self._settings.result_topic} cannot be read from {self._settings.bootstrap_servers}: {error!r}"
+            f"the topic {topics} cannot be read from {self._settings.bootstrap_servers}: {error!r}"
         )

@@ -27,6 +27,7 @@ MAX_HEADER_BYTES = 8 * 1024
 """More than our headers add to a record, names included: the dead letter topic must take records that much larger
 than the request topic."""
 
+_LEFT_OUT = "(its value is left out)"
 _MAX_MESSAGE = 1024
 _MAX_STACK_TRACE = 4096
 _MAX_NAME = 256
@@ -100,13 +101,17 @@ class DeadLetter:
 
         `source` says where they lie.
         """
-        return replace(
-            self,
-            key=b"",
-            value=None,
-            headers=(),
-            message=_head(f"(its value is left out) {self.message}", _MAX_MESSAGE),
-        )
+        message = _head(f"{_LEFT_OUT} {self.message}", _MAX_MESSAGE)
+        return replace(self, key=b"", value=None, headers=(), message=message)
+
+    @property
+    def is_emptied(self) -> bool:
+        """Whether the original is left out; a value that is null may just as well have come so."""
+        return self.value is None and self.message.startswith(_LEFT_OUT)
+
+    def filled(self, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> Self:
+        """The letter with the original in it, found where `source` says."""
+        return replace(self, key=key, value=value, headers=_foreign(headers))
 
     def kafka_headers(self) -> list[tuple[str, bytes | None]]:
         """The original's headers, then ours, each value UTF-8 text."""

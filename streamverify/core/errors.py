@@ -48,6 +48,10 @@ class UndecodableRequest(StreamVerifyError):
     """A record that cannot be answered, because no custom_id can be read from it: a dead letter."""
 
 
+class WorkersDied(StreamVerifyError):
+    """A proof was running, at last alone, each time that a worker died: a dead letter, and a result."""
+
+
 class RefusedRequest(StreamVerifyError):
     """A request with a readable custom_id that is answered and never run.
 
@@ -74,6 +78,13 @@ class UndecodableResult(StreamVerifyError):
 
 class UndecodableDeadLetter(StreamVerifyError):
     """A record of the dead letter topic lacks the headers that say where it came from."""
+
+
+class UndecodableOffsetMap(StreamVerifyError):
+    """The metadata of a commit is no offset map of its place: foreign, damaged, or of a newer version.
+
+    It costs nothing but repeats: reading goes on from the committed offset, and every record after it is new.
+    """
 
 
 class HeaderError(StreamVerifyError):

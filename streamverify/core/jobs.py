@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamverify.core.header import Header
+    from streamverify.core.ledger import Place
     from streamverify.core.models import ProofRequest, Source
 
 
@@ -16,13 +17,12 @@ if TYPE_CHECKING:
 class Job:
     """One request that is to be run.
 
-    `assignment` numbers the assignment of partitions in which the record was delivered: what finishes after that
-    assignment has ended completes no offset. `received` is in monotonic seconds.
+    `place` names the record to the ledger. `received` is in monotonic seconds.
     """
 
     request: ProofRequest
     header: Header
     source: Source
     headers: Sequence[tuple[str, bytes | None]]
-    assignment: int
+    place: Place
     received: float

@@ -145,7 +145,7 @@ def read_response(answer: Answer, seconds: float) -> Response:
     if answer.env is None:
         raise ChannelBroken(f"The answer to a command has no environment: {_excerpt(repr(answer.fields).encode())}")
     try:
-        return Response.model_validate({**answer.fields, "time": seconds})
+        return Response.model_validate({**answer.fields, "time": round(seconds, 6)})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.bus.publisher import Outgoing
 from streamverify.core.codec import encode_bare_result, encode_result, record_overhead
-from streamverify.core.models import OUTCOMES, Assurance, ProofResult, Reason, Verifier
+from streamverify.core.models import OUTCOMES, Assurance, ProofResult, Reason, Timings, Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,12 +47,12 @@ class Answerer:
             custom_id=asker.custom_id,
             status=status,
             reason=verdict.reason,
-            retriable=retriable,
+            retriable=retriable and not verdict.final,
             error=verdict.error,
             response=verdict.response,
             truncated=list(verdict.truncated),
             assurance=Assurance.CHECKED if verdict.reason is Reason.OK else Assurance.NONE,
-            timings=verdict.timings,
+            timings=_rounded(verdict.timings),
             attempts=verdict.attempts,
             worker=self.worker,
             verifier=self.verifier,
@@ -75,3 +75,8 @@ class Answerer:
         self, result: ProofResult, key: bytes, headers: list[tuple[str, bytes | None]], on_ack: Callable[[], None]
     ) -> Outgoing:
         return Outgoing(self.topic, key, encode_bare_result(result), headers, on_ack)
+
+
+def _rounded(timings: Timings) -> Timings:
+    """To the microsecond: more digits are noise that every result would carry."""
+    return Timings(**{name: round(seconds, 6) for name, seconds in timings.__dict__.items()})

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from streamverify.core.ledger import Place
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -29,7 +31,7 @@ class Delivery:
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
-    assignment: int
+    place: Place
     received: float
 
 
@@ -85,7 +87,7 @@ def _prepare(delivery: Delivery, request: ProofRequest, now: datetime) -> Job | 
         header = parse_header(request.proof)
     except HeaderError as error:
         return Answer(asker, _bad_header(error))
-    return Job(request, header, delivery.source, delivery.headers, delivery.assignment, delivery.received)
+    return Job(request, header, delivery.source, delivery.headers, delivery.place, delivery.received)
 
 
 def _expired(request: ProofRequest, now: datetime) -> Verdict | None:

@@ -35,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 EXIT_DONE = 0
 EXIT_CUT_SHORT = 130
-_RETRY = 1.0
+_RETRY = 0.5
 _LEAVE_TIMEOUT = 2.0
 """Seconds that leaving the group gets at least, however much of the drain's time is used up."""
 
@@ -127,8 +127,8 @@ class Worker:
         self._stack.push_async_callback(self._publisher.close)
         answerer = Answerer(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
         limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
-        service = Service(settings, limits, self._pool, self._publisher, answerer)
-        self._consumer = RequestConsumer(settings, on_record=service.receive, on_end=service.end_assignment)
+        service = Service(settings, limits, self._pool, self._publisher, answerer, slots=plan.slots)
+        self._consumer = RequestConsumer(settings, service)
         service.consumer = self._consumer
         self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
         await self._health.start()
@@ -166,7 +166,12 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(work)
-                    for work in (self._consumer.poll(), self._consumer.own(), self._publisher.run())
+                    for work in (
+                        self._consumer.poll(),
+                        self._consumer.own(),
+                        self._consumer.watch(),
+                        self._publisher.run(),
+                    )
                 ]
                 await self._signals.drain.wait()
                 code = await self._drain()
@@ -184,6 +189,9 @@ class Worker:
         self._consumer.drain()
         self._pool.stop_dispatching()
         complete = await self._before(deadline, self._finish_running())
+        if not complete and not self._signals.force.is_set():
+            # What still runs has not died: say so, or the next owner would take each of its records for a suspect.
+            await self._before(loop.time() + _LEAVE_TIMEOUT, self._commit_last())
         await self._consumer.close(max(_LEAVE_TIMEOUT, deadline - loop.time()) if complete else _LEAVE_TIMEOUT)
         _log.info("drained" if complete else "drain_cut_short", in_flight=self._consumer.in_flight)
         return EXIT_DONE if complete else EXIT_CUT_SHORT
@@ -191,7 +199,10 @@ class Worker:
     async def _finish_running(self) -> None:
         await self._pool.wait_running()
         await self._publisher.flush()
-        while not await self._consumer.flush():  # noqa: ASYNC110 - the pause between two tries, not a wait for a state
+        await self._commit_last()
+
+    async def _commit_last(self) -> None:
+        while not await self._consumer.finish():  # noqa: ASYNC110 - the pause between two tries, not a wait for a state
             await asyncio.sleep(_RETRY)
 
     async def _before(self, deadline: float, work: Coroutine[None, None, None]) -> bool:
@@ -212,6 +223,8 @@ class Worker:
             "in_flight": self._consumer.in_flight,
             "queued": self._pool.queued,
             "running": self._pool.running,
+            "careful_partitions": self._consumer.careful,
+            "lost_by_retention": self._consumer.lost,
         }
 
     async def close(self) -> None:

@@ -16,17 +16,22 @@ import structlog
 from streamverify.bus.consumer import plain_headers
 from streamverify.bus.publisher import Outgoing
 from streamverify.core.deadletter import DeadLetter, Stage
+from streamverify.core.errors import WorkersDied
+from streamverify.core.gate import is_poison
 from streamverify.core.jobs import Job
+from streamverify.core.ledger import Standing
 from streamverify.core.models import OUTCOMES, Reason, Source, Status
 from streamverify.core.verdict import Verdict
+from streamverify.worker.dispatch import Dispatcher
 from streamverify.worker.intake import Answer, Asker, Delivery, take_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from streamverify.bus.consumer import Record, RequestConsumer
     from streamverify.bus.publisher import Publisher
     from streamverify.core.codec import RequestLimits
+    from streamverify.core.ledger import Admission, Place
     from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
     from streamverify.worker.answers import Answerer
@@ -37,47 +42,97 @@ _log = structlog.get_logger(__name__)
 class Service:
     """Answers every record that it is given."""
 
-    def __init__(
-        self, settings: Settings, limits: RequestLimits, pool: Pool, publisher: Publisher, answerer: Answerer
+    def __init__(  # noqa: PLR0913 - the parts that it wires
+        self,
+        settings: Settings,
+        limits: RequestLimits,
+        pool: Pool,
+        publisher: Publisher,
+        answerer: Answerer,
+        *,
+        slots: int,
     ) -> None:
         self._settings = settings
         self._limits = limits
-        self._pool = pool
         self._publisher = publisher
         self._answerer = answerer
+        self._held: list[tuple[Job, Verdict]] = []
+        """Inconclusive results that wait for the word whose their records are."""
+        self._dispatcher = Dispatcher(pool, slots=slots, on_done=self._finish, mark=self._mark)
         self.consumer: RequestConsumer
 
-    def receive(self, record: Record, assignment: int) -> None:
+    # --- what the consumer asks (bus.consumer.Worker) -------------------------------------------------------------
+
+    def receive(self, record: Record, admission: Admission) -> None:
         """Take a delivered record in. Whatever is wrong with it, it is answered and blocks nothing."""
-        delivery = _delivery(record, assignment)
+        delivery = _delivery(record, admission.place)
         try:
             taken = take_in(delivery, self._limits, datetime.now(UTC))
         except Exception as error:  # noqa: BLE001 - one record must not take the worker down
             _log.exception("intake_failed", partition=record.partition, offset=record.offset)
-            self._bury(delivery, error)
+            self._bury(delivery, error, Stage.DECODE)
             return
         match taken:
             case Job() as job:
-                self._pool.submit(job, self._finish)
+                self._run(job, delivery, admission)
             case Answer(asker, verdict):
-                self._publish(asker, verdict, delivery.assignment)
+                self._publish(asker, verdict, partial(self.consumer.complete, delivery.place))
             case _:
-                self._bury(delivery, taken.error)
+                self._bury(delivery, taken.error, Stage.DECODE)
 
-    def end_assignment(self, assignment: int) -> None:
-        """What is queued for an assignment that has ended is the next owner's to run."""
-        dropped = self._pool.discard(lambda job: job.assignment <= assignment)
-        if dropped:
-            _log.info("queued_jobs_dropped", jobs=len(dropped), assignment=assignment)
+    def drop(self, partitions: frozenset[int]) -> list[Place]:
+        """Forget what is queued of these partitions: the next owner, or the next delivery, will see to it."""
+        return self._dispatcher.drop(partitions)
+
+    def written(self, places: Iterable[Place]) -> None:
+        """The broker has the attempts of these records: they may be run."""
+        self._dispatcher.written(places)
+
+    def suspend(self) -> Iterable[Place]:
+        """Dispatch no careful record until `resume`."""
+        return self._dispatcher.suspend()
+
+    def resume(self) -> None:
+        """Dispatch careful records again."""
+        self._dispatcher.resume()
+
+    def settle(self) -> None:
+        """Decide what was held."""
+        held, self._held = self._held, []
+        for job, verdict in held:
+            self._finish(job, verdict)
+
+    # --- the ways of a record -------------------------------------------------------------------------------------
+
+    def _run(self, job: Job, delivery: Delivery, admission: Admission) -> None:
+        attempts = admission.attempts
+        if is_poison(attempts, self._settings.max_deliveries):
+            self._give_up(job, delivery, attempts)
+        else:
+            self._dispatcher.submit(job, careful=admission.careful, attempts=attempts)
+
+    def _mark(self, places: Iterable[Place]) -> None:
+        self.consumer.mark(places)
+
+    def _give_up(self, job: Job, delivery: Delivery, attempts: int) -> None:
+        """The proof has killed its worker too often: a result and a dead letter, and then it is complete."""
+        error = WorkersDied(f"{attempts} workers died while this proof was running, {attempts - 1} of them of it alone")
+        complete = _both(partial(self.consumer.complete, delivery.place))
+        verdict = Verdict(Reason.REPL_CRASH, f"{error}; it is not run again", attempts=attempts, final=True)
+        self._publish(Asker.of(job), verdict, complete)
+        self._bury(delivery, error, Stage.VERIFY, attempts=attempts, on_ack=complete)
 
     def _finish(self, job: Job, verdict: Verdict) -> None:
         """A job has its verdict. Where its record is no longer ours, only a definite one is of use to anybody."""
-        ours = self.consumer.owns(job.source.partition, job.assignment)
-        if ours or OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE:
-            self._publish(Asker.of(job), verdict, job.assignment)
+        standing = self.consumer.standing(job.place)
+        if standing is Standing.OURS or OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE:
+            self._publish(Asker.of(job), verdict, partial(self.consumer.complete, job.place))
+        elif standing is Standing.UNDECIDED:
+            self._held.append((job, verdict))
+        else:
+            self.consumer.forget(job.place)
 
-    def _publish(self, asker: Asker, verdict: Verdict, assignment: int) -> None:
-        on_ack = partial(self.consumer.complete, asker.source.partition, asker.source.offset, assignment)
+    def _publish(self, asker: Asker, verdict: Verdict, on_ack: Callable[[], None]) -> None:
         try:
             record = self._answerer.record(asker, verdict, on_ack)
         except Exception as error:  # noqa: BLE001 - an answer that cannot be written is answered, too
@@ -86,7 +141,15 @@ class Service:
             record = self._answerer.record(asker, failure, on_ack)
         self._publisher.publish(record)
 
-    def _bury(self, delivery: Delivery, error: Exception) -> None:
+    def _bury(
+        self,
+        delivery: Delivery,
+        error: Exception,
+        stage: Stage,
+        *,
+        attempts: int = 1,
+        on_ack: Callable[[], None] | None = None,
+    ) -> None:
         source = delivery.source
         letter = DeadLetter.of(
             error,
@@ -95,18 +158,30 @@ class Service:
             headers=delivery.headers,
             source=source,
             group=self._settings.group_id,
-            stage=Stage.DECODE,
+            stage=stage,
+            attempts=attempts,
         )
-        _log.warning("dead_letter", partition=source.partition, offset=source.offset, error=str(error))
-        on_ack = partial(self.consumer.complete, source.partition, source.offset, delivery.assignment)
+        _log.warning("dead_letter", partition=source.partition, offset=source.offset, stage=stage, error=str(error))
+        on_ack = on_ack or partial(self.consumer.complete, delivery.place)
         self._publisher.publish(_dead_letter_record(self._settings.dlq_topic, letter, on_ack))
 
 
-def _delivery(record: Record, assignment: int) -> Delivery:
-    source = Source(
-        topic=record.topic, partition=record.partition, offset=record.offset, timestamp=record.timestamp
-    )
-    return Delivery(source, record.key, record.value, plain_headers(record), assignment, time.monotonic())
+def _both(done: Callable[[], None]) -> Callable[[], None]:
+    """Calls `done` the second time that it is called."""
+    calls = 0
+
+    def count() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:  # noqa: PLR2004 - both
+            done()
+
+    return count
+
+
+def _delivery(record: Record, place: Place) -> Delivery:
+    source = Source(topic=record.topic, partition=record.partition, offset=record.offset, timestamp=record.timestamp)
+    return Delivery(source, record.key, record.value, plain_headers(record), place, time.monotonic())
 
 
 def _dead_letter_record(topic: str, letter: DeadLetter, on_ack: Callable[[], None]) -> Outgoing:

@@ -190,6 +190,6 @@ async def test_one_node_keeps_its_records_over_a_kill() -> None:
 
 def test_a_wrong_command_is_answered_and_changes_nothing() -> None:
     with KafkaNodes() as nodes:
-        with pytest.raises(NoBrokerError, match="is not kill, stop or start"):
+        with pytest.raises(NoBrokerError, match="is not kill, stop, pause, continue or start"):
             nodes.kill(7)
         nodes.start(1)

@@ -17,6 +17,7 @@ import kafka_records
 import pytest
 from command import descendants, end, make_environment, started, wait_until_gone
 
+from streamverify.bus.consumer import POLL_RECORDS
 from streamverify.client import Client
 from streamverify.core.deadletter import DeadLetter
 from streamverify.core.models import OUTCOMES, Assurance, ProofRequest, Reason
@@ -249,6 +250,21 @@ async def test_live_and_ready(fresh: dict[str, str]) -> None:
         await asyncio.sleep(0.3)
         status, body = await asyncio.to_thread(get, url + "/ready")
         assert (status, body["ready"], body["draining"], body["running"]) == (503, False, True, 1)
+
+
+async def test_a_backlog_is_taken_in_by_pausing(fresh: dict[str, str]) -> None:
+    slow = proof("service=0.2")
+    values = [json.dumps({"custom_id": str(number), "proof": slow}).encode() for number in range(3000)]
+    await kafka_records.send(fresh, values)
+    with worker(fresh) as process:
+        port = re.search(r"port=(\d+)", await joined(process))
+        assert port is not None
+        seen = []
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            _, body = await asyncio.to_thread(get, f"http://127.0.0.1:{port[1]}/ready")
+            seen.append(body["in_flight"])
+    assert 1000 <= max(seen) <= 1000 + POLL_RECORDS
 
 
 async def test_a_port_that_is_taken_is_one_line(served: dict[str, str], fresh: dict[str, str]) -> None:

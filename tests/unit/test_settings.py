@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import ROOT
 
 from streamverify.core.errors import SettingsError
 from streamverify.settings import NOT_YET, Settings, load_settings
@@ -61,6 +62,9 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
     ("flags", "names", "says"),
     [
         ({"slots": "many"}, "STREAMVERIFY_SLOTS (--slots)", "auto or a whole number from 1"),
+        ({"repl": ""}, "STREAMVERIFY_REPL (--repl)", "must not be empty"),
+        ({"bootstrap_servers": "http://x:9092"}, "STREAMVERIFY_BOOTSTRAP_SERVERS", "host:port"),
+        ({"bootstrap_servers": "nohost"}, "STREAMVERIFY_BOOTSTRAP_SERVERS", "host:port"),
         ({"slots": 0}, "STREAMVERIFY_SLOTS (--slots)", "not '0'"),
         ({"http_port": 70_000}, "STREAMVERIFY_HTTP_PORT (--http-port)", "65535"),
         ({"default_timeout": -1}, "STREAMVERIFY_DEFAULT_TIMEOUT", "greater than 0"),
@@ -82,6 +86,11 @@ def test_a_wrong_setting_is_one_line_that_names_it(flags: dict[str, Any], names:
     assert says in text
     assert "\n" not in text
     assert "pydantic" not in text
+
+
+@pytest.mark.parametrize("servers", ["a:1", "a.b-c:9092, 10.0.0.1:9093", "[::1]:9092,x:1"])
+def test_lists_of_brokers(servers: str) -> None:
+    assert load_settings(bootstrap_servers=servers).bootstrap_servers == servers
 
 
 def test_two_wrong_settings_are_two_lines() -> None:
@@ -139,3 +148,12 @@ def test_the_password_is_never_shown() -> None:
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_documentation_has_every_setting_with_its_default() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else field.default
+        shown = f" `{default:g}` " if isinstance(default, float) else f" `{default}` " if default != "" else "  "
+        assert f"| `{name.upper()}` |{shown}| {field.description} |" in page
+    assert all(f"`{name.upper()}`" in page for name in NOT_YET)

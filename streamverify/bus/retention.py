@@ -1,0 +1,66 @@
+"""Tells records that retention deleted before they were read from offsets that never held a record.
+
+aiokafka moves to the beginning of the log by itself, and says nothing of it. So where offsets were passed over, the
+broker is asked where its log begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer
+
+_log = structlog.get_logger(__name__)
+
+_PAUSE = 1.0
+"""Seconds between two questions: transactions leave a gap each."""
+_TIMEOUT = 10.0
+
+
+class RetentionWatch:
+    """Logs and counts loss by retention."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+        self.lost = 0
+        """Records, at most: among the offsets some may never have held one."""
+        self._consumer = consumer
+        self._topic = topic
+        self._gaps: list[tuple[int, int, int]] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    def skipped(self, partition: int, start: int, stop: int) -> None:
+        """The offsets from `start` to before `stop` were never delivered."""
+        self._gaps.append((partition, start, stop))
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        while self._gaps:
+            gaps, self._gaps = self._gaps, []
+            try:
+                beginnings = await self._beginnings({partition for partition, _, _ in gaps})
+            except (KafkaError, OSError, TimeoutError) as error:
+                _log.warning("beginnings_unknown", error=repr(error))
+                self._gaps = gaps + self._gaps
+            else:
+                for partition, start, stop in gaps:
+                    self._judge(partition, start, min(stop, beginnings.get(partition, start)))
+            await asyncio.sleep(_PAUSE)
+
+    def _judge(self, partition: int, start: int, stop: int) -> None:
+        if stop > start:
+            self.lost += stop - start
+            _log.error(
+                "lost_by_retention", partition=partition, records=stop - start, from_offset=start, to_offset=stop - 1
+            )
+
+    async def _beginnings(self, partitions: set[int]) -> dict[int, int]:
+        async with asyncio.timeout(_TIMEOUT):
+            tps = [TopicPartition(self._topic, partition) for partition in partitions]
+            return {tp.partition: offset for tp, offset in (await self._consumer.beginning_offsets(tps)).items()}

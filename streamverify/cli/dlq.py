@@ -1,0 +1,418 @@
+"""`streamverify dlq list`, `streamverify dlq show` and `streamverify dlq replay`."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from streamverify.cli.errors import InputError
+from streamverify.cli.options import CONNECTION, with_settings
+from streamverify.cli.output import one_line, plural, print_json, print_line, printable, remark, stdout
+from streamverify.cli.results import parse_since
+from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from streamverify.client.letters import DeadLetters, Letter, Original
+
+EXAMPLES = """\
+Examples
+  streamverify dlq list --stage verify --since 1h
+  streamverify dlq show 0:17                 partition:offset, as list has it
+  streamverify dlq replay 0:17 0:20-25       these letters
+  streamverify dlq replay 0:40-              from that one on
+  streamverify dlq replay --all --stage decode --dry-run
+
+A dead letter is a request that nobody could be answered for (stage decode), or
+that was running each time its worker died (stage verify). Replay sends it to
+the request topic again as it was, with the header streamverify-replays one
+higher. The letter stays on its topic, so a second replay sends it again.
+
+Exit code 0: done. 2: no such letter, or one that was asked for was not sent."""
+
+_SELECTION = re.compile(r"(?:(\d+):)?(\d+)(?:(-)(\d*))?")
+_SHOWN_VALUE = 4_000
+_MESSAGE = 200
+
+_Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only requests sent since then: RFC 3339, or a length of time as 10m."),
+]
+_Stage = Annotated[str | None, typer.Option(metavar="STAGE", help="Only letters of this stage: decode or verify.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Letters of one partition, from `first` to `last`; None: to the end."""
+
+    partition: int
+    first: int
+    last: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> Selection:
+        """Read `PARTITION:OFFSET`, `PARTITION:FROM-TO` or `PARTITION:FROM-`; without a partition it is 0.
+
+        Raises:
+            InputError: It is none of these.
+        """
+        found = _SELECTION.fullmatch(text)
+        if found is None:
+            raise InputError(f"{text!r} names no dead letter: give PARTITION:OFFSET, or a range as 0:20-25 or 0:20-")
+        first = int(found[2])
+        last = first if found[3] is None else int(found[4]) if found[4] else None
+        return cls(int(found[1] or 0), first, last)
+
+    def has(self, letter: Letter) -> bool:
+        """Whether it names this letter."""
+        if letter.partition != self.partition or letter.offset < self.first:
+            return False
+        return self.last is None or letter.offset <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which letters a command is about."""
+
+    since: int = 0
+    stage: str | None = None
+    selected: Sequence[Selection] = ()
+
+    def takes(self, letter: Letter) -> bool:
+        """Whether the letter is one of them."""
+        if self.stage is not None and (letter.content is None or letter.content.stage != self.stage):
+            return False
+        return not self.selected or any(selection.has(letter) for selection in self.selected)
+
+
+@with_settings(*CONNECTION, "dlq_topic")
+def list_letters(
+    *,
+    settings: Settings,
+    stage: _Stage = None,
+    since: _Since = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each letter as a line of JSON.")] = False,
+) -> None:
+    """List the dead letters: what failed, where and why. Joins no consumer group."""
+    wanted = Filter(_milliseconds(since), stage)
+    letters = asyncio.run(_letters(settings, wanted))
+    if as_json:
+        for letter in letters:
+            print_json(summary(letter))
+    elif not letters:
+        remark(f"no dead letters on {settings.dlq_topic}" + (" that fit" if stage or since else ""))
+    else:
+        stdout().print(_table(letters))
+        print_line(plural(len(letters), "dead letter"))
+
+
+@with_settings(*CONNECTION, "dlq_topic")
+def show(
+    *,
+    settings: Settings,
+    place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="The letter, as `dlq list` names it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as one line of JSON.")] = False,
+) -> None:
+    """Show one dead letter: its headers, the stack trace, and the request as it was sent."""
+    letter = asyncio.run(_one(settings, place))
+    if as_json:
+        print_json(summary(letter) | details(letter))
+    else:
+        _show(letter)
+
+
+@with_settings(*CONNECTION, "dlq_topic", "request_topic")
+def replay(  # noqa: PLR0913 - each is a flag
+    *,
+    settings: Settings,
+    places: Annotated[
+        list[str] | None, typer.Argument(metavar="[PARTITION:OFFSET]...", help="The letters; ranges as 0:20-25.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every letter that --stage and --since leave.")] = False,
+    stage: _Stage = None,
+    since: _Since = None,
+    limit: Annotated[
+        int, typer.Option("--max-replays", min=1, help="Do not send again what was replayed so often.")
+    ] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
+) -> None:
+    """Send dead letters to the request topic again, as they were sent first."""
+    if bool(places) == everything:
+        raise InputError("name the letters to replay (0:17, 0:20-25), or give --all")
+    wanted = Filter(_milliseconds(since), stage, [Selection.parse(place) for place in places or ()])
+    done = asyncio.run(_replay(settings, wanted, limit, dry_run=dry_run))
+    unknown = [str(place) for place, found in _found(places or (), done) if not found]
+    if as_json:
+        print_json(done.as_json(settings, dry_run=dry_run) | {"unknown": unknown})
+    else:
+        done.say(settings, dry_run=dry_run)
+    for place in unknown:
+        remark(f"{place}: no such letter on {settings.dlq_topic}", label="not sent", style="red")
+    if done.skipped or unknown:
+        raise typer.Exit(InputError.exit_code)
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def _milliseconds(since: str | None) -> int:
+    return 0 if since is None else max(0, int(parse_since(since).timestamp() * 1000))
+
+
+async def _letters(settings: Settings, wanted: Filter) -> list[Letter]:
+    from streamverify.client.letters import DeadLetters  # noqa: PLC0415 - keeps --help fast
+
+    async with DeadLetters(settings) as letters:
+        return [letter async for letter in letters.read(wanted.since) if wanted.takes(letter)]
+
+
+async def _one(settings: Settings, place: str) -> Letter:
+    from streamverify.client.letters import DeadLetters, Letter  # noqa: PLC0415 - keeps --help fast
+
+    selection = Selection.parse(place)
+    if selection.last != selection.first:
+        raise InputError(f"{place}: show takes one letter, PARTITION:OFFSET")
+    async with DeadLetters(settings) as letters:
+        record = await letters.fetch(settings.dlq_topic, selection.partition, selection.first)
+    if record is None:
+        raise InputError(f"there is no letter {place} on {settings.dlq_topic}: see `streamverify dlq list`")
+    return Letter.of(record)
+
+
+# --- showing ------------------------------------------------------------------------------------------------------
+
+
+def summary(letter: Letter) -> dict[str, Any]:
+    """A letter as a line of JSON: all but the request and the stack trace."""
+    said: dict[str, Any] = {
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "timestamp": letter.timestamp,
+        "error": letter.error or None,
+    }
+    content = letter.content
+    if content is None:
+        return said
+    return said | {
+        "stage": content.stage,
+        "exception_class": content.exception_class,
+        "message": content.message,
+        "attempts": content.attempts,
+        "replays": letter.replays,
+        "group": content.group,
+        "source": content.source.model_dump(),
+        "custom_id": custom_id(content.value),
+        "value_bytes": None if content.value is None else len(content.value),
+    }
+
+
+def details(letter: Letter) -> dict[str, Any]:
+    """The rest: bytes that are no UTF-8 become {"base64": …}."""
+    content = letter.content
+    if content is None:
+        return {}
+    return {
+        "key": _text(content.key),
+        "headers": [[name, _text(value)] for name, value in content.headers],
+        "value": _text(content.value),
+        "stack_trace": content.stack_trace,
+    }
+
+
+def custom_id(value: bytes | None) -> str | None:
+    """What a request calls itself, where that can be read from it."""
+    try:
+        found = json.loads(value or b"")
+    except (ValueError, RecursionError):
+        return None
+    name = found.get("custom_id") if isinstance(found, dict) else None
+    return str(name) if isinstance(name, str | int) else None
+
+
+def _text(value: bytes | None) -> str | dict[str, str] | None:
+    if value is None:
+        return None
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode("ascii")}
+
+
+def _table(letters: list[Letter]) -> Table:
+    table = Table(
+        "letter", "sent", "stage", "from", "attempts", "replays", "id", "what was wrong", box=None, pad_edge=False
+    )
+    for letter in letters:
+        place, content = f"{letter.partition}:{letter.offset}", letter.content
+        if content is None:
+            table.add_row(
+                place, _moment(letter.timestamp), "?", "", "", "", "", escape(one_line(letter.error, _MESSAGE))
+            )
+            continue
+        source = f"{content.source.topic}:{content.source.partition}:{content.source.offset}"
+        table.add_row(
+            place,
+            _moment(letter.timestamp),
+            escape(one_line(content.stage, 10)),
+            escape(one_line(source, 60)),
+            str(content.attempts),
+            str(letter.replays),
+            escape(one_line(custom_id(content.value) or "", 32)),
+            escape(one_line(content.message, _MESSAGE)),
+        )
+    return table
+
+
+def _moment(timestamp: int) -> str:
+    try:
+        return datetime.fromtimestamp(timestamp / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return "?"
+
+
+def _show(letter: Letter) -> None:
+    content = letter.content
+    if content is None:
+        remark(letter.error)
+        return
+    source = content.source
+    for name, text in (
+        ("letter", f"{letter.partition}:{letter.offset}"),
+        ("request", f"{source.topic}:{source.partition}:{source.offset}, sent {_moment(source.timestamp)}"),
+        (
+            "stage",
+            f"{content.stage}, given up by the group {content.group} after {plural(content.attempts, 'attempt')}",
+        ),
+        ("replays", str(letter.replays)),
+        ("error", f"{content.exception_class}: {content.message}"),
+        ("key", _shown(content.key)),
+        *((f"header {name}", _shown(value)) for name, value in content.headers),
+    ):
+        print_line(printable(f"{name:10} {text}"))
+    print_line("\n" + printable(content.stack_trace.rstrip()))
+    print_line("\n" + _shown(content.value))
+
+
+def _shown(value: bytes | None) -> str:
+    """Bytes for people: as text where they are text, and not without end."""
+    if value is None:
+        return "(null)"
+    if not value:
+        return "(empty)"
+    rest = f"\n({len(value):,} bytes; --json has all of them)" if len(value) > _SHOWN_VALUE else ""
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"{value[: _SHOWN_VALUE // 4]!r}{rest}"
+    return printable(value[:_SHOWN_VALUE].decode("utf-8", "ignore")) + rest
+
+
+# --- replaying ----------------------------------------------------------------------------------------------------
+
+
+class Done:
+    """What a replay did, or would do."""
+
+    def __init__(self) -> None:
+        self.sent: list[Letter] = []
+        self.skipped: list[tuple[Letter, str]] = []
+
+    @property
+    def seen(self) -> list[Letter]:
+        """Every letter that was asked for and is there."""
+        return [*self.sent, *(letter for letter, _ in self.skipped)]
+
+    def as_json(self, settings: Settings, *, dry_run: bool) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "topic": settings.request_topic,
+            "dry_run": dry_run,
+            "sent": len(self.sent),
+            "letters": [f"{letter.partition}:{letter.offset}" for letter in self.sent],
+            "skipped": [
+                {"letter": f"{letter.partition}:{letter.offset}", "reason": reason} for letter, reason in self.skipped
+            ],
+        }
+
+    def say(self, settings: Settings, *, dry_run: bool) -> None:
+        """For people."""
+        if dry_run:
+            for letter in self.sent:
+                what = custom_id(letter.content.value) if letter.content else None
+                print_line(printable(f"would send {letter.partition}:{letter.offset} {what or ''}".rstrip()))
+        for letter, reason in self.skipped:
+            remark(f"{letter.partition}:{letter.offset}: {reason}", label="not sent", style="red")
+        verb = "would be sent" if dry_run else "sent"
+        print_line(f"{plural(len(self.sent), 'letter')} {verb} to {settings.request_topic} again")
+        if self.sent and not dry_run:
+            last: dict[int, int] = {}
+            for letter in self.seen:
+                last[letter.partition] = max(letter.offset + 1, last.get(letter.partition, 0))
+            later = " ".join(f"{partition}:{offset}-" for partition, offset in sorted(last.items()))
+            print_line(f"They stay on {settings.dlq_topic}; what comes later: streamverify dlq replay {later}")
+
+
+async def _replay(settings: Settings, wanted: Filter, limit: int, *, dry_run: bool) -> Done:
+    from streamverify.client.letters import DeadLetters  # noqa: PLC0415 - keeps --help fast
+
+    done = Done()
+    async with DeadLetters(settings) as letters:
+        found = [letter async for letter in letters.read(wanted.since) if wanted.takes(letter)]
+        originals = _originals(letters, found, settings, limit, done)
+        if dry_run:
+            async for _original in originals:
+                pass
+        else:
+            await letters.send(originals)
+    return done
+
+
+async def _originals(
+    letters: DeadLetters, found: list[Letter], settings: Settings, limit: int, done: Done
+) -> AsyncIterator[Original]:
+    """The requests to send; what cannot be sent goes to `done.skipped` with its reason."""
+    for letter in found:
+        original, reason = await _original(letters, letter, settings, limit)
+        if original is None:
+            done.skipped.append((letter, reason))
+        else:
+            done.sent.append(letter)
+            yield original
+
+
+async def _original(
+    letters: DeadLetters, letter: Letter, settings: Settings, limit: int
+) -> tuple[Original | None, str]:
+    """The request of a letter, or why it is not sent."""
+    from streamverify.client.letters import replayed  # noqa: PLC0415 - keeps --help fast
+
+    content = letter.content
+    if content is None:
+        return None, letter.error
+    source = content.source
+    if source.topic != settings.request_topic:
+        return None, f"it came from {source.topic}, not from {settings.request_topic}: see --request-topic"
+    if letter.replays >= limit:
+        return None, f"it was replayed {plural(letter.replays, 'time')} already (--max-replays {limit})"
+    if content.is_emptied:
+        kept = await letters.original(source)
+        if kept is None:
+            return None, f"its value was too large to keep, and {source.topic} no longer has the request"
+        content = content.filled(kept.key, kept.value, kept.headers)
+    return replayed(content), ""
+
+
+def _found(places: Sequence[str], done: Done) -> list[tuple[str, bool]]:
+    """Whether each of the places names a letter that is there."""
+    return [(place, any(Selection.parse(place).has(letter) for letter in done.seen)) for place in places]

@@ -1,0 +1,191 @@
+"""`streamverify offsets`."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from streamverify.cli.options import CONNECTION, with_settings
+from streamverify.cli.output import one_line, print_json, print_line, remark, stdout
+from streamverify.core.errors import BrokerUnavailable, UndecodableOffsetMap
+from streamverify.core.offset_map import OffsetMap, decode_map
+from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiokafka import TopicPartition
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from streamverify.core.ledger import Committed
+
+EXAMPLES = """\
+Examples
+  streamverify offsets                      of the group that --group-id names
+  streamverify offsets --group other --json
+
+A worker commits how far a partition is done without a gap (committed), and in
+the commit's metadata what is done beyond that: lag counts the records behind
+the committed offset, to do those that really have no answer yet.
+
+open     a worker is at it, or died at it
+closed   its worker has left it in order
+none     committed without a map, by another tool
+foreign  metadata that is no valid map of ours: it is ignored, and costs repeats
+new      nothing was ever committed
+
+kafka-consumer-groups.sh shows offsets and lag, and no metadata."""
+
+State = Literal["open", "closed", "none", "foreign", "new"]
+_STYLES = {"foreign": "yellow", "open": "green"}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a group is with one partition. Offsets; counts of records where the name says so."""
+
+    partition: int
+    committed: int | None
+    end: int
+    lag: int
+    """Records from the committed offset (or the oldest one that is kept) to the end."""
+    to_do: int
+    """The same without those that the map lists as finished; gaps of compaction and transactions count in neither."""
+    incomplete: list[tuple[int, int]]
+    """Offset and attempts of each record that the map lists as not finished."""
+    state: State
+    problem: str = ""
+    """Why the metadata is foreign."""
+
+    @property
+    def attempted(self) -> list[tuple[int, int]]:
+        """Those of `incomplete` at which a worker died, or which run in careful mode."""
+        return [pair for pair in self.incomplete if pair[1]]
+
+
+@with_settings(*CONNECTION, "request_topic", "group_id")
+def offsets(
+    *,
+    settings: Settings,
+    group: Annotated[str | None, typer.Option(help="The consumer group; the same as --group-id.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as one line of JSON.")] = False,
+) -> None:
+    """Show how far the workers' group is: committed offsets, lag, and what their metadata says. Changes nothing."""
+    name = group or settings.group_id
+    standings = asyncio.run(_standings(settings, name))
+    if as_json:
+        print_json({"group": name, "topic": settings.request_topic, "partitions": [asdict(one) for one in standings]})
+        return
+    stdout().print(_table(standings))
+    print_line(
+        f"group {name}, topic {settings.request_topic}: {sum(one.to_do for one in standings):,} records to do, "
+        f"lag {sum(one.lag for one in standings):,}"
+    )
+    for one in standings:
+        if one.problem:
+            remark(f"partition {one.partition}: {one.problem}", label="foreign")
+    if all(one.state == "new" for one in standings):
+        remark(f"the group {name} has committed nothing for {settings.request_topic}")
+
+
+def stand(topic: str, partition: int, first: int, end: int, committed: Committed | None) -> Standing:
+    """What the broker's answers say of one partition; `first` and `end` are the log's."""
+    if committed is None:
+        return Standing(partition, None, end, end - first, end - first, [], "new")
+    offset = committed.offset
+    lag = max(0, end - max(first, offset))
+    if not committed.metadata:
+        return Standing(partition, offset, end, lag, lag, [], "none")
+    try:
+        found = decode_map(committed.metadata, topic, partition, offset)
+    except UndecodableOffsetMap as error:
+        return Standing(partition, offset, end, lag, lag, [], "foreign", str(error))
+    state: State = "open" if found.open else "closed"
+    return Standing(partition, offset, end, lag, _to_do(found, first, end), list(found.incomplete.items()), state)
+
+
+def _to_do(found: OffsetMap, first: int, end: int) -> int:
+    listed = sum(1 for offset in found.incomplete if first <= offset < end)
+    return listed + max(0, end - max(first, found.end))
+
+
+async def _standings(settings: Settings, group: str) -> list[Standing]:
+    from aiokafka import TopicPartition  # noqa: PLC0415 - keeps --help fast
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - keeps --help fast
+
+    from streamverify.bus.topics import open_admin  # noqa: PLC0415 - keeps --help fast
+
+    topic = settings.request_topic
+    admin = await open_admin(settings)
+    try:
+        numbers = await _partitions(admin, settings)
+        committed = await _committed(admin, group, topic, numbers)
+        firsts, ends = await _bounds(settings, [TopicPartition(topic, number) for number in numbers])
+    except KafkaError as error:
+        raise BrokerUnavailable(
+            f"the broker at {settings.bootstrap_servers} does not tell the offsets of the group {group}: {error!r}"
+        ) from error
+    finally:
+        await admin.close()
+    return [stand(topic, tp.partition, firsts[tp], ends[tp], committed[tp.partition]) for tp in sorted(ends)]
+
+
+async def _partitions(admin: AIOKafkaAdminClient, settings: Settings) -> list[int]:
+    [topic] = await admin.describe_topics([settings.request_topic])
+    numbers = sorted(int(partition["partition"]) for partition in topic["partitions"])
+    if not numbers:
+        raise BrokerUnavailable(
+            f"the broker at {settings.bootstrap_servers} shows us no topic {settings.request_topic}: "
+            "it is missing, or this user may not see it"
+        )
+    return numbers
+
+
+async def _committed(
+    admin: AIOKafkaAdminClient, group: str, topic: str, numbers: list[int]
+) -> Mapping[int, Committed | None]:
+    from streamverify.bus.offsets import committed_offsets  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        return await committed_offsets(admin, group, topic, numbers)
+    except KeyError:
+        raise BrokerUnavailable(
+            f"the broker does not tell the offsets of the group {group}: "
+            "this user may not describe it, or its coordinator is not there yet"
+        ) from None
+
+
+async def _bounds(
+    settings: Settings, partitions: list[TopicPartition]
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    from streamverify.client.reader import ResultReader  # noqa: PLC0415 - keeps --help fast
+
+    async with ResultReader(settings, partitions) as reader:
+        return await reader.beginnings(), await reader.ends()
+
+
+def _table(standings: list[Standing]) -> Table:
+    table = Table(
+        "partition", "committed", "end", "lag", "to do", "unfinished", "attempted", "map", box=None, pad_edge=False
+    )
+    for column in table.columns[:6]:
+        column.justify = "right"
+    for one in standings:
+        attempted = ", ".join(f"{offset} ({attempts}x)" for offset, attempts in one.attempted)
+        table.add_row(
+            str(one.partition),
+            "" if one.committed is None else str(one.committed),
+            str(one.end),
+            str(one.lag),
+            str(one.to_do),
+            str(len(one.incomplete)),
+            escape(one_line(attempted, 40)),
+            one.state,
+            style=_STYLES.get(one.state, ""),
+        )
+    return table

@@ -1,0 +1,81 @@
+"""What a delivered record becomes, and in which order the reasons are looked for."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from streamverify.core.codec import RequestLimits
+from streamverify.core.jobs import Job
+from streamverify.core.ledger import Place
+from streamverify.core.models import Reason, Source
+from streamverify.worker.intake import Answer, Delivery, Unanswerable, take_in
+
+PLACE = Place(1, 7, 0)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PAST = "2025-12-31T23:59:59Z"
+LIMITS = RequestLimits(max_proof_bytes=100)
+PROOF = "import Mathlib\n\ntheorem t : 1 = 1 := rfl"
+LARGE = "-" * 101
+
+
+def delivery(value: bytes | None) -> Delivery:
+    source = Source(topic="lean.proofs", partition=1, offset=7, timestamp=1)
+    return Delivery(source, b"key", value, [("trace", b"1")], place=PLACE, received=12.5)
+
+
+def taken(**fields: Any) -> Job | Answer | Unanswerable:
+    body = {"custom_id": "a", "proof": PROOF} | fields
+    return take_in(delivery(json.dumps(body).encode()), LIMITS, NOW)
+
+
+def reason(**fields: Any) -> Reason | None:
+    answer = taken(**fields)
+    return answer.verdict.reason if isinstance(answer, Answer) else None
+
+
+def test_a_proof_becomes_a_job_that_knows_its_place() -> None:
+    job = taken(deadline="2026-01-01T00:00:00Z")
+    assert isinstance(job, Job)
+    assert job.header.canonical == "import Mathlib\n"
+    assert (job.place, job.received, list(job.headers)) == (PLACE, 12.5, [("trace", b"1")])
+    assert job.source.offset == 7
+
+
+@pytest.mark.parametrize("value", [None, b"", b"no JSON", b"[]", b'{"proof": ""}'])
+def test_what_nobody_can_be_answered_for(value: bytes | None) -> None:
+    assert isinstance(take_in(delivery(value), LIMITS, NOW), Unanswerable)
+
+
+@pytest.mark.parametrize(
+    ("expected", "fields"),
+    [
+        (Reason.INVALID_REQUEST, {"timeout": -1, "proof": LARGE, "deadline": PAST}),
+        (Reason.TOO_LARGE, {"proof": LARGE, "deadline": PAST, "require": "audited"}),
+        (Reason.EXPIRED, {"proof": "import 5", "deadline": PAST, "require": "audited"}),
+        (Reason.UNSUPPORTED, {"proof": "import 5", "require": "audited"}),
+        (Reason.UNSUPPORTED, {"statement": "theorem t : 1 = 1 := sorry"}),
+        (Reason.HEADER_ERROR, {"proof": "import 5"}),
+        (Reason.HEADER_ERROR, {"proof": "prelude"}),
+    ],
+)
+def test_the_first_reason_that_applies(expected: Reason, fields: dict[str, Any]) -> None:
+    assert reason(**fields) == expected
+
+
+def test_a_header_error_is_a_message_at_its_place() -> None:
+    answer = taken(proof="\n  import 5")
+    assert isinstance(answer, Answer)
+    assert answer.verdict.response is not None
+    [message] = answer.verdict.response.messages
+    assert (message["severity"], message["pos"]) == ("error", {"line": 2, "column": 9})
+
+
+def test_who_is_refused_gets_the_metadata_back() -> None:
+    answer = taken(timeout="x", metadata={"n": 1})
+    assert isinstance(answer, Answer)
+    assert (answer.asker.custom_id, answer.asker.metadata, answer.asker.proof) == ("a", {"n": 1}, None)
+    assert "timeout" in str(answer.verdict.error)
