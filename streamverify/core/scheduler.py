@@ -7,7 +7,8 @@ All jobs wait in one place, by header, and a slot that is free takes the one tha
    times its import since then. So no header starves, and switching costs at most 1/QUANTUM of the useful time.
 2. Where nothing of that header waits, it takes the oldest job of the header that is longest unserved.
 
-While the scheduler is *held* it starts only what is submitted `alone` (core.gate says when that is).
+While the scheduler is *held* it starts only what is submitted `despite_hold`; that comes first at any time (core.gate
+has each of these jobs counted as running, and lets everything else wait for its end).
 
 A job that comes when several slots are free goes to the one that holds its header, else to one that holds none, else
 to the one that has been idle longest.
@@ -63,7 +64,7 @@ class Scheduler:
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._free: OrderedDict[int, Holding] = OrderedDict()
         self._queued = 0
-        self._alone: deque[Job] = deque()
+        self._first: deque[Job] = deque()
         self._stopped = False
         self._held = False
 
@@ -72,15 +73,15 @@ class Scheduler:
         """Jobs that wait."""
         return self._queued
 
-    def submit(self, job: Job, now: float, *, alone: bool = False) -> Start | None:
-        """A job came: the free slot that takes it at once, if there is one. `alone`: although the scheduler is held."""
+    def submit(self, job: Job, now: float, *, despite_hold: bool = False) -> Start | None:
+        """A job came: the free slot that takes it at once, if there is one."""
         header = job.header.fingerprint
-        if self._free and not self._stopped and (alone or not self._held):
+        if self._free and not self._stopped and (despite_hold or not self._held):
             slot = self._slot_for(header)
             del self._free[slot]
             return Start(slot, job)
-        if alone:
-            self._alone.append(job)
+        if despite_hold:
+            self._first.append(job)
             self._queued += 1
             return None
         waiting = self._waiting.get(header)
@@ -92,9 +93,9 @@ class Scheduler:
 
     def slot_freed(self, slot: int, holding: Holding, now: float) -> Start | None:
         """A slot is free: the job that it takes, if one waits."""
-        if self._alone and not self._stopped:
+        if self._first and not self._stopped:
             self._queued -= 1
-            return Start(slot, self._alone.popleft())
+            return Start(slot, self._first.popleft())
         if not self._waiting or self._stopped or self._held:
             self._free[slot] = holding
             return None
@@ -114,7 +115,7 @@ class Scheduler:
         return dropped
 
     def hold(self) -> None:
-        """Start nothing but what is submitted `alone`; what waits stays."""
+        """Start nothing but what is submitted `despite_hold`; what waits stays."""
         self._held = True
 
     def release(self, now: float) -> list[Start]:

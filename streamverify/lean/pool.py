@@ -66,18 +66,18 @@ class Pool:
             asyncio.create_task(self._serve(number), name=f"slot-{number}") for number in range(len(self._slots))
         ]
 
-    def submit(self, job: Job, on_done: OnDone, *, alone: bool = False) -> None:
+    def submit(self, job: Job, on_done: OnDone, *, despite_hold: bool = False) -> None:
         """Queue a job. `on_done` is called once, in the event loop, and must not raise.
 
         It is not called for a job that is discarded, nor for one that `close` interrupts: of that nothing is known.
-        A job that is to be run alone is started although the pool is held.
+        A job that is submitted `despite_hold` is started before all others, and although the pool is held.
         """
         self._callbacks[job] = on_done
-        if start := self._scheduler.submit(job, time.monotonic(), alone=alone):
+        if start := self._scheduler.submit(job, time.monotonic(), despite_hold=despite_hold):
             self._start(start)
 
     def hold(self) -> None:
-        """Start nothing but what is submitted `alone`, until `release`; what runs goes on."""
+        """Start nothing but what is submitted `despite_hold`, until `release`; what runs goes on."""
         self._scheduler.hold()
 
     def release(self) -> None:

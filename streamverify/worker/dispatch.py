@@ -45,7 +45,8 @@ class Dispatcher:
         for job, alone in self._gate.written(places):
             if alone:
                 _log.warning("runs_alone", partition=job.place.partition, offset=job.place.offset)
-            self._pool.submit(job, self._done, alone=alone)
+            # The gate counts it as running: it must not wait for a hold that waits for its end.
+            self._pool.submit(job, self._done, despite_hold=True)
         self._decide()
 
     def suspend(self) -> Iterable[Place]:

@@ -91,14 +91,14 @@ def test_stopped_it_starts_nothing() -> None:
     assert scheduler.queued == 2
 
 
-def test_held_it_starts_only_what_runs_alone_and_released_what_waited() -> None:
+def test_held_it_starts_only_what_is_to_be_started_all_the_same_and_released_what_waited() -> None:
     scheduler = Scheduler()
     for slot in range(2):
         scheduler.slot_freed(slot, NOTHING, 0.0)
     scheduler.hold()
     waiting, alone = job("a"), job("b")
     assert scheduler.submit(waiting, 0.0) is None
-    start = scheduler.submit(alone, 0.0, alone=True)
+    start = scheduler.submit(alone, 0.0, despite_hold=True)
     assert start is not None
     assert start.job is alone
     assert scheduler.slot_freed(start.slot, NOTHING, 0.0) is None
@@ -106,11 +106,11 @@ def test_held_it_starts_only_what_runs_alone_and_released_what_waited() -> None:
     assert scheduler.queued == 0
 
 
-def test_what_runs_alone_takes_the_first_slot_that_is_free() -> None:
+def test_what_is_started_despite_a_hold_takes_the_first_slot_that_is_free() -> None:
     scheduler = Scheduler()
     scheduler.hold()
     alone = job("b")
-    assert scheduler.submit(alone, 0.0, alone=True) is None
+    assert scheduler.submit(alone, 0.0, despite_hold=True) is None
     assert scheduler.queued == 1
     start = scheduler.slot_freed(0, NOTHING, 0.0)
     assert start is not None

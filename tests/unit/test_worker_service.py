@@ -40,12 +40,12 @@ class FakePool:
         self.jobs: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
         self.running = 0
         self.held = False
-        self.alone: list[Job] = []
+        self.despite_hold: list[Job] = []
 
-    def submit(self, job: Job, on_done: Callable[[Job, Verdict], None], *, alone: bool = False) -> None:
+    def submit(self, job: Job, on_done: Callable[[Job, Verdict], None], *, despite_hold: bool = False) -> None:
         self.jobs.append((job, on_done))
-        if alone:
-            self.alone.append(job)
+        if despite_hold:
+            self.despite_hold.append(job)
 
     def hold(self) -> None:
         self.held = True
@@ -206,7 +206,7 @@ def test_a_careful_job_waits_for_the_commit_that_has_its_attempt(bench: Bench) -
     assert bench.consumer.marked == [PLACE]
     bench.service.written([PLACE])
     assert len(bench.pool.jobs) == 1
-    assert bench.pool.alone == []
+    assert len(bench.pool.despite_hold) == 1
 
 
 def test_a_job_with_an_attempt_runs_alone(bench: Bench) -> None:
@@ -219,11 +219,22 @@ def test_a_job_with_an_attempt_runs_alone(bench: Bench) -> None:
     bench.pool.finish(Verdict(Reason.OK))
     assert bench.consumer.marked == [PLACE]
     bench.service.written([PLACE])
-    assert len(bench.pool.alone) == 1
+    assert len(bench.pool.despite_hold) == 1
     bench.pool.finish(Verdict(Reason.OK))
     assert bench.pool.held, "its attempt would be in the next commit, and the next death its own"
     bench.publisher.records[-1].on_ack()
     assert not bench.pool.held
+
+
+def test_what_was_marked_beside_others_starts_although_one_waits_to_run_alone(bench: Bench) -> None:
+    bench.deliver(request(), careful=True)
+    bench.deliver(request(), offset=6, careful=True, attempts=1)
+    assert bench.pool.held
+    bench.service.written([PLACE])
+    assert len(bench.pool.despite_hold) == 1, "else both wait for each other"
+    bench.pool.finish(Verdict(Reason.OK))
+    bench.publisher.records[-1].on_ack()
+    assert bench.consumer.marked == [PLACE, Place(2, 6, LINEAGE)]
 
 
 def test_a_poison_gets_a_final_result_and_a_dead_letter_and_is_complete_after_both(bench: Bench) -> None:
