@@ -59,4 +59,4 @@ def configure(level: str, log_format: str) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     # aiokafka logs each join and each retried request; what matters of it we log ourselves.
-    logging.getLogger("aiokafka").setLevel(level.upper() if level == "debug" else logging.ERROR)
+    logging.getLogger("aiokafka").setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import structlog
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,21 +24,13 @@ from pydantic_settings import (
 )
 
 from streamverify.core.errors import SettingsError
+from streamverify.core.prewarm import parse_prewarm
 
 PREFIX = "STREAMVERIFY_"
 DEFAULT_FILE = Path("streamverify.toml")
 
 NOT_YET = frozenset(
     {
-        "ingest_topic",
-        "prewarm",
-        "headers_per_repl",
-        "patience",
-        "quantum",
-        "memory_per_repl",
-        "sandbox",
-        "sandbox_read",
-        "require_min",
         "log_dir",
     }
 )
@@ -51,7 +43,12 @@ _named_file: ContextVar[Path | None] = ContextVar("settings file named on the co
 
 _log = structlog.get_logger(__name__)
 
+LEAST_MEMORY = 64 * 1024**2
+"""Bytes below which no REPL starts."""
+
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+_SERVER = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]]+):[0-9]{1,5}"
+_SERVERS = rf"^\s*{_SERVER}(\s*,\s*{_SERVER})*\s*$"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -61,7 +58,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
     bootstrap_servers: Annotated[
-        str, Field(min_length=1, description="Kafka brokers, host:port, separated by commas.")
+        str, Field(pattern=_SERVERS, description="Kafka brokers, host:port, separated by commas.")
     ] = "localhost:9092"
     security_protocol: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
@@ -98,6 +95,9 @@ class Settings(BaseSettings):
     request_topic: Annotated[Topic, Field(description="Topic of the proofs.")] = "lean.proofs"
     result_topic: Annotated[Topic, Field(description="Topic of the verdicts, keyed by custom_id.")] = "lean.results"
     dlq_topic: Annotated[Topic, Field(description="Topic of what cannot be answered.")] = "lean.proofs.dlq"
+    ingest_topic: Annotated[
+        Topic, Field(description="Topic of proofs from producers that do not choose the partition; for the router.")
+    ] = "lean.proofs.ingest"
     repl: Annotated[
         str,
         Field(
@@ -111,13 +111,49 @@ class Settings(BaseSettings):
     ] = None
     slots: Annotated[
         Literal["auto"] | Annotated[int, Field(ge=1, le=4096)],
-        Field(description="REPL processes at once; auto: the cores that this container may use."),
+        Field(description="Proofs at once; auto: the cores that this container may use, as far as memory goes."),
     ] = "auto"
+    memory_per_repl: Annotated[
+        Literal["auto"] | Annotated[ByteSize, Field(ge=LEAST_MEMORY)],
+        Field(
+            description="Memory that one REPL may use, such as 4GiB; auto: its share of what there is, and slots are "
+            "planned for 4GiB each with Mathlib, 1GiB without."
+        ),
+    ] = "auto"
+    prewarm: Annotated[
+        str,
+        Field(
+            description="Headers to import before joining the group, such as `Mathlib; Mathlib Aesop`, the hottest "
+            "first; none; auto: the root of each library of the Lean project."
+        ),
+    ] = "auto"
+    headers_per_repl: Annotated[
+        int, Field(ge=1, le=64, description="Headers that one REPL process may hold, as far as its memory goes.")
+    ] = 1
+    patience: Annotated[
+        Seconds, Field(description="Seconds after which a header is served although others keep all REPLs busy.")
+    ] = 30.0
+    quantum: Annotated[
+        float,
+        Field(
+            ge=0,
+            allow_inf_nan=False,
+            description="A REPL changes its header only after working this many times as long as the imports take.",
+        ),
+    ] = 10.0
     default_timeout: Annotated[Seconds, Field(description="Seconds Lean may run where a request names none.")] = 60.0
     max_timeout: Annotated[
         Seconds, Field(description="The longest time-out in seconds that a request may ask for.")
     ] = 600.0
     import_timeout: Annotated[Seconds, Field(description="Seconds that importing a header may take.")] = 300.0
+    sandbox: Annotated[
+        Literal["auto", "bwrap", "none"],
+        Field(description="What confines Lean: bwrap (bubblewrap), none, or auto: bwrap where it works."),
+    ] = "auto"
+    sandbox_read: Annotated[
+        str,
+        Field(description="More folders that Lean may read in the sandbox, separated by colons."),
+    ] = ""
     max_proof_bytes: Annotated[
         int, Field(ge=1, description="The largest proof (with its statement), in bytes of UTF-8.")
     ] = 512 * 1024
@@ -135,18 +171,29 @@ class Settings(BaseSettings):
     require: Annotated[
         Literal["checked", "audited"],
         Field(description="The assurance that makes a proof verified where its request names none."),
+    ] = "audited"
+    require_min: Annotated[
+        Literal["checked", "audited"],
+        Field(description="The least assurance: what a request may not go below."),
     ] = "checked"
+    min_lean_version: Annotated[
+        str | None,
+        Field(
+            pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+(-rc[0-9]+)?$",
+            description="The oldest Lean that may verify (4.34.1); a worker with an older one does not start.",
+        ),
+    ] = None
     http_port: Annotated[
         int, Field(ge=0, le=65_535, description="Port of /live and /ready; 0: a free one, logged.")
     ] = 9464
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged.")] = "info"
     log_format: Annotated[Literal["text", "json"], Field(description="How it is logged.")] = "text"
 
-    @field_validator("require")
+    @field_validator("prewarm")
     @classmethod
-    def _audit_comes_later(cls, value: str) -> str:
-        if value == "audited":
-            raise ValueError("audited is not available in this version; use checked")
+    def _names_modules(cls, value: str) -> str:
+        if value != "auto":
+            parse_prewarm(value)
         return value
 
     @field_validator("lean_project", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
@@ -154,6 +201,12 @@ class Settings(BaseSettings):
     def _path_exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and not (value.is_dir() if info.field_name == "lean_project" else value.is_file()):
             raise ValueError(f"there is no such {'folder' if info.field_name == 'lean_project' else 'file'}: {value}")
+        return value
+
+    @classmethod
+    def _enough_memory(cls, value: ByteSize | None) -> ByteSize | None:
+        if value is not None and value < LEAST_MEMORY:
+            raise ValueError(f"must be at least {LEAST_MEMORY // 1024**2}MiB")
         return value
 
     @field_validator("max_timeout")
@@ -164,12 +217,12 @@ class Settings(BaseSettings):
             raise ValueError(f"must not be below default_timeout ({default:g})")
         return value
 
-    @field_validator("dlq_topic")
+    @field_validator("result_topic", "dlq_topic", "ingest_topic")
     @classmethod
     def _topics_differ(cls, value: str, info: ValidationInfo) -> str:
-        names = [info.data.get("request_topic"), info.data.get("result_topic"), value]
-        if len(set(names)) < len(names):
-            raise ValueError("request_topic, result_topic and dlq_topic must be three different topics")
+        others = [info.data.get(name) for name in ("request_topic", "result_topic", "dlq_topic")]
+        if value in others:
+            raise ValueError("request_topic, result_topic, dlq_topic and ingest_topic must be four different topics")
         return value
 
     @model_validator(mode="after")
@@ -236,6 +289,12 @@ def _check_names(given: dict[str, Any]) -> None:
             _log.warning("unknown_setting", name=f"{PREFIX}{name.upper()}", hint=_nearest(name).strip("; ") or None)
 
 
+def settings_files() -> list[Path]:
+    """The files that settings may have been read from here, which proofs must not read."""
+    named = _settings_file()
+    return [DEFAULT_FILE, *([] if named is None else [named])]
+
+
 def _names_in_file() -> set[str]:
     file = _settings_file()
     if file is None:
@@ -265,7 +324,15 @@ def _explain(error: Any) -> str:
     field = str(error["loc"][0])
     if field == "slots":
         message = "must be auto or a whole number from 1 to 4096"
-    message = message.removeprefix("Input ")
+    if field == "memory_per_repl":
+        message = "must be auto or a size of at least 64MiB, such as 4GiB"
+    if error["type"] == "value_error":
+        return f"{_name(field)}: {message}"
+    if field == "bootstrap_servers":
+        message = "must be host:port, or several separated by commas"
+    if error["type"] == "string_too_short":
+        return f"{_name(field)}: must not be empty"
+    message = message.removeprefix("Input ").removeprefix("String ")
     value = error["input"]
     shown = "" if isinstance(value, dict) or "password" in field else f", not {str(value)[:80]!r}"
     return f"{_name(field)}: {message}{shown}"

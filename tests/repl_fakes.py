@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from streamverify.core.models import VerifierKind
+    from streamverify.core.scheduler import Rules
     from streamverify.core.verdict import Verdict
 
 FAKE = ROOT / "tests" / "fakes" / "fake_repl.py"
@@ -106,10 +107,10 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    command: ReplCommand | None = None, *, slots: int = 1, limits: PoolLimits = LIMITS
+    command: ReplCommand | None = None, *, slots: int = 1, limits: PoolLimits = LIMITS, rules: Rules | None = None
 ) -> AsyncIterator[Bench]:
     """A started pool, closed at the end."""
-    pool = Pool(command or fake(), slots=slots, limits=limits)
+    pool = Pool(command or fake(), slots=slots, limits=limits, rules=rules)
     await pool.start()
     try:
         yield Bench(pool)

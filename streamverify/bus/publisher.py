@@ -23,14 +23,17 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
 )
+from aiokafka.partitioner import DefaultPartitioner
 
 from streamverify.bus.connection import client_options, connect
 from streamverify.core.errors import BrokerUnavailable, ResultRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from streamverify.settings import Settings
+
+    Partitioner = Callable[[bytes | None, Sequence[int], Sequence[int]], int]
 
 _log = structlog.get_logger(__name__)
 
@@ -64,8 +67,25 @@ class Outgoing:
 class Publisher:
     """One producer, one task that feeds it, and the records that are not acknowledged yet."""
 
-    def __init__(self, settings: Settings, *, max_record_bytes: int) -> None:
-        """`max_record_bytes` is the largest `max.message.bytes` of the topics that are written to."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        max_record_bytes: int,
+        max_batch_bytes: int | None = None,
+        partitioner: Partitioner | None = None,
+    ) -> None:
+        """Connect nowhere yet.
+
+        Args:
+            settings: How to connect.
+            max_record_bytes: The largest `max.message.bytes` of the topics that are written to.
+            max_batch_bytes: What records are put together up to. A topic takes or refuses a batch as a whole: let it
+                be below each topic's `max.message.bytes`, or small records are refused with a large one.
+            partitioner: Chooses each record's partition; default: by a hash of its key.
+        """
+        self._batch_bytes = min(_BATCH_BYTES, max_batch_bytes or max_record_bytes // 2)
+        self._partitioner: Partitioner = partitioner or DefaultPartitioner()
         self._settings = settings
         self._max_record_bytes = max_record_bytes
         self._unsent: deque[Outgoing] = deque()
@@ -93,8 +113,9 @@ class Publisher:
             acks="all",
             enable_idempotence=True,
             compression_type="lz4",
-            max_batch_size=min(_BATCH_BYTES, self._max_record_bytes // 2),
+            max_batch_size=self._batch_bytes,
             max_request_size=self._max_record_bytes + _ROOM,
+            partitioner=self._partitioner,
         )
 
     def publish(self, record: Outgoing) -> None:
@@ -125,13 +146,7 @@ class Publisher:
 
     async def _send(self, record: Outgoing) -> None:
         try:
-            future = await self._producer.send(
-                record.topic,
-                record.value,
-                record.key,
-                timestamp_ms=record.timestamp_ms,
-                headers=record.headers,
-            )
+            future = await _hand_over(self._producer, record)
         except MessageSizeTooLargeError:  # the producer's own check: nothing was sent, nothing is broken
             self._unsent.appendleft(_smaller(record))
         except KafkaError as error:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streamverify.settings import Settings
+
+_log = structlog.get_logger(__name__)
 
 FALLBACK_MAX_MESSAGE_BYTES = 1_000_000
 """Taken where a broker does not tell its topics' settings, as the embedded one."""
@@ -53,11 +56,11 @@ class TopicState:
 def plan_topics(
     settings: Settings, *, partitions: int = 12, replication: int = 1, retention_ms: int = 14 * DAY_MS
 ) -> list[TopicPlan]:
-    """The three topics.
+    """The four topics.
 
-    Requests are kept by time. Results are compacted, so that the newest verdict of each custom_id stays for as long
-    as `retention_ms`; the lag leaves followers days to see each one. Dead letters hold a request and what is said of
-    it, so they may be larger than a request.
+    Requests, those for the router too, are kept by time. Results are compacted, so that the newest verdict of each
+    custom_id stays for as long as `retention_ms`; the lag leaves followers days to see each one. Dead letters hold a
+    request and what is said of it, so they may be larger than a request.
     """
     time = {"retention.ms": str(retention_ms)}
     results = {
@@ -66,6 +69,7 @@ def plan_topics(
     }
     return [
         TopicPlan(settings.request_topic, partitions, replication, time),
+        TopicPlan(settings.ingest_topic, partitions, replication, time),
         TopicPlan(settings.result_topic, partitions, replication, time | results),
         TopicPlan(settings.dlq_topic, 1, replication, time | {"max.message.bytes": str(2 * 1024 * 1024)}),
     ]
@@ -162,8 +166,17 @@ async def topic_settings(admin: AIOKafkaAdminClient, name: str) -> dict[str, str
     return None
 
 
+async def max_message_bytes(admin: AIOKafkaAdminClient, topic: str) -> int:
+    """The largest record batch that the topic takes; a usual value where the broker does not tell."""
+    settings = await topic_settings(admin, topic)
+    if settings is None:
+        _log.info("topic_settings_unknown", topic=topic, max_message_bytes=FALLBACK_MAX_MESSAGE_BYTES)
+        return FALLBACK_MAX_MESSAGE_BYTES
+    return int(settings["max.message.bytes"])
+
+
 async def topic_partitions(settings: Settings, topic: str) -> list[TopicPartition]:
-    """The partitions of a topic, in their order; asking makes it at brokers that make topics on first use.
+    """The partitions of a topic, in their order; asking for one that is not there makes it at the embedded broker only.
 
     Needs no more than to describe the topic: a producer would ask for the right to write.
 
@@ -173,8 +186,10 @@ async def topic_partitions(settings: Settings, topic: str) -> list[TopicPartitio
     admin = await open_admin(settings)
     try:
         give_up = asyncio.get_running_loop().time() + _METADATA_TIMEOUT
-        while not (numbers := await _described(admin, topic)):
-            if asyncio.get_running_loop().time() > give_up:
+        # To ask a real broker for a topic may make it, with the broker's defaults and whatever its name.
+        ask = topic in await admin.list_topics() or not await _has_controller(admin)
+        while not (ask and (numbers := await _described(admin, topic))):
+            if not ask or asyncio.get_running_loop().time() > give_up:
                 raise BrokerUnavailable(
                     f"the broker at {settings.bootstrap_servers} has no topic {topic}, or does not let this user see "
                     "it: make it with `streamverify topics create`"
@@ -190,21 +205,35 @@ async def _described(admin: AIOKafkaAdminClient, topic: str) -> list[int]:
     return sorted(int(partition["partition"]) for partition in described["partitions"])
 
 
-async def require_topics(admin: AIOKafkaAdminClient, settings: Settings) -> None:
-    """See that the topics are there; naming one to a broker that makes topics on first use makes it.
+async def require_topics(admin: AIOKafkaAdminClient, settings: Settings, names: list[str]) -> None:
+    """See that these topics are there.
+
+    The embedded broker makes a topic when it is named. A real one may do so too, but with its defaults: without
+    compaction, and too small for dead letters. So there a missing topic is an error, and is not named.
 
     Raises:
         BrokerUnavailable: A topic is missing.
     """
-    names = [settings.request_topic, settings.result_topic, settings.dlq_topic]
     missing = set(names) - set(await admin.list_topics())
+    if missing and await _has_controller(admin):
+        raise _missing(missing, settings)
     give_up = asyncio.get_running_loop().time() + _METADATA_TIMEOUT
     while missing and asyncio.get_running_loop().time() < give_up:
         await admin.describe_topics(sorted(missing))
         await asyncio.sleep(_METADATA_POLL)
         missing -= set(await admin.list_topics())
     if missing:
-        raise BrokerUnavailable(
-            f"missing at {settings.bootstrap_servers}: {', '.join(sorted(missing))}; "
-            "make the topics with `streamverify topics create`"
-        )
+        raise _missing(missing, settings)
+
+
+async def _has_controller(admin: AIOKafkaAdminClient) -> bool:
+    """Whether one of the brokers is the controller, which can be asked to make topics; the embedded one is none."""
+    cluster = await admin.describe_cluster()
+    return any(broker["node_id"] == cluster["controller_id"] for broker in cluster["brokers"])
+
+
+def _missing(topics: set[str], settings: Settings) -> BrokerUnavailable:
+    return BrokerUnavailable(
+        f"missing at {settings.bootstrap_servers}: {', '.join(sorted(topics))}; "
+        "make the topics with `streamverify topics create`"
+    )

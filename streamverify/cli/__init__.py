@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run `streamverify`; never returns."""
-    from streamverify.cli.app import app  # noqa: PLC0415 - importing the package stays free for who wants one module
-
+    try:
+        from streamverify.cli.app import app  # noqa: PLC0415 - importing the package stays free for who wants one module
+    except KeyboardInterrupt:
+        raise SystemExit(_INTERRUPTED) from None
     app()

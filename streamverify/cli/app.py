@@ -21,6 +21,7 @@ from streamverify.cli import (
     offsets,
     produce,
     results,
+    router,
     schema,
     topics,
     verify,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """\
 Exit codes
-  0    done; also a worker that drained after SIGTERM or Ctrl-C
+  0    done; also a worker or router that drained after SIGTERM or Ctrl-C
   1    a proof was rejected (verify)
   2    wrong usage, a wrong setting, or input that is no request
   3    a proof is inconclusive or still unanswered (verify)
@@ -120,6 +121,7 @@ _dlq = typer.Typer(
     rich_markup_mode="rich",
 )
 _add(app, "worker", worker.worker, worker.EXAMPLES)
+_add(app, "router", router.router, router.EXAMPLES)
 _add(app, "produce", produce.produce, produce.EXAMPLES)
 _add(app, "results", results.results, results.EXAMPLES)
 _add(app, "verify", verify.verify, verify.EXAMPLES)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.markup import escape
 
-from streamverify.cli import machine
 from streamverify.cli.options import EVERYTHING, with_settings
 from streamverify.cli.output import print_json, print_line, printable, stdout
 from streamverify.core.errors import BrokerUnavailable, ReplUnavailable
+from streamverify.lean import machine
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from streamverify.bus.topics import TopicState
     from streamverify.core.models import Verifier
+    from streamverify.lean.command import ReplCommand
+    from streamverify.lean.resources import Plan
 
 EXAMPLES = """\
 Examples
@@ -36,8 +38,6 @@ Exit code 0: a worker could run here. 4: something that it needs is missing."""
 _LIBRARIES = ("aiokafka", "aiohttp", "orjson", "pydantic", "confluent-kafka")
 _BROKER_PATIENCE = 3.0
 _GIB = 1024**3
-_MATHLIB_BYTES = 4 * _GIB
-_CORE_BYTES = _GIB
 _FILES_PER_SLOT = 8
 _FILES_BESIDES = 256
 _PROCESSES_PER_SLOT = 16
@@ -77,20 +77,19 @@ def doctor(
 
 async def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which they are shown."""
-    from streamverify.lean.resources import available_cores  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.resources import plan_for  # noqa: PLC0415 - keeps --help fast
 
-    cores = available_cores()
-    slots = cores if settings.slots == "auto" else settings.slots
-    repl, verifier = await _repl(settings)
+    repl, command = await _repl(settings)
+    plan = plan_for(settings, command)
     return [
         python_check(sys.version_info[:3], platform.system()),
         libraries_check(),
         *repl,
         *await _kafka(settings),
-        cores_check(cores, os.cpu_count() or cores, slots),
-        memory_check(machine.memory_bytes(), slots, verifier),
-        files_check(machine.open_files_limit(), slots),
-        processes_check(machine.process_limit(), slots),
+        cores_check(plan, os.cpu_count() or plan.cores),
+        memory_check(plan),
+        files_check(machine.open_files_limit(), plan.slots + plan.spares),
+        processes_check(machine.process_limit(), plan.slots + plan.spares),
     ]
 
 
@@ -114,14 +113,23 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-async def _repl(settings: Settings) -> tuple[list[Check], Verifier | None]:
-    from streamverify.lean.launch import find_repl, probe  # noqa: PLC0415 - keeps --help fast
+async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
+    from streamverify.lean.launch import configured_repl, probe  # noqa: PLC0415 - keeps --help fast
 
     try:
-        verifier = await probe(await find_repl(settings.repl, settings.lean_project))
+        command, _plan = await configured_repl(settings)
+        verifier = await probe(command)
     except ReplUnavailable as error:
         return [Check("REPL", "missing", f"none with the setting repl = {settings.repl}", str(error))], None
-    return repl_checks(verifier), verifier
+    return [*repl_checks(verifier), sandbox_check(verifier)], command
+
+
+def sandbox_check(verifier: Verifier) -> Check:
+    """Whether what a proof runs is confined."""
+    found = f"sandbox: {verifier.sandbox}"
+    if verifier.sandbox == "none" and verifier.kind == "lean":
+        return Check("sandbox", "warning", found, "a proof can run code as this user; see docs/sandbox.md")
+    return Check("sandbox", "ok", found)
 
 
 def repl_checks(verifier: Verifier) -> list[Check]:
@@ -163,33 +171,33 @@ def topic_check(state: TopicState) -> Check:
     return Check(name, "warning" if state.warnings else "ok", found, "; ".join(state.warnings))
 
 
-def cores_check(cores: int, of: int, slots: int) -> Check:
+def cores_check(plan: Plan, of: int) -> Check:
     """How many REPLs would run at once."""
-    found = f"{cores} of {of} may be used (affinity and cgroup quota), {slots} REPL slots"
-    if slots > cores:
+    found = f"{plan.cores} of {of} may be used (affinity and cgroup quota), {_slots(plan)}, {plan.threads} threads each"
+    if plan.slots > plan.cores:
         return Check(
             "cores", "warning", found, "more slots than cores: proofs take longer and may time out; --slots auto"
         )
     return Check("cores", "ok", found)
 
 
-def memory_check(size: int | None, slots: int, verifier: Verifier | None) -> Check:
+def _slots(plan: Plan) -> str:
+    spares = f" and {plan.spares} spare" if plan.spares else ""
+    return f"{plan.slots} REPL slots{spares}"
+
+
+def memory_check(plan: Plan) -> Check:
     """Whether each REPL would have the memory that Lean needs."""
-    if size is None:
+    if plan.memory is None:
         return Check("memory", "warning", "could not be read")
-    found = f"{size / _GIB:.1f} GiB, {size / _GIB / slots:.1f} GiB for each slot"
-    needed = _needed_bytes(verifier)
-    if size / slots < needed:
-        fitting = max(1, int(size / needed))
-        advice = f"plan {needed / _GIB:g} GiB a slot; with this much memory use --slots {fitting}"
+    found = f"{plan.memory / _GIB:.1f} GiB, {plan.memory_per_repl / _GIB:.2g} GiB planned for each REPL"
+    fitting = max(1, plan.memory // plan.memory_per_repl)
+    if plan.memory < plan.slots * plan.memory_per_repl:
+        return Check("memory", "warning", found, f"with this much memory use --slots {fitting}, or --memory-per-repl")
+    if fitting < plan.cores and plan.slots == fitting:
+        advice = "cores stay idle: memory has room for no more REPLs; --memory-per-repl if yours need less"
         return Check("memory", "warning", found, advice)
     return Check("memory", "ok", found)
-
-
-def _needed_bytes(verifier: Verifier | None) -> int:
-    if verifier is None or verifier.kind != "lean":
-        return 0
-    return _MATHLIB_BYTES if verifier.mathlib_version else _CORE_BYTES
 
 
 def files_check(limit: int | None, slots: int) -> Check:

@@ -15,3 +15,9 @@ class ChildDied(StreamVerifyError):
     """A process that a command started ended by itself; the message has the last of what it said."""
 
     exit_code = 4
+
+
+class MissingExtraError(StreamVerifyError):
+    """The command needs packages that are not installed."""
+
+    exit_code = 2

@@ -104,7 +104,8 @@ def sigterm_interrupts() -> Iterator[None]:
     """Let SIGTERM end a command as Ctrl-C does: through every `finally`."""
 
     def interrupt(_number: int, _frame: Any) -> None:
-        signal.raise_signal(signal.SIGINT)
+        # Not by way of SIGINT: what a shell starts in the background has that ignored.
+        raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:

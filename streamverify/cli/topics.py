@@ -24,11 +24,12 @@ Examples
   streamverify topics create --retention 30      keep for 30 days
   streamverify topics describe --json
 
-Three topics: proofs (kept by time), verdicts (compacted, so that the newest
-of each custom_id stays), and dead letters (what cannot be answered). More
-partitions allow more workers. What exists is left as it is."""
+Four topics: proofs (kept by time), proofs for the router from producers that
+do not choose the partition, verdicts (compacted, so that the newest of each
+custom_id stays), and dead letters (what cannot be answered). More partitions
+allow more workers. What exists is left as it is."""
 
-_TOPICS = (*CONNECTION, "request_topic", "result_topic", "dlq_topic")
+_TOPICS = (*CONNECTION, "request_topic", "ingest_topic", "result_topic", "dlq_topic")
 _DAY_MS = 86_400_000
 _SHOWN = ("cleanup.policy", "retention.ms", "min.compaction.lag.ms", "max.message.bytes")
 
@@ -89,11 +90,11 @@ async def _create(settings: Settings, plans: list[TopicPlan]) -> tuple[dict[str,
 
 
 async def _describe(settings: Settings) -> list[TopicState]:
-    from streamverify.bus.topics import describe_topics, open_admin  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.topics import describe_topics, open_admin, plan_topics  # noqa: PLC0415 - keeps --help fast
 
     admin = await open_admin(settings)
     try:
-        return await describe_topics(admin, [settings.request_topic, settings.result_topic, settings.dlq_topic])
+        return await describe_topics(admin, [plan.name for plan in plan_topics(settings)])
     finally:
         await admin.close()
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamverify.core.codec import encode_request
-from streamverify.core.errors import HeaderError, InvalidRequest
-from streamverify.core.header import parse_header
+from streamverify.core.errors import InvalidRequest
+from streamverify.core.partitioning import affinity_key
 
 if TYPE_CHECKING:
     from streamverify.core.models import ProofRequest
@@ -22,7 +22,7 @@ class Outgoing:
 
     custom_id: str
     request_id: str
-    key: bytes | None
+    key: bytes
     value: bytes
 
     @property
@@ -55,12 +55,4 @@ def prepare(request: ProofRequest, request_id: str) -> Outgoing:
         raise InvalidRequest(
             f"the request {request.custom_id!r} cannot be written as JSON: {error}", custom_id=request.custom_id
         ) from None
-    return Outgoing(request.custom_id, request_id, _key(request.proof), value)
-
-
-def _key(proof: str) -> bytes | None:
-    """The header's fingerprint; a header that is not Lean has none, and is the worker's to answer."""
-    try:
-        return parse_header(proof).fingerprint.encode("ascii")
-    except HeaderError:
-        return None
+    return Outgoing(request.custom_id, request_id, affinity_key(request.proof), value)

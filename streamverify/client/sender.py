@@ -1,11 +1,9 @@
-"""Handing requests to Kafka: idempotent, acknowledged by all replicas, spread round robin over the partitions."""
+"""Handing requests to Kafka: idempotent, acknowledged by all replicas, each where its header is warm."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import random
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -13,11 +11,12 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
 from streamverify.bus.connection import client_options, connect
+from streamverify.bus.partitioner import AffinityPartitioner
 from streamverify.client.outgoing import Ticket
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator
     from typing import Any
 
     from streamverify.client.outgoing import Outgoing
@@ -38,7 +37,9 @@ class Sender:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
-        self._round: Iterator[int] | None = None
+        # Kept when the producer is replaced: what is hot stays known.
+        self._partitioner = AffinityPartitioner()
+        self._topic_seen = False
 
     async def start(self) -> None:
         """Connect.
@@ -97,11 +98,13 @@ class Sender:
             raise _too_large(outgoing, f"a record may have {MAX_RECORD_BYTES:,} bytes")
         topic = self._settings.request_topic
         producer = await self._connected()
-        if self._round is None:
-            self._round = _round_robin([partition.partition for partition in await self.partitions(topic)])
+        if not self._topic_seen:
+            # send() would wait for a minute for a topic that is not there, and say nothing of use.
+            await self.partitions(topic)
+            self._topic_seen = True
         try:
             future: asyncio.Future[Any] = await producer.send(
-                topic, outgoing.value, outgoing.key, partition=next(self._round), headers=outgoing.headers
+                topic, outgoing.value, outgoing.key, headers=outgoing.headers
             )
         except KafkaError as error:
             raise await self._failed(outgoing, error) from error
@@ -140,13 +143,8 @@ class Sender:
             compression_type="lz4",
             max_request_size=MAX_RECORD_BYTES,
             max_batch_size=64 * 1024,
+            partitioner=self._partitioner,
         )
-
-
-def _round_robin(partitions: list[int]) -> Iterator[int]:
-    """Start anywhere, so that many senders of one proof each do not all choose the first partition."""
-    start = random.randrange(len(partitions))  # noqa: S311 - spreads load, keeps no secret
-    return itertools.cycle(partitions[start:] + partitions[:start])
 
 
 def _too_large(outgoing: Outgoing, why: str) -> RequestTooLarge:

@@ -38,6 +38,8 @@ class Stage(StrEnum):
 
     DECODE = "decode"
     """Its value could not be read."""
+    ROUTE = "route"
+    """The router could not read its value, or the request topic did not take it."""
     VERIFY = "verify"
     """It was running each time that its worker died."""
 

@@ -70,6 +70,8 @@ def echo(value: Any) -> str:
             return "a list"
         case float():
             return repr(value)
+        case int() if not isinstance(value, bool):
+            return jsontext.cut(str(value), _MAX_ECHO)
         case str():
             return jsontext.dumps(jsontext.cut(value, _MAX_ECHO)).decode()
         case _:

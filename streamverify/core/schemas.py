@@ -145,8 +145,9 @@ def _dead_letter() -> Schema:
         "group": {"type": "string", "description": "The consumer group that gave it up."},
         "stage": {
             "type": "string",
-            "description": "Where it failed: `decode` (the value could not be read), `verify` (it ran each time that "
-            "its worker died); a later version may add some.",
+            "description": "Where it failed: `decode` (a worker could not read the value), `route` (the router could "
+            "not read it, or the request topic did not take it), `verify` (it ran each time that its worker died); "
+            "a later version may add some.",
         },
         "exception.class.name": {"type": "string", "description": "The Python class of the error."},
         "exception.message": {"type": "string", "description": "What went wrong, for people."},

@@ -7,28 +7,39 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.scheduler import Scheduler, Start
+from streamverify.core.errors import ReplUnavailable
+from streamverify.core.models import Reason
+from streamverify.core.scheduler import Rules, Scheduler, Start, Warm
+from streamverify.lean.audit import Auditor
 from streamverify.lean.failed_headers import FailedHeaders
+from streamverify.lean.learned import read_learned, write_learned
 from streamverify.lean.modules import Modules
-from streamverify.lean.slot import PoolLimits, Shared, Slot
+from streamverify.lean.slot import PoolLimits, Shared, Slot, known_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
+    from streamverify.core.header import Header
     from streamverify.core.jobs import Job
     from streamverify.core.verdict import Verdict
     from streamverify.lean.command import ReplCommand
 
     OnDone = Callable[[Job, Verdict], None]
+    Action = Start[Job] | Warm
 
 __all__ = ["Pool", "PoolLimits"]
 
 _FIRST_BACK_OFF = 0.1
 _LONGEST_BACK_OFF = 10.0
+_REMEMBER_EVERY = 300.0
+_FIRST_OF_PREWARM = 16.0
+"""Proofs that the first header of PREWARM is taken to be asked for in ten minutes; each next one: a quarter of that."""
 
 _log = structlog.get_logger(__name__)
 
@@ -36,18 +47,43 @@ _log = structlog.get_logger(__name__)
 class Pool:
     """Runs jobs in `slots` REPL processes. To be used in one event loop.
 
-    A process is started when a slot first needs it, and replaced when it is needed again after it died.
+    A process is started when a slot first needs it, and replaced when it is needed again after it died; where there
+    are spares, or nothing else to do, before it is needed.
     """
 
-    def __init__(self, command: ReplCommand, *, slots: int, limits: PoolLimits) -> None:
-        shared = Shared(command, limits, Modules(command), FailedHeaders())
-        self._slots = [Slot(shared) for _ in range(slots)]
-        self._scheduler = Scheduler()
+    def __init__(
+        self,
+        command: ReplCommand,
+        *,
+        slots: int,
+        limits: PoolLimits,
+        rules: Rules | None = None,
+        learned: Path | None = None,
+    ) -> None:
+        """Make it; `start` starts it.
+
+        Args:
+            command: The REPL.
+            slots: How many proofs run at once.
+            limits: Of one proof, and of one process.
+            rules: Of the scheduler; its `slots` are those above.
+            learned: The file in which the hot headers are kept over restarts.
+        """
+        rules = (rules or Rules())._replace(slots=slots)
+        auditor = Auditor(command, import_timeout=limits.import_timeout)
+        self._shared = Shared(command, limits, Modules(command), FailedHeaders(), auditor)
+        self._slots = [Slot(self._shared, partial(self._imported, number)) for number in range(slots + rules.spares)]
+        self._imports_at_once = rules.imports or len(self._slots)
+        self._scheduler: Scheduler[Job] = Scheduler(rules)
+        self._learned = learned
         self._callbacks: dict[Job, OnDone] = {}
-        self._inboxes: list[asyncio.Future[Job] | None] = [None] * slots
+        self._inboxes: dict[int, asyncio.Future[Action]] = {}
+        self._given: dict[int, Action] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._running = 0
         self._nothing_runs = asyncio.Event()
         self._nothing_runs.set()
+        self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -60,30 +96,36 @@ class Pool:
         """Jobs that are being run."""
         return self._running
 
-    async def start(self) -> None:
-        """Open the slots. Jobs submitted before wait until then."""
+    async def start(self, prewarm: Sequence[Header] = ()) -> None:
+        """Open the slots. Jobs submitted before wait until then.
+
+        Args:
+            prewarm: Headers, the most important first; each is imported once before this returns.
+
+        Raises:
+            ReplUnavailable: One of them cannot be imported.
+        """
+        if self._learned is not None:
+            self._scheduler.heat.restore(read_learned(self._learned), time.monotonic())
+        await self._prewarm(prewarm)
         self._tasks = [
             asyncio.create_task(self._serve(number), name=f"slot-{number}") for number in range(len(self._slots))
         ]
+        if self._learned is not None:
+            self._tasks.append(asyncio.create_task(self._remember(), name="remember-headers"))
 
-    def submit(self, job: Job, on_done: OnDone, *, despite_hold: bool = False) -> None:
+    def submit(self, job: Job, on_done: OnDone, *, alone: bool = False) -> None:
         """Queue a job. `on_done` is called once, in the event loop, and must not raise.
 
         It is not called for a job that is discarded, nor for one that `close` interrupts: of that nothing is known.
-        A job that is submitted `despite_hold` is started before all others, and although the pool is held.
+        A job that is to be run alone is started when no other runs, also while the pool is held.
         """
         self._callbacks[job] = on_done
-        if start := self._scheduler.submit(job, time.monotonic(), despite_hold=despite_hold):
-            self._start(start)
-
-    def hold(self) -> None:
-        """Start nothing but what is submitted `despite_hold`, until `release`; what runs goes on."""
-        self._scheduler.hold()
-
-    def release(self) -> None:
-        """Start again what waits."""
-        for start in self._scheduler.release(time.monotonic()):
-            self._start(start)
+        if not self._stopped and (verdict := known_failure(job, self._shared)):
+            # Not from in here: a caller may not be ready for its answer yet.
+            asyncio.get_running_loop().call_soon(self._answer, job, verdict)
+            return
+        self._act(self._scheduler.submit(job, time.monotonic(), alone=alone))
 
     def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
         """Drop the queued jobs that `doomed` names, and return them. Running jobs go on."""
@@ -92,8 +134,17 @@ class Pool:
             del self._callbacks[job]
         return dropped
 
+    def hold(self) -> None:
+        """Start nothing but jobs that run alone, until `release`; what runs goes on."""
+        self._scheduler.hold()
+
+    def release(self) -> None:
+        """Start again what waits."""
+        self._act(self._scheduler.release(time.monotonic()))
+
     def stop_dispatching(self) -> None:
         """Start no more jobs: what is queued stays queued, what runs goes on."""
+        self._stopped = True
         self._scheduler.stop()
 
     async def wait_running(self) -> None:
@@ -103,48 +154,111 @@ class Pool:
 
     async def close(self) -> None:
         """Kill every process group and wait until it is reaped. May be called again, and at any time."""
-        self._scheduler.stop()
+        self.stop_dispatching()
+        if self._timer is not None:
+            self._timer.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(slot.close() for slot in self._slots))
 
-    def _start(self, start: Start) -> None:
-        self._running += 1
-        self._nothing_runs.clear()
-        inbox = self._inboxes[start.slot]
-        if inbox is not None:
-            inbox.set_result(start.job)
+    async def _prewarm(self, headers: Sequence[Header]) -> None:
+        heat, slots = self._scheduler.heat, self._slots
+        learned = heat.hottest(time.monotonic(), 1)
+        size = min(self._imports_at_once, len(slots))
+        # The most important last, so that its process stays.
+        last_first = list(reversed(headers))
+        for batch in (last_first[at : at + size] for at in range(0, len(headers), size)):
+            failures = await asyncio.gather(*(slot.warm(header) for slot, header in zip(slots, batch, strict=False)))
+            for header, failure in zip(batch, failures, strict=True):
+                if failure is not None:
+                    names = header.canonical.replace("\n", "; ").strip("; ") or "a blank header"
+                    raise ReplUnavailable(f"PREWARM: `{names}` cannot be imported: {failure}")
+        for place, header in enumerate(headers):
+            heat.asked(header, time.monotonic(), _FIRST_OF_PREWARM / 4**place)
+        hot = heat.hottest(time.monotonic(), 1)
+        if hot and (learned or len(headers) > len(slots)):
+            # What was imported only to see that it can be makes room for what is asked for.
+            others = [slot for slot in slots if hot[0].header.fingerprint not in slot.holding.headers]
+            await asyncio.gather(*(slot.close() for slot in others))
+
+    def _act(self, actions: list[Action]) -> None:
+        """Hand the actions to their slots, and ask again when time makes more eligible."""
+        for action in actions:
+            if isinstance(action, Start):
+                self._running += 1
+                self._nothing_runs.clear()
+            inbox = self._inboxes.pop(action.slot, None)
+            if inbox is None:
+                self._given[action.slot] = action
+            else:
+                inbox.set_result(action)
+        if self._scheduler.timed:
+            self._ask_later()
+
+    def _ask_later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = time.monotonic()
+        actions, again = self._scheduler.due(now)
+        if actions:
+            self._act(actions)
+        elif again is not None:
+            self._timer = asyncio.get_running_loop().call_later(again - now, self._ask_later)
+
+    def _imported(self, number: int, header: Header, seconds: float) -> None:
+        self._act(self._scheduler.imported(number, header, seconds, time.monotonic()))
 
     async def _serve(self, number: int) -> None:
         """The life of one slot."""
         slot = self._slots[number]
         while True:
-            job = await self._next_job(number)
-            verdict = await slot.run(job)
-            self._done(job, verdict)
+            action = await self._next(number)
+            if isinstance(action, Start):
+                self._done(action.job, await slot.run(action.job))
+            elif failure := await slot.warm(action.header):
+                _log.warning("prewarm_failed", header=action.header.canonical[:200], error=failure[:200])
             if slot.failed_starts:
                 await asyncio.sleep(min(_FIRST_BACK_OFF * 2**slot.failed_starts, _LONGEST_BACK_OFF))
 
-    async def _next_job(self, number: int) -> Job:
-        if start := self._scheduler.slot_freed(number, self._slots[number].holding, time.monotonic()):
-            self._start(start)
-            # A verdict that needed no REPL has not let the event loop turn.
-            await asyncio.sleep(0)
-            return start.job
-        inbox: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+    async def _next(self, number: int) -> Action:
+        self._act(self._scheduler.slot_freed(number, self._slots[number].holding, time.monotonic()))
+        action = self._given.pop(number, None)
+        if action is not None:
+            return action
+        inbox: asyncio.Future[Action] = asyncio.get_running_loop().create_future()
         self._inboxes[number] = inbox
-        try:
-            return await inbox
-        finally:
-            self._inboxes[number] = None
+        return await inbox
 
     def _done(self, job: Job, verdict: Verdict) -> None:
         self._running -= 1
         if self._running == 0:
             self._nothing_runs.set()
+        self._answer(job, verdict)
+        if verdict.reason is Reason.HEADER_ERROR:
+            self._answer_same_header(job)
+
+    def _answer_same_header(self, failed: Job) -> None:
+        """Those that wait with a header that turned out not to be importable need not wait for a slot."""
+        for job in self._scheduler.discard(lambda each: each.header.fingerprint == failed.header.fingerprint):
+            if verdict := known_failure(job, self._shared):
+                self._answer(job, verdict)
+
+    def _answer(self, job: Job, verdict: Verdict) -> None:
         on_done = self._callbacks.pop(job)
         try:
             on_done(job, verdict)
         except Exception:  # noqa: BLE001 - one caller's fault must not stop the slot
             _log.exception("on_done_failed", custom_id=job.request.custom_id)
+
+    async def _remember(self) -> None:
+        """Keep the hot headers for the next start: now and then, and at the end."""
+        if self._learned is None:
+            return
+        try:
+            while True:
+                await asyncio.sleep(_REMEMBER_EVERY)
+                write_learned(self._learned, self._scheduler.heat, time.monotonic())
+        finally:
+            write_learned(self._learned, self._scheduler.heat, time.monotonic())

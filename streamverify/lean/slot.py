@@ -1,20 +1,25 @@
-"""One slot of the pool: at most one REPL process, the header it holds, and the tries of one proof at a time."""
+"""One slot of the pool: at most one REPL process, the headers it holds, and the tries of one proof at a time."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
 from streamverify.core.header import body_of, place
 from streamverify.core.judge import first_error, judge
-from streamverify.core.models import Reason, Response, Timings
+from streamverify.core.models import Assurance, Reason, Response, Timings
+from streamverify.core.policy import runs_code
 from streamverify.core.scheduler import NOTHING, Holding
 from streamverify.core.verdict import Verdict
+from streamverify.lean.audit import Judgement
 from streamverify.lean.failures import Died, NoRecording, ReplFailure, StartFailed
+from streamverify.lean.resources import private_bytes
 from streamverify.lean.session import ReplSession
 from streamverify.lean.tries import Tries
 from streamverify.lean.verify import (
@@ -26,8 +31,11 @@ from streamverify.lean.verify import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from streamverify.core.header import Header
     from streamverify.core.jobs import Job
+    from streamverify.lean.audit import Auditor
     from streamverify.lean.command import ReplCommand
     from streamverify.lean.failed_headers import FailedHeaders
     from streamverify.lean.modules import FailedImport, Modules
@@ -42,6 +50,9 @@ class PoolLimits(NamedTuple):
     default_timeout: float = 60.0
     max_timeout: float = 600.0
     max_answer_bytes: int = 64 * 1024 * 1024
+    headers_per_repl: int = 1
+    memory_per_repl: int | None = None
+    """Bytes up to which a process may take another header; None: whatever it has."""
 
 
 class Shared(NamedTuple):
@@ -51,26 +62,46 @@ class Shared(NamedTuple):
     limits: PoolLimits
     modules: Modules
     failed: FailedHeaders
+    auditor: Auditor
+
+
+def known_failure(job: Job, shared: Shared) -> Verdict | None:
+    """The verdict on a proof whose header is known not to be importable: no process is needed for it."""
+    now = time.monotonic()
+    known = shared.failed.get(job.header.fingerprint, now)
+    if known is None:
+        return None
+    verdict = _failed_import(job.header, known, Timings())
+    verdict.timings.queued = verdict.timings.total = max(0.0, now - job.received)
+    return verdict
 
 
 class Slot:
-    """Runs proofs one after the other. Its process is kept for the next proof with the same header."""
+    """Runs proofs one after the other. Its process is kept for the next proof with a header that it holds."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, on_import: Callable[[Header, float], None] | None = None) -> None:
+        """`on_import` is told each header that was imported, and in how many seconds."""
         self.failed_starts = 0
         """Processes in a row that did not start, or died before they had imported anything."""
         self._shared = shared
         self._session: ReplSession | None = None
+        self._on_import = on_import
         # What the process has imported, and in which of its environments.
-        self._holding = NOTHING
-        self._env = 0
+        self._envs: dict[str, int] = {}
+        self._import_seconds = 0.0
+        self._useful_seconds = 0.0
         self._importing = False
 
     @property
     def holding(self) -> Holding:
         """What its process has imported, if it lives, and the work done since."""
-        usable = self._session is not None and self._session.failure is None
-        return self._holding if usable else NOTHING
+        if not self._usable:
+            return NOTHING
+        return Holding(tuple(self._envs), self._import_seconds, self._useful_seconds, self._has_room())
+
+    @property
+    def _usable(self) -> bool:
+        return self._session is not None and self._session.failure is None and bool(self._envs)
 
     async def run(self, job: Job) -> Verdict:
         """The verdict on one proof. Raises nothing but CancelledError, and leaves no process behind then."""
@@ -85,9 +116,27 @@ class Slot:
             _log.exception("verification_failed", custom_id=job.request.custom_id)
             await self._replace()
             verdict = Verdict(Reason.WORKER_ERROR, f"The worker failed: {type(error).__name__}: {error}")
+        if job.findings and not verdict.findings:
+            verdict = replace(verdict, findings=job.findings)
+        await self._replace_worn()
         verdict.timings.queued = max(0.0, begun - job.received)
         verdict.timings.total = time.monotonic() - job.received
         return verdict
+
+    async def warm(self, header: Header) -> str | None:
+        """Import a header before anybody asks for it. Returns why that failed, None where it did not."""
+        try:
+            await self._warm(header, Timings())
+        except ImportRejected as rejected:
+            await self._replace()
+            return "\n".join(rejected.texts) or "Lean did not import it, and this REPL keeps its reason to itself."
+        except ReplFailure as failure:
+            await self._failed(failure)
+            return str(failure)
+        except asyncio.CancelledError:
+            self.kill()
+            raise
+        return None
 
     def kill(self) -> None:
         """Kill the process at once; `close` waits until it is gone."""
@@ -118,14 +167,16 @@ class Slot:
                 verdict = tries.after(failure, importing=self._importing)
                 if verdict is not None:
                     verdict.timings.import_, verdict.timings.run = timings.import_, timings.run
+                    verdict.timings.audit = timings.audit
                     return verdict
 
     async def _try(self, job: Job, tries: Tries, timings: Timings) -> Verdict:
-        """One try. The body's own time is counted also where it fails."""
+        """One try."""
         try:
             session = await self._warm(job.header, timings)
         except ImportRejected as rejected:
             return await self._import_rejected(job.header, rejected, timings, tries.count)
+        env = self._envs[job.header.fingerprint]
         session.forget_stderr()
         limits, request = self._shared.limits, job.request
         wanted = Wanted(
@@ -134,31 +185,70 @@ class Slot:
             request=request,
             extras=tries.extras,
         )
+        if job.assurance is not Assurance.AUDITED:
+            with self._timed(timings, "run"):
+                response = await run_body(session, env, wanted)
+            await check_channel(session, env)
+            reason, sentence = judge(response)
+            if runs_code(job.findings):
+                # What it left behind is nobody's to meet.
+                await self._replace()
+            return Verdict(reason, sentence, response, tries.truncated, timings, tries.count)
+        return await self._audited(session, job, wanted, tries, timings)
+
+    async def _audited(self, session: ReplSession, job: Job, wanted: Wanted, tries: Tries, timings: Timings) -> Verdict:
+        """Run the body only where the policy has no objection, and audit what Lean accepted."""
+        auditor, response, env = self._shared.auditor, None, self._envs[job.header.fingerprint]
+        with self._timed(timings, "audit"):
+            ready = await auditor.before(session, env, job, wanted.timeout)
+        if isinstance(ready, Judgement):
+            outcome = ready
+        else:
+            with self._timed(timings, "run"):
+                response = await run_body(session, env, wanted)
+            outcome = Judgement(*judge(response))
+            if outcome.reason is Reason.OK:
+                with self._timed(timings, "audit"):
+                    outcome = await auditor.after(session, response.env or 0, job, ready, wanted.timeout)
+            # Not before: a proof could read a nonce that waits for Lean.
+            await check_channel(session, env)
+        return Verdict(
+            outcome.reason,
+            outcome.error,
+            response,
+            tries.truncated,
+            timings,
+            tries.count if response else 0,
+            Assurance.AUDITED,
+            outcome.theorems,
+            outcome.findings,
+        )
+
+    @contextmanager
+    def _timed(self, timings: Timings, what: Literal["run", "audit"]) -> Iterator[None]:
+        """Count the time, also of what fails."""
         begun = time.monotonic()
         try:
-            response = await run_body(session, self._env, wanted)
+            yield
         finally:
-            timings.run = time.monotonic() - begun
-            useful = self._holding.useful_seconds + timings.run
-            self._holding = self._holding._replace(useful_seconds=useful)
-        await check_channel(session, self._env)
-        reason, sentence = judge(response)
-        return Verdict(reason, sentence, response, tries.truncated, timings, tries.count)
+            seconds = time.monotonic() - begun
+            setattr(timings, what, getattr(timings, what) + seconds)
+            self._useful_seconds += seconds
 
     async def _warm(self, header: Header, timings: Timings) -> ReplSession:
         """A process that holds the header: the one that is there, or a fresh one."""
         self._importing = False
-        session = self._session
-        if session is not None and self.holding.header == header.fingerprint:
-            return session
-        await self._replace()
+        if self._session is not None and self._usable and header.fingerprint in self._envs:
+            return self._session
+        if not (self._usable and self._has_room()):
+            await self._replace()
         self._importing = True
-        session = self._session = ReplSession(
-            self._shared.command, max_answer_bytes=self._shared.limits.max_answer_bytes
-        )
+        if self._session is None:
+            self._session = ReplSession(self._shared.command, max_answer_bytes=self._shared.limits.max_answer_bytes)
+        session = self._session
         begun = time.monotonic()
         try:
-            self._env = await import_header(
+            env = await import_header(
                 session,
                 header,
                 timeout=self._shared.limits.import_timeout,
@@ -167,11 +257,29 @@ class Slot:
         finally:
             timings.import_ = time.monotonic() - begun
         self._importing = False
-        self._holding = Holding(header.fingerprint, timings.import_)
+        session.imported()
+        self._note_import(header, env, timings.import_)
+        return session
+
+    def _note_import(self, header: Header, env: int, seconds: float) -> None:
+        self._envs[header.fingerprint] = env
+        self._import_seconds, self._useful_seconds = seconds, 0.0
         self.failed_starts = 0
         self._shared.modules.note_imported(header)
-        _log.info("header_imported", pid=session.pid, header=header.canonical[:200], seconds=round(timings.import_, 3))
-        return session
+        pid = self._session and self._session.pid
+        _log.info("header_imported", pid=pid, header=header.canonical[:200], seconds=round(seconds, 3))
+        if self._on_import is not None:
+            self._on_import(header, seconds)
+
+    def _has_room(self) -> bool:
+        """Whether the process may take another header beside those that it holds."""
+        held, limits = len(self._envs), self._shared.limits
+        if held >= limits.headers_per_repl or self._session is None:
+            return False
+        if limits.memory_per_repl is None:
+            return True
+        # One more takes about what each of the others took.
+        return private_bytes(self._session.pid) * (held + 1) / held <= limits.memory_per_repl
 
     async def _import_rejected(
         self, header: Header, rejected: ImportRejected, timings: Timings, attempts: int
@@ -196,9 +304,16 @@ class Slot:
         _log.warning("repl_replaced", pid=pid, cause=type(failure).__name__, error=str(failure)[:200])
         await self._replace()
 
+    async def _replace_worn(self) -> None:
+        """Replace a process that has grown, or run many proofs: none shall run out of memory for another's sake."""
+        session = self._session
+        if session is not None and (why := session.worn()):
+            _log.info("repl_recycled", pid=session.pid, why=why)
+            await self._replace()
+
     async def _replace(self) -> None:
         """Kill the process, if any, and wait until it is gone, so that there never are two."""
-        session, self._holding = self._session, NOTHING
+        session, self._envs = self._session, {}
         if session is not None:
             session.kill()
             await session.closed()

@@ -45,8 +45,7 @@ class Dispatcher:
         for job, alone in self._gate.written(places):
             if alone:
                 _log.warning("runs_alone", partition=job.place.partition, offset=job.place.offset)
-            # The gate counts it as running: it must not wait for a hold that waits for its end.
-            self._pool.submit(job, self._done, despite_hold=True)
+            self._pool.submit(job, self._done, alone=alone)
         self._decide()
 
     def suspend(self) -> Iterable[Place]:

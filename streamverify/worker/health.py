@@ -11,7 +11,9 @@ from aiohttp import web
 from streamverify.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _log = structlog.get_logger(__name__)
 
@@ -19,14 +21,24 @@ _log = structlog.get_logger(__name__)
 class HealthServer:
     """Answers `/live` with 200 while the event loop turns, `/ready` with 200 while `ready()` says so, else 503."""
 
-    def __init__(self, port: int, *, ready: Callable[[], bool], status: Callable[[], Mapping[str, Any]]) -> None:
-        """`status` is shown by `/ready`; `port` 0 takes a free one, which is logged."""
+    def __init__(
+        self,
+        port: int,
+        *,
+        ready: Callable[[], bool],
+        status: Callable[[], Mapping[str, Any]],
+        more: Mapping[str, Handler] | None = None,
+    ) -> None:
+        """`status` is shown by `/ready`; `port` 0 takes a free one, which is logged; `more`: other paths to answer."""
         self._port = port
         self._ready = ready
         self._status = status
         app = web.Application()
         app.router.add_get("/live", self._answer_live)
         app.router.add_get("/ready", self._answer_ready)
+        for path, handler in (more or {}).items():
+            app.router.add_get(path, handler)
+        self._paths = " ".join(("/live", "/ready", *(more or ())))
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self) -> int:
@@ -39,7 +51,7 @@ class HealthServer:
         listening = _listen(self._port)
         await web.SockSite(self._runner, listening).start()
         port: int = listening.getsockname()[1]
-        _log.info("http_listening", port=port, paths="/live /ready")
+        _log.info("http_listening", port=port, paths=self._paths)
         return port
 
     async def close(self) -> None:

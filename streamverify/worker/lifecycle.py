@@ -12,12 +12,16 @@ import structlog
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.publisher import Publisher
-from streamverify.bus.topics import FALLBACK_MAX_MESSAGE_BYTES, open_admin, require_topics, topic_settings
+from streamverify.bus.topics import max_message_bytes, open_admin, require_topics
 from streamverify.core.codec import RequestLimits
-from streamverify.core.errors import StreamVerifyError
-from streamverify.lean.launch import find_repl, probe
+from streamverify.core.errors import SettingsError, StreamVerifyError
+from streamverify.core.policy import POLICY_VERSION
+from streamverify.core.scheduler import Rules
+from streamverify.core.versions import is_older
+from streamverify.lean.launch import configured_repl, probe
+from streamverify.lean.learned import learned_file
 from streamverify.lean.pool import Pool, PoolLimits
-from streamverify.lean.resources import available_cores
+from streamverify.lean.prewarm import headers_to_warm
 from streamverify.worker.answers import Answerer, worker_name
 from streamverify.worker.health import HealthServer
 from streamverify.worker.service import Service
@@ -25,8 +29,8 @@ from streamverify.worker.service import Service
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from aiokafka.admin import AIOKafkaAdminClient
-
+    from streamverify.core.models import Verifier
+    from streamverify.lean.resources import Plan
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -64,7 +68,7 @@ async def run_worker(settings: Settings) -> int:
     """Serve the request topic until a signal; the exit code.
 
     Raises:
-        ReplUnavailable: There is no REPL, or it does not answer.
+        ReplUnavailable: There is no REPL, it does not answer, or a header of PREWARM cannot be imported.
         BrokerUnavailable: There is no broker, or a topic is missing.
         ResultRefused: The broker takes no result any more.
         WorkerStuck: Fetching fails for good.
@@ -74,12 +78,12 @@ async def run_worker(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         worker = Worker(settings, signals)
         stack.push_async_callback(worker.close)
-        if not await _unless(signals.drain, worker.start()):
+        if not await unless(signals.drain, worker.start()):
             return EXIT_DONE
         return await worker.run()
 
 
-async def _unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+async def unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
     """Do `work` unless the event comes first; whether it was done."""
     task, stopped = asyncio.create_task(work), asyncio.create_task(event.wait())
     try:
@@ -106,24 +110,32 @@ class Worker:
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
         settings = self._settings
-        command = await find_repl(settings.repl, settings.lean_project)
-        verifier = await probe(command)
+        command, plan = await configured_repl(settings)
+        verifier = (await probe(command)).model_copy(update={"policy_version": POLICY_VERSION})
+        check_verifier(verifier, settings)
+        for warning in plan.warnings:
+            _log.warning("slots_disagree", warning=warning)
         sizes = await self._topic_sizes()
-        slots = available_cores() if settings.slots == "auto" else settings.slots
-        self._pool = Pool(command, slots=slots, limits=_pool_limits(settings))
+        self._pool = Pool(
+            command,
+            slots=plan.slots,
+            limits=_pool_limits(settings, plan),
+            rules=_rules(settings, plan),
+            learned=learned_file(command),
+        )
         self._stack.push_async_callback(self._pool.close)
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
         answerer = Answerer(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
         limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
-        service = Service(settings, limits, self._pool, self._publisher, answerer, slots=slots)
+        service = Service(settings, limits, self._pool, self._publisher, answerer, slots=plan.slots)
         self._consumer = RequestConsumer(settings, service)
         service.consumer = self._consumer
         self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
         await self._health.start()
         self._stack.push_async_callback(self._health.close)
-        await self._pool.start()
+        await self._pool.start(headers_to_warm(settings.prewarm, command))
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         await self._consumer.start(PATIENCE)
         _log.info(
@@ -131,7 +143,9 @@ class Worker:
             name=answerer.worker,
             verifier=verifier.kind,
             lean_version=verifier.lean_version,
-            slots=slots,
+            sandbox=verifier.sandbox,
+            slots=plan.slots,
+            spares=plan.spares,
             brokers=settings.bootstrap_servers,
             topic=settings.request_topic,
             group=settings.group_id,
@@ -142,9 +156,9 @@ class Worker:
         settings = self._settings
         admin = await open_admin(settings)
         try:
-            await require_topics(admin, settings)
+            await require_topics(admin, settings, [settings.request_topic, settings.result_topic, settings.dlq_topic])
             return {
-                topic: await _max_message_bytes(admin, topic) for topic in (settings.result_topic, settings.dlq_topic)
+                topic: await max_message_bytes(admin, topic) for topic in (settings.result_topic, settings.dlq_topic)
             }
         finally:
             await admin.close()
@@ -198,7 +212,7 @@ class Worker:
         """Do `work` unless the deadline or a second signal comes first; whether it was done."""
         try:
             async with asyncio.timeout_at(deadline):
-                return await _unless(self._signals.force, work)
+                return await unless(self._signals.force, work)
         except TimeoutError:
             return False
 
@@ -221,20 +235,41 @@ class Worker:
         await self._stack.aclose()
 
 
-def _pool_limits(settings: Settings) -> PoolLimits:
+def _rules(settings: Settings, plan: Plan) -> Rules:
+    return Rules(plan.slots, plan.spares, max(2, plan.slots // 4), settings.patience, settings.quantum)
+
+
+def check_verifier(verifier: Verifier, settings: Settings) -> None:
+    """See that what verifies is what the settings ask for, and say where it cannot give what they promise.
+
+    Raises:
+        SettingsError: Lean is older than `min_lean_version`, or there is none.
+    """
+    least = settings.min_lean_version
+    if least is not None and is_older(verifier.lean_version, least):
+        found = f"is {verifier.lean_version}" if verifier.lean_version else "does not say its version"
+        raise SettingsError(
+            f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): Lean must be at least {least}, and this one "
+            f"{found}: install a newer one (./setup_lean.sh), or lower the setting"
+            if verifier.kind == "lean"
+            else f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): repl={settings.repl} is no Lean at all"
+        )
+    if verifier.kind != "lean" and "audited" in (settings.require, settings.require_min):
+        _log.warning(
+            "cannot_audit",
+            verifier=verifier.kind,
+            hint="what needs an audit is answered `unsupported`; set STREAMVERIFY_REQUIRE=checked for a trial",
+        )
+
+
+def _pool_limits(settings: Settings, plan: Plan) -> PoolLimits:
     return PoolLimits(
+        headers_per_repl=settings.headers_per_repl,
+        memory_per_repl=plan.memory_per_repl,
         import_timeout=settings.import_timeout,
         default_timeout=settings.default_timeout,
         max_timeout=settings.max_timeout,
     )
-
-
-async def _max_message_bytes(admin: AIOKafkaAdminClient, topic: str) -> int:
-    settings = await topic_settings(admin, topic)
-    if settings is None:
-        _log.info("topic_settings_unknown", topic=topic, max_message_bytes=FALLBACK_MAX_MESSAGE_BYTES)
-        return FALLBACK_MAX_MESSAGE_BYTES
-    return int(settings["max.message.bytes"])
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

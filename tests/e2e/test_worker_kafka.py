@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import kafka_records
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from command import end, make_environment, started
 
@@ -93,7 +94,7 @@ async def test_what_was_committed_is_not_done_again(env: dict[str, str]) -> None
 
 
 async def test_a_worker_that_joins_and_one_that_leaves_lose_nothing(env: dict[str, str]) -> None:
-    sent = await submit(env, requests(600, "service=0.01"))
+    sent = await submit(env, requests(600, "service=0.03"))
     with started(env, "worker") as first:
         await said(first, "partitions_restored")
         with started(env, "worker") as second:
@@ -169,6 +170,32 @@ async def test_a_dead_letter_that_its_topic_does_not_take_is_emptied(env: dict[s
         assert process.poll() is None
     assert not record.value
     assert dict(record.headers)["__streamverify.errors.offset"].isdigit()
+
+
+async def test_a_tombstone_without_a_key_is_a_dead_letter(env: dict[str, str]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=env[PREFIX + "BOOTSTRAP_SERVERS"])
+    await producer.start()
+    batch = producer.create_batch()
+    batch.append(key=None, value=None, timestamp=None)
+    await producer.send_batch(batch, env[PREFIX + "REQUEST_TOPIC"], partition=0)
+    await producer.stop()
+    with started(env, "worker") as process:
+        [record] = await kafka_records.read(env, "DLQ_TOPIC", 1)
+        assert process.poll() is None
+    assert (record.key, record.value) == (None, None)
+
+
+async def test_a_missing_topic_is_not_made_with_the_brokers_defaults(env: dict[str, str]) -> None:
+    elsewhere = env | {PREFIX + "RESULT_TOPIC": env[PREFIX + "RESULT_TOPIC"] + ".missing"}
+    with started(elsewhere, "worker") as process:
+        _, log = await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 4
+    assert "streamverify topics create" in log
+    admin = await open_admin(settings_of(env))
+    try:
+        assert elsewhere[PREFIX + "RESULT_TOPIC"] not in await admin.list_topics()
+    finally:
+        await admin.close()
 
 
 async def limit_results(env: Mapping[str, str], size: int) -> None:

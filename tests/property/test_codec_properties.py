@@ -55,6 +55,7 @@ any_texts = st.text(max_size=60) | st.text(st.characters(categories=["Cs", "Cc",
 """Lone surrogates and control characters too, as Python strings may hold them."""
 custom_ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=512)
 int64s = st.integers(-(2**63), 2**63 - 1)
+huge = st.integers(309, 640).map(lambda digits: 10**digits - 1)
 seconds = st.floats(0, 1e9)
 words = st.from_regex(r"[a-z][a-z0-9_.]{0,63}", fullmatch=True)
 
@@ -190,7 +191,9 @@ def test_no_bytes_raise_anything_but_the_decoders_own_errors(value: bytes) -> No
 
 fields_of_any_kind = st.dictionaries(
     st.sampled_from([*ProofRequest.model_fields, *ALIASES.values(), "other"]),
-    json_values(any_texts, st.integers()) | st.floats() | st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
+    json_values(any_texts, st.integers() | huge)
+    | st.floats()
+    | st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streamverify.bus.topics import TopicState
-from streamverify.cli import doctor, machine
+from streamverify.cli import doctor
 from streamverify.cli.app import app
 from streamverify.cli.doctor import (
     Check,
@@ -22,6 +22,8 @@ from streamverify.cli.doctor import (
     topic_check,
 )
 from streamverify.core.models import Verifier
+from streamverify.lean import machine
+from streamverify.lean.resources import plan_slots
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,28 +41,24 @@ def write(folder: Path, **files: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "slots", "verifier", "level"),
-    [
-        (16 * GIB, 4, MATHLIB, "ok"),
-        (15 * GIB, 4, MATHLIB, "warning"),
-        (15 * GIB, 4, LEAN, "ok"),
-        (GIB, 64, Verifier(kind="synthetic"), "ok"),
-        (GIB, 1, None, "ok"),
-        (None, 1, MATHLIB, "warning"),
-    ],
+    ("memory", "slots", "level"),
+    [(16 * GIB, 4, "ok"), (15 * GIB, 4, "warning"), (15 * GIB, None, "warning"), (15 * GIB, 3, "warning")],
 )
-def test_memory(size: int | None, slots: int, verifier: Verifier | None, level: str) -> None:
-    assert memory_check(size, slots, verifier).level == level
+def test_memory(memory: int, slots: int | None, level: str) -> None:
+    assert memory_check(plan_slots(slots, 4 * GIB, 4, memory)).level == level
 
 
 def test_memory_says_how_many_slots_fit() -> None:
-    assert "--slots 3" in memory_check(15 * GIB, 4, MATHLIB).advice
-    assert "--slots 1" in memory_check(GIB, 4, MATHLIB).advice
+    assert "--slots 3" in memory_check(plan_slots(4, 4 * GIB, 4, 15 * GIB)).advice
+    assert "--slots 1" in memory_check(plan_slots(4, 4 * GIB, 4, GIB)).advice
+    assert memory_check(plan_slots(1, GIB, 1, None)).level == "warning"
 
 
 def test_cores_and_limits() -> None:
-    assert cores_check(4, 8, 4).level == "ok"
-    assert "auto" in cores_check(2, 8, 4).advice
+    enough = plan_slots(4, GIB, 4, 64 * GIB)
+    assert cores_check(enough, 8).level == "ok"
+    assert "4 REPL slots and 4 spare, 1 threads" in cores_check(enough, 8).found
+    assert "auto" in cores_check(plan_slots(4, GIB, 2, None), 8).advice
     assert files_check(None, 4).level == files_check(1024, 4).level == "ok"
     assert "ulimit -n 288" in files_check(256, 4).advice
     assert processes_check(None, 4).level == "ok"
@@ -102,28 +100,6 @@ def test_the_exit_code_says_whether_a_worker_could_run(monkeypatch: pytest.Monke
     found = json.loads(runner.invoke(app, ["doctor", "--json"]).stdout)
     assert found["able"] is (code == 0)
     assert found["checks"][0]["level"] == level
-
-
-def test_memory_of_a_container_with_cgroup_v2(tmp_path: Path) -> None:
-    write(tmp_path / "proc", **{"self/cgroup": "0::/a/b\n", "meminfo": "MemTotal:  8388608 kB\nMemFree: 1 kB\n"})
-    write(tmp_path / "cg", **{"a/b/memory.max": "max\n", "a/memory.max": "2147483648\n"})
-    assert machine.memory_bytes(tmp_path / "proc", tmp_path / "cg") == 2 * GIB
-
-
-def test_memory_of_a_container_with_cgroup_v1(tmp_path: Path) -> None:
-    write(
-        tmp_path / "proc",
-        **{"self/cgroup": "3:cpu,cpuacct:/x\n2:memory:/host/path\n", "meminfo": "MemTotal: 8388608 kB\n"},
-    )
-    write(tmp_path / "cg", **{"memory/memory.limit_in_bytes": "1073741824\n"})
-    assert machine.memory_bytes(tmp_path / "proc", tmp_path / "cg") == GIB
-
-
-def test_memory_of_a_machine_without_limits(tmp_path: Path) -> None:
-    write(tmp_path / "proc", **{"self/cgroup": "2:memory:/\n", "meminfo": "MemTotal: 8388608 kB\n"})
-    write(tmp_path / "cg", **{"memory/memory.limit_in_bytes": "9223372036854771712\n"})
-    assert machine.memory_bytes(tmp_path / "proc", tmp_path / "cg") == 8 * GIB
-    assert machine.memory_bytes(tmp_path / "none", tmp_path / "none") is None
 
 
 def test_the_pids_limit_of_a_container(tmp_path: Path) -> None:

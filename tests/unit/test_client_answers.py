@@ -21,7 +21,7 @@ class Record:
 
 
 def outgoing(custom_id: str, request_id: str) -> Outgoing:
-    return Outgoing(custom_id, request_id, None, b"{}")
+    return Outgoing(custom_id, request_id, b"", b"{}")
 
 
 def record(custom_id: str, *, request_id: str | None = None, offset: int = 0) -> Record:

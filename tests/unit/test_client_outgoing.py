@@ -20,9 +20,9 @@ def test_the_key_is_the_headers_fingerprint() -> None:
 
 
 @pytest.mark.parametrize("proof", ["prelude\ntheorem t : 1 = 1 := rfl", "import\n", "/- no end"])
-def test_a_header_that_does_not_parse_is_sent_without_a_key(proof: str) -> None:
+def test_a_header_that_does_not_parse_goes_with_the_blank_ones(proof: str) -> None:
     made = prepare(ProofRequest(custom_id="a", proof=proof), "id-1")
-    assert made.key is None
+    assert made.key == parse_header("").fingerprint.encode()
     assert json.loads(made.value)["proof"] == proof
 
 

@@ -20,18 +20,22 @@ from streamverify.client import sender as module
 from streamverify.client.outgoing import Outgoing
 from streamverify.client.sender import Sender
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
+from streamverify.core.partitioning import affinity_key, rendezvous
 from streamverify.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from streamverify.bus.partitioner import AffinityPartitioner
+
 
 class Producer:
     """Stands in for AIOKafkaProducer. `fate` maps a value to the error of its acknowledgement."""
 
-    def __init__(self, fate: dict[bytes, Exception], partitions: Any = frozenset({0, 1, 2})) -> None:
+    def __init__(self, fate: dict[bytes, Exception], partitions: Any, partitioner: AffinityPartitioner) -> None:
         self.fate = fate
         self.partitions = partitions
+        self.partitioner = partitioner
         self.sent: list[tuple[bytes, int]] = []
         self.stopped = False
 
@@ -48,15 +52,15 @@ class Producer:
             await asyncio.Event().wait()
         return self.partitions
 
-    async def send(self, topic: str, value: bytes, _key: bytes | None, **options: Any) -> asyncio.Future[Any]:
-        self.sent.append((value, options["partition"]))
+    async def send(self, topic: str, value: bytes, key: bytes, **_options: Any) -> asyncio.Future[Any]:
+        numbers = list(self.partitions)
+        partition = self.partitioner(key, numbers, numbers)
+        self.sent.append((value, partition))
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if value in self.fate:
             future.set_exception(self.fate[value])
         else:
-            future.set_result(
-                SimpleNamespace(topic=topic, partition=options["partition"], offset=len(self.sent), timestamp=5)
-            )
+            future.set_result(SimpleNamespace(topic=topic, partition=partition, offset=len(self.sent), timestamp=5))
         return future
 
 
@@ -66,16 +70,17 @@ class Made:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
         self.producers: list[Producer] = []
 
-        def make(*_args: Any, **_options: Any) -> Producer:
-            self.producers.append(Producer(options.get("fate", {}), options.get("partitions", frozenset({0, 1, 2}))))
+        def make(*_args: Any, partitioner: AffinityPartitioner, **_options: Any) -> Producer:
+            partitions = options.get("partitions", frozenset({0, 1, 2}))
+            self.producers.append(Producer(options.get("fate", {}), partitions, partitioner))
             return self.producers[-1]
 
         monkeypatch.setattr(module, "AIOKafkaProducer", make)
         self.sender = Sender(Settings())
 
 
-def outgoing(value: bytes) -> Outgoing:
-    return Outgoing(value.decode(), "id", None, value)
+def outgoing(value: bytes, header: str = "") -> Outgoing:
+    return Outgoing(value.decode(), "id", affinity_key(header), value)
 
 
 async def several(*values: bytes) -> AsyncIterator[Outgoing]:
@@ -83,12 +88,26 @@ async def several(*values: bytes) -> AsyncIterator[Outgoing]:
         yield outgoing(value)
 
 
-async def test_partitions_are_used_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hot_header_goes_to_all_partitions_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(monkeypatch)
     tickets = [ticket async for ticket in made.sender.send_all(several(*[b"x"] * 9))]
     assert Counter(ticket.partition for ticket in tickets) == {0: 3, 1: 3, 2: 3}
     order = [partition for _, partition in made.producers[0].sent]
     assert order[:3] == order[3:6]
+
+
+async def test_a_rare_header_stays_on_its_partition_whichever_producer_sends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Made(monkeypatch, fate={b"big": MessageSizeTooLargeError()})
+    [_ async for _ in made.sender.send_all(several(*[b"x"] * 99))]
+    rare = outgoing(b"rare", "import Aesop")
+    before = await made.sender.send(rare)
+    with pytest.raises(RequestTooLarge):
+        await made.sender.send(outgoing(b"big"))
+    after = await made.sender.send(rare)
+    assert len(made.producers) == 2
+    assert before.partition == after.partition == rendezvous(rare.key, 3)
 
 
 async def test_a_refused_record_is_named_and_the_producer_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -816,3 +816,11 @@ def test_answers_of_a_current_repl_go_round() -> None:
             assert decode_result(encoded) == original
             seen += 1
     assert seen > 30
+
+
+@pytest.mark.parametrize("field", ["timeout", "all_tactics", "theorem", "deadline", "require"])
+def test_an_integer_that_no_double_holds_is_an_invalid_field(field: str) -> None:
+    value = b'{"custom_id": "a", "proof": "", "' + field.encode() + b'": 1' + b"0" * 400 + b"}"
+    with pytest.raises(InvalidRequest, match=field) as caught:
+        decode_request(value, limits=LIMITS)
+    assert caught.value.custom_id == "a"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamverify.core.ledger import Admission, Commit, Committed, Ledger, Limits, Place, Restored, Standing
+from streamverify.core.ledger import Admission, Commit, Committed, Ledger, Limits, Pauses, Place, Restored, Standing
 from streamverify.core.offset_map import OffsetMap, decode_map, encode_map
 from streamverify.core.offsets import Delivery
 
@@ -65,7 +65,7 @@ def test_the_first_commit_opens_the_map_before_the_partition_is_resumed() -> Non
     ledger = Ledger(TOPIC)
     ledger.assign({0})
     ledger.restore(0, None, 7)
-    assert ledger.pauses() == (frozenset(), frozenset())
+    assert ledger.pauses() == Pauses(frozenset(), frozenset())
     commit = acknowledge(ledger)
     assert read(commit) == OffsetMap(7, 7, open=True)
     assert ledger.pauses().resume == {0}
@@ -295,14 +295,14 @@ def test_a_late_acknowledgement_changes_nothing_of_a_new_tracker() -> None:
 def test_a_full_partition_takes_no_more_and_goes_on_at_half() -> None:
     ledger = owned(Limits(records=4), p0=0, p1=0)
     places = [deliver(ledger, offset).place for offset in range(4)]
-    assert ledger.pauses() == (frozenset({0}), frozenset())
+    assert ledger.pauses() == Pauses(frozenset({0}), frozenset())
     assert deliver(ledger, 4).delivery is None
     assert deliver(ledger, 0, partition=1).is_new
     for place in places[:2]:
         ledger.complete(place)
-    assert ledger.pauses() == (frozenset(), frozenset())
+    assert ledger.pauses() == Pauses(frozenset(), frozenset())
     acknowledge(ledger)
-    assert ledger.pauses() == (frozenset(), frozenset({0}))
+    assert ledger.pauses() == Pauses(frozenset(), frozenset({0}))
     assert deliver(ledger, 4).is_new
 
 
@@ -310,7 +310,7 @@ def test_a_record_too_far_from_the_lowest_incomplete_waits() -> None:
     ledger = owned(Limits(window=100), p0=0)
     first = deliver(ledger, 0).place
     assert deliver(ledger, 100).delivery is None
-    assert ledger.pauses() == (frozenset(), frozenset())
+    assert ledger.pauses() == Pauses(frozenset(), frozenset())
     ledger.complete(first)
     acknowledge(ledger)
     assert ledger.pauses().resume == {0}
@@ -348,7 +348,7 @@ def test_pauses_are_reapplied_after_a_rebalance() -> None:
     rebalance(ledger, 0)
     ledger.restore(0, last.points[0], 0)
     acknowledge(ledger)
-    assert ledger.pauses() == (frozenset(), frozenset())
+    assert ledger.pauses() == Pauses(frozenset(), frozenset())
     ledger.complete(place)
     acknowledge(ledger)
     assert ledger.pauses().resume == {0}
@@ -360,7 +360,7 @@ def test_draining_nothing_is_resumed_and_everything_is_committed() -> None:
     ledger.drain()
     ledger.complete(place)
     assert read(acknowledge(ledger)) == OffsetMap(1, 1, open=True)
-    assert ledger.pauses() == (frozenset(), frozenset())
+    assert ledger.pauses() == Pauses(frozenset(), frozenset())
 
 
 def test_stale_items_are_no_load() -> None:

@@ -29,7 +29,7 @@ def test_the_files_are_current() -> None:
     stale = [
         name for name, text in FILES.items() if not (folder / name).exists() or (folder / name).read_text() != text
     ]
-    surplus = [file.name for file in folder.glob("*.json") if file.name not in FILES]
+    surplus = [file.name for file in folder.glob("*.schema.json") if file.name not in FILES]
 
     assert not stale, f"{stale} are not current; write them anew: streamverify schema --write schemas"
     assert not surplus, f"{surplus} belong to no schema; delete them"

@@ -38,6 +38,7 @@ def test_the_defaults_are_those_that_others_rely_on() -> None:
         "lean.results",
         "lean.proofs.dlq",
     )
+    assert settings.ingest_topic == "lean.proofs.ingest"
     assert (settings.default_timeout, settings.max_timeout, settings.import_timeout) == (60, 600, 300)
     assert (settings.group_id, settings.repl, settings.slots) == ("streamverify", "auto", "auto")
     assert (settings.drain_timeout, settings.http_port, settings.max_proof_bytes) == (60, 9464, 524_288)
@@ -61,14 +62,20 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
     ("flags", "names", "says"),
     [
         ({"slots": "many"}, "STREAMVERIFY_SLOTS (--slots)", "auto or a whole number from 1"),
+        ({"repl": ""}, "STREAMVERIFY_REPL (--repl)", "must not be empty"),
+        ({"bootstrap_servers": "http://x:9092"}, "STREAMVERIFY_BOOTSTRAP_SERVERS", "host:port"),
+        ({"bootstrap_servers": "nohost"}, "STREAMVERIFY_BOOTSTRAP_SERVERS", "host:port"),
         ({"slots": 0}, "STREAMVERIFY_SLOTS (--slots)", "not '0'"),
         ({"http_port": 70_000}, "STREAMVERIFY_HTTP_PORT (--http-port)", "65535"),
         ({"default_timeout": -1}, "STREAMVERIFY_DEFAULT_TIMEOUT", "greater than 0"),
         ({"default_timeout": "nan"}, "STREAMVERIFY_DEFAULT_TIMEOUT", "finite"),
         ({"max_timeout": 10}, "STREAMVERIFY_MAX_TIMEOUT", "must not be below default_timeout (60)"),
-        ({"result_topic": "lean.proofs"}, "STREAMVERIFY_DLQ_TOPIC", "three different topics"),
+        ({"result_topic": "lean.proofs"}, "STREAMVERIFY_RESULT_TOPIC", "four different topics"),
+        ({"dlq_topic": "lean.results"}, "STREAMVERIFY_DLQ_TOPIC", "four different topics"),
+        ({"ingest_topic": "lean.proofs"}, "STREAMVERIFY_INGEST_TOPIC", "four different topics"),
         ({"request_topic": "a topic"}, "STREAMVERIFY_REQUEST_TOPIC", "pattern"),
-        ({"require": "audited"}, "STREAMVERIFY_REQUIRE", "not available in this version"),
+        ({"require": "proved"}, "STREAMVERIFY_REQUIRE (--require)", "'checked' or 'audited'"),
+        ({"min_lean_version": "new"}, "STREAMVERIFY_MIN_LEAN_VERSION", "pattern"),
         ({"lean_project": "/nowhere/at/all"}, "STREAMVERIFY_LEAN_PROJECT", "no such folder"),
         ({"log_level": "loud"}, "STREAMVERIFY_LOG_LEVEL", "'debug', 'info'"),
         ({"security_protocol": "SASL_SSL"}, "security_protocol SASL_SSL", "needs sasl_username and sasl_password"),
@@ -80,6 +87,11 @@ def test_a_wrong_setting_is_one_line_that_names_it(flags: dict[str, Any], names:
     assert says in text
     assert "\n" not in text
     assert "pydantic" not in text
+
+
+@pytest.mark.parametrize("servers", ["a:1", "a.b-c:9092, 10.0.0.1:9093", "[::1]:9092,x:1"])
+def test_lists_of_brokers(servers: str) -> None:
+    assert load_settings(bootstrap_servers=servers).bootstrap_servers == servers
 
 
 def test_two_wrong_settings_are_two_lines() -> None:

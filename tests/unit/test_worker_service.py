@@ -40,12 +40,12 @@ class FakePool:
         self.jobs: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
         self.running = 0
         self.held = False
-        self.despite_hold: list[Job] = []
+        self.alone: list[Job] = []
 
-    def submit(self, job: Job, on_done: Callable[[Job, Verdict], None], *, despite_hold: bool = False) -> None:
+    def submit(self, job: Job, on_done: Callable[[Job, Verdict], None], *, alone: bool = False) -> None:
         self.jobs.append((job, on_done))
-        if despite_hold:
-            self.despite_hold.append(job)
+        if alone:
+            self.alone.append(job)
 
     def hold(self) -> None:
         self.held = True
@@ -101,7 +101,7 @@ class Bench:
     def __init__(self, limit: int = 1_000_000) -> None:
         self.pool, self.consumer, self.publisher = FakePool(), FakeConsumer(), FakePublisher()
         self.service = Service(
-            Settings(),
+            Settings(require="checked"),
             RequestLimits(max_proof_bytes=1000),
             cast("Pool", self.pool),
             cast("Publisher", self.publisher),
@@ -206,7 +206,7 @@ def test_a_careful_job_waits_for_the_commit_that_has_its_attempt(bench: Bench) -
     assert bench.consumer.marked == [PLACE]
     bench.service.written([PLACE])
     assert len(bench.pool.jobs) == 1
-    assert len(bench.pool.despite_hold) == 1
+    assert bench.pool.alone == []
 
 
 def test_a_job_with_an_attempt_runs_alone(bench: Bench) -> None:
@@ -219,21 +219,22 @@ def test_a_job_with_an_attempt_runs_alone(bench: Bench) -> None:
     bench.pool.finish(Verdict(Reason.OK))
     assert bench.consumer.marked == [PLACE]
     bench.service.written([PLACE])
-    assert len(bench.pool.despite_hold) == 1
+    assert len(bench.pool.alone) == 1
     bench.pool.finish(Verdict(Reason.OK))
     assert bench.pool.held, "its attempt would be in the next commit, and the next death its own"
     bench.publisher.records[-1].on_ack()
     assert not bench.pool.held
 
 
-def test_what_was_marked_beside_others_starts_although_one_waits_to_run_alone(bench: Bench) -> None:
+def test_one_that_runs_alone_waits_for_what_was_marked_beside_others_before_it_holds_the_pool(bench: Bench) -> None:
     bench.deliver(request(), careful=True)
     bench.deliver(request(), offset=6, careful=True, attempts=1)
-    assert bench.pool.held
+    assert not bench.pool.held, "what was marked may wait in the pool, and both would wait for each other"
     bench.service.written([PLACE])
-    assert len(bench.pool.despite_hold) == 1, "else both wait for each other"
+    assert not bench.pool.held
     bench.pool.finish(Verdict(Reason.OK))
     bench.publisher.records[-1].on_ack()
+    assert bench.pool.held
     assert bench.consumer.marked == [PLACE, Place(2, 6, LINEAGE)]
 
 

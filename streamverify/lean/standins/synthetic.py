@@ -263,7 +263,7 @@ Its words act from left to right, then the answer goes out:
 A wrong word is answered with an error message that names it, and then no other word acts. Times are in plain decimal
 digits. Try it:
 
-  printf '{{"cmd": "-- synthetic: service=1 error"}}\\n\\n' | streamverify-synthetic-repl
+  printf '{{"cmd": "#check 1 -- synthetic: service=1 error"}}\\n\\n' | streamverify-synthetic-repl
 
 HEADER is the imports in order with `;` between them, or one module's name; it must be the whole header of the proof.
 OUTCOME is one of

@@ -1,0 +1,52 @@
+"""`streamverify router`."""
+
+from __future__ import annotations
+
+import typer
+
+from streamverify.cli.errors import MissingExtraError
+from streamverify.cli.options import CONNECTION, with_settings
+from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
+
+EXAMPLES = """\
+Examples
+  streamverify router
+  streamverify router --bootstrap-servers kafka:9092 --http-port 9465
+
+For producers that cannot choose a partition by header: they write to the
+ingest topic, the router forwards to the request topic. http://localhost:9464/
+shows which headers came how often. Start more than one: Kafka shares the
+partitions out among them. SIGTERM or Ctrl-C finishes what is in hand."""
+
+_SETTINGS = (
+    *CONNECTION,
+    "group_id",
+    "group_instance_id",
+    "ingest_topic",
+    "request_topic",
+    "dlq_topic",
+    "session_timeout_ms",
+    "drain_timeout",
+    "http_port",
+    "log_level",
+    "log_format",
+)
+
+
+@with_settings(*_SETTINGS)
+def router(*, settings: Settings) -> None:
+    """Forward proofs from the ingest topic to the request topic, each to the partition where its header is warm.
+
+    Values, headers and timestamps stay as they are; the key becomes the header's fingerprint. Nothing is lost: a
+    record is committed after the broker has what was forwarded.
+    """
+    from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        from streamverify.streams.router import run_router  # noqa: PLC0415 - keeps --help fast
+    except ModuleNotFoundError as error:
+        if error.name not in {"faust", "mode"}:
+            raise
+        raise MissingExtraError("the router needs Faust: pip install 'streamverify[router]'") from None
+    configure(settings.log_level, settings.log_format)
+    raise typer.Exit(run_router(settings))

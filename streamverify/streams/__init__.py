@@ -1,0 +1,1 @@
+"""Faust applications: the router."""

@@ -1,0 +1,105 @@
+"""How many proofs of each header were forwarded: what is counted, kept within bounds, and summed. Pure.
+
+A count is kept for each (partition of the ingest topic, header), with the offset up to which it is counted: a record
+that is delivered again after a crash is not counted again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MAX_HEADERS = 1000
+"""Headers that are told apart in a partition; the rarest are added up under `OTHERS`."""
+
+OTHERS = "others"
+"""Stands where a fingerprint stands, and is none."""
+
+NO_OFFSET = -1
+
+Key = tuple[int, str]
+"""Partition and fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a table holds under a key. `upto`: the offset of the last record that was counted."""
+
+    count: int
+    upto: int
+    header: str
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Count:
+        """Read what `as_value` wrote."""
+        return cls(value["count"], value["upto"], value["header"])
+
+    def as_value(self) -> dict[str, Any]:
+        """For the table, which keeps JSON."""
+        return {"count": self.count, "upto": self.upto, "header": self.header}
+
+
+class PartitionCounts:
+    """The counts of one partition, and which of them changed since they were last taken."""
+
+    def __init__(self, counts: Mapping[str, Count], max_headers: int = MAX_HEADERS) -> None:
+        self._counts = dict(counts)
+        self._max_headers = max_headers
+        self._changed: set[str] = set()
+
+    def add(self, fingerprint: str, header: str, offset: int) -> None:
+        """One more, unless the record at this offset was counted before."""
+        known = self._counts.get(fingerprint)
+        if known is None:
+            self._make_room()
+            known = Count(0, NO_OFFSET, header)
+        if offset > known.upto:
+            self._set(fingerprint, Count(known.count + 1, offset, known.header))
+
+    def take_changes(self) -> dict[str, Count | None]:
+        """What changed, by fingerprint; None where it is gone. What is added comes before what it replaces goes."""
+        changed, self._changed = self._changed, set()
+        changes = {fingerprint: self._counts.get(fingerprint) for fingerprint in changed}
+        return dict(sorted(changes.items(), key=lambda change: change[1] is None))
+
+    def _make_room(self) -> None:
+        """Add the rarest, of these the oldest, to the others."""
+        told_apart = [item for item in self._counts.items() if item[0] != OTHERS]
+        if len(told_apart) < self._max_headers:
+            return
+        fingerprint, rarest = min(told_apart, key=lambda item: (item[1].count, item[1].upto))
+        others = self._counts.get(OTHERS, Count(0, NO_OFFSET, ""))
+        self._set(OTHERS, Count(others.count + rarest.count, max(others.upto, rarest.upto), ""))
+        del self._counts[fingerprint]
+        self._changed.add(fingerprint)
+
+    def _set(self, fingerprint: str, count: Count) -> None:
+        self._counts[fingerprint] = count
+        self._changed.add(fingerprint)
+
+
+def by_partition(table: Iterable[tuple[Key, Mapping[str, Any]]]) -> dict[int, dict[str, Count]]:
+    """A table's content, sorted by partition."""
+    counts: defaultdict[int, dict[str, Count]] = defaultdict(dict)
+    for (partition, fingerprint), value in table:
+        counts[partition][fingerprint] = Count.of(value)
+    return counts
+
+
+def summed(counts: Mapping[Key, Count]) -> list[dict[str, Any]]:
+    """For each header its count over all partitions and its share, the most frequent first."""
+    sums: defaultdict[str, int] = defaultdict(int)
+    headers: dict[str, str] = {}
+    for (_, fingerprint), count in counts.items():
+        sums[fingerprint] += count.count
+        headers[fingerprint] = count.header
+    total = sum(sums.values())
+    return [
+        {"header": headers[fingerprint], "fingerprint": fingerprint, "count": count, "share": count / total}
+        for fingerprint, count in sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+        if count
+    ]

@@ -1,0 +1,192 @@
+"""From batch to batch: decide, publish, and only when the broker has all of it count and acknowledge.
+
+Faust's `take()` acknowledges what it handed out even when the code that got it failed, and an agent that failed is
+started again without what it had in hand. So this uses `noack_take`, acknowledges by itself, and calls `on_failure`
+for whatever it did not expect: the router ends, and what was not acknowledged is delivered to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+
+from streamverify.bus.publisher import Outgoing
+from streamverify.core.deadletter import DeadLetter, Stage
+from streamverify.core.errors import BrokerUnavailable
+from streamverify.core.models import Source
+from streamverify.streams.application import app_id
+from streamverify.streams.counts import PartitionCounts, by_partition
+from streamverify.streams.route import Bury, Forward, route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import faust
+
+    from streamverify.bus.publisher import Publisher
+    from streamverify.settings import Settings
+    from streamverify.streams.application import Application, HeaderTable
+
+BATCH = 500
+WITHIN = 0.05
+"""Seconds that a record waits for others at most."""
+
+_log = structlog.get_logger(__name__)
+
+
+class RefusedByTopic(BrokerUnavailable):
+    """The request topic takes no record of this size."""
+
+
+class Forwarder:
+    """The agent of the ingest topic."""
+
+    def __init__(  # noqa: PLR0913 - it stands between that many parts
+        self,
+        settings: Settings,
+        app: Application,
+        table: HeaderTable,
+        publisher: Publisher,
+        *,
+        partitions: int,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self._settings = settings
+        self._group = app_id(settings)
+        self._app = app
+        self._table = table
+        self._publisher = publisher
+        self._partitions = partitions
+        self._on_failure = on_failure
+        self._generation: int | None = None
+        self._counts: dict[int, PartitionCounts] = {}
+        self.forwarded = 0
+        self.buried = 0
+
+    async def run(self, stream: faust.StreamT[Any]) -> None:
+        """Forward for as long as the stream lasts."""
+        try:
+            async for events in cast("faust.Stream[Any]", stream).noack_take(BATCH, within=WITHIN):
+                await self.forward(events)
+        except Exception as error:  # noqa: BLE001 - see above: Faust would go on without what we had in hand
+            self._on_failure(error)
+            await asyncio.Event().wait()
+
+    async def forward(self, events: Sequence[faust.EventT[Any]]) -> None:
+        """One batch, in its order.
+
+        Raises:
+            BrokerUnavailable: The topic has more partitions than at the start.
+        """
+        generation = self._app.consumer_generation_id
+        # What was delivered under an assignment that is over is delivered again, here or elsewhere.
+        events = [event for event in events if event.message.generation_id == generation]
+        if not events:
+            return
+        routed = [(event.message, route(event.message.value)) for event in events]
+        await self._publish_all(routed)
+        if self._app.consumer_generation_id != generation:
+            return
+        self._count(generation, [(message, where) for message, where in routed if isinstance(where, Forward)])
+        # Before the acknowledgement: who gets the partition next must find the counts in the changelog.
+        await self._table.acknowledged()
+        for event in events:
+            event.ack()
+
+    async def _publish_all(self, routed: Sequence[tuple[Any, Forward | Bury]]) -> None:
+        """Publish, and wait until the broker has every record."""
+        everything = asyncio.get_running_loop().create_future()
+        left = len(routed)
+
+        def acknowledged() -> None:
+            nonlocal left
+            left -= 1
+            if not left and not everything.done():
+                everything.set_result(None)
+
+        for message, where in routed:
+            if isinstance(where, Bury):
+                self._publisher.publish(self._dead_letter(message, where.error, acknowledged))
+            else:
+                self._publisher.publish(self._request(message, where.key, acknowledged))
+        await everything
+
+    def _request(self, message: Any, key: bytes, on_ack: Callable[[], None]) -> Outgoing:
+        def refused() -> Outgoing:
+            topic = self._settings.request_topic
+            error = RefusedByTopic(f"the topic {topic} takes no record of {len(message.value):,} bytes")
+            return self._dead_letter(message, error, on_ack)
+
+        self.forwarded += 1
+        return Outgoing(
+            self._settings.request_topic,
+            key,
+            message.value,
+            _headers(message),
+            on_ack,
+            refused,
+            timestamp_ms=_milliseconds(message.timestamp),
+        )
+
+    def _dead_letter(self, message: Any, error: Exception, on_ack: Callable[[], None]) -> Outgoing:
+        self.buried += 1
+        letter = DeadLetter.of(
+            error,
+            key=message.key,
+            value=message.value,
+            headers=_headers(message),
+            source=Source(
+                topic=message.topic,
+                partition=message.partition,
+                offset=message.offset,
+                timestamp=_milliseconds(message.timestamp) or 0,
+            ),
+            group=self._group,
+            stage=Stage.ROUTE,
+        )
+        _log.warning("dead_letter", partition=message.partition, offset=message.offset, error=str(error))
+
+        def record(letter: DeadLetter, smaller: Callable[[], Outgoing] | None = None) -> Outgoing:
+            return Outgoing(
+                self._settings.dlq_topic,
+                letter.key,
+                letter.value,
+                letter.kafka_headers(),
+                on_ack,
+                smaller,
+                timestamp_ms=letter.timestamp,
+            )
+
+        return record(letter, lambda: record(letter.emptied()))
+
+    def _count(self, generation: int, forwarded: Sequence[tuple[Any, Forward]]) -> None:
+        if generation != self._generation:
+            # The table has just been read from the changelog as far as the partitions are new here.
+            counts = by_partition(self._table.items())
+            self._counts = {number: PartitionCounts(counts.get(number, {})) for number in range(self._partitions)}
+            self._generation = generation
+        for message, where in forwarded:
+            if message.partition not in self._counts:
+                raise BrokerUnavailable(
+                    f"the topic {message.topic} has more partitions than when the router started: start it again"
+                )
+            self._counts[message.partition].add(where.key.decode("ascii"), where.header, message.offset)
+        for number in {message.partition for message, _ in forwarded}:
+            for fingerprint, count in self._counts[number].take_changes().items():
+                if count is not None:
+                    self._table[number, fingerprint] = count.as_value()
+                else:
+                    self._table.pop((number, fingerprint), None)
+
+
+def _headers(message: Any) -> list[tuple[str, bytes | None]]:
+    return [(name, value) for name, value in message.headers or ()]
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    """Milliseconds since the epoch; Faust has them as seconds, of which a cut would make one less."""
+    if seconds is None or seconds < 0:
+        return None
+    return round(seconds * 1000)
