@@ -226,6 +226,18 @@ def test_a_job_with_an_attempt_runs_alone(bench: Bench) -> None:
     assert not bench.pool.held
 
 
+def test_one_that_runs_alone_waits_for_what_was_marked_beside_others_before_it_holds_the_pool(bench: Bench) -> None:
+    bench.deliver(request(), careful=True)
+    bench.deliver(request(), offset=6, careful=True, attempts=1)
+    assert not bench.pool.held, "what was marked may wait in the pool, and both would wait for each other"
+    bench.service.written([PLACE])
+    assert not bench.pool.held
+    bench.pool.finish(Verdict(Reason.OK))
+    bench.publisher.records[-1].on_ack()
+    assert bench.pool.held
+    assert bench.consumer.marked == [PLACE, Place(2, 6, LINEAGE)]
+
+
 def test_a_poison_gets_a_final_result_and_a_dead_letter_and_is_complete_after_both(bench: Bench) -> None:
     bench.deliver(request(), careful=True, attempts=4)
     assert bench.pool.jobs == []
