@@ -116,8 +116,8 @@ class Settings(BaseSettings):
     memory_per_repl: Annotated[
         Literal["auto"] | Annotated[ByteSize, Field(ge=LEAST_MEMORY)],
         Field(
-            description="Memory that one REPL may use, such as 4GiB; auto: its share of what there is, and slots are "
-            "planned for 4GiB each with Mathlib, 1GiB without."
+            description="Memory that one REPL may use, such as 4GiB; auto: its share of what there is here, where "
+            "4GiB are planned for one with Mathlib, 1GiB without."
         ),
     ] = "auto"
     prewarm: Annotated[
@@ -201,12 +201,6 @@ class Settings(BaseSettings):
     def _path_exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and not (value.is_dir() if info.field_name == "lean_project" else value.is_file()):
             raise ValueError(f"there is no such {'folder' if info.field_name == 'lean_project' else 'file'}: {value}")
-        return value
-
-    @classmethod
-    def _enough_memory(cls, value: ByteSize | None) -> ByteSize | None:
-        if value is not None and value < LEAST_MEMORY:
-            raise ValueError(f"must be at least {LEAST_MEMORY // 1024**2}MiB")
         return value
 
     @field_validator("max_timeout")

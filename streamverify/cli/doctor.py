@@ -114,11 +114,13 @@ def _version(name: str) -> str:
 
 
 async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
-    from streamverify.lean.launch import configured_repl, probe  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.launch import configured_repl, find_repl, probe  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.resources import plan_for  # noqa: PLC0415 - keeps --help fast
 
     try:
-        command, _plan = await configured_repl(settings)
-        verifier = await probe(command)
+        command = await find_repl(settings.repl, settings.lean_project)
+        plan = plan_for(settings, command)
+        verifier = await probe(await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=command))
     except ReplUnavailable as error:
         return [Check("REPL", "missing", f"none with the setting repl = {settings.repl}", str(error))], None
     return [*repl_checks(verifier), sandbox_check(verifier)], command

@@ -24,8 +24,8 @@ class Verdict:
     truncated: Sequence[str] = ()
     timings: Timings = field(default_factory=Timings)
     attempts: int = 1
+    final: bool = False
+    """Not to be tried again by anybody, although its reason usually may be: it has killed its workers."""
     assurance: Assurance = Assurance.CHECKED
     theorems: Sequence[Theorem] = ()
     findings: Sequence[Finding] = ()
-    final: bool = False
-    """Not to be tried again by anybody, although its reason usually may be: it has killed its workers."""

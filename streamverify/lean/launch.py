@@ -21,7 +21,7 @@ from streamverify.core.models import Verifier
 from streamverify.lean.command import ProcessLimits, ReplCommand
 from streamverify.lean.failures import ReplFailure
 from streamverify.lean.protocol import decode_answer, encode_command
-from streamverify.lean.resources import memory_bytes, plan_for, with_threads
+from streamverify.lean.resources import available_cores, memory_bytes
 from streamverify.lean.sandbox import confine, missing_inside
 from streamverify.lean.session import ReplSession
 from streamverify.lean.verify import ImportRejected, import_header
@@ -30,7 +30,6 @@ from streamverify.settings import LEAST_MEMORY, settings_files
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from streamverify.lean.resources import Plan
     from streamverify.settings import Settings
 
 __all__ = ["ReplCommand", "configured_repl", "find_repl", "install_record", "memory_share", "probe"]
@@ -91,20 +90,29 @@ async def find_repl(setting: str, lean_project: Path | None) -> ReplCommand:
     return await _configured(words, lean_project)
 
 
-async def configured_repl(settings: Settings) -> tuple[ReplCommand, Plan]:
-    """The REPL that the settings name, with its limits and in its sandbox, and how many of them run here.
+async def configured_repl(
+    settings: Settings, *, slots: int, spares: int = 0, found: ReplCommand | None = None
+) -> ReplCommand:
+    """The REPL that the settings name, with its limits and in its sandbox, for a worker that runs `slots` of them.
+
+    Args:
+        settings: What is configured.
+        slots: Proofs at once, which share the cores.
+        spares: Processes beyond those, which share the memory.
+        found: What `find_repl` found for the same settings; None: look now.
 
     Raises:
         ReplUnavailable: It is not there, or the sandbox that is asked for is not to be had.
     """
-    command = await find_repl(settings.repl, settings.lean_project)
-    plan = plan_for(settings, command)
-    known = settings.memory_per_repl
-    memory = memory_share(plan.slots + plan.spares) if known == "auto" else int(known)
-    limits = ProcessLimits(memory=memory, cores=max(1.0, plan.cores / plan.slots))
-    command = replace(with_threads(command, plan.threads), limits=limits)
+    command = found or await find_repl(settings.repl, settings.lean_project)
+    asked = settings.memory_per_repl
+    memory = memory_share(slots + spares) if asked == "auto" else int(asked)
+    cores = max(1.0, available_cores() / slots)
+    limits = ProcessLimits(memory=memory, cores=cores)
+    env = {"LEAN_NUM_THREADS": str(int(cores)), **(os.environ if command.env is None else command.env)}
     read = [Path(part) for part in settings.sandbox_read.split(os.pathsep) if part]
-    return await confine(command, mode=settings.sandbox, read=read, hide=settings_files()), plan
+    command = replace(command, limits=limits, env=env)
+    return await confine(command, mode=settings.sandbox, read=read, hide=settings_files())
 
 
 def memory_share(slots: int) -> int | None:

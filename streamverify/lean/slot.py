@@ -198,7 +198,7 @@ class Slot:
 
     async def _audited(self, session: ReplSession, job: Job, wanted: Wanted, tries: Tries, timings: Timings) -> Verdict:
         """Run the body only where the policy has no objection, and audit what Lean accepted."""
-        auditor, response, env = self._shared.auditor, None, self._envs[job.header.fingerprint]
+        auditor, env, response = self._shared.auditor, self._envs[job.header.fingerprint], None
         with self._timed(timings, "audit"):
             ready = await auditor.before(session, env, job, wanted.timeout)
         if isinstance(ready, Judgement):
@@ -219,9 +219,9 @@ class Slot:
             tries.truncated,
             timings,
             tries.count if response else 0,
-            Assurance.AUDITED,
-            outcome.theorems,
-            outcome.findings,
+            assurance=Assurance.AUDITED,
+            theorems=outcome.theorems,
+            findings=outcome.findings,
         )
 
     @contextmanager

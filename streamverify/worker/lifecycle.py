@@ -18,10 +18,11 @@ from streamverify.core.errors import SettingsError, StreamVerifyError
 from streamverify.core.policy import POLICY_VERSION
 from streamverify.core.scheduler import Rules
 from streamverify.core.versions import is_older
-from streamverify.lean.launch import configured_repl, probe
+from streamverify.lean.launch import configured_repl, find_repl, probe
 from streamverify.lean.learned import learned_file
 from streamverify.lean.pool import Pool, PoolLimits
 from streamverify.lean.prewarm import headers_to_warm
+from streamverify.lean.resources import plan_for
 from streamverify.worker.answers import Answerer, worker_name
 from streamverify.worker.health import HealthServer
 from streamverify.worker.service import Service
@@ -110,18 +111,20 @@ class Worker:
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
         settings = self._settings
-        command, plan = await configured_repl(settings)
-        verifier = (await probe(command)).model_copy(update={"policy_version": POLICY_VERSION})
-        check_verifier(verifier, settings)
+        found = await find_repl(settings.repl, settings.lean_project)
+        plan = plan_for(settings, found)
         for warning in plan.warnings:
             _log.warning("slots_disagree", warning=warning)
+        command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
+        verifier = (await probe(command)).model_copy(update={"policy_version": POLICY_VERSION})
+        check_verifier(verifier, settings)
         sizes = await self._topic_sizes()
         self._pool = Pool(
             command,
             slots=plan.slots,
             limits=_pool_limits(settings, plan),
             rules=_rules(settings, plan),
-            learned=learned_file(command),
+            learned=learned_file(found),
         )
         self._stack.push_async_callback(self._pool.close)
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
@@ -235,10 +238,6 @@ class Worker:
         await self._stack.aclose()
 
 
-def _rules(settings: Settings, plan: Plan) -> Rules:
-    return Rules(plan.slots, plan.spares, max(2, plan.slots // 4), settings.patience, settings.quantum)
-
-
 def check_verifier(verifier: Verifier, settings: Settings) -> None:
     """See that what verifies is what the settings ask for, and say where it cannot give what they promise.
 
@@ -260,6 +259,10 @@ def check_verifier(verifier: Verifier, settings: Settings) -> None:
             verifier=verifier.kind,
             hint="what needs an audit is answered `unsupported`; set STREAMVERIFY_REQUIRE=checked for a trial",
         )
+
+
+def _rules(settings: Settings, plan: Plan) -> Rules:
+    return Rules(plan.slots, plan.spares, max(2, plan.slots // 4), settings.patience, settings.quantum)
 
 
 def _pool_limits(settings: Settings, plan: Plan) -> PoolLimits:

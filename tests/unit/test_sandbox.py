@@ -248,12 +248,12 @@ def test_paths_that_are_missing_inside(tmp_path: Path) -> None:
 
 async def test_the_settings_are_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings(repl="synthetic", sandbox="none", memory_per_repl="2GiB")
-    command, _ = await configured_repl(settings)
+    command = await configured_repl(settings, slots=1)
     assert (command.sandbox, command.limits.memory) == ("none", 2 << 30)
     assert command.env is not None
     assert command.env["LEAN_NUM_THREADS"].isdigit()
     monkeypatch.setenv("LEAN_NUM_THREADS", "7")
-    command, _ = await configured_repl(settings)
+    command = await configured_repl(settings, slots=1)
     assert command.env is not None
     assert command.env["LEAN_NUM_THREADS"] == "7"
 
@@ -263,12 +263,10 @@ async def test_the_sandbox_of_the_settings(tmp_path: Path) -> None:
     open_to_all(tmp_path)
     read = os.pathsep.join(map(str, [tmp_path, *readings()]))
     repl = f"{sys.executable} -S -E {FAKE}"
-    command, plan = await configured_repl(
-        load_settings(repl=repl, sandbox="bwrap", sandbox_read=read, slots=2, memory_per_repl="auto")
-    )
+    command = await configured_repl(load_settings(repl=repl, sandbox="bwrap", sandbox_read=read), slots=2)
     assert command.sandbox == "bwrap"
     assert str(tmp_path) in command.argv
-    assert command.limits.memory == memory_share(plan.slots + plan.spares)
+    assert command.limits.memory == memory_share(2)
     assert (await probe(command)).sandbox == "bwrap"
 
 

@@ -56,10 +56,10 @@ def test_what_nobody_can_be_answered_for(value: bytes | None) -> None:
         (Reason.INVALID_REQUEST, {"timeout": -1, "proof": LARGE, "deadline": PAST}),
         (Reason.TOO_LARGE, {"proof": LARGE, "deadline": PAST, "require": "audited"}),
         (Reason.EXPIRED, {"proof": "import 5", "deadline": PAST, "require": "audited"}),
-        (Reason.INVALID_REQUEST, {"statement": "def x := 1", "require": "audited", "deadline": PAST}),
-        (Reason.HEADER_ERROR, {"proof": "import 5 #eval 1", "require": "audited"}),
-        (Reason.POLICY, {"proof": "#eval 1", "require": "audited"}),
+        (Reason.HEADER_ERROR, {"proof": "import 5", "require": "audited"}),
         (Reason.UNSUPPORTED, {"require": "audited"}),
+        (None, {"statement": "theorem t : 1 = 1 := sorry"}),
+        (Reason.HEADER_ERROR, {"proof": "import 5"}),
         (Reason.HEADER_ERROR, {"proof": "prelude"}),
     ],
 )
