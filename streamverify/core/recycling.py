@@ -46,6 +46,11 @@ class Wear:
         self._next_look = 1
 
     @property
+    def memory(self) -> int:
+        """Bytes that it used at the last look."""
+        return self._last
+
+    @property
     def allowed(self) -> int:
         """Bytes beyond which it is replaced."""
         free = USUAL_ROOM if self._limits.memory is None else self._limits.memory - self._first

@@ -21,11 +21,11 @@ from streamverify.core.models import Verifier
 from streamverify.lean.command import ProcessLimits, ReplCommand
 from streamverify.lean.failures import ReplFailure
 from streamverify.lean.protocol import decode_answer, encode_command
-from streamverify.lean.resources import available_cores, memory_bytes
+from streamverify.lean.resources import available_cores, memory_bytes, memory_needed, with_threads
 from streamverify.lean.sandbox import confine, missing_inside
 from streamverify.lean.session import ReplSession
 from streamverify.lean.verify import ImportRejected, import_header
-from streamverify.settings import LEAST_MEMORY, settings_files
+from streamverify.settings import settings_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,19 +106,21 @@ async def configured_repl(
     """
     command = found or await find_repl(settings.repl, settings.lean_project)
     asked = settings.memory_per_repl
-    memory = memory_share(slots + spares) if asked == "auto" else int(asked)
+    memory = memory_share(command, slots + spares) if asked == "auto" else int(asked)
     cores = max(1.0, available_cores() / slots)
     limits = ProcessLimits(memory=memory, cores=cores)
-    env = {"LEAN_NUM_THREADS": str(int(cores)), **(os.environ if command.env is None else command.env)}
     read = [Path(part) for part in settings.sandbox_read.split(os.pathsep) if part]
-    command = replace(command, limits=limits, env=env)
+    command = replace(with_threads(command, int(cores)), limits=limits)
     return await confine(command, mode=settings.sandbox, read=read, hide=settings_files())
 
 
-def memory_share(slots: int) -> int | None:
-    """Bytes that each of that many REPLs may use of what there is here, the worker's own left out; None: unknown."""
+def memory_share(command: ReplCommand, processes: int) -> int | None:
+    """Bytes that each of that many REPLs may use of what there is here, the worker's own left out; None: unknown.
+
+    Never less than one needs: where there are more than memory has room for, the kernel takes one when it must.
+    """
     size = memory_bytes()
-    return None if size is None else max(LEAST_MEMORY, (size - _WORKERS_OWN) // slots)
+    return None if size is None else max(memory_needed(command), (size - _WORKERS_OWN) // processes)
 
 
 async def probe(command: ReplCommand) -> Verifier:

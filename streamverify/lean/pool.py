@@ -71,7 +71,7 @@ class Pool:
         """
         rules = (rules or Rules())._replace(slots=slots)
         auditor = Auditor(command, import_timeout=limits.import_timeout)
-        self._shared = Shared(command, limits, Modules(command), FailedHeaders(), auditor)
+        self._shared = Shared(command, limits, Modules(command.outside or command), FailedHeaders(), auditor)
         self._slots = [Slot(self._shared, partial(self._imported, number)) for number in range(slots + rules.spares)]
         self._imports_at_once = rules.imports or len(self._slots)
         self._scheduler: Scheduler[Job] = Scheduler(rules)

@@ -130,6 +130,11 @@ class ReplSession:
     def _on_exit(self, returncode: int) -> None:
         self._end(Died(classify(returncode, self._process.stderr, wrapped=self._wrapped)))
 
+    @property
+    def memory(self) -> int:
+        """Bytes that it used when it was last looked at, after an import or a proof."""
+        return 0 if self._wear is None else self._wear.memory
+
     def imported(self) -> None:
         """The header is there: what is used from now on is the proofs'."""
         self._wear = Wear(WearLimits(self._limits.memory), usage(self.pid).memory)

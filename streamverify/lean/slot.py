@@ -19,7 +19,6 @@ from streamverify.core.scheduler import NOTHING, Holding
 from streamverify.core.verdict import Verdict
 from streamverify.lean.audit import Judgement
 from streamverify.lean.failures import Died, NoRecording, ReplFailure, StartFailed
-from streamverify.lean.resources import private_bytes
 from streamverify.lean.session import ReplSession
 from streamverify.lean.tries import Tries
 from streamverify.lean.verify import (
@@ -279,7 +278,7 @@ class Slot:
         if limits.memory_per_repl is None:
             return True
         # One more takes about what each of the others took.
-        return private_bytes(self._session.pid) * (held + 1) / held <= limits.memory_per_repl
+        return self._session.memory * (held + 1) / held <= limits.memory_per_repl
 
     async def _import_rejected(
         self, header: Header, rejected: ImportRejected, timings: Timings, attempts: int

@@ -266,12 +266,26 @@ async def test_the_sandbox_of_the_settings(tmp_path: Path) -> None:
     command = await configured_repl(load_settings(repl=repl, sandbox="bwrap", sandbox_read=read), slots=2)
     assert command.sandbox == "bwrap"
     assert str(tmp_path) in command.argv
-    assert command.limits.memory == memory_share(2)
+    assert command.limits.memory == memory_share(command, 2)
     assert (await probe(command)).sandbox == "bwrap"
 
 
-def test_the_share_of_memory() -> None:
-    one, many = memory_share(1), memory_share(1000)
+def test_the_share_of_memory_is_never_less_than_one_needs() -> None:
+    one, many = memory_share(lean(), 1), memory_share(lean(), 100_000)
     assert one is not None
     assert many is not None
-    assert one > many >= 64 * MIB
+    assert one > many == 1 << 30
+
+
+async def test_whose_fault_an_import_is_follows_from_the_project_also_in_the_sandbox(tmp_path: Path) -> None:
+    need_bwrap()
+    project = folder(tmp_path / "project")
+    open_to_all(tmp_path)
+    (project / "lake-manifest.json").write_text('{"name": "mine", "packages": []}')
+    modes: tuple[sandbox.Mode, ...] = ("none", "bwrap")
+    for mode in modes:
+        command = lean(sys.executable, "-S", "-E", str(FAKE), cwd=project, LEAN_PATH=str(project))
+        async with bench(await confine(command, mode=mode, read=readings())) as pool:
+            # Missing is no package of this project.
+            verdict = await pool.verify("import Missing.Module\n#check 1")
+            assert (mode, verdict.reason) == (mode, Reason.HEADER_ERROR)
