@@ -17,6 +17,7 @@ import json
 import shlex
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,9 +111,12 @@ class Overhead:
     proofs: int
     slots: int
     bare_ms: float
+    together_ms: float
+    """In a bare REPL beside as many others as there are slots: what the machine allows at best."""
     rate: float
     ratio: float
     """Rate / (slots / bare time)."""
+    ratio_together: float
     worker_cpu_us: float
 
 
@@ -201,11 +205,21 @@ def bare(command: ReplCommand, proofs: Sequence[str]) -> float:
             repl.kill()
 
 
+def bare_together(command: ReplCommand, proofs: Sequence[str], slots: int) -> float:
+    """Mean seconds of a proof in each of so many bare REPLs at once."""
+    with ThreadPoolExecutor(slots) as threads:
+        return sum(threads.map(lambda _: bare(command, proofs), range(slots))) / slots
+
+
 async def overhead(repl: str, args: argparse.Namespace) -> Overhead:
     """Trivial proofs through the pool, and the same through a bare REPL before and after it."""
     command = await find_repl(repl, None)
-    proofs = [TRIVIAL.format(number) for number in range(args.trivial)]
-    times = [bare(command, proofs[: args.trivial // 4])]
+    proofs = [
+        "\n".join(TRIVIAL.format(f"{number}_{theorem}") for theorem in range(args.theorems))
+        for number in range(args.trivial)
+    ]
+    some = proofs[: args.trivial // 4]
+    times = [(bare(command, some), bare_together(command, some, args.slots))]
     pool = Pool(command, slots=args.slots, limits=PoolLimits())
     try:
         await pool.start()
@@ -219,17 +233,19 @@ async def overhead(repl: str, args: argparse.Namespace) -> Overhead:
         await pool.close()
     if any(verdict.reason is not Reason.OK for verdict in verdicts):
         raise SystemExit("a trivial proof was not accepted")
-    times.append(bare(command, proofs[: args.trivial // 4]))
-    mean = sum(times) / len(times)
+    times.append((bare(command, some), bare_together(command, some, args.slots)))
+    alone, together = (sum(pair) / len(times) for pair in zip(*times, strict=True))
     rate = len(jobs) / seconds
     return Overhead(
-        repl,
-        len(jobs),
-        args.slots,
-        round(mean * 1000, 3),
-        round(rate),
-        round(rate * mean / args.slots, 3),
-        round(cpu / len(jobs) * 1e6),
+        repl=repl,
+        proofs=len(jobs),
+        slots=args.slots,
+        bare_ms=round(alone * 1000, 3),
+        together_ms=round(together * 1000, 3),
+        rate=round(rate),
+        ratio=round(rate * alone / args.slots, 3),
+        ratio_together=round(rate * together / args.slots, 3),
+        worker_cpu_us=round(cpu / len(jobs) * 1e6),
     )
 
 
@@ -252,6 +268,7 @@ def main() -> None:
     parser.add_argument("what", nargs="+", choices=("affinity", "overhead"))
     parser.add_argument("--proofs", type=int, default=600)
     parser.add_argument("--trivial", type=int, default=2000)
+    parser.add_argument("--theorems", type=int, default=1, help="theorems in each trivial proof (overhead)")
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=0.02, help="what a second becomes (affinity)")
