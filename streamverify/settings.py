@@ -31,9 +31,6 @@ DEFAULT_FILE = Path("streamverify.toml")
 
 NOT_YET = frozenset(
     {
-        "sandbox",
-        "sandbox_read",
-        "require_min",
         "log_dir",
     }
 )
@@ -45,6 +42,9 @@ _OTHERS = frozenset({"config", "lean_home"})
 _named_file: ContextVar[Path | None] = ContextVar("settings file named on the command line", default=None)
 
 _log = structlog.get_logger(__name__)
+
+LEAST_MEMORY = 64 * 1024**2
+"""Bytes below which no REPL starts."""
 
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 _SERVER = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]]+):[0-9]{1,5}"
@@ -114,8 +114,11 @@ class Settings(BaseSettings):
         Field(description="Proofs at once; auto: the cores that this container may use, as far as memory goes."),
     ] = "auto"
     memory_per_repl: Annotated[
-        Literal["auto"] | Annotated[ByteSize, Field(ge=1 << 20)],
-        Field(description="Memory to plan for one REPL, such as 4GiB; auto: 4GiB with Mathlib, 1GiB without."),
+        Literal["auto"] | Annotated[ByteSize, Field(ge=LEAST_MEMORY)],
+        Field(
+            description="Memory that one REPL may use, such as 4GiB; auto: its share of what there is here, where "
+            "4GiB are planned for one with Mathlib, 1GiB without."
+        ),
     ] = "auto"
     prewarm: Annotated[
         str,
@@ -143,6 +146,14 @@ class Settings(BaseSettings):
         Seconds, Field(description="The longest time-out in seconds that a request may ask for.")
     ] = 600.0
     import_timeout: Annotated[Seconds, Field(description="Seconds that importing a header may take.")] = 300.0
+    sandbox: Annotated[
+        Literal["auto", "bwrap", "none"],
+        Field(description="What confines Lean: bwrap (bubblewrap), none, or auto: bwrap where it works."),
+    ] = "auto"
+    sandbox_read: Annotated[
+        str,
+        Field(description="More folders that Lean may read in the sandbox, separated by colons."),
+    ] = ""
     max_proof_bytes: Annotated[
         int, Field(ge=1, description="The largest proof (with its statement), in bytes of UTF-8.")
     ] = 512 * 1024
@@ -160,19 +171,23 @@ class Settings(BaseSettings):
     require: Annotated[
         Literal["checked", "audited"],
         Field(description="The assurance that makes a proof verified where its request names none."),
+    ] = "audited"
+    require_min: Annotated[
+        Literal["checked", "audited"],
+        Field(description="The least assurance: what a request may not go below."),
     ] = "checked"
+    min_lean_version: Annotated[
+        str | None,
+        Field(
+            pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+(-rc[0-9]+)?$",
+            description="The oldest Lean that may verify (4.34.1); a worker with an older one does not start.",
+        ),
+    ] = None
     http_port: Annotated[
         int, Field(ge=0, le=65_535, description="Port of /live and /ready; 0: a free one, logged.")
     ] = 9464
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged.")] = "info"
     log_format: Annotated[Literal["text", "json"], Field(description="How it is logged.")] = "text"
-
-    @field_validator("require")
-    @classmethod
-    def _audit_comes_later(cls, value: str) -> str:
-        if value == "audited":
-            raise ValueError("audited is not available in this version; use checked")
-        return value
 
     @field_validator("prewarm")
     @classmethod
@@ -268,6 +283,12 @@ def _check_names(given: dict[str, Any]) -> None:
             _log.warning("unknown_setting", name=f"{PREFIX}{name.upper()}", hint=_nearest(name).strip("; ") or None)
 
 
+def settings_files() -> list[Path]:
+    """The files that settings may have been read from here, which proofs must not read."""
+    named = _settings_file()
+    return [DEFAULT_FILE, *([] if named is None else [named])]
+
+
 def _names_in_file() -> set[str]:
     file = _settings_file()
     if file is None:
@@ -298,7 +319,7 @@ def _explain(error: Any) -> str:
     if field == "slots":
         message = "must be auto or a whole number from 1 to 4096"
     if field == "memory_per_repl":
-        message = "must be auto or a size of at least 1MiB, such as 4GiB"
+        message = "must be auto or a size of at least 64MiB, such as 4GiB"
     if error["type"] == "value_error":
         return f"{_name(field)}: {message}"
     if field == "bootstrap_servers":

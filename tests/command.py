@@ -36,6 +36,7 @@ def make_environment(broker: str, *, real: bool) -> dict[str, str]:
         RESULT_TOPIC=f"{name}.results",
         DLQ_TOPIC=f"{name}.dlq",
         REPL="synthetic",
+        REQUIRE="checked",
         HTTP_PORT="0",
         SLOTS="2",
         DRAIN_TIMEOUT="1",

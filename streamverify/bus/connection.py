@@ -7,10 +7,10 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
-    BrokerResponseError,
     KafkaError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
@@ -122,7 +122,7 @@ async def _refusal(client: Any) -> str:
 
     aiokafka logs the cause and raises "unable to bootstrap": the broker is asked once more for it.
     """
-    kafka = client._client  # noqa: SLF001 - every client of aiokafka has it, and its settings are nowhere public
+    kafka = _kafka_client(client)
     options = {
         name: getattr(kafka, f"_{name}")
         for name in ("ssl_context", "security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
@@ -139,6 +139,11 @@ async def _refusal(client: Any) -> str:
     return ""
 
 
+def _kafka_client(client: Any) -> Any:
+    """What a producer, consumer or admin client talks through: it has their settings, public nowhere else."""
+    return client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001 - see above
+
+
 def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) -> str:
     """A sentence for an error of security, "" for any other: only those are the same at every try."""
     mechanism, user = options["sasl_mechanism"], options["sasl_plain_username"]
@@ -147,9 +152,7 @@ def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) 
             f"the broker {server} does not accept the user {user} with this password ({mechanism}): "
             "see STREAMVERIFY_SASL_USERNAME, STREAMVERIFY_SASL_PASSWORD and STREAMVERIFY_SASL_MECHANISM"
         )
-    if isinstance(error, UnsupportedSaslMechanismError) or (
-        isinstance(error, BrokerResponseError) and error.errno == UnsupportedSaslMechanismError.errno
-    ):
+    if isinstance(error, UnsupportedSaslMechanismError):
         return f"the broker {server} does not offer {mechanism}: see STREAMVERIFY_SASL_MECHANISM"
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
@@ -158,7 +161,7 @@ def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) 
         )
     if isinstance(error, ssl.SSLError):
         return (
-            f"no TLS with the broker {server} ({error.reason or error}): does this listener speak "
+            f"no TLS with the broker {server} ({getattr(error, 'reason', None) or error}): does this listener speak "
             f"{options['security_protocol']}, and does it want a certificate of ours (STREAMVERIFY_SSL_CERTFILE)?"
         )
     return ""
@@ -166,7 +169,7 @@ def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) 
 
 async def _doubt(client: Any) -> str:
     """Which setting to look at where no broker answers."""
-    kafka = client._client  # noqa: SLF001 - as above
+    kafka = _kafka_client(client)
     for host, port, _family in kafka.hosts:
         with suppress(OSError, TimeoutError):
             _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout=1.0)

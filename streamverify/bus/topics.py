@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -172,6 +173,36 @@ async def max_message_bytes(admin: AIOKafkaAdminClient, topic: str) -> int:
         _log.info("topic_settings_unknown", topic=topic, max_message_bytes=FALLBACK_MAX_MESSAGE_BYTES)
         return FALLBACK_MAX_MESSAGE_BYTES
     return int(settings["max.message.bytes"])
+
+
+async def topic_partitions(settings: Settings, topic: str) -> list[TopicPartition]:
+    """The partitions of a topic, in their order; asking for one that is not there makes it at the embedded broker only.
+
+    Needs no more than to describe the topic: a producer would ask for the right to write.
+
+    Raises:
+        BrokerUnavailable: No broker, or it shows us no such topic.
+    """
+    admin = await open_admin(settings)
+    try:
+        give_up = asyncio.get_running_loop().time() + _METADATA_TIMEOUT
+        # To ask a real broker for a topic may make it, with the broker's defaults and whatever its name.
+        ask = topic in await admin.list_topics() or not await _has_controller(admin)
+        while not (ask and (numbers := await _described(admin, topic))):
+            if not ask or asyncio.get_running_loop().time() > give_up:
+                raise BrokerUnavailable(
+                    f"the broker at {settings.bootstrap_servers} has no topic {topic}, or does not let this user see "
+                    "it: make it with `streamverify topics create`"
+                )
+            await asyncio.sleep(_METADATA_POLL)
+    finally:
+        await admin.close()
+    return [TopicPartition(topic, number) for number in numbers]
+
+
+async def _described(admin: AIOKafkaAdminClient, topic: str) -> list[int]:
+    [described] = await admin.describe_topics([topic])
+    return sorted(int(partition["partition"]) for partition in described["partitions"])
 
 
 async def require_topics(admin: AIOKafkaAdminClient, settings: Settings, names: list[str]) -> None:

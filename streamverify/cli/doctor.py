@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.markup import escape
 
-from streamverify.cli import machine
 from streamverify.cli.options import EVERYTHING, with_settings
 from streamverify.cli.output import print_json, print_line, printable, stdout
 from streamverify.core.errors import BrokerUnavailable, ReplUnavailable
+from streamverify.lean import machine
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
@@ -114,14 +114,24 @@ def _version(name: str) -> str:
 
 
 async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
-    from streamverify.lean.launch import find_repl, probe  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.launch import configured_repl, find_repl, probe  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.resources import plan_for  # noqa: PLC0415 - keeps --help fast
 
     try:
         command = await find_repl(settings.repl, settings.lean_project)
-        verifier = await probe(command)
+        plan = plan_for(settings, command)
+        verifier = await probe(await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=command))
     except ReplUnavailable as error:
         return [Check("REPL", "missing", f"none with the setting repl = {settings.repl}", str(error))], None
-    return repl_checks(verifier), command
+    return [*repl_checks(verifier), sandbox_check(verifier)], command
+
+
+def sandbox_check(verifier: Verifier) -> Check:
+    """Whether what a proof runs is confined."""
+    found = f"sandbox: {verifier.sandbox}"
+    if verifier.sandbox == "none" and verifier.kind == "lean":
+        return Check("sandbox", "warning", found, "a proof can run code as this user; see docs/sandbox.md")
+    return Check("sandbox", "ok", found)
 
 
 def repl_checks(verifier: Verifier) -> list[Check]:

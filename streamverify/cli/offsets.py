@@ -115,17 +115,16 @@ def _to_do(found: OffsetMap, first: int, end: int) -> int:
 
 
 async def _standings(settings: Settings, group: str) -> list[Standing]:
-    from aiokafka import TopicPartition  # noqa: PLC0415 - keeps --help fast
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - keeps --help fast
 
-    from streamverify.bus.topics import open_admin  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.topics import open_admin, topic_partitions  # noqa: PLC0415 - keeps --help fast
 
     topic = settings.request_topic
+    partitions = await topic_partitions(settings, topic)
     admin = await open_admin(settings)
     try:
-        numbers = await _partitions(admin, settings)
-        committed = await _committed(admin, group, topic, numbers)
-        firsts, ends = await _bounds(settings, [TopicPartition(topic, number) for number in numbers])
+        committed = await _committed(admin, group, topic, [tp.partition for tp in partitions])
+        firsts, ends = await _bounds(settings, partitions)
     except KafkaError as error:
         raise BrokerUnavailable(
             f"the broker at {settings.bootstrap_servers} does not tell the offsets of the group {group}: {error!r}"
@@ -133,17 +132,6 @@ async def _standings(settings: Settings, group: str) -> list[Standing]:
     finally:
         await admin.close()
     return [stand(topic, tp.partition, firsts[tp], ends[tp], committed[tp.partition]) for tp in sorted(ends)]
-
-
-async def _partitions(admin: AIOKafkaAdminClient, settings: Settings) -> list[int]:
-    [topic] = await admin.describe_topics([settings.request_topic])
-    numbers = sorted(int(partition["partition"]) for partition in topic["partitions"])
-    if not numbers:
-        raise BrokerUnavailable(
-            f"the broker at {settings.bootstrap_servers} shows us no topic {settings.request_topic}: "
-            "it is missing, or this user may not see it"
-        )
-    return numbers
 
 
 async def _committed(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 from aiokafka import TopicPartition
 
+from streamverify.bus.topics import open_admin, topic_partitions
 from streamverify.client.answers import Correlator, Unanswered
 from streamverify.client.outgoing import prepare
 from streamverify.client.reader import ResultReader
@@ -73,7 +74,8 @@ class Client:
         Raises:
             BrokerUnavailable: No broker answers within about ten seconds.
         """
-        await self._sender.start()
+        # Not the producer yet: who only reads results needs no right to write.
+        await (await open_admin(self._settings)).close()
         return self
 
     async def __aexit__(
@@ -179,7 +181,7 @@ class Client:
             BrokerUnavailable: No broker, or no topic.
         """
         first = _milliseconds(since)
-        partitions = await self._sender.partitions(self._settings.result_topic)
+        partitions = await topic_partitions(self._settings, self._settings.result_topic)
         async with ResultReader(self._settings, partitions) as reader:
             ends = await reader.ends()
             await reader.start_at(first)

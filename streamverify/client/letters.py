@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamverify.bus.connection import client_options, connect
+from streamverify.bus.topics import topic_partitions
 from streamverify.client.reader import ResultReader
 from streamverify.core.deadletter import DeadLetter
 from streamverify.core.errors import BrokerUnavailable, UndecodableDeadLetter
@@ -31,7 +32,6 @@ REPLAYS = "streamverify-replays"
 """The Kafka header that counts how often a record came back from the dead letters."""
 _POLL = 0.5
 _STOP_PATIENCE = 5.0
-_METADATA_PATIENCE = 5.0
 _MAX_REQUEST_BYTES = 4 * 1024 * 1024
 """Above what the request topic took once: the original is no larger than it was then."""
 
@@ -91,23 +91,19 @@ class DeadLetters:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._producer: AIOKafkaProducer
+        self._producer: AIOKafkaProducer | None = None
 
     async def __aenter__(self) -> Self:
-        """Connect.
-
-        Raises:
-            BrokerUnavailable: No broker answers.
-        """
-        self._producer = await connect(self._make, self._settings.bootstrap_servers)
+        """Connect nowhere yet: who only reads needs no right to write."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Disconnect."""
-        with contextlib.suppress(TimeoutError, KafkaError):
-            await asyncio.wait_for(self._producer.stop(), timeout=_STOP_PATIENCE)
+        if self._producer is not None:
+            with contextlib.suppress(TimeoutError, KafkaError):
+                await asyncio.wait_for(self._producer.stop(), timeout=_STOP_PATIENCE)
 
     async def read(self, since: int = 0) -> AsyncGenerator[Letter, None]:
         """What is there now, each partition in its order, requests older than `since` (milliseconds) left out.
@@ -115,7 +111,7 @@ class DeadLetters:
         Raises:
             BrokerUnavailable: No broker, or no topic.
         """
-        partitions = await self._partitions(self._settings.dlq_topic)
+        partitions = await topic_partitions(self._settings, self._settings.dlq_topic)
         async with ResultReader(self._settings, partitions) as reader:
             ends = await reader.ends()
             await reader.start_at(since)
@@ -149,13 +145,14 @@ class DeadLetters:
             BrokerUnavailable: One could not be delivered; those before it may have been.
         """
         topic = self._settings.request_topic
-        partitions = itertools.cycle(await self._partitions(topic))
+        partitions = itertools.cycle(await topic_partitions(self._settings, topic))
+        self._producer = producer = await connect(self._make, self._settings.bootstrap_servers)
         waiting = []
         try:
             async for original in originals:
                 place = next(partitions)
                 waiting.append(
-                    await self._producer.send(
+                    await producer.send(
                         topic, original.value, original.key, partition=place.partition, headers=original.headers
                     )
                 )
@@ -166,17 +163,6 @@ class DeadLetters:
                 f"the broker at {self._settings.bootstrap_servers} did not take all requests: {error!r}"
             ) from error
         return len(waiting)
-
-    async def _partitions(self, topic: str) -> list[TopicPartition]:
-        servers = self._settings.bootstrap_servers
-        try:
-            numbers = await asyncio.wait_for(self._producer.partitions_for(topic), timeout=_METADATA_PATIENCE)
-        except (TimeoutError, KafkaError) as error:
-            raise BrokerUnavailable(
-                f"the broker at {servers} shows us no topic {topic} ({type(error).__name__}): "
-                "it is missing, or this user may not see it"
-            ) from None
-        return [TopicPartition(topic, number) for number in sorted(numbers)]
 
     def _make(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(

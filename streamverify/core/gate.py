@@ -7,6 +7,7 @@ and then it is dispatched. So a worker that dies of it leaves a trace.
   makes no more suspects than that.
 - A record with an attempt runs alone: nothing else of any partition is started until it has ended, and it is marked
   only when nothing runs. So each attempt beyond the first was made alone.
+- A record has ended when the broker has its result, so that the next commit no longer lists it; not before.
 - A record that died alone `max_deliveries` times is not run again.
 - Between revoke and assignment nothing is marked or dispatched.
 """
@@ -67,7 +68,10 @@ class Gate:
             return Decision(hold=bool(self._suspects))
         if not (self._alone or self._suspects):
             return Decision(hold=False, mark=self._mark_together())
-        if self._suspects or self._marked or self._running or running:
+        if not self._suspects and (self._marked or self._running):
+            # They may wait in the pool: a hold that waits for their end would wait for ever.
+            return Decision(hold=False)
+        if self._suspects or running:
             return Decision(hold=True)
         place, job = self._alone.popitem(last=False)
         self._suspects.add(place)

@@ -9,7 +9,7 @@ from streamverify.core.models import Reason
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamverify.core.models import Message, Response
+    from streamverify.core.models import Finding, Message, Response
 
 SENTENCE_LENGTH = 300
 """Code points of Lean's own words in an error sentence; the whole message is in the response."""
@@ -33,6 +33,13 @@ def judge(response: Response) -> tuple[Reason, str | None]:
         if message["severity"] == "warning" and message["data"].lstrip().startswith(_SORRY_WARNINGS):
             return Reason.SORRY, f"The declaration at {_place(message)} uses sorry."
     return Reason.OK, None
+
+
+def objection(findings: Sequence[Finding]) -> str:
+    """Where the first of the policy's findings is and what stands there, and how many more there are."""
+    first, more = findings[0], len(findings) - 1
+    others = f" (and {more} more finding{'s' if more > 1 else ''})" if more else ""
+    return f"line {first.line}, column {first.column}: the policy objects to {first.excerpt} ({first.rule}){others}"
 
 
 def first_error(errors: Sequence[Message]) -> str:

@@ -17,6 +17,8 @@ _PANIC_STATUS = 1
 _MEMORY_PANIC = b"INTERNAL PANIC: out of memory"
 _OTHER_PANIC = b"INTERNAL PANIC"
 _MEMORY_ABORT = b"std::bad_alloc"
+_PYTHONS_WORD = b"\nMemoryError"
+"""The end of a traceback of a stand-in, whose memory may end anywhere."""
 _LINE_LENGTH = 200
 _FRAME = re.compile(r"\s*#\d+ ")
 """A line of the backtrace that Lean prints after a stack overflow."""
@@ -69,7 +71,7 @@ def _cause(returncode: int, number: int | None, stderr: bytes) -> Cause:
     if number is not None:
         # Not only SIGSEGV and SIGABRT: SIGBUS is a truncated .olean, SIGTERM somebody else's doing.
         return Cause.CRASH
-    if returncode == _PANIC_STATUS and _MEMORY_PANIC in stderr:
+    if returncode == _PANIC_STATUS and (_MEMORY_PANIC in stderr or stderr.rstrip().endswith(_PYTHONS_WORD)):
         return Cause.MEMORY
     if returncode == _PANIC_STATUS and _OTHER_PANIC in stderr:
         return Cause.CRASH

@@ -11,28 +11,43 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamverify.core.errors import ReplUnavailable
 from streamverify.core.header import parse_header
 from streamverify.core.models import Verifier
-from streamverify.lean.command import ReplCommand
+from streamverify.lean.command import ProcessLimits, ReplCommand
 from streamverify.lean.failures import ReplFailure
 from streamverify.lean.protocol import decode_answer, encode_command
+from streamverify.lean.resources import available_cores, memory_bytes, memory_needed, with_threads
+from streamverify.lean.sandbox import confine, missing_inside
 from streamverify.lean.session import ReplSession
 from streamverify.lean.verify import ImportRejected, import_header
+from streamverify.settings import settings_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ReplCommand", "find_repl", "install_record", "probe"]
+    from streamverify.settings import Settings
+
+__all__ = ["ReplCommand", "configured_repl", "find_repl", "install_record", "memory_share", "probe"]
 
 PROBE_TIMEOUT = 60.0
 """Seconds for the first answer of a REPL, which imports no more than Lean's own `Init`."""
 
 LAKE_TIMEOUT = 120.0
 """Seconds for `lake env`, which may have to read a project's configuration for the first time."""
+
+_WORKERS_OWN = 256 * 1024**2
+"""Bytes that the worker itself needs."""
+
+_VERSION_QUESTIONS = (
+    "#eval Lean.versionString",
+    # A Lean of 2021 has no such name.
+    '#eval toString Lean.version.major ++ "." ++ toString Lean.version.minor ++ "." ++ toString Lean.version.patch',
+)
 
 _PREFIX = "STREAMVERIFY_"
 _STAND_INS = "streamverify.lean.standins"
@@ -75,12 +90,52 @@ async def find_repl(setting: str, lean_project: Path | None) -> ReplCommand:
     return await _configured(words, lean_project)
 
 
+async def configured_repl(
+    settings: Settings, *, slots: int, spares: int = 0, found: ReplCommand | None = None
+) -> ReplCommand:
+    """The REPL that the settings name, with its limits and in its sandbox, for a worker that runs `slots` of them.
+
+    Args:
+        settings: What is configured.
+        slots: Proofs at once, which share the cores.
+        spares: Processes beyond those, which share the memory.
+        found: What `find_repl` found for the same settings; None: look now.
+
+    Raises:
+        ReplUnavailable: It is not there, or the sandbox that is asked for is not to be had.
+    """
+    command = found or await find_repl(settings.repl, settings.lean_project)
+    asked = settings.memory_per_repl
+    memory = memory_share(command, slots + spares) if asked == "auto" else int(asked)
+    cores = max(1.0, available_cores() / slots)
+    limits = ProcessLimits(memory=memory, cores=cores)
+    read = [Path(part) for part in settings.sandbox_read.split(os.pathsep) if part]
+    command = replace(with_threads(command, int(cores)), limits=limits)
+    return await confine(command, mode=settings.sandbox, read=read, hide=settings_files())
+
+
+def memory_share(command: ReplCommand, processes: int) -> int | None:
+    """Bytes that each of that many REPLs may use of what there is here, the worker's own left out; None: unknown.
+
+    Never less than one needs: where there are more than memory has room for, the kernel takes one when it must.
+    """
+    size = memory_bytes()
+    return None if size is None else max(memory_needed(command), (size - _WORKERS_OWN) // processes)
+
+
 async def probe(command: ReplCommand) -> Verifier:
     """Start the REPL once: it must answer a blank header and the channel check; a Lean is asked for its version.
 
     Raises:
-        ReplUnavailable: With what it said last.
+        ReplUnavailable: With what it said last, and, where only the sandbox is in its way, what to let in.
     """
+    try:
+        return await _probe(command)
+    except ReplUnavailable as refusal:
+        raise await _add_advice(command, refusal) from refusal
+
+
+async def _probe(command: ReplCommand) -> Verifier:
     session: ReplSession | None = None
     try:
         session = ReplSession(command, max_answer_bytes=_MOST_BYTES)
@@ -94,6 +149,7 @@ async def probe(command: ReplCommand) -> Verifier:
             await session.closed()
     return Verifier(
         kind=command.kind,
+        sandbox=command.sandbox,
         lean_version=version,
         repl_version=command.repl_version,
         mathlib_version=command.mathlib_version,
@@ -102,7 +158,15 @@ async def probe(command: ReplCommand) -> Verifier:
 
 async def _lean_version(session: ReplSession, env: int) -> str | None:
     """What Lean calls itself; None where the REPL does not say."""
-    answer = decode_answer(await session.ask(encode_command("#eval Lean.versionString", env=env), PROBE_TIMEOUT))
+    for question in _VERSION_QUESTIONS:
+        if version := await _said(session, env, question):
+            return version
+    return None
+
+
+async def _said(session: ReplSession, env: int, question: str) -> str | None:
+    """The string that is the one answer to a question."""
+    answer = decode_answer(await session.ask(encode_command(question, env=env), PROBE_TIMEOUT))
     messages = answer.fields.get("messages")
     if type(messages) is not list or len(messages) != 1 or type(messages[0]) is not dict:
         return None
@@ -116,7 +180,24 @@ def _why(command: ReplCommand, error: Exception, session: ReplSession | None) ->
     said = b"" if session is None else session.stderr
     lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
     last = f" It said last: {lines[-1].strip()[:200]}" if lines and lines[-1].strip()[:60] not in str(error) else ""
-    return f"The REPL `{shlex.join(command.argv)}` does not work: {error}{last}"
+    return f"The REPL `{shlex.join((command.outside or command).argv)}` does not work: {error}{last}"
+
+
+async def _add_advice(command: ReplCommand, refusal: ReplUnavailable) -> ReplUnavailable:
+    """What to do about a REPL that fails in the sandbox and works outside of it; else the refusal as it is."""
+    if command.outside is None:
+        return refusal
+    try:
+        await probe(command.outside)
+    except ReplUnavailable as failure:
+        return failure
+    missing = missing_inside(command, str(refusal))
+    add = os.pathsep.join(missing) or "the folders that it reads"
+    said = str(refusal).rstrip(".")
+    return ReplUnavailable(
+        f"{said}. Outside the sandbox it works: set STREAMVERIFY_SANDBOX_READ to {add} (readable by every user), or "
+        "STREAMVERIFY_SANDBOX=none, which runs proofs unconfined."
+    )
 
 
 def _words(setting: str) -> list[str]:
@@ -173,7 +254,21 @@ async def _configured(words: Sequence[str], lean_project: Path | None) -> ReplCo
         cwd=lean_project,
         kind="lean",
         wrapped=True,
+        repl_version=_version_in(lean_project, "REPL"),
+        mathlib_version=_version_in(lean_project, "mathlib"),
     )
+
+
+def _version_in(project: Path | None, package: str) -> str | None:
+    """The version of a package that the project's manifest names: what was asked for, else the commit."""
+    if project is None:
+        return None
+    try:
+        packages = json.loads((project / "lake-manifest.json").read_bytes())["packages"]
+        found: dict[str, Any] = next((each for each in packages if each["name"].casefold() == package.casefold()), {})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return _text(found.get("inputRev") or found.get("rev"))
 
 
 def _check_project(project: Path) -> None:

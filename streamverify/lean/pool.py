@@ -15,6 +15,7 @@ import structlog
 from streamverify.core.errors import ReplUnavailable
 from streamverify.core.models import Reason
 from streamverify.core.scheduler import Rules, Scheduler, Start, Warm
+from streamverify.lean.audit import Auditor
 from streamverify.lean.failed_headers import FailedHeaders
 from streamverify.lean.learned import read_learned, write_learned
 from streamverify.lean.modules import Modules
@@ -69,7 +70,8 @@ class Pool:
             learned: The file in which the hot headers are kept over restarts.
         """
         rules = (rules or Rules())._replace(slots=slots)
-        self._shared = Shared(command, limits, Modules(command), FailedHeaders())
+        auditor = Auditor(command, import_timeout=limits.import_timeout)
+        self._shared = Shared(command, limits, Modules(command.outside or command), FailedHeaders(), auditor)
         self._slots = [Slot(self._shared, partial(self._imported, number)) for number in range(slots + rules.spares)]
         self._imports_at_once = rules.imports or len(self._slots)
         self._scheduler: Scheduler[Job] = Scheduler(rules)

@@ -190,6 +190,21 @@ class ReplProcess:
             os.killpg(self.pid, signal.SIGKILL)
 
 
+async def run_to_end(command: ReplCommand) -> tuple[int, bytes]:
+    """Run something that is no REPL; its return code and the last of its stderr. Killed where this is cancelled.
+
+    Raises:
+        StartFailed: The system cannot start the executable.
+    """
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    process = ReplProcess(command, on_output=lambda _chunk: None, on_hang_up=lambda: None, on_exit=ended.set_result)
+    try:
+        return await ended, process.stderr
+    finally:
+        process.kill()
+        await process.gone()
+
+
 def _start(command: ReplCommand) -> tuple[subprocess.Popen[bytes], int]:
     """The process and a descriptor that becomes readable when it ends."""
     try:
@@ -197,7 +212,7 @@ def _start(command: ReplCommand) -> tuple[subprocess.Popen[bytes], int]:
         if not (stat.S_ISREG(Path(command.argv[0]).stat().st_mode) and os.access(command.argv[0], os.X_OK)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         popen = subprocess.Popen(
-            (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command.argv),
+            (*_on_a_leash(command), *command.argv),
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -218,6 +233,11 @@ def _start(command: ReplCommand) -> tuple[subprocess.Popen[bytes], int]:
     with contextlib.suppress(OSError):
         Path(f"/proc/{popen.pid}/oom_score_adj").write_text(_FIRST_FOR_THE_OOM_KILLER, encoding="ascii")
     return popen, pidfd
+
+
+def _on_a_leash(command: ReplCommand) -> tuple[str, ...]:
+    python = (sys.executable, "-I", "-S", leash.__file__)
+    return (*python, str(os.getpid()), command.limits.as_text(), command.seccomp.hex())
 
 
 def _pipes(popen: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:

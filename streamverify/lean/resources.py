@@ -102,15 +102,6 @@ def with_threads(command: ReplCommand, threads: int) -> ReplCommand:
     return replace(command, env=environment)
 
 
-def private_bytes(pid: int, proc: Path = PROC) -> int:
-    """Bytes of memory that only this process has: Lean's libraries, mapped files that all share, do not count."""
-    try:
-        _size, resident, shared, *_ = (proc / str(pid) / "statm").read_text("ascii").split()
-    except (OSError, ValueError):
-        return 0
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
-
-
 def available_cores() -> int:
     """Cores that a process here may keep busy: the affinity mask, and the cgroup's quota rounded up; at least 1."""
     cores = len(os.sched_getaffinity(0))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
 from streamverify.core.header import body_of, place
 from streamverify.core.judge import first_error, judge
-from streamverify.core.models import Reason, Response, Timings
+from streamverify.core.models import Assurance, Reason, Response, Timings
+from streamverify.core.policy import runs_code
 from streamverify.core.scheduler import NOTHING, Holding
 from streamverify.core.verdict import Verdict
+from streamverify.lean.audit import Judgement
 from streamverify.lean.failures import Died, NoRecording, ReplFailure, StartFailed
-from streamverify.lean.resources import private_bytes
 from streamverify.lean.session import ReplSession
 from streamverify.lean.tries import Tries
 from streamverify.lean.verify import (
@@ -27,10 +30,11 @@ from streamverify.lean.verify import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from streamverify.core.header import Header
     from streamverify.core.jobs import Job
+    from streamverify.lean.audit import Auditor
     from streamverify.lean.command import ReplCommand
     from streamverify.lean.failed_headers import FailedHeaders
     from streamverify.lean.modules import FailedImport, Modules
@@ -57,6 +61,7 @@ class Shared(NamedTuple):
     limits: PoolLimits
     modules: Modules
     failed: FailedHeaders
+    auditor: Auditor
 
 
 def known_failure(job: Job, shared: Shared) -> Verdict | None:
@@ -110,6 +115,9 @@ class Slot:
             _log.exception("verification_failed", custom_id=job.request.custom_id)
             await self._replace()
             verdict = Verdict(Reason.WORKER_ERROR, f"The worker failed: {type(error).__name__}: {error}")
+        if job.findings and not verdict.findings:
+            verdict = replace(verdict, findings=job.findings)
+        await self._replace_worn()
         verdict.timings.queued = max(0.0, begun - job.received)
         verdict.timings.total = time.monotonic() - job.received
         return verdict
@@ -158,10 +166,11 @@ class Slot:
                 verdict = tries.after(failure, importing=self._importing)
                 if verdict is not None:
                     verdict.timings.import_, verdict.timings.run = timings.import_, timings.run
+                    verdict.timings.audit = timings.audit
                     return verdict
 
     async def _try(self, job: Job, tries: Tries, timings: Timings) -> Verdict:
-        """One try. The body's own time is counted also where it fails."""
+        """One try."""
         try:
             session = await self._warm(job.header, timings)
         except ImportRejected as rejected:
@@ -175,15 +184,55 @@ class Slot:
             request=request,
             extras=tries.extras,
         )
+        if job.assurance is not Assurance.AUDITED:
+            with self._timed(timings, "run"):
+                response = await run_body(session, env, wanted)
+            await check_channel(session, env)
+            reason, sentence = judge(response)
+            if runs_code(job.findings):
+                # What it left behind is nobody's to meet.
+                await self._replace()
+            return Verdict(reason, sentence, response, tries.truncated, timings, tries.count)
+        return await self._audited(session, job, wanted, tries, timings)
+
+    async def _audited(self, session: ReplSession, job: Job, wanted: Wanted, tries: Tries, timings: Timings) -> Verdict:
+        """Run the body only where the policy has no objection, and audit what Lean accepted."""
+        auditor, env, response = self._shared.auditor, self._envs[job.header.fingerprint], None
+        with self._timed(timings, "audit"):
+            ready = await auditor.before(session, env, job, wanted.timeout)
+        if isinstance(ready, Judgement):
+            outcome = ready
+        else:
+            with self._timed(timings, "run"):
+                response = await run_body(session, env, wanted)
+            outcome = Judgement(*judge(response))
+            if outcome.reason is Reason.OK:
+                with self._timed(timings, "audit"):
+                    outcome = await auditor.after(session, response.env or 0, job, ready, wanted.timeout)
+            # Not before: a proof could read a nonce that waits for Lean.
+            await check_channel(session, env)
+        return Verdict(
+            outcome.reason,
+            outcome.error,
+            response,
+            tries.truncated,
+            timings,
+            tries.count if response else 0,
+            assurance=Assurance.AUDITED,
+            theorems=outcome.theorems,
+            findings=outcome.findings,
+        )
+
+    @contextmanager
+    def _timed(self, timings: Timings, what: Literal["run", "audit"]) -> Iterator[None]:
+        """Count the time, also of what fails."""
         begun = time.monotonic()
         try:
-            response = await run_body(session, env, wanted)
+            yield
         finally:
-            timings.run = time.monotonic() - begun
-            self._useful_seconds += timings.run
-        await check_channel(session, env)
-        reason, sentence = judge(response)
-        return Verdict(reason, sentence, response, tries.truncated, timings, tries.count)
+            seconds = time.monotonic() - begun
+            setattr(timings, what, getattr(timings, what) + seconds)
+            self._useful_seconds += seconds
 
     async def _warm(self, header: Header, timings: Timings) -> ReplSession:
         """A process that holds the header: the one that is there, or a fresh one."""
@@ -207,6 +256,7 @@ class Slot:
         finally:
             timings.import_ = time.monotonic() - begun
         self._importing = False
+        session.imported()
         self._note_import(header, env, timings.import_)
         return session
 
@@ -228,7 +278,7 @@ class Slot:
         if limits.memory_per_repl is None:
             return True
         # One more takes about what each of the others took.
-        return private_bytes(self._session.pid) * (held + 1) / held <= limits.memory_per_repl
+        return self._session.memory * (held + 1) / held <= limits.memory_per_repl
 
     async def _import_rejected(
         self, header: Header, rejected: ImportRejected, timings: Timings, attempts: int
@@ -252,6 +302,13 @@ class Slot:
         pid = self._session and self._session.pid
         _log.warning("repl_replaced", pid=pid, cause=type(failure).__name__, error=str(failure)[:200])
         await self._replace()
+
+    async def _replace_worn(self) -> None:
+        """Replace a process that has grown, or run many proofs: none shall run out of memory for another's sake."""
+        session = self._session
+        if session is not None and (why := session.worn()):
+            _log.info("repl_recycled", pid=session.pid, why=why)
+            await self._replace()
 
     async def _replace(self) -> None:
         """Kill the process, if any, and wait until it is gone, so that there never are two."""

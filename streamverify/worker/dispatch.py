@@ -76,8 +76,15 @@ class Dispatcher:
         """Careful jobs that wait for their turn."""
         return self._gate.waiting
 
+    def ended(self, place: Place) -> None:
+        """A job has ended for good: the broker has its result, or nobody wants it.
+
+        Not before: until then the next commit would still have its attempt, and the death of another would be its own.
+        """
+        self._gate.ended(place)
+        self._decide()
+
     def _done(self, job: Job, verdict: Verdict) -> None:
-        self._gate.ended(job.place)
         self._on_done(job, verdict)
         self._decide()
 

@@ -1,7 +1,7 @@
 """What becomes of a delivered record: a job, an answer at once, or a dead letter.
 
-The order of the reasons is that of the wire format: invalid_request, too_large, expired, header_error; then what
-needs Lean. Pure: the clock's readings are passed in.
+The order of the reasons is that of the wire format: invalid_request, too_large, expired, header_error, policy; then
+what needs Lean, and where there is none to audit, unsupported. Pure: the clock's readings are passed in.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from streamverify.core.codec import RequestLimits, decode_request
 from streamverify.core.errors import HeaderError, RefusedRequest, RequestTooLarge, UndecodableRequest
 from streamverify.core.header import parse_header
 from streamverify.core.jobs import Job
-from streamverify.core.models import Message, ProofRequest, Reason, Response, Source
+from streamverify.core.judge import objection
+from streamverify.core.models import Assurance, Message, ProofRequest, Reason, Response, Source
+from streamverify.core.policy import SHIPPED, check
+from streamverify.core.statement import BadStatement, read_statement
 from streamverify.core.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -67,27 +70,65 @@ class Unanswerable:
     error: UndecodableRequest
 
 
-def take_in(delivery: Delivery, limits: RequestLimits, now: datetime) -> Job | Answer | Unanswerable:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What this worker takes, and what it answers where a request does not say.
+
+    `require` is the assurance where a request names none, `require_min` the one below which no request may go,
+    `audits` says whether what verifies can be audited at all: no stand-in can.
+    """
+
+    limits: RequestLimits
+    require: Assurance
+    require_min: Assurance
+    audits: bool
+
+    def assurance(self, request: ProofRequest) -> Assurance:
+        """What makes this proof verified."""
+        asked = self.require if request.require is None else Assurance(request.require)
+        return max(asked, self.require_min, key=_RANKS.index)
+
+
+_RANKS = (Assurance.NONE, Assurance.CHECKED, Assurance.AUDITED)
+
+
+def take_in(delivery: Delivery, terms: Terms, now: datetime) -> Job | Answer | Unanswerable:
     """Decide what a delivered record becomes. `now` is the wall clock's time, with its zone."""
     try:
-        request = decode_request(delivery.value, limits=limits)
+        request = decode_request(delivery.value, limits=terms.limits)
     except UndecodableRequest as error:
         return Unanswerable(error)
     except RefusedRequest as error:
         return _refuse(delivery, error)
-    return _prepare(delivery, request, now)
+    return _prepare(delivery, request, terms, now)
 
 
-def _prepare(delivery: Delivery, request: ProofRequest, now: datetime) -> Job | Answer:
+def _prepare(delivery: Delivery, request: ProofRequest, terms: Terms, now: datetime) -> Job | Answer:
     asker = Asker(request.custom_id, request.metadata, request.proof, delivery.source, delivery.headers)
-    verdict = _expired(request, now) or _unsupported(request)
+    assurance = terms.assurance(request)
+    audited = assurance is Assurance.AUDITED
+    verdict = (_bad_statement(request) if audited else None) or _expired(request, now)
     if verdict is not None:
         return Answer(asker, verdict)
     try:
         header = parse_header(request.proof)
     except HeaderError as error:
         return Answer(asker, _bad_header(error))
-    return Job(request, header, delivery.source, delivery.headers, delivery.place, delivery.received)
+    findings = check(request.proof, header, SHIPPED)
+    if audited and findings:
+        return Answer(asker, Verdict(Reason.POLICY, objection(findings), findings=findings))
+    if audited and not terms.audits:
+        return Answer(asker, _unsupported())
+    return Job(
+        request,
+        header,
+        delivery.source,
+        delivery.headers,
+        delivery.place,
+        delivery.received,
+        assurance=assurance,
+        findings=findings,
+    )
 
 
 def _expired(request: ProofRequest, now: datetime) -> Verdict | None:
@@ -96,15 +137,23 @@ def _expired(request: ProofRequest, now: datetime) -> Verdict | None:
     return Verdict(Reason.EXPIRED, f"the deadline {request.deadline.isoformat()} passed before the proof was started")
 
 
-def _unsupported(request: ProofRequest) -> Verdict | None:
-    """What the audit will answer; until it is there, nothing may look as if it had been."""
-    if request.statement is not None:
-        what = "a statement to compare with"
-    elif request.require == "audited":
-        what = "require=audited"
-    else:
+def _bad_statement(request: ProofRequest) -> Verdict | None:
+    """What can be said of a statement without Lean; it is compared with at `audited` alone."""
+    if request.statement is None:
         return None
-    return Verdict(Reason.UNSUPPORTED, f"{what} is not supported by this version; nothing was run")
+    try:
+        read_statement(request.statement, SHIPPED)
+    except BadStatement as error:
+        return Verdict(Reason.INVALID_REQUEST, error.sentence)
+    return None
+
+
+def _unsupported() -> Verdict:
+    return Verdict(
+        Reason.UNSUPPORTED,
+        "nothing was run: only a Lean can be audited, and this worker has a stand-in; ask for require=checked, or set "
+        "STREAMVERIFY_REQUIRE=checked there",
+    )
 
 
 def _refuse(delivery: Delivery, error: RefusedRequest) -> Answer:

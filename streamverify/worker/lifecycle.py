@@ -14,13 +14,15 @@ from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import max_message_bytes, open_admin, require_topics
 from streamverify.core.codec import RequestLimits
-from streamverify.core.errors import StreamVerifyError
+from streamverify.core.errors import SettingsError, StreamVerifyError
+from streamverify.core.policy import POLICY_VERSION
 from streamverify.core.scheduler import Rules
-from streamverify.lean.launch import find_repl, probe
+from streamverify.core.versions import is_older
+from streamverify.lean.launch import configured_repl, find_repl, probe
 from streamverify.lean.learned import learned_file
 from streamverify.lean.pool import Pool, PoolLimits
 from streamverify.lean.prewarm import headers_to_warm
-from streamverify.lean.resources import plan_for, with_threads
+from streamverify.lean.resources import plan_for
 from streamverify.worker.answers import Answerer, worker_name
 from streamverify.worker.health import HealthServer
 from streamverify.worker.service import Service
@@ -28,6 +30,7 @@ from streamverify.worker.service import Service
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from streamverify.core.models import Verifier
     from streamverify.lean.resources import Plan
     from streamverify.settings import Settings
 
@@ -108,18 +111,20 @@ class Worker:
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
         settings = self._settings
-        command = await find_repl(settings.repl, settings.lean_project)
-        verifier = await probe(command)
-        sizes = await self._topic_sizes()
-        plan = plan_for(settings, command)
+        found = await find_repl(settings.repl, settings.lean_project)
+        plan = plan_for(settings, found)
         for warning in plan.warnings:
             _log.warning("slots_disagree", warning=warning)
+        command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
+        verifier = (await probe(command)).model_copy(update={"policy_version": POLICY_VERSION})
+        check_verifier(verifier, settings)
+        sizes = await self._topic_sizes()
         self._pool = Pool(
-            with_threads(command, plan.threads),
+            command,
             slots=plan.slots,
             limits=_pool_limits(settings, plan),
             rules=_rules(settings, plan),
-            learned=learned_file(command),
+            learned=learned_file(found),
         )
         self._stack.push_async_callback(self._pool.close)
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
@@ -141,6 +146,7 @@ class Worker:
             name=answerer.worker,
             verifier=verifier.kind,
             lean_version=verifier.lean_version,
+            sandbox=verifier.sandbox,
             slots=plan.slots,
             spares=plan.spares,
             brokers=settings.bootstrap_servers,
@@ -230,6 +236,29 @@ class Worker:
     async def close(self) -> None:
         """End every part; no process is left."""
         await self._stack.aclose()
+
+
+def check_verifier(verifier: Verifier, settings: Settings) -> None:
+    """See that what verifies is what the settings ask for, and say where it cannot give what they promise.
+
+    Raises:
+        SettingsError: Lean is older than `min_lean_version`, or there is none.
+    """
+    least = settings.min_lean_version
+    if least is not None and is_older(verifier.lean_version, least):
+        found = f"is {verifier.lean_version}" if verifier.lean_version else "does not say its version"
+        raise SettingsError(
+            f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): Lean must be at least {least}, and this one "
+            f"{found}: install a newer one (./setup_lean.sh), or lower the setting"
+            if verifier.kind == "lean"
+            else f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): repl={settings.repl} is no Lean at all"
+        )
+    if verifier.kind != "lean" and "audited" in (settings.require, settings.require_min):
+        _log.warning(
+            "cannot_audit",
+            verifier=verifier.kind,
+            hint="what needs an audit is answered `unsupported`; set STREAMVERIFY_REQUIRE=checked for a trial",
+        )
 
 
 def _rules(settings: Settings, plan: Plan) -> Rules:

@@ -20,10 +20,10 @@ from streamverify.core.errors import WorkersDied
 from streamverify.core.gate import is_poison
 from streamverify.core.jobs import Job
 from streamverify.core.ledger import Standing
-from streamverify.core.models import OUTCOMES, Reason, Source, Status
+from streamverify.core.models import OUTCOMES, Assurance, Reason, Source, Status
 from streamverify.core.verdict import Verdict
 from streamverify.worker.dispatch import Dispatcher
-from streamverify.worker.intake import Answer, Asker, Delivery, take_in
+from streamverify.worker.intake import Answer, Asker, Delivery, Terms, take_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,7 +53,9 @@ class Service:
         slots: int,
     ) -> None:
         self._settings = settings
-        self._limits = limits
+        self._terms = Terms(
+            limits, Assurance(settings.require), Assurance(settings.require_min), answerer.verifier.kind == "lean"
+        )
         self._publisher = publisher
         self._answerer = answerer
         self._held: list[tuple[Job, Verdict]] = []
@@ -67,7 +69,7 @@ class Service:
         """Take a delivered record in. Whatever is wrong with it, it is answered and blocks nothing."""
         delivery = _delivery(record, admission.place)
         try:
-            taken = take_in(delivery, self._limits, datetime.now(UTC))
+            taken = take_in(delivery, self._terms, datetime.now(UTC))
         except Exception as error:  # noqa: BLE001 - one record must not take the worker down
             _log.exception("intake_failed", partition=record.partition, offset=record.offset)
             self._bury(delivery, error, Stage.DECODE)
@@ -126,11 +128,17 @@ class Service:
         """A job has its verdict. Where its record is no longer ours, only a definite one is of use to anybody."""
         standing = self.consumer.standing(job.place)
         if standing is Standing.OURS or OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE:
-            self._publish(Asker.of(job), verdict, partial(self.consumer.complete, job.place))
+            self._publish(Asker.of(job), verdict, partial(self._complete, job.place))
         elif standing is Standing.UNDECIDED:
             self._held.append((job, verdict))
         else:
             self.consumer.forget(job.place)
+            self._dispatcher.ended(job.place)
+
+    def _complete(self, place: Place) -> None:
+        """The broker has the result of a job."""
+        self.consumer.complete(place)
+        self._dispatcher.ended(place)
 
     def _publish(self, asker: Asker, verdict: Verdict, on_ack: Callable[[], None]) -> None:
         try:

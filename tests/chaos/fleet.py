@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 _AGAIN = 0.3
 """Seconds until a worker that ended is started again, as a supervisor does."""
 _SAMPLE = 0.25
-_ALLOWED = {0, 4, 5, 130, -signal.SIGKILL}
-"""Ways to end that are no defect: a drain, no broker at its start, given up by itself, cut short, killed."""
+_ALLOWED = {0, 4, 5, 130, -signal.SIGKILL, -signal.SIGTERM}
+"""Ways to end that are no defect: a drain, no broker at its start, given up by itself, cut short, killed, and told to
+drain before it could listen."""
 
 
 class Worker:

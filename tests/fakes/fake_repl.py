@@ -22,7 +22,12 @@ STATE = Path(os.environ.get("FAKE_STATE", "/nonexistent"))
 FORGED = b'{"env": 7}\n\n'
 
 environments: list[str] = []
-quirks = {"mute": False}
+quirks = {"mute": False, "unaudited": False}
+AXIOMS = "'{}' does not depend on any axioms"
+VOCABULARY = "\n".join(
+    f"streamverify-vocabulary {line}"
+    for line in ("commands\ntheorem\nfake_command", "attributes\nsimp", "options\npp.all\nmaxHeartbeats", "end")
+)
 
 
 def write(data: bytes, descriptor: int = 1) -> None:
@@ -140,6 +145,9 @@ def body(text: str, command: dict[str, Any]) -> bytes:  # noqa: C901, PLR0911, P
         case "mute":
             quirks["mute"] = True
             return answer()
+        case "unaudited":
+            quirks["unaudited"] = True
+            return answer()
         case "child":
             leave_child()
             os._exit(int(value))
@@ -158,7 +166,29 @@ def body(text: str, command: dict[str, Any]) -> bytes:  # noqa: C901, PLR0911, P
     return b""
 
 
-def header(text: str) -> bytes:
+def audit(text: str) -> bytes:
+    """Answer the questions of an audit, a line each: `axioms_NAME` depends on it, `unknown_…` is not there."""
+    if quirks["unaudited"]:
+        return b'{"message": "Unknown environment."}\n\n'
+    said = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.startswith("#"):
+            continue
+        name = line.rpartition("_root_.")[2]
+        reply = message("info", "")
+        if name.startswith("unknown"):
+            reply = message("error", f"unknown constant '{name}'")
+        elif line.startswith("#print axioms"):
+            used = name.partition("axioms_")[2]
+            reply["data"] = f"'{name}' depends on axioms: [propext,\n {used}]" if used else AXIOMS.format(name)
+        else:
+            reply["data"] = f"{name} : True" if line.startswith("#check") else f"theorem {name} : True :=\ntrivial"
+        reply["pos"]["line"] = number
+        said.append(reply)
+    return answer(messages=said)
+
+
+def header(text: str) -> bytes:  # noqa: C901, PLR0911 - a list of tricks
     match text.split("\n", maxsplit=1)[0].removeprefix("import "):
         case "Hang":
             time.sleep(600)
@@ -171,6 +201,8 @@ def header(text: str) -> bytes:
             return answer(messages=[error], kind="empty")
         case "Silent":
             return answer(kind="empty")
+        case "Bare" if "import Lean" not in text:
+            return answer(kind="bare")
         case "Refuse":
             return b'{"message": "failed to read file"}\n\n'
         case "Forge":
@@ -182,7 +214,7 @@ def header(text: str) -> bytes:
     return answer()
 
 
-def respond(command: dict[str, Any]) -> bytes:
+def respond(command: dict[str, Any]) -> bytes:  # noqa: PLR0911 - a list of questions
     text, env = command["cmd"], command.get("env")
     if env is None:
         return header(text)
@@ -197,6 +229,12 @@ def respond(command: dict[str, Any]) -> bytes:
         if quirks["mute"]:
             time.sleep(600)
         return answer(messages=[message("info", nonce[1])])
+    if "streamverify-vocabulary" in text:
+        if environments[env] == "bare":
+            return answer(messages=[message("error", "unknown namespace 'Lean'")])
+        return answer(messages=[message("info", VOCABULARY)])
+    if "#print axioms _root_" in text or "#check @_root_" in text:
+        return audit(text)
     return body(text, command)
 
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streamverify.bus.topics import TopicState
-from streamverify.cli import doctor, machine
+from streamverify.cli import doctor
 from streamverify.cli.app import app
 from streamverify.cli.doctor import (
     Check,
@@ -22,6 +22,7 @@ from streamverify.cli.doctor import (
     topic_check,
 )
 from streamverify.core.models import Verifier
+from streamverify.lean import machine
 from streamverify.lean.resources import plan_slots
 
 if TYPE_CHECKING:

@@ -99,6 +99,16 @@ def test_our_services_are_confined(name: str) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
 
 
+def test_the_worker_may_confine_lean_or_says_that_it_does_not() -> None:
+    """bubblewrap needs namespaces, mounts and an unmasked /proc, all of which a container forbids by default."""
+    worker = SERVICES["worker"]
+    assert "bubblewrap" in " ".join(arguments_of("RUN"))
+    needed = {"seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"}
+    sandbox = worker["environment"]["STREAMVERIFY_SANDBOX"]
+    assert needed <= set(worker["security_opt"]) or sandbox == "none"
+    assert not any(needed & set(SERVICES[name]["security_opt"]) for name in OURS if name != "worker")
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_has_a_memory_limit_and_a_pinned_image(name: str) -> None:
     assert re.fullmatch(r"\d+[mg]", SERVICES[name]["mem_limit"])

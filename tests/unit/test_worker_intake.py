@@ -11,13 +11,13 @@ import pytest
 from streamverify.core.codec import RequestLimits
 from streamverify.core.jobs import Job
 from streamverify.core.ledger import Place
-from streamverify.core.models import Reason, Source
-from streamverify.worker.intake import Answer, Delivery, Unanswerable, take_in
+from streamverify.core.models import Assurance, Reason, Source
+from streamverify.worker.intake import Answer, Delivery, Terms, Unanswerable, take_in
 
 PLACE = Place(1, 7, 0)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PAST = "2025-12-31T23:59:59Z"
-LIMITS = RequestLimits(max_proof_bytes=100)
+TERMS = Terms(RequestLimits(max_proof_bytes=100), Assurance.CHECKED, Assurance.CHECKED, audits=False)
 PROOF = "import Mathlib\n\ntheorem t : 1 = 1 := rfl"
 LARGE = "-" * 101
 
@@ -29,7 +29,7 @@ def delivery(value: bytes | None) -> Delivery:
 
 def taken(**fields: Any) -> Job | Answer | Unanswerable:
     body = {"custom_id": "a", "proof": PROOF} | fields
-    return take_in(delivery(json.dumps(body).encode()), LIMITS, NOW)
+    return take_in(delivery(json.dumps(body).encode()), TERMS, NOW)
 
 
 def reason(**fields: Any) -> Reason | None:
@@ -47,7 +47,7 @@ def test_a_proof_becomes_a_job_that_knows_its_place() -> None:
 
 @pytest.mark.parametrize("value", [None, b"", b"no JSON", b"[]", b'{"proof": ""}'])
 def test_what_nobody_can_be_answered_for(value: bytes | None) -> None:
-    assert isinstance(take_in(delivery(value), LIMITS, NOW), Unanswerable)
+    assert isinstance(take_in(delivery(value), TERMS, NOW), Unanswerable)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,9 @@ def test_what_nobody_can_be_answered_for(value: bytes | None) -> None:
         (Reason.INVALID_REQUEST, {"timeout": -1, "proof": LARGE, "deadline": PAST}),
         (Reason.TOO_LARGE, {"proof": LARGE, "deadline": PAST, "require": "audited"}),
         (Reason.EXPIRED, {"proof": "import 5", "deadline": PAST, "require": "audited"}),
-        (Reason.UNSUPPORTED, {"proof": "import 5", "require": "audited"}),
-        (Reason.UNSUPPORTED, {"statement": "theorem t : 1 = 1 := sorry"}),
+        (Reason.HEADER_ERROR, {"proof": "import 5", "require": "audited"}),
+        (Reason.UNSUPPORTED, {"require": "audited"}),
+        (None, {"statement": "theorem t : 1 = 1 := sorry"}),
         (Reason.HEADER_ERROR, {"proof": "import 5"}),
         (Reason.HEADER_ERROR, {"proof": "prelude"}),
     ],

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from streamverify.lean.pool import Pool
 
 PROOF = "theorem t : 1 = 1 := rfl"
-PLACE = Place(2, 5, 0)
+LINEAGE = 4
+PLACE = Place(2, 5, LINEAGE)
 
 
 class FakePool:
@@ -39,10 +40,12 @@ class FakePool:
         self.jobs: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
         self.running = 0
         self.held = False
+        self.alone: list[Job] = []
 
     def submit(self, job: Job, on_done: Callable[[Job, Verdict], None], *, alone: bool = False) -> None:
-        del alone
         self.jobs.append((job, on_done))
+        if alone:
+            self.alone.append(job)
 
     def hold(self) -> None:
         self.held = True
@@ -98,7 +101,7 @@ class Bench:
     def __init__(self, limit: int = 1_000_000) -> None:
         self.pool, self.consumer, self.publisher = FakePool(), FakeConsumer(), FakePublisher()
         self.service = Service(
-            Settings(),
+            Settings(require="checked"),
             RequestLimits(max_proof_bytes=1000),
             cast("Pool", self.pool),
             cast("Publisher", self.publisher),
@@ -121,7 +124,7 @@ class Bench:
             serialized_value_size=0,
             headers=(("trace", b"1"),),
         )
-        place = Place(2, offset, 0)
+        place = Place(2, offset, LINEAGE)
         self.service.receive(cast("Any", record), Admission(place, Delivery.NEW, attempts, careful))
 
 
@@ -165,20 +168,28 @@ def test_of_a_partition_that_is_lost_only_definite_verdicts_are_published(
     bench.consumer.stands = Standing.GONE
     bench.pool.finish(Verdict(reason))
     assert len(bench.publisher.records) == published
-    assert len(bench.consumer.forgotten) == 1 - published
+    assert bench.consumer.forgotten == [PLACE] * (1 - published)
 
 
-@pytest.mark.parametrize(("stands", "published"), [(Standing.OURS, 1), (Standing.GONE, 0)])
-def test_between_two_assignments_an_inconclusive_result_is_held(bench: Bench, stands: Standing, published: int) -> None:
+@pytest.mark.parametrize(("later", "published"), [(Standing.OURS, 1), (Standing.GONE, 0), (Standing.UNDECIDED, 0)])
+def test_an_inconclusive_result_waits_until_the_assignment_is_known(
+    bench: Bench, later: Standing, published: int
+) -> None:
     bench.deliver(request())
     bench.consumer.stands = Standing.UNDECIDED
     bench.pool.finish(Verdict(Reason.TIMEOUT))
     assert bench.publisher.records == []
-    bench.consumer.stands = stands
+    bench.consumer.stands = later
     bench.service.settle()
     assert len(bench.publisher.records) == published
-    bench.service.settle()
-    assert len(bench.publisher.records) == published
+    assert bench.consumer.forgotten == ([PLACE] if later is Standing.GONE else [])
+
+
+def test_a_definite_verdict_is_published_at_once_whoever_owns_the_partition(bench: Bench) -> None:
+    bench.deliver(request())
+    bench.consumer.stands = Standing.UNDECIDED
+    bench.pool.finish(Verdict(Reason.LEAN_ERROR))
+    assert len(bench.publisher.records) == 1
 
 
 def test_what_is_queued_of_a_lost_partition_is_dropped(bench: Bench) -> None:
@@ -189,25 +200,74 @@ def test_what_is_queued_of_a_lost_partition_is_dropped(bench: Bench) -> None:
     assert bench.publisher.records == []
 
 
-def test_a_careful_record_waits_for_a_commit_that_has_its_attempt(bench: Bench) -> None:
+def test_a_careful_job_waits_for_the_commit_that_has_its_attempt(bench: Bench) -> None:
     bench.deliver(request(), careful=True)
     assert bench.pool.jobs == []
     assert bench.consumer.marked == [PLACE]
     bench.service.written([PLACE])
     assert len(bench.pool.jobs) == 1
+    assert bench.pool.alone == []
 
 
-def test_a_proof_that_killed_too_many_workers_gets_a_result_and_a_dead_letter(bench: Bench) -> None:
-    bench.deliver(request(), attempts=4, careful=True)
+def test_a_job_with_an_attempt_runs_alone(bench: Bench) -> None:
+    bench.pool.running = 1
+    bench.deliver(request(), careful=True, attempts=1)
+    assert bench.pool.held
+    assert bench.consumer.marked == []
+    bench.deliver(request(), offset=6)
+    bench.pool.running = 0
+    bench.pool.finish(Verdict(Reason.OK))
+    assert bench.consumer.marked == [PLACE]
+    bench.service.written([PLACE])
+    assert len(bench.pool.alone) == 1
+    bench.pool.finish(Verdict(Reason.OK))
+    assert bench.pool.held, "its attempt would be in the next commit, and the next death its own"
+    bench.publisher.records[-1].on_ack()
+    assert not bench.pool.held
+
+
+def test_one_that_runs_alone_waits_for_what_was_marked_beside_others_before_it_holds_the_pool(bench: Bench) -> None:
+    bench.deliver(request(), careful=True)
+    bench.deliver(request(), offset=6, careful=True, attempts=1)
+    assert not bench.pool.held, "what was marked may wait in the pool, and both would wait for each other"
+    bench.service.written([PLACE])
+    assert not bench.pool.held
+    bench.pool.finish(Verdict(Reason.OK))
+    bench.publisher.records[-1].on_ack()
+    assert bench.pool.held
+    assert bench.consumer.marked == [PLACE, Place(2, 6, LINEAGE)]
+
+
+def test_a_poison_gets_a_final_result_and_a_dead_letter_and_is_complete_after_both(bench: Bench) -> None:
+    bench.deliver(request(), careful=True, attempts=4)
+    assert bench.pool.jobs == []
     result, letter = bench.publisher.records
     verdict = decode_result(result.value)
-    assert (verdict.reason, verdict.status, verdict.retriable) == (Reason.REPL_CRASH, "inconclusive", False)
+    assert (verdict.status, verdict.reason, verdict.retriable) == ("inconclusive", "repl_crash", False)
+    assert verdict.attempts == 4
     buried = DeadLetter.from_record(key=letter.key, value=letter.value, headers=letter.headers)
     assert (buried.stage, buried.attempts, buried.value) == ("verify", 4, request())
     result.on_ack()
     assert bench.consumer.completed == []
     letter.on_ack()
     assert bench.consumer.completed == [PLACE]
+
+
+def test_one_death_less_is_no_poison(bench: Bench) -> None:
+    bench.deliver(request(), careful=True, attempts=3)
+    assert bench.publisher.records == []
+    assert bench.consumer.marked == [PLACE]
+
+
+def test_suspended_nothing_careful_is_dispatched(bench: Bench) -> None:
+    bench.deliver(request(), careful=True)
+    assert list(bench.service.suspend()) == [PLACE]
+    bench.service.written([PLACE])
+    assert bench.pool.jobs == []
+    bench.service.resume()
+    assert bench.consumer.marked == [PLACE, PLACE]
+    bench.service.written([PLACE])
+    assert len(bench.pool.jobs) == 1
 
 
 def test_what_needs_no_lean_is_answered_at_once(bench: Bench) -> None:

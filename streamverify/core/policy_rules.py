@@ -1,0 +1,253 @@
+"""What the policy objects to, and why: one rule an id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A kind of finding.
+
+    `runs_code`: Lean may have run code of the proof that reads, writes or stays behind, so that the process that
+    checked it is replaced before the next job.
+    """
+
+    id: str
+    summary: str
+    reason: str
+    example: str
+    runs_code: bool
+
+
+_ALL = (
+    Rule(
+        "axiom",
+        "a declaration without proof: `axiom`, `init_quot`",
+        "An axiom of the proof's own proves anything.",
+        "axiom shortcut : (p : Prop) → p",
+        runs_code=False,
+    ),
+    Rule(
+        "exit",
+        "`#exit`",
+        "Lean reads nothing after it, and says nothing of that: what follows was never checked.",
+        "#exit\ntheorem target : 1 + 1 = 3 := by simp",
+        runs_code=False,
+    ),
+    Rule(
+        "guard_msgs",
+        "commands that expect, change or drop messages: `#guard_msgs`, `#guard_panic`, `#check_simp`",
+        "They drop the error of a failed theorem, which Lean adds all the same.",
+        "#guard_msgs (drop all) in\ntheorem target : 1 + 1 = 3 := by simp",
+        runs_code=False,
+    ),
+    Rule(
+        "eval",
+        "`#eval`, `#eval!`, `#guard`, `eval%` and other commands that compile and run a term",
+        "Code runs with the rights of the verifier: it writes to the answer channel, the disk, the environment.",
+        '#eval IO.FS.writeFile "/dev/stdout" "{}"',
+        runs_code=True,
+    ),
+    Rule(
+        "run_code",
+        "`run_cmd`, `run_elab`, `run_meta`, `run_tac`, `run_conv`, `by_elab`, aesop's rules made of a tactic",
+        "Code of the proof runs inside the elaborator, and can add what the kernel never sees.",
+        "theorem target : 1 + 1 = 3 := by run_tac evil",
+        runs_code=True,
+    ),
+    Rule(
+        "initialize",
+        "`initialize`, `builtin_initialize`, and what registers options, attributes and simp sets",
+        "Code runs when the file is loaded.",
+        "initialize IO.println hello",
+        runs_code=True,
+    ),
+    Rule(
+        "macro",
+        "`macro`, `macro_rules`, `syntax`, `declare_syntax_cat`",
+        "What follows no longer means what it says: the statement can read as asked and be another.",
+        "local macro_rules | `($_ = $_) => `(True)",
+        runs_code=True,
+    ),
+    Rule(
+        "notation",
+        "`notation`, `infix`, `prefix`, `postfix` and their like, `local` and `scoped` too",
+        "A notation over a core operator changes what a statement means; one of an unknown word hides one.",
+        'local notation a "=" b => True',
+        runs_code=False,
+    ),
+    Rule(
+        "elaborator",
+        "`elab`, `elab_rules`, `simproc`, `dsimproc`, `declare_config_elab` and their like",
+        "Code of the proof runs in the elaborator, and can answer in the place of the audit's own commands.",
+        'elab "#print" "axioms" n:ident : command => Lean.logInfo ""',
+        runs_code=True,
+    ),
+    Rule(
+        "elaborator_attribute",
+        "attributes that make Lean run a definition: `command_elab`, `term_elab`, `tactic`, `macro`, `simproc`, "
+        "`init`, `norm_num` and `positivity` with a pattern, and their like",
+        "A plain definition with such an attribute is code that Lean runs later.",
+        "@[command_elab Lean.Parser.Command.check] def helper := evil",
+        runs_code=True,
+    ),
+    Rule(
+        "implemented_by",
+        "the attribute `implemented_by`",
+        "What runs is another function than what the kernel knows; `native_decide` believes what runs.",
+        "@[implemented_by liar] def honest : Bool := false",
+        runs_code=True,
+    ),
+    Rule(
+        "extern",
+        "the attributes `extern` and `export`",
+        "What runs is foreign code, or foreign code is replaced by the proof's.",
+        '@[extern "lean_nat_add"] def f (a b : Nat) : Nat := 0',
+        runs_code=True,
+    ),
+    Rule(
+        "csimp",
+        "the attribute `csimp`",
+        "It replaces functions in compiled code, and what `#print axioms` says of it has had gaps.",
+        "@[csimp] theorem f_eq_g : @f = @g := rfl",
+        runs_code=False,
+    ),
+    Rule(
+        "unsafe",
+        "`unsafe`, and functions that go round types: `unsafeCast`, `unsafeIO`, `ptrAddrUnsafe`, …",
+        "Unsafe code corrupts memory, the kernel's too.",
+        "unsafe def evil : Nat := unsafeCast 0",
+        runs_code=True,
+    ),
+    Rule(
+        "meta",
+        "the modifier `meta`",
+        "It marks code that runs while Lean elaborates; no statement or proof needs it.",
+        "meta def helper : Nat := 0",
+        runs_code=True,
+    ),
+    Rule(
+        "module_file",
+        "a file that begins with `module`",
+        "`#print axioms` is an error in such a file, so that nothing of it can be audited.",
+        "module\ntheorem target : 1 + 1 = 2 := rfl",
+        runs_code=False,
+    ),
+    Rule(
+        "open_private",
+        "`open private`, `export private`",
+        "It reaches the private parts of Lean and its libraries, by which the kernel can be gone round.",
+        "open private Environment.mk from Lean.Environment",
+        runs_code=False,
+    ),
+    Rule(
+        "private_theorem",
+        "a private theorem in a file that declares no theorem that others can see",
+        "A private theorem cannot be named by the audit. As a helper of another theorem it is no finding: its axioms "
+        "show in those of the theorem that uses it.",
+        "private theorem target : 1 + 1 = 2 := rfl",
+        runs_code=False,
+    ),
+    Rule(
+        "native",
+        "`native_decide`, `decide +native`, `bv_decide`, `ofReduceBool` and their like",
+        "They trust the compiler instead of the kernel.",
+        "theorem lie : honest = true := by native_decide",
+        runs_code=False,
+    ),
+    Rule(
+        "sorry_axiom",
+        "`sorryAx`, `lcProof`, `lcUnreachable` and other names of proofs of anything",
+        "The same as `sorry`, without its warning.",
+        "theorem target : 1 + 1 = 3 := sorryAx _ false",
+        runs_code=False,
+    ),
+    Rule(
+        "environment",
+        "names of what changes the environment behind the kernel's back: `addDecl`, `addDeclCore`, …",
+        "Declarations that the kernel never checked, or that a list of axioms does not show.",
+        "addDeclCore 0 (.thmDecl d) none false",
+        runs_code=True,
+    ),
+    Rule(
+        "include_file",
+        "`include_str`, `include_bytes`",
+        "It reads a file of the verifier's machine into the proof.",
+        'def secret := include_str "/etc/hostname"',
+        runs_code=False,
+    ),
+    Rule(
+        "external_tool",
+        "commands and tactics that ask a server or start a program: `polyrith`, `#loogle`, `#leansearch`, …",
+        "A verdict must not depend on the network, nor a proof reach it.",
+        "example : 1 = 1 := by polyrith",
+        runs_code=False,
+    ),
+    Rule(
+        "interpolated_string",
+        "`dbg_trace`, `throwError`, `m!` and other words that read a plain string as code; a string with a `{` where a "
+        "word before it might do so",
+        "Between the braces of such a string stands code, which a reader of tokens takes for a string.",
+        'theorem target : 1 = 1 := by throwError "{by native_decide}"',
+        runs_code=True,
+    ),
+    Rule(
+        "lexical",
+        "text whose division into code, comment and string depends on the libraries: a comment or a quotation mark "
+        "glued to a symbol, `/-- -- -/`, HTML (`open … Jsx`), characters that no Lean file has",
+        "What looks like a comment could be code.",
+        "theorem target : a ≠-- comment",
+        runs_code=True,
+    ),
+    Rule(
+        "debug_option",
+        "options whose name begins with `debug.`",
+        "They switch off the kernel or replace proofs by `sorry`.",
+        "set_option debug.skipKernelTC true",
+        runs_code=False,
+    ),
+    Rule(
+        "warn_sorry",
+        "the option `warn.sorry`",
+        "It switches off the warning by which `sorry` is seen.",
+        "set_option warn.sorry false",
+        runs_code=False,
+    ),
+    Rule(
+        "printing",
+        "options `pp.…` and `format.…`, and attributes that change how terms are printed",
+        "The types in the result, and the comparison with the statement, are what Lean prints.",
+        "set_option pp.notation true",
+        runs_code=False,
+    ),
+    Rule(
+        "unknown_command",
+        "a command that is not on the list of harmless ones, or an unknown word in the first column",
+        "A list of bad words never ends. Only what is known to be harmless passes.",
+        "some_command_of_a_library x",
+        runs_code=True,
+    ),
+    Rule(
+        "unknown_attribute",
+        "an attribute that is not on the list of harmless ones",
+        "An attribute is code of a library that is run on a definition, and may run the definition.",
+        "@[some_attribute] def x : Nat := 0",
+        runs_code=True,
+    ),
+    Rule(
+        "unknown_option",
+        "an option that is not on the list of harmless ones",
+        "Options can switch off checks and messages.",
+        "set_option some.option false",
+        runs_code=False,
+    ),
+)
+
+RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in _ALL})
+"""All rules, by id. docs/policy.md explains each."""

@@ -1,0 +1,105 @@
+"""What the environment of each header knows, asked of Lean once and kept.
+
+A header with too little of Lean for the query is asked again in a process of its own, with `import Lean` after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from streamverify.core.header import parse_header
+from streamverify.core.policy import VOCABULARY_QUERIES, VocabularyError, parse_vocabulary
+from streamverify.lean.failures import Refused, ReplFailure, TimedOut
+from streamverify.lean.protocol import decode_answer, encode_command, read_response
+from streamverify.lean.session import ReplSession
+from streamverify.lean.verify import ImportRejected, check_channel, import_header
+
+if TYPE_CHECKING:
+    from streamverify.core.header import Header
+    from streamverify.core.policy import Vocabulary
+    from streamverify.lean.command import ReplCommand
+
+MOST = 256
+"""Headers whose vocabulary is kept; the oldest makes room."""
+
+QUERY_TIMEOUT = 60.0
+"""Seconds for one query, which takes Lean a tenth of one."""
+
+_MOST_BYTES = 16 << 20
+
+_log = structlog.get_logger(__name__)
+
+
+class Vocabularies:
+    """The vocabularies of the headers that a pool has imported."""
+
+    def __init__(self, command: ReplCommand, *, import_timeout: float) -> None:
+        self._command = command
+        self._import_timeout = import_timeout
+        self._known: dict[str, Vocabulary] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    async def of(self, session: ReplSession, env: int, header: Header) -> Vocabulary:
+        """What the environment `env` of this header knows.
+
+        Raises:
+            ReplFailure: Lean does not say; without the list nothing can be audited.
+        """
+        known = self._known.get(header.fingerprint)
+        if known is None:
+            known = await _ask(session, env) or await self._with_lean(header)
+            await check_channel(session, env)
+            if len(self._known) >= MOST:
+                del self._known[next(iter(self._known))]
+            self._known[header.fingerprint] = known
+            _log.info(
+                "vocabulary_listed",
+                header=header.canonical[:200],
+                commands=len(known.commands),
+                attributes=len(known.attributes),
+                options=len(known.options),
+            )
+        return known
+
+    async def _with_lean(self, header: Header) -> Vocabulary:
+        """What the header knows with `import Lean` after it, in a process that lives for this question."""
+        async with self._one_at_a_time:
+            known = self._known.get(header.fingerprint)
+            return known or await self._in_another_process(parse_header(f"{header.canonical}import Lean\n"))
+
+    async def _in_another_process(self, header: Header) -> Vocabulary:
+        session = ReplSession(self._command, max_answer_bytes=_MOST_BYTES)
+        try:
+            env = await import_header(session, header, timeout=self._import_timeout, ask_lean=True)
+            found = await _ask(session, env)
+        except (ReplFailure, ImportRejected) as error:
+            raise Refused(f"Lean was asked which commands it knows, and failed: {error}") from error
+        finally:
+            session.kill()
+            await session.closed()
+        if found is None:
+            raise Refused("This Lean does not say which commands it knows: proofs can be checked, not audited.")
+        return found
+
+
+async def _ask(session: ReplSession, env: int) -> Vocabulary | None:
+    """The answer to the first spelling of the query that this Lean understands."""
+    for query in VOCABULARY_QUERIES:
+        try:
+            answer = decode_answer(await session.ask(encode_command(query, env=env), QUERY_TIMEOUT))
+        except TimedOut as error:
+            raise Refused("Lean did not say in time which commands it knows.") from error
+        if answer.refusal is not None:
+            raise Refused(f"Lean was asked which commands it knows: {answer.refusal}")
+        messages = read_response(answer, 0.0).messages
+        if any(each["severity"] == "error" for each in messages):
+            continue
+        for each in messages:
+            try:
+                return parse_vocabulary(each["data"])
+            except VocabularyError:
+                continue
+    return None

@@ -1,0 +1,122 @@
+"""The policy on any text whatever: it never raises, points into the text, and what is harmful stays found."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamverify.core import policy_words as words
+from streamverify.core.errors import HeaderError
+from streamverify.core.header import Header, parse_header
+from streamverify.core.names import parts, spelled
+from streamverify.core.policy import (
+    MOST_A_RULE,
+    RULES,
+    SHIPPED,
+    Reading,
+    Vocabulary,
+    VocabularyError,
+    check,
+    parse_vocabulary,
+)
+
+WORDS = sorted(
+    words.HARMLESS_COMMANDS
+    | words.COMMAND_RULES.keys()
+    | words.TERM_RULES.keys()
+    | words.ATTRIBUTE_RULES.keys()
+    | words.HARMLESS_ATTRIBUTES
+    | set(words.ASKING_FOR_MORE)
+)
+MARKS = [
+    *("@[", "]", "(", ")", "{", "}", "⟩", "attr", ":=", ",", "«", "»", '"', "--", "/-", "-/", "/--", 's!"', "%", "'"),
+    *("private", "namespace", "A.b", "_root_.x", "end", "mutual", "linarith", "set_option", "debug.x", "x"),
+]
+PIECES = st.sampled_from([*WORDS, *MARKS, "\n"])
+SEPARATORS = st.sampled_from(["", " ", "\n", "\n  ", "\r\n", "\t"])
+LEAN_LIKE = st.lists(st.tuples(PIECES, SEPARATORS), max_size=40).map(lambda all_: "".join(a + b for a, b in all_))
+TEXTS = st.text(max_size=200) | LEAN_LIKE
+VOCABULARIES = st.builds(
+    Vocabulary,
+    st.frozensets(st.text(max_size=8) | PIECES, max_size=5),
+    st.frozensets(PIECES, max_size=3),
+    st.frozensets(st.sampled_from(["debug.x", "pp.all", "x", ""]), max_size=3),
+)
+
+
+def _header(proof: str) -> Header | None:
+    try:
+        return parse_header(proof)
+    except HeaderError:
+        return None
+
+
+@given(TEXTS, VOCABULARIES)
+def test_any_text_is_judged_and_findings_point_into_it(proof: str, vocabulary: Vocabulary) -> None:
+    header = _header(proof)
+    if header is None:
+        return
+    lines = proof.split("\n")
+    found = check(proof, header, vocabulary)
+    for item in found:
+        assert item.rule in RULES
+        assert 1 <= item.line <= len(lines)
+        assert 0 <= item.column < len(lines[item.line - 1])
+        assert lines[item.line - 1][item.column :].startswith(item.excerpt)
+    assert [(item.line, item.column) for item in found] == sorted((item.line, item.column) for item in found)
+    assert len(found) <= MOST_A_RULE * len(RULES)
+
+
+@given(TEXTS)
+def test_any_text_declares_something_or_nothing(proof: str) -> None:
+    header = _header(proof)
+    if header is None:
+        return
+    lines = proof.split("\n")
+    for item in Reading(proof, header).declared():
+        assert lines[item.line - 1].startswith(item.kind, item.column)
+        assert spelled(parts(item.name)) == item.name
+
+
+@given(LEAN_LIKE, st.sampled_from(["#eval x", "axiom a : False", "run_cmd x", "@[extern x] def y := 1"]))
+def test_nothing_before_it_hides_a_harmful_command_but_comments_and_strings(before: str, command: str) -> None:
+    if any(mark in before for mark in ('"', "/-", "«", "'")):
+        return
+    proof = f"def x := 1\n{before}\n{command}\n"
+    rules = {item.rule for item in check(proof, parse_header(proof), SHIPPED)}
+    alone = {item.rule for item in check(command, parse_header(command), SHIPPED)}
+    # After an open `@[` the word is that of an attribute, and none of the harmless ones.
+    assert alone <= rules or "unknown_attribute" in rules
+
+
+@given(LEAN_LIKE)
+def test_knowing_more_never_finds_less(proof: str) -> None:
+    header = _header(proof)
+    if header is None:
+        return
+    less = check(proof, header, Vocabulary(frozenset(), frozenset(), frozenset()))
+    more = check(proof, header, SHIPPED)
+    assert {(item.line, item.column) for item in less if item.rule != "unknown_command"} <= {
+        (item.line, item.column) for item in more
+    } or len(more) >= MOST_A_RULE
+
+
+@given(
+    st.text(max_size=200)
+    | st.lists(st.sampled_from(["streamverify-vocabulary ", "commands", "end", "\n", "x", "«@[»"])).map("".join)
+)
+def test_any_answer_is_a_vocabulary_or_refused(text: str) -> None:
+    try:
+        known = parse_vocabulary(text)
+    except VocabularyError:
+        return
+    assert known.commands
+    assert known.attributes
+    assert known.options
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_characters="«»"), min_size=1, max_size=5), min_size=1, max_size=4).map(tuple)
+)
+def test_a_name_is_read_back_as_it_is_spelled(name: tuple[str, ...]) -> None:
+    assert parts(spelled(name)) == name

@@ -1,0 +1,74 @@
+"""The real Lean that `STREAMVERIFY_TEST_REPL` names (a command line, as in STREAMVERIFY_REPL), and proofs run in it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from streamverify.core.codec import RequestLimits
+from streamverify.core.jobs import Job
+from streamverify.core.ledger import Place
+from streamverify.core.models import Assurance, Source
+from streamverify.core.versions import is_older
+from streamverify.lean.launch import find_repl, probe
+from streamverify.lean.pool import Pool, PoolLimits
+from streamverify.worker.intake import Answer, Delivery, Terms, take_in
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from streamverify.core.verdict import Verdict
+    from streamverify.lean.command import ReplCommand
+
+REPL = os.environ.get("STREAMVERIFY_TEST_REPL", "")
+needs_lean = pytest.mark.skipif(not REPL, reason="STREAMVERIFY_TEST_REPL names no real Lean")
+
+_SOURCE = Source(topic="t", partition=0, offset=0, timestamp=0)
+
+
+def decide(proof: str, *, require: Assurance = Assurance.AUDITED, audits: bool = True, **fields: Any) -> Job | Verdict:
+    """What the worker makes of a request before any Lean: a job, or its verdict."""
+    value = json.dumps({"custom_id": "id", "proof": proof, **fields}).encode()
+    delivery = Delivery(_SOURCE, None, value, [], Place(0, 0, 0), time.monotonic())
+    terms = Terms(RequestLimits(1 << 20), require, Assurance.CHECKED, audits)
+    taken = take_in(delivery, terms, datetime.now(UTC))
+    assert isinstance(taken, Job | Answer)
+    return taken if isinstance(taken, Job) else taken.verdict
+
+
+class Lean:
+    """One slot with a real Lean; a request takes the whole way of the worker but Kafka's part."""
+
+    def __init__(self, pool: Pool, version: str | None) -> None:
+        self.of_2021 = is_older(version, "4.0.1")
+        self._pool = pool
+
+    async def verify(self, proof: str, *, require: Assurance = Assurance.AUDITED, **fields: Any) -> Verdict:
+        job = decide(proof, require=require, **fields)
+        if not isinstance(job, Job):
+            return job
+        outcome: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._pool.submit(job, lambda _, verdict: outcome.set_result(verdict))
+        return await outcome
+
+
+@asynccontextmanager
+async def real_lean(folder: Path, *, slots: int = 1) -> AsyncIterator[Lean]:
+    """The configured Lean, started in a folder that a hostile proof may fill."""
+    command: ReplCommand = replace(await find_repl(REPL, None), cwd=folder)
+    version = (await probe(command)).lean_version
+    pool = Pool(command, slots=slots, limits=PoolLimits(default_timeout=30.0))
+    await pool.start()
+    try:
+        yield Lean(pool, version)
+    finally:
+        await pool.close()

@@ -1,0 +1,160 @@
+"""What an audit asks and what Lean's answers mean, in the words of its versions."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamverify.core.audit import (
+    EXPLICIT,
+    Questions,
+    audit_of,
+    judge_theorems,
+    read_axioms,
+    read_type,
+    theorems_to_audit,
+)
+from streamverify.core.models import Message, Reason, Theorem
+from streamverify.core.policy import Declared
+from streamverify.core.policy_words import HARMLESS_OPTIONS
+
+
+def info(line: int, data: str, severity: str = "info") -> Message:
+    return Message(severity=severity, pos={"line": line, "column": 0}, endPos=None, data=data)
+
+
+def declared(name: str, *, private: bool = False) -> Declared:
+    return Declared("theorem", name, private, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "axioms"),
+    [
+        ("'A.t' does not depend on any axioms", set()),
+        ("`A.t` does not depend on any axioms", set()),
+        ("'A.t' depends on axioms: [propext]", {"propext"}),
+        (
+            "'A.t' depends on axioms: [propext, Classical.choice, Quot.sound]",
+            {"propext", "Classical.choice", "Quot.sound"},
+        ),
+        (
+            "'A.t' depends on axioms: [propext,\n Classical.choice,\n Quot.sound]",
+            {"propext", "Classical.choice", "Quot.sound"},
+        ),
+        ("'A.t' depends on axioms:\n  [sorryAx]\n", {"sorryAx"}),
+        ("'A.t' depends on axioms: [t._native.native_decide.ax_1_1]", {"t._native.native_decide.ax_1_1"}),
+        ("'«A».t' depends on axioms: [«odd name»]", {"«odd name»"}),
+    ],
+)
+def test_the_axioms_in_every_wording(said: str, axioms: set[str]) -> None:
+    assert read_axioms("A.t", [said]) == frozenset(axioms)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "'t' does not depend on any axioms",
+        "'B.t' does not depend on any axioms",
+        "'A.t' does not depend on any axioms, or so it says",
+        "see: 'A.t' does not depend on any axioms",
+        "'A.t' depends on axioms: [propext",
+        "",
+    ],
+)
+def test_what_is_said_of_another_name_does_not_count(said: str) -> None:
+    assert read_axioms("A.t", [said]) is None
+
+
+def test_of_two_answers_about_one_name_both_count() -> None:
+    said = ["'t' does not depend on any axioms", "'t' depends on axioms: [cheat]"]
+    assert read_axioms("t", said) == frozenset({"cheat"})
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("t : 1 + 1 = 2", "1 + 1 = 2"),
+        ("@t.{u_1} : ∀ {A : Type u_1}, A = A", "∀ {A : Type u_1}, A = A"),
+        ("t :\n  ∀ (n : Nat),\n    n = n", "∀ (n : Nat),\n    n = n"),
+        ("nothing of the kind", None),
+    ],
+)
+def test_the_type_stands_after_the_name(said: str, shown: str | None) -> None:
+    assert read_type([said]) == shown
+
+
+def test_options_are_set_only_where_lean_knows_them_and_before_the_questions() -> None:
+    audit = audit_of(["A.t"], {"pp.fullNames", "maxHeartbeats", "other"})
+    lines = audit.text.split("\n")
+    assert lines[:2] == ["set_option maxHeartbeats 0", "set_option pp.fullNames true"]
+    assert lines[2:] == ["#print axioms _root_.A.t", "#check @_root_.A.t"]
+    assert audit.lines == {"A.t": 3}
+
+
+def test_only_what_stands_at_the_question_is_its_answer() -> None:
+    audit = audit_of(["a", "b"], ())
+    messages = [
+        info(1, "'a' does not depend on any axioms"),
+        info(2, "a : True"),
+        info(2, "'b' does not depend on any axioms"),
+        info(3, "unknown constant '_root_.b'", "error"),
+    ]
+    assert audit.theorems(messages) == [Theorem(name="a", type="True", axioms=[])]
+
+
+def test_an_error_is_no_answer_whatever_it_says() -> None:
+    audit = audit_of(["a"], ())
+    assert audit.theorems([info(1, "'a' does not depend on any axioms", "error")]) == []
+
+
+@pytest.mark.parametrize(
+    "axiom", ["sorryAx", "Lean.ofReduceBool", "propext'", "A.propext", "Quot", "", "Classical.choice_1"]
+)
+def test_axioms_are_allowed_by_exact_name(axiom: str) -> None:
+    reason, error = judge_theorems([Theorem(name="t", axioms=["propext", axiom])], ["t"])
+    assert reason is Reason.AXIOM
+    assert error is not None
+    assert error.startswith("The proof of t depends on ")
+
+
+def test_the_three_of_mathlib_are_allowed() -> None:
+    theorem = Theorem(name="t", axioms=["Classical.choice", "Quot.sound", "propext"])
+    assert judge_theorems([theorem], ["t"]) == (Reason.OK, None)
+
+
+def test_what_lean_does_not_know_is_no_theorem_but_an_axiom_comes_first() -> None:
+    assert judge_theorems([], ["t"])[0] is Reason.NO_THEOREM
+    assert judge_theorems([Theorem(name="a", axioms=["cheat"])], ["a", "t"])[0] is Reason.AXIOM
+
+
+def test_by_default_all_theorems_but_private_ones_are_audited() -> None:
+    names, missing = theorems_to_audit(
+        [declared("a"), declared("b", private=True), declared("A.c"), declared("")], None
+    )
+    assert (names, missing) == (["a", "A.c"], None)
+
+
+@pytest.mark.parametrize("wanted", ["A.c", "_root_.A.c", "«A».c"])
+def test_a_named_theorem_is_found_by_its_full_name(wanted: str) -> None:
+    assert theorems_to_audit([declared("a"), declared("A.c")], wanted) == (["A.c"], None)
+
+
+@pytest.mark.parametrize("wanted", ["c", "A", "b", "", "A.c.d"])
+def test_a_theorem_that_the_file_does_not_declare_is_none(wanted: str) -> None:
+    names, missing = theorems_to_audit([declared("a"), declared("b", private=True), declared("A.c")], wanted)
+    assert names == []
+    assert missing
+
+
+def test_a_file_without_theorems_has_none() -> None:
+    assert theorems_to_audit([], None) == ([], "The file declares no theorem.")
+
+
+def test_no_file_that_is_audited_can_set_how_types_are_printed() -> None:
+    assert not {name for name in HARMLESS_OPTIONS if name in EXPLICIT}
+    assert not {name for name in HARMLESS_OPTIONS if name.startswith(("pp.", "format."))}
+
+
+def test_limits_are_lifted_for_every_question() -> None:
+    questions = Questions({}, {"maxHeartbeats", "maxRecDepth"})
+    assert questions.ask("#check 1") == 3
+    assert "set_option maxHeartbeats 0\n" in questions.text

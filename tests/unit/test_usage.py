@@ -1,0 +1,99 @@
+"""Memory and CPU time of a process and what it started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streamverify.lean.usage import Usage, exact_memory, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIB = 1024**2
+
+
+@contextmanager
+def python(program: str) -> Iterator[int]:
+    """A Python that runs the program, once it has printed a line; it ends when its stdin does."""
+    argv = (sys.executable, "-S", "-c", program)
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            assert process.stdout.readline()
+            yield process.pid
+        finally:
+            process.stdin.close()
+            process.stdout.close()
+
+
+def test_what_a_process_takes_is_counted() -> None:
+    with python("import sys; print(flush=True); sys.stdin.read()") as pid:
+        small = usage(pid)
+    with python("import sys; x = bytearray(50 << 20); print(flush=True); sys.stdin.read()") as pid:
+        large, exact = usage(pid), exact_memory(pid)
+    assert large.memory - small.memory >= 49 * MIB
+    assert large.memory < 80 * MIB
+    assert exact == pytest.approx(large.memory, abs=4 * MIB)
+    assert large.processes == 1
+
+
+def test_what_is_mapped_from_a_file_counts_nothing() -> None:
+    program = (
+        "import mmap, sys; file = open(sys.executable, 'rb')\n"
+        "m = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ); sum(m[::4096])\n"
+        "shared = mmap.mmap(-1, 20 << 20); shared[::4096] = bytes(len(shared[::4096]))\n"
+        "print(flush=True); sys.stdin.read()"
+    )
+    with python(program) as pid:
+        assert 20 * MIB < usage(pid).memory < 40 * MIB  # the shared memory, not the file
+
+
+def test_children_count_also_those_of_threads() -> None:
+    program = (
+        "import os, sys, threading, time\n"
+        "def child():\n"
+        "    if os.fork() == 0:\n"
+        "        x = bytearray(30 << 20); os.write(1, b'.'); os.read(0, 1); os._exit(0)\n"
+        "    time.sleep(600)\n"
+        "threading.Thread(target=child, daemon=True).start()\n"
+        "time.sleep(0.5); print(flush=True); sys.stdin.read(); os._exit(0)"
+    )
+    with python(program) as pid:
+        used = usage(pid)
+    assert used.processes == 2
+    assert used.memory > 30 * MIB
+
+
+def test_pages_that_a_fork_shares_are_divided_where_it_is_exact() -> None:
+    program = "import os, sys; x = bytearray(40 << 20)\nif os.fork(): print(flush=True)\nsys.stdin.read(); os._exit(0)"
+    with python(program) as pid:
+        assert usage(pid).memory > 80 * MIB
+        assert 40 * MIB <= exact_memory(pid) < 70 * MIB
+
+
+def test_seconds_of_living_and_of_dead_children_count() -> None:
+    burn = "end = time.thread_time() + 0.3\nwhile time.thread_time() < end: pass\n"
+    program = (
+        f"import os, sys, time\n{burn}"
+        f"pid = os.fork()\nif pid == 0:\n    {burn.replace(chr(10), chr(10) + '    ', 1)}    os._exit(0)\n"
+        "os.wait(); print(flush=True); sys.stdin.read()"
+    )
+    with python(program) as pid:
+        assert 0.5 < usage(pid).cpu < 5
+
+
+def test_a_process_that_is_gone_uses_nothing() -> None:
+    process = subprocess.Popen((sys.executable, "-S", "-c", "pass"))
+    process.wait()
+    deadline = time.monotonic() + 5
+    while usage(process.pid).processes > 1:
+        assert time.monotonic() < deadline
+    assert usage(process.pid) == Usage(0, 0.0, 1)
+    assert exact_memory(process.pid) == 0
