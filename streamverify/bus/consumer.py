@@ -95,6 +95,9 @@ class _Listener(ConsumerRebalanceListener):
 class RequestConsumer:
     """Delivers each request of the partitions that this worker owns, and commits what is complete."""
 
+    client_id = "streamverify"
+    """What the group is told of this member; `peers` puts its versions there."""
+
     def __init__(self, settings: Settings, worker: Worker) -> None:
         self._settings = settings
         self._worker = worker
@@ -147,6 +150,7 @@ class RequestConsumer:
             request_timeout_ms=REBALANCE_TIMEOUT_MS + 10_000,
             # A worker whose proofs all take minutes still polls: only a stuck one stops.
             max_poll_interval_ms=max(300_000, session),
+            client_id=self.client_id,
         )
 
     async def own(self) -> None:

@@ -14,7 +14,7 @@ Example
   streamverify broker              prints its address, and what to export
 
 In two other terminals, after that export:
-  streamverify worker --repl synthetic
+  streamverify worker --repl synthetic --require checked
   streamverify verify proof.lean"""
 
 

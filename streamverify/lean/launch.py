@@ -54,7 +54,8 @@ _STAND_INS = "streamverify.lean.standins"
 _MOST_BYTES = 1 << 20
 _NOWHERE = (
     "No Lean is installed for streamverify ({record} is not there): run ./setup_lean.sh to install one, or name a "
-    "REPL, STREAMVERIFY_REPL='lake env /path/to/repl'; for a trial without Lean, STREAMVERIFY_REPL=replay or synthetic."
+    "REPL, STREAMVERIFY_REPL='lake env /path/to/repl'; for a trial without Lean, STREAMVERIFY_REPL=replay or synthetic "
+    "with STREAMVERIFY_REQUIRE=checked."
 )
 
 

@@ -11,6 +11,7 @@ import structlog
 
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
+from streamverify.bus.peers import Peers, client_id
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import max_message_bytes, open_admin, require_topics
 from streamverify.core.codec import RequestLimits
@@ -134,6 +135,8 @@ class Worker:
         limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
         service = Service(settings, limits, self._pool, self._publisher, answerer, slots=plan.slots)
         self._consumer = RequestConsumer(settings, service)
+        self._consumer.client_id = client_id(verifier)
+        self._peers = Peers(settings, self._consumer.client_id)
         service.consumer = self._consumer
         self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
         await self._health.start()
@@ -177,6 +180,7 @@ class Worker:
                         self._consumer.own(),
                         self._consumer.watch(),
                         self._publisher.run(),
+                        self._peers.watch(),
                     )
                 ]
                 await self._signals.drain.wait()

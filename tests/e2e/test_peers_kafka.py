@@ -1,0 +1,49 @@
+"""What a real Kafka tells of a group's members."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from command import make_environment
+from structlog.testing import capture_logs
+
+from streamverify.bus import peers
+from streamverify.bus.consumer import RequestConsumer
+from streamverify.settings import PREFIX, load_settings
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class Idle:
+    """A worker that is never given anything."""
+
+    def __getattr__(self, _name: str) -> object:
+        return lambda *_arguments, **_keywords: None
+
+
+async def test_a_member_with_other_versions_is_warned_about(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = make_environment(kafka, real=True)
+    for name, value in env.items():
+        if name.startswith(PREFIX):
+            monkeypatch.setenv(name, value)
+    settings = load_settings()
+    consumer = RequestConsumer(settings, Idle())  # type: ignore[arg-type]
+    consumer.client_id = "streamverify_lean-4.9.0_policy-1"
+    await consumer.start(30)
+    tasks = [asyncio.create_task(work) for work in (consumer.poll(), consumer.own())]
+    monkeypatch.setattr(peers, "FIRST_LOOK", 0.0)
+    monkeypatch.setattr(peers, "EVERY", 0.2)
+    looking = peers.Peers(settings, "streamverify_lean-4.34.1_policy-1")
+    try:
+        with capture_logs() as logs:
+            tasks.append(asyncio.create_task(looking.watch()))
+            while not any(each["event"] == "versions_differ" for each in logs):
+                await asyncio.sleep(0.05)
+        [warning] = [each for each in logs if each["event"] == "versions_differ"]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await consumer.close(10)
+    assert warning["others"] == ["streamverify_lean-4.9.0_policy-1"]
