@@ -128,7 +128,8 @@ async def test_a_repl_that_can_no_longer_be_started_is_the_workers_error(fresh: 
     script = tmp_path / "repl"
     script.write_text(f'#!/bin/sh\nrm -f "$0"\nexec {SYNTHETIC}\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    with worker(fresh | {PREFIX + "REPL": str(script)}):
+    # In the sandbox it could not remove itself.
+    with worker(fresh | {PREFIX + "REPL": str(script), PREFIX + "SANDBOX": "none"}):
         async with Client(settings_of(fresh)) as client:
             [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=60)
     assert (result.reason, result.status, result.retriable) == (Reason.WORKER_ERROR, "inconclusive", True)
