@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test test-kafka fuzz check venv clean
+.PHONY: help demo test test-kafka chaos-short chaos fuzz bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -26,6 +26,17 @@ test-kafka: .venv/.test ## the end-to-end tests on a real Apache Kafka (Docker, 
 
 fuzz: .venv/.fuzz ## look for inputs that break a parser, for FUZZ_SECONDS (60) in all; Linux, Python 3.11 to 3.13
 	@$(BIN)/python tests/fuzz/run.py $(or $(FUZZ_SECONDS),60)
+
+chaos-short: .venv/.test ## faults for about two minutes on real Kafka of one and of three nodes: what CI runs
+	@PYTHONPATH=tests $(BIN)/python -m chaos --short $(CHAOS)
+
+chaos: .venv/.test ## the long chaos suite, twenty minutes; CHAOS='--seconds 600 --seed 7' goes to it (tests/chaos/__main__.py)
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
+
+bench: .venv/.bench ## the simulator and the pool's benchmarks, with plots, into benchmarks/results: 6 minutes
+	@$(BIN)/python -m benchmarks.simulator
+	@$(BIN)/python -m benchmarks.pool affinity overhead
+	@$(BIN)/python -m benchmarks.plots
 
 check: .venv/.dev ## what a change must pass besides the tests: format, lint, types, layers
 	$(BIN)/ruff format --check .

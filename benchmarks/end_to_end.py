@@ -6,7 +6,7 @@ The REPL is the synthetic one with 0 ms of service, so what is measured is strea
 - live: `Client.verify` hands them in and reads the results on the same cores, from the first send to the last result;
 - latency: one proof at a time on an idle worker, from before the send to the result's arrival.
 
-    python benchmarks/end_to_end.py --broker embedded --broker kafka --json benchmarks/results/end_to_end.json
+    python -m benchmarks.end_to_end --broker embedded --broker kafka --json benchmarks/results/end_to_end.json
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The whole worker on a real broker, with the synthetic REPL told to leak so many 
 memory of the worker and of each of its REPLs is sampled. What must come out: every verdict right, no REPL above its
 budget, and a worker that is no larger at the end than after the first tenth.
 
-    python benchmarks/memory_soak.py --broker kafka --proofs 100000 --leak 1 --memory 256MiB
+    python -m benchmarks.memory_soak --broker kafka --proofs 100000 --leak 1 --memory 256MiB
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from end_to_end import a_broker, fresh_topics
+from pydantic import ByteSize, TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.end_to_end import a_broker, fresh_topics
 from streamverify.client import Client
 from streamverify.core.models import ProofRequest
 from streamverify.lean.usage import usage
-from streamverify.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from streamverify.settings import Settings
 
 MIB = 1024**2
 ROWS = 10
@@ -171,7 +173,7 @@ def main() -> None:
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps([asdict(point) for point in points], indent=2) + "\n", "utf-8")
-    budget = int(load_settings(memory_per_repl=args.memory).memory_per_repl)
+    budget = TypeAdapter(ByteSize).validate_python(args.memory)
     if max(point.largest_repl for point in points) * MIB > budget:
         raise SystemExit("a REPL left its budget")
     if points[-1].worker - points[0].worker > args.growth:

@@ -11,7 +11,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
-    BrokerResponseError,
     KafkaError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
@@ -153,9 +152,7 @@ def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) 
             f"the broker {server} does not accept the user {user} with this password ({mechanism}): "
             "see STREAMVERIFY_SASL_USERNAME, STREAMVERIFY_SASL_PASSWORD and STREAMVERIFY_SASL_MECHANISM"
         )
-    if isinstance(error, UnsupportedSaslMechanismError) or (
-        isinstance(error, BrokerResponseError) and error.errno == UnsupportedSaslMechanismError.errno
-    ):
+    if isinstance(error, UnsupportedSaslMechanismError):
         return f"the broker {server} does not offer {mechanism}: see STREAMVERIFY_SASL_MECHANISM"
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
@@ -164,7 +161,7 @@ def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) 
         )
     if isinstance(error, ssl.SSLError):
         return (
-            f"no TLS with the broker {server} ({error.reason or error}): does this listener speak "
+            f"no TLS with the broker {server} ({getattr(error, 'reason', None) or error}): does this listener speak "
             f"{options['security_protocol']}, and does it want a certificate of ours (STREAMVERIFY_SSL_CERTFILE)?"
         )
     return ""

@@ -37,6 +37,7 @@ _log = structlog.get_logger(__name__)
 
 POLL_MS = 200
 """How long one poll waits for records, in milliseconds."""
+METADATA_AGE_MS = 60_000
 FETCH_WAIT_MS = 100
 """How long a broker may hold a fetch that finds nothing. Kafka answers as soon as there is something; the embedded
 broker only then, and this is what a proof waits for there."""
@@ -141,6 +142,8 @@ class RequestConsumer:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
+            # So soon a topic that was made anew, or has more partitions now, is noticed; the default is 5 minutes.
+            metadata_max_age_ms=METADATA_AGE_MS,
             session_timeout_ms=session,
             heartbeat_interval_ms=min(3_000, session // 3),
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
@@ -182,11 +185,26 @@ class RequestConsumer:
                 errors.note(error, time.monotonic())
                 await asyncio.sleep(RETRY)
                 continue
+            except UnicodeDecodeError as error:
+                raise self._unreadable(error) from error
             if batches:
                 self._watchdog.succeeded(time.monotonic())
             for tp, records in batches.items():
                 self._deliver(tp, records)
             self._owner.apply_pauses()
+
+    def _unreadable(self, error: UnicodeDecodeError) -> WorkerStuck:
+        """A record has a header whose name is not UTF-8, which Kafka's protocol forbids and no broker checks.
+
+        aiokafka reads a whole batch or nothing of it, so such a record cannot be passed over alone.
+        """
+        positions = ", ".join(
+            f"{number} from {offset}" for number, offset in self._ledger.readable_partitions().items()
+        )
+        return WorkerStuck(
+            f"a record of {self._topic} has a Kafka header whose name is not UTF-8 ({error.reason}), in one of the "
+            f"partitions {positions}: see docs/operations.md for how to pass over it"
+        )
 
     def _deliver(self, tp: TopicPartition, records: Iterable[Record]) -> None:
         for record in records:
@@ -278,6 +296,8 @@ class RequestConsumer:
         """The listener's part: hold delivery until the owner knows where to read from."""
         self._consumer.pause(*(TopicPartition(self._topic, partition) for partition in partitions))
         _log.info("partitions_assigned", partitions=sorted(partitions))
+        if not partitions:
+            _log.warning("no_partitions", hint=f"more workers than partitions, or the topic {self._topic} is gone")
         self._owner.assigned(partitions)
 
     # --- watchdog -----------------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import typer
 
 from streamverify.cli.errors import MissingExtraError
@@ -51,4 +49,4 @@ def router(*, settings: Settings) -> None:
             raise
         raise MissingExtraError("the router needs Faust: pip install 'streamverify[router]'") from None
     configure(settings.log_level, settings.log_format)
-    raise typer.Exit(asyncio.run(run_router(settings)))
+    raise typer.Exit(run_router(settings))

@@ -68,7 +68,10 @@ class Gate:
             return Decision(hold=bool(self._suspects))
         if not (self._alone or self._suspects):
             return Decision(hold=False, mark=self._mark_together())
-        if self._suspects or self._marked or self._running or running:
+        if not self._suspects and (self._marked or self._running):
+            # They may wait in the pool: a hold that waits for their end would wait for ever.
+            return Decision(hold=False)
+        if self._suspects or running:
             return Decision(hold=True)
         place, job = self._alone.popitem(last=False)
         self._suspects.add(place)

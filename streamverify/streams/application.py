@@ -145,7 +145,7 @@ def make_application(settings: Settings, partitions: int) -> Application:
 
 def quieten(level: str) -> None:
     """Let Faust say only what went wrong, unless everything is wanted."""
-    for name in ("faust", "mode", __name__):
+    for name in ("faust", "mode", __name__, RouterConsumer.__module__):
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
 
 

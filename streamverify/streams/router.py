@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -40,7 +40,18 @@ _GIVE_UP_TIMEOUT = 5.0
 """Seconds that Faust gets to stop after a failure, when nothing is worth waiting for."""
 
 
-async def run_router(settings: Settings) -> int:
+def run_router(settings: Settings) -> int:
+    """Forward from the ingest topic to the request topic until a signal; the exit code. See `_run`."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(_run(settings))
+    finally:
+        # Not asyncio.run(), which waits for every task: those of a Faust that lost its broker swallow being cancelled.
+        loop.set_exception_handler(lambda _loop, _context: None)
+
+
+async def _run(settings: Settings) -> int:
     """Forward from the ingest topic to the request topic until a signal; the exit code.
 
     Raises:
@@ -84,7 +95,7 @@ class Router:
         health = HealthServer(settings.http_port, ready=self._ready, status=self._status, more=pages)
         self._app = make_application(settings, partitions)
         self._forwarder = self._make_forwarder(publisher, partitions)
-        self._stack.push_async_callback(self._stop_app, _GIVE_UP_TIMEOUT)
+        self._stack.push_async_callback(self._stop_app)
         await health.start()
         self._stack.push_async_callback(health.close)
         await self._app.start()
@@ -156,18 +167,24 @@ class Router:
 
     async def _drain(self) -> int:
         _log.info("draining", seconds=self._settings.drain_timeout)
-        try:
-            async with asyncio.timeout(self._settings.drain_timeout):
-                complete = await unless(self._signals.force, self._app.stop())
-        except TimeoutError:
-            complete = False
+        stopping = asyncio.create_task(self._app.stop())
+        forced = asyncio.create_task(self._signals.force.wait())
+        await asyncio.wait(
+            {stopping, forced}, timeout=self._settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED
+        )
+        forced.cancel()
+        complete = stopping.done()
         _log.info("drained" if complete else "drain_cut_short", **self._numbers())
-        return EXIT_DONE if complete else EXIT_CUT_SHORT
+        if not complete:
+            # Nothing else is closed either: it would wait for the same broker.
+            self._stack.pop_all()
+            return EXIT_CUT_SHORT
+        return EXIT_DONE
 
-    async def _stop_app(self, patience: float) -> None:
+    async def _stop_app(self) -> None:
+        """After a failure: what is in hand is not waited for."""
         self._app.hopeless = True
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._app.stop(), timeout=patience)
+        await asyncio.wait({asyncio.create_task(self._app.stop())}, timeout=_GIVE_UP_TIMEOUT)
 
     def _ready(self) -> bool:
         app = self._app

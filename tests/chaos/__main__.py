@@ -60,7 +60,15 @@ def plans(arguments: argparse.Namespace) -> list[Plan]:
             and static in {"static": {True}, "dynamic": {False}}.get(arguments.members, {True, False})
         ]
     only = tuple(arguments.faults.split(",")) if arguments.faults else None
-    made = [replace(plan, seed=arguments.seed, network=not arguments.no_network) for plan in chosen]
+    made = [
+        replace(
+            plan,
+            seed=arguments.seed,
+            network=not arguments.no_network,
+            logs=arguments.logs and arguments.logs / plan.name.replace(" ", "-"),
+        )
+        for plan in chosen
+    ]
     return [replace(plan, only=only) for plan in made] if only else made
 
 
@@ -116,6 +124,7 @@ def as_json(reports: list[Report]) -> str:
             for report in reports
         ],
         indent=1,
+        default=str,
     )
 
 
@@ -131,6 +140,7 @@ def main() -> int:
     parser.add_argument("--members", choices=("static", "dynamic", "both"), default="both")
     parser.add_argument("--faults", help="names of faults, separated by commas, in place of all")
     parser.add_argument("--no-network", action="store_true", help="without network namespaces")
+    parser.add_argument("--logs", type=Path, metavar="DIR", help="keep the workers' logs there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it there")
     arguments = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

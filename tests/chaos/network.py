@@ -15,7 +15,9 @@ from typing import Self
 BROKERS = "10.213.0.1"
 """The brokers' address: on the loopback device, so that no cut of a wire takes it away."""
 _INSIDE = "CHAOS_INSIDE"
-_FLAGS = ("--user", "--map-root-user", "--net", "--mount", "--kill-child")
+_FLAGS = ("--user", "--map-root-user", "--net", "--mount", "--kill-child", "--fork")
+_PROCESSES = ("--pid", "--mount-proc")
+"""With these nothing of a run outlives it, even where it is killed. A masked /proc, as containers have, forbids it."""
 
 
 class NoNamespacesError(Exception):
@@ -32,8 +34,13 @@ def why_not() -> str:
     missing = [tool for tool in ("ip", "unshare", "nsenter") if shutil.which(tool) is None]
     if missing:
         return f"{', '.join(missing)} not installed (iproute2, util-linux)"
+    return _try(_FLAGS)
+
+
+def _try(flags: tuple[str, ...]) -> str:
+    """Why a wire cannot be had with these flags of unshare, "" where it can."""
     trial = "ip link set lo up && ip link add chaos-a type veth peer name chaos-b"
-    tried = subprocess.run([_tool("unshare"), *_FLAGS, "sh", "-c", trial], capture_output=True, text=True, check=False)
+    tried = subprocess.run([_tool("unshare"), *flags, "sh", "-c", trial], capture_output=True, text=True, check=False)
     return "" if tried.returncode == 0 else (tried.stderr.strip() or f"unshare ended with {tried.returncode}")
 
 
@@ -41,7 +48,8 @@ def enter() -> None:
     """Become the same command in a network namespace of its own, as its root. Does not return."""
     environment = os.environ | {_INSIDE: "0"}
     command = [sys.executable, *sys.orig_argv[1:]]
-    os.execve(_tool("unshare"), ["unshare", *_FLAGS, "--", *command], environment)  # noqa: S606 - no shell wanted
+    flags = _FLAGS if _try((*_FLAGS, *_PROCESSES)) else (*_FLAGS, *_PROCESSES)
+    os.execve(_tool("unshare"), ["unshare", *flags, "--", *command], environment)  # noqa: S606 - no shell wanted
 
 
 def prepare() -> None:

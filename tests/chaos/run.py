@@ -67,6 +67,8 @@ class Plan:
     network: bool = True
     only: tuple[str, ...] = ()
     """The names of the faults, in place of all that fit."""
+    logs: Path | None = None
+    """Where the workers' logs are kept; default: nowhere."""
 
 
 @dataclass(slots=True)
@@ -125,7 +127,8 @@ async def run(plan: Plan) -> Report:
     )
     host = ("--host", network.BROKERS) if wires else ()
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        folder = plan.logs or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        folder.mkdir(parents=True, exist_ok=True)
         nodes = stack.enter_context(KafkaNodes(plan.nodes, *host))
         env = _environment(nodes.bootstrap_servers, plan)
         settings = _settings(env)

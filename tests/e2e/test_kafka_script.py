@@ -188,6 +188,20 @@ async def test_one_node_keeps_its_records_over_a_kill() -> None:
         await asyncio.to_thread(nodes.__exit__, None, None, None)
 
 
+async def test_a_node_that_is_paused_goes_on_where_it_was() -> None:
+    nodes = await asyncio.to_thread(KafkaNodes().__enter__)
+    try:
+        topic = await make_topic(nodes.bootstrap_servers, replicas=1)
+        await asyncio.to_thread(nodes.pause, 1)
+        sending = asyncio.create_task(round_trip(nodes.bootstrap_servers, topic, b"patient"))
+        done, _ = await asyncio.wait({sending}, timeout=1.0)
+        assert not done
+        await asyncio.to_thread(nodes.resume, 1)
+        await sending
+    finally:
+        await asyncio.to_thread(nodes.__exit__, None, None, None)
+
+
 def test_a_wrong_command_is_answered_and_changes_nothing() -> None:
     with KafkaNodes() as nodes:
         with pytest.raises(NoBrokerError, match="is not kill, stop, pause, continue or start"):

@@ -7,6 +7,8 @@ import contextlib
 import json
 import re
 import signal
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,13 +21,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from command import end, environment, run_command, started
+from kafka_broker import VARIABLE, KafkaNodes
 
 from streamverify.core.deadletter import DeadLetter
 from streamverify.core.partitioning import BLANK, affinity_key, rendezvous
 from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
@@ -79,9 +81,13 @@ class Topics:
 
 @pytest.fixture
 def topics(kafka: str) -> Topics:
+    return _topics(kafka)
+
+
+def _topics(servers: str) -> Topics:
     name = uuid.uuid4().hex[:8]
     env = environment(
-        BOOTSTRAP_SERVERS=kafka,
+        BOOTSTRAP_SERVERS=servers,
         GROUP_ID=name,
         INGEST_TOPIC=f"{name}.ingest",
         REQUEST_TOPIC=f"{name}.proofs",
@@ -92,7 +98,7 @@ def topics(kafka: str) -> Topics:
     )
     made = run_command(env, "topics", "create", "--partitions", str(PARTITIONS))
     assert made.returncode == 0, made.stderr
-    return Topics(kafka, env)
+    return Topics(servers, env)
 
 
 class Running:
@@ -104,11 +110,15 @@ class Running:
         assert process.stderr is not None
         for line in process.stderr:
             self.said.append(line)
-            found = re.search(r"http_listening .*port=(\d+)", line)
-            if found:
-                self.address = f"http://127.0.0.1:{found[1]}"
+            if self.find_address(line):
                 return
         raise AssertionError("".join(self.said))
+
+    def find_address(self, text: str) -> bool:
+        found = re.search(r"http_listening .*port=(\d+)", text)
+        if found:
+            self.address = f"http://127.0.0.1:{found[1]}"
+        return found is not None
 
     async def get(self, path: str) -> tuple[int, str]:
         def ask() -> tuple[int, str]:
@@ -379,6 +389,60 @@ def test_ctrl_c_ends_it_and_leaves_nothing(topics: Topics, tmp_path: Path, monke
     assert "Starting..." not in said
 
 
+def test_a_second_signal_ends_it_without_its_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with KafkaNodes() as nodes:
+        topics = _topics(nodes.bootstrap_servers)
+        with _logged(topics, tmp_path) as running:
+            asyncio.run(running.ready())
+            asyncio.run(topics.produce(proofs(100)))
+            nodes.kill(1)
+            time.sleep(1)
+            running.process.terminate()
+            time.sleep(1)
+            assert running.process.poll() is None
+            running.process.terminate()
+            assert running.process.wait(20) == 130
+
+
+def test_a_broker_that_comes_back_is_all_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with KafkaNodes() as nodes:
+        topics = _topics(nodes.bootstrap_servers)
+        with _logged(topics, tmp_path) as running:
+            asyncio.run(running.ready())
+            asyncio.run(topics.produce(proofs(1000)))
+            nodes.kill(1)
+            time.sleep(2)
+            nodes.start(1)
+            asyncio.run(topics.produce(proofs(500, first=1000)))
+            assert sum(asyncio.run(running.counts(1500)).values()) == 1500
+            assert set(ids(asyncio.run(topics.read("REQUEST", 1500)))) == {f"p{n}" for n in range(1500)}
+            running.process.terminate()
+            assert running.process.wait(60) == 0
+
+
+@contextlib.contextmanager
+def _logged(topics: Topics, folder: Path) -> Iterator[Running]:
+    """A router that logs to a file: without a broker aiokafka has more to say than a pipe holds."""
+    log = folder / "log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamverify", "router"], env=topics.env, stderr=errors, text=True
+        )
+    try:
+        while "http_listening" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.1)
+        running: Running = object.__new__(Running)
+        running.process, running.said = process, []
+        running.find_address(log.read_text())
+        yield running
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_a_signal_while_it_starts_ends_it(topics: Topics) -> None:
     with _process(topics) as process:
         Running(process)
@@ -386,7 +450,14 @@ def test_a_signal_while_it_starts_ends_it(topics: Topics) -> None:
     assert process.returncode == 0
 
 
-def test_without_a_topic_it_says_which(topics: Topics) -> None:
+def test_without_a_broker_it_says_so() -> None:
+    env = environment(BOOTSTRAP_SERVERS="127.0.0.1:1", HTTP_PORT="0")
+    ended = run_command(env, "router")
+    assert ended.returncode == 4
+    assert ended.stderr.splitlines()[-1].startswith("error: no Kafka broker answers at 127.0.0.1:1")
+
+
+def test_a_wrong_topic_is_a_wrong_setting(topics: Topics) -> None:
     ended = run_command({**topics.env, PREFIX + "INGEST_TOPIC": "a.b/c"}, "router")
     assert ended.returncode == 2
     assert PREFIX + "INGEST_TOPIC" in ended.stderr

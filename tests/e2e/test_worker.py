@@ -265,7 +265,7 @@ async def test_a_backlog_is_taken_in_by_pausing(fresh: dict[str, str]) -> None:
             await asyncio.sleep(0.1)
             _, body = await asyncio.to_thread(get, f"http://127.0.0.1:{port[1]}/ready")
             seen.append(body["in_flight"])
-    assert 1000 <= max(seen) <= 1000 + POLL_RECORDS
+    assert 900 <= max(seen) <= 1000 + POLL_RECORDS
 
 
 async def test_a_port_that_is_taken_is_one_line(served: dict[str, str], fresh: dict[str, str]) -> None:

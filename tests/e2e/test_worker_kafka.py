@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import kafka_records
@@ -183,6 +184,45 @@ async def test_a_tombstone_without_a_key_is_a_dead_letter(env: dict[str, str]) -
         [record] = await kafka_records.read(env, "DLQ_TOPIC", 1)
         assert process.poll() is None
     assert (record.key, record.value) == (None, None)
+
+
+FOREIGN_PRODUCER = """
+import asyncio, sys
+from aiokafka import AIOKafkaProducer
+
+class Name(str):
+    def encode(self, *_):
+        return bytes([255, 254])
+
+async def main(servers, topic):
+    producer = AIOKafkaProducer(bootstrap_servers=servers)
+    await producer.start()
+    batch = producer.create_batch()
+    batch.append(key=None, value=b"{}", timestamp=None, headers=[(Name("x"), b"1")])
+    await (await producer.send_batch(batch, topic, partition=0))
+    await producer.stop()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+"""Writes a header whose name is not UTF-8, with the library's own code in Python: the compiled one cannot."""
+
+
+async def test_a_header_name_that_is_not_utf8_ends_the_worker_with_5_and_says_where(env: dict[str, str]) -> None:
+    producer = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        FOREIGN_PRODUCER,
+        env[PREFIX + "BOOTSTRAP_SERVERS"],
+        env[PREFIX + "REQUEST_TOPIC"],
+        env=env | {"AIOKAFKA_NO_EXTENSIONS": "1"},
+    )
+    assert await producer.wait() == 0
+    with started(env, "worker") as process:
+        _, log = await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 5
+    assert "not UTF-8" in log
+    assert "0 from 0" in log
+    assert "Traceback" not in log
 
 
 async def test_a_missing_topic_is_not_made_with_the_brokers_defaults(env: dict[str, str]) -> None:

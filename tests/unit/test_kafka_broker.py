@@ -137,11 +137,18 @@ def test_the_container_is_configured_as_the_nodes_from_jars_are() -> None:
         assert settings[f"KAFKA_{name.upper().replace('.', '_')}"] == properties[name]
 
 
-def test_nodes_listen_on_loopback_only() -> None:
+def test_nodes_listen_on_loopback_only_unless_they_are_told_otherwise() -> None:
     template = (ROOT / "deploy/kafka/server.properties").read_text()
     addresses = [part for line in template.splitlines() if "listeners=" in line for part in line.split("://")[1:]]
     assert len(addresses) == 3
-    assert all(address.startswith("127.0.0.1:") for address in addresses)
+    assert {address.partition(":")[0] for address in addresses} == {"$host", "127.0.0.1"}
+    assert 'LOOPBACK = "127.0.0.1"' in (ROOT / "deploy/kafka/kafka.py").read_text()
+
+
+def test_secure_listeners_without_openssl_say_what_is_missing(checkout: Checkout, tmp_path: Path) -> None:
+    result = checkout.run("run", "--secure", str(tmp_path / "secrets"))
+    assert result.returncode == 2
+    assert "install openssl" in result.stderr
 
 
 # --- tools and jars -------------------------------------------------------------------------------------------------

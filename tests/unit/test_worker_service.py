@@ -101,7 +101,7 @@ class Bench:
     def __init__(self, limit: int = 1_000_000) -> None:
         self.pool, self.consumer, self.publisher = FakePool(), FakeConsumer(), FakePublisher()
         self.service = Service(
-            Settings(),
+            Settings(require="checked"),
             RequestLimits(max_proof_bytes=1000),
             cast("Pool", self.pool),
             cast("Publisher", self.publisher),
@@ -224,6 +224,18 @@ def test_a_job_with_an_attempt_runs_alone(bench: Bench) -> None:
     assert bench.pool.held, "its attempt would be in the next commit, and the next death its own"
     bench.publisher.records[-1].on_ack()
     assert not bench.pool.held
+
+
+def test_one_that_runs_alone_waits_for_what_was_marked_beside_others_before_it_holds_the_pool(bench: Bench) -> None:
+    bench.deliver(request(), careful=True)
+    bench.deliver(request(), offset=6, careful=True, attempts=1)
+    assert not bench.pool.held, "what was marked may wait in the pool, and both would wait for each other"
+    bench.service.written([PLACE])
+    assert not bench.pool.held
+    bench.pool.finish(Verdict(Reason.OK))
+    bench.publisher.records[-1].on_ack()
+    assert bench.pool.held
+    assert bench.consumer.marked == [PLACE, Place(2, 6, LINEAGE)]
 
 
 def test_a_poison_gets_a_final_result_and_a_dead_letter_and_is_complete_after_both(bench: Bench) -> None:

@@ -1,0 +1,1 @@
+"""A queueing simulator that runs the production scheduler and partitioner beside what they replace."""

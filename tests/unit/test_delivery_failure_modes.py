@@ -1,0 +1,204 @@
+"""How other stream processors lose records or hang, one named test each."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError
+
+from streamverify.bus import owner as module
+from streamverify.bus.consumer import RequestConsumer
+from streamverify.bus.owner import Owner
+from streamverify.core.ledger import Committed, Ledger, Limits, Place
+from streamverify.core.offset_map import OffsetMap, encode_map
+from streamverify.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+TOPIC = "lean.proofs"
+TP = TopicPartition(TOPIC, 0)
+
+
+class FakeConsumer:
+    """aiokafka's consumer: `commits` has what was committed; `trouble` is what the next commits do instead."""
+
+    def __init__(self) -> None:
+        self.commits: list[dict[TopicPartition, tuple[int, str]]] = []
+        self.trouble: list[Exception | float] = []
+        self.polls = 0
+        self.paused: set[TopicPartition] = set()
+        self._coordinator = SimpleNamespace(generation=1)
+
+    async def commit(self, points: dict[TopicPartition, tuple[int, str]]) -> None:
+        match self.trouble.pop(0) if self.trouble else None:
+            case Exception() as error:
+                raise error
+            case float(seconds):
+                await asyncio.sleep(seconds)
+        self.commits.append(points)
+
+    async def getmany(self, **_options: Any) -> dict[TopicPartition, list[Any]]:
+        self.polls += 1
+        await asyncio.sleep(0)
+        return {}
+
+    async def beginning_offsets(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(tps, 0)
+
+    def assignment(self) -> set[TopicPartition]:
+        return {TP}
+
+    def pause(self, *tps: TopicPartition) -> None:
+        self.paused |= set(tps)
+
+    def resume(self, *tps: TopicPartition) -> None:
+        self.paused -= set(tps)
+
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        """Nothing is delivered here."""
+
+
+class FakeWorker:
+    """Nothing is queued, nothing runs."""
+
+    def drop(self, _partitions: frozenset[int]) -> list[Place]:
+        return []
+
+    def suspend(self) -> list[Place]:
+        return []
+
+    def written(self, places: frozenset[Place]) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def settle(self) -> None: ...
+
+
+class Group:
+    """An owner of one partition between its fakes."""
+
+    def __init__(self) -> None:
+        self.consumer, self.ledger = FakeConsumer(), Ledger(TOPIC)
+        self.owner = Owner(
+            Settings(), cast("Any", self.consumer), cast("Any", None), self.ledger, cast("Any", FakeWorker())
+        )
+
+    async def assigned(self) -> None:
+        self.owner.assigned(frozenset({0}))
+        while not (self.owner.settled and self.consumer.commits):
+            await asyncio.sleep(0.001)
+
+    def finish_one(self, offset: int) -> None:
+        admission = self.ledger.deliver(0, offset, 1)
+        assert admission is not None
+        self.ledger.complete(admission.place)
+        self.owner.commit_soon()
+
+    async def committed(self, offset: int) -> None:
+        while self.consumer.commits[-1][TP][0] != offset:
+            await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+async def group(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Group]:
+    async def nothing_committed(*_: Any) -> dict[int, Committed | None]:
+        return {0: None}
+
+    monkeypatch.setattr(module, "committed_offsets", nothing_committed)
+    monkeypatch.setattr(module, "RETRY", 0.01)
+    made = Group()
+    task = asyncio.create_task(made.owner.run())
+    yield made
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_commit_during_a_rebalance_does_not_kill_the_committer(group: Group) -> None:
+    await group.assigned()
+    group.consumer.trouble = [CommitFailedError("rebalancing"), CommitFailedError("rebalancing")]
+    group.finish_one(0)
+    await group.committed(1)
+    group.finish_one(1)
+    await group.committed(2)
+
+
+async def test_the_revoke_callback_and_the_commit_loop_do_not_wait_for_each_other(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await group.assigned()
+    monkeypatch.setattr(module, "COMMIT_TIMEOUT", 0.05)
+    group.consumer.trouble = [60.0, 60.0]
+    group.finish_one(0)
+    await asyncio.sleep(0.12)
+    async with asyncio.timeout(2):
+        await group.owner.revoked()
+    assert not group.ledger.restored_partitions()
+
+
+def test_a_stale_item_does_not_swallow_the_redelivery_of_its_offset() -> None:
+    ledger = Ledger(TOPIC)
+    ledger.assign({0})
+    ledger.restore(0, None, 0)
+    stale = ledger.deliver(0, 0, 1)
+    assert stale is not None
+    ledger.revoke()
+    ledger.assign({0})
+    ledger.restore(0, Committed(0, encode_map(OffsetMap(0, 0), TOPIC, 0)), 0)
+    ledger.forget(stale.place)  # it was queued, and is dropped
+    again = ledger.deliver(0, 0, 1)
+    assert again is not None
+    assert again.is_new
+
+
+def test_stale_items_do_not_count_as_load_and_pause_for_ever() -> None:
+    ledger = Ledger(TOPIC, Limits(records=2))
+    ledger.assign({0})
+    ledger.restore(0, None, 0)
+    for offset in range(2):
+        ledger.deliver(0, offset, 1)
+    ledger.revoke()
+    ledger.assign(set())
+    assert ledger.in_flight == 0
+    ledger.assign({0})
+    ledger.restore(0, None, 0)
+    commit = ledger.commit()
+    assert commit is not None
+    ledger.acknowledged(commit)
+    assert ledger.pauses().resume == {0}
+
+
+async def test_draining_does_not_stop_polling() -> None:
+    requests = RequestConsumer(Settings(), cast("Any", FakeWorker()))
+    consumer = FakeConsumer()
+    requests._consumer = cast("Any", consumer)
+    requests._owner = Owner(
+        Settings(), cast("Any", consumer), cast("Any", None), requests._ledger, cast("Any", FakeWorker())
+    )
+    poll = asyncio.create_task(requests.poll())
+    while not consumer.polls:
+        await asyncio.sleep(0)
+    requests.drain()
+    before = consumer.polls
+    while consumer.polls < before + 3:
+        await asyncio.sleep(0)
+    assert consumer.paused == {TP}
+    poll.cancel()
+    await asyncio.gather(poll, return_exceptions=True)
+
+
+def test_the_commit_point_is_not_the_highest_offset_seen() -> None:
+    ledger = Ledger(TOPIC)
+    ledger.assign({0})
+    ledger.restore(0, None, 0)
+    places = [ledger.deliver(0, offset, 1) for offset in range(3)]
+    last = places[-1]
+    assert last is not None
+    ledger.complete(last.place)
+    commit = ledger.commit()
+    assert commit is not None
+    assert commit.points[0].offset == 0
