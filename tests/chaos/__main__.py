@@ -27,6 +27,7 @@ SHORT = (
         static=True,
         seconds=28,
         records=700,
+        poison=1,
         only=("kill_worker", "pause_worker", "overlap_rebalances", "kill_broker", "cut_wire"),
     ),
     Plan(
