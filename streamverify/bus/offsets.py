@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from streamverify.core.ledger import Committed
 
@@ -30,6 +31,11 @@ async def committed_offsets(
     """
     wanted = [TopicPartition(topic, partition) for partition in partitions]
     answer = await admin.list_consumer_group_offsets(group, partitions=wanted) if wanted else {}
+    if missing := [tp.partition for tp in wanted if tp not in answer]:
+        # aiokafka does not look at the error that the coordinator gives for the whole group.
+        raise KafkaError(
+            f"the group's coordinator left out the partitions {missing} (it loads, moved, or may not tell)"
+        )
     return {
         tp.partition: None
         if answer[tp].offset == _NONE

@@ -13,7 +13,7 @@ EXAMPLES = """\
 Examples
   streamverify worker             with the Lean that setup_lean.sh installed
   streamverify worker --bootstrap-servers kafka:9092 --slots 8
-  streamverify worker --repl replay --require checked   no Lean: recordings
+  streamverify worker --repl replay --require checked
   streamverify worker --repl "lake env repl" --lean-project ~/project
 
 Start as many as you like: Kafka shares the partitions out among the workers

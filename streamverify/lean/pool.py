@@ -175,7 +175,7 @@ class Pool:
                     names = header.canonical.replace("\n", "; ").strip("; ") or "a blank header"
                     raise ReplUnavailable(f"PREWARM: `{names}` cannot be imported: {failure}")
         for place, header in enumerate(headers):
-            heat.asked(header, time.monotonic(), _FIRST_OF_PREWARM / 4**place)
+            heat.asked(header, time.monotonic(), _FIRST_OF_PREWARM / 16**place)
         hot = heat.hottest(time.monotonic(), 1)
         if hot and (learned or len(headers) > len(slots)):
             # What was imported only to see that it can be makes room for what is asked for.

@@ -138,6 +138,7 @@ class Worker:
         self._consumer.client_id = client_id(verifier)
         self._peers = Peers(settings, self._consumer.client_id)
         service.consumer = self._consumer
+        self._service = service
         self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
         await self._health.start()
         self._stack.push_async_callback(self._health.close)
@@ -231,7 +232,7 @@ class Worker:
             "joined": self._consumer.joined,
             "draining": self._signals.drain.is_set(),
             "in_flight": self._consumer.in_flight,
-            "queued": self._pool.queued,
+            "queued": self._pool.queued + self._service.waiting,
             "running": self._pool.running,
             "careful_partitions": self._consumer.careful,
             "lost_by_retention": self._consumer.lost,

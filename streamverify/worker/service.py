@@ -63,6 +63,11 @@ class Service:
         self._dispatcher = Dispatcher(pool, slots=slots, on_done=self._finish, mark=self._mark)
         self.consumer: RequestConsumer
 
+    @property
+    def waiting(self) -> int:
+        """Careful jobs that wait for their turn."""
+        return self._dispatcher.waiting
+
     # --- what the consumer asks (bus.consumer.Worker) -------------------------------------------------------------
 
     def receive(self, record: Record, admission: Admission) -> None:

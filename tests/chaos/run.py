@@ -308,6 +308,7 @@ def _environment(servers: str, plan: Plan) -> dict[str, str]:
         RESULT_TOPIC=f"{name}.results",
         DLQ_TOPIC=f"{name}.dlq",
         REPL="synthetic",
+        # It cannot be asked for axioms.
         REQUIRE="checked",
         SLOTS=str(plan.slots),
         SESSION_TIMEOUT_MS=str(int(faults.SESSION * 1000)),
