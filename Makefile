@@ -22,7 +22,7 @@ test: .venv/.test ## unit, property and end-to-end tests; needs neither Lean nor
 
 test-kafka: .venv/.test ## the end-to-end tests on a real Apache Kafka (Docker, or Java 17 and Maven)
 	@$(BIN)/python tests/kafka_broker.py
-	@$(BIN)/python -m pytest tests/e2e --kafka
+	@$(BIN)/python -m pytest tests/e2e --kafka -n 2 --dist loadfile
 
 fuzz: .venv/.fuzz ## look for inputs that break a parser, for FUZZ_SECONDS (60) in all; Linux, Python 3.11 to 3.13
 	@$(BIN)/python tests/fuzz/run.py $(or $(FUZZ_SECONDS),60)

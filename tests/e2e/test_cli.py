@@ -174,13 +174,14 @@ def test_doctor_says_what_is_missing() -> None:
 
 @pytest.mark.kafka
 def test_topics_are_made_once_and_described(kafka: str) -> None:
-    env = environment(BOOTSTRAP_SERVERS=kafka, REQUEST_TOPIC="t1", RESULT_TOPIC="t2", DLQ_TOPIC="t3")
+    topics = {"REQUEST_TOPIC": "t1", "RESULT_TOPIC": "t2", "DLQ_TOPIC": "t3", "INGEST_TOPIC": "t4"}
+    env = environment(BOOTSTRAP_SERVERS=kafka, **topics)
     first = run_command(env, "topics", "create", "--partitions", "2", "--retention", "1")
     assert first.returncode == 0, first.stderr
     assert "created t1: partitions 2, replication 1" in first.stdout
     assert "warning: t1: retention.ms=86400000" in first.stderr
     second = run_command(env, "topics", "create", "--partitions", "3", "--retention", "1", "--json")
-    assert json.loads(second.stdout)["created"] == {"t1": False, "t2": False, "t3": False}
+    assert json.loads(second.stdout)["created"] == dict.fromkeys(topics.values(), False)
     described = json.loads(run_command(env, "topics", "describe", "--json").stdout)
     assert set(described[1]["settings"]["cleanup.policy"].split(",")) == {"compact", "delete"}
     table = run_command(env, "topics", "create", "--partitions", "3").stderr
