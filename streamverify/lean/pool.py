@@ -39,7 +39,7 @@ _FIRST_BACK_OFF = 0.1
 _LONGEST_BACK_OFF = 10.0
 _REMEMBER_EVERY = 300.0
 _FIRST_OF_PREWARM = 16.0
-"""Proofs that the first header of PREWARM is taken to be asked for in ten minutes; each next one: a sixteenth of that."""
+"""Proofs that the first header of PREWARM is taken to be asked for in ten minutes; each next: a sixteenth of that."""
 
 _log = structlog.get_logger(__name__)
 
