@@ -1,4 +1,4 @@
-"""What was found out about one proof, before it is put into a result."""
+"""The verdict on one proof, before it becomes a result."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome of one job. `timings.queued` and `timings.total` are filled in by who knows them.
+    """The outcome of one job, immutable. The slot that ran the job gives it its timings when it returns it.
 
-    `assurance` is what was carried out; it is worth something where the reason is `ok`.
+    `assurance` says what was carried out; it counts only where the reason is `ok`.
     """
 
     reason: Reason
@@ -25,7 +25,8 @@ class Verdict:
     timings: Timings = field(default_factory=Timings)
     attempts: int = 1
     final: bool = False
-    """Not to be tried again by anybody, although its reason usually may be: it has killed its workers."""
+    """True where the request must not be sent again although its reason usually allows that: the proof crashed its
+    worker each time that it ran."""
     assurance: Assurance = Assurance.CHECKED
     theorems: Sequence[Theorem] = ()
     findings: Sequence[Finding] = ()

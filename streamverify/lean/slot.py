@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -70,9 +70,17 @@ def known_failure(job: Job, shared: Shared) -> Verdict | None:
     known = shared.failed.get(job.header.fingerprint, now)
     if known is None:
         return None
-    verdict = _failed_import(job.header, known, Timings())
-    verdict.timings.queued = verdict.timings.total = max(0.0, now - job.received)
-    return verdict
+    queued = max(0.0, now - job.received)
+    return replace(_failed_import(job.header, known), timings=Timings(queued=queued, total=queued))
+
+
+@dataclass(slots=True)
+class _Spent:
+    """The seconds that the try in hand has taken so far; the verdict's `Timings` are made of it once, at the end."""
+
+    import_: float = 0.0
+    run: float = 0.0
+    audit: float = 0.0
 
 
 class Slot:
@@ -90,6 +98,7 @@ class Slot:
         self._import_seconds = 0.0
         self._useful_seconds = 0.0
         self._importing = False
+        self._spent = _Spent()
 
     @property
     def holding(self) -> Holding:
@@ -105,6 +114,7 @@ class Slot:
     async def run(self, job: Job) -> Verdict:
         """The verdict on one proof. Raises nothing but CancelledError, and leaves no process behind then."""
         begun = time.monotonic()
+        self._spent = _Spent()
         try:
             verdict = await self._verdict(job)
         except asyncio.CancelledError:
@@ -115,17 +125,21 @@ class Slot:
             _log.exception("verification_failed", custom_id=job.request.custom_id)
             await self._replace()
             verdict = Verdict(Reason.WORKER_ERROR, f"The worker failed: {type(error).__name__}: {error}")
-        if job.findings and not verdict.findings:
-            verdict = replace(verdict, findings=job.findings)
         await self._replace_worn()
-        verdict.timings.queued = max(0.0, begun - job.received)
-        verdict.timings.total = time.monotonic() - job.received
-        return verdict
+        received, spent = job.received, self._spent
+        timings = Timings(
+            queued=max(0.0, begun - received),
+            import_=spent.import_,
+            run=spent.run,
+            audit=spent.audit,
+            total=time.monotonic() - received,
+        )
+        return replace(verdict, timings=timings, findings=verdict.findings or job.findings)
 
     async def warm(self, header: Header) -> str | None:
         """Import a header before anybody asks for it. Returns why that failed, None where it did not."""
         try:
-            await self._warm(header, Timings())
+            await self._warm(header)
         except ImportRejected as rejected:
             await self._replace()
             return "\n".join(rejected.texts) or "Lean did not import it, and this REPL keeps its reason to itself."
@@ -152,29 +166,26 @@ class Slot:
         if deadline is not None and datetime.now(UTC) > deadline:
             return Verdict(Reason.EXPIRED, f"The deadline {deadline.isoformat()} had passed.", attempts=0)
         if known := self._shared.failed.get(job.header.fingerprint, time.monotonic()):
-            return _failed_import(job.header, known, Timings())
+            return _failed_import(job.header, known)
         if job.request.disable_cache:
             await self._replace()
         tries = Tries(job.request)
         while True:
             tries.count += 1
-            timings = Timings()
+            self._spent = _Spent()
             try:
-                return await self._try(job, tries, timings)
+                return await self._try(job, tries)
             except ReplFailure as failure:
                 await self._failed(failure)
-                verdict = tries.after(failure, importing=self._importing)
-                if verdict is not None:
-                    verdict.timings.import_, verdict.timings.run = timings.import_, timings.run
-                    verdict.timings.audit = timings.audit
+                if verdict := tries.after(failure, importing=self._importing):
                     return verdict
 
-    async def _try(self, job: Job, tries: Tries, timings: Timings) -> Verdict:
+    async def _try(self, job: Job, tries: Tries) -> Verdict:
         """One try."""
         try:
-            session = await self._warm(job.header, timings)
+            session = await self._warm(job.header)
         except ImportRejected as rejected:
-            return await self._import_rejected(job.header, rejected, timings, tries.count)
+            return await self._import_rejected(job.header, rejected, tries.count)
         env = self._envs[job.header.fingerprint]
         session.forget_stderr()
         limits, request = self._shared.limits, job.request
@@ -185,29 +196,29 @@ class Slot:
             extras=tries.extras,
         )
         if job.assurance is not Assurance.AUDITED:
-            with self._timed(timings, "run"):
+            with self._timed("run"):
                 response = await run_body(session, env, wanted)
             await check_channel(session, env)
             reason, sentence = judge(response)
             if runs_code(job.findings):
                 # What it left behind is nobody's to meet.
                 await self._replace()
-            return Verdict(reason, sentence, response, tries.truncated, timings, tries.count)
-        return await self._audited(session, job, wanted, tries, timings)
+            return Verdict(reason, sentence, response, tries.truncated, attempts=tries.count)
+        return await self._audited(session, job, wanted, tries)
 
-    async def _audited(self, session: ReplSession, job: Job, wanted: Wanted, tries: Tries, timings: Timings) -> Verdict:
+    async def _audited(self, session: ReplSession, job: Job, wanted: Wanted, tries: Tries) -> Verdict:
         """Run the body only where the policy has no objection, and audit what Lean accepted."""
         auditor, env, response = self._shared.auditor, self._envs[job.header.fingerprint], None
-        with self._timed(timings, "audit"):
+        with self._timed("audit"):
             ready = await auditor.before(session, env, job, wanted.timeout)
         if isinstance(ready, Judgement):
             outcome = ready
         else:
-            with self._timed(timings, "run"):
+            with self._timed("run"):
                 response = await run_body(session, env, wanted)
             outcome = Judgement(*judge(response))
             if outcome.reason is Reason.OK:
-                with self._timed(timings, "audit"):
+                with self._timed("audit"):
                     outcome = await auditor.after(session, response.env or 0, job, ready, wanted.timeout)
             # Not before: a proof could read a nonce that waits for Lean.
             await check_channel(session, env)
@@ -216,25 +227,27 @@ class Slot:
             outcome.error,
             response,
             tries.truncated,
-            timings,
-            tries.count if response else 0,
+            attempts=tries.count if response else 0,
             assurance=Assurance.AUDITED,
             theorems=outcome.theorems,
             findings=outcome.findings,
         )
 
     @contextmanager
-    def _timed(self, timings: Timings, what: Literal["run", "audit"]) -> Iterator[None]:
+    def _timed(self, what: Literal["run", "audit"]) -> Iterator[None]:
         """Count the time, also of what fails."""
         begun = time.monotonic()
         try:
             yield
         finally:
             seconds = time.monotonic() - begun
-            setattr(timings, what, getattr(timings, what) + seconds)
+            if what == "run":
+                self._spent.run += seconds
+            else:
+                self._spent.audit += seconds
             self._useful_seconds += seconds
 
-    async def _warm(self, header: Header, timings: Timings) -> ReplSession:
+    async def _warm(self, header: Header) -> ReplSession:
         """A process that holds the header: the one that is there, or a fresh one."""
         self._importing = False
         if self._session is not None and self._usable and header.fingerprint in self._envs:
@@ -254,10 +267,10 @@ class Slot:
                 ask_lean=self._shared.command.kind == "lean",
             )
         finally:
-            timings.import_ = time.monotonic() - begun
+            self._spent.import_ = time.monotonic() - begun
         self._importing = False
         session.imported()
-        self._note_import(header, env, timings.import_)
+        self._note_import(header, env, self._spent.import_)
         return session
 
     def _note_import(self, header: Header, env: int, seconds: float) -> None:
@@ -280,16 +293,14 @@ class Slot:
         # One more takes about what each of the others took.
         return self._session.memory * (held + 1) / held <= limits.memory_per_repl
 
-    async def _import_rejected(
-        self, header: Header, rejected: ImportRejected, timings: Timings, attempts: int
-    ) -> Verdict:
+    async def _import_rejected(self, header: Header, rejected: ImportRejected, attempts: int) -> Verdict:
         # What a failed import loaded is never given back.
         await self._replace()
         self.failed_starts = 0
         failed = self._shared.modules.failed(header, rejected.texts)
         if failed.reason is Reason.HEADER_ERROR:
             self._shared.failed.add(header.fingerprint, failed, time.monotonic())
-        verdict = _failed_import(header, failed, timings, attempts)
+        verdict = _failed_import(header, failed, self._spent.import_, attempts)
         _log.warning("import_failed", reason=verdict.reason, header=header.canonical[:200], error=verdict.error)
         return verdict
 
@@ -319,9 +330,9 @@ class Slot:
             self._session = None
 
 
-def _failed_import(header: Header, failed: FailedImport, timings: Timings, attempts: int = 1) -> Verdict:
+def _failed_import(header: Header, failed: FailedImport, seconds: float = 0.0, attempts: int = 1) -> Verdict:
     messages = [
         {"severity": "error", "pos": place(header, text), "endPos": None, "data": text} for text in failed.texts
     ]
-    response = Response.model_validate({"messages": messages, "time": timings.import_})
-    return Verdict(failed.reason, first_error(response.messages), response, (), timings, attempts)
+    response = Response.model_validate({"messages": messages, "time": seconds})
+    return Verdict(failed.reason, first_error(response.messages), response, attempts=attempts)
