@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.core.header import parse_header
-from streamverify.core.jobs import Job
-from streamverify.core.ledger import Place
+from streamverify.core.jobs import Job, Record, RecordId
 from streamverify.core.models import Assurance, ProofRequest, Reason, Source
 from streamverify.core.policy import SHIPPED, Reading
 from streamverify.lean.launch import find_repl
@@ -40,7 +39,8 @@ async def verify(pool: Pool, proof: str, assurance: Assurance, statement: str | 
     outcome: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
     header = parse_header(proof)
     request = ProofRequest(custom_id="a", proof=proof, statement=statement)
-    job = Job(request, header, SOURCE, [], Place(0, 0, 0), time.monotonic(), assurance=assurance)
+    record = Record(RecordId(0, 0, 0), SOURCE, None, None, [], time.monotonic())
+    job = Job(record, request, header, assurance)
     pool.submit(job, lambda _, verdict: outcome.set_result(verdict))
     verdict = await outcome
     if verdict.reason is not Reason.OK:

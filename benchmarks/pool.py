@@ -30,8 +30,7 @@ from benchmarks.simulator.policies import LeastRecentlyUsed
 from benchmarks.workload import IMPORT_SECONDS, backlog, headers
 from streamverify.core.header import parse_header
 from streamverify.core.heat import Heat
-from streamverify.core.jobs import Job
-from streamverify.core.ledger import Place
+from streamverify.core.jobs import Job, Record, RecordId
 from streamverify.core.models import OUTCOMES, ProofRequest, Reason, Source, Status
 from streamverify.core.scheduler import PATIENCE, Rules, Start
 from streamverify.lean.launch import find_repl
@@ -123,7 +122,8 @@ class Overhead:
 def job(proof: str, number: int) -> Job:
     """A job as the worker makes them."""
     request = ProofRequest(custom_id=str(number), proof=proof)
-    return Job(request, parse_header(proof), SOURCE, [], Place(0, number, 0), time.monotonic())
+    record = Record(RecordId(0, number, 0), SOURCE, None, None, [], time.monotonic())
+    return Job(record, request, parse_header(proof))
 
 
 async def run_all(pool: Pool, jobs: Sequence[Job]) -> tuple[float, list[Verdict]]:

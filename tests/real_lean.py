@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streamverify.core.codec import RequestLimits
-from streamverify.core.jobs import Job
-from streamverify.core.ledger import Place
+from streamverify.core.jobs import Job, Record, RecordId
 from streamverify.core.models import Assurance, Source
 from streamverify.core.versions import is_older
 from streamverify.lean.launch import find_repl, probe
 from streamverify.lean.pool import Pool, PoolLimits
-from streamverify.worker.intake import Answer, Delivery, Terms, take_in
+from streamverify.worker.intake import Answer, IntakeRules, take_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,9 +37,9 @@ _SOURCE = Source(topic="t", partition=0, offset=0, timestamp=0)
 def decide(proof: str, *, require: Assurance = Assurance.AUDITED, audits: bool = True, **fields: Any) -> Job | Verdict:
     """What the worker makes of a request before any Lean: a job, or its verdict."""
     value = json.dumps({"custom_id": "id", "proof": proof, **fields}).encode()
-    delivery = Delivery(_SOURCE, None, value, [], Place(0, 0, 0), time.monotonic())
-    terms = Terms(RequestLimits(1 << 20), require, Assurance.CHECKED, audits)
-    taken = take_in(delivery, terms, datetime.now(UTC))
+    record = Record(RecordId(0, 0, 0), _SOURCE, None, value, [], time.monotonic())
+    rules = IntakeRules(RequestLimits(1 << 20), require, Assurance.CHECKED, audits)
+    taken = take_in(record, rules, datetime.now(UTC))
     assert isinstance(taken, Job | Answer)
     return taken if isinstance(taken, Job) else taken.verdict
 

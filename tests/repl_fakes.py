@@ -16,8 +16,7 @@ import pytest
 from support import ROOT
 
 from streamverify.core.header import parse_header
-from streamverify.core.jobs import Job
-from streamverify.core.ledger import Place
+from streamverify.core.jobs import Job, Record, RecordId
 from streamverify.core.models import ProofRequest, Source
 from streamverify.lean.command import ReplCommand
 from streamverify.lean.pool import Pool, PoolLimits
@@ -75,12 +74,9 @@ def job(proof: str, **request: Any) -> Job:
     """A job as the worker makes them."""
     custom_id = request.pop("custom_id", "id")
     return Job(
+        record=Record(RecordId(0, next(_offsets), 0), SOURCE, None, None, [], time.monotonic()),
         request=ProofRequest(custom_id=custom_id, proof=proof, **request),
         header=parse_header(proof),
-        source=SOURCE,
-        headers=[],
-        place=Place(0, next(_offsets), 0),
-        received=time.monotonic(),
     )
 
 

@@ -1,7 +1,8 @@
-"""The owner of the commits: one task that commits, ends assignments, begins them and restores their partitions.
+"""The only one to commit: a task that commits, ends assignments, begins them and restores their partitions.
 
-Whoever wants something of it posts a message; so nothing of it happens between `revoked` and `assigned`, and one
-commit at a time is on its way. What to commit is decided by the `Ledger`.
+It is an actor: everybody else posts to its inbox, `CommitRequests`, and it handles one message after the other. So one
+commit at a time is on its way, and nothing is committed between `revoked` and `assigned`. What to commit is decided by
+`core.ledger.Partitions`.
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from streamverify.bus.consumer import Worker
-    from streamverify.core.ledger import Admission, Commit, Committed, Ledger
+    from streamverify.bus.ports import RecordHandler
+    from streamverify.core.ledger import Commit, Partitions
+    from streamverify.core.partition_state import Committed
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
 COMMIT_INTERVAL = 0.1
-"""Seconds between two commits at least, but for those that a careful dispatch waits for."""
+"""Seconds between two commits at least, but for those that a quarantined record waits for."""
 COMMIT_TIMEOUT = 2.0
 """Seconds that one commit may take; two of them fit into the time that the group is kept waiting at a revoke."""
 READ_TIMEOUT = 10.0
@@ -64,39 +66,39 @@ class _Finish:
     done: asyncio.Future[bool]
 
 
-class Owner:
-    """Commits, and follows the rebalances."""
+class CommitRequests:
+    """The committer's inbox, and when the next commit is due. Made before the committer, for those who post to it."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        consumer: AIOKafkaConsumer,
-        admin: AIOKafkaAdminClient,
-        ledger: Ledger,
-        worker: Worker,
-    ) -> None:
-        self.on_commit: Callable[[], None] = lambda: None
-        """Called when the broker has acknowledged a commit."""
-        self.settled = False
-        """The assignment is known, and where to read each partition from."""
-        self._group = settings.group_id
-        self._topic = settings.request_topic
-        self._consumer = consumer
-        self._admin = admin
-        self._ledger = ledger
-        self._worker = worker
+    def __init__(self) -> None:
         self._inbox: asyncio.Queue[_Assigned | _Revoked | _CommitDue | _Finish] = asyncio.Queue()
-        self._restoring: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._urgent = False
+        """Posts a `_CommitDue` later."""
+        self._is_posted = False
+        """Whether a `_CommitDue` that nobody may wait for is in the inbox: no second one is needed."""
         self._last_commit = 0.0
-        self._suspended = False
 
-    # --- messages -----------------------------------------------------------------------------------------------
+    def commit_soon(self) -> None:
+        """A record was completed: commit when the last commit is long enough ago."""
+        if self._timer is None and not self._is_posted:
+            self.commit_in(max(0.0, self._last_commit + COMMIT_INTERVAL - time.monotonic()))
+
+    def commit_now(self) -> None:
+        """A quarantined record waits for the commit."""
+        if not self._is_posted:
+            self._is_posted = True
+            self._inbox.put_nowait(_CommitDue())
+
+    def commit_in(self, seconds: float) -> None:
+        """Commit after `seconds`."""
+        self.cancel_timer()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._inbox.put_nowait, _CommitDue())
 
     def revoked(self) -> asyncio.Future[None]:
-        """The group takes all partitions back. The future is done when the last commit is made, or has failed."""
-        self.settled = False
+        """The group takes all partitions back.
+
+        Returns:
+            A future that is done when the last commit is made, or has failed.
+        """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait(_Revoked(done))
         return done
@@ -105,95 +107,101 @@ class Owner:
         """The group has given us these partitions. They are paused."""
         self._inbox.put_nowait(_Assigned(partitions))
 
-    def commit_soon(self) -> None:
-        """Something was completed: commit when the last commit is long enough ago."""
-        if self._timer is None and not self._urgent:
-            self._commit_in(max(0.0, self._last_commit + COMMIT_INTERVAL - time.monotonic()))
-
-    def commit_now(self) -> None:
-        """A dispatch waits for the commit."""
-        if not self._urgent:
-            self._urgent = True
-            self._inbox.put_nowait(_CommitDue())
-
-    def delivered(self, admission: Admission) -> None:
-        """A delivery that needs no work moves the commit point by itself."""
-        if not admission.is_new:
-            self.commit_soon()
-
     async def finish(self) -> bool:
-        """Make the last commit of this worker's life; False: not yet, or the broker did not take it."""
+        """Make the last commit of this worker's life.
+
+        Returns:
+            Whether the broker has all that is complete. False: it did not take it, or a rebalance is under way.
+        """
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait(_Finish(done))
         return await done
 
-    def suspend(self) -> None:
-        """Dispatch no careful record any more."""
-        self._suspended = True
-        self._suspend()
+    async def next(self) -> _Assigned | _Revoked | _CommitDue | _Finish:
+        """The committer's next message."""
+        message = await self._inbox.get()
+        if isinstance(message, _CommitDue):
+            self.cancel_timer()
+            self._is_posted = False
+        return message
 
-    def _suspend(self) -> None:
-        for place in self._worker.suspend():
-            self._ledger.unmark(place)
+    def commit_begins(self) -> None:
+        """Take note of the time: the next commit waits for the interval from now on."""
+        self._last_commit = time.monotonic()
 
-    def _commit_in(self, delay: float) -> None:
-        self._cancel_timer()
-        self._timer = asyncio.get_running_loop().call_later(delay, self._inbox.put_nowait, _CommitDue())
-
-    def _cancel_timer(self) -> None:
+    def cancel_timer(self) -> None:
+        """Forget the commit that was to come later."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    # --- the task -----------------------------------------------------------------------------------------------
+
+class OffsetCommitter:
+    """Commits, and follows the rebalances."""
+
+    def __init__(  # noqa: PLR0913 - the parts that it stands between
+        self,
+        settings: Settings,
+        consumer: AIOKafkaConsumer,
+        admin: AIOKafkaAdminClient,
+        *,
+        partitions: Partitions,
+        requests: CommitRequests,
+        handler: RecordHandler,
+        on_commit: Callable[[], None],
+    ) -> None:
+        """`on_commit` is called when the broker has acknowledged a commit."""
+        self._group = settings.group_id
+        self._topic = settings.request_topic
+        self._consumer = consumer
+        self._admin = admin
+        self._partitions = partitions
+        self._requests = requests
+        self._handler = handler
+        self._on_commit = on_commit
+        self._restoring: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Do what is asked, until cancelled."""
         try:
             while True:
-                await self._handle(await self._inbox.get())
+                match await self._requests.next():
+                    case _CommitDue():
+                        if not await self._commit():
+                            self._requests.commit_in(RETRY)
+                        elif self._partitions.commit_is_due:
+                            self._requests.commit_soon()
+                    case _Revoked(done):
+                        await self._end_assignment()
+                        if not done.done():
+                            done.set_result(None)
+                    case _Assigned(partitions):
+                        self._begin_assignment(partitions)
+                    case _Finish(done):
+                        done.set_result(await self._finish())
         finally:
-            self._cancel_timer()
+            self._requests.cancel_timer()
             self._stop_restoring()
 
-    async def _handle(self, message: _Assigned | _Revoked | _CommitDue | _Finish) -> None:
-        match message:
-            case _CommitDue():
-                await self._commit_due()
-            case _Revoked(done):
-                await self._end_assignment()
-                if not done.done():
-                    done.set_result(None)
-            case _Assigned(partitions):
-                self._begin_assignment(partitions)
-            case _Finish(done):
-                done.set_result(await self._finish())
-
-    async def _commit_due(self) -> None:
-        self._cancel_timer()
-        self._urgent = False
-        if not await self._commit():
-            self._commit_in(RETRY)
-        elif self._ledger.commit_is_due:
-            self.commit_soon()
+    # --- commits ------------------------------------------------------------------------------------------------
 
     async def _commit(self, *, closing: bool = False) -> bool:
         """Commit what has changed; False where the broker did not take it."""
-        commit = self._ledger.commit(closing=closing)
+        commit = self._partitions.commit(closing=closing)
         if commit is None:
             return True
-        self._last_commit = time.monotonic()
+        self._requests.commit_begins()
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT):
                 await self._send(commit)
         except (KafkaError, TimeoutError) as error:
-            self._ledger.failed(commit)
-            _log.warning("commit_failed", error=repr(error), closing=closing)
+            self._partitions.failed(commit)
+            _log.warning("commit_failed", error=repr(error), closing=closing, hint="tried again; nothing is lost")
             return False
-        self._ledger.acknowledged(commit)
-        self.on_commit()
-        if commit.marked:
-            self._worker.written(commit.marked)
+        self._partitions.acknowledged(commit)
+        self._on_commit()
+        if commit.attempts:
+            self._handler.attempts_committed(commit.attempts)
         self.apply_pauses()
         return True
 
@@ -207,20 +215,20 @@ class Owner:
         await self._consumer.commit(points)
 
     async def _finish(self) -> bool:
-        """The last commit. What is finished and belongs to a partition that may yet be ours has to wait."""
-        if self._ledger.in_flight and not self.settled:
+        """Make the last commit. What is finished and belongs to a partition that may yet be ours has to wait."""
+        if self._partitions.in_flight and not self._partitions.are_restored:
             return False
         if not await self._commit(closing=True):
             return False
-        self._ledger.revoke()
+        self._partitions.revoke()
         return True
 
     def apply_pauses(self) -> None:
-        """Pause and resume as the ledger says."""
-        pauses = self._ledger.pauses()
+        """Pause and resume as the limits say."""
+        pauses = self._partitions.pauses()
         if not (pauses.pause or pauses.resume):
             return
-        # A rebalance that the owner has not heard of yet may have taken some: aiokafka refuses to pause those.
+        # A rebalance that we have not been told of yet may have taken some: aiokafka refuses to pause those.
         assigned = self._consumer.assignment()
         self._consumer.pause(*(tp for tp in self._tps(pauses.pause) if tp in assigned))
         self._consumer.resume(*(tp for tp in self._tps(pauses.resume) if tp in assigned))
@@ -233,9 +241,9 @@ class Owner:
     async def _end_assignment(self) -> None:
         """Make the last commit. None follows until the next assignment is restored; what runs goes on."""
         self._stop_restoring()
-        self._suspend()
+        self._handler.pause()
         await self._commit(closing=True)
-        self._ledger.revoke()
+        self._partitions.revoke()
 
     def _stop_restoring(self) -> None:
         if self._restoring:
@@ -243,30 +251,29 @@ class Owner:
 
     def _begin_assignment(self, partitions: frozenset[int]) -> None:
         self._stop_restoring()
-        self._drop(self._ledger.assign(partitions))
-        self._worker.settle()
+        if lost := self._partitions.assign(partitions):
+            self._handler.drop(lost)
+        self._handler.assignment_known()
         self._restoring = asyncio.create_task(self._restore(partitions))
-
-    def _drop(self, partitions: frozenset[int]) -> None:
-        dropped = self._worker.drop(partitions) if partitions else []
-        for place in dropped:
-            self._ledger.forget(place)
-        if dropped:
-            _log.info("queued_jobs_dropped", partitions=sorted(partitions), jobs=len(dropped))
 
     async def _restore(self, partitions: frozenset[int]) -> None:
         """Read where the group stands, seek there, commit that we are there, resume; until then all stays paused."""
-        while left := partitions - self._ledger.restored_partitions():
+        while left := partitions - self._partitions.restored():
             try:
                 await self._restore_some(left)
             except (KafkaError, OSError, TimeoutError, AttributeError) as error:
                 # aiokafka's admin client trips over the attribute of an error that the broker names for a partition.
-                _log.warning("restore_failed", partitions=sorted(left), error=repr(error), retry_seconds=RETRY)
+                _log.warning(
+                    "restore_failed",
+                    partitions=sorted(left),
+                    error=repr(error),
+                    retry_seconds=RETRY,
+                    hint="the group's offsets could not be read; these partitions stay paused until they are",
+                )
                 await asyncio.sleep(RETRY)
-        self.settled = True
-        if not self._suspended:
-            self._worker.resume()
-        self._worker.settle()
+        if not self._partitions.is_draining:
+            self._handler.resume()
+        self._handler.assignment_known()
         self.apply_pauses()
 
     async def _restore_some(self, partitions: frozenset[int]) -> None:
@@ -283,22 +290,40 @@ class Owner:
             self._take_over(dict.fromkeys(new), {tp.partition: offset for tp, offset in beginnings.items()})
 
     def _take_over(self, read: Mapping[int, Committed | None], beginnings: Mapping[int, int]) -> None:
-        restored = {}
+        starts = {}
         for partition, point in read.items():
-            found = self._ledger.restore(partition, point, beginnings.get(partition, 0))
-            restored[partition] = found.position
+            found = self._partitions.restore(partition, point, beginnings.get(partition, 0))
+            starts[partition] = found.position
             self._consumer.seek(TopicPartition(self._topic, partition), found.position)
             if not found.kept:
-                self._drop(frozenset({partition}))
+                self._handler.drop(frozenset({partition}))
             if found.unreadable:
-                _log.error("offset_map_ignored", partition=partition, cause=found.unreadable, hint="repeats, no loss")
-            if found.set_back:
-                _log.warning("group_set_back", partition=partition, offset=found.position)
-            if found.careful:
-                _log.warning("careful_mode", partition=partition, hint="a worker died at this partition")
-        if restored:
-            _log.info("partitions_restored", starts=dict(sorted(restored.items())))
-            self.commit_now()
+                _log.error(
+                    "offset_map_ignored",
+                    partition=partition,
+                    cause=found.unreadable,
+                    hint="the commit's metadata was written by another tool or a newer version: "
+                    "finished records may be repeated, none is lost",
+                )
+            if found.regressed_from is not None:
+                _log.warning(
+                    "committed_offset_regressed",
+                    partition=partition,
+                    expected=found.regressed_from,
+                    got=found.position,
+                    hint="the group's offsets were reset by a tool, or the topic was recreated; "
+                    "everything from there on is run again",
+                )
+            if found.quarantined:
+                _log.warning(
+                    "partition_quarantined",
+                    partition=partition,
+                    hint="a worker died while it owned this partition: each of the next records is run only after a "
+                    "commit counts its attempt, and suspects are run alone",
+                )
+        if starts:
+            _log.info("partitions_restored", starts=dict(sorted(starts.items())))
+            self._requests.commit_now()
 
 
 def _has_no_generation(consumer: AIOKafkaConsumer) -> bool:

@@ -31,6 +31,7 @@ from streamverify.core.errors import BrokerUnavailable, ResultRefused
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from streamverify.core.deadletter import DeadLetter
     from streamverify.settings import Settings
 
     Partitioner = Callable[[bytes | None, Sequence[int], Sequence[int]], int]
@@ -62,6 +63,30 @@ class Outgoing:
     on_ack: Callable[[], None]
     smaller: Callable[[], Outgoing] | None = None
     timestamp_ms: int | None = None
+
+
+def dead_letter_record(topic: str, letter: DeadLetter, on_ack: Callable[[], None]) -> Outgoing:
+    """The record of a dead letter. If the topic refuses it for its size, only where the original lies is sent."""
+
+    def record(letter: DeadLetter, smaller: Callable[[], Outgoing] | None = None) -> Outgoing:
+        return Outgoing(
+            topic, letter.key, letter.value, letter.kafka_headers(), on_ack, smaller, timestamp_ms=letter.timestamp
+        )
+
+    return record(letter, lambda: record(letter.emptied()))
+
+
+def countdown(count: int, done: Callable[[], None]) -> Callable[[], None]:
+    """An acknowledgement for several records: it calls `done` when it is called for the `count`-th time."""
+    left = count
+
+    def acknowledged() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            done()
+
+    return acknowledged
 
 
 class Publisher:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiokafka import TopicPartition
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from streamverify.core.ledger import Committed
+    from streamverify.core.partition_state import Committed
 
 EXAMPLES = """\
 Examples

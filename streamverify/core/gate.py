@@ -1,15 +1,15 @@
-"""Careful mode: which of the records that may have killed a worker runs next. Pure: no clock, no I/O.
+"""The quarantine: which of the records that may have killed a worker runs next. Pure: no clock, no I/O.
 
-A record of a careful partition is run in three steps: it is *marked*, a commit that has its attempt is acknowledged,
-and then it is dispatched. So a worker that dies of it leaves a trace.
+A worker that dies with a record running must leave a trace of it. So a record of a quarantined partition is started
+only when the broker has a commit that counts the attempt.
 
-- A record without an attempt runs beside others; as many are marked at a time as there are slots, so that a death
-  makes no more suspects than that.
-- A record with an attempt runs alone: nothing else of any partition is started until it has ended, and it is marked
-  only when nothing runs. So each attempt beyond the first was made alone.
+- A record without an attempt is *shared*: it runs beside others. At most as many are on their way as there are slots,
+  so that a death makes no more suspects than that.
+- A record with an attempt is *isolated*: nothing else of any partition is started until it has ended, and its attempt
+  is committed only when nothing runs. So each attempt beyond the first was made alone.
 - A record has ended when the broker has its result, so that the next commit no longer lists it; not before.
 - A record that died alone `max_deliveries` times is not run again.
-- Between revoke and assignment nothing is marked or dispatched.
+- Between revoke and assignment the quarantine is paused: no attempt is committed and no record is started.
 """
 
 from __future__ import annotations
@@ -18,25 +18,24 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from streamverify.core.jobs import Job
-    from streamverify.core.ledger import Place
+    from streamverify.core.jobs import RecordId
 
 
 class Decision(NamedTuple):
     """What to do now."""
 
     hold: bool
-    """Start nothing but what the gate dispatches."""
-    mark: tuple[Place, ...] = ()
-    """Commit these with their attempt, at once; then call `written`."""
+    """Start nothing but what the quarantine dispatches."""
+    commit: tuple[RecordId, ...] = ()
+    """Commit the attempts of these records at once; then call `attempts_committed`."""
 
 
 class Dispatch(NamedTuple):
-    """Run this now; `alone`: although everything else is held."""
+    """Run this record now; if it is `alone`, although everything else is held."""
 
-    job: Job
+    record: RecordId
     alone: bool
 
 
@@ -45,90 +44,103 @@ def is_poison(attempts: int, max_deliveries: int) -> bool:
     return attempts > max_deliveries
 
 
-class Gate:
-    """The careful records of one worker that are not finished."""
+class Quarantine:
+    """The records of quarantined partitions that have not ended. Each of them goes this way:
+
+    add ──> WAITING ── decide: record the attempt ──> COMMITTING ── attempts_committed ──> RUNNING ── ended
+            WAITING <──────────────── pause ─────────────────┘
+    WAITING is two queues: shared records are taken up to the number of slots,
+    an isolated one when nothing is COMMITTING or RUNNING; while it is on its way nothing else is started.
+    """  # noqa: D415 - ends with the diagram
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._together: OrderedDict[Place, Job] = OrderedDict()
-        self._alone: OrderedDict[Place, Job] = OrderedDict()
-        self._marked: OrderedDict[Place, Job] = OrderedDict()
-        self._running: set[Place] = set()
-        self._suspects: set[Place] = set()
-        """Those of the marked and running that run alone: one at most."""
-        self._suspended = False
+        # Ordered sets: the values say nothing. A record leaves from the front, and a paused one goes back there.
+        self._shared: OrderedDict[RecordId, None] = OrderedDict()
+        self._isolated: OrderedDict[RecordId, None] = OrderedDict()
+        self._committing: OrderedDict[RecordId, None] = OrderedDict()
+        self._running: set[RecordId] = set()
+        self._alone: RecordId | None = None
+        """The isolated record that is committing or running."""
+        self._paused = False
 
-    def add(self, job: Job, *, attempts: int) -> None:
-        """A record of a careful partition waits to be run."""
-        (self._alone if attempts else self._together)[job.place] = job
+    def add(self, record: RecordId, *, attempts: int) -> None:
+        """Let a record wait for its turn."""
+        (self._isolated if attempts else self._shared)[record] = None
 
     def decide(self, running: int) -> Decision:
         """What to do now, while `running` jobs run in the pool."""
-        if self._suspended:
-            return Decision(hold=bool(self._suspects))
-        if not (self._alone or self._suspects):
-            return Decision(hold=False, mark=self._mark_together())
-        if not self._suspects and (self._marked or self._running):
-            # They may wait in the pool: a hold that waits for their end would wait for ever.
+        if self._paused or self._alone:
+            return Decision(hold=self._alone is not None)
+        if not self._isolated:
+            starting = []
+            while self._shared and len(self._committing) + len(self._running) < self._slots:
+                record, _ = self._shared.popitem(last=False)
+                self._committing[record] = None
+                starting.append(record)
+            return Decision(hold=False, commit=tuple(starting))
+        if self._committing or self._running:
+            # They may be queued in the pool: a hold that waits for their end would wait for ever.
             return Decision(hold=False)
-        if self._suspects or running:
+        if running:
             return Decision(hold=True)
-        place, job = self._alone.popitem(last=False)
-        self._suspects.add(place)
-        self._marked[place] = job
-        return Decision(hold=True, mark=(place,))
+        self._alone, _ = self._isolated.popitem(last=False)
+        self._committing[self._alone] = None
+        return Decision(hold=True, commit=(self._alone,))
 
-    def _mark_together(self) -> tuple[Place, ...]:
-        marked = []
-        while self._together and len(self._marked) + len(self._running) < self._slots:
-            place, job = self._together.popitem(last=False)
-            self._marked[place] = job
-            marked.append(place)
-        return tuple(marked)
+    def attempts_committed(self, records: Iterable[RecordId]) -> list[Dispatch]:
+        """The broker has the attempts of these records.
 
-    def written(self, places: Iterable[Place]) -> list[Dispatch]:
-        """The broker has the attempts of these records: run those that are ready."""
+        Returns:
+            Those of them that are to be run now.
+        """
         ready = []
-        for place in () if self._suspended else places:
-            job = self._marked.pop(place, None)
-            if job is not None:
-                self._running.add(place)
-                ready.append(Dispatch(job, place in self._suspects))
+        for record in records:
+            if not self._paused and record in self._committing:
+                del self._committing[record]
+                self._running.add(record)
+                ready.append(Dispatch(record, alone=record == self._alone))
         return ready
 
-    def ended(self, place: Place) -> None:
-        """A record has ended, one of the gate's or any other."""
-        self._running.discard(place)
-        self._suspects.discard(place)
+    def ended(self, record: RecordId) -> None:
+        """A record has ended, one of the quarantine's or any other."""
+        self._running.discard(record)
+        if record == self._alone:
+            self._alone = None
 
-    def suspend(self) -> tuple[Place, ...]:
-        """Dispatch nothing until `resume`. Returns what was marked and is not run."""
-        self._suspended = True
-        unmarked = tuple(self._marked)
-        while self._marked:
-            place, job = self._marked.popitem()
-            queue = self._alone if place in self._suspects else self._together
-            self._suspects.discard(place)
-            queue[place] = job
-            queue.move_to_end(place, last=False)
-        return unmarked
+    def pause(self) -> tuple[RecordId, ...]:
+        """Start nothing until `resume`.
+
+        Returns:
+            The records whose attempt was to be committed and is to be withdrawn: they wait again.
+        """
+        self._paused = True
+        withdrawn = tuple(self._committing)
+        for record in reversed(withdrawn):
+            queue = self._isolated if record == self._alone else self._shared
+            queue[record] = None
+            queue.move_to_end(record, last=False)
+        if self._alone in self._committing:
+            self._alone = None
+        self._committing.clear()
+        return withdrawn
 
     def resume(self) -> None:
-        """Dispatch again."""
-        self._suspended = False
+        """Start records again."""
+        self._paused = False
 
-    def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
-        """Drop the records that wait and that `doomed` names, and return them."""
+    def discard(self, partitions: frozenset[int]) -> list[RecordId]:
+        """Drop the records of these partitions that are not running, and return them."""
         dropped = []
-        for queue in (self._together, self._alone, self._marked):
-            for place, job in list(queue.items()):
-                if doomed(job):
-                    del queue[place]
-                    self._suspects.discard(place)
-                    dropped.append(job)
+        for queue in (self._shared, self._isolated, self._committing):
+            for record in [each for each in queue if each.partition in partitions]:
+                del queue[record]
+                dropped.append(record)
+        if self._alone in dropped:
+            self._alone = None
         return dropped
 
     @property
     def waiting(self) -> int:
-        """Records that wait to be run."""
-        return len(self._together) + len(self._alone) + len(self._marked)
+        """How many records are not started yet."""
+        return len(self._shared) + len(self._isolated) + len(self._committing)

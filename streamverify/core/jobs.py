@@ -1,9 +1,12 @@
-"""A proof on its way through the worker."""
+"""What passes between the rooms of a worker: the record as it was delivered, and the job that its proof becomes.
+
+Both are immutable and made once: the consumer makes the record, the intake makes the job.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.core.models import Assurance
 
@@ -11,23 +14,48 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamverify.core.header import Header
-    from streamverify.core.ledger import Place
     from streamverify.core.models import Finding, ProofRequest, Source
+
+
+class RecordId(NamedTuple):
+    """Which record of the request topic is meant.
+
+    `epoch` counts how often the log of the partition turned out to be another one (a topic made anew, a group that was
+    set back): the same offset is another record then.
+    """
+
+    partition: int
+    offset: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """A delivered record of the request topic, free of aiokafka's types."""
+
+    id: RecordId
+    source: Source
+    """Topic, partition, offset and timestamp, as results and dead letters name them."""
+    key: bytes | None
+    value: bytes | None
+    kafka_headers: Sequence[tuple[str, bytes | None]]
+    received: float
+    """When this worker got it, in monotonic seconds."""
+    attempts: int = 0
+    """How many times a worker has died with the record running."""
+    quarantined: bool = False
+    """True where its attempt has to be committed before it is run: a worker died at its partition."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """One request that is to be run.
+    """The proof of one record, to be run."""
 
-    `place` names the record to the ledger. `received` is in monotonic seconds. `assurance` is what makes the proof
-    `verified`, `findings` what the policy said of it before it was queued.
-    """
-
+    record: Record
     request: ProofRequest
     header: Header
-    source: Source
-    headers: Sequence[tuple[str, bytes | None]]
-    place: Place
-    received: float
+    """The proof's imports, as Lean calls them: not Kafka's headers, which are `record.kafka_headers`."""
     assurance: Assurance = Assurance.CHECKED
+    """What makes the proof `verified`."""
     findings: Sequence[Finding] = ()
+    """What the policy said of the proof before it was queued."""

@@ -1,7 +1,7 @@
-"""Which offsets of one partition are finished, and what of that is written into a commit.
+"""Which offsets of one partition are finished, and which of that a commit says.
 
-Pure: no I/O, no clock. A tracker begins with what a commit said (`OffsetMap`) and with what this worker remembers of
-its own; it ends when the partition goes to another worker.
+Pure: no I/O, no clock. A tracker begins with what a commit said (`OffsetMap`) and with the work of this worker that
+the commit does not mention (`LocalWork`); it ends when the partition goes to another worker.
 
 The rules, each tested as a property:
 
@@ -9,7 +9,7 @@ The rules, each tested as a property:
 - An offset of the restored window that is not listed was finished before: it is done when it is delivered again.
 - An offset that is never delivered (compaction, transaction markers) is done; so is a listed one that a later
   delivery passes over.
-- What finished here, or still runs here, under an earlier tracker counts only when its offset is delivered again.
+- An offset that finished here, or still runs here, under an earlier tracker counts only when it is delivered again.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ PROBATION = 1_000
 
 
 class Delivery(Enum):
-    """What a delivered record is to the tracker."""
+    """What the tracker makes of a delivered record."""
 
     NEW = auto()
-    """It is to be worked on."""
+    """The record is to be worked on."""
     DONE = auto()
-    """It was finished before."""
+    """The record was finished before."""
     RUNNING = auto()
-    """Work on it, begun before a rebalance, still goes on here; it is incomplete until that ends."""
+    """Work on the record, begun before a rebalance, still goes on here; it is incomplete until that ends."""
     REPEATED = auto()
-    """It was delivered to this tracker before."""
+    """The record was delivered to this tracker before."""
 
 
 @dataclass(slots=True)
-class Memory:
-    """What this worker knows of a partition beyond what was committed: offsets finished, offsets still being run."""
+class LocalWork:
+    """What this worker knows of a partition beyond the commit: which offsets it finished, and which it still runs."""
 
     finished: set[int] = field(default_factory=set)
     running: set[int] = field(default_factory=set)
@@ -48,30 +48,30 @@ class Memory:
 class OffsetTracker:
     """The incomplete offsets of one partition."""
 
-    def __init__(self, restored: OffsetMap, memory: Memory | None = None, *, careful: bool = False) -> None:
+    def __init__(self, restored: OffsetMap, work: LocalWork | None = None, *, quarantined: bool = False) -> None:
         """A tracker for a partition that is read from `restored.base` on.
 
         Args:
             restored: What the last commit said.
-            memory: What finished or runs here beside that.
-            careful: Whoever wrote `restored` may have died of one of the records.
+            work: What finished here, or still runs here, beside that.
+            quarantined: The worker that wrote `restored` may have died of one of the records.
         """
-        memory = memory or Memory()
+        work = work or LocalWork()
         self.base = restored.base
-        """Where the tracker began."""
+        """The offset at which the tracker began."""
         self._next = restored.base
-        self._known_to = restored.end
-        self._end = restored.end
+        self._restored_end = restored.end
+        self._window_end = restored.end
         # By offset. Unlike a dict's, an OrderedDict's first key costs nothing to find after many deletions in front.
         self._incomplete: OrderedDict[int, int] = OrderedDict(restored.incomplete)
         self._undelivered = deque(restored.incomplete)
-        self._finished = {offset for offset in memory.finished if offset >= restored.base}
-        self._running = {offset for offset in memory.running if offset >= restored.base}
-        self.marked: set[int] = set()
-        """Offsets with an attempt of this life: they run, or are about to."""
+        self._finished = {offset for offset in work.finished if offset >= restored.base}
+        self._running = {offset for offset in work.running if offset >= restored.base}
+        self.attempted: set[int] = set()
+        """Offsets with an attempt of this worker: they run, or are about to."""
         listed = {offset for offset, attempts in restored.incomplete.items() if attempts}
         self._suspects = listed
-        self._probation = PROBATION if careful or listed else 0
+        self._probation = PROBATION if quarantined or listed else 0
 
     # --- records ------------------------------------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ class OffsetTracker:
         listed = offset in self._incomplete
         if listed:
             self._undelivered.popleft()
-        if (offset < self._known_to and not listed) or offset in self._finished:
+        if (offset < self._restored_end and not listed) or offset in self._finished:
             self._finish(offset)
             return Delivery.DONE
         if not listed:
@@ -97,14 +97,18 @@ class OffsetTracker:
         return Delivery.NEW
 
     def _pass_over(self, offset: int) -> None:
-        """Restored incompletes below a delivered offset exist no more."""
+        """Drop the restored incomplete offsets below a delivered one: their records no longer exist."""
         while self._undelivered and self._undelivered[0] < offset:
             gone = self._undelivered.popleft()
             del self._incomplete[gone]
             self._suspects.discard(gone)
 
     def complete(self, offset: int) -> bool:
-        """`offset` needs no more work; whether it was incomplete here. What runs on from before waits for delivery."""
+        """Note that `offset` needs no more work. Work that goes on from before counts only when it is delivered again.
+
+        Returns:
+            Whether the offset was incomplete in this tracker.
+        """
         if offset >= self._next:
             if offset in self._running:
                 self._running.discard(offset)
@@ -119,17 +123,17 @@ class OffsetTracker:
     def _finish(self, offset: int) -> None:
         self._incomplete.pop(offset, None)
         self._finished.discard(offset)
-        self.marked.discard(offset)
+        self.attempted.discard(offset)
         self._suspects.discard(offset)
-        self._end = max(self._end, offset + 1)
+        self._window_end = max(self._window_end, offset + 1)
 
     def forget(self, offset: int) -> None:
-        """Work that went on from before has ended without a result: where `offset` is delivered again, it is new."""
+        """Note that work which went on from before ended without a result: delivered again, `offset` is new."""
         self._running.discard(offset)
 
-    def wants(self, offset: int) -> bool:
-        """Whether a result for `offset` is still of use: as far as is known it is not finished."""
-        return offset in self._incomplete or (offset >= self._known_to and offset >= self._next)
+    def is_unfinished(self, offset: int) -> bool:
+        """Whether a result for `offset` is still of use: as far as this worker knows, nobody has finished it."""
+        return offset in self._incomplete or (offset >= self._restored_end and offset >= self._next)
 
     # --- commits ------------------------------------------------------------------------------------------------
 
@@ -149,24 +153,24 @@ class OffsetTracker:
         return len(self._incomplete)
 
     def snapshot(self, *, is_open: bool) -> OffsetMap:
-        """What to commit. A closed map leaves out the attempts of what is running here: none of it has died."""
+        """The map to commit. A closed map leaves out the attempts of what is running here: none of it has died."""
         base = self.commit_point
-        end = max(self._end, base)
+        end = max(self._window_end, base)
         listed = {}
         for offset, attempts in self._incomplete.items():
             if offset >= end:
                 break
-            listed[offset] = min(attempts + (is_open and offset in self.marked), MAX_ATTEMPTS)
+            listed[offset] = min(attempts + (is_open and offset in self.attempted), MAX_ATTEMPTS)
         return OffsetMap(base, end, listed, open=is_open)
 
-    def memory(self, since: int) -> Memory:
-        """What finished from the offset `since` on and what is being worked on, for the tracker that follows."""
+    def local_work(self, since: int) -> LocalWork:
+        """What finished from the offset `since` on, and what is being worked on, for the tracker that follows."""
         begun = {offset for offset in self._incomplete if offset < self._next}
         finished = set(range(since, self._next)) - begun
-        return Memory(finished | self._finished, begun | self._running)
+        return LocalWork(finished | self._finished, begun | self._running)
 
     def window(self, offset: int) -> int:
-        """How many offsets a map would speak of at most, were `offset` delivered next."""
+        """How many offsets the map would cover at most if `offset` were delivered next."""
         lowest = next(iter(self._incomplete), offset)
         if lowest >= self._next:  # restored and not delivered: a delivery at `offset` passes it over
             lowest = min((each for each in self._undelivered if each >= offset), default=offset)
@@ -175,20 +179,20 @@ class OffsetTracker:
     # --- poison -------------------------------------------------------------------------------------------------
 
     @property
-    def careful(self) -> bool:
-        """Whether one of the records may have killed a worker: see DESIGN, "Poison"."""
+    def quarantined(self) -> bool:
+        """Whether one of the records may have killed a worker: see "Poison and quarantine" in docs/delivery.md."""
         return bool(self._probation or self._suspects)
 
     def attempts(self, offset: int) -> int:
-        """How often a worker has died with `offset` running."""
+        """How many times a worker has died with `offset` running."""
         return self._incomplete.get(offset, 0)
 
-    def mark(self, offset: int) -> None:
-        """`offset` is about to be run: the next open snapshot counts one attempt more."""
+    def record_attempt(self, offset: int) -> None:
+        """Count one more attempt of `offset`, which is about to be run, in every open snapshot from now on."""
         if offset in self._incomplete:
-            self.marked.add(offset)
-            self._end = max(self._end, offset + 1)
+            self.attempted.add(offset)
+            self._window_end = max(self._window_end, offset + 1)
 
-    def unmark(self, offset: int) -> None:
-        """`offset` was not run after all."""
-        self.marked.discard(offset)
+    def withdraw_attempt(self, offset: int) -> None:
+        """Take the attempt back: `offset` was not run."""
+        self.attempted.discard(offset)

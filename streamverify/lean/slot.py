@@ -70,7 +70,7 @@ def known_failure(job: Job, shared: Shared) -> Verdict | None:
     known = shared.failed.get(job.header.fingerprint, now)
     if known is None:
         return None
-    queued = max(0.0, now - job.received)
+    queued = max(0.0, now - job.record.received)
     return replace(_failed_import(job.header, known), timings=Timings(queued=queued, total=queued))
 
 
@@ -126,7 +126,7 @@ class Slot:
             await self._replace()
             verdict = Verdict(Reason.WORKER_ERROR, f"The worker failed: {type(error).__name__}: {error}")
         await self._replace_worn()
-        received, spent = job.received, self._spent
+        received, spent = job.record.received, self._spent
         timings = Timings(
             queued=max(0.0, begun - received),
             import_=spent.import_,

@@ -6,7 +6,6 @@ import hashlib
 import os
 import socket
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from streamverify.bus.publisher import Outgoing
@@ -18,20 +17,20 @@ if TYPE_CHECKING:
 
     from streamverify.core.verdict import Verdict
     from streamverify.settings import Settings
-    from streamverify.worker.intake import Asker
+    from streamverify.worker.intake import Requester
 
 STATUS_HEADER = "streamverify-status"
 """Kafka header of a result: its status, so that a reader can filter without parsing."""
 
 
 def worker_name(settings: Settings) -> str:
-    """What a result calls the worker that made it."""
+    """The name of this worker in its results."""
     return settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
 
 
 @dataclass(frozen=True, slots=True)
-class Answerer:
-    """Makes the result of one worker: who it is, what verified, where results go and how large they may be."""
+class ResultBuilder:
+    """Makes the results of one worker: who it is, what verified, where results go and how large they may be."""
 
     worker: str
     verifier: Verifier
@@ -39,12 +38,14 @@ class Answerer:
     limit: int
     """`max.message.bytes` of the result topic."""
 
-    def result(self, asker: Asker, verdict: Verdict) -> ProofResult:
+    def result(self, requester: Requester, verdict: Verdict) -> ProofResult:
         """The ProofResult for a verdict."""
         status, retriable = OUTCOMES[verdict.reason]
-        proof = None if asker.proof is None else hashlib.sha256(asker.proof.encode()).hexdigest()
+        proof = requester.proof
+        # To the microsecond: more digits are noise that every result would carry.
+        timings = Timings(**{name: round(seconds, 6) for name, seconds in verdict.timings.__dict__.items()})
         return ProofResult(
-            custom_id=asker.custom_id,
+            custom_id=requester.custom_id,
             status=status,
             reason=verdict.reason,
             retriable=retriable and not verdict.final,
@@ -54,31 +55,25 @@ class Answerer:
             assurance=verdict.assurance if verdict.reason is Reason.OK else Assurance.NONE,
             theorems=list(verdict.theorems),
             findings=list(verdict.findings),
-            timings=_rounded(verdict.timings),
+            timings=timings,
             attempts=verdict.attempts,
             worker=self.worker,
             verifier=self.verifier,
-            source=asker.source,
-            proof_sha256=proof,
-            metadata=asker.metadata,
+            source=requester.record.source,
+            proof_sha256=None if proof is None else hashlib.sha256(proof.encode()).hexdigest(),
+            metadata=requester.metadata,
         )
 
-    def record(self, asker: Asker, verdict: Verdict, on_ack: Callable[[], None]) -> Outgoing:
+    def record(self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None]) -> Outgoing:
         """The record for the result topic: cut to what the topic takes, with a smaller form if it is refused."""
-        result = self.result(asker, verdict)
-        own: list[tuple[str, bytes | None]] = [(STATUS_HEADER, result.status.encode())]
-        headers = [*asker.headers, *own]
-        key = asker.custom_id.encode()
-        encoded = encode_result(result, limit=self.limit, overhead=record_overhead(key, asker.headers))
-        smaller = partial(self._bare, result, key, own, on_ack)
-        return Outgoing(self.topic, key, encoded.value, own if encoded.headers_dropped else headers, on_ack, smaller)
+        result = self.result(requester, verdict)
+        status: list[tuple[str, bytes | None]] = [(STATUS_HEADER, result.status.encode())]
+        copied = requester.record.kafka_headers
+        key = requester.custom_id.encode()
+        encoded = encode_result(result, limit=self.limit, overhead=record_overhead(key, copied))
+        kafka_headers = status if encoded.headers_dropped else [*copied, *status]
 
-    def _bare(
-        self, result: ProofResult, key: bytes, headers: list[tuple[str, bytes | None]], on_ack: Callable[[], None]
-    ) -> Outgoing:
-        return Outgoing(self.topic, key, encode_bare_result(result), headers, on_ack)
+        def smaller() -> Outgoing:
+            return Outgoing(self.topic, key, encode_bare_result(result), status, on_ack)
 
-
-def _rounded(timings: Timings) -> Timings:
-    """To the microsecond: more digits are noise that every result would carry."""
-    return Timings(**{name: round(seconds, 6) for name, seconds in timings.__dict__.items()})
+        return Outgoing(self.topic, key, encoded.value, kafka_headers, on_ack, smaller)

@@ -14,68 +14,53 @@ from streamverify.core.errors import HeaderError, RefusedRequest, RequestTooLarg
 from streamverify.core.header import parse_header
 from streamverify.core.jobs import Job
 from streamverify.core.judge import objection
-from streamverify.core.models import Assurance, Message, ProofRequest, Reason, Response, Source
+from streamverify.core.models import Assurance, Message, ProofRequest, Reason, Response
 from streamverify.core.policy import SHIPPED, check
 from streamverify.core.statement import BadStatement, read_statement
 from streamverify.core.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
-    from streamverify.core.ledger import Place
+    from streamverify.core.jobs import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """A record of the request topic, free of Kafka's types. `received` is in monotonic seconds."""
+class Requester:
+    """Who gets the result, and what of the request goes back in it. `proof` is None where it could not be read."""
 
-    source: Source
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
-    place: Place
-    received: float
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who gets an answer, and what of the request goes back with it."""
-
+    record: Record
     custom_id: str
     metadata: dict[str, Any] | None
     proof: str | None
-    source: Source
-    headers: Sequence[tuple[str, bytes | None]]
 
     @classmethod
-    def of(cls, job: Job) -> Asker:
-        """The one who sent this job."""
-        request = job.request
-        return cls(request.custom_id, request.metadata, request.proof, job.source, job.headers)
+    def of(cls, job: Job) -> Requester:
+        """The requester of a job."""
+        return cls(job.record, job.request.custom_id, job.request.metadata, job.request.proof)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A verdict that needs no Lean."""
 
-    asker: Asker
+    requester: Requester
     verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Unanswerable:
-    """Nobody can be answered: this goes to the dead letters."""
+    """The record names no custom_id to answer under: it goes to the dead letters."""
 
     error: UndecodableRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What this worker takes, and what it answers where a request does not say.
+class IntakeRules:
+    """Which requests this worker takes, and what it verifies to where a request does not say.
 
     `require` is the assurance where a request names none, `require_min` the one below which no request may go,
-    `audits` says whether what verifies can be audited at all: no stand-in can.
+    `audits` says whether this worker has a Lean, which alone can be audited: no stand-in can.
     """
 
     limits: RequestLimits
@@ -84,7 +69,7 @@ class Terms:
     audits: bool
 
     def assurance(self, request: ProofRequest) -> Assurance:
-        """What makes this proof verified."""
+        """The assurance that makes this proof `verified`."""
         asked = self.require if request.require is None else Assurance(request.require)
         return max(asked, self.require_min, key=_RANKS.index)
 
@@ -92,43 +77,39 @@ class Terms:
 _RANKS = (Assurance.NONE, Assurance.CHECKED, Assurance.AUDITED)
 
 
-def take_in(delivery: Delivery, terms: Terms, now: datetime) -> Job | Answer | Unanswerable:
+def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire format
+    record: Record, rules: IntakeRules, now: datetime
+) -> Job | Answer | Unanswerable:
     """Decide what a delivered record becomes. `now` is the wall clock's time, with its zone."""
     try:
-        request = decode_request(delivery.value, limits=terms.limits)
+        request = decode_request(record.value, limits=rules.limits)
     except UndecodableRequest as error:
         return Unanswerable(error)
     except RefusedRequest as error:
-        return _refuse(delivery, error)
-    return _prepare(delivery, request, terms, now)
-
-
-def _prepare(delivery: Delivery, request: ProofRequest, terms: Terms, now: datetime) -> Job | Answer:
-    asker = Asker(request.custom_id, request.metadata, request.proof, delivery.source, delivery.headers)
-    assurance = terms.assurance(request)
+        reason = Reason.TOO_LARGE if isinstance(error, RequestTooLarge) else Reason.INVALID_REQUEST
+        return Answer(Requester(record, error.custom_id, error.metadata, None), Verdict(reason, str(error)))
+    requester = Requester(record, request.custom_id, request.metadata, request.proof)
+    assurance = rules.assurance(request)
     audited = assurance is Assurance.AUDITED
+    # A statement is compared with at `audited` alone; at `checked` nobody looks at it.
     verdict = (_bad_statement(request) if audited else None) or _expired(request, now)
     if verdict is not None:
-        return Answer(asker, verdict)
+        return Answer(requester, verdict)
     try:
         header = parse_header(request.proof)
     except HeaderError as error:
-        return Answer(asker, _bad_header(error))
+        return Answer(requester, _bad_header(error))
     findings = check(request.proof, header, SHIPPED)
     if audited and findings:
-        return Answer(asker, Verdict(Reason.POLICY, objection(findings), findings=findings))
-    if audited and not terms.audits:
-        return Answer(asker, _unsupported())
-    return Job(
-        request,
-        header,
-        delivery.source,
-        delivery.headers,
-        delivery.place,
-        delivery.received,
-        assurance=assurance,
-        findings=findings,
-    )
+        return Answer(requester, Verdict(Reason.POLICY, objection(findings), findings=findings))
+    if audited and not rules.audits:
+        unsupported = Verdict(
+            Reason.UNSUPPORTED,
+            "nothing was run: only a Lean can be audited, and this worker has a stand-in; ask for require=checked, or "
+            "set STREAMVERIFY_REQUIRE=checked there",
+        )
+        return Answer(requester, unsupported)
+    return Job(record, request, header, assurance, findings)
 
 
 def _expired(request: ProofRequest, now: datetime) -> Verdict | None:
@@ -138,7 +119,7 @@ def _expired(request: ProofRequest, now: datetime) -> Verdict | None:
 
 
 def _bad_statement(request: ProofRequest) -> Verdict | None:
-    """What can be said of a statement without Lean; it is compared with at `audited` alone."""
+    """What is wrong with the statement as far as that shows without Lean."""
     if request.statement is None:
         return None
     try:
@@ -146,20 +127,6 @@ def _bad_statement(request: ProofRequest) -> Verdict | None:
     except BadStatement as error:
         return Verdict(Reason.INVALID_REQUEST, error.sentence)
     return None
-
-
-def _unsupported() -> Verdict:
-    return Verdict(
-        Reason.UNSUPPORTED,
-        "nothing was run: only a Lean can be audited, and this worker has a stand-in; ask for require=checked, or set "
-        "STREAMVERIFY_REQUIRE=checked there",
-    )
-
-
-def _refuse(delivery: Delivery, error: RefusedRequest) -> Answer:
-    reason = Reason.TOO_LARGE if isinstance(error, RequestTooLarge) else Reason.INVALID_REQUEST
-    asker = Asker(error.custom_id, error.metadata, None, delivery.source, delivery.headers)
-    return Answer(asker, Verdict(reason, str(error)))
 
 
 def _bad_header(error: HeaderError) -> Verdict:

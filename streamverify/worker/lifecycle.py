@@ -11,11 +11,13 @@ import structlog
 
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
+from streamverify.bus.owner import CommitRequests
 from streamverify.bus.peers import Peers, client_id
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import max_message_bytes, open_admin, require_topics
 from streamverify.core.codec import RequestLimits
 from streamverify.core.errors import SettingsError, StreamVerifyError
+from streamverify.core.ledger import Partitions
 from streamverify.core.policy import POLICY_VERSION
 from streamverify.core.scheduler import Rules
 from streamverify.core.versions import is_older
@@ -24,7 +26,7 @@ from streamverify.lean.learned import learned_file
 from streamverify.lean.pool import Pool, PoolLimits
 from streamverify.lean.prewarm import headers_to_warm
 from streamverify.lean.resources import plan_for
-from streamverify.worker.answers import Answerer, worker_name
+from streamverify.worker.answers import ResultBuilder, worker_name
 from streamverify.worker.health import HealthServer
 from streamverify.worker.service import Service
 
@@ -59,7 +61,11 @@ class Signals:
 
     def _received(self, name: str) -> None:
         if self.drain.is_set():
-            _log.warning("forced", signal=name)
+            _log.warning(
+                "drain_interrupted",
+                signal=name,
+                hint="a second signal: running proofs are abandoned, and run again later",
+            )
             self.force.set()
         else:
             _log.info("signal", signal=name, hint="finishing what runs; a second signal ends at once")
@@ -108,6 +114,8 @@ class Worker:
         self._settings = settings
         self._signals = signals
         self._stack = AsyncExitStack()
+        self._partitions = Partitions(settings.request_topic)
+        self._commits = CommitRequests()
 
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
@@ -115,7 +123,7 @@ class Worker:
         found = await find_repl(settings.repl, settings.lean_project)
         plan = plan_for(settings, found)
         for warning in plan.warnings:
-            _log.warning("slots_disagree", warning=warning)
+            _log.warning("slots_do_not_fit", hint=warning)
         command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
         verifier = (await probe(command)).model_copy(update={"policy_version": POLICY_VERSION})
         check_verifier(verifier, settings)
@@ -131,23 +139,29 @@ class Worker:
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
-        answerer = Answerer(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
-        limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
-        service = Service(settings, limits, self._pool, self._publisher, answerer, slots=plan.slots)
-        self._consumer = RequestConsumer(settings, service)
-        self._consumer.client_id = client_id(verifier)
-        self._peers = Peers(settings, self._consumer.client_id)
-        service.consumer = self._consumer
-        self._service = service
+        results = ResultBuilder(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
+        self._service = Service(
+            settings,
+            RequestLimits(max_proof_bytes=settings.max_proof_bytes),
+            pool=self._pool,
+            publisher=self._publisher,
+            results=results,
+            partitions=self._partitions,
+            commits=self._commits,
+            slots=plan.slots,
+        )
+        versions = client_id(verifier)
+        self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions)
+        self._peers = Peers(settings, versions)
         self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
         await self._health.start()
         self._stack.push_async_callback(self._health.close)
         await self._pool.start(headers_to_warm(settings.prewarm, command))
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
-        await self._consumer.start(PATIENCE)
+        await self._consumer.start(self._service, PATIENCE)
         _log.info(
             "worker_started",
-            name=answerer.worker,
+            name=results.worker,
             verifier=verifier.kind,
             lean_version=verifier.lean_version,
             sandbox=verifier.sandbox,
@@ -177,9 +191,7 @@ class Worker:
                 tasks = [
                     group.create_task(work)
                     for work in (
-                        self._consumer.poll(),
-                        self._consumer.own(),
-                        self._consumer.watch(),
+                        self._consumer.run(),
                         self._publisher.run(),
                         self._peers.watch(),
                     )
@@ -204,7 +216,7 @@ class Worker:
             # What still runs has not died: say so, or the next owner would take each of its records for a suspect.
             await self._before(loop.time() + _LEAVE_TIMEOUT, self._commit_last())
         await self._consumer.close(max(_LEAVE_TIMEOUT, deadline - loop.time()) if complete else _LEAVE_TIMEOUT)
-        _log.info("drained" if complete else "drain_cut_short", in_flight=self._consumer.in_flight)
+        _log.info("drained" if complete else "drain_cut_short", in_flight=self._partitions.in_flight)
         return EXIT_DONE if complete else EXIT_CUT_SHORT
 
     async def _finish_running(self) -> None:
@@ -213,7 +225,7 @@ class Worker:
         await self._commit_last()
 
     async def _commit_last(self) -> None:
-        while not await self._consumer.finish():  # noqa: ASYNC110 - the pause between two tries, not a wait for a state
+        while not await self._commits.finish():  # noqa: ASYNC110 - the pause between two tries, not a wait for a state
             await asyncio.sleep(_RETRY)
 
     async def _before(self, deadline: float, work: Coroutine[None, None, None]) -> bool:
@@ -225,16 +237,16 @@ class Worker:
             return False
 
     def _ready(self) -> bool:
-        return self._consumer.joined and not self._signals.drain.is_set()
+        return self._partitions.are_restored and not self._signals.drain.is_set()
 
     def _status(self) -> dict[str, object]:
         return {
-            "joined": self._consumer.joined,
+            "joined": self._partitions.are_restored,
             "draining": self._signals.drain.is_set(),
-            "in_flight": self._consumer.in_flight,
+            "in_flight": self._partitions.in_flight,
             "queued": self._pool.queued + self._service.waiting,
             "running": self._pool.running,
-            "careful_partitions": self._consumer.careful,
+            "quarantined_partitions": len(self._partitions.quarantined()),
             "lost_by_retention": self._consumer.lost,
         }
 

@@ -1,208 +1,244 @@
-"""The worker's records on their way: delivered, run, published, completed.
+"""The worker's records on their way: received, run, published, completed.
 
-Order for each: run it, publish the result, wait for the broker's acknowledgement, mark the offset complete, commit.
-Wiring only: what becomes of a record is decided in `intake`, offsets in `core.ledger`, slots in the pool.
+The order for each record: run its job, publish the result, wait for the broker's acknowledgement, mark the offset
+complete, commit. What becomes of a record is decided in `intake`, offsets in `core.ledger`, who runs after a worker
+died in `core.gate`, slots in the pool; here the decisions are carried out.
 """
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.bus.consumer import plain_headers
-from streamverify.bus.publisher import Outgoing
+from streamverify.bus.publisher import countdown, dead_letter_record
 from streamverify.core.deadletter import DeadLetter, Stage
 from streamverify.core.errors import WorkersDied
-from streamverify.core.gate import is_poison
+from streamverify.core.gate import Quarantine, is_poison
 from streamverify.core.jobs import Job
-from streamverify.core.ledger import Standing
-from streamverify.core.models import OUTCOMES, Assurance, Reason, Source, Status
+from streamverify.core.models import OUTCOMES, Assurance, Reason, Status
+from streamverify.core.partition_state import Ownership
 from streamverify.core.verdict import Verdict
-from streamverify.worker.dispatch import Dispatcher
-from streamverify.worker.intake import Answer, Asker, Delivery, Terms, take_in
+from streamverify.worker.intake import Answer, IntakeRules, Requester, take_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from streamverify.bus.consumer import Record, RequestConsumer
+    from streamverify.bus.ports import CommitPort
     from streamverify.bus.publisher import Publisher
     from streamverify.core.codec import RequestLimits
-    from streamverify.core.ledger import Admission, Place
+    from streamverify.core.jobs import Record, RecordId
+    from streamverify.core.ledger import Partitions
     from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
-    from streamverify.worker.answers import Answerer
+    from streamverify.worker.answers import ResultBuilder
 
 _log = structlog.get_logger(__name__)
 
 
 class Service:
-    """Answers every record that it is given."""
+    """Answers every record that it is given. The consumer's `RecordHandler` (`bus.ports`)."""
 
-    def __init__(  # noqa: PLR0913 - the parts that it wires
+    def __init__(  # noqa: PLR0913 - the parts that a record meets
         self,
         settings: Settings,
         limits: RequestLimits,
+        *,
         pool: Pool,
         publisher: Publisher,
-        answerer: Answerer,
-        *,
+        results: ResultBuilder,
+        partitions: Partitions,
+        commits: CommitPort,
         slots: int,
     ) -> None:
         self._settings = settings
-        self._terms = Terms(
-            limits, Assurance(settings.require), Assurance(settings.require_min), answerer.verifier.kind == "lean"
+        self._rules = IntakeRules(
+            limits, Assurance(settings.require), Assurance(settings.require_min), results.verifier.kind == "lean"
         )
+        self._pool = pool
         self._publisher = publisher
-        self._answerer = answerer
-        self._held: list[tuple[Job, Verdict]] = []
-        """Inconclusive results that wait for the word whose their records are."""
-        self._dispatcher = Dispatcher(pool, slots=slots, on_done=self._finish, mark=self._mark)
-        self.consumer: RequestConsumer
+        self._results = results
+        self._partitions = partitions
+        self._commits = commits
+        self._quarantine = Quarantine(slots)
+        self._waiting: dict[RecordId, Job] = {}
+        """The jobs of the records that wait in the quarantine."""
+        self._pool_is_held = False
+        self._undecided: list[tuple[Job, Verdict]] = []
+        """Inconclusive verdicts that wait until it is known whose their records are."""
 
     @property
     def waiting(self) -> int:
-        """Careful jobs that wait for their turn."""
-        return self._dispatcher.waiting
+        """Quarantined jobs that wait for their turn."""
+        return self._quarantine.waiting
 
-    # --- what the consumer asks (bus.consumer.Worker) -------------------------------------------------------------
+    # --- what the consumer asks -----------------------------------------------------------------------------------
 
-    def receive(self, record: Record, admission: Admission) -> None:
+    def receive(self, record: Record) -> None:
         """Take a delivered record in. Whatever is wrong with it, it is answered and blocks nothing."""
-        delivery = _delivery(record, admission.place)
         try:
-            taken = take_in(delivery, self._terms, datetime.now(UTC))
+            taken = take_in(record, self._rules, datetime.now(UTC))
         except Exception as error:  # noqa: BLE001 - one record must not take the worker down
-            _log.exception("intake_failed", partition=record.partition, offset=record.offset)
-            self._bury(delivery, error, Stage.DECODE)
+            _log.exception(
+                "intake_failed",
+                partition=record.id.partition,
+                offset=record.id.offset,
+                hint="a bug of streamverify: the record goes to the dead letters; please report the traceback",
+            )
+            self._publish_dead_letter(record, error, Stage.DECODE, on_ack=partial(self._complete, record.id))
             return
         match taken:
+            case Job() as job if is_poison(record.attempts, self._settings.max_deliveries):
+                self._give_up(job)
+            case Job() as job if record.quarantined:
+                # It is run when a commit has its attempt, and alone where it has one already.
+                self._waiting[record.id] = job
+                self._quarantine.add(record.id, attempts=record.attempts)
+                self._carry_out()
             case Job() as job:
-                self._run(job, delivery, admission)
-            case Answer(asker, verdict):
-                self._publish(asker, verdict, partial(self.consumer.complete, delivery.place))
+                self._pool.submit(job, self._done)
+            case Answer(requester, verdict):
+                self._publish_result(requester, verdict, partial(self._complete, record.id))
             case _:
-                self._bury(delivery, taken.error, Stage.DECODE)
+                self._publish_dead_letter(record, taken.error, Stage.DECODE, on_ack=partial(self._complete, record.id))
 
-    def drop(self, partitions: frozenset[int]) -> list[Place]:
-        """Forget what is queued of these partitions: the next owner, or the next delivery, will see to it."""
-        return self._dispatcher.drop(partitions)
+    def drop(self, partitions: frozenset[int]) -> None:
+        """Drop the queued jobs of these partitions: the next owner, or the next delivery, will see to their records."""
+        jobs = self._pool.discard(lambda job: job.record.id.partition in partitions)
+        dropped = [*(job.record.id for job in jobs), *self._quarantine.discard(partitions)]
+        for record in dropped:
+            self._waiting.pop(record, None)
+            self._partitions.forget(record)
+            self._quarantine.ended(record)
+        self._carry_out()
+        if dropped:
+            _log.info("queued_jobs_dropped", partitions=sorted(partitions), jobs=len(dropped))
 
-    def written(self, places: Iterable[Place]) -> None:
-        """The broker has the attempts of these records: they may be run."""
-        self._dispatcher.written(places)
+    def attempts_committed(self, records: frozenset[RecordId]) -> None:
+        """The broker has the attempts of these records: those that still wait for it may be run."""
+        for record, alone in self._quarantine.attempts_committed(records):
+            if alone:
+                _log.warning(
+                    "suspect_isolated",
+                    partition=record.partition,
+                    offset=record.offset,
+                    hint="it was running when a worker died: nothing else is started until it has its result",
+                )
+            self._pool.submit(self._waiting.pop(record), self._done, alone=alone)
+        self._carry_out()
 
-    def suspend(self) -> Iterable[Place]:
-        """Dispatch no careful record until `resume`."""
-        return self._dispatcher.suspend()
+    def pause(self) -> None:
+        """Start no quarantined record until `resume`; the attempts of those that were about to be are withdrawn."""
+        for record in self._quarantine.pause():
+            self._partitions.withdraw_attempt(record)
+        self._carry_out()
 
     def resume(self) -> None:
-        """Dispatch careful records again."""
-        self._dispatcher.resume()
+        """Start quarantined records again."""
+        self._quarantine.resume()
+        self._carry_out()
 
-    def settle(self) -> None:
-        """Decide what was held."""
-        held, self._held = self._held, []
-        for job, verdict in held:
-            self._finish(job, verdict)
+    def assignment_known(self) -> None:
+        """Decide about the verdicts that waited until it was known whose their records are."""
+        undecided, self._undecided = self._undecided, []
+        for job, verdict in undecided:
+            self._answer(job, verdict)
 
-    # --- the ways of a record -------------------------------------------------------------------------------------
+    # --- the quarantine -------------------------------------------------------------------------------------------
 
-    def _run(self, job: Job, delivery: Delivery, admission: Admission) -> None:
-        attempts = admission.attempts
-        if is_poison(attempts, self._settings.max_deliveries):
-            self._give_up(job, delivery, attempts)
-        else:
-            self._dispatcher.submit(job, careful=admission.careful, attempts=attempts)
+    def _carry_out(self) -> None:
+        """Carry out what the quarantine decides now; called whenever something about it may have changed."""
+        decision = self._quarantine.decide(self._pool.running)
+        if decision.hold != self._pool_is_held:
+            self._pool_is_held = decision.hold
+            if decision.hold:
+                self._pool.hold()
+            else:
+                self._pool.release()
+        if decision.commit:
+            for record in decision.commit:
+                self._partitions.record_attempt(record)
+            self._commits.commit_now()
 
-    def _mark(self, places: Iterable[Place]) -> None:
-        self.consumer.mark(places)
-
-    def _give_up(self, job: Job, delivery: Delivery, attempts: int) -> None:
-        """The proof has killed its worker too often: a result and a dead letter, and then it is complete."""
+    def _give_up(self, job: Job) -> None:
+        """The proof has killed its worker too often: it gets a result and a dead letter, and is complete after both."""
+        record, attempts = job.record, job.record.attempts
         error = WorkersDied(f"{attempts} workers died while this proof was running, {attempts - 1} of them of it alone")
-        complete = _both(partial(self.consumer.complete, delivery.place))
         verdict = Verdict(Reason.REPL_CRASH, f"{error}; it is not run again", attempts=attempts, final=True)
-        self._publish(Asker.of(job), verdict, complete)
-        self._bury(delivery, error, Stage.VERIFY, attempts=attempts, on_ack=complete)
+        on_ack = countdown(2, partial(self._complete, record.id))
+        self._publish_result(Requester.of(job), verdict, on_ack)
+        self._publish_dead_letter(record, error, Stage.VERIFY, attempts=attempts, on_ack=on_ack)
 
-    def _finish(self, job: Job, verdict: Verdict) -> None:
-        """A job has its verdict. Where its record is no longer ours, only a definite one is of use to anybody."""
-        standing = self.consumer.standing(job.place)
-        if standing is Standing.OURS or OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE:
-            self._publish(Asker.of(job), verdict, partial(self._complete, job.place))
-        elif standing is Standing.UNDECIDED:
-            self._held.append((job, verdict))
+    # --- results --------------------------------------------------------------------------------------------------
+
+    def _done(self, job: Job, verdict: Verdict) -> None:
+        """The pool has the verdict."""
+        self._answer(job, verdict)
+        self._carry_out()
+
+    def _answer(self, job: Job, verdict: Verdict) -> None:
+        """Publish the verdict, unless it is of no use: inconclusive, and the record another worker's."""
+        record = job.record.id
+        ownership = self._partitions.ownership(record)
+        definite = OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE
+        if definite or ownership is Ownership.OWNED:
+            # A definite verdict does not depend on who found it: it is published whoever owns the partition by now.
+            self._publish_result(Requester.of(job), verdict, partial(self._complete, record))
+        elif ownership is Ownership.UNKNOWN:
+            self._undecided.append((job, verdict))
         else:
-            self.consumer.forget(job.place)
-            self._dispatcher.ended(job.place)
+            self._partitions.forget(record)
+            self._ended(record)
 
-    def _complete(self, place: Place) -> None:
-        """The broker has the result of a job."""
-        self.consumer.complete(place)
-        self._dispatcher.ended(place)
+    def _complete(self, record: RecordId) -> None:
+        """The broker has the answer to the record: commit its offset soon."""
+        self._partitions.complete(record)
+        self._commits.commit_soon()
+        self._ended(record)
 
-    def _publish(self, asker: Asker, verdict: Verdict, on_ack: Callable[[], None]) -> None:
+    def _ended(self, record: RecordId) -> None:
+        """The record is finished for good.
+
+        The quarantine hears of it only now, not when the verdict was there: until the broker has the result, the next
+        commit still has the record's attempt, and the death of another proof would be counted as its own.
+        """
+        self._quarantine.ended(record)
+        self._carry_out()
+
+    def _publish_result(self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None]) -> None:
         try:
-            record = self._answerer.record(asker, verdict, on_ack)
-        except Exception as error:  # noqa: BLE001 - an answer that cannot be written is answered, too
-            _log.exception("answer_failed", custom_id=asker.custom_id)
+            record = self._results.record(requester, verdict, on_ack)
+        except Exception as error:  # noqa: BLE001 - a result that cannot be written is answered, too
+            _log.exception(
+                "result_not_written",
+                custom_id=requester.custom_id,
+                hint="a bug of streamverify: the request is answered `worker_error`; please report the traceback",
+            )
             failure = Verdict(Reason.WORKER_ERROR, f"the result could not be written: {error!r}")
-            record = self._answerer.record(asker, failure, on_ack)
+            record = self._results.record(requester, failure, on_ack)
         self._publisher.publish(record)
 
-    def _bury(
-        self,
-        delivery: Delivery,
-        error: Exception,
-        stage: Stage,
-        *,
-        attempts: int = 1,
-        on_ack: Callable[[], None] | None = None,
+    def _publish_dead_letter(
+        self, record: Record, error: Exception, stage: Stage, *, on_ack: Callable[[], None], attempts: int = 1
     ) -> None:
-        source = delivery.source
         letter = DeadLetter.of(
             error,
-            key=delivery.key,
-            value=delivery.value,
-            headers=delivery.headers,
-            source=source,
+            key=record.key,
+            value=record.value,
+            headers=record.kafka_headers,
+            source=record.source,
             group=self._settings.group_id,
             stage=stage,
             attempts=attempts,
         )
-        _log.warning("dead_letter", partition=source.partition, offset=source.offset, stage=stage, error=str(error))
-        on_ack = on_ack or partial(self.consumer.complete, delivery.place)
-        self._publisher.publish(_dead_letter_record(self._settings.dlq_topic, letter, on_ack))
-
-
-def _both(done: Callable[[], None]) -> Callable[[], None]:
-    """Calls `done` the second time that it is called."""
-    calls = 0
-
-    def count() -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 2:  # noqa: PLR2004 - both
-            done()
-
-    return count
-
-
-def _delivery(record: Record, place: Place) -> Delivery:
-    source = Source(topic=record.topic, partition=record.partition, offset=record.offset, timestamp=record.timestamp)
-    return Delivery(source, record.key, record.value, plain_headers(record), place, time.monotonic())
-
-
-def _dead_letter_record(topic: str, letter: DeadLetter, on_ack: Callable[[], None]) -> Outgoing:
-    """The original and what was wrong with it; where the topic does not take that, only where the original lies."""
-
-    def record(letter: DeadLetter, smaller: Callable[[], Outgoing] | None = None) -> Outgoing:
-        return Outgoing(
-            topic, letter.key, letter.value, letter.kafka_headers(), on_ack, smaller, timestamp_ms=letter.timestamp
+        _log.warning(
+            "dead_letter",
+            partition=record.id.partition,
+            offset=record.id.offset,
+            stage=stage,
+            error=str(error),
+            hint=f"see it with `streamverify dlq list`; it is on {self._settings.dlq_topic}",
         )
-
-    return record(letter, lambda: record(letter.emptied()))
+        self._publisher.publish(dead_letter_record(self._settings.dlq_topic, letter, on_ack))

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from command import end, make_environment, started
+from worker_fakes import FakeHandler
 
 from streamverify.bus import owner
 from streamverify.bus.consumer import RequestConsumer
@@ -20,16 +21,16 @@ from streamverify.bus.offsets import committed_offsets
 from streamverify.bus.topics import open_admin
 from streamverify.client import Client
 from streamverify.core.deadletter import DeadLetter
+from streamverify.core.ledger import Partitions
 from streamverify.core.models import ProofRequest, Reason
 from streamverify.core.offset_map import OffsetMap, decode_map
 from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
-    from streamverify.bus.consumer import Record
-    from streamverify.core.ledger import Admission, Committed, Place
+    from streamverify.core.partition_state import Committed
 
 pytestmark = pytest.mark.kafka
 
@@ -216,7 +217,7 @@ async def test_killed_in_mid_run_it_repeats_only_what_was_not_committed(env: dic
     with started(env, "worker") as process:
         log = Log(process)
         await log.says("partitions_restored")
-        assert log.count("careful_mode") >= 1
+        assert log.count("partition_quarantined") >= 1
         more = await submit(env, requests("more", 30))
         await kafka_records.results(env, more)
         await asyncio.to_thread(end, process)
@@ -235,40 +236,21 @@ class Assignor(StickyPartitionAssignor):
     """The assignor keeps its state on the class, and two members in one process must not share it."""
 
 
-class Sink:
-    """A worker that is told of everything and does nothing by itself."""
-
-    def __init__(self) -> None:
-        self.places: list[Place] = []
-
-    def receive(self, _record: Record, admission: Admission) -> None:
-        self.places.append(admission.place)
-
-    def drop(self, _partitions: frozenset[int]) -> list[Place]:
-        return []
-
-    def written(self, places: frozenset[Place]) -> None: ...
-
-    def suspend(self) -> Iterable[Place]:
-        return ()
-
-    def resume(self) -> None: ...
-
-    def settle(self) -> None: ...
-
-
 @contextlib.asynccontextmanager
-async def consuming(env: Mapping[str, str], sink: Sink) -> AsyncIterator[RequestConsumer]:
-    """A consumer that polls and commits."""
-    consumer = RequestConsumer(settings_of(env), sink)
-    await consumer.start(10)
-    tasks = [asyncio.create_task(work) for work in (consumer.poll(), consumer.own(), consumer.watch())]
+async def consuming(
+    env: Mapping[str, str], handler: FakeHandler
+) -> AsyncIterator[tuple[Partitions, owner.CommitRequests]]:
+    """A consumer that polls and commits: its partitions, and what asks for commits."""
+    settings = settings_of(env)
+    partitions, requests = Partitions(settings.request_topic), owner.CommitRequests()
+    consumer = RequestConsumer(settings, partitions, requests)
+    await consumer.start(handler, 10)
+    running = asyncio.create_task(consumer.run())
     try:
-        yield consumer
+        yield partitions, requests
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
         await consumer.close(10)
 
 
@@ -291,10 +273,10 @@ async def test_a_restore_that_takes_longer_than_the_session_loses_the_worker_not
         return await committed_offsets(*args)
 
     monkeypatch.setattr(owner, "committed_offsets", slow)
-    sink = Sink()
-    async with consuming(env, sink) as consumer:
-        await until(lambda: len(sink.places) == 30)
-        assert consumer.joined
+    handler = FakeHandler()
+    async with consuming(env, handler) as (partitions, _):
+        await until(lambda: len(handler.records) == 30)
+        assert partitions.are_restored
         assert reads == 1
 
 
@@ -302,23 +284,25 @@ async def test_a_commit_in_flight_at_the_revoke_is_waited_for_and_the_last_one_f
     env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = await submit(env, requests("p", 30))
-    sink = Sink()
+    handler = FakeHandler()
     sending = asyncio.Event()
-    original = owner.Owner._send
+    original = owner.OffsetCommitter._send
 
-    async def slow(self: owner.Owner, commit: Any) -> None:
+    async def slow(self: owner.OffsetCommitter, commit: Any) -> None:
         sending.set()
         await asyncio.sleep(1)
         await original(self, commit)
 
-    async with consuming(env, sink) as consumer:
-        await until(lambda: len(sink.places) == len(ids))
-        monkeypatch.setattr(owner.Owner, "_send", slow)
-        for place in sink.places[:15]:
-            consumer.complete(place)
+    async with consuming(env, handler) as (partitions, commits):
+        await until(lambda: len(handler.records) == len(ids))
+        monkeypatch.setattr(owner.OffsetCommitter, "_send", slow)
+        for record in handler.records[:15]:
+            partitions.complete(record)
+        commits.commit_soon()
         await sending.wait()
-        for place in sink.places[15:]:
-            consumer.complete(place)
+        for record in handler.records[15:]:
+            partitions.complete(record)
+        commits.commit_soon()
         other = AIOKafkaConsumer(
             bootstrap_servers=env[PREFIX + "BOOTSTRAP_SERVERS"],
             group_id=env[PREFIX + "GROUP_ID"],
@@ -332,7 +316,7 @@ async def test_a_commit_in_flight_at_the_revoke_is_waited_for_and_the_last_one_f
             offsets = await maps(env)
             assert sum(each.base for each in offsets.values()) == 30
             assert all(not each.incomplete for each in offsets.values())
-            await until(lambda: consumer.joined)
-            assert consumer.in_flight == 0
+            await until(lambda: partitions.are_restored)
+            assert partitions.in_flight == 0
         finally:
             await other.stop()

@@ -7,19 +7,15 @@ import asyncio
 import pytest
 from command import make_environment
 from structlog.testing import capture_logs
+from worker_fakes import FakeHandler
 
 from streamverify.bus import peers
 from streamverify.bus.consumer import RequestConsumer
+from streamverify.bus.owner import CommitRequests
+from streamverify.core.ledger import Partitions
 from streamverify.settings import PREFIX, load_settings
 
 pytestmark = pytest.mark.timeout(120)
-
-
-class Idle:
-    """A worker that is never given anything."""
-
-    def __getattr__(self, _name: str) -> object:
-        return lambda *_arguments, **_keywords: None
 
 
 async def test_a_member_with_other_versions_is_warned_about(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,10 +24,10 @@ async def test_a_member_with_other_versions_is_warned_about(kafka: str, monkeypa
         if name.startswith(PREFIX):
             monkeypatch.setenv(name, value)
     settings = load_settings()
-    consumer = RequestConsumer(settings, Idle())  # type: ignore[arg-type]
-    consumer.client_id = "streamverify_lean-4.9.0_policy-1"
-    await consumer.start(30)
-    tasks = [asyncio.create_task(work) for work in (consumer.poll(), consumer.own())]
+    partitions = Partitions(settings.request_topic)
+    consumer = RequestConsumer(settings, partitions, CommitRequests(), client_id="streamverify_lean-4.9.0_policy-1")
+    await consumer.start(FakeHandler(), 30)
+    tasks = [asyncio.create_task(consumer.run())]
     monkeypatch.setattr(peers, "FIRST_LOOK", 0.0)
     monkeypatch.setattr(peers, "EVERY", 0.2)
     looking = peers.Peers(settings, "streamverify_lean-4.34.1_policy-1")

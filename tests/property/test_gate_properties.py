@@ -1,57 +1,53 @@
-"""The gate as a state machine, with a pool and a committer around it and a poison among the records."""
+"""The quarantine as a state machine, with a pool and a committer around it and a poison among the records."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from repl_fakes import job
 
-from streamverify.core.gate import Gate, is_poison
-
-if TYPE_CHECKING:
-    from streamverify.core.jobs import Job
-    from streamverify.core.ledger import Place
+from streamverify.core.gate import Quarantine, is_poison
+from streamverify.core.jobs import RecordId
 
 SLOTS = 2
+PARTITIONS = (0, 1, 2)
 
 
-class Careful(RuleBasedStateMachine):
-    """A worker in careful mode; `others` are jobs of partitions that are not careful."""
+class Suspects(RuleBasedStateMachine):
+    """A worker with quarantined records; `others` are jobs of partitions that are not quarantined."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.gate = Gate(SLOTS)
-        self.attempts: dict[Place, int] = {}
-        self.marked: set[Place] = set()
-        self.running: set[Place] = set()
-        self.alone: set[Place] = set()
-        self.ended: set[Place] = set()
+        self.quarantine = Quarantine(SLOTS)
+        self.attempts: dict[RecordId, int] = {}
+        self.committing: set[RecordId] = set()
+        self.running: set[RecordId] = set()
+        self.ended: set[RecordId] = set()
         self.others = 0
         self.held = False
-        self.suspended = False
+        self.paused = False
 
     def decide(self) -> None:
-        decision = self.gate.decide(len(self.running) + self.others)
+        decision = self.quarantine.decide(len(self.running) + self.others)
         self.held = decision.hold
-        assert not (self.suspended and decision.mark)
-        for place in decision.mark:
-            assert place not in self.marked | self.running | self.ended
-            self.marked.add(place)
-            if self.attempts[place]:
+        assert not (self.paused and decision.commit)
+        for record in decision.commit:
+            assert record not in self.committing | self.running | self.ended
+            self.committing.add(record)
+            if self.attempts[record]:
                 assert self.held
                 assert not self.running
                 assert not self.others
-                assert self.marked == {place}
-        assert len(self.marked | self.running) <= SLOTS
+                assert self.committing == {record}
+        assert len(self.committing | self.running) <= SLOTS
 
-    @rule(attempts=st.sampled_from((0, 0, 0, 1, 2)))
-    def add(self, attempts: int) -> None:
-        new: Job = job("t")
-        self.attempts[new.place] = attempts
-        self.gate.add(new, attempts=attempts)
+    @rule(attempts=st.sampled_from((0, 0, 0, 1, 2)), partition=st.sampled_from(PARTITIONS))
+    def add(self, attempts: int, partition: int) -> None:
+        record = RecordId(partition, len(self.attempts) + len(self.ended), 0)
+        while record in self.attempts:
+            record = record._replace(epoch=record.epoch + 1)
+        self.attempts[record] = attempts
+        self.quarantine.add(record, attempts=attempts)
         self.decide()
 
     @rule()
@@ -66,78 +62,78 @@ class Careful(RuleBasedStateMachine):
             self.decide()
 
     @rule()
-    def committed(self) -> None:
-        marked = set(self.marked)
-        for started in self.gate.written(marked):
-            place = started.job.place
-            assert place in marked
-            assert not self.suspended
-            assert started.alone == bool(self.attempts[place])
-            assert not (started.alone and (self.running or self.others))
-            self.marked.discard(place)
-            self.running.add(place)
+    def commit(self) -> None:
+        committing = set(self.committing)
+        for record, alone in self.quarantine.attempts_committed(committing):
+            assert record in committing
+            assert not self.paused
+            assert alone == bool(self.attempts[record])
+            assert not (alone and (self.running or self.others))
+            self.committing.discard(record)
+            self.running.add(record)
         self.decide()
 
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
         if self.running:
-            place = data.draw(st.sampled_from(sorted(self.running)))
-            self.running.discard(place)
-            self.ended.add(place)
-            self.gate.ended(place)
+            record = data.draw(st.sampled_from(sorted(self.running)))
+            self.running.discard(record)
+            self.ended.add(record)
+            self.quarantine.ended(record)
             self.decide()
 
     @rule()
-    def suspend(self) -> None:
-        self.suspended = True
-        assert set(self.gate.suspend()) == self.marked
-        self.marked.clear()
+    def pause(self) -> None:
+        self.paused = True
+        assert set(self.quarantine.pause()) == self.committing
+        self.committing.clear()
         self.decide()
 
     @rule()
     def resume(self) -> None:
-        self.suspended = False
-        self.gate.resume()
+        self.paused = False
+        self.quarantine.resume()
         self.decide()
 
-    @rule(data=st.data())
-    def drop(self, data: st.DataObject) -> None:
-        waiting = sorted(self.attempts.keys() - self.running - self.ended)
-        if waiting:
-            place = data.draw(st.sampled_from(waiting))
-            assert [each.place for each in self.gate.discard(lambda each: each.place == place)] == [place]
-            self.marked.discard(place)
-            del self.attempts[place]
-            self.decide()
+    @rule(partition=st.sampled_from(PARTITIONS))
+    def drop(self, partition: int) -> None:
+        waiting = {each for each in self.attempts.keys() - self.running - self.ended if each.partition == partition}
+        dropped = self.quarantine.discard(frozenset({partition}))
+        assert len(dropped) == len(waiting)
+        assert set(dropped) == waiting
+        for record in dropped:
+            self.committing.discard(record)
+            del self.attempts[record]
+        self.decide()
 
     @invariant()
-    def while_one_runs_alone_nothing_else_is_started(self) -> None:
-        if any(self.attempts[place] for place in self.running):
+    def while_a_record_runs_alone_nothing_else_is_started(self) -> None:
+        if any(self.attempts[record] for record in self.running):
             assert self.held
             assert len(self.running) == 1
             assert not self.others
 
     @invariant()
-    def nothing_is_lost(self) -> None:
-        assert self.gate.waiting + len(self.running | self.ended) == len(self.attempts)
+    def no_record_is_lost(self) -> None:
+        assert self.quarantine.waiting + len(self.running | self.ended) == len(self.attempts)
 
     def teardown(self) -> None:
         self.resume()
         self.others = 0
         self.decide()
         for _ in range(2 * len(self.attempts) + 2):
-            self.committed()
-            for place in sorted(self.running):
-                self.running.discard(place)
-                self.ended.add(place)
-                self.gate.ended(place)
+            self.commit()
+            for record in sorted(self.running):
+                self.running.discard(record)
+                self.ended.add(record)
+                self.quarantine.ended(record)
                 self.decide()
         assert self.ended == self.attempts.keys()
         assert not self.held
 
 
-Careful.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
-TestCareful = Careful.TestCase
+Suspects.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestSuspects = Suspects.TestCase
 
 
 def test_a_poison_has_died_alone_as_often_as_the_setting_says() -> None:

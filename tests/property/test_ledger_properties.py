@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from streamverify.core.ledger import Commit, Committed, Ledger, Limits, Place, Standing
+from streamverify.core.ledger import Commit, Partitions
 from streamverify.core.offset_map import OffsetMap, decode_map
 from streamverify.core.offsets import Delivery
+from streamverify.core.partition_state import AdmissionLimits, Committed, Ownership
+
+if TYPE_CHECKING:
+    from streamverify.core.jobs import RecordId
 
 TOPIC = "t"
-LIMITS = Limits(records=6, window=12, partition_bytes=30, worker_records=9, worker_bytes=50)
+LIMITS = AdmissionLimits(records=6, window=12, partition_bytes=30, worker_records=9, worker_bytes=50)
 PARTITIONS = (0, 1)
 LENGTH = 120
 OUTCOMES = ("acknowledged", "acknowledged", "lost", "failed")
@@ -30,15 +35,15 @@ ACTIONS = [*["fetch"] * 3, *["start", "finish", "commit", "rebalance"] * 2, "cra
 class Life:
     """A worker from its start to its end."""
 
-    ledger: Ledger = field(default_factory=lambda: Ledger(TOPIC, LIMITS))
+    partitions: Partitions = field(default_factory=lambda: Partitions(TOPIC, LIMITS))
     generation: int = -1
     assigned: frozenset[int] = frozenset()
     restored: set[int] = field(default_factory=set)
     position: dict[int, int] = field(default_factory=dict)
     paused: set[int] = field(default_factory=set)
-    queued: set[Place] = field(default_factory=set)
-    running: set[Place] = field(default_factory=set)
-    held: set[Place] = field(default_factory=set)
+    queued: set[RecordId] = field(default_factory=set)
+    running: set[RecordId] = field(default_factory=set)
+    held: set[RecordId] = field(default_factory=set)
     answered: set[tuple[int, int]] = field(default_factory=set)
     read: dict[int, OffsetMap] = field(default_factory=dict)
 
@@ -67,7 +72,7 @@ class Group(RuleBasedStateMachine):
         for worker, partition in zip(self.workers, PARTITIONS, strict=True):
             self.assign(worker, frozenset({partition}))
             self.restore(worker)
-            self.send(worker, worker.ledger.commit(), "acknowledged")
+            self.send(worker, worker.partitions.commit(), "acknowledged")
 
     @rule(rng=st.randoms(use_true_random=False), action=st.sampled_from(ACTIONS))
     def step(self, rng: Random, action: str) -> None:
@@ -89,39 +94,39 @@ class Group(RuleBasedStateMachine):
                 self.assign(worker, frozenset(p for p in PARTITIONS if owners[p] == number))
             if rng.choice((True, True, True, False)):
                 self.restore(worker)
-                self.send(worker, worker.ledger.commit(), "acknowledged")
+                self.send(worker, worker.partitions.commit(), "acknowledged")
 
     def revoke(self, worker: Life, outcome: str) -> None:
-        self.send(worker, worker.ledger.commit(closing=True), outcome)
-        worker.ledger.revoke()
+        self.send(worker, worker.partitions.commit(closing=True), outcome)
+        worker.partitions.revoke()
         worker.restored.clear()
 
     def assign(self, worker: Life, partitions: frozenset[int]) -> None:
         worker.generation = self.generation
         worker.assigned = partitions
-        for partition in worker.ledger.assign(partitions):
+        for partition in worker.partitions.assign(partitions):
             self.drop(worker, partition)
         self.settle(worker)
 
     def drop(self, worker: Life, partition: int) -> None:
-        for place in [place for place in worker.queued if place.partition == partition]:
-            worker.queued.discard(place)
-            worker.ledger.forget(place)
+        for record in [record for record in worker.queued if record.partition == partition]:
+            worker.queued.discard(record)
+            worker.partitions.forget(record)
 
     def restore(self, worker: Life) -> None:
         for partition in worker.assigned - worker.restored:
             if worker.generation != self.generation:
                 continue
             read = self.committed[partition]
-            found = worker.ledger.restore(partition, read, 0)
-            assert not found.set_back
+            found = worker.partitions.restore(partition, read, 0)
+            assert found.regressed_from is None
             assert found.unreadable is None
             if not found.kept:
                 self.drop(worker, partition)
             if read is not None:
                 worker.read[partition] = decode_map(read.metadata, TOPIC, partition, read.offset)
-            for place in worker.queued:
-                assert not (place.partition == partition and worker.knows_as_done(*place[:2])), "queued, and finished"
+            for record in worker.queued:
+                assert not (record.partition == partition and worker.knows_as_done(*record[:2])), "queued, and finished"
             worker.position[partition] = found.position
             worker.paused.add(partition)
             worker.restored.add(partition)
@@ -134,8 +139,8 @@ class Group(RuleBasedStateMachine):
 
     def settle(self, worker: Life) -> None:
         held, worker.held = worker.held, set()
-        for place in held:
-            self.end(worker, place, definite=False)
+        for record in held:
+            self.end(worker, record, definite=False)
 
     def crash(self, rng: Random) -> None:
         self.workers[rng.randint(0, 1)] = Life()
@@ -154,21 +159,21 @@ class Group(RuleBasedStateMachine):
         if not left:
             return
         offset = min(left)
-        admission = worker.ledger.deliver(partition, offset, size)
+        admission = worker.partitions.deliver(partition, offset, size)
         assert admission is not None
-        assert not admission.reset
+        assert admission.regressed_from is None
         if admission.delivery is None:
             worker.position[partition] = offset
             worker.paused.add(partition)
             return
         worker.position[partition] = offset + 1
         assert admission.delivery is not Delivery.REPEATED
-        running = {place[:2] for place in worker.queued | worker.running | worker.held}
+        running = {record[:2] for record in worker.queued | worker.running | worker.held}
         if admission.delivery is Delivery.NEW:
             assert (partition, offset) not in worker.answered, "answered here, and run again"
             assert (partition, offset) not in running, "run twice at once"
             assert not worker.knows_as_done(partition, offset), "finished and snapshotted, and repeated"
-            worker.queued.add(admission.place)
+            worker.queued.add(admission.id)
         elif admission.delivery is Delivery.RUNNING:
             assert (partition, offset) in running, "waits for nothing"
         else:
@@ -177,28 +182,28 @@ class Group(RuleBasedStateMachine):
     def start(self, rng: Random) -> None:
         worker = rng.choice(self.workers)
         for _ in range(rng.randint(0, len(worker.queued))):
-            place = rng.choice(sorted(worker.queued))
-            worker.queued.discard(place)
-            worker.running.add(place)
+            record = rng.choice(sorted(worker.queued))
+            worker.queued.discard(record)
+            worker.running.add(record)
 
     def finish(self, rng: Random) -> None:
         worker = rng.choice(self.workers)
         for _ in range(rng.randint(0, len(worker.running))):
-            place = rng.choice(sorted(worker.running))
-            worker.running.discard(place)
-            self.end(worker, place, definite=rng.random() < 0.7)
+            record = rng.choice(sorted(worker.running))
+            worker.running.discard(record)
+            self.end(worker, record, definite=rng.random() < 0.7)
 
-    def end(self, worker: Life, place: Place, *, definite: bool) -> None:
-        standing = worker.ledger.standing(place)
-        if definite or standing is Standing.OURS:
-            assert definite or not worker.knows_as_done(*place[:2]), "an inconclusive result after the verdict"
-            self.answered.add(place[:2])
-            worker.answered.add(place[:2])
-            worker.ledger.complete(place)
-        elif standing is Standing.UNDECIDED:
-            worker.held.add(place)
+    def end(self, worker: Life, record: RecordId, *, definite: bool) -> None:
+        ownership = worker.partitions.ownership(record)
+        if definite or ownership is Ownership.OWNED:
+            assert definite or not worker.knows_as_done(*record[:2]), "an inconclusive result after the verdict"
+            self.answered.add(record[:2])
+            worker.answered.add(record[:2])
+            worker.partitions.complete(record)
+        elif ownership is Ownership.UNKNOWN:
+            worker.held.add(record)
         else:
-            worker.ledger.forget(place)
+            worker.partitions.forget(record)
 
     def compact(self, rng: Random) -> None:
         partition, offset = rng.choice(PARTITIONS), rng.randint(0, LENGTH - 1)
@@ -209,27 +214,27 @@ class Group(RuleBasedStateMachine):
 
     def commit(self, rng: Random) -> None:
         worker = rng.choice(self.workers)
-        self.send(worker, worker.ledger.commit(), rng.choice(OUTCOMES))
+        self.send(worker, worker.partitions.commit(), rng.choice(OUTCOMES))
 
     def send(self, worker: Life, commit: Commit | None, outcome: str) -> None:
         if commit is None:
             return
         assert commit.points.keys() <= worker.restored, "commits what is not restored"
         if worker.generation != self.generation or outcome == "failed":
-            worker.ledger.failed(commit)
+            worker.partitions.failed(commit)
             return
         for partition, point in commit.points.items():
             before = self.committed[partition]
             assert before is None or before.offset <= point.offset, "the group is set back"
         self.committed.update(commit.points)
         if outcome == "lost":
-            worker.ledger.failed(commit)
+            worker.partitions.failed(commit)
         else:
-            worker.ledger.acknowledged(commit)
+            worker.partitions.acknowledged(commit)
             self.apply_pauses(worker)
 
     def apply_pauses(self, worker: Life) -> None:
-        pauses = worker.ledger.pauses()
+        pauses = worker.partitions.pauses()
         worker.paused = (worker.paused | pauses.pause) - pauses.resume
 
     # --- promises -----------------------------------------------------------------------------------------------
@@ -251,8 +256,8 @@ class Group(RuleBasedStateMachine):
     @invariant()
     def no_more_is_in_flight_than_is_allowed(self) -> None:
         for worker in self.workers:
-            assert 0 <= worker.ledger.in_flight <= LIMITS.worker_records
-            assert worker.ledger.bytes <= LIMITS.worker_bytes
+            assert 0 <= worker.partitions.in_flight <= LIMITS.worker_records
+            assert worker.partitions.bytes <= LIMITS.worker_bytes
         for offsets in self.maps().values():
             assert offsets.end - offsets.base <= LIMITS.window
             assert len(offsets.incomplete) <= LIMITS.records
@@ -265,21 +270,21 @@ class Group(RuleBasedStateMachine):
         self.assign(worker, frozenset(PARTITIONS))
         self.restore(worker)
         for _ in range(4 * LENGTH):
-            self.send(worker, worker.ledger.commit(), "acknowledged")
+            self.send(worker, worker.partitions.commit(), "acknowledged")
             self.apply_pauses(worker)
             for partition in PARTITIONS:
                 self.deliver(worker, partition, 5)
             worker.running |= worker.queued
             worker.queued.clear()
             if worker.running:
-                place = worker.running.pop()
-                self.end(worker, place, definite=True)
-        self.send(worker, worker.ledger.commit(closing=True), "acknowledged")
+                record = worker.running.pop()
+                self.end(worker, record, definite=True)
+        self.send(worker, worker.partitions.commit(closing=True), "acknowledged")
         for partition, offsets in self.maps().items():
             assert all((partition, offset) in self.answered for offset in self.log[partition])
             assert offsets.incomplete == {}
             assert offsets.base > max(self.log[partition], default=-1)
-        assert worker.ledger.in_flight == 0
+        assert worker.partitions.in_flight == 0
         super().teardown()
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from streamverify.core.offset_map import MAX_CHARACTERS, OffsetMap, decode_map, encode_map
-from streamverify.core.offsets import Delivery, Memory, OffsetTracker
+from streamverify.core.offsets import Delivery, LocalWork, OffsetTracker
 
 
 class Tracking(RuleBasedStateMachine):
@@ -65,8 +65,8 @@ class Tracking(RuleBasedStateMachine):
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())
-    def mark(self, data: st.DataObject) -> None:
-        self.tracker.mark(data.draw(st.sampled_from(sorted(self.running))))
+    def record_attempt(self, data: st.DataObject) -> None:
+        self.tracker.record_attempt(data.draw(st.sampled_from(sorted(self.running))))
 
     @rule(is_open=st.booleans())
     def commit(self, is_open: bool) -> None:  # noqa: FBT001 - drawn
@@ -77,23 +77,23 @@ class Tracking(RuleBasedStateMachine):
         assert self.saved == offsets
         for offset, attempts in offsets.incomplete.items():
             before = self.restored.incomplete.get(offset, 0)
-            assert attempts == before + (is_open and offset in self.tracker.marked)
+            assert attempts == before + (is_open and offset in self.tracker.attempted)
 
     @rule()
     def crash(self) -> None:
         self.running.clear()
-        self.begin(Memory())
+        self.begin(LocalWork())
 
     @rule()
     def lose_the_tracker_but_live(self) -> None:
-        self.begin(self.tracker.memory(self.saved.base))
+        self.begin(self.tracker.local_work(self.saved.base))
 
-    def begin(self, memory: Memory) -> None:
+    def begin(self, work: LocalWork) -> None:
         self.restored = self.saved
         # Attempts stay in the range of the format.
         listed = {offset: min(attempts, 3) for offset, attempts in self.saved.incomplete.items()}
         self.restored = OffsetMap(self.saved.base, self.saved.end, listed, open=self.saved.open)
-        self.tracker = OffsetTracker(self.restored, memory, careful=self.saved.open)
+        self.tracker = OffsetTracker(self.restored, work, quarantined=self.saved.open)
         self.position = self.saved.base
 
     @invariant()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaError, UnsupportedCodecError
 
-from streamverify.bus.consumer import FORGIVEN, MAX_POLL_ERRORS, _Errors
+from streamverify.bus.consumer import ERROR_WINDOW, MAX_POLL_ERRORS, _Errors
 from streamverify.bus.owner import _has_no_generation
 from streamverify.core.errors import WorkerStuck
 
@@ -27,8 +27,8 @@ def test_an_error_that_repeats_ends_the_worker_with_its_cause() -> None:
 def test_errors_with_long_pauses_or_of_other_causes_are_forgiven() -> None:
     errors = _Errors("t")
     for number in range(3 * MAX_POLL_ERRORS):
-        errors.note(KafkaError("often"), number * FORGIVEN)
-        errors.note(KafkaError(str(number)), number * FORGIVEN)
+        errors.note(KafkaError("often"), number * ERROR_WINDOW)
+        errors.note(KafkaError(str(number)), number * ERROR_WINDOW)
 
 
 def test_a_broker_that_is_gone_is_waited_for() -> None:

@@ -15,9 +15,9 @@ from streamverify.cli.errors import InputError
 from streamverify.cli.offsets import stand
 from streamverify.client.letters import REPLAYS, Letter, Original, replayed
 from streamverify.core.deadletter import PREFIX, DeadLetter, Stage
-from streamverify.core.ledger import Committed
 from streamverify.core.models import Source
 from streamverify.core.offset_map import OffsetMap, encode_map
+from streamverify.core.partition_state import Committed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError
+from worker_fakes import FakeHandler
 
 from streamverify.bus import owner as module
 from streamverify.bus.consumer import RequestConsumer
-from streamverify.bus.owner import Owner
-from streamverify.core.ledger import Committed, Ledger, Limits, Place
+from streamverify.bus.owner import CommitRequests, OffsetCommitter
+from streamverify.core.ledger import Partitions
 from streamverify.core.offset_map import OffsetMap, encode_map
+from streamverify.core.partition_state import AdmissionLimits, Committed
 from streamverify.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,41 +65,35 @@ class FakeConsumer:
         """Nothing is delivered here."""
 
 
-class FakeWorker:
-    """Nothing is queued, nothing runs."""
-
-    def drop(self, _partitions: frozenset[int]) -> list[Place]:
-        return []
-
-    def suspend(self) -> list[Place]:
-        return []
-
-    def written(self, places: frozenset[Place]) -> None: ...
-
-    def resume(self) -> None: ...
-
-    def settle(self) -> None: ...
+def committer(consumer: FakeConsumer, partitions: Partitions, requests: CommitRequests) -> OffsetCommitter:
+    return OffsetCommitter(
+        Settings(),
+        cast("Any", consumer),
+        cast("Any", None),
+        partitions=partitions,
+        requests=requests,
+        handler=FakeHandler(),
+        on_commit=lambda: None,
+    )
 
 
 class Group:
-    """An owner of one partition between its fakes."""
+    """The committer of one partition between its fakes."""
 
     def __init__(self) -> None:
-        self.consumer, self.ledger = FakeConsumer(), Ledger(TOPIC)
-        self.owner = Owner(
-            Settings(), cast("Any", self.consumer), cast("Any", None), self.ledger, cast("Any", FakeWorker())
-        )
+        self.consumer, self.partitions, self.requests = FakeConsumer(), Partitions(TOPIC), CommitRequests()
+        self.committer = committer(self.consumer, self.partitions, self.requests)
 
     async def assigned(self) -> None:
-        self.owner.assigned(frozenset({0}))
-        while not (self.owner.settled and self.consumer.commits):
+        self.requests.assigned(frozenset({0}))
+        while not (self.partitions.are_restored and self.consumer.commits):
             await asyncio.sleep(0.001)
 
     def finish_one(self, offset: int) -> None:
-        admission = self.ledger.deliver(0, offset, 1)
+        admission = self.partitions.deliver(0, offset, 1)
         assert admission is not None
-        self.ledger.complete(admission.place)
-        self.owner.commit_soon()
+        self.partitions.complete(admission.id)
+        self.requests.commit_soon()
 
     async def committed(self, offset: int) -> None:
         while self.consumer.commits[-1][TP][0] != offset:
@@ -112,7 +108,7 @@ async def group(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Group]:
     monkeypatch.setattr(module, "committed_offsets", nothing_committed)
     monkeypatch.setattr(module, "RETRY", 0.01)
     made = Group()
-    task = asyncio.create_task(made.owner.run())
+    task = asyncio.create_task(made.committer.run())
     yield made
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -136,49 +132,48 @@ async def test_the_revoke_callback_and_the_commit_loop_do_not_wait_for_each_othe
     group.finish_one(0)
     await asyncio.sleep(0.12)
     async with asyncio.timeout(2):
-        await group.owner.revoked()
-    assert not group.ledger.restored_partitions()
+        await group.requests.revoked()
+    assert not group.partitions.restored()
 
 
-def test_a_stale_item_does_not_swallow_the_redelivery_of_its_offset() -> None:
-    ledger = Ledger(TOPIC)
-    ledger.assign({0})
-    ledger.restore(0, None, 0)
-    stale = ledger.deliver(0, 0, 1)
+def test_a_dropped_job_does_not_swallow_the_redelivery_of_its_offset() -> None:
+    partitions = Partitions(TOPIC)
+    partitions.assign({0})
+    partitions.restore(0, None, 0)
+    stale = partitions.deliver(0, 0, 1)
     assert stale is not None
-    ledger.revoke()
-    ledger.assign({0})
-    ledger.restore(0, Committed(0, encode_map(OffsetMap(0, 0), TOPIC, 0)), 0)
-    ledger.forget(stale.place)  # it was queued, and is dropped
-    again = ledger.deliver(0, 0, 1)
+    partitions.revoke()
+    partitions.assign({0})
+    partitions.restore(0, Committed(0, encode_map(OffsetMap(0, 0), TOPIC, 0)), 0)
+    partitions.forget(stale.id)  # it was queued, and is dropped
+    again = partitions.deliver(0, 0, 1)
     assert again is not None
     assert again.is_new
 
 
-def test_stale_items_do_not_count_as_load_and_pause_for_ever() -> None:
-    ledger = Ledger(TOPIC, Limits(records=2))
-    ledger.assign({0})
-    ledger.restore(0, None, 0)
+def test_records_of_a_lost_partition_do_not_pause_it_for_ever() -> None:
+    partitions = Partitions(TOPIC, AdmissionLimits(records=2))
+    partitions.assign({0})
+    partitions.restore(0, None, 0)
     for offset in range(2):
-        ledger.deliver(0, offset, 1)
-    ledger.revoke()
-    ledger.assign(set())
-    assert ledger.in_flight == 0
-    ledger.assign({0})
-    ledger.restore(0, None, 0)
-    commit = ledger.commit()
+        partitions.deliver(0, offset, 1)
+    partitions.revoke()
+    partitions.assign(set())
+    assert partitions.in_flight == 0
+    partitions.assign({0})
+    partitions.restore(0, None, 0)
+    commit = partitions.commit()
     assert commit is not None
-    ledger.acknowledged(commit)
-    assert ledger.pauses().resume == {0}
+    partitions.acknowledged(commit)
+    assert partitions.pauses().resume == {0}
 
 
 async def test_draining_does_not_stop_polling() -> None:
-    requests = RequestConsumer(Settings(), cast("Any", FakeWorker()))
-    consumer = FakeConsumer()
+    consumer, partitions, commits = FakeConsumer(), Partitions(TOPIC), CommitRequests()
+    requests = RequestConsumer(Settings(), partitions, commits)
     requests._consumer = cast("Any", consumer)
-    requests._owner = Owner(
-        Settings(), cast("Any", consumer), cast("Any", None), requests._ledger, cast("Any", FakeWorker())
-    )
+    requests._handler = FakeHandler()
+    requests._committer = committer(consumer, partitions, commits)
     poll = asyncio.create_task(requests.poll())
     while not consumer.polls:
         await asyncio.sleep(0)
@@ -192,13 +187,13 @@ async def test_draining_does_not_stop_polling() -> None:
 
 
 def test_the_commit_point_is_not_the_highest_offset_seen() -> None:
-    ledger = Ledger(TOPIC)
-    ledger.assign({0})
-    ledger.restore(0, None, 0)
-    places = [ledger.deliver(0, offset, 1) for offset in range(3)]
-    last = places[-1]
+    partitions = Partitions(TOPIC)
+    partitions.assign({0})
+    partitions.restore(0, None, 0)
+    records = [partitions.deliver(0, offset, 1) for offset in range(3)]
+    last = records[-1]
     assert last is not None
-    ledger.complete(last.place)
-    commit = ledger.commit()
+    partitions.complete(last.id)
+    commit = partitions.commit()
     assert commit is not None
     assert commit.points[0].offset == 0

@@ -11,7 +11,7 @@ from streamverify.core.codec import RequestLimits
 from streamverify.core.jobs import Job
 from streamverify.core.models import Assurance, ProofRequest, Reason
 from streamverify.core.verdict import Verdict
-from streamverify.worker.intake import Terms
+from streamverify.worker.intake import IntakeRules
 
 CHECKED, AUDITED = Assurance.CHECKED, Assurance.AUDITED
 HONEST = "theorem t : True := trivial\n"
@@ -33,8 +33,8 @@ STATEMENT = "theorem t : True := sorry\n"
 def test_what_is_asked_for_is_raised_to_the_least(
     asked: Any, default: Assurance, least: Assurance, gets: Assurance
 ) -> None:
-    terms = Terms(RequestLimits(100), default, least, audits=True)
-    assert terms.assurance(ProofRequest(custom_id="a", proof="", require=asked)) is gets
+    rules = IntakeRules(RequestLimits(100), default, least, audits=True)
+    assert rules.assurance(ProofRequest(custom_id="a", proof="", require=asked)) is gets
 
 
 def test_what_the_policy_rejects_is_never_queued_at_audited() -> None:

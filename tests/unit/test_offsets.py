@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamverify.core.offset_map import OffsetMap
-from streamverify.core.offsets import PROBATION, Delivery, Memory, OffsetTracker
+from streamverify.core.offsets import PROBATION, Delivery, LocalWork, OffsetTracker
 
 
 def fresh(start: int = 0) -> OffsetTracker:
@@ -54,7 +54,7 @@ def test_a_redelivered_offset_is_not_worked_on_twice() -> None:
     assert tracker.commit_point == 1
 
 
-def test_what_the_restored_map_does_not_list_was_finished() -> None:
+def test_an_offset_that_the_restored_map_does_not_list_was_finished() -> None:
     tracker = OffsetTracker(OffsetMap(5, 9, {5: 0, 7: 0}))
     assert deliver(tracker, 5, 6, 7, 8, 9) == [
         Delivery.NEW,
@@ -80,15 +80,15 @@ def test_a_restored_incomplete_that_a_delivery_passes_over_is_gone() -> None:
     assert tracker.incomplete == 0
 
 
-def test_what_finished_here_counts_when_it_is_delivered_again_and_not_before() -> None:
-    tracker = OffsetTracker(OffsetMap(3, 3), Memory(finished={3, 5}))
+def test_an_offset_that_finished_here_counts_when_it_is_delivered_again_and_not_before() -> None:
+    tracker = OffsetTracker(OffsetMap(3, 3), LocalWork(finished={3, 5}))
     assert tracker.snapshot(is_open=False) == OffsetMap(3, 3)
     assert deliver(tracker, 3, 4, 5) == [Delivery.DONE, Delivery.NEW, Delivery.DONE]
     assert tracker.snapshot(is_open=False) == OffsetMap(4, 6, {4: 0})
 
 
-def test_what_still_runs_here_is_incomplete_and_not_run_again() -> None:
-    tracker = OffsetTracker(OffsetMap(3, 3), Memory(running={3, 4}))
+def test_an_offset_that_still_runs_here_is_incomplete_and_not_run_again() -> None:
+    tracker = OffsetTracker(OffsetMap(3, 3), LocalWork(running={3, 4}))
     assert not tracker.complete(4)
     assert deliver(tracker, 3, 4) == [Delivery.RUNNING, Delivery.DONE]
     assert tracker.commit_point == 3
@@ -96,57 +96,57 @@ def test_what_still_runs_here_is_incomplete_and_not_run_again() -> None:
     assert tracker.commit_point == 5
 
 
-def test_a_stale_item_does_not_swallow_the_redelivery_of_its_offset() -> None:
-    tracker = OffsetTracker(OffsetMap(3, 3), Memory(running={3}))
+def test_a_dropped_job_does_not_swallow_the_redelivery_of_its_offset() -> None:
+    tracker = OffsetTracker(OffsetMap(3, 3), LocalWork(running={3}))
     tracker.forget(3)
     assert deliver(tracker, 3) == [Delivery.NEW]
 
 
-def test_what_another_worker_has_finished_is_wanted_no_more() -> None:
-    tracker = OffsetTracker(OffsetMap(3, 6, {4: 0}), Memory(running={3, 4, 6}))
-    assert [tracker.wants(offset) for offset in (2, 3, 4, 5, 6)] == [False, False, True, False, True]
+def test_a_record_that_another_worker_finished_is_not_unfinished() -> None:
+    tracker = OffsetTracker(OffsetMap(3, 6, {4: 0}), LocalWork(running={3, 4, 6}))
+    assert [tracker.is_unfinished(offset) for offset in (2, 3, 4, 5, 6)] == [False, False, True, False, True]
 
 
-def test_the_memory_has_what_finished_since_the_last_commit_and_what_is_not_finished() -> None:
+def test_local_work_has_the_offsets_finished_since_the_last_commit_and_the_unfinished_ones() -> None:
     tracker = fresh()
     deliver(tracker, 0, 1, 2, 3)
     tracker.complete(0)
     tracker.complete(2)
-    assert tracker.memory(since=0) == Memory(finished={0, 2}, running={1, 3})
+    assert tracker.local_work(since=0) == LocalWork(finished={0, 2}, running={1, 3})
 
 
 def test_an_attempt_is_in_the_open_map_and_taken_back_in_the_closed_one() -> None:
     tracker = OffsetTracker(OffsetMap(0, 2, {0: 1, 1: 0}))
     deliver(tracker, 0, 1, 2)
-    tracker.mark(0)
-    tracker.mark(2)
+    tracker.record_attempt(0)
+    tracker.record_attempt(2)
     assert tracker.snapshot(is_open=True).incomplete == {0: 2, 1: 0, 2: 1}
     assert tracker.snapshot(is_open=False).incomplete == {0: 1, 1: 0, 2: 0}
-    tracker.unmark(0)
+    tracker.withdraw_attempt(0)
     assert tracker.snapshot(is_open=True).incomplete == {0: 1, 1: 0, 2: 1}
 
 
-def test_careful_until_the_listed_attempts_and_the_first_records_are_done() -> None:
+def test_a_partition_is_quarantined_until_the_listed_attempts_and_the_first_records_are_done() -> None:
     tracker = OffsetTracker(OffsetMap(0, 1, {0: 1}))
     for offset in range(PROBATION):
         deliver(tracker, offset)
-        assert tracker.careful
+        assert tracker.quarantined
         tracker.complete(offset)
-    assert not tracker.careful
+    assert not tracker.quarantined
     deliver(tracker, PROBATION)
-    assert not tracker.careful
+    assert not tracker.quarantined
 
 
-def test_a_listed_attempt_keeps_it_careful_until_it_is_done_or_gone() -> None:
+def test_a_listed_attempt_keeps_the_partition_quarantined_until_it_is_done_or_gone() -> None:
     tracker = OffsetTracker(OffsetMap(0, 2001, {2000: 1}))
     tracker._probation = 0
-    assert tracker.careful
+    assert tracker.quarantined
     deliver(tracker, 2001)
-    assert not tracker.careful
+    assert not tracker.quarantined
 
 
-def test_a_closed_map_without_attempts_is_not_careful() -> None:
-    assert not OffsetTracker(OffsetMap(0, 5, {0: 0, 3: 0})).careful
+def test_a_closed_map_without_attempts_starts_no_quarantine() -> None:
+    assert not OffsetTracker(OffsetMap(0, 5, {0: 0, 3: 0})).quarantined
 
 
 def test_the_window_of_a_delivery_is_counted_from_what_would_be_the_lowest_incomplete() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from pathlib import Path  # noqa: TC003 -- a fixture's type
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,7 @@ async def run(
     **request: Any,
 ) -> Verdict:
     outcome: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-    made = replace(job(proof, **request), assurance=assurance, findings=findings, received=time.monotonic())
+    made = replace(job(proof, **request), assurance=assurance, findings=findings)
     b.pool.submit(made, lambda _, verdict: outcome.set_result(verdict))
     return await asyncio.wait_for(outcome, 60)
 

@@ -9,27 +9,26 @@ from typing import Any
 import pytest
 
 from streamverify.core.codec import RequestLimits
-from streamverify.core.jobs import Job
-from streamverify.core.ledger import Place
+from streamverify.core.jobs import Job, Record, RecordId
 from streamverify.core.models import Assurance, Reason, Source
-from streamverify.worker.intake import Answer, Delivery, Terms, Unanswerable, take_in
+from streamverify.worker.intake import Answer, IntakeRules, Unanswerable, take_in
 
-PLACE = Place(1, 7, 0)
+RECORD = RecordId(1, 7, 0)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PAST = "2025-12-31T23:59:59Z"
-TERMS = Terms(RequestLimits(max_proof_bytes=100), Assurance.CHECKED, Assurance.CHECKED, audits=False)
+RULES = IntakeRules(RequestLimits(max_proof_bytes=100), Assurance.CHECKED, Assurance.CHECKED, audits=False)
 PROOF = "import Mathlib\n\ntheorem t : 1 = 1 := rfl"
 LARGE = "-" * 101
 
 
-def delivery(value: bytes | None) -> Delivery:
+def record(value: bytes | None) -> Record:
     source = Source(topic="lean.proofs", partition=1, offset=7, timestamp=1)
-    return Delivery(source, b"key", value, [("trace", b"1")], place=PLACE, received=12.5)
+    return Record(RECORD, source, b"key", value, [("trace", b"1")], received=12.5)
 
 
 def taken(**fields: Any) -> Job | Answer | Unanswerable:
     body = {"custom_id": "a", "proof": PROOF} | fields
-    return take_in(delivery(json.dumps(body).encode()), TERMS, NOW)
+    return take_in(record(json.dumps(body).encode()), RULES, NOW)
 
 
 def reason(**fields: Any) -> Reason | None:
@@ -37,17 +36,18 @@ def reason(**fields: Any) -> Reason | None:
     return answer.verdict.reason if isinstance(answer, Answer) else None
 
 
-def test_a_proof_becomes_a_job_that_knows_its_place() -> None:
+def test_a_proof_becomes_a_job_that_has_its_record() -> None:
     job = taken(deadline="2026-01-01T00:00:00Z")
     assert isinstance(job, Job)
     assert job.header.canonical == "import Mathlib\n"
-    assert (job.place, job.received, list(job.headers)) == (PLACE, 12.5, [("trace", b"1")])
-    assert job.source.offset == 7
+    assert (job.record.id, job.record.received) == (RECORD, 12.5)
+    assert list(job.record.kafka_headers) == [("trace", b"1")]
+    assert job.record.source.offset == 7
 
 
 @pytest.mark.parametrize("value", [None, b"", b"no JSON", b"[]", b'{"proof": ""}'])
-def test_what_nobody_can_be_answered_for(value: bytes | None) -> None:
-    assert isinstance(take_in(delivery(value), TERMS, NOW), Unanswerable)
+def test_a_record_without_a_custom_id_is_unanswerable(value: bytes | None) -> None:
+    assert isinstance(take_in(record(value), RULES, NOW), Unanswerable)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_first_reason_that_applies(expected: Reason, fields: dict[str, Any])
     assert reason(**fields) == expected
 
 
-def test_a_header_error_is_a_message_at_its_place() -> None:
+def test_a_header_error_is_a_message_at_its_line_and_column() -> None:
     answer = taken(proof="\n  import 5")
     assert isinstance(answer, Answer)
     assert answer.verdict.response is not None
@@ -75,8 +75,8 @@ def test_a_header_error_is_a_message_at_its_place() -> None:
     assert (message["severity"], message["pos"]) == ("error", {"line": 2, "column": 9})
 
 
-def test_who_is_refused_gets_the_metadata_back() -> None:
+def test_a_refused_requester_gets_the_metadata_back() -> None:
     answer = taken(timeout="x", metadata={"n": 1})
     assert isinstance(answer, Answer)
-    assert (answer.asker.custom_id, answer.asker.metadata, answer.asker.proof) == ("a", {"n": 1}, None)
+    assert (answer.requester.custom_id, answer.requester.metadata, answer.requester.proof) == ("a", {"n": 1}, None)
     assert "timeout" in str(answer.verdict.error)

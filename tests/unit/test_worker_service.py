@@ -7,125 +7,59 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from aiokafka import ConsumerRecord
+from worker_fakes import FakePartitions, FakePool, FakePublisher
 
 from streamverify.core.codec import RequestLimits, decode_result
 from streamverify.core.deadletter import DeadLetter
-from streamverify.core.ledger import Admission, Place, Standing
-from streamverify.core.models import Reason, Response, Timings, Verifier
-from streamverify.core.offsets import Delivery
+from streamverify.core.jobs import Record, RecordId
+from streamverify.core.models import Reason, Response, Source, Timings, Verifier
+from streamverify.core.partition_state import Ownership
 from streamverify.core.verdict import Verdict
 from streamverify.settings import Settings
 from streamverify.worker import service as module
-from streamverify.worker.answers import Answerer
+from streamverify.worker.answers import ResultBuilder
 from streamverify.worker.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from streamverify.bus.consumer import RequestConsumer
-    from streamverify.bus.publisher import Outgoing, Publisher
-    from streamverify.core.jobs import Job
+    from streamverify.bus.publisher import Publisher
+    from streamverify.core.ledger import Partitions
     from streamverify.lean.pool import Pool
 
 PROOF = "theorem t : 1 = 1 := rfl"
-LINEAGE = 4
-PLACE = Place(2, 5, LINEAGE)
-
-
-class FakePool:
-    """Keeps the jobs; the test says when one is done."""
-
-    def __init__(self) -> None:
-        self.jobs: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
-        self.running = 0
-        self.held = False
-        self.alone: list[Job] = []
-
-    def submit(self, job: Job, on_done: Callable[[Job, Verdict], None], *, alone: bool = False) -> None:
-        self.jobs.append((job, on_done))
-        if alone:
-            self.alone.append(job)
-
-    def hold(self) -> None:
-        self.held = True
-
-    def release(self) -> None:
-        self.held = False
-
-    def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
-        gone = [job for job, _ in self.jobs if doomed(job)]
-        self.jobs = [(job, on_done) for job, on_done in self.jobs if not doomed(job)]
-        return gone
-
-    def finish(self, verdict: Verdict) -> None:
-        job, on_done = self.jobs.pop(0)
-        on_done(job, verdict)
-
-
-class FakeConsumer:
-    """Owns the partitions until the test takes them away."""
-
-    def __init__(self) -> None:
-        self.stands = Standing.OURS
-        self.completed: list[Place] = []
-        self.forgotten: list[Place] = []
-        self.marked: list[Place] = []
-
-    def standing(self, _place: Place) -> Standing:
-        return self.stands
-
-    def complete(self, place: Place) -> None:
-        self.completed.append(place)
-
-    def forget(self, place: Place) -> None:
-        self.forgotten.append(place)
-
-    def mark(self, places: Iterable[Place]) -> None:
-        self.marked += places
-
-
-class FakePublisher:
-    """Keeps what is published; the test acknowledges."""
-
-    def __init__(self) -> None:
-        self.records: list[Outgoing] = []
-
-    def publish(self, record: Outgoing) -> None:
-        self.records.append(record)
+EPOCH = 4
+RECORD = RecordId(2, 5, EPOCH)
 
 
 class Bench:
     """A service between its fakes."""
 
     def __init__(self, limit: int = 1_000_000) -> None:
-        self.pool, self.consumer, self.publisher = FakePool(), FakeConsumer(), FakePublisher()
+        self.pool, self.partitions, self.publisher = FakePool(), FakePartitions(), FakePublisher()
         self.service = Service(
             Settings(require="checked"),
             RequestLimits(max_proof_bytes=1000),
-            cast("Pool", self.pool),
-            cast("Publisher", self.publisher),
-            Answerer("worker-1", Verifier(kind="synthetic"), "lean.results", limit),
+            pool=cast("Pool", self.pool),
+            publisher=cast("Publisher", self.publisher),
+            results=ResultBuilder("worker-1", Verifier(kind="synthetic"), "lean.results", limit),
+            partitions=cast("Partitions", self.partitions),
+            commits=self.partitions,
             slots=2,
         )
-        self.service.consumer = cast("RequestConsumer", self.consumer)
 
-    def deliver(self, value: bytes | None, offset: int = 5, *, attempts: int = 0, careful: bool = False) -> None:
-        record = ConsumerRecord(
-            topic="lean.proofs",
-            partition=2,
-            offset=offset,
-            timestamp=77,
-            timestamp_type=0,
-            key=b"key",
-            value=value,
-            checksum=None,
-            serialized_key_size=3,
-            serialized_value_size=0,
-            headers=(("trace", b"1"),),
+    def deliver(self, value: bytes | None, offset: int = 5, *, attempts: int = 0, quarantined: bool = False) -> None:
+        source = Source(topic="lean.proofs", partition=2, offset=offset, timestamp=77)
+        self.service.receive(
+            Record(
+                RecordId(2, offset, EPOCH),
+                source,
+                b"key",
+                value,
+                [("trace", b"1")],
+                received=0.0,
+                attempts=attempts,
+                quarantined=quarantined,
+            )
         )
-        place = Place(2, offset, LINEAGE)
-        self.service.receive(cast("Any", record), Admission(place, Delivery.NEW, attempts, careful))
 
 
 @pytest.fixture
@@ -153,72 +87,73 @@ def test_a_verdict_is_published_and_completed_only_when_acknowledged(bench: Benc
     assert (result.source.partition, result.source.offset, result.source.timestamp) == (2, 5, 77)
     assert result.proof_sha256 == hashlib.sha256(PROOF.encode()).hexdigest()
     assert result.timings.run == 1.234568
-    assert bench.consumer.completed == []
+    assert bench.partitions.completed == []
     record.on_ack()
-    assert bench.consumer.completed == [PLACE]
+    assert bench.partitions.completed == [RECORD]
+    assert bench.partitions.commits == ["soon"]
 
 
 @pytest.mark.parametrize(
     ("reason", "published"), [(Reason.OK, 1), (Reason.LEAN_ERROR, 1), (Reason.TIMEOUT, 0), (Reason.REPL_CRASH, 0)]
 )
-def test_of_a_partition_that_is_lost_only_definite_verdicts_are_published(
-    bench: Bench, reason: Reason, published: int
-) -> None:
+def test_of_a_lost_partition_only_definite_verdicts_are_published(bench: Bench, reason: Reason, published: int) -> None:
     bench.deliver(request())
-    bench.consumer.stands = Standing.GONE
+    bench.partitions.owned = Ownership.LOST
     bench.pool.finish(Verdict(reason))
     assert len(bench.publisher.records) == published
-    assert bench.consumer.forgotten == [PLACE] * (1 - published)
+    assert bench.partitions.forgotten == [RECORD] * (1 - published)
 
 
-@pytest.mark.parametrize(("later", "published"), [(Standing.OURS, 1), (Standing.GONE, 0), (Standing.UNDECIDED, 0)])
-def test_an_inconclusive_result_waits_until_the_assignment_is_known(
-    bench: Bench, later: Standing, published: int
+@pytest.mark.parametrize(("later", "published"), [(Ownership.OWNED, 1), (Ownership.LOST, 0), (Ownership.UNKNOWN, 0)])
+def test_an_inconclusive_verdict_waits_until_the_assignment_is_known(
+    bench: Bench, later: Ownership, published: int
 ) -> None:
     bench.deliver(request())
-    bench.consumer.stands = Standing.UNDECIDED
+    bench.partitions.owned = Ownership.UNKNOWN
     bench.pool.finish(Verdict(Reason.TIMEOUT))
     assert bench.publisher.records == []
-    bench.consumer.stands = later
-    bench.service.settle()
+    bench.partitions.owned = later
+    bench.service.assignment_known()
     assert len(bench.publisher.records) == published
-    assert bench.consumer.forgotten == ([PLACE] if later is Standing.GONE else [])
+    assert bench.partitions.forgotten == ([RECORD] if later is Ownership.LOST else [])
 
 
 def test_a_definite_verdict_is_published_at_once_whoever_owns_the_partition(bench: Bench) -> None:
     bench.deliver(request())
-    bench.consumer.stands = Standing.UNDECIDED
+    bench.partitions.owned = Ownership.UNKNOWN
     bench.pool.finish(Verdict(Reason.LEAN_ERROR))
     assert len(bench.publisher.records) == 1
 
 
-def test_what_is_queued_of_a_lost_partition_is_dropped(bench: Bench) -> None:
+def test_queued_jobs_of_a_lost_partition_are_dropped_and_forgotten(bench: Bench) -> None:
     bench.deliver(request())
-    assert bench.service.drop(frozenset({1})) == []
-    assert bench.service.drop(frozenset({2})) == [PLACE]
+    bench.service.drop(frozenset({1}))
+    assert bench.partitions.forgotten == []
+    bench.service.drop(frozenset({2}))
+    assert bench.partitions.forgotten == [RECORD]
     assert bench.pool.jobs == []
     assert bench.publisher.records == []
 
 
-def test_a_careful_job_waits_for_the_commit_that_has_its_attempt(bench: Bench) -> None:
-    bench.deliver(request(), careful=True)
+def test_a_quarantined_job_waits_for_the_commit_that_has_its_attempt(bench: Bench) -> None:
+    bench.deliver(request(), quarantined=True)
     assert bench.pool.jobs == []
-    assert bench.consumer.marked == [PLACE]
-    bench.service.written([PLACE])
+    assert (bench.partitions.attempts, bench.partitions.commits) == ([RECORD], ["now"])
+    bench.service.attempts_committed(frozenset({RECORD}))
     assert len(bench.pool.jobs) == 1
     assert bench.pool.alone == []
 
 
-def test_a_job_with_an_attempt_runs_alone(bench: Bench) -> None:
+def test_a_record_with_an_attempt_runs_alone(bench: Bench) -> None:
     bench.pool.running = 1
-    bench.deliver(request(), careful=True, attempts=1)
+    bench.deliver(request(), quarantined=True, attempts=1)
     assert bench.pool.held
-    assert bench.consumer.marked == []
+    assert bench.partitions.attempts == []
     bench.deliver(request(), offset=6)
     bench.pool.running = 0
     bench.pool.finish(Verdict(Reason.OK))
-    assert bench.consumer.marked == [PLACE]
-    bench.service.written([PLACE])
+    assert bench.partitions.attempts == [RECORD]
+    bench.service.attempts_committed(frozenset({RECORD}))
     assert len(bench.pool.alone) == 1
     bench.pool.finish(Verdict(Reason.OK))
     assert bench.pool.held, "its attempt would be in the next commit, and the next death its own"
@@ -226,20 +161,20 @@ def test_a_job_with_an_attempt_runs_alone(bench: Bench) -> None:
     assert not bench.pool.held
 
 
-def test_one_that_runs_alone_waits_for_what_was_marked_beside_others_before_it_holds_the_pool(bench: Bench) -> None:
-    bench.deliver(request(), careful=True)
-    bench.deliver(request(), offset=6, careful=True, attempts=1)
-    assert not bench.pool.held, "what was marked may wait in the pool, and both would wait for each other"
-    bench.service.written([PLACE])
+def test_an_isolated_record_waits_for_shared_ones_on_their_way_before_it_holds_the_pool(bench: Bench) -> None:
+    bench.deliver(request(), quarantined=True)
+    bench.deliver(request(), offset=6, quarantined=True, attempts=1)
+    assert not bench.pool.held, "the shared record may wait in the pool, and both would wait for each other"
+    bench.service.attempts_committed(frozenset({RECORD}))
     assert not bench.pool.held
     bench.pool.finish(Verdict(Reason.OK))
     bench.publisher.records[-1].on_ack()
     assert bench.pool.held
-    assert bench.consumer.marked == [PLACE, Place(2, 6, LINEAGE)]
+    assert bench.partitions.attempts == [RECORD, RecordId(2, 6, EPOCH)]
 
 
 def test_a_poison_gets_a_final_result_and_a_dead_letter_and_is_complete_after_both(bench: Bench) -> None:
-    bench.deliver(request(), careful=True, attempts=4)
+    bench.deliver(request(), quarantined=True, attempts=4)
     assert bench.pool.jobs == []
     result, letter = bench.publisher.records
     verdict = decode_result(result.value)
@@ -248,36 +183,37 @@ def test_a_poison_gets_a_final_result_and_a_dead_letter_and_is_complete_after_bo
     buried = DeadLetter.from_record(key=letter.key, value=letter.value, headers=letter.headers)
     assert (buried.stage, buried.attempts, buried.value) == ("verify", 4, request())
     result.on_ack()
-    assert bench.consumer.completed == []
+    assert bench.partitions.completed == []
     letter.on_ack()
-    assert bench.consumer.completed == [PLACE]
+    assert bench.partitions.completed == [RECORD]
 
 
-def test_one_death_less_is_no_poison(bench: Bench) -> None:
-    bench.deliver(request(), careful=True, attempts=3)
+def test_a_record_with_one_death_less_is_no_poison(bench: Bench) -> None:
+    bench.deliver(request(), quarantined=True, attempts=3)
     assert bench.publisher.records == []
-    assert bench.consumer.marked == [PLACE]
+    assert bench.partitions.attempts == [RECORD]
 
 
-def test_suspended_nothing_careful_is_dispatched(bench: Bench) -> None:
-    bench.deliver(request(), careful=True)
-    assert list(bench.service.suspend()) == [PLACE]
-    bench.service.written([PLACE])
+def test_while_paused_no_quarantined_record_is_started(bench: Bench) -> None:
+    bench.deliver(request(), quarantined=True)
+    bench.service.pause()
+    assert bench.partitions.withdrawn == [RECORD]
+    bench.service.attempts_committed(frozenset({RECORD}))
     assert bench.pool.jobs == []
     bench.service.resume()
-    assert bench.consumer.marked == [PLACE, PLACE]
-    bench.service.written([PLACE])
+    assert bench.partitions.attempts == [RECORD, RECORD]
+    bench.service.attempts_committed(frozenset({RECORD}))
     assert len(bench.pool.jobs) == 1
 
 
-def test_what_needs_no_lean_is_answered_at_once(bench: Bench) -> None:
+def test_a_request_that_needs_no_lean_is_answered_at_once(bench: Bench) -> None:
     bench.deliver(request(timeout=0))
     assert bench.pool.jobs == []
     [record] = bench.publisher.records
     assert decode_result(record.value).reason == Reason.INVALID_REQUEST
 
 
-def test_what_cannot_be_answered_is_a_dead_letter(bench: Bench) -> None:
+def test_a_record_without_a_custom_id_becomes_a_dead_letter(bench: Bench) -> None:
     bench.deliver(b"\xff")
     [record] = bench.publisher.records
     letter = DeadLetter.from_record(key=record.key, value=record.value, headers=record.headers)
@@ -285,12 +221,12 @@ def test_what_cannot_be_answered_is_a_dead_letter(bench: Bench) -> None:
     assert (letter.source.offset, letter.group, letter.stage) == (5, "streamverify", "decode")
     assert list(letter.headers) == [("trace", b"1")]
     record.on_ack()
-    assert bench.consumer.completed == [PLACE]
+    assert bench.partitions.completed == [RECORD]
     assert record.smaller is not None
     assert record.smaller().value is None
 
 
-def test_a_record_that_trips_our_own_code_is_a_dead_letter_and_the_next_is_served(
+def test_a_record_that_trips_our_own_code_becomes_a_dead_letter_and_the_next_is_served(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
@@ -318,20 +254,20 @@ def test_an_answer_that_is_too_large_is_cut_and_has_a_smaller_form() -> None:
     assert bare.headers == [("streamverify-status", b"verified")]
     assert bare.smaller is None
     bare.on_ack()
-    assert bench.consumer.completed == [PLACE]
+    assert bench.partitions.completed == [RECORD]
 
 
 def test_a_result_that_cannot_be_written_is_the_workers_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = iter([ValueError("no"), None])
-    original = Answerer.result
+    original = ResultBuilder.result
 
-    def result(self: Answerer, *args: Any) -> Any:
+    def result(self: ResultBuilder, *args: Any) -> Any:
         error = next(calls)
         if error:
             raise error
         return original(self, *args)
 
-    monkeypatch.setattr(Answerer, "result", result)
+    monkeypatch.setattr(ResultBuilder, "result", result)
     bench.deliver(request())
     bench.pool.finish(Verdict(Reason.OK))
     [record] = bench.publisher.records

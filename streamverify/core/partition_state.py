@@ -1,0 +1,346 @@
+"""One partition of a worker, from its first assignment to the end of the worker. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+from streamverify.core.errors import UndecodableOffsetMap
+from streamverify.core.jobs import RecordId
+from streamverify.core.offset_map import MAX_INCOMPLETE, MAX_WINDOW, OffsetMap, decode_map, encode_map
+from streamverify.core.offsets import Delivery, LocalWork, OffsetTracker
+
+
+class AdmissionLimits(NamedTuple):
+    """How much may be in flight: queued, running, or finished since the last acknowledged commit.
+
+    At a limit nothing more is admitted; at half of it admission goes on. The records and the window of a partition
+    are what an offset map has room for. A single record is admitted whatever its size if nothing else is in flight.
+    """
+
+    records: int = MAX_INCOMPLETE
+    window: int = MAX_WINDOW
+    partition_bytes: int = 16 * 1024 * 1024
+    worker_records: int = 8_000
+    worker_bytes: int = 64 * 1024 * 1024
+
+
+class Committed(NamedTuple):
+    """A commit of one partition as the broker has it (Kafka's OffsetAndMetadata)."""
+
+    offset: int
+    metadata: str
+
+
+class Ownership(Enum):
+    """Whether a record is still this worker's to answer."""
+
+    OWNED = auto()
+    """The partition is ours and the record is not finished."""
+    UNKNOWN = auto()
+    """A rebalance is under way, or the partition's commit has not been read yet."""
+    LOST = auto()
+    """The partition is another worker's, or somebody has finished the record."""
+
+
+class Phase(Enum):
+    """Where a partition stands; the diagram is `PartitionState`'s."""
+
+    LOST = auto()
+    """The group has given it to another worker."""
+    REVOKED = auto()
+    """The group has taken it back; the next assignment says whose it is."""
+    RESTORING = auto()
+    """It is ours, and its commit has not been read yet."""
+    CLOSED = auto()
+    """It is restored, and stays paused until the broker has the commit that flags its map as open."""
+    OPEN = auto()
+    """The broker has the open flag: if this worker dies, the next owner will know."""
+
+
+class Admission(NamedTuple):
+    """What became of a delivered record."""
+
+    id: RecordId
+    delivery: Delivery | None
+    """None: there was no room. Read on from the record's offset when the partition is resumed."""
+    attempts: int = 0
+    """How many times a worker has died with the record running."""
+    quarantined: bool = False
+    """True where the record is run only after a commit has its attempt."""
+    skipped_from: int | None = None
+    """The first of the offsets before the record that were never delivered, None where there are none."""
+    regressed_from: int | None = None
+    """The offset that was due, where the log went back to below what was committed: a new epoch began."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the record is to be worked on."""
+        return self.delivery is Delivery.NEW
+
+
+class Restored(NamedTuple):
+    """What restoring a partition led to."""
+
+    position: int
+    """The offset to read from."""
+    kept: bool
+    """True: the queued records stay queued. False: drop them, they will be delivered again."""
+    quarantined: bool = False
+    unreadable: str | None = None
+    """Why the offset map could not be used."""
+    regressed_from: int | None = None
+    """The offset that was committed here last, where the group now stands before it: a new epoch began."""
+
+
+class PartitionCommit(NamedTuple):
+    """One partition's part of a commit, and how much an acknowledgement of it frees."""
+
+    state: PartitionState
+    tracker: OffsetTracker
+    point: Committed
+    attempts: frozenset[RecordId]
+    records: int
+    bytes: int
+
+
+class PartitionState:
+    """One partition: its phase, its offsets, its last commits, and how much of it is in flight.
+
+        any phase ── revoke ──> REVOKED ── assigned here ──> RESTORING ── restore ──> CLOSED
+                                REVOKED ── assigned elsewhere ──> LOST
+        CLOSED ── a commit is acknowledged ──> OPEN ── the closing commit is acknowledged ──> CLOSED
+        Records are delivered and commits are made in CLOSED and OPEN; the partition is resumed in OPEN only.
+
+    What runs when a partition is lost is remembered: its tracker is replaced by an empty one that has only the
+    `LocalWork`, so that a record is not run twice at once if the partition comes back.
+    """
+
+    def __init__(self, topic: str, partition: int, limits: AdmissionLimits) -> None:
+        self.phase = Phase.RESTORING
+        self.epoch = 0
+        """Counts how often the log turned out to be another one; a record of an older epoch is nobody's any more."""
+        self.paused = True
+        """Whether its consumer is to be paused."""
+        self._topic = topic
+        self._partition = partition
+        self._limits = limits
+        self._acknowledged: Committed | None = None
+        """The last commit that the broker is known to have."""
+        self._sent: set[Committed] = set()
+        """Our commits that the broker may have: the last acknowledged one, and those sent since."""
+        self._begin(OffsetTracker(OffsetMap(0, 0)))
+
+    def _begin(self, tracker: OffsetTracker) -> None:
+        """Follow the offsets with a new tracker. Nothing is in flight for it yet."""
+        self._tracker = tracker
+        self._changed = True
+        self._sizes: dict[int, int] = {}
+        """Bytes of each admitted record that is not complete."""
+        self.in_flight = 0
+        self.bytes = 0
+        self._finished = 0
+        """Records completed since the last acknowledged commit; they count as in flight until the next."""
+        self._finished_bytes = 0
+        self._refused: int | None = None
+        """The offset that was last refused for want of room."""
+
+    # --- rebalances ---------------------------------------------------------------------------------------------
+
+    @property
+    def is_owned(self) -> bool:
+        """Whether the partition is ours and restored."""
+        return self.phase in (Phase.CLOSED, Phase.OPEN)
+
+    def revoke(self) -> None:
+        """The group takes the partition back. What runs goes on, and what it completes is not forgotten."""
+        self.phase = Phase.REVOKED
+        self.paused = True
+
+    def lose(self) -> None:
+        """The group gives the partition to another worker."""
+        self._begin(OffsetTracker(OffsetMap(0, 0), self._local_work()))
+        self._sent = set()
+        self.phase = Phase.LOST
+
+    def restore(self, read: Committed | None, beginning: int) -> Restored:
+        """Take the partition over from `read`, the group's commit, or from `beginning` where there is none.
+
+        Returns:
+            Where to read from, and what becomes of the queued records. If `read` is a commit of our own, nobody has
+            had the partition meanwhile: the tracker is kept and nothing is delivered again. Otherwise the state is
+            rebuilt from the commit, and jobs that finished or still run here are matched when they are redelivered.
+        """
+        self.phase = Phase.CLOSED
+        if read is not None and read in self._sent:
+            self._acknowledged, self._sent, self._changed = read, {read}, True
+            return Restored(self._tracker.next, kept=True, quarantined=self._tracker.quarantined)
+        work, regressed_from = self._local_work(), None
+        last = self._acknowledged
+        if last is not None and (read is None or read.offset < last.offset):
+            # Somebody has reset the group, or the topic is a new one: what we know is of other records.
+            regressed_from, work = last.offset, LocalWork()
+            self.epoch += 1
+        start = beginning if read is None else read.offset
+        offsets, unreadable = OffsetMap(start, start), None
+        if read is not None and read.metadata:
+            try:
+                offsets = decode_map(read.metadata, self._topic, self._partition, read.offset)
+            except UndecodableOffsetMap as error:
+                unreadable = str(error)
+        # A map that cannot be read may have been open: be as careful as if it had been.
+        tracker = OffsetTracker(offsets, work, quarantined=offsets.open or unreadable is not None)
+        self._begin(tracker)
+        self._acknowledged, self._sent = read, {read} if read else set()
+        return Restored(
+            start,
+            kept=False,
+            quarantined=tracker.quarantined,
+            unreadable=unreadable,
+            regressed_from=regressed_from,
+        )
+
+    def _local_work(self) -> LocalWork:
+        """What finished here since the last acknowledged commit, and what still runs."""
+        last = self._acknowledged
+        return self._tracker.local_work(self._tracker.base if last is None else last.offset)
+
+    def ownership(self, record: RecordId) -> Ownership:
+        """Whether the record is still ours to answer."""
+        if record.epoch != self.epoch or self.phase is Phase.LOST:
+            return Ownership.LOST
+        if not self.is_owned:
+            return Ownership.UNKNOWN
+        return Ownership.OWNED if self._tracker.is_unfinished(record.offset) else Ownership.LOST
+
+    # --- records ------------------------------------------------------------------------------------------------
+
+    def note_regression(self, offset: int) -> int | None:
+        """Begin a new epoch if `offset`, about to be delivered, lies below the commit point.
+
+        Returns:
+            The offset that was due instead, None where the log is the one that we know.
+        """
+        due = self._tracker.next
+        if offset >= self._tracker.commit_point:
+            return None
+        # What the map says is about other records. Commits, the open flag and the pause stay as they are.
+        self.epoch += 1
+        self._begin(OffsetTracker(OffsetMap(offset, offset)))
+        return due
+
+    def deliver(self, offset: int, size: int, *, worker_is_full: bool, regressed_from: int | None) -> Admission:
+        """Admit a delivered record of `size` bytes, or refuse it for want of room and pause the partition."""
+        record = RecordId(self._partition, offset, self.epoch)
+        limits, tracker = self._limits, self._tracker
+        if (
+            worker_is_full
+            or (self.in_flight > 0 and self.bytes + size > limits.partition_bytes)
+            or self.in_flight >= limits.records
+            or tracker.window(offset) > limits.window
+        ):
+            self._refused = offset
+            self.paused = True
+            return Admission(record, None, regressed_from=regressed_from)
+        skipped_from = tracker.next if offset > tracker.next else None
+        delivery = tracker.deliver(offset)
+        if delivery in (Delivery.NEW, Delivery.RUNNING):
+            self._sizes[offset] = size
+            self.in_flight += 1
+            self.bytes += size
+        elif delivery is Delivery.DONE:
+            self._changed = True
+        return Admission(record, delivery, tracker.attempts(offset), tracker.quarantined, skipped_from, regressed_from)
+
+    def complete(self, offset: int) -> None:
+        """The broker has the answer to the record. Whoever owns the partition by now, it is not run here again."""
+        if self._tracker.complete(offset):
+            self._changed = True
+            self._finished += 1
+            self._finished_bytes += self._sizes.pop(offset, 0)
+
+    def forget(self, offset: int) -> None:
+        """The work on the record ended without a result, or was dropped: delivered again, the record is new."""
+        self._tracker.forget(offset)
+
+    def record_attempt(self, offset: int) -> None:
+        """Commit that the record is about to be run."""
+        self._tracker.record_attempt(offset)
+        self._changed = True
+
+    def withdraw_attempt(self, offset: int) -> None:
+        """Commit that the record is not run after all."""
+        self._tracker.withdraw_attempt(offset)
+        self._changed = True
+
+    # --- commits ------------------------------------------------------------------------------------------------
+
+    @property
+    def commit_is_due(self) -> bool:
+        """Whether something has changed since the last commit was made."""
+        return self.is_owned and self._changed
+
+    def commit(self, *, closing: bool) -> PartitionCommit | None:
+        """What to commit, None where the broker has it already. Later changes belong to the commit after it."""
+        if not (self.commit_is_due or (closing and self.is_owned)):
+            return None
+        self._changed = False
+        offsets = self._tracker.snapshot(is_open=not closing)
+        point = Committed(offsets.base, encode_map(offsets, self._topic, self._partition))
+        if point == self._acknowledged and self.phase is Phase.OPEN and not self._finished:
+            return None
+        self._sent.add(point)
+        attempts = frozenset(RecordId(self._partition, offset, self.epoch) for offset in self._tracker.attempted)
+        return PartitionCommit(
+            self, self._tracker, point, frozenset() if closing else attempts, self._finished, self._finished_bytes
+        )
+
+    def acknowledged(self, part: PartitionCommit, *, closing: bool) -> None:
+        """The broker has `part`: what was finished in it is no longer in flight."""
+        if part.tracker is not self._tracker or part.point not in self._sent:
+            # The partition was restored, or a later commit acknowledged, since this one was made.
+            return
+        self._acknowledged, self._sent = part.point, {part.point}
+        if self.is_owned:
+            self.phase = Phase.CLOSED if closing else Phase.OPEN
+        self._finished -= part.records
+        self._finished_bytes -= part.bytes
+        self.in_flight -= part.records
+        self.bytes -= part.bytes
+
+    def commit_failed(self) -> None:
+        """A commit failed, or nothing was heard of it: what it said is still to be committed."""
+        self._changed = True
+
+    # --- pauses, and what others see ----------------------------------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the partition is at one of its limits."""
+        return self.in_flight >= self._limits.records or self.bytes >= self._limits.partition_bytes
+
+    @property
+    def may_resume(self) -> bool:
+        """Whether a paused partition is at half of its limits or below, and has room for the record it refused."""
+        limits = self._limits
+        return (
+            self.phase is Phase.OPEN
+            and self.in_flight <= limits.records // 2
+            and self.bytes <= limits.partition_bytes // 2
+            and (self._refused is None or self._tracker.window(self._refused) <= limits.window)
+        )
+
+    def resume(self) -> None:
+        """Deliver again."""
+        self.paused = False
+        self._refused = None
+
+    @property
+    def position(self) -> int:
+        """The next offset to be delivered."""
+        return self._tracker.next
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether one of its records may have killed a worker."""
+        return self._tracker.quarantined

@@ -1,0 +1,107 @@
+"""What surrounds the service and the committer, without processes and without Kafka."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamverify.core.partition_state import Ownership
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamverify.bus.publisher import Outgoing
+    from streamverify.core.jobs import Job, Record, RecordId
+    from streamverify.core.verdict import Verdict
+
+
+class FakePool:
+    """Keeps the jobs; the test says when one is done."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
+        self.running = 0
+        self.held = False
+        self.alone: list[Job] = []
+
+    def submit(self, job: Job, on_done: Callable[[Job, Verdict], None], *, alone: bool = False) -> None:
+        self.jobs.append((job, on_done))
+        if alone:
+            self.alone.append(job)
+
+    def hold(self) -> None:
+        self.held = True
+
+    def release(self) -> None:
+        self.held = False
+
+    def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
+        gone = [job for job, _ in self.jobs if doomed(job)]
+        self.jobs = [(job, on_done) for job, on_done in self.jobs if not doomed(job)]
+        return gone
+
+    def finish(self, verdict: Verdict) -> None:
+        job, on_done = self.jobs.pop(0)
+        on_done(job, verdict)
+
+
+class FakePartitions:
+    """The partitions and the committer: everything is owned until the test says otherwise."""
+
+    def __init__(self) -> None:
+        self.owned = Ownership.OWNED
+        self.completed: list[RecordId] = []
+        self.forgotten: list[RecordId] = []
+        self.attempts: list[RecordId] = []
+        self.withdrawn: list[RecordId] = []
+        self.commits: list[str] = []
+
+    def ownership(self, _record: RecordId) -> Ownership:
+        return self.owned
+
+    def complete(self, record: RecordId) -> None:
+        self.completed.append(record)
+
+    def forget(self, record: RecordId) -> None:
+        self.forgotten.append(record)
+
+    def record_attempt(self, record: RecordId) -> None:
+        self.attempts.append(record)
+
+    def withdraw_attempt(self, record: RecordId) -> None:
+        self.withdrawn.append(record)
+
+    def commit_soon(self) -> None:
+        self.commits.append("soon")
+
+    def commit_now(self) -> None:
+        self.commits.append("now")
+
+
+class FakePublisher:
+    """Keeps what is published; the test acknowledges."""
+
+    def __init__(self) -> None:
+        self.records: list[Outgoing] = []
+
+    def publish(self, record: Outgoing) -> None:
+        self.records.append(record)
+
+
+class FakeHandler:
+    """Takes every record and does nothing with it."""
+
+    def __init__(self) -> None:
+        self.records: list[RecordId] = []
+
+    def receive(self, record: Record) -> None:
+        self.records.append(record.id)
+
+    def drop(self, partitions: frozenset[int]) -> None: ...
+
+    def attempts_committed(self, records: frozenset[RecordId]) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def assignment_known(self) -> None: ...
