@@ -64,7 +64,7 @@ class Standing:
 
     @property
     def attempted(self) -> list[tuple[int, int]]:
-        """Those of `incomplete` at which a worker died, or which run in careful mode."""
+        """Those of `incomplete` at which a worker died, or which a worker runs in quarantine."""
         return [pair for pair in self.incomplete if pair[1]]
 
 
