@@ -1,4 +1,4 @@
-"""How every Kafka client of ours connects."""
+"""How every Kafka client of ours is made, connects, and says why it cannot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from streamverify.settings import Settings
 
-PATIENCE = 10.0
+CONNECT_TIMEOUT = 10.0
 """Seconds that a command tries to reach a broker before it says that there is none."""
 _START_TIMEOUT = 30.0
 _DIAGNOSIS_TIMEOUT = 5.0
-_FIRST_BACKOFF = 0.2
-_LONGEST_BACKOFF = 5.0
+_MIN_BACKOFF = 0.2
+_MAX_BACKOFF = 5.0
 
 
 class _Client(Protocol):
@@ -59,6 +59,25 @@ def client_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
+def make_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
+    """A producer that is not started: idempotent, acknowledged by all replicas.
+
+    Args:
+        settings: How to connect.
+        options: The options of aiokafka in which our producers differ: sizes, and the partitioner.
+    """
+    return AIOKafkaProducer(
+        **client_options(settings), acks="all", enable_idempotence=True, compression_type="lz4", **options
+    )
+
+
+def make_reader(settings: Settings, **options: Any) -> AIOKafkaConsumer:
+    """A consumer that is not started, joins no group and commits nothing; `options` are further ones of aiokafka."""
+    return AIOKafkaConsumer(
+        **client_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", **options
+    )
+
+
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
     """Trust and, where there is one, our own certificate."""
     try:
@@ -80,20 +99,20 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-async def connect(make: Callable[[], C], servers: str, *, patience: float = PATIENCE) -> C:
+async def connect(make: Callable[[], C], servers: str, *, timeout: float = CONNECT_TIMEOUT) -> C:
     """Make and start a client, trying again with back-off until a broker answers.
 
     Args:
         make: Builds a client that is not started; a new one is built for each try.
         servers: The bootstrap servers, for the message.
-        patience: Seconds to go on trying.
+        timeout: Seconds to go on trying.
 
     Raises:
-        BrokerUnavailable: None answered within `patience`, or the one that did refused us.
+        BrokerUnavailable: None answered within `timeout`, or the one that did refused us.
     """
     loop = asyncio.get_running_loop()
-    give_up = loop.time() + patience
-    backoff = _FIRST_BACKOFF
+    give_up = loop.time() + timeout
+    backoff = _MIN_BACKOFF
     while True:
         client = make()
         try:
@@ -105,8 +124,8 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
                 raise BrokerUnavailable(f"{refusal} (bootstrap servers: {servers})") from error
             if loop.time() >= give_up:
                 raise BrokerUnavailable(
-                    f"no Kafka broker answers at {servers} (tried for {patience:g} s: {_cause(error)}); "
-                    f"{await _doubt(client)}"
+                    f"no Kafka broker answers at {servers} (tried for {timeout:g} s: {_cause(error)}); "
+                    f"{await _suggestion(client)}"
                 ) from error
         except BaseException:
             await _dispose(client)
@@ -114,11 +133,11 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
         else:
             return client
         await asyncio.sleep(max(0.0, min(backoff, give_up - loop.time())))
-        backoff = min(backoff * 2, _LONGEST_BACKOFF)
+        backoff = min(backoff * 2, _MAX_BACKOFF)
 
 
 async def _refusal(client: Any) -> str:
-    """Why a broker refuses us whatever we try again, "" where that is not known.
+    """Why a broker refuses us however often we try, "" where that is not known.
 
     aiokafka logs the cause and raises "unable to bootstrap": the broker is asked once more for it.
     """
@@ -140,7 +159,7 @@ async def _refusal(client: Any) -> str:
 
 
 def _kafka_client(client: Any) -> Any:
-    """What a producer, consumer or admin client talks through: it has their settings, public nowhere else."""
+    """The low-level client of a producer, consumer or admin client. It has their settings, public nowhere else."""
     return client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001 - see above
 
 
@@ -167,8 +186,8 @@ def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) 
     return ""
 
 
-async def _doubt(client: Any) -> str:
-    """Which setting to look at where no broker answers."""
+async def _suggestion(client: Any) -> str:
+    """Which setting the user is to look at when no broker answers."""
     kafka = _kafka_client(client)
     for host, port, _family in kafka.hosts:
         with suppress(OSError, TimeoutError):
@@ -180,7 +199,7 @@ async def _doubt(client: Any) -> str:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and what it came from."""
+    """An error, and the errors that caused it."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -119,7 +119,7 @@ class RequestConsumer:
         settings = self._settings
         self._admin = await open_admin(settings, timeout)
         self._closers.append(self._admin.close)
-        self._consumer = await connect(self._make_consumer, settings.bootstrap_servers, patience=timeout)
+        self._consumer = await connect(self._make_consumer, settings.bootstrap_servers, timeout=timeout)
         self._closers.insert(0, self._consumer.stop)
         self._retention = RetentionWatch(self._consumer, self._topic)
         self._handler = handler

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from streamverify.settings import Settings
 
 FIRST_LOOK = 15.0
-"""Seconds until a group that was started together has gathered."""
+"""Seconds that a group which is started together gets to gather."""
 
 EVERY = 300.0
 """Seconds between two looks."""
 
 _NAME = "streamverify"
-_LONGEST = 40
+_MAX_LENGTH = 40
 _STRANGE = re.compile(r"[^A-Za-z0-9.-]+")
 
 _log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ def client_id(verifier: Verifier) -> str:
         "mathlib": verifier.mathlib_version,
         "policy": verifier.policy_version,
     }
-    said = (f"{name}-{_STRANGE.sub('-', version)[:_LONGEST]}" for name, version in versions.items() if version)
+    said = (f"{name}-{_STRANGE.sub('-', version)[:_MAX_LENGTH]}" for name, version in versions.items() if version)
     return "_".join((_NAME, *said))
 
 

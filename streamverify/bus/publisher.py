@@ -15,7 +15,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     InvalidMessageError,
     KafkaError,
@@ -25,11 +24,13 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import DefaultPartitioner
 
-from streamverify.bus.connection import client_options, connect
+from streamverify.bus.connection import connect, make_producer
 from streamverify.core.errors import BrokerUnavailable, ResultRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from aiokafka import AIOKafkaProducer
 
     from streamverify.core.deadletter import DeadLetter
     from streamverify.settings import Settings
@@ -41,25 +42,25 @@ _log = structlog.get_logger(__name__)
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageError)
 _BATCH_BYTES = 128 * 1024
 _ROOM = 64 * 1024
-"""Bytes of the producer's own limit above the topic's: it is the topic's that decides."""
+"""Bytes by which the producer's own limit is above the topic's, so that the topic's decides."""
 _RETRY = 1.0
 _DISPOSE_TIMEOUT = 5.0
 _MAX_REPLACEMENTS = 5
-"""Producers in a row that fail without one acknowledged record before the worker ends."""
+"""How many producers in a row may fail without one acknowledged record before the worker exits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outgoing:
     """A record to publish.
 
-    `smaller` makes what is sent where the broker refuses this one for its size, None where nothing can be left out.
-    `on_ack` is called once, when the broker has the record.
+    `on_ack` is called once, when the broker has the record. `smaller` makes the record that is sent instead if the
+    broker refuses this one for its size; it is None where nothing can be left out.
     """
 
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes | None]]
+    kafka_headers: list[tuple[str, bytes | None]]
     on_ack: Callable[[], None]
     smaller: Callable[[], Outgoing] | None = None
     timestamp_ms: int | None = None
@@ -70,7 +71,7 @@ def dead_letter_record(topic: str, letter: DeadLetter, on_ack: Callable[[], None
 
     def record(letter: DeadLetter, smaller: Callable[[], Outgoing] | None = None) -> Outgoing:
         return Outgoing(
-            topic, letter.key, letter.value, letter.kafka_headers(), on_ack, smaller, timestamp_ms=letter.timestamp
+            topic, letter.key, letter.value, letter.record_headers(), on_ack, smaller, timestamp_ms=letter.timestamp
         )
 
     return record(letter, lambda: record(letter.emptied()))
@@ -105,8 +106,8 @@ class Publisher:
         Args:
             settings: How to connect.
             max_record_bytes: The largest `max.message.bytes` of the topics that are written to.
-            max_batch_bytes: What records are put together up to. A topic takes or refuses a batch as a whole: let it
-                be below each topic's `max.message.bytes`, or small records are refused with a large one.
+            max_batch_bytes: How large a batch may become. A topic takes or refuses a batch as a whole: let it be
+                below each topic's `max.message.bytes`, or small records are refused with a large one.
             partitioner: Chooses each record's partition; default: by a hash of its key.
         """
         self._batch_bytes = min(_BATCH_BYTES, max_batch_bytes or max_record_bytes // 2)
@@ -124,20 +125,17 @@ class Publisher:
         self._all_acknowledged = asyncio.Event()
         self._all_acknowledged.set()
 
-    async def start(self, patience: float) -> None:
+    async def start(self, timeout: float) -> None:
         """Connect.
 
         Raises:
-            BrokerUnavailable: No broker answered within `patience` seconds.
+            BrokerUnavailable: No broker answered within `timeout` seconds.
         """
-        self._producer = await connect(self._make, self._settings.bootstrap_servers, patience=patience)
+        self._producer = await connect(self._make, self._settings.bootstrap_servers, timeout=timeout)
 
     def _make(self) -> AIOKafkaProducer:
-        return AIOKafkaProducer(
-            **client_options(self._settings),
-            acks="all",
-            enable_idempotence=True,
-            compression_type="lz4",
+        return make_producer(
+            self._settings,
             max_batch_size=self._batch_bytes,
             max_request_size=self._max_record_bytes + _ROOM,
             partitioner=self._partitioner,
@@ -180,15 +178,21 @@ class Publisher:
             if not (error.retriable or isinstance(error, KafkaTimeoutError)):
                 self._fail(error)
                 return
-            _log.warning("publish_failed", topic=record.topic, error=repr(error), retry_seconds=_RETRY)
+            _log.warning(
+                "publish_failed",
+                topic=record.topic,
+                error=repr(error),
+                retry_seconds=_RETRY,
+                hint="tried again until a broker answers; nothing is lost",
+            )
             await asyncio.sleep(_RETRY)
         else:
             self._sent += 1
             self._unacknowledged[self._sent] = record
-            future.add_done_callback(partial(self._settle, self._sent))
+            future.add_done_callback(partial(self._answered, self._sent))
 
-    def _settle(self, number: int, future: asyncio.Future[object]) -> None:
-        """The broker has answered. A late word of a producer that was replaced counts only where it is good."""
+    def _answered(self, number: int, future: asyncio.Future[object]) -> None:
+        """The broker has answered. Late errors of a replaced producer are ignored; its late successes still count."""
         if number not in self._unacknowledged:
             return
         error = None if future.cancelled() else future.exception()
@@ -208,18 +212,19 @@ class Publisher:
         self._wake.set()
 
     async def _replace_producer(self) -> None:
-        """A new producer, and before anything else all that the old one was not acknowledged."""
+        """Make a new producer, which first sends all records of the old one that were not acknowledged."""
         _log.warning(
             "producer_replaced",
             error=repr(self._failure),
             resent=len(self._unacknowledged),
             refused=len(self._refused),
+            hint="an idempotent producer cannot go on after a refused record: unacknowledged ones are sent again",
         )
         self._replacements += 1
         if self._replacements > _MAX_REPLACEMENTS:
             raise BrokerUnavailable(f"nothing can be published: {self._failure!r}")
         await self._dispose()
-        # The old producer's last words have been heard: whatever is left is not with the broker.
+        # The old producer has stopped, so every answer it got is in: what is left is not with the broker.
         again = [
             _smaller(record) if number in self._refused else record for number, record in self._unacknowledged.items()
         ]
@@ -227,7 +232,7 @@ class Publisher:
         self._refused.clear()
         self._unsent.extendleft(reversed(again))
         self._failure = None
-        self._producer = await connect(self._make, self._settings.bootstrap_servers, patience=float("inf"))
+        self._producer = await connect(self._make, self._settings.bootstrap_servers, timeout=float("inf"))
         self._wake.set()
 
     async def _dispose(self) -> None:
@@ -236,21 +241,21 @@ class Publisher:
                 await self._producer.stop()
 
     async def close(self) -> None:
-        """Let go of the broker; what is not acknowledged by now may be lost, and will be done again."""
+        """Disconnect. The offsets of what is not acknowledged by now are not committed: it is done again."""
         await self._dispose()
 
 
 async def _hand_over(producer: AIOKafkaProducer, record: Outgoing) -> asyncio.Future[object]:
-    """Give the record to the producer; the future is the broker's word."""
+    """Give the record to the producer. The future is done when the broker has answered."""
     if record.key is None and record.value is None:
         # A dead letter can be without both, as the original was; Kafka takes that, aiokafka's send() does not.
         batch = producer.create_batch()
-        batch.append(key=None, value=None, timestamp=record.timestamp_ms, headers=record.headers)
+        batch.append(key=None, value=None, timestamp=record.timestamp_ms, headers=record.kafka_headers)
         partition = min(await producer.partitions_for(record.topic))
         future: asyncio.Future[object] = await producer.send_batch(batch, record.topic, partition=partition)
     else:
         future = await producer.send(
-            record.topic, record.value, record.key, timestamp_ms=record.timestamp_ms, headers=record.headers
+            record.topic, record.value, record.key, timestamp_ms=record.timestamp_ms, headers=record.kafka_headers
         )
     return future
 
@@ -259,5 +264,10 @@ def _smaller(record: Outgoing) -> Outgoing:
     if record.smaller is None:
         key = (record.key or b"").decode(errors="replace")
         raise ResultRefused(f"the broker refuses a record of {record.topic} at its smallest (key {key[:80]!r})")
-    _log.warning("record_refused", topic=record.topic, bytes=len(record.value or b""))
+    _log.warning(
+        "record_refused",
+        topic=record.topic,
+        bytes=len(record.value or b""),
+        hint="the topic's max.message.bytes is lower than when this process started: a smaller form is sent",
+    )
     return record.smaller()

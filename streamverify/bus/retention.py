@@ -46,18 +46,27 @@ class RetentionWatch:
             try:
                 beginnings = await self._beginnings({partition for partition, _, _ in gaps})
             except (KafkaError, OSError, TimeoutError) as error:
-                _log.warning("beginnings_unknown", error=repr(error))
+                _log.warning(
+                    "beginnings_unknown",
+                    error=repr(error),
+                    hint="offsets were skipped and the broker does not say why yet: asked again",
+                )
                 self._gaps = gaps + self._gaps
             else:
                 for partition, start, stop in gaps:
-                    self._judge(partition, start, min(stop, beginnings.get(partition, start)))
+                    self._report(partition, start, min(stop, beginnings.get(partition, start)))
             await asyncio.sleep(_PAUSE)
 
-    def _judge(self, partition: int, start: int, stop: int) -> None:
+    def _report(self, partition: int, start: int, stop: int) -> None:
         if stop > start:
             self.lost += stop - start
             _log.error(
-                "lost_by_retention", partition=partition, records=stop - start, from_offset=start, to_offset=stop - 1
+                "lost_by_retention",
+                partition=partition,
+                records=stop - start,
+                from_offset=start,
+                to_offset=stop - 1,
+                hint="retention deleted them before they were read: raise retention.ms of the topic, or add workers",
             )
 
     async def _beginnings(self, partitions: set[int]) -> dict[int, int]:

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,9 +20,9 @@ from streamverify.cli.results import parse_since
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
-    from streamverify.client.letters import DeadLetters, Letter, Original
+    from streamverify.client.dead_letters import Filter, Letter, ReplayReport, Selection
 
 EXAMPLES = """\
 Examples
@@ -33,9 +32,9 @@ Examples
   streamverify dlq replay 0:40-              from that one on
   streamverify dlq replay --all --stage decode --dry-run
 
-A dead letter is a request that nobody could be answered for (stage decode), or
-that was running each time its worker died (stage verify). Replay sends it to
-the request topic again as it was, with the header streamverify-replays one
+A dead letter is a record without a readable custom_id (stage decode), or a
+proof that kept crashing its worker (stage verify). Replay sends it to the
+request topic again as it was, with the Kafka header streamverify-replays one
 higher. The letter stays on its topic, so a second replay sends it again.
 
 Exit code 0: done. 2: no such letter, or one that was asked for was not sent."""
@@ -51,48 +50,20 @@ _Since = Annotated[
 _Stage = Annotated[str | None, typer.Option(metavar="STAGE", help="Only letters of this stage: decode or verify.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Letters of one partition, from `first` to `last`; None: to the end."""
+def parse_selection(text: str) -> Selection:
+    """Read `PARTITION:OFFSET`, `PARTITION:FROM-TO` or `PARTITION:FROM-`; without a partition it is 0.
 
-    partition: int
-    first: int
-    last: int | None
+    Raises:
+        InputError: It is none of these.
+    """
+    from streamverify.client.dead_letters import Selection  # noqa: PLC0415 - keeps --help fast
 
-    @classmethod
-    def parse(cls, text: str) -> Selection:
-        """Read `PARTITION:OFFSET`, `PARTITION:FROM-TO` or `PARTITION:FROM-`; without a partition it is 0.
-
-        Raises:
-            InputError: It is none of these.
-        """
-        found = _SELECTION.fullmatch(text)
-        if found is None:
-            raise InputError(f"{text!r} names no dead letter: give PARTITION:OFFSET, or a range as 0:20-25 or 0:20-")
-        first = int(found[2])
-        last = first if found[3] is None else int(found[4]) if found[4] else None
-        return cls(int(found[1] or 0), first, last)
-
-    def has(self, letter: Letter) -> bool:
-        """Whether it names this letter."""
-        if letter.partition != self.partition or letter.offset < self.first:
-            return False
-        return self.last is None or letter.offset <= self.last
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which letters a command is about."""
-
-    since: int = 0
-    stage: str | None = None
-    selected: Sequence[Selection] = ()
-
-    def takes(self, letter: Letter) -> bool:
-        """Whether the letter is one of them."""
-        if self.stage is not None and (letter.content is None or letter.content.stage != self.stage):
-            return False
-        return not self.selected or any(selection.has(letter) for selection in self.selected)
+    found = _SELECTION.fullmatch(text)
+    if found is None:
+        raise InputError(f"{text!r} names no dead letter: give PARTITION:OFFSET, or a range as 0:20-25 or 0:20-")
+    first = int(found[2])
+    last = first if found[3] is None else int(found[4]) if found[4] else None
+    return Selection(int(found[1] or 0), first, last)
 
 
 @with_settings(*CONNECTION, "dlq_topic")
@@ -104,7 +75,7 @@ def list_letters(
     as_json: Annotated[bool, typer.Option("--json", help="Print each letter as a line of JSON.")] = False,
 ) -> None:
     """List the dead letters: what failed, where and why. Joins no consumer group."""
-    wanted = Filter(_milliseconds(since), stage)
+    wanted = _filter(since, stage)
     letters = asyncio.run(_letters(settings, wanted))
     if as_json:
         for letter in letters:
@@ -120,11 +91,11 @@ def list_letters(
 def show(
     *,
     settings: Settings,
-    place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="The letter, as `dlq list` names it.")],
+    name: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="The letter, as `dlq list` names it.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as one line of JSON.")] = False,
 ) -> None:
     """Show one dead letter: its headers, the stack trace, and the request as it was sent."""
-    letter = asyncio.run(_one(settings, place))
+    letter = asyncio.run(_one(settings, name))
     if as_json:
         print_json(summary(letter) | details(letter))
     else:
@@ -135,7 +106,7 @@ def show(
 def replay(  # noqa: PLR0913 - each is a flag
     *,
     settings: Settings,
-    places: Annotated[
+    names: Annotated[
         list[str] | None, typer.Argument(metavar="[PARTITION:OFFSET]...", help="The letters; ranges as 0:20-25.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every letter that --stage and --since leave.")] = False,
@@ -148,26 +119,41 @@ def replay(  # noqa: PLR0913 - each is a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
 ) -> None:
     """Send dead letters to the request topic again, as they were sent first."""
-    if bool(places) == everything:
+    if bool(names) == everything:
         raise InputError("name the letters to replay (0:17, 0:20-25), or give --all")
-    wanted = Filter(_milliseconds(since), stage, [Selection.parse(place) for place in places or ()])
-    done = asyncio.run(_replay(settings, wanted, limit, dry_run=dry_run))
-    unknown = [str(place) for place, found in _found(places or (), done) if not found]
+    selected = {name: parse_selection(name) for name in names or ()}
+    wanted = _filter(since, stage, list(selected.values()))
+    report = asyncio.run(_replay(settings, wanted, limit, dry_run=dry_run))
+    unknown = [name for name, selection in selected.items() if not any(map(selection.has, report.found))]
     if as_json:
-        print_json(done.as_json(settings, dry_run=dry_run) | {"unknown": unknown})
+        skipped = [
+            {"letter": f"{letter.partition}:{letter.offset}", "reason": reason} for letter, reason in report.skipped
+        ]
+        print_json(
+            {
+                "topic": settings.request_topic,
+                "dry_run": dry_run,
+                "sent": len(report.sent),
+                "letters": [f"{letter.partition}:{letter.offset}" for letter in report.sent],
+                "skipped": skipped,
+                "unknown": unknown,
+            }
+        )
     else:
-        done.say(settings, dry_run=dry_run)
-    for place in unknown:
-        remark(f"{place}: no such letter on {settings.dlq_topic}", label="not sent", style="red")
-    if done.skipped or unknown:
+        _print_report(report, settings, dry_run=dry_run)
+    for name in unknown:
+        remark(f"{name}: no such letter on {settings.dlq_topic}", label="not sent", style="red")
+    if report.skipped or unknown:
         raise typer.Exit(InputError.exit_code)
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
-def _milliseconds(since: str | None) -> int:
-    return 0 if since is None else max(0, int(parse_since(since).timestamp() * 1000))
+def _filter(since: str | None, stage: str | None, selected: Sequence[Selection] = ()) -> Filter:
+    from streamverify.client.dead_letters import Filter  # noqa: PLC0415 - keeps --help fast
+
+    return Filter(0 if since is None else max(0, int(parse_since(since).timestamp() * 1000)), stage, selected)
 
 
 async def _letters(settings: Settings, wanted: Filter) -> list[Letter]:
@@ -177,16 +163,17 @@ async def _letters(settings: Settings, wanted: Filter) -> list[Letter]:
         return [letter async for letter in letters.read(wanted.since) if wanted.takes(letter)]
 
 
-async def _one(settings: Settings, place: str) -> Letter:
-    from streamverify.client.letters import DeadLetters, Letter  # noqa: PLC0415 - keeps --help fast
+async def _one(settings: Settings, name: str) -> Letter:
+    from streamverify.client.dead_letters import Letter  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client.letters import DeadLetters  # noqa: PLC0415 - keeps --help fast
 
-    selection = Selection.parse(place)
+    selection = parse_selection(name)
     if selection.last != selection.first:
-        raise InputError(f"{place}: show takes one letter, PARTITION:OFFSET")
+        raise InputError(f"{name}: show takes one letter, PARTITION:OFFSET")
     async with DeadLetters(settings) as letters:
         record = await letters.fetch(settings.dlq_topic, selection.partition, selection.first)
     if record is None:
-        raise InputError(f"there is no letter {place} on {settings.dlq_topic}: see `streamverify dlq list`")
+        raise InputError(f"there is no letter {name} on {settings.dlq_topic}: see `streamverify dlq list`")
     return Letter.of(record)
 
 
@@ -218,20 +205,20 @@ def summary(letter: Letter) -> dict[str, Any]:
 
 
 def details(letter: Letter) -> dict[str, Any]:
-    """The rest: bytes that are no UTF-8 become {"base64": …}."""
+    """The parts that `summary` leaves out. Bytes that are not UTF-8 become {"base64": …}."""
     content = letter.content
     if content is None:
         return {}
     return {
         "key": _text(content.key),
-        "headers": [[name, _text(value)] for name, value in content.headers],
+        "headers": [[name, _text(value)] for name, value in content.kafka_headers],
         "value": _text(content.value),
         "stack_trace": content.stack_trace,
     }
 
 
 def custom_id(value: bytes | None) -> str | None:
-    """What a request calls itself, where that can be read from it."""
+    """The custom_id of a request, None where it cannot be read."""
     try:
         found = json.loads(value or b"")
     except (ValueError, RecursionError):
@@ -297,7 +284,7 @@ def _show(letter: Letter) -> None:
         ("replays", str(letter.replays)),
         ("error", f"{content.exception_class}: {content.message}"),
         ("key", _shown(content.key)),
-        *((f"header {name}", _shown(value)) for name, value in content.headers),
+        *((f"header {name}", _shown(value)) for name, value in content.kafka_headers),
     ):
         print_line(printable(f"{name:10} {text}"))
     print_line("\n" + printable(content.stack_trace.rstrip()))
@@ -305,7 +292,7 @@ def _show(letter: Letter) -> None:
 
 
 def _shown(value: bytes | None) -> str:
-    """Bytes for people: as text where they are text, and not without end."""
+    """Bytes as text where they are text, cut to a length that a person reads."""
     if value is None:
         return "(null)"
     if not value:
@@ -321,98 +308,29 @@ def _shown(value: bytes | None) -> str:
 # --- replaying ----------------------------------------------------------------------------------------------------
 
 
-class Done:
-    """What a replay did, or would do."""
-
-    def __init__(self) -> None:
-        self.sent: list[Letter] = []
-        self.skipped: list[tuple[Letter, str]] = []
-
-    @property
-    def seen(self) -> list[Letter]:
-        """Every letter that was asked for and is there."""
-        return [*self.sent, *(letter for letter, _ in self.skipped)]
-
-    def as_json(self, settings: Settings, *, dry_run: bool) -> dict[str, Any]:
-        """For `--json`."""
-        return {
-            "topic": settings.request_topic,
-            "dry_run": dry_run,
-            "sent": len(self.sent),
-            "letters": [f"{letter.partition}:{letter.offset}" for letter in self.sent],
-            "skipped": [
-                {"letter": f"{letter.partition}:{letter.offset}", "reason": reason} for letter, reason in self.skipped
-            ],
-        }
-
-    def say(self, settings: Settings, *, dry_run: bool) -> None:
-        """For people."""
-        if dry_run:
-            for letter in self.sent:
-                what = custom_id(letter.content.value) if letter.content else None
-                print_line(printable(f"would send {letter.partition}:{letter.offset} {what or ''}".rstrip()))
-        for letter, reason in self.skipped:
-            remark(f"{letter.partition}:{letter.offset}: {reason}", label="not sent", style="red")
-        verb = "would be sent" if dry_run else "sent"
-        print_line(f"{plural(len(self.sent), 'letter')} {verb} to {settings.request_topic} again")
-        if self.sent and not dry_run:
-            last: dict[int, int] = {}
-            for letter in self.seen:
-                last[letter.partition] = max(letter.offset + 1, last.get(letter.partition, 0))
-            later = " ".join(f"{partition}:{offset}-" for partition, offset in sorted(last.items()))
-            print_line(f"They stay on {settings.dlq_topic}; what comes later: streamverify dlq replay {later}")
-
-
-async def _replay(settings: Settings, wanted: Filter, limit: int, *, dry_run: bool) -> Done:
+async def _replay(settings: Settings, wanted: Filter, max_replays: int, *, dry_run: bool) -> ReplayReport:
+    from streamverify.client import dead_letters  # noqa: PLC0415 - keeps --help fast
     from streamverify.client.letters import DeadLetters  # noqa: PLC0415 - keeps --help fast
 
-    done = Done()
     async with DeadLetters(settings) as letters:
-        found = [letter async for letter in letters.read(wanted.since) if wanted.takes(letter)]
-        originals = _originals(letters, found, settings, limit, done)
-        if dry_run:
-            async for _original in originals:
-                pass
-        else:
-            await letters.send(originals)
-    return done
+        return await dead_letters.replay(
+            letters, wanted, settings.request_topic, max_replays=max_replays, dry_run=dry_run
+        )
 
 
-async def _originals(
-    letters: DeadLetters, found: list[Letter], settings: Settings, limit: int, done: Done
-) -> AsyncIterator[Original]:
-    """The requests to send; what cannot be sent goes to `done.skipped` with its reason."""
-    for letter in found:
-        original, reason = await _original(letters, letter, settings, limit)
-        if original is None:
-            done.skipped.append((letter, reason))
-        else:
-            done.sent.append(letter)
-            yield original
-
-
-async def _original(
-    letters: DeadLetters, letter: Letter, settings: Settings, limit: int
-) -> tuple[Original | None, str]:
-    """The request of a letter, or why it is not sent."""
-    from streamverify.client.letters import replayed  # noqa: PLC0415 - keeps --help fast
-
-    content = letter.content
-    if content is None:
-        return None, letter.error
-    source = content.source
-    if source.topic != settings.request_topic:
-        return None, f"it came from {source.topic}, not from {settings.request_topic}: see --request-topic"
-    if letter.replays >= limit:
-        return None, f"it was replayed {plural(letter.replays, 'time')} already (--max-replays {limit})"
-    if content.is_emptied:
-        kept = await letters.original(source)
-        if kept is None:
-            return None, f"its value was too large to keep, and {source.topic} no longer has the request"
-        content = content.filled(kept.key, kept.value, kept.headers)
-    return replayed(content), ""
-
-
-def _found(places: Sequence[str], done: Done) -> list[tuple[str, bool]]:
-    """Whether each of the places names a letter that is there."""
-    return [(place, any(Selection.parse(place).has(letter) for letter in done.seen)) for place in places]
+def _print_report(report: ReplayReport, settings: Settings, *, dry_run: bool) -> None:
+    """Say to a person what was sent, or would be, and where to go on."""
+    if dry_run:
+        for letter in report.sent:
+            what = custom_id(letter.content.value) if letter.content else None
+            print_line(printable(f"would send {letter.partition}:{letter.offset} {what or ''}".rstrip()))
+    for letter, reason in report.skipped:
+        remark(f"{letter.partition}:{letter.offset}: {reason}", label="not sent", style="red")
+    verb = "would be sent" if dry_run else "sent"
+    print_line(f"{plural(len(report.sent), 'letter')} {verb} to {settings.request_topic} again")
+    if report.sent and not dry_run:
+        last: dict[int, int] = {}
+        for letter in report.found:
+            last[letter.partition] = max(letter.offset + 1, last.get(letter.partition, 0))
+        later = " ".join(f"{partition}:{offset}-" for partition, offset in sorted(last.items()))
+        print_line(f"They stay on {settings.dlq_topic}; what comes later: streamverify dlq replay {later}")

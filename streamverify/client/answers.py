@@ -2,7 +2,7 @@
 
 A result belongs to a request by the Kafka header that the client set, never by its custom_id: two senders may use
 the same. Where the header is missing (a worker leaves the headers out of a result that would be too large for the
-topic), the place of the request's record, which the result names, decides.
+topic), the topic, partition and offset of the request's record decide, which the result names as its source.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from streamverify.client.outgoing import Outgoing, Ticket
+    from streamverify.client.outgoing import EncodedRequest, Ticket
     from streamverify.core.models import ProofResult
 
 _SHOWN = 5
 
-_Place = tuple[str, int, int]
+_Source = tuple[str, int, int]
+"""Topic, partition and offset of a request's record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,12 @@ class Unanswered(StreamVerifyError):
 class Correlator:
     """Knows which requests of a batch are still open."""
 
-    def __init__(self, batch: Sequence[Outgoing]) -> None:
-        self._open = {outgoing.request_id.encode("ascii"): index for index, outgoing in enumerate(batch)}
-        self._custom_ids = [outgoing.custom_id for outgoing in batch]
-        self._keys = {outgoing.custom_id.encode("utf-8") for outgoing in batch}
-        self._places: dict[_Place, bytes] = {}
-        self._strays: dict[_Place, ProofResult] = {}
+    def __init__(self, batch: Sequence[EncodedRequest]) -> None:
+        self._open = {encoded.request_id.encode("ascii"): index for index, encoded in enumerate(batch)}
+        self._custom_ids = [encoded.custom_id for encoded in batch]
+        self._keys = {encoded.custom_id.encode("utf-8") for encoded in batch}
+        self._sent: dict[_Source, bytes] = {}
+        self._unmatched: dict[_Source, ProofResult] = {}
 
     @property
     def open(self) -> list[str]:
@@ -75,12 +76,16 @@ class Correlator:
         return not self._open
 
     def acknowledged(self, ticket: Ticket) -> Answer | None:
-        """Learn the place of a request's record; the answer, where that was read before."""
-        place = (ticket.topic, ticket.partition, ticket.offset)
+        """Learn where a request's record lies.
+
+        Returns:
+            Its answer, if that was read before the acknowledgement.
+        """
+        source = (ticket.topic, ticket.partition, ticket.offset)
         request_id = ticket.request_id.encode("ascii")
-        self._places[place] = request_id
-        stray = self._strays.pop(place, None)
-        return None if stray is None else self._take(request_id, stray)
+        self._sent[source] = request_id
+        early = self._unmatched.pop(source, None)
+        return None if early is None else self._take(request_id, early)
 
     def match(self, record: Any) -> Answer | None:
         """The answer that this record of the result topic (aiokafka's) is, if it is one that is waited for.
@@ -91,19 +96,19 @@ class Correlator:
         for name, value in record.headers:
             if name == REQUEST_ID:
                 return self._take(value, decode_result(record.value)) if value in self._open else None
-        return self._match_by_place(record)
+        return self._match_by_source(record)
 
-    def _match_by_place(self, record: Any) -> Answer | None:
+    def _match_by_source(self, record: Any) -> Answer | None:
         if record.key not in self._keys or record.value is None:
             return None
         try:
             result = decode_result(record.value)
         except StreamVerifyError:
             return None  # not known to be ours, so not ours to complain about
-        place = (result.source.topic, result.source.partition, result.source.offset)
-        if place in self._places:
-            return self._take(self._places[place], result)
-        self._strays[place] = result
+        source = (result.source.topic, result.source.partition, result.source.offset)
+        if source in self._sent:
+            return self._take(self._sent[source], result)
+        self._unmatched[source] = result
         return None
 
     def _take(self, request_id: bytes, result: ProofResult) -> Answer | None:

@@ -1,11 +1,13 @@
-"""The client itself: what a program, and our own command line, talks to."""
+"""The client: a program, and our own command line, hands in proofs and reads verdicts with it."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncIterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,19 +24,19 @@ from streamverify.core.errors import StreamVerifyError
 from streamverify.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
     from types import TracebackType
     from typing import Any, Self
 
     from streamverify.client.answers import Answer
-    from streamverify.client.outgoing import Outgoing, Ticket
+    from streamverify.client.outgoing import EncodedRequest, Ticket
     from streamverify.core.models import ProofRequest, ProofResult
     from streamverify.settings import Settings
 
 _T = TypeVar("_T")
 
 _POLL = 0.5
-"""Seconds after which a wait for records looks whether something else has happened."""
+"""Seconds that one wait for records lasts at most: other things may have happened meanwhile."""
 
 _log = structlog.get_logger(__name__)
 
@@ -144,29 +146,24 @@ class Client:
         batch = [self._prepare(request) for request in requests]
         if not batch:
             return
-        give_up = None if timeout is None else time.monotonic() + timeout
+        give_up = float("inf") if timeout is None else time.monotonic() + timeout
         partitions = await self._sender.partitions(self._settings.result_topic)
         open_requests = Correlator(batch)
+        early: deque[Answer] = deque()
         async with ResultReader(self._settings, partitions) as reader:
             # Before the first request is sent: an answer cannot come before its request.
             await reader.start_at_end()
-            early: asyncio.Queue[Answer] = asyncio.Queue()
-            sending = asyncio.create_task(self._send(batch, open_requests, early))
-            try:
-                while not (open_requests.done and early.empty()):
+            async with _background(self._send(batch, open_requests, early)) as sending:
+                while early or not open_requests.done:
                     if sending.done():
-                        sending.result()
-                    for record in await reader.read(_wait_until(give_up)):
-                        answer = open_requests.match(record)
-                        if answer is not None:
+                        sending.result()  # raises what ended it, if it did not send everything
+                    for record in await reader.read(min(_POLL, max(0.0, give_up - time.monotonic()))):
+                        if answer := open_requests.match(record):
                             yield answer
-                    while not early.empty():
-                        yield early.get_nowait()
-                    if give_up is not None and time.monotonic() >= give_up and not open_requests.done:
+                    while early:
+                        yield early.popleft()
+                    if time.monotonic() >= give_up and not open_requests.done:
                         raise Unanswered(open_requests.open, len(batch), timeout or 0.0)
-            finally:
-                sending.cancel()
-                await asyncio.gather(sending, return_exceptions=True)
 
     async def results(
         self, since: datetime | timedelta | None = None, *, follow: bool = False
@@ -194,19 +191,19 @@ class Client:
                     if result is not None:
                         yield result
 
-    async def _send(self, batch: list[Outgoing], open_requests: Correlator, early: asyncio.Queue[Answer]) -> None:
+    async def _send(self, batch: list[EncodedRequest], open_requests: Correlator, early: deque[Answer]) -> None:
+        """Send the batch. `early` gets the answers that were read before the broker said where their request lies."""
         async for ticket in self._sender.send_all(_each(batch)):
-            answer = open_requests.acknowledged(ticket)
-            if answer is not None:
-                early.put_nowait(answer)
+            if answer := open_requests.acknowledged(ticket):
+                early.append(answer)
 
-    def _prepare(self, request: ProofRequest) -> Outgoing:
+    def _prepare(self, request: ProofRequest) -> EncodedRequest:
         self._sent += 1
         return prepare(request, f"{self._name}-{self._sent}")
 
     async def _prepare_all(
         self, requests: Iterable[ProofRequest] | AsyncIterable[ProofRequest]
-    ) -> AsyncIterator[Outgoing]:
+    ) -> AsyncIterator[EncodedRequest]:
         async for request in _each(requests):
             yield self._prepare(request)
 
@@ -220,9 +217,15 @@ async def _each(items: Iterable[_T] | AsyncIterable[_T]) -> AsyncIterator[_T]:
         yield item
 
 
-def _wait_until(give_up: float | None) -> float:
-    """Seconds to wait for records now."""
-    return _POLL if give_up is None else min(_POLL, max(0.0, give_up - time.monotonic()))
+@asynccontextmanager
+async def _background(work: Coroutine[None, None, None]) -> AsyncGenerator[asyncio.Task[None], None]:
+    """Run `work` beside the block; what is not done at its end is cancelled."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _milliseconds(since: datetime | timedelta | None) -> int:
@@ -238,6 +241,11 @@ def _decode(record: Any) -> ProofResult | None:
         return decode_result(record.value)
     except StreamVerifyError as error:
         _log.warning(
-            "no_result", topic=record.topic, partition=record.partition, offset=record.offset, error=str(error)
+            "undecodable_result",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            error=str(error),
+            hint="skipped: no worker of ours wrote this record, or a newer one did",
         )
         return None

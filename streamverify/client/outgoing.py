@@ -1,4 +1,4 @@
-"""From a request to the record that carries it, and what is known once the broker has it. Does no I/O."""
+"""From a request to its record, and to the ticket that says where the broker has put it. Does no I/O."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ REQUEST_ID = "streamverify-request-id"
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One request, encoded."""
+class EncodedRequest:
+    """The record of one request."""
 
     custom_id: str
     request_id: str
@@ -26,8 +26,8 @@ class Outgoing:
     value: bytes
 
     @property
-    def headers(self) -> list[tuple[str, bytes]]:
-        """The record's Kafka headers."""
+    def kafka_headers(self) -> list[tuple[str, bytes]]:
+        """The headers of the record: the request id."""
         return [(REQUEST_ID, self.request_id.encode("ascii"))]
 
 
@@ -43,7 +43,7 @@ class Ticket:
     timestamp: int
 
 
-def prepare(request: ProofRequest, request_id: str) -> Outgoing:
+def prepare(request: ProofRequest, request_id: str) -> EncodedRequest:
     """Encode a request.
 
     Raises:
@@ -55,4 +55,4 @@ def prepare(request: ProofRequest, request_id: str) -> Outgoing:
         raise InvalidRequest(
             f"the request {request.custom_id!r} cannot be written as JSON: {error}", custom_id=request.custom_id
         ) from None
-    return Outgoing(request.custom_id, request_id, affinity_key(request.proof), value)
+    return EncodedRequest(request.custom_id, request_id, affinity_key(request.proof), value)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from streamverify.bus.connection import client_options, connect
+from streamverify.bus.connection import connect, make_reader
 from streamverify.core.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-    from aiokafka import TopicPartition
+    from aiokafka import AIOKafkaConsumer, TopicPartition
 
     from streamverify.settings import Settings
 
@@ -37,7 +36,9 @@ class ResultReader:
         Raises:
             BrokerUnavailable: No broker answers.
         """
-        self._consumer = await connect(self._make, self._settings.bootstrap_servers)
+        self._consumer = await connect(
+            lambda: make_reader(self._settings, fetch_max_wait_ms=_FETCH_WAIT_MS), self._settings.bootstrap_servers
+        )
         # Paused until the positions are set: aiokafka would fetch from some of its own, and wait for that first.
         self._consumer.assign(self._partitions)
         self._consumer.pause(*self._partitions)
@@ -99,15 +100,6 @@ class ResultReader:
             if await self._consumer.position(partition) < end:
                 return False
         return True
-
-    def _make(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            **client_options(self._settings),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
-        )
 
     def start_from(self, offsets: dict[TopicPartition, int]) -> None:
         """Read from these offsets on."""

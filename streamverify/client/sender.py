@@ -7,10 +7,10 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
-from streamverify.bus.connection import client_options, connect
+from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.partitioner import AffinityPartitioner
 from streamverify.client.outgoing import Ticket
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
     from typing import Any
 
-    from streamverify.client.outgoing import Outgoing
+    from aiokafka import AIOKafkaProducer
+
+    from streamverify.client.outgoing import EncodedRequest
     from streamverify.settings import Settings
 
 MAX_RECORD_BYTES = 1_048_576
 """The largest record that is handed to a broker; a topic takes 1,048,588 bytes where nobody configured it."""
-_METADATA_PATIENCE = 5.0
-_STOP_PATIENCE = 5.0
+_METADATA_TIMEOUT = 5.0
+_STOP_TIMEOUT = 5.0
 _WINDOW = 5000
 _RECORD_OVERHEAD = 256
 """More than key, request id and framing of a record need."""
@@ -37,7 +39,7 @@ class Sender:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
-        # Kept when the producer is replaced: what is hot stays known.
+        # Kept when the producer is replaced: it knows which headers are asked for most.
         self._partitioner = AffinityPartitioner()
         self._topic_seen = False
 
@@ -54,7 +56,7 @@ class Sender:
         producer, self._producer = self._producer, None
         if producer is not None:
             with contextlib.suppress(TimeoutError, KafkaError):
-                await asyncio.wait_for(producer.stop(), timeout=_STOP_PATIENCE)
+                await asyncio.wait_for(producer.stop(), timeout=_STOP_TIMEOUT)
 
     async def partitions(self, topic: str) -> list[TopicPartition]:
         """The partitions of a topic, which brokers that do so make on being asked.
@@ -65,7 +67,7 @@ class Sender:
         producer = await self._connected()
         servers = self._settings.bootstrap_servers
         try:
-            numbers = await asyncio.wait_for(producer.partitions_for(topic), timeout=_METADATA_PATIENCE)
+            numbers = await asyncio.wait_for(producer.partitions_for(topic), timeout=_METADATA_TIMEOUT)
         except TopicAuthorizationFailedError:
             raise BrokerUnavailable(f"the broker at {servers} does not let this user see the topic {topic}") from None
         except (TimeoutError, KafkaError):
@@ -74,28 +76,28 @@ class Sender:
             ) from None
         return [TopicPartition(topic, number) for number in sorted(numbers)]
 
-    async def send_all(self, batch: AsyncIterable[Outgoing]) -> AsyncIterator[Ticket]:
+    async def send_all(self, batch: AsyncIterable[EncodedRequest]) -> AsyncIterator[Ticket]:
         """Send with many records in flight; yields in the order of `batch`, as the broker acknowledges.
 
         Raises:
             RequestTooLarge: A record is larger than the broker takes.
             BrokerUnavailable: A record could not be delivered.
         """
-        unacknowledged: deque[tuple[Outgoing, asyncio.Future[Any]]] = deque()
-        async for outgoing in batch:
-            unacknowledged.append((outgoing, await self._enqueue(outgoing)))
+        unacknowledged: deque[tuple[EncodedRequest, asyncio.Future[Any]]] = deque()
+        async for encoded in batch:
+            unacknowledged.append((encoded, await self._enqueue(encoded)))
             while unacknowledged and (len(unacknowledged) >= _WINDOW or unacknowledged[0][1].done()):
                 yield await self._acknowledged(*unacknowledged.popleft())
         while unacknowledged:
             yield await self._acknowledged(*unacknowledged.popleft())
 
-    async def send(self, outgoing: Outgoing) -> Ticket:
+    async def send(self, encoded: EncodedRequest) -> Ticket:
         """Send one record and wait for the broker; raises what `send_all` does."""
-        return await self._acknowledged(outgoing, await self._enqueue(outgoing))
+        return await self._acknowledged(encoded, await self._enqueue(encoded))
 
-    async def _enqueue(self, outgoing: Outgoing) -> asyncio.Future[Any]:
-        if len(outgoing.value) + _RECORD_OVERHEAD > MAX_RECORD_BYTES:
-            raise _too_large(outgoing, f"a record may have {MAX_RECORD_BYTES:,} bytes")
+    async def _enqueue(self, encoded: EncodedRequest) -> asyncio.Future[Any]:
+        if len(encoded.value) + _RECORD_OVERHEAD > MAX_RECORD_BYTES:
+            raise _too_large(encoded, f"a record may have {MAX_RECORD_BYTES:,} bytes")
         topic = self._settings.request_topic
         producer = await self._connected()
         if not self._topic_seen:
@@ -104,30 +106,30 @@ class Sender:
             self._topic_seen = True
         try:
             future: asyncio.Future[Any] = await producer.send(
-                topic, outgoing.value, outgoing.key, headers=outgoing.headers
+                topic, encoded.value, encoded.key, headers=encoded.kafka_headers
             )
         except KafkaError as error:
-            raise await self._failed(outgoing, error) from error
-        # Whoever stops waiting for the rest after a failure has not "never retrieved" their exceptions.
-        future.add_done_callback(_retrieve)
+            raise await self._failed(encoded, error) from error
+        # After a failure nobody waits for the rest: asyncio would complain that their exceptions were never retrieved.
+        future.add_done_callback(lambda done: None if done.cancelled() else done.exception())
         return future
 
-    async def _acknowledged(self, outgoing: Outgoing, future: asyncio.Future[Any]) -> Ticket:
+    async def _acknowledged(self, encoded: EncodedRequest, future: asyncio.Future[Any]) -> Ticket:
         try:
             made = await future
         except KafkaError as error:
-            raise await self._failed(outgoing, error) from error
-        return Ticket(outgoing.custom_id, outgoing.request_id, made.topic, made.partition, made.offset, made.timestamp)
+            raise await self._failed(encoded, error) from error
+        return Ticket(encoded.custom_id, encoded.request_id, made.topic, made.partition, made.offset, made.timestamp)
 
-    async def _failed(self, outgoing: Outgoing, error: KafkaError) -> BrokerUnavailable | RequestTooLarge:
+    async def _failed(self, encoded: EncodedRequest, error: KafkaError) -> BrokerUnavailable | RequestTooLarge:
         await self.stop()
         if isinstance(error, MessageSizeTooLargeError):
             return _too_large(
-                outgoing, f"the topic {self._settings.request_topic} takes less: see its max.message.bytes"
+                encoded, f"the topic {self._settings.request_topic} takes less: see its max.message.bytes"
             )
         return BrokerUnavailable(
             f"the broker at {self._settings.bootstrap_servers} did not take the request "
-            f"{outgoing.custom_id!r}: {error!r}"
+            f"{encoded.custom_id!r}: {error!r}"
         )
 
     async def _connected(self) -> AIOKafkaProducer:
@@ -136,24 +138,16 @@ class Sender:
         return self._producer
 
     def _make(self) -> AIOKafkaProducer:
-        return AIOKafkaProducer(
-            **client_options(self._settings),
-            acks="all",
-            enable_idempotence=True,
-            compression_type="lz4",
+        return make_producer(
+            self._settings,
             max_request_size=MAX_RECORD_BYTES,
             max_batch_size=64 * 1024,
             partitioner=self._partitioner,
         )
 
 
-def _too_large(outgoing: Outgoing, why: str) -> RequestTooLarge:
+def _too_large(encoded: EncodedRequest, why: str) -> RequestTooLarge:
     return RequestTooLarge(
-        f"the request {outgoing.custom_id!r} is too large to be sent ({len(outgoing.value):,} bytes as JSON): {why}",
-        custom_id=outgoing.custom_id,
+        f"the request {encoded.custom_id!r} is too large to be sent ({len(encoded.value):,} bytes as JSON): {why}",
+        custom_id=encoded.custom_id,
     )
-
-
-def _retrieve(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()

@@ -1,4 +1,4 @@
-"""A record that could not be answered under a custom_id, or that kept killing its worker: set aside, untouched.
+"""A record that could not be answered under a custom_id, or that kept crashing its worker, as a dead letter.
 
 The original key, value, headers and timestamp go to the dead letter topic as they came; what went wrong is told in
 text headers, as Kafka Connect and Kafka Streams do it.
@@ -41,7 +41,7 @@ class Stage(StrEnum):
     ROUTE = "route"
     """The router could not read its value, or the request topic did not take it."""
     VERIFY = "verify"
-    """It was running each time that its worker died."""
+    """It was running each time that its worker died, the last times alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class DeadLetter:
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+    kafka_headers: Sequence[tuple[str, bytes | None]]
     """The original's, without those that an earlier failure added."""
     source: Source
     group: str
@@ -61,7 +61,7 @@ class DeadLetter:
     message: str
     stack_trace: str
     attempts: int
-    """How often it was tried."""
+    """How many times it was tried."""
 
     @property
     def timestamp(self) -> int:
@@ -75,7 +75,7 @@ class DeadLetter:
         *,
         key: bytes | None,
         value: bytes | None,
-        headers: Iterable[tuple[str, bytes | None]],
+        kafka_headers: Iterable[tuple[str, bytes | None]],
         source: Source,
         group: str,
         stage: Stage,
@@ -86,7 +86,7 @@ class DeadLetter:
         return cls(
             key=key,
             value=value,
-            headers=_foreign(headers),
+            kafka_headers=_foreign(kafka_headers),
             source=source,
             group=_head(group, _MAX_NAME),
             stage=stage,
@@ -102,18 +102,18 @@ class DeadLetter:
         `source` says where they lie.
         """
         message = _head(f"{_LEFT_OUT} {self.message}", _MAX_MESSAGE)
-        return replace(self, key=b"", value=None, headers=(), message=message)
+        return replace(self, key=b"", value=None, kafka_headers=(), message=message)
 
     @property
     def is_emptied(self) -> bool:
         """Whether the original is left out; a value that is null may just as well have come so."""
         return self.value is None and self.message.startswith(_LEFT_OUT)
 
-    def filled(self, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> Self:
+    def filled(self, key: bytes | None, value: bytes | None, kafka_headers: Iterable[tuple[str, bytes | None]]) -> Self:
         """The letter with the original in it, found where `source` says."""
-        return replace(self, key=key, value=value, headers=_foreign(headers))
+        return replace(self, key=key, value=value, kafka_headers=_foreign(kafka_headers))
 
-    def kafka_headers(self) -> list[tuple[str, bytes | None]]:
+    def record_headers(self) -> list[tuple[str, bytes | None]]:
         """The original's headers, then ours, each value UTF-8 text."""
         ours = {
             "topic": self.source.topic,
@@ -127,27 +127,27 @@ class DeadLetter:
             "exception.stacktrace": self.stack_trace,
             "attempts": self.attempts,
         }
-        return [*_foreign(self.headers), *((PREFIX + name, _utf8(str(text))) for name, text in ours.items())]
+        return [*_foreign(self.kafka_headers), *((PREFIX + name, _utf8(str(text))) for name, text in ours.items())]
 
     @classmethod
     def from_record(
-        cls, *, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
+        cls, *, key: bytes | None, value: bytes | None, kafka_headers: Iterable[tuple[str, bytes | None]]
     ) -> Self:
         """Read a record of the dead letter topic.
 
         Raises:
-            UndecodableDeadLetter: One of our headers is missing or, where a number is due, is none.
+            UndecodableDeadLetter: One of our headers is missing, or is not a number where a number is due.
         """
-        headers = list(headers)
+        kafka_headers = list(kafka_headers)
         ours = {
             name.removeprefix(PREFIX): (text or b"").decode("utf-8", "replace")
-            for name, text in headers
+            for name, text in kafka_headers
             if name.startswith(PREFIX)
         }
         return cls(
             key=key,
             value=value,
-            headers=_foreign(headers),
+            kafka_headers=_foreign(kafka_headers),
             source=_source(ours),
             group=_text(ours, "group"),
             stage=_text(ours, "stage"),
@@ -158,9 +158,9 @@ class DeadLetter:
         )
 
 
-def _foreign(headers: Iterable[tuple[str, bytes | None]]) -> tuple[tuple[str, bytes | None], ...]:
+def _foreign(kafka_headers: Iterable[tuple[str, bytes | None]]) -> tuple[tuple[str, bytes | None], ...]:
     """All but ours: a dead letter that was replayed and failed again tells of its last failure only."""
-    return tuple((name, value) for name, value in headers if not name.startswith(PREFIX))
+    return tuple((name, value) for name, value in kafka_headers if not name.startswith(PREFIX))
 
 
 def _source(ours: dict[str, str]) -> Source:

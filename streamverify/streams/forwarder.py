@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
-from streamverify.bus.publisher import Outgoing
+from streamverify.bus.publisher import Outgoing, countdown, dead_letter_record
 from streamverify.core.deadletter import DeadLetter, Stage
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.models import Source
@@ -97,21 +97,14 @@ class Forwarder:
 
     async def _publish_all(self, routed: Sequence[tuple[Any, Forward | Bury]]) -> None:
         """Publish, and wait until the broker has every record."""
-        everything = asyncio.get_running_loop().create_future()
-        left = len(routed)
-
-        def acknowledged() -> None:
-            nonlocal left
-            left -= 1
-            if not left and not everything.done():
-                everything.set_result(None)
-
+        everything = asyncio.Event()
+        acknowledged = countdown(len(routed), everything.set)
         for message, where in routed:
             if isinstance(where, Bury):
                 self._publisher.publish(self._dead_letter(message, where.error, acknowledged))
             else:
                 self._publisher.publish(self._request(message, where.key, acknowledged))
-        await everything
+        await everything.wait()
 
     def _request(self, message: Any, key: bytes, on_ack: Callable[[], None]) -> Outgoing:
         def refused() -> Outgoing:
@@ -124,7 +117,7 @@ class Forwarder:
             self._settings.request_topic,
             key,
             message.value,
-            _headers(message),
+            _plain_headers(message),
             on_ack,
             refused,
             timestamp_ms=_milliseconds(message.timestamp),
@@ -136,7 +129,7 @@ class Forwarder:
             error,
             key=message.key,
             value=message.value,
-            headers=_headers(message),
+            kafka_headers=_plain_headers(message),
             source=Source(
                 topic=message.topic,
                 partition=message.partition,
@@ -146,20 +139,15 @@ class Forwarder:
             group=self._group,
             stage=Stage.ROUTE,
         )
-        _log.warning("dead_letter", partition=message.partition, offset=message.offset, error=str(error))
-
-        def record(letter: DeadLetter, smaller: Callable[[], Outgoing] | None = None) -> Outgoing:
-            return Outgoing(
-                self._settings.dlq_topic,
-                letter.key,
-                letter.value,
-                letter.kafka_headers(),
-                on_ack,
-                smaller,
-                timestamp_ms=letter.timestamp,
-            )
-
-        return record(letter, lambda: record(letter.emptied()))
+        _log.warning(
+            "dead_letter",
+            partition=message.partition,
+            offset=message.offset,
+            stage=Stage.ROUTE,
+            error=str(error),
+            hint=f"see it with `streamverify dlq list`; it is on {self._settings.dlq_topic}",
+        )
+        return dead_letter_record(self._settings.dlq_topic, letter, on_ack)
 
     def _count(self, generation: int, forwarded: Sequence[tuple[Any, Forward]]) -> None:
         if generation != self._generation:
@@ -181,7 +169,7 @@ class Forwarder:
                     self._table.pop((number, fingerprint), None)
 
 
-def _headers(message: Any) -> list[tuple[str, bytes | None]]:
+def _plain_headers(message: Any) -> list[tuple[str, bytes | None]]:
     return [(name, value) for name, value in message.headers or ()]
 
 

@@ -11,9 +11,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
-from streamverify.bus.connection import client_options, connect
+from streamverify.bus.connection import connect, make_reader
 from streamverify.streams.application import changelog_topic
 from streamverify.streams.counts import OTHERS, Count, Key, summed
 
@@ -50,7 +50,7 @@ class HeaderView:
         Raises:
             BrokerUnavailable: No broker answers.
         """
-        self._consumer = await connect(self._make, self._settings.bootstrap_servers)
+        self._consumer = await connect(lambda: make_reader(self._settings), self._settings.bootstrap_servers)
         self._consumer.assign(self._partitions)
         ends = await self._consumer.end_offsets(self._partitions)
         self._behind = {partition: end for partition, end in ends.items() if end}
@@ -94,11 +94,6 @@ class HeaderView:
         note = "" if summary["complete"] else "Still reading the counts. "
         return web.Response(
             text=_PAGE.format(total=summary["total"], note=note, rows=rows), content_type="text/html", charset="utf-8"
-        )
-
-    def _make(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            **client_options(self._settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
         )
 
 

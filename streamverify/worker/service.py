@@ -227,7 +227,7 @@ class Service:
             error,
             key=record.key,
             value=record.value,
-            headers=record.kafka_headers,
+            kafka_headers=record.kafka_headers,
             source=record.source,
             group=self._settings.group_id,
             stage=stage,

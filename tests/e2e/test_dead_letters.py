@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from command import end, make_environment, run_command, started
 
-from streamverify.client.letters import REPLAYS
+from streamverify.client.dead_letters import REPLAYS
 from streamverify.core.deadletter import PREFIX as ERRORS
 from streamverify.core.offset_map import OffsetMap, encode_map
 from streamverify.settings import PREFIX

@@ -121,7 +121,7 @@ async def test_a_proof_that_kills_its_worker_is_given_up_after_dying_alone_and_n
     assert (bad.reason, bad.retriable, bad.attempts) == (Reason.REPL_CRASH, False, 2)
     assert {result.reason for result in results.values()} == {Reason.OK}
     [letter] = await kafka_records.read(env, "DLQ_TOPIC", 1)
-    buried = DeadLetter.from_record(key=letter.key, value=letter.value, headers=letter.headers)
+    buried = DeadLetter.from_record(key=letter.key, value=letter.value, kafka_headers=letter.headers)
     assert (buried.stage, buried.attempts) == ("verify", 2)
     assert all(not offsets.incomplete and not offsets.open for offsets in (await maps(env)).values())
 

@@ -223,7 +223,7 @@ async def test_what_is_malformed_is_a_dead_letter_and_what_is_wrong_is_the_worke
     assert {record.key for record in requests} == {BLANK}
     assert [letter.value for letter in letters] == malformed
     assert {(letter.key, letter.timestamp) for letter in letters} == {(b"k", 1_600_000_000_001)}
-    read = [DeadLetter.from_record(key=item.key, value=item.value, headers=item.headers) for item in letters]
+    read = [DeadLetter.from_record(key=item.key, value=item.value, kafka_headers=item.headers) for item in letters]
     assert [letter.source.offset for letter in read] == [0, 1, 2, 3]
     assert {(letter.stage, letter.source.topic, letter.source.partition) for letter in read} == {
         ("route", topics["INGEST"], 2)
@@ -258,7 +258,7 @@ async def test_what_the_request_topic_does_not_take_is_a_dead_letter(topics: Top
         requests = await topics.read("REQUEST", 40)
     assert letter.value == large
     assert set(ids(requests)) == {f"p{n}" for n in range(40)}
-    read = DeadLetter.from_record(key=letter.key, value=letter.value, headers=letter.headers)
+    read = DeadLetter.from_record(key=letter.key, value=letter.value, kafka_headers=letter.headers)
     assert "takes no record of" in read.message
 
 

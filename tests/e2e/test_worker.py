@@ -166,8 +166,8 @@ async def test_what_cannot_be_answered_is_a_dead_letter_and_blocks_nothing(fresh
         records = await kafka_records.read(fresh, "DLQ_TOPIC", len(values))
     assert sorted((record.value for record in records), key=repr) == sorted(values, key=repr)
     for record in records:
-        letter = DeadLetter.from_record(key=record.key, value=record.value, headers=record.headers)
-        assert list(letter.headers) == headers
+        letter = DeadLetter.from_record(key=record.key, value=record.value, kafka_headers=record.headers)
+        assert list(letter.kafka_headers) == headers
         assert record.key == b"key"
         assert letter.stage == "decode"
         assert letter.source.topic == fresh[PREFIX + "REQUEST_TOPIC"]

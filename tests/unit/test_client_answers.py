@@ -8,7 +8,7 @@ import pytest
 from cli_fakes import make_result
 
 from streamverify.client.answers import Correlator, Unanswered
-from streamverify.client.outgoing import REQUEST_ID, Outgoing, Ticket
+from streamverify.client.outgoing import REQUEST_ID, EncodedRequest, Ticket
 from streamverify.core.codec import encode_result
 from streamverify.core.errors import UndecodableResult
 
@@ -20,8 +20,8 @@ class Record:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def outgoing(custom_id: str, request_id: str) -> Outgoing:
-    return Outgoing(custom_id, request_id, b"", b"{}")
+def outgoing(custom_id: str, request_id: str) -> EncodedRequest:
+    return EncodedRequest(custom_id, request_id, b"", b"{}")
 
 
 def record(custom_id: str, *, request_id: str | None = None, offset: int = 0) -> Record:

@@ -16,7 +16,7 @@ def test_the_key_is_the_headers_fingerprint() -> None:
     proof = "import Lean\ntheorem t : 1 = 1 := rfl"
     made = prepare(ProofRequest(custom_id="a", proof=proof), "id-1")
     assert made.key == parse_header(proof).fingerprint.encode()
-    assert made.headers == [("streamverify-request-id", b"id-1")]
+    assert made.kafka_headers == [("streamverify-request-id", b"id-1")]
 
 
 @pytest.mark.parametrize("proof", ["prelude\ntheorem t : 1 = 1 := rfl", "import\n", "/- no end"])

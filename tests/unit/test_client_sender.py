@@ -17,7 +17,7 @@ from aiokafka.errors import (
 )
 
 from streamverify.client import sender as module
-from streamverify.client.outgoing import Outgoing
+from streamverify.client.outgoing import EncodedRequest
 from streamverify.client.sender import Sender
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
 from streamverify.core.partitioning import affinity_key, rendezvous
@@ -75,15 +75,15 @@ class Made:
             self.producers.append(Producer(options.get("fate", {}), partitions, partitioner))
             return self.producers[-1]
 
-        monkeypatch.setattr(module, "AIOKafkaProducer", make)
+        monkeypatch.setattr(module, "make_producer", make)
         self.sender = Sender(Settings())
 
 
-def outgoing(value: bytes, header: str = "") -> Outgoing:
-    return Outgoing(value.decode(), "id", affinity_key(header), value)
+def outgoing(value: bytes, header: str = "") -> EncodedRequest:
+    return EncodedRequest(value.decode(), "id", affinity_key(header), value)
 
 
-async def several(*values: bytes) -> AsyncIterator[Outgoing]:
+async def several(*values: bytes) -> AsyncIterator[EncodedRequest]:
     for value in values:
         yield outgoing(value)
 
@@ -145,7 +145,7 @@ async def test_a_record_beyond_what_a_broker_takes_is_not_tried(monkeypatch: pyt
 
 @pytest.mark.parametrize("partitions", [None, UnknownTopicOrPartitionError()])
 async def test_a_missing_topic_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch, partitions: Any) -> None:
-    monkeypatch.setattr(module, "_METADATA_PATIENCE", 0.05)
+    monkeypatch.setattr(module, "_METADATA_TIMEOUT", 0.05)
     made = Made(monkeypatch, partitions=partitions)
     with pytest.raises(
         BrokerUnavailable, match=r"has no topic lean\.proofs: make it with `streamverify topics create`"

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from streamverify.cli import dlq
 from streamverify.cli.app import app
-from streamverify.cli.dlq import Done, Filter, Selection, custom_id, details, summary
+from streamverify.cli.dlq import custom_id, details, parse_selection, summary
 from streamverify.cli.errors import InputError
 from streamverify.cli.offsets import stand
-from streamverify.client.letters import REPLAYS, Letter, Original, replayed
+from streamverify.client.dead_letters import REPLAYS, Filter, Letter, Original, ReplayReport, Selection, replayed
 from streamverify.core.deadletter import PREFIX, DeadLetter, Stage
 from streamverify.core.models import Source
 from streamverify.core.offset_map import OffsetMap, encode_map
@@ -34,7 +34,13 @@ def content(
 ) -> DeadLetter:
     source = Source(topic=topic, partition=2, offset=7, timestamp=1_000)
     return DeadLetter.of(
-        ValueError("no \x1b[31mgood"), key=b"k", value=value, headers=headers, source=source, group="g", stage=stage
+        ValueError("no \x1b[31mgood"),
+        key=b"k",
+        value=value,
+        kafka_headers=headers,
+        source=source,
+        group="g",
+        stage=stage,
     )
 
 
@@ -54,11 +60,11 @@ def test_a_request_is_sent_again_as_it_was_with_a_count_and_without_our_headers(
     again = replayed(content(headers=headers))
     assert again.key == b"k"
     assert again.value == b'{"custom_id": "a", "proof": "theorem"}'
-    assert again.headers == [("trace", b"\xff"), ("trace", None), (REPLAYS, b"1")]
+    assert again.kafka_headers == [("trace", b"\xff"), ("trace", None), (REPLAYS, b"1")]
 
 
 def test_the_count_goes_up_and_stands_once() -> None:
-    assert replayed(content(headers=[(REPLAYS, b"2"), ("x", b"")])).headers == [("x", b""), (REPLAYS, b"3")]
+    assert replayed(content(headers=[(REPLAYS, b"2"), ("x", b"")])).kafka_headers == [("x", b""), (REPLAYS, b"3")]
 
 
 @pytest.mark.parametrize("nonsense", [b"many", b"", None, b"-1", b"9" * 40, b"\xb2"])
@@ -95,13 +101,13 @@ def test_a_record_of_somebody_else_is_a_letter_that_says_so() -> None:
     ],
 )
 def test_places_and_ranges(text: str, expected: Selection) -> None:
-    assert Selection.parse(text) == expected
+    assert parse_selection(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "a", "1:", ":1", "1:2:3", "1:-2", "0:5-x"])
 def test_what_names_no_letter_is_wrong_usage(text: str) -> None:
     with pytest.raises(InputError, match="names no dead letter"):
-        Selection.parse(text)
+        parse_selection(text)
 
 
 def test_a_selection_has_its_letters_and_no_others() -> None:
@@ -210,7 +216,7 @@ def test_a_letter_that_was_emptied_is_sent_as_its_topic_still_has_it(letters: ty
 def test_more_replays_are_sent_where_more_are_allowed(letters: type[FakeLetters]) -> None:
     letters.there = [letter(0, content(headers=[(REPLAYS, b"3")]))]
     assert run("dlq", "replay", "--all", "--max-replays", "4").exit_code == 0
-    assert letters.sent[0].headers == [(REPLAYS, b"4")]
+    assert letters.sent[0].kafka_headers == [(REPLAYS, b"4")]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--all", "0:1"], ["nonsense"]])
@@ -286,7 +292,7 @@ def test_the_custom_id_is_shown_where_there_is_one(value: bytes | None, name: st
 def test_nothing_done_says_nothing_of_what_comes_later(capsys: pytest.CaptureFixture[str]) -> None:
     from streamverify.settings import Settings  # noqa: PLC0415 - one test needs it
 
-    Done().say(Settings(), dry_run=False)
+    dlq._print_report(ReplayReport(), Settings(), dry_run=False)
     assert capsys.readouterr().out == "0 letters sent to lean.proofs again\n"
 
 

@@ -27,7 +27,7 @@ def letter(error: Exception | None = None, **fields: Any) -> DeadLetter:
     given: dict[str, Any] = {
         "key": b"k",
         "value": b"\xff{",
-        "headers": [("trace", b"\x00\xff"), ("empty", b""), ("null", None), ("trace", b"again")],
+        "kafka_headers": [("trace", b"\x00\xff"), ("empty", b""), ("null", None), ("trace", b"again")],
         "source": SOURCE,
         "group": "streamverify",
         "stage": Stage.DECODE,
@@ -36,7 +36,7 @@ def letter(error: Exception | None = None, **fields: Any) -> DeadLetter:
 
 
 def texts(dead: DeadLetter) -> dict[str, str]:
-    ours = [(name, value) for name, value in dead.kafka_headers() if name.startswith(deadletter.PREFIX)]
+    ours = [(name, value) for name, value in dead.record_headers() if name.startswith(deadletter.PREFIX)]
     assert len(dict(ours)) == len(ours)
     return {name.removeprefix(deadletter.PREFIX): (value or b"").decode() for name, value in ours}
 
@@ -45,11 +45,11 @@ def test_the_original_is_untouched() -> None:
     dead = letter()
 
     assert (dead.key, dead.value, dead.timestamp) == (b"k", b"\xff{", SOURCE.timestamp)
-    assert dead.kafka_headers()[:4] == [("trace", b"\x00\xff"), ("empty", b""), ("null", None), ("trace", b"again")]
+    assert dead.record_headers()[:4] == [("trace", b"\x00\xff"), ("empty", b""), ("null", None), ("trace", b"again")]
 
 
 def test_a_tombstone_without_a_key_is_kept_as_it_is() -> None:
-    dead = letter(key=None, value=None, headers=())
+    dead = letter(key=None, value=None, kafka_headers=())
 
     assert dead.key is None
     assert dead.value is None
@@ -77,16 +77,16 @@ def test_headers_say_where_and_why() -> None:
 def test_it_is_read_back_from_its_record() -> None:
     dead = letter(stage=Stage.VERIFY, attempts=3)
 
-    read = DeadLetter.from_record(key=dead.key, value=dead.value, headers=dead.kafka_headers())
+    read = DeadLetter.from_record(key=dead.key, value=dead.value, kafka_headers=dead.record_headers())
 
     assert read == dead
 
 
 def test_of_a_replayed_dead_letter_that_fails_again_only_the_last_failure_is_told() -> None:
     first = letter()
-    again = letter(raised(ValueError("second")), headers=first.kafka_headers(), attempts=5)
+    again = letter(raised(ValueError("second")), kafka_headers=first.record_headers(), attempts=5)
 
-    assert again.headers == first.headers
+    assert again.kafka_headers == first.kafka_headers
     assert texts(again)["exception.message"] == "second"
     assert texts(again)["attempts"] == "5"
 
@@ -104,34 +104,34 @@ def test_our_headers_stay_within_their_bound() -> None:
     name = "x" * 249
     source = Source(topic=name, partition=2**31, offset=-(2**63), timestamp=-(2**63))
     kind = type("E" * 9999, (Exception,), {})
-    dead = letter(raised(kind("m" * 9999)), source=source, group="g" * 9999, headers=(), attempts=10**18)
+    dead = letter(raised(kind("m" * 9999)), source=source, group="g" * 9999, kafka_headers=(), attempts=10**18)
 
     # Kafka adds at most ten bytes to a header
-    assert sum(len(n) + len(v or b"") + 10 for n, v in dead.kafka_headers()) < deadletter.MAX_HEADER_BYTES
+    assert sum(len(n) + len(v or b"") + 10 for n, v in dead.record_headers()) < deadletter.MAX_HEADER_BYTES
 
 
 def test_text_that_utf8_cannot_encode_does_not_stop_it() -> None:
     dead = letter(raised(ValueError("half \ud800 pair")))
 
     assert texts(dead)["exception.message"] == "half ? pair"
-    assert DeadLetter.from_record(key=dead.key, value=dead.value, headers=dead.kafka_headers()) == dead
+    assert DeadLetter.from_record(key=dead.key, value=dead.value, kafka_headers=dead.record_headers()) == dead
 
 
 def test_emptied_it_still_says_where_the_original_lies() -> None:
     dead = letter().emptied()
 
     assert dead.value is None
-    assert dead.headers == ()
+    assert dead.kafka_headers == ()
     assert texts(dead)["offset"] == "1208"
     assert "the value is empty" in dead.message
 
 
 @pytest.mark.parametrize("missing", ["topic", "partition", "offset", "timestamp", "group", "attempts", "stage"])
 def test_a_record_without_our_headers_is_no_dead_letter(missing: str) -> None:
-    headers = [(name, value) for name, value in letter().kafka_headers() if name != deadletter.PREFIX + missing]
+    headers = [(name, value) for name, value in letter().record_headers() if name != deadletter.PREFIX + missing]
 
     with pytest.raises(UndecodableDeadLetter, match=f"no header {deadletter.PREFIX}{missing}"):
-        DeadLetter.from_record(key=None, value=None, headers=headers)
+        DeadLetter.from_record(key=None, value=None, kafka_headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_record_without_our_headers_is_no_dead_letter(missing: str) -> None:
 )
 def test_garbled_headers_are_told(name: str, text: bytes | None) -> None:
     name = deadletter.PREFIX + name
-    headers = [(n, text if n == name else value) for n, value in letter().kafka_headers()]
+    headers = [(n, text if n == name else value) for n, value in letter().record_headers()]
 
     with pytest.raises(UndecodableDeadLetter, match="no dead letter of streamverify"):
-        DeadLetter.from_record(key=None, value=None, headers=headers)
+        DeadLetter.from_record(key=None, value=None, kafka_headers=headers)

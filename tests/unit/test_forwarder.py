@@ -114,7 +114,7 @@ async def test_a_record_is_forwarded_as_it_came_but_for_its_key(rig: Rig) -> Non
     await rig.forwarder.forward([rig.event(0, proof())])
     [record] = rig.publisher.records
     assert (record.topic, record.key, record.value) == ("lean.proofs", affinity_key("import Lean"), proof())
-    assert record.headers == [("a", b"1"), ("a", None)]
+    assert record.kafka_headers == [("a", b"1"), ("a", None)]
     assert record.timestamp_ms == 1_700_000_000_123
     assert list(rig.table) == [(0, affinity_key("import Lean").decode())]
     assert rig.forwarder.forwarded == 1
@@ -124,7 +124,7 @@ async def test_a_dead_letter_is_not_counted_but_acknowledged(rig: Rig) -> None:
     await rig.forwarder.forward([rig.event(7, b"no JSON")])
     [record] = rig.publisher.records
     assert (record.topic, record.key, record.value) == ("lean.proofs.dlq", b"theirs", b"no JSON")
-    letter = DeadLetter.from_record(key=record.key, value=record.value, headers=record.headers)
+    letter = DeadLetter.from_record(key=record.key, value=record.value, kafka_headers=record.kafka_headers)
     assert (letter.stage, letter.group, letter.source.offset) == ("route", "streamverify-router", 7)
     assert rig.table == {}
     assert rig.order[-1] == "ack 7"

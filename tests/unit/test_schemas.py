@@ -82,7 +82,7 @@ def test_examples_are_what_the_decoders_take() -> None:
         decode_result(orjson.dumps(example))
     for example in DEAD_LETTER["examples"]:
         headers = [(name, text.encode()) for name, text in example.items()]
-        DeadLetter.from_record(key=None, value=None, headers=headers)
+        DeadLetter.from_record(key=None, value=None, kafka_headers=headers)
 
 
 @pytest.mark.parametrize(

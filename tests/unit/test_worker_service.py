@@ -77,7 +77,7 @@ def test_a_verdict_is_published_and_completed_only_when_acknowledged(bench: Benc
     [record] = bench.publisher.records
     result = decode_result(record.value)
     assert (record.topic, record.key) == ("lean.results", b"a")
-    assert record.headers == [("trace", b"1"), ("streamverify-status", b"verified")]
+    assert record.kafka_headers == [("trace", b"1"), ("streamverify-status", b"verified")]
     assert (result.status, result.assurance, result.worker, result.metadata) == (
         "verified",
         "checked",
@@ -180,7 +180,7 @@ def test_a_poison_gets_a_final_result_and_a_dead_letter_and_is_complete_after_bo
     verdict = decode_result(result.value)
     assert (verdict.status, verdict.reason, verdict.retriable) == ("inconclusive", "repl_crash", False)
     assert verdict.attempts == 4
-    buried = DeadLetter.from_record(key=letter.key, value=letter.value, headers=letter.headers)
+    buried = DeadLetter.from_record(key=letter.key, value=letter.value, kafka_headers=letter.kafka_headers)
     assert (buried.stage, buried.attempts, buried.value) == ("verify", 4, request())
     result.on_ack()
     assert bench.partitions.completed == []
@@ -216,10 +216,10 @@ def test_a_request_that_needs_no_lean_is_answered_at_once(bench: Bench) -> None:
 def test_a_record_without_a_custom_id_becomes_a_dead_letter(bench: Bench) -> None:
     bench.deliver(b"\xff")
     [record] = bench.publisher.records
-    letter = DeadLetter.from_record(key=record.key, value=record.value, headers=record.headers)
+    letter = DeadLetter.from_record(key=record.key, value=record.value, kafka_headers=record.kafka_headers)
     assert (record.topic, record.key, record.value, record.timestamp_ms) == ("lean.proofs.dlq", b"key", b"\xff", 77)
     assert (letter.source.offset, letter.group, letter.stage) == (5, "streamverify", "decode")
-    assert list(letter.headers) == [("trace", b"1")]
+    assert list(letter.kafka_headers) == [("trace", b"1")]
     record.on_ack()
     assert bench.partitions.completed == [RECORD]
     assert record.smaller is not None
@@ -234,7 +234,7 @@ def test_a_record_that_trips_our_own_code_becomes_a_dead_letter_and_the_next_is_
         bench.deliver(request())
     bench.deliver(request(), offset=6)
     [record] = bench.publisher.records
-    letter = DeadLetter.from_record(key=record.key, value=record.value, headers=record.headers)
+    letter = DeadLetter.from_record(key=record.key, value=record.value, kafka_headers=record.kafka_headers)
     assert letter.exception_class == "builtins.ZeroDivisionError"
     assert len(bench.pool.jobs) == 1
 
@@ -251,7 +251,7 @@ def test_an_answer_that_is_too_large_is_cut_and_has_a_smaller_form() -> None:
     bare = record.smaller()
     assert decode_result(bare.value).reason == Reason.OK
     assert decode_result(bare.value).metadata is None
-    assert bare.headers == [("streamverify-status", b"verified")]
+    assert bare.kafka_headers == [("streamverify-status", b"verified")]
     assert bare.smaller is None
     bare.on_ack()
     assert bench.partitions.completed == [RECORD]
