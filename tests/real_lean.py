@@ -19,7 +19,7 @@ from streamverify.core.models import Assurance, Source
 from streamverify.core.versions import is_older
 from streamverify.lean.launch import find_repl, probe
 from streamverify.lean.pool import Pool, PoolLimits
-from streamverify.worker.intake import Answer, IntakeRules, take_in
+from streamverify.worker.intake import ImmediateVerdict, IntakeRules, take_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ def decide(proof: str, *, require: Assurance = Assurance.AUDITED, audits: bool =
     record = Record(RecordId(0, 0, 0), _SOURCE, None, value, [], time.monotonic())
     rules = IntakeRules(RequestLimits(1 << 20), require, Assurance.CHECKED, audits)
     taken = take_in(record, rules, datetime.now(UTC))
-    assert isinstance(taken, Job | Answer)
+    assert isinstance(taken, Job | ImmediateVerdict)
     return taken if isinstance(taken, Job) else taken.verdict
 
 

@@ -19,12 +19,12 @@ from aiokafka.errors import (
 from streamverify.core.errors import BrokerUnavailable, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from streamverify.settings import Settings
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds that a command tries to reach a broker before it says that there is none."""
+"""Seconds that a command tries to reach a broker before it gives up."""
 _START_TIMEOUT = 30.0
 _DIAGNOSIS_TIMEOUT = 5.0
 _MIN_BACKOFF = 0.2
@@ -137,7 +137,7 @@ async def connect(make: Callable[[], C], servers: str, *, timeout: float = CONNE
 
 
 async def _refusal(client: Any) -> str:
-    """Why a broker refuses us however often we try, "" where that is not known.
+    """Return why a broker refuses us however often we try, "" where that is not known.
 
     aiokafka logs the cause and raises "unable to bootstrap": the broker is asked once more for it.
     """
@@ -150,9 +150,12 @@ async def _refusal(client: Any) -> str:
         try:
             connection = await asyncio.wait_for(create_conn(host, port, **options), timeout=_DIAGNOSIS_TIMEOUT)
         except (KafkaError, OSError, TimeoutError) as error:
-            for cause in _causes(error):
+            # The error of security may be the cause of the one that was raised.
+            cause: BaseException | None = error
+            while cause is not None:
                 if said := explain_refusal(cause, f"{host}:{port}", options):
                     return said
+                cause = cause.__cause__ or cause.__context__
         else:
             connection.close()
     return ""
@@ -187,7 +190,7 @@ def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) 
 
 
 async def _suggestion(client: Any) -> str:
-    """Which setting the user is to look at when no broker answers."""
+    """Return a hint at the setting to look at when no broker answers."""
     kafka = _kafka_client(client)
     for host, port, _family in kafka.hosts:
         with suppress(OSError, TimeoutError):
@@ -196,13 +199,6 @@ async def _suggestion(client: Any) -> str:
             protocol = kafka._security_protocol  # noqa: SLF001 - as above
             return f"something listens there: is it Kafka, and is STREAMVERIFY_SECURITY_PROTOCOL={protocol} right?"
     return "is it running, and is STREAMVERIFY_BOOTSTRAP_SERVERS (--bootstrap-servers) right?"
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and the errors that caused it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 async def _dispose(client: Any) -> None:

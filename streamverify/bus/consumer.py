@@ -41,17 +41,17 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 POLL_MS = 200
-"""How long one poll waits for records, in milliseconds."""
+"""Milliseconds that one poll waits for records."""
 METADATA_AGE_MS = 60_000
 FETCH_WAIT_MS = 100
-"""How long a broker may hold a fetch that finds nothing. Kafka answers as soon as there is something; the embedded
-broker only then, and this is what a proof waits for there."""
+"""Milliseconds that a broker may hold a fetch that finds nothing. Kafka answers as soon as a record comes; the embedded
+broker only when the time is over, so that a proof waits for it there."""
 POLL_RECORDS = 200
 """Records taken in one go: more would hold up the event loop, and with it the answers of the REPLs."""
 REVOKE_TIMEOUT = 5.0
 """Seconds that the group is kept waiting for the last commit."""
 RETRY = 1.0
-"""Seconds until a poll that failed is tried again."""
+"""Seconds between a failed poll and the next."""
 MAX_POLL_ERRORS = 5
 """How often one fetch error may repeat, each within ERROR_WINDOW of the last, before the worker exits."""
 ERROR_WINDOW = 30.0

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 5.0
-"""How often the watchdog looks, and how long it waits for the broker."""
+"""Seconds between two looks of the watchdog, and for how long it waits for the broker."""
 
 
 class Liveness:

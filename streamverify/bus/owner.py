@@ -37,7 +37,7 @@ COMMIT_TIMEOUT = 2.0
 """Seconds that one commit may take; two of them fit into the time that the group is kept waiting at a revoke."""
 READ_TIMEOUT = 10.0
 RETRY = 1.0
-"""Seconds until something that failed is tried again."""
+"""Seconds between a failure and the next try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class OffsetCommitter:
         self._restoring: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Do what is asked, until cancelled."""
+        """Handle one message after the other, until cancelled."""
         try:
             while True:
                 match await self._requests.next():
@@ -172,11 +172,20 @@ class OffsetCommitter:
                         elif self._partitions.commit_is_due:
                             self._requests.commit_soon()
                     case _Revoked(done):
-                        await self._end_assignment()
+                        # Make the last commit. None follows until the next assignment is restored; what runs goes on.
+                        self._stop_restoring()
+                        self._handler.pause()
+                        await self._commit(closing=True)
+                        self._partitions.revoke()
                         if not done.done():
                             done.set_result(None)
                     case _Assigned(partitions):
-                        self._begin_assignment(partitions)
+                        self._stop_restoring()
+                        if lost := self._partitions.assign(partitions):
+                            self._handler.drop(lost)
+                        self._handler.assignment_known()
+                        # Beside the inbox: a read that takes long must not hold up the next revoke.
+                        self._restoring = asyncio.create_task(self._restore(partitions))
                     case _Finish(done):
                         done.set_result(await self._finish())
         finally:
@@ -186,7 +195,11 @@ class OffsetCommitter:
     # --- commits ------------------------------------------------------------------------------------------------
 
     async def _commit(self, *, closing: bool = False) -> bool:
-        """Commit what has changed; False where the broker did not take it."""
+        """Commit what has changed.
+
+        Returns:
+            False if the broker did not take it.
+        """
         commit = self._partitions.commit(closing=closing)
         if commit is None:
             return True
@@ -238,31 +251,16 @@ class OffsetCommitter:
 
     # --- rebalances ---------------------------------------------------------------------------------------------
 
-    async def _end_assignment(self) -> None:
-        """Make the last commit. None follows until the next assignment is restored; what runs goes on."""
-        self._stop_restoring()
-        self._handler.pause()
-        await self._commit(closing=True)
-        self._partitions.revoke()
-
     def _stop_restoring(self) -> None:
         if self._restoring:
             self._restoring.cancel()
-
-    def _begin_assignment(self, partitions: frozenset[int]) -> None:
-        self._stop_restoring()
-        if lost := self._partitions.assign(partitions):
-            self._handler.drop(lost)
-        self._handler.assignment_known()
-        self._restoring = asyncio.create_task(self._restore(partitions))
 
     async def _restore(self, partitions: frozenset[int]) -> None:
         """Read where the group stands, seek there, commit that we are there, resume; until then all stays paused."""
         while left := partitions - self._partitions.restored():
             try:
                 await self._restore_some(left)
-            except (KafkaError, OSError, TimeoutError, AttributeError) as error:
-                # aiokafka's admin client trips over the attribute of an error that the broker names for a partition.
+            except (KafkaError, OSError, TimeoutError) as error:
                 _log.warning(
                     "restore_failed",
                     partitions=sorted(left),

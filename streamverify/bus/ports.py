@@ -1,4 +1,4 @@
-"""What the consumer's side and the worker's side of a record ask of each other: neither imports the other."""
+"""The protocols between the consumer's side and the worker's side of a record, so that neither imports the other."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def countdown(count: int, done: Callable[[], None]) -> Callable[[], None]:
 
 
 class Publisher:
-    """One producer, one task that feeds it, and the records that are not acknowledged yet."""
+    """Sends each record until the broker has acknowledged it; replaces a producer that cannot go on."""
 
     def __init__(
         self,

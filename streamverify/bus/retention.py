@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 _PAUSE = 1.0
-"""Seconds between two questions: transactions leave a gap each."""
+"""Seconds between two questions to the broker: transactions leave a gap each."""
 _TIMEOUT = 10.0
 
 
@@ -54,6 +54,7 @@ class RetentionWatch:
                 self._gaps = gaps + self._gaps
             else:
                 for partition, start, stop in gaps:
+                    # What is not below the beginning of the log is still there: those offsets never held a record.
                     self._report(partition, start, min(stop, beginnings.get(partition, start)))
             await asyncio.sleep(_PAUSE)
 

@@ -17,10 +17,7 @@ from streamverify.core.offset_map import OffsetMap, decode_map
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aiokafka import TopicPartition
-    from aiokafka.admin import AIOKafkaAdminClient
 
     from streamverify.core.partition_state import Committed
 
@@ -33,10 +30,11 @@ A worker commits how far a partition is done without a gap (committed), and in
 the commit's metadata what is done beyond that: lag counts the records behind
 the committed offset, to do those that really have no answer yet.
 
-open     a worker is at it, or died at it
-closed   its worker has left it in order
+open     a worker owns the partition, or crashed while owning it
+closed   the last worker has left it in order
 none     committed without a map, by another tool
-foreign  metadata that is no valid map of ours: it is ignored, and costs repeats
+foreign  the metadata is not a valid map of ours; it is ignored, so that finished
+         records are repeated
 new      nothing was ever committed
 
 kafka-consumer-groups.sh shows offsets and lag, and no metadata."""
@@ -117,13 +115,14 @@ def _to_do(found: OffsetMap, first: int, end: int) -> int:
 async def _standings(settings: Settings, group: str) -> list[Standing]:
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - keeps --help fast
 
+    from streamverify.bus.offsets import committed_offsets  # noqa: PLC0415 - keeps --help fast
     from streamverify.bus.topics import open_admin, topic_partitions  # noqa: PLC0415 - keeps --help fast
 
     topic = settings.request_topic
     partitions = await topic_partitions(settings, topic)
     admin = await open_admin(settings)
     try:
-        committed = await _committed(admin, group, topic, [tp.partition for tp in partitions])
+        committed = await committed_offsets(admin, group, topic, [tp.partition for tp in partitions])
         firsts, ends = await _bounds(settings, partitions)
     except KafkaError as error:
         raise BrokerUnavailable(
@@ -132,20 +131,6 @@ async def _standings(settings: Settings, group: str) -> list[Standing]:
     finally:
         await admin.close()
     return [stand(topic, tp.partition, firsts[tp], ends[tp], committed[tp.partition]) for tp in sorted(ends)]
-
-
-async def _committed(
-    admin: AIOKafkaAdminClient, group: str, topic: str, numbers: list[int]
-) -> Mapping[int, Committed | None]:
-    from streamverify.bus.offsets import committed_offsets  # noqa: PLC0415 - keeps --help fast
-
-    try:
-        return await committed_offsets(admin, group, topic, numbers)
-    except KeyError:
-        raise BrokerUnavailable(
-            f"the broker does not tell the offsets of the group {group}: "
-            "this user may not describe it, or its coordinator is not there yet"
-        ) from None
 
 
 async def _bounds(

@@ -33,7 +33,7 @@ class Letter:
 
     @property
     def replays(self) -> int:
-        """How often the request was replayed before it became this letter."""
+        """The number of times that the request was replayed before it became this letter."""
         return _replays(self.content.kafka_headers) if self.content else 0
 
     @classmethod
@@ -87,7 +87,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters are meant: those since a time (milliseconds since the epoch), of a stage, of the selections."""
+    """Selects letters by time (milliseconds since the epoch), by stage, and by partition and offset."""
 
     since: int = 0
     stage: str | None = None
@@ -102,7 +102,7 @@ class Filter:
 
 @dataclass(slots=True)
 class ReplayReport:
-    """What a replay sent, or would send, and which letters it left out for which reason."""
+    """The letters that a replay sent, or would send, and those that it left out, each with the reason."""
 
     sent: list[Letter] = field(default_factory=list)
     skipped: list[tuple[Letter, str]] = field(default_factory=list)
@@ -149,7 +149,7 @@ async def replay(
 
 
 async def _original(letters: DeadLetters, letter: Letter, request_topic: str, max_replays: int) -> Original | str:
-    """The request of a letter, or why it is not sent."""
+    """Return the request of a letter, or a sentence that says why it is not sent."""
     content = letter.content
     if content is None:
         return letter.error

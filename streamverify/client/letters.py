@@ -76,7 +76,7 @@ class DeadLetters:
                         yield Letter.of(record)
 
     async def fetch(self, topic: str, partition: int, offset: int) -> Any | None:
-        """One record, None where it is no longer there."""
+        """Read one record; None if it is no longer there."""
         tp = TopicPartition(topic, partition)
         async with ResultReader(self._settings, [tp]) as reader:
             ends = await reader.ends()

@@ -1,4 +1,4 @@
-"""Which of several verdicts under one custom_id counts: by the request that was answered, not by who was last."""
+"""Chooses between several verdicts under one custom_id: the later request counts, not the later result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a request to its record, and to the ticket that says where the broker has put it. Does no I/O."""
+"""Makes the record of a request; a ticket says where the broker has put it. Does no I/O."""
 
 from __future__ import annotations
 

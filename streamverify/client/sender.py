@@ -30,7 +30,7 @@ _METADATA_TIMEOUT = 5.0
 _STOP_TIMEOUT = 5.0
 _WINDOW = 5000
 _RECORD_OVERHEAD = 256
-"""More than key, request id and framing of a record need."""
+"""Bytes that key, request id and framing of a record need at most."""
 
 
 class Sender:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PREFIX = "__streamverify.errors."
 
 MAX_HEADER_BYTES = 8 * 1024
-"""More than our headers add to a record, names included: the dead letter topic must take records that much larger
-than the request topic."""
+"""Bytes that our Kafka headers add to a record at most, names included: the dead letter topic must take records that
+much larger than the request topic."""
 
 _LEFT_OUT = "(its value is left out)"
 _MAX_MESSAGE = 1024
@@ -34,7 +34,7 @@ _MAX_NAME = 256
 
 
 class Stage(StrEnum):
-    """Where the record failed."""
+    """The stage at which the record failed."""
 
     DECODE = "decode"
     """Its value could not be read."""
@@ -65,7 +65,7 @@ class DeadLetter:
 
     @property
     def timestamp(self) -> int:
-        """That of the original record, for the dead letter too: milliseconds since the epoch."""
+        """The timestamp of the original record, which the dead letter gets, too: milliseconds since the epoch."""
         return self.source.timestamp
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The quarantine: which of the records that may have killed a worker runs next. Pure: no clock, no I/O.
+"""The quarantine decides which of the records that may have killed a worker runs next. Pure: no clock, no I/O.
 
 A worker that dies with a record running must leave a trace of it. So a record of a quarantined partition is started
 only when the broker has a commit that counts the attempt.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Decision(NamedTuple):
-    """What to do now."""
+    """What the quarantine wants done now."""
 
     hold: bool
     """Start nothing but what the quarantine dispatches."""
@@ -69,7 +69,7 @@ class Quarantine:
         (self._isolated if attempts else self._shared)[record] = None
 
     def decide(self, running: int) -> Decision:
-        """What to do now, while `running` jobs run in the pool."""
+        """Decide what to do now, while `running` jobs run in the pool."""
         if self._paused or self._alone:
             return Decision(hold=self._alone is not None)
         if not self._isolated:
@@ -142,5 +142,5 @@ class Quarantine:
 
     @property
     def waiting(self) -> int:
-        """How many records are not started yet."""
+        """The number of records that are not started yet."""
         return len(self._shared) + len(self._isolated) + len(self._committing)

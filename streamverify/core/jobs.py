@@ -1,4 +1,4 @@
-"""What passes between the rooms of a worker: the record as it was delivered, and the job that its proof becomes.
+"""The record as it was delivered, and the job that its proof becomes: they pass between the rooms of a worker.
 
 Both are immutable and made once: the consumer makes the record, the intake makes the job.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RecordId(NamedTuple):
-    """Which record of the request topic is meant.
+    """Names one record of the request topic.
 
     `epoch` counts how often the log of the partition turned out to be another one (a topic made anew, a group that was
     set back): the same offset is another record then.
@@ -42,7 +42,7 @@ class Record:
     received: float
     """When this worker got it, in monotonic seconds."""
     attempts: int = 0
-    """How many times a worker has died with the record running."""
+    """The number of times that a worker has died with the record running."""
     quarantined: bool = False
     """True where its attempt has to be committed before it is run: a worker died at its partition."""
 
@@ -56,6 +56,6 @@ class Job:
     header: Header
     """The proof's imports, as Lean calls them: not Kafka's headers, which are `record.kafka_headers`."""
     assurance: Assurance = Assurance.CHECKED
-    """What makes the proof `verified`."""
+    """The assurance that makes the proof `verified`."""
     findings: Sequence[Finding] = ()
-    """What the policy said of the proof before it was queued."""
+    """The findings of the policy before the proof was queued."""

@@ -36,7 +36,7 @@ class Pauses(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What to commit of each partition, and the records whose attempt is in it."""
+    """A commit to be sent: the offset and metadata of each partition, and the records whose attempt it counts."""
 
     points: Mapping[int, Committed]
     attempts: frozenset[RecordId]
@@ -45,7 +45,7 @@ class Commit:
 
 
 class Partitions:
-    """The partitions that this worker has or had. How one of them stands is `PartitionState`'s, the limits are here."""
+    """The partitions that this worker has or had, and the limits of all of them together."""
 
     def __init__(self, topic: str, limits: AdmissionLimits | None = None) -> None:
         self._topic = topic
@@ -85,7 +85,7 @@ class Partitions:
 
         Args:
             partition: One of the current assignment, not restored yet.
-            read: The group's commit, None where there is none.
+            read: The group's commit, None if it has not committed.
             beginning: The first offset of the log, read from where there is no commit.
         """
         return self._states[partition].restore(read, beginning)
@@ -145,7 +145,7 @@ class Partitions:
     # --- commits ------------------------------------------------------------------------------------------------
 
     def commit(self, *, closing: bool = False) -> Commit | None:
-        """What has changed since the last acknowledged commit, or None.
+        """Make a commit of what has changed since the last acknowledged one; None if nothing has.
 
         Args:
             closing: It is the last of this assignment: whatever runs has not died, and is not counted as an attempt.
@@ -184,7 +184,7 @@ class Partitions:
             state.paused = True
 
     def pauses(self) -> Pauses:
-        """What to pause and resume now; the caller carries it out."""
+        """Decide which partitions to pause and to resume now; the caller carries it out."""
         limits, in_flight, size = self._limits, self.in_flight, self.bytes
         full = size >= limits.worker_bytes or in_flight >= limits.worker_records
         # Not before half of it is done: a partition would be paused and resumed for each record.

@@ -1,4 +1,4 @@
-"""Which offsets of one partition are finished, and which of that a commit says.
+"""Tracks which offsets of one partition are finished, and makes the offset map of a commit.
 
 Pure: no I/O, no clock. A tracker begins with what a commit said (`OffsetMap`) and with the work of this worker that
 the commit does not mention (`LocalWork`); it ends when the partition goes to another worker.
@@ -25,7 +25,7 @@ PROBATION = 1_000
 
 
 class Delivery(Enum):
-    """What the tracker makes of a delivered record."""
+    """The tracker's answer to a delivered record."""
 
     NEW = auto()
     """The record is to be worked on."""
@@ -39,7 +39,7 @@ class Delivery(Enum):
 
 @dataclass(slots=True)
 class LocalWork:
-    """What this worker knows of a partition beyond the commit: which offsets it finished, and which it still runs."""
+    """Offsets that this worker finished or still runs, and of which the commit does not know."""
 
     finished: set[int] = field(default_factory=set)
     running: set[int] = field(default_factory=set)
@@ -149,7 +149,7 @@ class OffsetTracker:
 
     @property
     def incomplete(self) -> int:
-        """How many offsets are known and not complete."""
+        """The number of offsets that are known and not complete."""
         return len(self._incomplete)
 
     def snapshot(self, *, is_open: bool) -> OffsetMap:
@@ -164,13 +164,13 @@ class OffsetTracker:
         return OffsetMap(base, end, listed, open=is_open)
 
     def local_work(self, since: int) -> LocalWork:
-        """What finished from the offset `since` on, and what is being worked on, for the tracker that follows."""
+        """The offsets that finished from `since` on and those being worked on, for the tracker that follows."""
         begun = {offset for offset in self._incomplete if offset < self._next}
         finished = set(range(since, self._next)) - begun
         return LocalWork(finished | self._finished, begun | self._running)
 
     def window(self, offset: int) -> int:
-        """How many offsets the map would cover at most if `offset` were delivered next."""
+        """The number of offsets that the map would cover at most if `offset` were delivered next."""
         lowest = next(iter(self._incomplete), offset)
         if lowest >= self._next:  # restored and not delivered: a delivery at `offset` passes it over
             lowest = min((each for each in self._undelivered if each >= offset), default=offset)
@@ -184,7 +184,7 @@ class OffsetTracker:
         return bool(self._probation or self._suspects)
 
     def attempts(self, offset: int) -> int:
-        """How many times a worker has died with `offset` running."""
+        """The number of times that a worker has died with `offset` running."""
         return self._incomplete.get(offset, 0)
 
     def record_attempt(self, offset: int) -> None:

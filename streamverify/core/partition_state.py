@@ -12,7 +12,7 @@ from streamverify.core.offsets import Delivery, LocalWork, OffsetTracker
 
 
 class AdmissionLimits(NamedTuple):
-    """How much may be in flight: queued, running, or finished since the last acknowledged commit.
+    """Limits of what is in flight: queued, running, or finished since the last acknowledged commit.
 
     At a limit nothing more is admitted; at half of it admission goes on. The records and the window of a partition
     are what an offset map has room for. A single record is admitted whatever its size if nothing else is in flight.
@@ -44,7 +44,7 @@ class Ownership(Enum):
 
 
 class Phase(Enum):
-    """Where a partition stands; the diagram is `PartitionState`'s."""
+    """The phases of a partition; `PartitionState` has the diagram."""
 
     LOST = auto()
     """The group has given it to another worker."""
@@ -59,13 +59,13 @@ class Phase(Enum):
 
 
 class Admission(NamedTuple):
-    """What became of a delivered record."""
+    """The outcome of a delivery: the record is admitted, or refused for want of room."""
 
     id: RecordId
     delivery: Delivery | None
     """None: there was no room. Read on from the record's offset when the partition is resumed."""
     attempts: int = 0
-    """How many times a worker has died with the record running."""
+    """The number of times that a worker has died with the record running."""
     quarantined: bool = False
     """True where the record is run only after a commit has its attempt."""
     skipped_from: int | None = None
@@ -80,7 +80,7 @@ class Admission(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """What restoring a partition led to."""
+    """The outcome of restoring a partition."""
 
     position: int
     """The offset to read from."""
@@ -88,7 +88,7 @@ class Restored(NamedTuple):
     """True: the queued records stay queued. False: drop them, they will be delivered again."""
     quarantined: bool = False
     unreadable: str | None = None
-    """Why the offset map could not be used."""
+    """The reason if the offset map could not be used."""
     regressed_from: int | None = None
     """The offset that was committed here last, where the group now stands before it: a new epoch began."""
 
@@ -201,7 +201,7 @@ class PartitionState:
         )
 
     def _local_work(self) -> LocalWork:
-        """What finished here since the last acknowledged commit, and what still runs."""
+        """The offsets that finished here since the last acknowledged commit, and those that still run."""
         last = self._acknowledged
         return self._tracker.local_work(self._tracker.base if last is None else last.offset)
 
@@ -281,7 +281,7 @@ class PartitionState:
         return self.is_owned and self._changed
 
     def commit(self, *, closing: bool) -> PartitionCommit | None:
-        """What to commit, None where the broker has it already. Later changes belong to the commit after it."""
+        """Make this partition's part of a commit; None if the broker has it already."""
         if not (self.commit_is_due or (closing and self.is_owned)):
             return None
         self._changed = False

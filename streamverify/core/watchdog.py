@@ -1,4 +1,4 @@
-"""When a worker gives itself up. Pure: the clock's readings, in monotonic seconds, are passed in.
+"""Decides when a worker gives itself up. Pure: the clock's readings, in monotonic seconds, are passed in.
 
 A worker is stuck where the broker answers, there is something to fetch or to commit, and neither has succeeded for
 longer than any rebalance may take. Idle, paused, or without a broker it is not stuck.
@@ -10,11 +10,11 @@ from enum import Enum
 
 
 class Health(Enum):
-    """What the watchdog makes of it."""
+    """The watchdog's verdict on the worker."""
 
     FINE = "fine"
     WAITING = "waiting"
-    """Nothing has succeeded for long, and nothing can: no broker, or all is paused. Worth a line in the log."""
+    """Nothing has succeeded for long, and nothing can: the broker does not answer. Worth a line in the log."""
     STUCK = "stuck"
 
 
@@ -37,7 +37,7 @@ class Watchdog:
         return now - self._last_success > self._limit / 4
 
     def judge(self, now: float, *, broker_answers: bool, something_due: bool) -> Health:
-        """What to think of it.
+        """Judge the worker.
 
         Args:
             now: The time.

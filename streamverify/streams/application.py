@@ -41,10 +41,10 @@ class Application(faust.App):
     """An app without files: its only table lives in memory, and in Kafka."""
 
     hopeless = False
-    """Set before `stop()`: what is in hand will not be acknowledged, so there is nothing to wait for."""
+    """Set before `stop()` if the records in hand will never be acknowledged, so that nothing waits for them."""
 
     def _create_directories(self) -> None:
-        """Make none."""
+        """Make no directories: this application has no files."""
 
     def _new_transport(self) -> TransportT:
         transport = super()._new_transport()
@@ -82,12 +82,12 @@ class HeaderTable(faust.Table["Key", dict[str, Any]]):
         await asyncio.gather(*waiting)
 
     def on_key_set(self, key: Key, value: Any) -> None:
-        """Tell the store, too, which forgets keys of partitions that went elsewhere, but only those it read itself."""
+        """Tell the store the key's partition: else it would not forget the key when the partition is lost."""
         super().on_key_set(key, value)
         cast("Store[Any, Any]", self.data)._key_partition[key] = key[0]  # noqa: SLF001 - as recovery does
 
     def on_key_del(self, key: Key) -> None:
-        """Undo `on_key_set`."""
+        """Have the store forget the partition of the key."""
         super().on_key_del(key)
         cast("Store[Any, Any]", self.data)._key_partition.pop(key, None)  # noqa: SLF001 - as recovery does
 
@@ -144,7 +144,7 @@ def make_application(settings: Settings, partitions: int) -> Application:
 
 
 def quieten(level: str) -> None:
-    """Let Faust say only what went wrong, unless everything is wanted."""
+    """Let Faust log warnings and errors only, unless the level is debug."""
     for name in ("faust", "mode", __name__, RouterConsumer.__module__):
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
 

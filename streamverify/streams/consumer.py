@@ -1,10 +1,10 @@
 """Faust's consumer, made to lose nothing in a rebalance, and left behind by a router that gives up.
 
 Faust rewinds to what is committed after each rebalance, but a fetch that was under way then is delivered afterwards.
-With it the place moves on: what was rewound to comes later, counts as old and is dropped, and what is missing before
-an acknowledged record counts as a gap in the topic, and is committed over (faust-streaming 0.15.3; measured: one
-record lost in a dozen rebalances under load). Here no fetch overlaps a rewind, and what was fetched before one is
-not delivered after it.
+With it the position moves on: the records after the rewind come later, count as old and are dropped, and the missing
+records before an acknowledged one count as a gap in the topic, and are committed over (faust-streaming 0.15.3;
+measured: one record lost in a dozen rebalances under load). Here no fetch overlaps a rewind, and records that were
+fetched before one are not delivered after it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _DaemonThread(WorkerThread):
 
 
 class RouterConsumer(driver.Consumer):
-    """What the app's transport makes in place of Faust's own."""
+    """The consumer that the app's transport makes instead of Faust's own."""
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
@@ -51,14 +51,14 @@ class RouterConsumer(driver.Consumer):
         return records
 
     async def perform_seek(self) -> None:
-        """Go back to what is committed; what was fetched before is void from now on."""
+        """Go back to what is committed. Records that were fetched before are not delivered any more."""
         self._rewinds += 1
         async with self._moving:
             await super().perform_seek()
             await self._rewind_to_the_beginning()
 
     async def _rewind_to_the_beginning(self) -> None:
-        """Where nothing is committed yet, which Faust leaves where it is."""
+        """Rewind the partitions without a commit to their beginning: Faust leaves them where they are."""
         uncommitted = {
             tp for tp in self.assignment() if self._committed_offset[tp] is None and not self._is_changelog_tp(tp)
         }

@@ -1,4 +1,4 @@
-"""How many proofs of each header were forwarded: what is counted, kept within bounds, and summed. Pure.
+"""Counts how many proofs of each header were forwarded, within bounds, and sums the counts. Pure.
 
 A count is kept for each (partition of the ingest topic, header), with the offset up to which it is counted: a record
 that is delivered again after a crash is not counted again.
@@ -17,7 +17,7 @@ MAX_HEADERS = 1000
 """Headers that are told apart in a partition; the rarest are added up under `OTHERS`."""
 
 OTHERS = "others"
-"""Stands where a fingerprint stands, and is none."""
+"""The key, in the place of a fingerprint, of all headers that are not told apart."""
 
 NO_OFFSET = -1
 
@@ -27,7 +27,7 @@ Key = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What a table holds under a key. `upto`: the offset of the last record that was counted."""
+    """The value of the table under a key. `upto` is the offset of the last record that was counted."""
 
     count: int
     upto: int
@@ -39,7 +39,7 @@ class Count:
         return cls(value["count"], value["upto"], value["header"])
 
     def as_value(self) -> dict[str, Any]:
-        """For the table, which keeps JSON."""
+        """The count as JSON, for the table."""
         return {"count": self.count, "upto": self.upto, "header": self.header}
 
 
@@ -52,7 +52,7 @@ class PartitionCounts:
         self._changed: set[str] = set()
 
     def add(self, fingerprint: str, header: str, offset: int) -> None:
-        """One more, unless the record at this offset was counted before."""
+        """Count one proof more, unless the record at this offset was counted before."""
         known = self._counts.get(fingerprint)
         if known is None:
             self._make_room()
@@ -61,7 +61,10 @@ class PartitionCounts:
             self._set(fingerprint, Count(known.count + 1, offset, known.header))
 
     def take_changes(self) -> dict[str, Count | None]:
-        """What changed, by fingerprint; None where it is gone. What is added comes before what it replaces goes."""
+        """Return the changed counts by fingerprint, None for those that are gone.
+
+        New counts come before those that are gone: a router that dies in between must not have lost any.
+        """
         changed, self._changed = self._changed, set()
         changes = {fingerprint: self._counts.get(fingerprint) for fingerprint in changed}
         return dict(sorted(changes.items(), key=lambda change: change[1] is None))
@@ -91,7 +94,7 @@ def by_partition(table: Iterable[tuple[Key, Mapping[str, Any]]]) -> dict[int, di
 
 
 def summed(counts: Mapping[Key, Count]) -> list[dict[str, Any]]:
-    """For each header its count over all partitions and its share, the most frequent first."""
+    """Sum the counts of each header over all partitions, with its share, the most frequent first."""
     sums: defaultdict[str, int] = defaultdict(int)
     headers: dict[str, str] = {}
     for (_, fingerprint), count in counts.items():

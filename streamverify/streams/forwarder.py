@@ -1,4 +1,4 @@
-"""From batch to batch: decide, publish, and only when the broker has all of it count and acknowledge.
+"""Forwards batch by batch: decide, publish, and only when the broker has all of it count and acknowledge.
 
 Faust's `take()` acknowledges what it handed out even when the code that got it failed, and an agent that failed is
 started again without what it had in hand. So this uses `noack_take`, acknowledges by itself, and calls `on_failure`
@@ -18,7 +18,7 @@ from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.models import Source
 from streamverify.streams.application import app_id
 from streamverify.streams.counts import PartitionCounts, by_partition
-from streamverify.streams.route import Bury, Forward, route
+from streamverify.streams.route import DeadLetterRoute, Forward, route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,7 +63,7 @@ class Forwarder:
         self._generation: int | None = None
         self._counts: dict[int, PartitionCounts] = {}
         self.forwarded = 0
-        self.buried = 0
+        self.dead_letters = 0
 
     async def run(self, stream: faust.StreamT[Any]) -> None:
         """Forward for as long as the stream lasts."""
@@ -75,7 +75,7 @@ class Forwarder:
             await asyncio.Event().wait()
 
     async def forward(self, events: Sequence[faust.EventT[Any]]) -> None:
-        """One batch, in its order.
+        """Forward one batch, in its order.
 
         Raises:
             BrokerUnavailable: The topic has more partitions than at the start.
@@ -86,7 +86,14 @@ class Forwarder:
         if not events:
             return
         routed = [(event.message, route(event.message.value)) for event in events]
-        await self._publish_all(routed)
+        everything = asyncio.Event()
+        acknowledged = countdown(len(routed), everything.set)
+        for message, where in routed:
+            if isinstance(where, DeadLetterRoute):
+                self._publisher.publish(self._dead_letter(message, where.error, acknowledged))
+            else:
+                self._publisher.publish(self._request(message, where.key, acknowledged))
+        await everything.wait()
         if self._app.consumer_generation_id != generation:
             return
         self._count(generation, [(message, where) for message, where in routed if isinstance(where, Forward)])
@@ -94,17 +101,6 @@ class Forwarder:
         await self._table.acknowledged()
         for event in events:
             event.ack()
-
-    async def _publish_all(self, routed: Sequence[tuple[Any, Forward | Bury]]) -> None:
-        """Publish, and wait until the broker has every record."""
-        everything = asyncio.Event()
-        acknowledged = countdown(len(routed), everything.set)
-        for message, where in routed:
-            if isinstance(where, Bury):
-                self._publisher.publish(self._dead_letter(message, where.error, acknowledged))
-            else:
-                self._publisher.publish(self._request(message, where.key, acknowledged))
-        await everything.wait()
 
     def _request(self, message: Any, key: bytes, on_ack: Callable[[], None]) -> Outgoing:
         def refused() -> Outgoing:
@@ -124,7 +120,7 @@ class Forwarder:
         )
 
     def _dead_letter(self, message: Any, error: Exception, on_ack: Callable[[], None]) -> Outgoing:
-        self.buried += 1
+        self.dead_letters += 1
         letter = DeadLetter.of(
             error,
             key=message.key,

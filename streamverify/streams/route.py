@@ -1,4 +1,4 @@
-"""Where a record of the ingest topic goes. Pure: bytes in, a decision out."""
+"""Decides where a record of the ingest topic goes. Pure: bytes in, a decision out."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _ANY_SIZE = RequestLimits(max_proof_bytes=1 << 62)
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """To the request topic, under this key. `header`: the canonical header, cut to `SHOWN` characters."""
+    """The record goes to the request topic under this key. `header` is the canonical one, cut to `SHOWN` characters."""
 
     key: bytes
     header: str
 
 
 @dataclass(frozen=True, slots=True)
-class Bury:
-    """To the dead letters: nobody could answer it."""
+class DeadLetterRoute:
+    """The record goes to the dead letters: it has no readable custom_id to answer under."""
 
     error: Exception
 
@@ -34,7 +34,7 @@ class Bury:
 NO_HEADER: Final = Forward(BLANK, "")
 
 
-def route(value: bytes | None) -> Forward | Bury:
+def route(value: bytes | None) -> Forward | DeadLetterRoute:
     """Decide on one record's value.
 
     What has a readable custom_id is the worker's to answer, whatever else is wrong with it: it goes where the proofs
@@ -43,9 +43,9 @@ def route(value: bytes | None) -> Forward | Bury:
     try:
         header = parse_header(decode_request(value, limits=_ANY_SIZE).proof)
     except UndecodableRequest as error:
-        return Bury(error)
+        return DeadLetterRoute(error)
     except (RefusedRequest, HeaderError):
         return NO_HEADER
     except Exception as error:  # noqa: BLE001 - one record must not stop all that come after it
-        return Bury(error)
+        return DeadLetterRoute(error)
     return Forward(header.fingerprint.encode("ascii"), header.canonical[:SHOWN])

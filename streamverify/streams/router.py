@@ -1,4 +1,4 @@
-"""The router's life: start, forward, end; the exit code says which way it ended."""
+"""The life of a router: start, forward, end. The exit code says how it ended."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class Router:
             self._failure.set_exception(error)
 
     async def run(self) -> int:
-        """Forward until a signal, then finish what is in hand; the exit code."""
+        """Forward until a signal, then finish what is in hand. Returns the exit code."""
         stopped: asyncio.Future[Any] = asyncio.create_task(self._app.wait())
         drain: asyncio.Future[Any] = asyncio.create_task(self._signals.drain.wait())
         try:
@@ -196,7 +196,7 @@ class Router:
         return {"draining": self._signals.drain.is_set(), **self._numbers()}
 
     def _numbers(self) -> dict[str, int]:
-        return {"forwarded": self._forwarder.forwarded, "dead_letters": self._forwarder.buried}
+        return {"forwarded": self._forwarder.forwarded, "dead_letters": self._forwarder.dead_letters}
 
 
 async def _extend(admin: AIOKafkaAdminClient, changelog: str, has: int, needs: int) -> None:
@@ -213,7 +213,7 @@ async def _extend(admin: AIOKafkaAdminClient, changelog: str, has: int, needs: i
 
 
 def _explained(error: BaseException | None) -> BaseException:
-    """What ended the router, as a person can use it."""
+    """The error that ended the router, in words for an operator."""
     if isinstance(error, KafkaError):
         return BrokerUnavailable(f"the router's connection to Kafka failed for good: {error!r}")
     if error is None:

@@ -71,7 +71,7 @@ class HeaderView:
         await self._consumer.stop()
 
     def fold(self, key: Any, value: bytes | None) -> None:
-        """Take one record of the changelog in."""
+        """Apply one record of the changelog."""
         partition, fingerprint = json.loads(key)
         if value is None:
             self._counts.pop((partition, fingerprint), None)
@@ -79,7 +79,7 @@ class HeaderView:
             self._counts[partition, fingerprint] = Count.of(json.loads(value))
 
     def summary(self) -> dict[str, Any]:
-        """What `/headers` answers. `complete` is false while the changelog is still being read."""
+        """The answer of `/headers`. `complete` is false while the changelog is still being read."""
         headers = summed(self._counts)
         return {"complete": self.complete, "total": sum(row["count"] for row in headers), "headers": headers}
 

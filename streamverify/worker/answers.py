@@ -1,4 +1,4 @@
-"""From a verdict to the record that is published."""
+"""Makes a result of a verdict, and of the result the record that is published."""
 
 from __future__ import annotations
 

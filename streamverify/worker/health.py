@@ -67,7 +67,7 @@ class HealthServer:
 
 
 def _listen(port: int) -> socket.socket:
-    """One socket for IPv4 and IPv6 where there are both: two would get two different free ports."""
+    """Open one socket for IPv4 and IPv6 where there are both: two would get two different free ports."""
     try:
         if socket.has_dualstack_ipv6():
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)

@@ -1,7 +1,7 @@
-"""What becomes of a delivered record: a job, an answer at once, or a dead letter.
+"""Decides what a delivered record becomes: a job, a verdict at once, or a dead letter.
 
 The order of the reasons is that of the wire format: invalid_request, too_large, expired, header_error, policy; then
-what needs Lean, and where there is none to audit, unsupported. Pure: the clock's readings are passed in.
+what needs Lean, and unsupported where the worker has only a stand-in. Pure: the clock's readings are passed in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who gets the result, and what of the request goes back in it. `proof` is None where it could not be read."""
+    """The sender of a request, and the parts of it that go back in the result. `proof` is None if it was refused."""
 
     record: Record
     custom_id: str
@@ -41,7 +41,7 @@ class Requester:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ImmediateVerdict:
     """A verdict that needs no Lean."""
 
     requester: Requester
@@ -57,7 +57,7 @@ class Unanswerable:
 
 @dataclass(frozen=True, slots=True)
 class IntakeRules:
-    """Which requests this worker takes, and what it verifies to where a request does not say.
+    """The rules for requests: their limits, and the assurance where a request does not name one.
 
     `require` is the assurance where a request names none, `require_min` the one below which no request may go,
     `audits` says whether this worker has a Lean, which alone can be audited: no stand-in can.
@@ -79,7 +79,7 @@ _RANKS = (Assurance.NONE, Assurance.CHECKED, Assurance.AUDITED)
 
 def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire format
     record: Record, rules: IntakeRules, now: datetime
-) -> Job | Answer | Unanswerable:
+) -> Job | ImmediateVerdict | Unanswerable:
     """Decide what a delivered record becomes. `now` is the wall clock's time, with its zone."""
     try:
         request = decode_request(record.value, limits=rules.limits)
@@ -87,28 +87,28 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
         return Unanswerable(error)
     except RefusedRequest as error:
         reason = Reason.TOO_LARGE if isinstance(error, RequestTooLarge) else Reason.INVALID_REQUEST
-        return Answer(Requester(record, error.custom_id, error.metadata, None), Verdict(reason, str(error)))
+        return ImmediateVerdict(Requester(record, error.custom_id, error.metadata, None), Verdict(reason, str(error)))
     requester = Requester(record, request.custom_id, request.metadata, request.proof)
     assurance = rules.assurance(request)
     audited = assurance is Assurance.AUDITED
     # A statement is compared with at `audited` alone; at `checked` nobody looks at it.
     verdict = (_bad_statement(request) if audited else None) or _expired(request, now)
     if verdict is not None:
-        return Answer(requester, verdict)
+        return ImmediateVerdict(requester, verdict)
     try:
         header = parse_header(request.proof)
     except HeaderError as error:
-        return Answer(requester, _bad_header(error))
+        return ImmediateVerdict(requester, _bad_header(error))
     findings = check(request.proof, header, SHIPPED)
     if audited and findings:
-        return Answer(requester, Verdict(Reason.POLICY, objection(findings), findings=findings))
+        return ImmediateVerdict(requester, Verdict(Reason.POLICY, objection(findings), findings=findings))
     if audited and not rules.audits:
         unsupported = Verdict(
             Reason.UNSUPPORTED,
             "nothing was run: only a Lean can be audited, and this worker has a stand-in; ask for require=checked, or "
             "set STREAMVERIFY_REQUIRE=checked there",
         )
-        return Answer(requester, unsupported)
+        return ImmediateVerdict(requester, unsupported)
     return Job(record, request, header, assurance, findings)
 
 
@@ -119,7 +119,7 @@ def _expired(request: ProofRequest, now: datetime) -> Verdict | None:
 
 
 def _bad_statement(request: ProofRequest) -> Verdict | None:
-    """What is wrong with the statement as far as that shows without Lean."""
+    """Return a verdict if the statement is wrong in a way that shows without Lean."""
     if request.statement is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""A worker's life: start, run, drain, end; the exit code says which way it ended."""
+"""The life of a worker: start, run, drain, end. The exit code says how it ended."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ EXIT_DONE = 0
 EXIT_CUT_SHORT = 130
 _RETRY = 0.5
 _LEAVE_TIMEOUT = 2.0
-"""Seconds that leaving the group gets at least, however much of the drain's time is used up."""
+"""Seconds that leaving the group gets at least, even if the drain's time is used up."""
 
 
 class Signals:
@@ -73,7 +73,10 @@ class Signals:
 
 
 async def run_worker(settings: Settings) -> int:
-    """Serve the request topic until a signal; the exit code.
+    """Serve the request topic until a signal.
+
+    Returns:
+        The exit code.
 
     Raises:
         ReplUnavailable: There is no REPL, it does not answer, or a header of PREWARM cannot be imported.
@@ -92,7 +95,11 @@ async def run_worker(settings: Settings) -> int:
 
 
 async def unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
-    """Do `work` unless the event comes first; whether it was done."""
+    """Do `work` unless the event comes first.
+
+    Returns:
+        Whether it was done.
+    """
     task, stopped = asyncio.create_task(work), asyncio.create_task(event.wait())
     try:
         await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -185,7 +192,7 @@ class Worker:
             await admin.close()
 
     async def run(self) -> int:
-        """Serve until a signal, then drain; the exit code."""
+        """Serve until a signal, then drain. Returns the exit code."""
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -205,7 +212,7 @@ class Worker:
         return code
 
     async def _drain(self) -> int:
-        """Finish what runs, publish and commit it, leave the group; within the drain's time, or cut short."""
+        """Finish what runs, publish and commit it, and leave the group, in time. Returns the exit code."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.drain_timeout
         _log.info("draining", running=self._pool.running, seconds=self._settings.drain_timeout)
@@ -213,7 +220,7 @@ class Worker:
         self._pool.stop_dispatching()
         complete = await self._before(deadline, self._finish_running())
         if not complete and not self._signals.force.is_set():
-            # What still runs has not died: say so, or the next owner would take each of its records for a suspect.
+            # The closing commit says that nobody has died: else the next owner would quarantine each of these records.
             await self._before(loop.time() + _LEAVE_TIMEOUT, self._commit_last())
         await self._consumer.close(max(_LEAVE_TIMEOUT, deadline - loop.time()) if complete else _LEAVE_TIMEOUT)
         _log.info("drained" if complete else "drain_cut_short", in_flight=self._partitions.in_flight)
@@ -229,7 +236,7 @@ class Worker:
             await asyncio.sleep(_RETRY)
 
     async def _before(self, deadline: float, work: Coroutine[None, None, None]) -> bool:
-        """Do `work` unless the deadline or a second signal comes first; whether it was done."""
+        """Do `work` unless the deadline or a second signal comes first. Returns whether it was done."""
         try:
             async with asyncio.timeout_at(deadline):
                 return await unless(self._signals.force, work)
@@ -256,7 +263,7 @@ class Worker:
 
 
 def check_verifier(verifier: Verifier, settings: Settings) -> None:
-    """See that what verifies is what the settings ask for, and say where it cannot give what they promise.
+    """Check that what verifies is what the settings ask for, and warn where it cannot do what they promise.
 
     Raises:
         SettingsError: Lean is older than `min_lean_version`, or there is none.

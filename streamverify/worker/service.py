@@ -21,7 +21,7 @@ from streamverify.core.jobs import Job
 from streamverify.core.models import OUTCOMES, Assurance, Reason, Status
 from streamverify.core.partition_state import Ownership
 from streamverify.core.verdict import Verdict
-from streamverify.worker.intake import Answer, IntakeRules, Requester, take_in
+from streamverify.worker.intake import ImmediateVerdict, IntakeRules, Requester, take_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ class Service:
                 self._carry_out()
             case Job() as job:
                 self._pool.submit(job, self._done)
-            case Answer(requester, verdict):
+            case ImmediateVerdict(requester, verdict):
                 self._publish_result(requester, verdict, partial(self._complete, record.id))
             case _:
                 self._publish_dead_letter(record, taken.error, Stage.DECODE, on_ack=partial(self._complete, record.id))

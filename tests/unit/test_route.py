@@ -9,7 +9,7 @@ import pytest
 from streamverify.core.errors import UndecodableRequest
 from streamverify.core.partitioning import BLANK, affinity_key
 from streamverify.streams import route as module
-from streamverify.streams.route import NO_HEADER, SHOWN, Bury, Forward, route
+from streamverify.streams.route import NO_HEADER, SHOWN, DeadLetterRoute, Forward, route
 
 
 def value(**fields: object) -> bytes:
@@ -41,7 +41,7 @@ def test_what_is_json_only_to_a_lenient_reader_is_the_workers_too() -> None:
 @pytest.mark.parametrize("bad", [None, b"", b"{", b"[]", b"null", b"\xff", b'{"proof": "x"}', b'{"custom_id": true}'])
 def test_what_nobody_could_answer_is_buried(bad: bytes | None) -> None:
     decided = route(bad)
-    assert isinstance(decided, Bury)
+    assert isinstance(decided, DeadLetterRoute)
     assert isinstance(decided.error, UndecodableRequest)
 
 
@@ -66,5 +66,5 @@ def test_a_defect_of_ours_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(module, "parse_header", broken)
     decided = route(value(proof="import Lean"))
-    assert isinstance(decided, Bury)
+    assert isinstance(decided, DeadLetterRoute)
     assert isinstance(decided.error, RecursionError)

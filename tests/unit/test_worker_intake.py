@@ -11,7 +11,7 @@ import pytest
 from streamverify.core.codec import RequestLimits
 from streamverify.core.jobs import Job, Record, RecordId
 from streamverify.core.models import Assurance, Reason, Source
-from streamverify.worker.intake import Answer, IntakeRules, Unanswerable, take_in
+from streamverify.worker.intake import ImmediateVerdict, IntakeRules, Unanswerable, take_in
 
 RECORD = RecordId(1, 7, 0)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,14 +26,14 @@ def record(value: bytes | None) -> Record:
     return Record(RECORD, source, b"key", value, [("trace", b"1")], received=12.5)
 
 
-def taken(**fields: Any) -> Job | Answer | Unanswerable:
+def taken(**fields: Any) -> Job | ImmediateVerdict | Unanswerable:
     body = {"custom_id": "a", "proof": PROOF} | fields
     return take_in(record(json.dumps(body).encode()), RULES, NOW)
 
 
 def reason(**fields: Any) -> Reason | None:
     answer = taken(**fields)
-    return answer.verdict.reason if isinstance(answer, Answer) else None
+    return answer.verdict.reason if isinstance(answer, ImmediateVerdict) else None
 
 
 def test_a_proof_becomes_a_job_that_has_its_record() -> None:
@@ -69,7 +69,7 @@ def test_the_first_reason_that_applies(expected: Reason, fields: dict[str, Any])
 
 def test_a_header_error_is_a_message_at_its_line_and_column() -> None:
     answer = taken(proof="\n  import 5")
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, ImmediateVerdict)
     assert answer.verdict.response is not None
     [message] = answer.verdict.response.messages
     assert (message["severity"], message["pos"]) == ("error", {"line": 2, "column": 9})
@@ -77,6 +77,6 @@ def test_a_header_error_is_a_message_at_its_line_and_column() -> None:
 
 def test_a_refused_requester_gets_the_metadata_back() -> None:
     answer = taken(timeout="x", metadata={"n": 1})
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, ImmediateVerdict)
     assert (answer.requester.custom_id, answer.requester.metadata, answer.requester.proof) == ("a", {"n": 1}, None)
     assert "timeout" in str(answer.verdict.error)
