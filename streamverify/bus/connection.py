@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from streamverify.settings import Settings
 
-CONNECT_TIMEOUT = 10.0
+PATIENCE = 10.0
 """Seconds that a command tries to reach a broker before it gives up."""
 _START_TIMEOUT = 30.0
 _DIAGNOSIS_TIMEOUT = 5.0
@@ -99,19 +99,19 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-async def connect(make: Callable[[], C], servers: str, *, timeout: float = CONNECT_TIMEOUT) -> C:
+async def connect(make: Callable[[], C], servers: str, *, patience: float = PATIENCE) -> C:
     """Make and start a client, trying again with back-off until a broker answers.
 
     Args:
         make: Builds a client that is not started; a new one is built for each try.
         servers: The bootstrap servers, for the message.
-        timeout: Seconds to go on trying.
+        patience: Seconds to go on trying.
 
     Raises:
-        BrokerUnavailable: None answered within `timeout`, or the one that did refused us.
+        BrokerUnavailable: None answered within `patience`, or the one that did refused us.
     """
     loop = asyncio.get_running_loop()
-    give_up = loop.time() + timeout
+    give_up = loop.time() + patience
     backoff = _MIN_BACKOFF
     while True:
         client = make()
@@ -124,7 +124,7 @@ async def connect(make: Callable[[], C], servers: str, *, timeout: float = CONNE
                 raise BrokerUnavailable(f"{refusal} (bootstrap servers: {servers})") from error
             if loop.time() >= give_up:
                 raise BrokerUnavailable(
-                    f"no Kafka broker answers at {servers} (tried for {timeout:g} s: {_cause(error)}); "
+                    f"no Kafka broker answers at {servers} (tried for {patience:g} s: {_cause(error)}); "
                     f"{await _suggestion(client)}"
                 ) from error
         except BaseException:

@@ -110,16 +110,16 @@ class RequestConsumer:
         self._admin: AIOKafkaAdminClient
         self._committer: OffsetCommitter
 
-    async def start(self, handler: RecordHandler, timeout: float) -> None:
+    async def start(self, handler: RecordHandler, patience: float) -> None:
         """Connect and join the group. `handler` gets the records, once `run` runs.
 
         Raises:
-            BrokerUnavailable: No broker answered within `timeout` seconds.
+            BrokerUnavailable: No broker answered within `patience` seconds.
         """
         settings = self._settings
-        self._admin = await open_admin(settings, timeout)
+        self._admin = await open_admin(settings, patience)
         self._closers.append(self._admin.close)
-        self._consumer = await connect(self._make_consumer, settings.bootstrap_servers, timeout=timeout)
+        self._consumer = await connect(self._make_consumer, settings.bootstrap_servers, patience=patience)
         self._closers.insert(0, self._consumer.stop)
         self._retention = RetentionWatch(self._consumer, self._topic)
         self._handler = handler

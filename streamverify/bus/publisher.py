@@ -125,13 +125,13 @@ class Publisher:
         self._all_acknowledged = asyncio.Event()
         self._all_acknowledged.set()
 
-    async def start(self, timeout: float) -> None:
+    async def start(self, patience: float) -> None:
         """Connect.
 
         Raises:
-            BrokerUnavailable: No broker answered within `timeout` seconds.
+            BrokerUnavailable: No broker answered within `patience` seconds.
         """
-        self._producer = await connect(self._make, self._settings.bootstrap_servers, timeout=timeout)
+        self._producer = await connect(self._make, self._settings.bootstrap_servers, patience=patience)
 
     def _make(self) -> AIOKafkaProducer:
         return make_producer(
@@ -232,7 +232,7 @@ class Publisher:
         self._refused.clear()
         self._unsent.extendleft(reversed(again))
         self._failure = None
-        self._producer = await connect(self._make, self._settings.bootstrap_servers, timeout=float("inf"))
+        self._producer = await connect(self._make, self._settings.bootstrap_servers, patience=float("inf"))
         self._wake.set()
 
     async def _dispose(self) -> None:

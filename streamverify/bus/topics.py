@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from streamverify.bus.connection import CONNECT_TIMEOUT, client_options, connect
+from streamverify.bus.connection import PATIENCE, client_options, connect
 from streamverify.core.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
@@ -75,14 +75,14 @@ def plan_topics(
     ]
 
 
-async def open_admin(settings: Settings, timeout: float = CONNECT_TIMEOUT) -> AIOKafkaAdminClient:
+async def open_admin(settings: Settings, patience: float = PATIENCE) -> AIOKafkaAdminClient:
     """A connected admin client; close it.
 
     Raises:
         BrokerUnavailable: No broker answers.
     """
     return await connect(
-        lambda: AIOKafkaAdminClient(**client_options(settings)), settings.bootstrap_servers, timeout=timeout
+        lambda: AIOKafkaAdminClient(**client_options(settings)), settings.bootstrap_servers, patience=patience
     )
 
 

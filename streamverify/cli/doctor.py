@@ -153,7 +153,7 @@ async def _kafka(settings: Settings) -> list[Check]:
     from streamverify.bus.topics import describe_topics, open_admin  # noqa: PLC0415 - keeps --help fast
 
     try:
-        admin = await open_admin(settings, timeout=_BROKER_PATIENCE)
+        admin = await open_admin(settings, patience=_BROKER_PATIENCE)
     except BrokerUnavailable as error:
         return [Check("Kafka", "missing", f"no broker at {settings.bootstrap_servers}", str(error))]
     try:

@@ -10,7 +10,7 @@ import structlog
 from aiokafka.admin import NewPartitions
 from aiokafka.errors import KafkaError
 
-from streamverify.bus.connection import CONNECT_TIMEOUT
+from streamverify.bus.connection import PATIENCE
 from streamverify.bus.partitioner import AffinityPartitioner
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import (
@@ -84,7 +84,7 @@ class Router:
         publisher = Publisher(
             settings, max_record_bytes=max(sizes), max_batch_bytes=min(sizes) // 2, partitioner=AffinityPartitioner()
         )
-        await publisher.start(CONNECT_TIMEOUT)
+        await publisher.start(PATIENCE)
         self._stack.push_async_callback(publisher.close)
         await self._keep_running(publisher.run())
         self._view = HeaderView(settings, partitions)

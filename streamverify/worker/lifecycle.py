@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.bus.connection import CONNECT_TIMEOUT
+from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.owner import CommitRequests
 from streamverify.bus.peers import Peers, client_id
@@ -144,7 +144,7 @@ class Worker:
         )
         self._stack.push_async_callback(self._pool.close)
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
-        await self._publisher.start(CONNECT_TIMEOUT)
+        await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
         results = ResultBuilder(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
         self._service = Service(
@@ -165,7 +165,7 @@ class Worker:
         self._stack.push_async_callback(self._health.close)
         await self._pool.start(headers_to_warm(settings.prewarm, command))
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
-        await self._consumer.start(self._service, CONNECT_TIMEOUT)
+        await self._consumer.start(self._service, PATIENCE)
         _log.info(
             "worker_started",
             name=results.worker,
