@@ -89,7 +89,8 @@ class Settings(BaseSettings):
         str | None,
         Field(
             min_length=1,
-            description="Where this worker stands (the brokers' broker.rack): requests are read from a replica there.",
+            description="Rack of this worker; records are fetched from a replica with the same broker.rack, if "
+            "there is one.",
         ),
     ] = None
     request_topic: Annotated[Topic, Field(description="Topic of the proofs.")] = "lean.proofs"
@@ -163,7 +164,12 @@ class Settings(BaseSettings):
     ] = 45_000
     max_deliveries: Annotated[
         int,
-        Field(ge=1, le=6, description="Workers that die of a proof, running alone, before it is given up."),
+        Field(
+            ge=1,
+            le=6,
+            description="How many times a proof may crash a worker while running alone before it becomes a dead "
+            "letter.",
+        ),
     ] = 3
     drain_timeout: Annotated[Seconds, Field(description="Seconds that running proofs get to finish after SIGTERM.")] = (
         60.0

@@ -120,6 +120,7 @@ class RequestConsumer:
         self._admin = await open_admin(settings, patience)
         self._closers.append(self._admin.close)
         self._consumer = await connect(self._make_consumer, settings.bootstrap_servers, patience=patience)
+        # Closed first: to leave the group it needs nothing of the admin client.
         self._closers.insert(0, self._consumer.stop)
         self._retention = RetentionWatch(self._consumer, self._topic)
         self._handler = handler
@@ -215,6 +216,7 @@ class RequestConsumer:
             size = len(record.key or b"") + len(record.value or b"")
             admission = self._partitions.deliver(tp.partition, record.offset, size)
             if admission is None:
+                # A rebalance took the partition while these records were on their way: so the rest is not ours, either.
                 return
             if admission.regressed_from is not None:
                 _log.error(
@@ -225,6 +227,7 @@ class RequestConsumer:
                     hint="the topic was recreated, or a broker without the newest records became leader (unclean "
                     "election); its records are run as new ones",
                 )
+                # What is queued came from the old log, and nobody can say any more at which offsets it lies.
                 self._handler.drop(frozenset({tp.partition}))
             if admission.skipped_from is not None and self._retention is not None:
                 self._retention.skipped(tp.partition, admission.skipped_from, record.offset)
@@ -243,6 +246,7 @@ class RequestConsumer:
         """Take no more records; go on polling and committing."""
         self._partitions.drain()
         self._consumer.pause(*self._consumer.assignment())
+        # The pool starts nothing any more: no attempt of a quarantined record is to be committed for it.
         self._handler.pause()
 
     @property
@@ -267,6 +271,7 @@ class _Errors:
         cause = repr(error)
         times, last = self._seen.get(cause, (0, now))
         times = times + 1 if now - last < ERROR_WINDOW else 1
+        # Whatever is older is forgotten, so that errors with ever new texts do not pile up.
         self._seen = {each: seen for each, seen in self._seen.items() if now - seen[1] < ERROR_WINDOW}
         self._seen[cause] = times, now
         _log.warning(
@@ -275,6 +280,7 @@ class _Errors:
             times=times,
             hint="tried again" if error.retriable else f"the worker exits when this happens {MAX_POLL_ERRORS} times",
         )
+        # What passes by itself (a leader election, a broker that restarts) may take as long as it likes.
         if times >= MAX_POLL_ERRORS and not error.retriable:
             raise WorkerStuck(f"fetching from {self._topic} fails again and again: {cause}") from error
 

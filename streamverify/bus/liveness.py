@@ -48,12 +48,14 @@ class Liveness:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if not self._watchdog.is_worth_asking(time.monotonic()):
+                # Something has just succeeded: do not trouble the broker.
                 continue
             answers = await self._broker_answers(admin)
             due = self._partitions.commit_is_due or await self._has_records_to_fetch(consumer)
             health = self._watchdog.judge(time.monotonic(), broker_answers=answers, something_due=due)
             if health is Health.STUCK:
                 raise WorkerStuck(f"nothing was fetched from {self._topic} or committed, though the broker answers")
+            # Only changes are logged: this looks every few seconds, and a broker may be away for hours.
             if health is not before:
                 _log.info("watchdog", health=health.value, broker_answers=answers, something_due=due)
             before = health
@@ -74,5 +76,6 @@ class Liveness:
             async with asyncio.timeout(WATCH_SECONDS):
                 ends = await consumer.end_offsets(tps) if tps else {}
         except (KafkaError, OSError, TimeoutError):
+            # Nobody knows: without the answer of a leader nothing could be fetched, either.
             return False
         return any(end > positions[tp.partition] for tp, end in ends.items())

@@ -79,6 +79,7 @@ class CommitRequests:
 
     def commit_soon(self) -> None:
         """A record was completed: commit when the last commit is long enough ago."""
+        # One is enough: whatever completes until then is in the same commit.
         if self._timer is None and not self._is_posted:
             self.commit_in(max(0.0, self._last_commit + COMMIT_INTERVAL - time.monotonic()))
 
@@ -121,6 +122,7 @@ class CommitRequests:
         """The committer's next message."""
         message = await self._inbox.get()
         if isinstance(message, _CommitDue):
+            # The commit that follows has all changes up to now: no timer and no second message is needed for them.
             self.cancel_timer()
             self._is_posted = False
         return message
@@ -170,6 +172,7 @@ class OffsetCommitter:
                         if not await self._commit():
                             self._requests.commit_in(RETRY)
                         elif self._partitions.commit_is_due:
+                            # Something was completed while the commit was on its way.
                             self._requests.commit_soon()
                     case _Revoked(done):
                         # Make the last commit. None follows until the next assignment is restored; what runs goes on.
@@ -213,6 +216,7 @@ class OffsetCommitter:
             return False
         self._partitions.acknowledged(commit)
         self._on_commit()
+        # Finished records no longer count as in flight, so there may be room; first those that wait for this commit.
         if commit.attempts:
             self._handler.attempts_committed(commit.attempts)
         self.apply_pauses()
@@ -269,6 +273,7 @@ class OffsetCommitter:
                     hint="the group's offsets could not be read; these partitions stay paused until they are",
                 )
                 await asyncio.sleep(RETRY)
+        # A worker that drains starts nothing any more: its quarantine stays paused.
         if not self._partitions.is_draining:
             self._handler.resume()
         self._handler.assignment_known()
@@ -294,6 +299,7 @@ class OffsetCommitter:
             starts[partition] = found.position
             self._consumer.seek(TopicPartition(self._topic, partition), found.position)
             if not found.kept:
+                # Their offsets are read again from here on: to keep them queued would run them twice.
                 self._handler.drop(frozenset({partition}))
             if found.unreadable:
                 _log.error(
@@ -321,6 +327,7 @@ class OffsetCommitter:
                 )
         if starts:
             _log.info("partitions_restored", starts=dict(sorted(starts.items())))
+            # The open flag has to be with the broker before anything is delivered.
             self._requests.commit_now()
 
 

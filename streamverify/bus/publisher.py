@@ -163,6 +163,7 @@ class Publisher:
             await self._wake.wait()
             self._wake.clear()
             if self._failure:
+                # Each later record to the partition would fail too (OutOfOrderSequenceNumber).
                 await self._replace_producer()
             while self._unsent and not self._failure:
                 await self._send(self._unsent.popleft())
@@ -194,9 +195,11 @@ class Publisher:
     def _answered(self, number: int, future: asyncio.Future[object]) -> None:
         """The broker has answered. Late errors of a replaced producer are ignored; its late successes still count."""
         if number not in self._unacknowledged:
+            # An answer to the replaced producer: the new one has the record, under another number.
             return
         error = None if future.cancelled() else future.exception()
         if error is None and not future.cancelled():
+            # The broker takes records again: only failures in a row are counted.
             self._replacements = 0
             self._unacknowledged.pop(number).on_ack()
             self._open -= 1
@@ -204,6 +207,7 @@ class Publisher:
                 self._all_acknowledged.set()
             return
         if isinstance(error, _TOO_LARGE):
+            # To be sent in its smaller form; every other record as it is.
             self._refused.add(number)
         self._fail(error if isinstance(error, KafkaError) else KafkaError(repr(error)))
 
@@ -218,7 +222,7 @@ class Publisher:
             error=repr(self._failure),
             resent=len(self._unacknowledged),
             refused=len(self._refused),
-            hint="an idempotent producer cannot go on after a refused record: unacknowledged ones are sent again",
+            hint="an idempotent producer cannot go on after a failure: a new one sends again what was not acknowledged",
         )
         self._replacements += 1
         if self._replacements > _MAX_REPLACEMENTS:
@@ -230,6 +234,7 @@ class Publisher:
         ]
         self._unacknowledged.clear()
         self._refused.clear()
+        # In their old order, and before what was not sent yet.
         self._unsent.extendleft(reversed(again))
         self._failure = None
         self._producer = await connect(self._make, self._settings.bootstrap_servers, patience=float("inf"))
@@ -251,6 +256,7 @@ async def _hand_over(producer: AIOKafkaProducer, record: Outgoing) -> asyncio.Fu
         # A dead letter can be without both, as the original was; Kafka takes that, aiokafka's send() does not.
         batch = producer.create_batch()
         batch.append(key=None, value=None, timestamp=record.timestamp_ms, headers=record.kafka_headers)
+        # send_batch() chooses no partition; without a key any will do.
         partition = min(await producer.partitions_for(record.topic))
         future: asyncio.Future[object] = await producer.send_batch(batch, record.topic, partition=partition)
     else:

@@ -108,6 +108,7 @@ class Correlator:
         source = (result.source.topic, result.source.partition, result.source.offset)
         if source in self._sent:
             return self._take(self._sent[source], result)
+        # The result may be faster than the acknowledgement that says where its request lies: keep it until then.
         self._unmatched[source] = result
         return None
 

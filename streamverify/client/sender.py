@@ -86,6 +86,7 @@ class Sender:
         unacknowledged: deque[tuple[EncodedRequest, asyncio.Future[Any]]] = deque()
         async for encoded in batch:
             unacknowledged.append((encoded, await self._enqueue(encoded)))
+            # In the order of the batch, as soon as the oldest is there; only too many on their way are waited for.
             while unacknowledged and (len(unacknowledged) >= _WINDOW or unacknowledged[0][1].done()):
                 yield await self._acknowledged(*unacknowledged.popleft())
         while unacknowledged:
@@ -122,6 +123,7 @@ class Sender:
         return Ticket(encoded.custom_id, encoded.request_id, made.topic, made.partition, made.offset, made.timestamp)
 
     async def _failed(self, encoded: EncodedRequest, error: KafkaError) -> BrokerUnavailable | RequestTooLarge:
+        # The next record gets a new producer: this one would refuse it, too.
         await self.stop()
         if isinstance(error, MessageSizeTooLargeError):
             return _too_large(

@@ -61,6 +61,7 @@ class Partitions:
     def revoke(self) -> None:
         """The group takes everything back. Whose each partition is, the next assignment will say."""
         self._assigned = None
+        # Those of other workers, too: until the next assignment they may just as well come back.
         for state in self._states.values():
             state.revoke()
 
@@ -73,6 +74,7 @@ class Partitions:
         self.revoke()
         self._assigned = frozenset(partitions)
         for partition in self._assigned:
+            # What is known of a partition that we had before is kept until its commit is read: `restore` decides.
             state = self._states.setdefault(partition, PartitionState(self._topic, partition, self._limits))
             state.phase = Phase.RESTORING
         lost = frozenset(self._states.keys() - self._assigned)

@@ -160,6 +160,7 @@ class PartitionState:
     def lose(self) -> None:
         """The group gives the partition to another worker."""
         self._begin(OffsetTracker(OffsetMap(0, 0), self._local_work()))
+        # With an empty tracker nothing can be kept: if it comes back, even our own last commit is read anew.
         self._sent = set()
         self.phase = Phase.LOST
 
@@ -209,6 +210,7 @@ class PartitionState:
         """Whether the record is still ours to answer."""
         if record.epoch != self.epoch or self.phase is Phase.LOST:
             return Ownership.LOST
+        # REVOKED or RESTORING: until the commit is read, another worker may have finished the record.
         if not self.is_owned:
             return Ownership.UNKNOWN
         return Ownership.OWNED if self._tracker.is_unfinished(record.offset) else Ownership.LOST
@@ -244,11 +246,13 @@ class PartitionState:
             return Admission(record, None, regressed_from=regressed_from)
         skipped_from = tracker.next if offset > tracker.next else None
         delivery = tracker.deliver(offset)
+        # What runs on from before a rebalance is in flight, too: its answer is still to come.
         if delivery in (Delivery.NEW, Delivery.RUNNING):
             self._sizes[offset] = size
             self.in_flight += 1
             self.bytes += size
         elif delivery is Delivery.DONE:
+            # It moves the commit point without anything being completed.
             self._changed = True
         return Admission(record, delivery, tracker.attempts(offset), tracker.quarantined, skipped_from, regressed_from)
 
@@ -284,11 +288,14 @@ class PartitionState:
         """Make this partition's part of a commit; None if the broker has it already."""
         if not (self.commit_is_due or (closing and self.is_owned)):
             return None
+        # From here on every change belongs to the next commit, also one that happens while this one is on its way.
         self._changed = False
         offsets = self._tracker.snapshot(is_open=not closing)
         point = Committed(offsets.base, encode_map(offsets, self._topic, self._partition))
         if point == self._acknowledged and self.phase is Phase.OPEN and not self._finished:
+            # The broker has exactly this, and no finished record waits for it to be no longer in flight.
             return None
+        # The broker may get it although we never hear of that: then it is recognised when the partition comes back.
         self._sent.add(point)
         attempts = frozenset(RecordId(self._partition, offset, self.epoch) for offset in self._tracker.attempted)
         return PartitionCommit(

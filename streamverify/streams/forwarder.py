@@ -95,6 +95,7 @@ class Forwarder:
                 self._publisher.publish(self._request(message, where.key, acknowledged))
         await everything.wait()
         if self._app.consumer_generation_id != generation:
+            # A rebalance meanwhile: the next owner forwards the batch again, and counts it.
             return
         self._count(generation, [(message, where) for message, where in routed if isinstance(where, Forward)])
         # Before the acknowledgement: who gets the partition next must find the counts in the changelog.

@@ -48,6 +48,7 @@ class ResultBuilder:
             custom_id=requester.custom_id,
             status=status,
             reason=verdict.reason,
+            # The reason alone would say "try again" of a proof that has crashed its worker each time.
             retriable=retriable and not verdict.final,
             error=verdict.error,
             response=verdict.response,
@@ -71,6 +72,7 @@ class ResultBuilder:
         copied = requester.record.kafka_headers
         key = requester.custom_id.encode()
         encoded = encode_result(result, limit=self.limit, overhead=record_overhead(key, copied))
+        # The status stays even where the copied headers had to go: readers filter by it.
         kafka_headers = status if encoded.headers_dropped else [*copied, *status]
 
         def smaller() -> Outgoing:

@@ -95,10 +95,12 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
     verdict = (_bad_statement(request) if audited else None) or _expired(request, now)
     if verdict is not None:
         return ImmediateVerdict(requester, verdict)
+    # Only now: parsing a proof that is too late, or has nothing to be compared with, would be for nothing.
     try:
         header = parse_header(request.proof)
     except HeaderError as error:
         return ImmediateVerdict(requester, _bad_header(error))
+    # At `checked` findings are told, at `audited` they reject the proof before any of its code is run.
     findings = check(request.proof, header, SHIPPED)
     if audited and findings:
         return ImmediateVerdict(requester, Verdict(Reason.POLICY, objection(findings), findings=findings))

@@ -134,6 +134,7 @@ class Worker:
         command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
         verifier = (await probe(command)).model_copy(update={"policy_version": POLICY_VERSION})
         check_verifier(verifier, settings)
+        # Before the pool, which takes minutes to warm up: a missing topic is to be said at once.
         sizes = await self._topic_sizes()
         self._pool = Pool(
             command,
@@ -161,8 +162,10 @@ class Worker:
         self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions)
         self._peers = Peers(settings, versions)
         self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
+        # From here on a supervisor sees a worker that lives and is not ready.
         await self._health.start()
         self._stack.push_async_callback(self._health.close)
+        # Warm first, and only then in the group: its partitions would wait for the imports.
         await self._pool.start(headers_to_warm(settings.prewarm, command))
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         await self._consumer.start(self._service, PATIENCE)
@@ -216,6 +219,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.drain_timeout
         _log.info("draining", running=self._pool.running, seconds=self._settings.drain_timeout)
+        # Both, and the poll goes on: a member that does not poll loses its partitions in mid-drain.
         self._consumer.drain()
         self._pool.stop_dispatching()
         complete = await self._before(deadline, self._finish_running())

@@ -106,6 +106,7 @@ class Service:
 
     def drop(self, partitions: frozenset[int]) -> None:
         """Drop the queued jobs of these partitions: the next owner, or the next delivery, will see to their records."""
+        # They wait in the pool or in the quarantine. Of running jobs the verdict may still be of use.
         jobs = self._pool.discard(lambda job: job.record.id.partition in partitions)
         dropped = [*(job.record.id for job in jobs), *self._quarantine.discard(partitions)]
         for record in dropped:
@@ -167,6 +168,7 @@ class Service:
         record, attempts = job.record, job.record.attempts
         error = WorkersDied(f"{attempts} workers died while this proof was running, {attempts - 1} of them of it alone")
         verdict = Verdict(Reason.REPL_CRASH, f"{error}; it is not run again", attempts=attempts, final=True)
+        # If only one of both reached the broker before a crash, the next worker sends both again.
         on_ack = countdown(2, partial(self._complete, record.id))
         self._publish_result(Requester.of(job), verdict, on_ack)
         self._publish_dead_letter(record, error, Stage.VERIFY, attempts=attempts, on_ack=on_ack)
@@ -187,8 +189,10 @@ class Service:
             # A definite verdict does not depend on who found it: it is published whoever owns the partition by now.
             self._publish_result(Requester.of(job), verdict, partial(self._complete, record))
         elif ownership is Ownership.UNKNOWN:
+            # If the partition comes back to us the record is not delivered again: the verdict must not be thrown away.
             self._undecided.append((job, verdict))
         else:
+            # The new owner runs it again, and may find a verdict where we found a time-out.
             self._partitions.forget(record)
             self._ended(record)
 

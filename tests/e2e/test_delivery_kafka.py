@@ -202,7 +202,7 @@ async def delete_all(settings: Settings) -> dict[TopicPartition, int]:
     return ends
 
 
-async def test_killed_in_mid_run_it_repeats_only_what_was_not_committed(env: dict[str, str]) -> None:
+async def test_a_worker_killed_in_mid_run_repeats_only_uncommitted_records(env: dict[str, str]) -> None:
     # One proof holds its offset back; without the map, all behind it would be repeated.
     ids = await submit(env, [*requests("slow", 1, "service=600", timeout=601), *requests("p", 200)])
     others = {each for each in ids if each.startswith("p")}

@@ -207,7 +207,7 @@ async def test_everything_arrives_once_in_order_where_its_header_belongs(topics:
     assert counts == {"import Mathlib\n": 2400, "import Lean\n": 300, "import Aesop\n": 300}
 
 
-async def test_what_is_malformed_is_a_dead_letter_and_what_is_wrong_is_the_workers(topics: Topics) -> None:
+async def test_a_malformed_record_becomes_a_dead_letter_and_an_invalid_request_is_forwarded(topics: Topics) -> None:
     malformed: list[bytes | None] = [b"not JSON", b'{"proof": "x"}', None, b""]
     wrong: list[bytes | None] = [
         b'{"custom_id": "no proof"}',
@@ -245,7 +245,7 @@ async def test_a_record_without_key_and_value_is_a_dead_letter(topics: Topics) -
     assert (letter.key, letter.value) == (None, None)
 
 
-async def test_what_the_request_topic_does_not_take_is_a_dead_letter(topics: Topics) -> None:
+async def test_a_record_that_the_request_topic_refuses_becomes_a_dead_letter(topics: Topics) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=topics.servers)
     await admin.start()
     await admin.alter_configs([_limit(topics["REQUEST"], 20_000)])
@@ -374,7 +374,9 @@ async def _grow(admin: AIOKafkaAdminClient, topic: str, count: int) -> None:
         await asyncio.sleep(0.1)
 
 
-def test_ctrl_c_ends_it_and_leaves_nothing(topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_the_worker_and_leaves_no_process(
+    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with _process(topics) as process:
         running = Running(process)
@@ -389,7 +391,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing(topics: Topics, tmp_path: Path, monke
     assert "Starting..." not in said
 
 
-def test_a_second_signal_ends_it_without_its_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_signal_ends_a_worker_without_a_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with KafkaNodes() as nodes:
         topics = _topics(nodes.bootstrap_servers)
@@ -405,7 +407,7 @@ def test_a_second_signal_ends_it_without_its_broker(tmp_path: Path, monkeypatch:
             assert running.process.wait(20) == 130
 
 
-def test_a_broker_that_comes_back_is_all_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_goes_on_when_its_broker_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with KafkaNodes() as nodes:
         topics = _topics(nodes.bootstrap_servers)
@@ -443,14 +445,14 @@ def _logged(topics: Topics, folder: Path) -> Iterator[Running]:
         process.wait()
 
 
-def test_a_signal_while_it_starts_ends_it(topics: Topics) -> None:
+def test_a_signal_ends_a_worker_that_is_starting(topics: Topics) -> None:
     with _process(topics) as process:
         Running(process)
         end(process)
     assert process.returncode == 0
 
 
-def test_without_a_broker_it_says_so() -> None:
+def test_a_worker_without_a_broker_says_so() -> None:
     env = environment(BOOTSTRAP_SERVERS="127.0.0.1:1", HTTP_PORT="0")
     ended = run_command(env, "router")
     assert ended.returncode == 4

@@ -155,7 +155,7 @@ async def test_kafka_headers_and_metadata_come_back_as_sent(served: dict[str, st
     assert json.loads(record.value or b"")["metadata"] == value["metadata"]
 
 
-async def test_what_cannot_be_answered_is_a_dead_letter_and_blocks_nothing(fresh: dict[str, str]) -> None:
+async def test_a_record_without_a_custom_id_becomes_a_dead_letter_and_blocks_nothing(fresh: dict[str, str]) -> None:
     values = [b"not JSON", b"{}", b'{"custom_id": "", "proof": ""}', b"[" * 100_000, b"\xff\xfe", b"", None]
     headers = [("trace", b"\x00")]
     with worker(fresh):
@@ -174,7 +174,7 @@ async def test_what_cannot_be_answered_is_a_dead_letter_and_blocks_nothing(fresh
         assert letter.message
 
 
-async def test_on_sigterm_what_runs_is_finished_and_committed(fresh: dict[str, str]) -> None:
+async def test_on_sigterm_running_proofs_are_finished_and_committed(fresh: dict[str, str]) -> None:
     env = fresh | {PREFIX + "DRAIN_TIMEOUT": "30", PREFIX + "SLOTS": "1"}
     async with Client(settings_of(env)) as client:
         with worker(env) as process:

@@ -75,7 +75,7 @@ def test_an_answer_without_the_header_may_come_before_the_acknowledgement() -> N
     assert batch.done
 
 
-def test_the_place_does_not_answer_twice_what_the_header_answered() -> None:
+def test_a_request_answered_by_its_kafka_header_is_not_answered_again_by_its_source() -> None:
     batch = Correlator([outgoing("a", "r1")])
     assert batch.match(record("a", request_id="r1", offset=7)) is not None
     batch.acknowledged(ticket("a", "r1", 7))
@@ -83,13 +83,13 @@ def test_the_place_does_not_answer_twice_what_the_header_answered() -> None:
 
 
 @pytest.mark.parametrize("value", [None, b"", b"no json", b"{}"])
-def test_what_is_no_result_and_not_known_to_be_ours_is_passed_over(value: bytes | None) -> None:
+def test_an_undecodable_record_that_is_not_known_to_be_ours_is_passed_over(value: bytes | None) -> None:
     batch = Correlator([outgoing("a", "r1")])
     assert batch.match(Record(value, b"a")) is None
     assert batch.match(Record(value, b"other")) is None
 
 
-def test_what_answers_ours_and_is_no_result_is_an_error() -> None:
+def test_an_undecodable_answer_to_our_request_is_an_error() -> None:
     batch = Correlator([outgoing("a", "r1")])
     with pytest.raises(UndecodableResult):
         batch.match(Record(b"{}", b"a", ((REQUEST_ID, b"r1"),)))

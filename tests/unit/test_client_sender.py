@@ -136,7 +136,7 @@ async def test_a_record_that_was_not_delivered_is_named(monkeypatch: pytest.Monk
         await made.sender.send(outgoing(b"a"))
 
 
-async def test_a_record_beyond_what_a_broker_takes_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_record_larger_than_any_broker_takes_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(monkeypatch)
     with pytest.raises(RequestTooLarge, match=r"a record may have 1,048,576 bytes"):
         await made.sender.send(outgoing(b"x" * 1_048_576))

@@ -105,7 +105,7 @@ def test_places_and_ranges(text: str, expected: Selection) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a", "1:", ":1", "1:2:3", "1:-2", "0:5-x"])
-def test_what_names_no_letter_is_wrong_usage(text: str) -> None:
+def test_a_selection_that_names_no_letter_is_wrong_usage(text: str) -> None:
     with pytest.raises(InputError, match="names no dead letter"):
         parse_selection(text)
 
@@ -188,7 +188,7 @@ def test_a_dry_run_sends_nothing(letters: type[FakeLetters]) -> None:
     assert "1 letter would be sent to lean.proofs again" in result.stdout
 
 
-def test_what_must_not_be_sent_is_named_and_the_others_are_sent(letters: type[FakeLetters]) -> None:
+def test_letters_that_must_not_be_sent_are_named_and_the_others_are_sent(letters: type[FakeLetters]) -> None:
     letters.there = [
         letter(0, None),
         letter(1, content(topic="elsewhere")),
@@ -253,7 +253,7 @@ def test_an_empty_topic_is_said(letters: type[FakeLetters]) -> None:
     assert "no dead letters on lean.proofs.dlq" in result.stderr
 
 
-def test_showing_what_is_not_there_is_wrong_usage(letters: type[FakeLetters]) -> None:
+def test_to_show_a_missing_letter_is_wrong_usage(letters: type[FakeLetters]) -> None:
     assert letters.there == []
     assert run("dlq", "show", "0:5").exit_code == 2
     assert run("dlq", "show", "0:5-6").exit_code == 2
@@ -289,7 +289,7 @@ def test_the_custom_id_is_shown_where_there_is_one(value: bytes | None, name: st
     assert custom_id(value) == name
 
 
-def test_nothing_done_says_nothing_of_what_comes_later(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_of_no_letters_does_not_say_where_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     from streamverify.settings import Settings  # noqa: PLC0415 - one test needs it
 
     dlq._print_report(ReplayReport(), Settings(), dry_run=False)
@@ -303,7 +303,7 @@ def commit(base: int, end: int, incomplete: dict[int, int], *, is_open: bool = F
     return Committed(base, encode_map(OffsetMap(base, end, incomplete, open=is_open), TOPIC, 0))
 
 
-def test_a_map_says_what_is_really_to_do() -> None:
+def test_to_do_leaves_out_the_records_that_the_map_lists_as_finished() -> None:
     one = stand(TOPIC, 0, 0, 20, commit(10, 16, {10: 0, 12: 2}, is_open=True))
     assert (one.lag, one.to_do, one.state) == (10, 6, "open")
     assert one.incomplete == [(10, 0), (12, 2)]
@@ -332,6 +332,6 @@ def test_an_offset_without_metadata_and_no_offset_at_all() -> None:
     assert (fresh.state, fresh.committed, fresh.lag, fresh.to_do) == ("new", None, 16, 16)
 
 
-def test_what_retention_took_away_is_no_lag() -> None:
+def test_records_deleted_by_retention_do_not_count_as_lag() -> None:
     one = stand(TOPIC, 0, 15, 20, commit(10, 17, {10: 0, 16: 0}))
     assert (one.lag, one.to_do) == (5, 4)

@@ -74,7 +74,7 @@ def test_headers_say_where_and_why() -> None:
     assert trace.rstrip().endswith("UndecodableRequest: the value is empty")
 
 
-def test_it_is_read_back_from_its_record() -> None:
+def test_a_dead_letter_is_read_back_from_its_record() -> None:
     dead = letter(stage=Stage.VERIFY, attempts=3)
 
     read = DeadLetter.from_record(key=dead.key, value=dead.value, kafka_headers=dead.record_headers())
@@ -82,7 +82,7 @@ def test_it_is_read_back_from_its_record() -> None:
     assert read == dead
 
 
-def test_of_a_replayed_dead_letter_that_fails_again_only_the_last_failure_is_told() -> None:
+def test_a_replayed_request_that_fails_again_has_the_headers_of_its_last_failure_only() -> None:
     first = letter()
     again = letter(raised(ValueError("second")), kafka_headers=first.record_headers(), attempts=5)
 
@@ -117,7 +117,7 @@ def test_text_that_utf8_cannot_encode_does_not_stop_it() -> None:
     assert DeadLetter.from_record(key=dead.key, value=dead.value, kafka_headers=dead.record_headers()) == dead
 
 
-def test_emptied_it_still_says_where_the_original_lies() -> None:
+def test_an_emptied_dead_letter_still_says_where_the_original_lies() -> None:
     dead = letter().emptied()
 
     assert dead.value is None
@@ -147,7 +147,7 @@ def test_a_record_without_our_headers_is_no_dead_letter(missing: str) -> None:
         ("attempts", b"1.5"),
     ],
 )
-def test_garbled_headers_are_told(name: str, text: bytes | None) -> None:
+def test_an_error_names_the_garbled_header(name: str, text: bytes | None) -> None:
     name = deadletter.PREFIX + name
     headers = [(n, text if n == name else value) for n, value in letter().record_headers()]
 

@@ -130,7 +130,7 @@ async def test_a_dead_letter_is_not_counted_but_acknowledged(rig: Rig) -> None:
     assert rig.order[-1] == "ack 7"
 
 
-async def test_what_the_request_topic_refuses_becomes_a_dead_letter_then_an_emptied_one(rig: Rig) -> None:
+async def test_a_record_that_the_request_topic_refuses_becomes_a_dead_letter_then_an_emptied_one(rig: Rig) -> None:
     rig.publisher.hold = True
     running = asyncio.create_task(rig.forwarder.forward([rig.event(0, proof())]))
     await asyncio.sleep(0.01)
@@ -145,7 +145,7 @@ async def test_what_the_request_topic_refuses_becomes_a_dead_letter_then_an_empt
     assert rig.order[-1] == "ack 0"
 
 
-async def test_what_was_delivered_under_an_earlier_assignment_is_left_alone(rig: Rig) -> None:
+async def test_records_delivered_under_an_earlier_assignment_are_left_alone(rig: Rig) -> None:
     await rig.forwarder.forward([rig.event(0, proof(), generation=0)])
     assert (rig.publisher.records, rig.order) == ([], [])
 
@@ -177,7 +177,7 @@ async def test_a_partition_that_was_added_ends_the_router(rig: Rig) -> None:
     assert "ack 0" not in rig.order
 
 
-async def test_whatever_is_not_expected_is_a_failure_of_the_router(rig: Rig) -> None:
+async def test_an_unexpected_error_is_a_failure_of_the_router(rig: Rig) -> None:
     class Stream:
         async def noack_take(self, _count: int, within: float) -> AsyncIterator[list[Any]]:
             assert within < 1

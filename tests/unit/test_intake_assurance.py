@@ -30,14 +30,14 @@ STATEMENT = "theorem t : True := sorry\n"
         ("audited", CHECKED, CHECKED, AUDITED),
     ],
 )
-def test_what_is_asked_for_is_raised_to_the_least(
+def test_the_requested_assurance_is_raised_to_require_min(
     asked: Any, default: Assurance, least: Assurance, gets: Assurance
 ) -> None:
     rules = IntakeRules(RequestLimits(100), default, least, audits=True)
     assert rules.assurance(ProofRequest(custom_id="a", proof="", require=asked)) is gets
 
 
-def test_what_the_policy_rejects_is_never_queued_at_audited() -> None:
+def test_a_proof_that_the_policy_rejects_is_never_queued_at_audited() -> None:
     verdict = decide(CHEAT)
     assert isinstance(verdict, Verdict)
     assert (verdict.reason, verdict.response) == (Reason.POLICY, None)
@@ -45,7 +45,7 @@ def test_what_the_policy_rejects_is_never_queued_at_audited() -> None:
     assert verdict.error == "line 1, column 0: the policy objects to axiom cheat : False (axiom)"
 
 
-def test_at_checked_it_is_queued_with_its_findings() -> None:
+def test_at_checked_a_proof_is_queued_with_its_findings() -> None:
     job = decide(CHEAT, require=CHECKED)
     assert isinstance(job, Job)
     assert job.assurance is CHECKED

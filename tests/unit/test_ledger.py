@@ -338,7 +338,7 @@ def test_a_worker_that_is_full_takes_no_more_of_any_partition() -> None:
     assert deliver(partitions, 1, partition=1).delivery is None
 
 
-def test_one_record_larger_than_every_limit_is_taken_where_nothing_else_is_in_flight() -> None:
+def test_a_record_larger_than_every_limit_is_admitted_when_nothing_else_is_in_flight() -> None:
     partitions = owned(AdmissionLimits(partition_bytes=10, worker_bytes=10), p0=0)
     assert deliver(partitions, 0, size=100).is_new
 

@@ -149,7 +149,7 @@ def test_a_closed_map_without_attempts_starts_no_quarantine() -> None:
     assert not OffsetTracker(OffsetMap(0, 5, {0: 0, 3: 0})).quarantined
 
 
-def test_the_window_of_a_delivery_is_counted_from_what_would_be_the_lowest_incomplete() -> None:
+def test_the_window_of_a_delivery_is_counted_from_the_lowest_offset_that_would_be_incomplete() -> None:
     tracker = fresh()
     assert tracker.window(70_000) == 1
     deliver(tracker, 10)

@@ -30,16 +30,16 @@ def test_a_proof_without_imports_has_the_blank_key() -> None:
     "fields",
     [{"proof": "prelude\n"}, {"proof": "import\n"}, {}, {"proof": 1}, {"proof": "import Lean", "timeout": "soon"}],
 )
-def test_what_is_wrong_is_the_workers_to_answer(fields: dict[str, object]) -> None:
+def test_an_invalid_request_is_forwarded_for_the_worker_to_answer(fields: dict[str, object]) -> None:
     assert route(value(**fields)) == NO_HEADER
 
 
-def test_what_is_json_only_to_a_lenient_reader_is_the_workers_too() -> None:
+def test_json_that_only_a_lenient_reader_takes_is_forwarded_too() -> None:
     assert route(b'{"custom_id": "a", "proof": "import Lean", "timeout": NaN}') == NO_HEADER
 
 
 @pytest.mark.parametrize("bad", [None, b"", b"{", b"[]", b"null", b"\xff", b'{"proof": "x"}', b'{"custom_id": true}'])
-def test_what_nobody_could_answer_is_buried(bad: bytes | None) -> None:
+def test_a_record_without_a_custom_id_goes_to_the_dead_letters(bad: bytes | None) -> None:
     decided = route(bad)
     assert isinstance(decided, DeadLetterRoute)
     assert isinstance(decided.error, UndecodableRequest)
