@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -66,33 +67,47 @@ class _Finish:
     done: asyncio.Future[bool]
 
 
+class _Due(Enum):
+    """When the next commit comes; the diagram is in `CommitRequests`."""
+
+    NOTHING = auto()
+    LATER = auto()
+    POSTED = auto()
+
+
 class CommitRequests:
-    """The committer's inbox, and when the next commit is due. Made before the committer, for those who post to it."""
+    """The committer's inbox, and when the next commit is due. Made before the committer, for those who post to it.
+
+    NOTHING ── commit_soon ──> LATER ── the timer ends, or commit_now ──> POSTED ── next ──> NOTHING
+    NOTHING ── commit_now ──────────────────────────────────────────────> POSTED
+    LATER: a timer runs. POSTED: a `_CommitDue` is in the inbox, and no second one is needed.
+    """
 
     def __init__(self) -> None:
         self._inbox: asyncio.Queue[_Assigned | _Revoked | _CommitDue | _Finish] = asyncio.Queue()
+        self._due = _Due.NOTHING
         self._timer: asyncio.TimerHandle | None = None
-        """Posts a `_CommitDue` later."""
-        self._is_posted = False
-        """Whether a `_CommitDue` that nobody may wait for is in the inbox: no second one is needed."""
         self._last_commit = 0.0
 
     def commit_soon(self) -> None:
         """A record was completed: commit when the last commit is long enough ago."""
-        # One is enough: whatever completes until then is in the same commit.
-        if self._timer is None and not self._is_posted:
+        # One commit is enough: whatever completes until then is in it.
+        if self._due is _Due.NOTHING:
             self.commit_in(max(0.0, self._last_commit + COMMIT_INTERVAL - time.monotonic()))
 
     def commit_now(self) -> None:
         """A quarantined record waits for the commit."""
-        if not self._is_posted:
-            self._is_posted = True
+        if self._due is not _Due.POSTED:
+            self.cancel_timer()
+            self._due = _Due.POSTED
             self._inbox.put_nowait(_CommitDue())
 
     def commit_in(self, seconds: float) -> None:
-        """Commit after `seconds`."""
-        self.cancel_timer()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._inbox.put_nowait, _CommitDue())
+        """Commit after `seconds`, unless a commit is posted already."""
+        if self._due is not _Due.POSTED:
+            self.cancel_timer()
+            self._due = _Due.LATER
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.commit_now)
 
     def revoked(self) -> asyncio.Future[None]:
         """The group takes all partitions back.
@@ -122,9 +137,8 @@ class CommitRequests:
         """The committer's next message."""
         message = await self._inbox.get()
         if isinstance(message, _CommitDue):
-            # The commit that follows has all changes up to now: no timer and no second message is needed for them.
-            self.cancel_timer()
-            self._is_posted = False
+            # The commit that follows has all changes up to now; for later ones another has to be asked for.
+            self._due = _Due.NOTHING
         return message
 
     def commit_begins(self) -> None:
@@ -136,6 +150,8 @@ class CommitRequests:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._due is _Due.LATER:
+            self._due = _Due.NOTHING
 
 
 class OffsetCommitter:
