@@ -127,7 +127,7 @@ class Partitions:
     def forget(self, record: RecordId) -> None:
         """The work on the record ended without a result, or was dropped: delivered again, the record is new."""
         if state := self._current(record):
-            state.forget(record.offset)
+            state.tracker.forget(record.offset)
 
     def record_attempt(self, record: RecordId) -> None:
         """Have the next commit say that the record is about to be run."""
@@ -170,7 +170,7 @@ class Partitions:
     def failed(self, commit: Commit) -> None:
         """`commit` failed, or nothing was heard of it: what it said is still to be committed."""
         for part in commit.parts:
-            part.state.commit_failed()
+            part.state.changed = True
 
     @property
     def commit_is_due(self) -> bool:
@@ -195,7 +195,7 @@ class Partitions:
         for partition, state in self._states.items():
             if not state.is_owned:
                 continue
-            if not state.paused and (full or state.is_full):
+            if not state.paused and (full or state.load.is_full):
                 state.paused = True
                 pause.add(partition)
             elif state.paused and room and state.may_resume and not self.is_draining:
@@ -208,12 +208,12 @@ class Partitions:
     @property
     def in_flight(self) -> int:
         """Records queued, running, or finished since the last acknowledged commit."""
-        return sum(state.in_flight for state in self._states.values())
+        return sum(state.load.records for state in self._states.values())
 
     @property
     def bytes(self) -> int:
         """Bytes of the records in flight."""
-        return sum(state.bytes for state in self._states.values())
+        return sum(state.load.bytes for state in self._states.values())
 
     def restored(self) -> frozenset[int]:
         """The partitions that are ours now."""
@@ -222,8 +222,8 @@ class Partitions:
     def readable(self) -> Mapping[int, int]:
         """The partitions that are not paused, and the next offset of each."""
         states = self._states.items()
-        return {partition: state.position for partition, state in states if state.is_owned and not state.paused}
+        return {partition: state.tracker.next for partition, state in states if state.is_owned and not state.paused}
 
     def quarantined(self) -> frozenset[int]:
         """The partitions whose records are run only after a commit has their attempt."""
-        return frozenset(partition for partition, state in self._states.items() if state.quarantined)
+        return frozenset(partition for partition, state in self._states.items() if state.tracker.quarantined)

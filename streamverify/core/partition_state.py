@@ -104,8 +104,55 @@ class PartitionCommit(NamedTuple):
     bytes: int
 
 
+class PartitionLoad:
+    """What of a partition is in flight: records queued, running, or finished since the last acknowledged commit."""
+
+    def __init__(self, limits: AdmissionLimits) -> None:
+        self.records = 0
+        self.bytes = 0
+        self.finished = 0
+        """Records completed since the last acknowledged commit; they count as in flight until the next."""
+        self.finished_bytes = 0
+        self._limits = limits
+        self._sizes: dict[int, int] = {}
+        """Bytes of each admitted record that is not complete."""
+
+    def has_room_for(self, size: int) -> bool:
+        """Whether a record of `size` bytes is within the limits, or the only one: that would wait for ever."""
+        fits = self.records == 0 or self.bytes + size <= self._limits.partition_bytes
+        return fits and self.records < self._limits.records
+
+    def admit(self, offset: int, size: int) -> None:
+        """A record of `size` bytes is in flight."""
+        self._sizes[offset] = size
+        self.records += 1
+        self.bytes += size
+
+    def finish(self, offset: int) -> None:
+        """A record is completed: the next commit says so."""
+        self.finished += 1
+        self.finished_bytes += self._sizes.pop(offset, 0)
+
+    def release(self, records: int, size: int) -> None:
+        """A commit is acknowledged that says of so many records that they are finished."""
+        self.finished -= records
+        self.finished_bytes -= size
+        self.records -= records
+        self.bytes -= size
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the partition is at one of its limits."""
+        return self.records >= self._limits.records or self.bytes >= self._limits.partition_bytes
+
+    @property
+    def is_half_empty(self) -> bool:
+        """Whether the partition is at half of its limits or below: it is resumed only then, not for each record."""
+        return self.records <= self._limits.records // 2 and self.bytes <= self._limits.partition_bytes // 2
+
+
 class PartitionState:
-    """One partition: its phase, its offsets, its last commits, and how much of it is in flight.
+    """One partition: its phase, its offsets, its last commits, and its load.
 
         any phase ── revoke ──> REVOKED ── assigned here ──> RESTORING ── restore ──> CLOSED
                                 REVOKED ── assigned elsewhere ──> LOST
@@ -133,15 +180,10 @@ class PartitionState:
 
     def _begin(self, tracker: OffsetTracker) -> None:
         """Follow the offsets with a new tracker. Nothing is in flight for it yet."""
-        self._tracker = tracker
-        self._changed = True
-        self._sizes: dict[int, int] = {}
-        """Bytes of each admitted record that is not complete."""
-        self.in_flight = 0
-        self.bytes = 0
-        self._finished = 0
-        """Records completed since the last acknowledged commit; they count as in flight until the next."""
-        self._finished_bytes = 0
+        self.tracker = tracker
+        self.changed = True
+        """Whether there is something that the last commit did not say."""
+        self.load = PartitionLoad(self._limits)
         self._refused: int | None = None
         """The offset that was last refused for want of room."""
 
@@ -174,8 +216,8 @@ class PartitionState:
         """
         self.phase = Phase.CLOSED
         if read is not None and read in self._sent:
-            self._acknowledged, self._sent, self._changed = read, {read}, True
-            return Restored(self._tracker.next, kept=True, quarantined=self._tracker.quarantined)
+            self._acknowledged, self._sent, self.changed = read, {read}, True
+            return Restored(self.tracker.next, kept=True, quarantined=self.tracker.quarantined)
         work, regressed_from = self._local_work(), None
         last = self._acknowledged
         if last is not None and (read is None or read.offset < last.offset):
@@ -204,7 +246,7 @@ class PartitionState:
     def _local_work(self) -> LocalWork:
         """The offsets that finished here since the last acknowledged commit, and those that still run."""
         last = self._acknowledged
-        return self._tracker.local_work(self._tracker.base if last is None else last.offset)
+        return self.tracker.local_work(self.tracker.base if last is None else last.offset)
 
     def ownership(self, record: RecordId) -> Ownership:
         """Whether the record is still ours to answer."""
@@ -213,7 +255,7 @@ class PartitionState:
         # REVOKED or RESTORING: until the commit is read, another worker may have finished the record.
         if not self.is_owned:
             return Ownership.UNKNOWN
-        return Ownership.OWNED if self._tracker.is_unfinished(record.offset) else Ownership.LOST
+        return Ownership.OWNED if self.tracker.is_unfinished(record.offset) else Ownership.LOST
 
     # --- records ------------------------------------------------------------------------------------------------
 
@@ -223,8 +265,8 @@ class PartitionState:
         Returns:
             The offset that was due instead, None where the log is the one that we know.
         """
-        due = self._tracker.next
-        if offset >= self._tracker.commit_point:
+        due = self.tracker.next
+        if offset >= self.tracker.commit_point:
             return None
         # What the map says is about other records. Commits, the open flag and the pause stay as they are.
         self.epoch += 1
@@ -234,13 +276,8 @@ class PartitionState:
     def deliver(self, offset: int, size: int, *, worker_is_full: bool, regressed_from: int | None) -> Admission:
         """Admit a delivered record of `size` bytes, or refuse it for want of room and pause the partition."""
         record = RecordId(self._partition, offset, self.epoch)
-        limits, tracker = self._limits, self._tracker
-        if (
-            worker_is_full
-            or (self.in_flight > 0 and self.bytes + size > limits.partition_bytes)
-            or self.in_flight >= limits.records
-            or tracker.window(offset) > limits.window
-        ):
+        tracker = self.tracker
+        if worker_is_full or not self.load.has_room_for(size) or tracker.window(offset) > self._limits.window:
             self._refused = offset
             self.paused = True
             return Admission(record, None, regressed_from=regressed_from)
@@ -248,106 +285,78 @@ class PartitionState:
         delivery = tracker.deliver(offset)
         # What runs on from before a rebalance is in flight, too: its answer is still to come.
         if delivery in (Delivery.NEW, Delivery.RUNNING):
-            self._sizes[offset] = size
-            self.in_flight += 1
-            self.bytes += size
+            self.load.admit(offset, size)
         elif delivery is Delivery.DONE:
             # It moves the commit point without anything being completed.
-            self._changed = True
+            self.changed = True
         return Admission(record, delivery, tracker.attempts(offset), tracker.quarantined, skipped_from, regressed_from)
 
     def complete(self, offset: int) -> None:
         """The broker has the answer to the record. Whoever owns the partition by now, it is not run here again."""
-        if self._tracker.complete(offset):
-            self._changed = True
-            self._finished += 1
-            self._finished_bytes += self._sizes.pop(offset, 0)
-
-    def forget(self, offset: int) -> None:
-        """The work on the record ended without a result, or was dropped: delivered again, the record is new."""
-        self._tracker.forget(offset)
+        if self.tracker.complete(offset):
+            self.changed = True
+            self.load.finish(offset)
 
     def record_attempt(self, offset: int) -> None:
         """Commit that the record is about to be run."""
-        self._tracker.record_attempt(offset)
-        self._changed = True
+        self.tracker.record_attempt(offset)
+        self.changed = True
 
     def withdraw_attempt(self, offset: int) -> None:
         """Commit that the record is not run after all."""
-        self._tracker.withdraw_attempt(offset)
-        self._changed = True
+        self.tracker.withdraw_attempt(offset)
+        self.changed = True
 
     # --- commits ------------------------------------------------------------------------------------------------
 
     @property
     def commit_is_due(self) -> bool:
         """Whether something has changed since the last commit was made."""
-        return self.is_owned and self._changed
+        return self.is_owned and self.changed
 
     def commit(self, *, closing: bool) -> PartitionCommit | None:
         """Make this partition's part of a commit; None if the broker has it already."""
         if not (self.commit_is_due or (closing and self.is_owned)):
             return None
         # From here on every change belongs to the next commit, also one that happens while this one is on its way.
-        self._changed = False
-        offsets = self._tracker.snapshot(is_open=not closing)
+        self.changed = False
+        offsets = self.tracker.snapshot(is_open=not closing)
         point = Committed(offsets.base, encode_map(offsets, self._topic, self._partition))
-        if point == self._acknowledged and self.phase is Phase.OPEN and not self._finished:
+        if point == self._acknowledged and self.phase is Phase.OPEN and not self.load.finished:
             # The broker has exactly this, and no finished record waits for it to be no longer in flight.
             return None
         # The broker may get it although we never hear of that: then it is recognised when the partition comes back.
         self._sent.add(point)
-        attempts = frozenset(RecordId(self._partition, offset, self.epoch) for offset in self._tracker.attempted)
+        attempts = frozenset(RecordId(self._partition, offset, self.epoch) for offset in self.tracker.attempted)
         return PartitionCommit(
-            self, self._tracker, point, frozenset() if closing else attempts, self._finished, self._finished_bytes
+            self,
+            self.tracker,
+            point,
+            frozenset() if closing else attempts,
+            self.load.finished,
+            self.load.finished_bytes,
         )
 
     def acknowledged(self, part: PartitionCommit, *, closing: bool) -> None:
         """The broker has `part`: what was finished in it is no longer in flight."""
-        if part.tracker is not self._tracker or part.point not in self._sent:
+        if part.tracker is not self.tracker or part.point not in self._sent:
             # The partition was restored, or a later commit acknowledged, since this one was made.
             return
         self._acknowledged, self._sent = part.point, {part.point}
         if self.is_owned:
             self.phase = Phase.CLOSED if closing else Phase.OPEN
-        self._finished -= part.records
-        self._finished_bytes -= part.bytes
-        self.in_flight -= part.records
-        self.bytes -= part.bytes
+        self.load.release(part.records, part.bytes)
 
-    def commit_failed(self) -> None:
-        """A commit failed, or nothing was heard of it: what it said is still to be committed."""
-        self._changed = True
-
-    # --- pauses, and what others see ----------------------------------------------------------------------------
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the partition is at one of its limits."""
-        return self.in_flight >= self._limits.records or self.bytes >= self._limits.partition_bytes
+    # --- pauses -------------------------------------------------------------------------------------------------
 
     @property
     def may_resume(self) -> bool:
-        """Whether a paused partition is at half of its limits or below, and has room for the record it refused."""
-        limits = self._limits
-        return (
-            self.phase is Phase.OPEN
-            and self.in_flight <= limits.records // 2
-            and self.bytes <= limits.partition_bytes // 2
-            and (self._refused is None or self._tracker.window(self._refused) <= limits.window)
-        )
+        """Whether a paused partition is open, has got rid of half its load, and has room for the record it refused."""
+        if self.phase is not Phase.OPEN or not self.load.is_half_empty:
+            return False
+        return self._refused is None or self.tracker.window(self._refused) <= self._limits.window
 
     def resume(self) -> None:
         """Deliver again."""
         self.paused = False
         self._refused = None
-
-    @property
-    def position(self) -> int:
-        """The next offset to be delivered."""
-        return self._tracker.next
-
-    @property
-    def quarantined(self) -> bool:
-        """Whether one of its records may have killed a worker."""
-        return self._tracker.quarantined
