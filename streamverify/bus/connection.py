@@ -1,4 +1,4 @@
-"""How every Kafka client of ours is made, connects, and says why it cannot."""
+"""How every Kafka client of ours connects."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from aiokafka.errors import (
 from streamverify.core.errors import BrokerUnavailable, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from streamverify.settings import Settings
 
 PATIENCE = 10.0
-"""Seconds that a command tries to reach a broker before it gives up."""
+"""Seconds that a command tries to reach a broker before it says that there is none."""
 _START_TIMEOUT = 30.0
 _DIAGNOSIS_TIMEOUT = 5.0
-_MIN_BACKOFF = 0.2
-_MAX_BACKOFF = 5.0
+_FIRST_BACKOFF = 0.2
+_LONGEST_BACKOFF = 5.0
 
 
 class _Client(Protocol):
@@ -112,7 +112,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
     """
     loop = asyncio.get_running_loop()
     give_up = loop.time() + patience
-    backoff = _MIN_BACKOFF
+    backoff = _FIRST_BACKOFF
     while True:
         client = make()
         try:
@@ -125,7 +125,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
             if loop.time() >= give_up:
                 raise BrokerUnavailable(
                     f"no Kafka broker answers at {servers} (tried for {patience:g} s: {_cause(error)}); "
-                    f"{await _suggestion(client)}"
+                    f"{await _doubt(client)}"
                 ) from error
         except BaseException:
             await _dispose(client)
@@ -133,11 +133,11 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
         else:
             return client
         await asyncio.sleep(max(0.0, min(backoff, give_up - loop.time())))
-        backoff = min(backoff * 2, _MAX_BACKOFF)
+        backoff = min(backoff * 2, _LONGEST_BACKOFF)
 
 
 async def _refusal(client: Any) -> str:
-    """Return why a broker refuses us however often we try, "" where that is not known.
+    """Why a broker refuses us whatever we try again, "" where that is not known.
 
     aiokafka logs the cause and raises "unable to bootstrap": the broker is asked once more for it.
     """
@@ -150,19 +150,16 @@ async def _refusal(client: Any) -> str:
         try:
             connection = await asyncio.wait_for(create_conn(host, port, **options), timeout=_DIAGNOSIS_TIMEOUT)
         except (KafkaError, OSError, TimeoutError) as error:
-            # The error of security may be the cause of the one that was raised.
-            cause: BaseException | None = error
-            while cause is not None:
+            for cause in _causes(error):
                 if said := explain_refusal(cause, f"{host}:{port}", options):
                     return said
-                cause = cause.__cause__ or cause.__context__
         else:
             connection.close()
     return ""
 
 
 def _kafka_client(client: Any) -> Any:
-    """The low-level client of a producer, consumer or admin client. It has their settings, public nowhere else."""
+    """What a producer, consumer or admin client talks through: it has their settings, public nowhere else."""
     return client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001 - see above
 
 
@@ -189,8 +186,8 @@ def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) 
     return ""
 
 
-async def _suggestion(client: Any) -> str:
-    """Return a hint at the setting to look at when no broker answers."""
+async def _doubt(client: Any) -> str:
+    """Which setting to look at where no broker answers."""
     kafka = _kafka_client(client)
     for host, port, _family in kafka.hosts:
         with suppress(OSError, TimeoutError):
@@ -199,6 +196,13 @@ async def _suggestion(client: Any) -> str:
             protocol = kafka._security_protocol  # noqa: SLF001 - as above
             return f"something listens there: is it Kafka, and is STREAMVERIFY_SECURITY_PROTOCOL={protocol} right?"
     return "is it running, and is STREAMVERIFY_BOOTSTRAP_SERVERS (--bootstrap-servers) right?"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 async def _dispose(client: Any) -> None:

@@ -1,4 +1,4 @@
-"""Reads a group's commits through the admin client.
+"""Where a group's partitions were committed, read through the admin client.
 
 The consumer's own `committed()` drops the metadata of a commit, which has the offset map.
 """
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
 _NONE = -1
-"""The offset that a broker names for a partition without a commit."""
+"""What a broker answers for a partition that has no commit."""
 
 
 async def committed_offsets(
     admin: AIOKafkaAdminClient, group: str, topic: str, partitions: Iterable[int]
 ) -> Mapping[int, Committed | None]:
-    """Read the group's commit for each partition: offset and metadata, or None.
+    """The group's commit for each partition, offset and metadata, None where there is none.
 
     Raises:
         aiokafka.errors.KafkaError: The broker refused, or its answer left a partition out.
@@ -33,8 +33,8 @@ async def committed_offsets(
     try:
         answer = await admin.list_consumer_group_offsets(group, partitions=wanted) if wanted else {}
     except AttributeError as error:
-        # aiokafka looks for the error that the broker names for a partition where some answers have no such field.
-        raise KafkaError(f"the group's coordinator refuses the offsets of one of the partitions ({error})") from error
+        # aiokafka trips over an attribute that the error a broker names for a partition does not have.
+        raise KafkaError(f"the group's coordinator names an error for a partition ({error})") from error
     if missing := [tp.partition for tp in wanted if tp not in answer]:
         # aiokafka does not look at the error that the coordinator gives for the whole group.
         raise KafkaError(

@@ -33,7 +33,7 @@ _METADATA_POLL = 0.1
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
-    """A topic to be made: its partitions, and the settings that differ from the broker's defaults."""
+    """What `create_topics` makes: partitions, and the settings that are not the broker's defaults."""
 
     name: str
     partitions: int
@@ -87,7 +87,7 @@ async def open_admin(settings: Settings, patience: float = PATIENCE) -> AIOKafka
 
 
 async def create_topics(admin: AIOKafkaAdminClient, plans: list[TopicPlan]) -> dict[str, bool]:
-    """Make the topics that are missing. Returns for each whether it was made now.
+    """Make the topics that are not there; whether each was made now.
 
     Raises:
         BrokerUnavailable: The broker refused to make one (the message says why), or cannot make any.
@@ -119,7 +119,7 @@ async def _create(admin: AIOKafkaAdminClient, topic: NewTopic) -> bool:
 
 
 async def describe_topics(admin: AIOKafkaAdminClient, names: list[str]) -> list[TopicState]:
-    """Describe each topic as the broker has it; `warnings` says what is wrong with it."""
+    """Each topic as it is, with what is wrong with it in `warnings`."""
     existing = set(await admin.list_topics())
     described = {topic["topic"]: topic for topic in await admin.describe_topics([n for n in names if n in existing])}
     return [
@@ -227,7 +227,7 @@ async def require_topics(admin: AIOKafkaAdminClient, settings: Settings, names: 
 
 
 async def _has_controller(admin: AIOKafkaAdminClient) -> bool:
-    """Whether a broker is the controller, which can be asked to make topics. The embedded broker has no controller."""
+    """Whether one of the brokers is the controller, which can be asked to make topics; the embedded one is none."""
     cluster = await admin.describe_cluster()
     return any(broker["node_id"] == cluster["controller_id"] for broker in cluster["brokers"])
 
