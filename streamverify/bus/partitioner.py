@@ -15,7 +15,7 @@ _STARTS = 1 << 20
 
 
 class AffinityPartitioner:
-    """Chooses the partition by the header where the key is a fingerprint, else in turn.
+    """For `AIOKafkaProducer(partitioner=...)`: by header where the key is a fingerprint, else in turn.
 
     One for each producer, as it counts what that producer sends.
     """

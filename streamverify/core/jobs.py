@@ -38,6 +38,7 @@ class Record:
     """Topic, partition, offset and timestamp, as results and dead letters name them."""
     key: bytes | None
     value: bytes | None
+    """The request as it came. It is kept as long as the job, beside the decoded request, for a dead letter."""
     kafka_headers: Sequence[tuple[str, bytes | None]]
     received: float
     """When this worker got it, in monotonic seconds."""
