@@ -15,7 +15,7 @@ from streamverify.core.header import body_of, place
 from streamverify.core.judge import first_error, judge
 from streamverify.core.models import Assurance, Reason, Response, Timings
 from streamverify.core.policy import runs_code
-from streamverify.core.scheduler import NOTHING, Holding
+from streamverify.core.scheduler import NO_PROCESS, SlotState
 from streamverify.core.verdict import Verdict
 from streamverify.lean.audit import Judgement
 from streamverify.lean.failures import Died, NoRecording, ReplFailure, StartFailed
@@ -92,11 +92,11 @@ class Slot:
         self._importing = False
 
     @property
-    def holding(self) -> Holding:
-        """What its process has imported, if it lives, and the work done since."""
+    def state(self) -> SlotState:
+        """The headers that its process has imported, if it lives, and the work done since."""
         if not self._usable:
-            return NOTHING
-        return Holding(tuple(self._envs), self._import_seconds, self._useful_seconds, self._has_room())
+            return NO_PROCESS
+        return SlotState(tuple(self._envs), self._import_seconds, self._useful_seconds, self._has_room())
 
     @property
     def _usable(self) -> bool:
