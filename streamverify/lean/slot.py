@@ -27,6 +27,7 @@ from streamverify.lean.verify import (
     check_channel,
     import_header,
     run_body,
+    run_checked_body,
 )
 
 if TYPE_CHECKING:
@@ -186,8 +187,7 @@ class Slot:
         )
         if job.assurance is not Assurance.AUDITED:
             with self._timed(timings, "run"):
-                response = await run_body(session, env, wanted)
-            await check_channel(session, env)
+                response = await run_checked_body(session, env, wanted)
             reason, sentence = judge(response)
             if runs_code(job.findings):
                 # What it left behind is nobody's to meet.
