@@ -76,6 +76,11 @@ class Dispatcher:
         """Careful jobs that wait for their turn."""
         return self._gate.waiting
 
+    @property
+    def has_backlog(self) -> bool:
+        """Whether jobs wait in the pool: then nobody waits for one result more than for the next."""
+        return self._pool.queued > 0
+
     def ended(self, place: Place) -> None:
         """A job has ended for good: the broker has its result, or nobody wants it.
 

@@ -152,7 +152,7 @@ class Service:
             _log.exception("answer_failed", custom_id=asker.custom_id)
             failure = Verdict(Reason.WORKER_ERROR, f"the result could not be written: {error!r}")
             record = self._answerer.record(asker, failure, on_ack)
-        self._publisher.publish(record)
+        self._publisher.publish(record, urgent=not self._dispatcher.has_backlog)
 
     def _bury(
         self,

@@ -39,6 +39,7 @@ class FakePool:
     def __init__(self) -> None:
         self.jobs: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
         self.running = 0
+        self.queued = 0
         self.held = False
         self.alone: list[Job] = []
 
@@ -90,9 +91,11 @@ class FakePublisher:
 
     def __init__(self) -> None:
         self.records: list[Outgoing] = []
+        self.urgent: list[bool] = []
 
-    def publish(self, record: Outgoing) -> None:
+    def publish(self, record: Outgoing, *, urgent: bool = True) -> None:
         self.records.append(record)
+        self.urgent.append(urgent)
 
 
 class Bench:
@@ -156,6 +159,14 @@ def test_a_verdict_is_published_and_completed_only_when_acknowledged(bench: Benc
     assert bench.consumer.completed == []
     record.on_ack()
     assert bench.consumer.completed == [PLACE]
+
+
+def test_a_result_is_urgent_unless_jobs_wait_for_a_slot(bench: Bench) -> None:
+    for offset, queued in enumerate((1, 0)):
+        bench.deliver(request(), offset=offset)
+        bench.pool.queued = queued
+        bench.pool.finish(Verdict(Reason.OK))
+    assert bench.publisher.urgent == [False, True]
 
 
 @pytest.mark.parametrize(
