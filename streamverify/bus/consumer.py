@@ -41,8 +41,8 @@ METADATA_AGE_MS = 60_000
 FETCH_WAIT_MS = 100
 """How long a broker may hold a fetch that finds nothing. Kafka answers as soon as there is something; the embedded
 broker only then, and this is what a proof waits for there."""
-POLL_RECORDS = 200
-"""Records taken in one go: more would hold up the event loop, and with it the answers of the REPLs."""
+POLL_RECORDS = 20
+"""Records taken in one go, some 2 ms: more would hold up the event loop, and with it the answers of the REPLs."""
 REVOKE_TIMEOUT = 5.0
 """Seconds that the group is kept waiting for the last commit."""
 RETRY = 1.0
@@ -192,6 +192,8 @@ class RequestConsumer:
             for tp, records in batches.items():
                 self._deliver(tp, records)
             self._owner.apply_pauses()
+            # aiokafka returns what it has fetched without ever yielding: thousands of records, and the REPLs idle.
+            await asyncio.sleep(0)
 
     def _unreadable(self, error: UnicodeDecodeError) -> WorkerStuck:
         """A record has a header whose name is not UTF-8, which Kafka's protocol forbids and no broker checks.
