@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 HEADERS = [job(f"import H{number}\nt").header for number in range(5)]
 
+NUMBERS = st.sampled_from([0] * len(HEADERS) + list(range(1, len(HEADERS))))
+"""One header comes as often as all others, so that several slots hold it."""
+
 
 def job_of(number: int) -> Job:
     return job(f"import H{number}\nt")
@@ -47,6 +50,11 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     def carry_out(self, actions: list[Start[Job] | Warm]) -> None:
         for action in actions:
+            if isinstance(action, Start):
+                fingerprint = action.job.header.fingerprint
+                # In the order in which they became idle: the one used last is the last.
+                holders = [slot for slot, state in self.idle.items() if fingerprint in state.headers]
+                assert not holders or action.slot == holders[-1]
             before = self.idle.pop(action.slot)
             if isinstance(action, Warm):
                 assert before.headers == ()
@@ -75,7 +83,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.waiting.remove(start.job)
         self.running[start.slot] = start.job
 
-    @rule(number=st.integers(0, len(HEADERS) - 1), seconds=st.floats(0, 40))
+    @rule(number=NUMBERS, seconds=st.floats(0, 40))
     def submit(self, number: int, seconds: float) -> None:
         self.now += seconds
         new = job_of(number)
