@@ -186,7 +186,7 @@ class Slot:
             extras=tries.extras,
         )
         if job.assurance is not Assurance.AUDITED:
-            # Nothing is asked between body and check: one exchange. `run` has the check's time too, under a millisecond.
+            # No question between body and check: one exchange. `run` has the check's time too, under a millisecond.
             with self._timed(timings, "run"):
                 response = await run_checked_body(session, env, wanted)
             reason, sentence = judge(response)
