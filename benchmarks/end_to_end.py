@@ -1,12 +1,15 @@
 """Proofs per second and idle latency, from produce to result, through a real broker and a real worker process.
 
-The REPL is the synthetic one with 0 ms of service, so what is measured is streamverify and Kafka alone. Three figures:
+The REPL is the synthetic one with 0 ms of service, so what is measured is streamverify and Kafka alone, or the one that
+`--repl` names. Four figures:
 
 - backlog: the proofs lie on the topic before the worker starts; the rate is that of the results' timestamps;
 - live: `Client.verify` hands them in and reads the results on the same cores, from the first send to the last result;
-- latency: one proof at a time on an idle worker, from before the send to the result's arrival.
+- latency: one proof at a time on an idle worker, from before the send to the result's arrival;
+- ratio: the backlog's rate / (slots / mean time of such a proof in a bare REPL, measured before and after it).
 
     python -m benchmarks.end_to_end --broker embedded --broker kafka --json benchmarks/results/end_to_end.json
+    python -m benchmarks.end_to_end --broker kafka --proofs 2000 --repl '/path/to/a/real/repl' --theorems 5
 """
 
 from __future__ import annotations
@@ -29,11 +32,13 @@ from aiokafka import AIOKafkaConsumer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.pool import bare
 from streamverify.bus.embedded import EmbeddedBroker
 from streamverify.bus.topics import create_topics, open_admin, plan_topics
 from streamverify.client import Client
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.models import ProofRequest
+from streamverify.lean.launch import find_repl
 from streamverify.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -59,6 +64,10 @@ class Figures:
     latency_p50_ms: float
     latency_p99_ms: float
     worker_cpu_us_per_proof: float
+    bare_ms: float
+    """Of one proof in a bare REPL; the mean of before and after the backlog."""
+    ratio: float
+    """Backlog rate / (slots / bare time)."""
 
 
 @contextlib.contextmanager
@@ -79,15 +88,15 @@ def a_broker(name: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def a_worker(settings: Settings, slots: int) -> Iterator[int]:
-    """A worker process on the synthetic REPL; its process id."""
+def a_worker(settings: Settings, repl: str, slots: int) -> Iterator[int]:
+    """A worker process; its process id."""
     environment = os.environ | {
         "STREAMVERIFY_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "STREAMVERIFY_REQUEST_TOPIC": settings.request_topic,
         "STREAMVERIFY_RESULT_TOPIC": settings.result_topic,
         "STREAMVERIFY_DLQ_TOPIC": settings.dlq_topic,
         "STREAMVERIFY_GROUP_ID": settings.request_topic,
-        "STREAMVERIFY_REPL": "synthetic",
+        "STREAMVERIFY_REPL": repl,
         "STREAMVERIFY_SLOTS": str(slots),
         "STREAMVERIFY_HTTP_PORT": "0",
         "STREAMVERIFY_LOG_LEVEL": os.environ.get("STREAMVERIFY_LOG_LEVEL", "warning"),
@@ -105,11 +114,16 @@ def cpu_seconds(pid: int) -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def requests(prefix: str, count: int) -> list[ProofRequest]:
-    """Small proofs without imports."""
+def proofs(count: int, theorems: int) -> list[str]:
+    """Small proofs without imports, each of so many theorems."""
+    return ["".join(PROOF.format(f"{number}_{each}") for each in range(theorems)) for number in range(count)]
+
+
+def requests(prefix: str, count: int, theorems: int) -> list[ProofRequest]:
+    """The requests for as many of them."""
     return [
-        ProofRequest(custom_id=f"{prefix}-{number}", proof=PROOF.format(number), require="checked")
-        for number in range(count)
+        ProofRequest(custom_id=f"{prefix}-{number}", proof=proof, require="checked")
+        for number, proof in enumerate(proofs(count, theorems))
     ]
 
 
@@ -131,18 +145,17 @@ async def backlog_rate(settings: Settings, count: int) -> float:
     return (count - 1) / ((max(times.values()) - min(times.values())) / 1000)
 
 
-async def live_rate(client: Client, count: int) -> float:
+async def live_rate(client: Client, batch: list[ProofRequest]) -> float:
     """Proofs per second from the first send to the last verdict, on an idle worker."""
-    batch = requests("live", count)
     begun = time.perf_counter()
     results = await client.verify(batch, timeout=600)
     seconds = time.perf_counter() - begun
     if any(result.status != "verified" for result in results):
         raise SystemExit("the worker did not verify every proof")
-    return count / seconds
+    return len(batch) / seconds
 
 
-async def latencies(client: Client, count: int) -> list[float]:
+async def latencies(client: Client, batch: list[ProofRequest]) -> list[float]:
     """Milliseconds from before a send to the arrival of its result, one proof after the other."""
     arrived: asyncio.Queue[str] = asyncio.Queue()
 
@@ -153,7 +166,7 @@ async def latencies(client: Client, count: int) -> list[float]:
     follower = asyncio.create_task(follow())
     await asyncio.sleep(1)  # until it stands at the topic's end
     try:
-        milliseconds = [await one_latency(client, arrived, request) for request in requests("idle", count)]
+        milliseconds = [await one_latency(client, arrived, request) for request in batch]
     finally:
         follower.cancel()
         await asyncio.gather(follower, return_exceptions=True)
@@ -171,20 +184,24 @@ async def one_latency(client: Client, arrived: asyncio.Queue[str], request: Proo
 
 
 async def measure(name: str, servers: str, args: argparse.Namespace) -> Figures:
-    """All three figures on one broker."""
+    """All figures on one broker."""
     settings = await fresh_topics(servers)
+    repl = await find_repl(args.repl, None)
+    some = proofs(max(1, args.proofs // 4), args.theorems)
     async with Client(settings) as client:
-        async for _ticket in client.submit_all(requests("backlog", args.proofs)):
+        async for _ticket in client.submit_all(requests("backlog", args.proofs, args.theorems)):
             pass
-        with a_worker(settings, args.slots) as pid:
+        times = [await asyncio.to_thread(bare, repl, some)]
+        with a_worker(settings, args.repl, args.slots) as pid:
             backlog = await backlog_rate(settings, args.proofs)
             spent = cpu_seconds(pid)
-            live = await live_rate(client, args.proofs)
+            live = await live_rate(client, requests("live", args.proofs, args.theorems))
             spent = cpu_seconds(pid) - spent
+        times.append(await asyncio.to_thread(bare, repl, some))
     settings = await fresh_topics(servers)
     async with Client(settings) as client:
-        with a_worker(settings, args.slots):
-            idle = await latencies(client, args.latencies + WARM_UP)
+        with a_worker(settings, args.repl, args.slots):
+            idle = await latencies(client, requests("idle", args.latencies + WARM_UP, args.theorems))
     cuts = statistics.quantiles(idle, n=100)
     return Figures(
         broker=name,
@@ -195,6 +212,8 @@ async def measure(name: str, servers: str, args: argparse.Namespace) -> Figures:
         latency_p50_ms=round(cuts[49], 2),
         latency_p99_ms=round(cuts[98], 2),
         worker_cpu_us_per_proof=round(spent / args.proofs * 1e6),
+        bare_ms=round(statistics.mean(times) * 1000, 3),
+        ratio=round(backlog * statistics.mean(times) / args.slots, 3),
     )
 
 
@@ -218,8 +237,9 @@ async def fresh_topics(servers: str) -> Settings:
 
 def table(figures: list[Figures]) -> Table:
     """The figures for people."""
-    shown = Table(title="synthetic REPL, 0 ms of service")
-    for heading in ("broker", "proofs", "slots", "backlog /s", "live /s", "p50 ms", "p99 ms", "worker CPU µs/proof"):
+    shown = Table(title="produce to result")
+    headings = ("broker", "proofs", "slots", "backlog /s", "live /s", "p50 ms", "p99 ms", "worker CPU µs/proof")
+    for heading in (*headings, "bare ms", "ratio"):
         shown.add_column(heading, justify="left" if heading == "broker" else "right")
     for run in figures:
         shown.add_row(*(str(value) for value in asdict(run).values()))
@@ -233,6 +253,8 @@ def main() -> None:
     parser.add_argument("--proofs", type=int, default=10_000, help="proofs of each of the two rates")
     parser.add_argument("--latencies", type=int, default=500, help="proofs of the latency run")
     parser.add_argument("--slots", type=int, default=2, help="REPL processes")
+    parser.add_argument("--repl", default="synthetic", help="as the setting REPL")
+    parser.add_argument("--theorems", type=int, default=1, help="theorems in each proof")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     args = parser.parse_args()
     figures = []

@@ -29,7 +29,7 @@ from rich.table import Table
 from benchmarks.simulator.policies import LeastRecentlyUsed
 from benchmarks.workload import IMPORT_SECONDS, backlog, headers
 from streamverify.core.header import parse_header
-from streamverify.core.heat import Heat
+from streamverify.core.heat import HeaderStats
 from streamverify.core.jobs import Job, Record, RecordId
 from streamverify.core.models import OUTCOMES, ProofRequest, Reason, Source, Status
 from streamverify.core.scheduler import PATIENCE, Rules, Start
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from streamverify.core.header import Header
-    from streamverify.core.scheduler import Holding
+    from streamverify.core.scheduler import SlotState
     from streamverify.core.verdict import Verdict
     from streamverify.lean.command import ReplCommand
 
@@ -53,7 +53,7 @@ class LruScheduler:
     """`LeastRecentlyUsed` in the place of the pool's scheduler."""
 
     def __init__(self, slots: int) -> None:
-        self.heat = Heat()
+        self.stats = HeaderStats()
         self.queued = 0
         self.timed = False
         self._policy = LeastRecentlyUsed(slots)
@@ -64,7 +64,7 @@ class LruScheduler:
         self.queued += 1
         return self._starts(self._policy.submit(job, now) if len(self._opened) == self._slots else self._hold(job))  # type: ignore[arg-type]
 
-    def slot_freed(self, slot: int, holding: Holding, now: float) -> list[Start[Job]]:
+    def slot_freed(self, slot: int, state: SlotState, now: float) -> list[Start[Job]]:
         if slot not in self._opened:
             self._opened.add(slot)
             return self._starts(self._policy.start()) if len(self._opened) == self._slots else []
@@ -76,7 +76,7 @@ class LruScheduler:
     def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
         return []
 
-    def stop(self) -> None:
+    def drain(self) -> None:
         """The benchmark ends when everything is answered."""
 
     def _hold(self, job: Job) -> list[Any]:

@@ -20,6 +20,7 @@ class FakePool:
     def __init__(self) -> None:
         self.jobs: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
         self.running = 0
+        self.queued = 0
         self.held = False
         self.alone: list[Job] = []
 
@@ -82,9 +83,11 @@ class FakePublisher:
 
     def __init__(self) -> None:
         self.records: list[Outgoing] = []
+        self.urgent: list[bool] = []
 
-    def publish(self, record: Outgoing) -> None:
+    def publish(self, record: Outgoing, *, urgent: bool = True) -> None:
         self.records.append(record)
+        self.urgent.append(urgent)
 
 
 class FakeHandler:

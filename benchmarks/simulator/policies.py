@@ -9,7 +9,7 @@ import zlib
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from streamverify.core.scheduler import PATIENCE, Holding, Rules, Scheduler, Start
+from streamverify.core.scheduler import PATIENCE, Rules, Scheduler, SlotState, Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,28 +132,28 @@ class Ours:
     def __init__(self, slots: int, *, spares: int = 0, headers_per_repl: int = 1, scale: float = 1.0) -> None:
         self._scheduler: Scheduler[Proof] = Scheduler(Rules(slots, spares, max(2, slots // 4), PATIENCE * scale))
         self._most = headers_per_repl
-        self._holding = [Holding()] * (slots + spares)
+        self._states = [SlotState()] * (slots + spares)
         self._at: list[tuple[Header, float] | None] = [None] * (slots + spares)
         for slot in range(slots + spares):
-            self._scheduler.slot_freed(slot, Holding(), 0.0)
+            self._scheduler.slot_freed(slot, SlotState(), 0.0)
 
     def submit(self, proof: Proof, now: float) -> list[Run]:
         return self._runs(self._scheduler.submit(proof, now), now)
 
     def imported(self, slot: int, header: Header, seconds: float, now: float) -> list[Run]:
-        before = self._holding[slot]
+        before = self._states[slot]
         kept = before.headers if before.room else ()
         headers = (*kept, header.fingerprint)
-        self._holding[slot] = Holding(headers, seconds, 0.0, room=len(headers) < self._most)
+        self._states[slot] = SlotState(headers, seconds, 0.0, room=len(headers) < self._most)
         self._at[slot] = (header, now)
         return self._runs(self._scheduler.imported(slot, header, seconds, now), now)
 
     def freed(self, slot: int, now: float) -> list[Run]:
         at = self._at[slot]
         if at is not None:
-            holding = self._holding[slot]
-            self._holding[slot] = holding._replace(useful_seconds=holding.useful_seconds + now - at[1])
-        return self._runs(self._scheduler.slot_freed(slot, self._holding[slot], now), now)
+            state = self._states[slot]
+            self._states[slot] = state._replace(useful_seconds=state.useful_seconds + now - at[1])
+        return self._runs(self._scheduler.slot_freed(slot, self._states[slot], now), now)
 
     def due(self, now: float) -> tuple[list[Run], float | None]:
         if not self._scheduler.timed:
@@ -166,7 +166,7 @@ class Ours:
         for action in actions:
             proof = action.job if isinstance(action, Start) else None
             header = action.job.header if isinstance(action, Start) else action.header
-            cold = header.fingerprint not in self._holding[action.slot].headers
+            cold = header.fingerprint not in self._states[action.slot].headers
             self._at[action.slot] = (header, now)
             runs.append(Run(action.slot, header, proof, cold))
         return runs

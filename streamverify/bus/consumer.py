@@ -46,8 +46,8 @@ METADATA_AGE_MS = 60_000
 FETCH_WAIT_MS = 100
 """Milliseconds that a broker may hold a fetch that finds nothing. Kafka answers as soon as a record comes; the embedded
 broker only when the time is over, so that a proof waits for it there."""
-POLL_RECORDS = 200
-"""Records taken in one go: more would hold up the event loop, and with it the answers of the REPLs."""
+POLL_RECORDS = 20
+"""Records taken in one go, some 2 ms: more would hold up the event loop, and with it the answers of the REPLs."""
 REVOKE_TIMEOUT = 5.0
 """Seconds that the group is kept waiting for the last commit."""
 RETRY = 1.0
@@ -209,6 +209,8 @@ class RequestConsumer:
             for tp, records in batches.items():
                 self._deliver(tp, records)
             self._committer.apply_pauses()
+            # aiokafka returns what it has fetched without ever yielding: thousands of records, and the REPLs idle.
+            await asyncio.sleep(0)
 
     def _deliver(self, tp: TopicPartition, records: Iterable[KafkaRecord]) -> None:
         for record in records:

@@ -1,6 +1,6 @@
-"""What is known of each header: how often it was asked for of late, and what its import and its proofs take.
+"""Statistics of each header: how often it was asked for of late, and the seconds of its import and of its proofs.
 
-Pure: no clock; `now` is passed in, in monotonic seconds. Bounded: the header that was asked for longest ago makes room.
+Pure: no clock; `now` is passed in, in monotonic seconds.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from streamverify.core.header import Header
 
-LIFE = 600.0
+DEMAND_WINDOW = 600.0
 """Seconds in which what was asked for loses all but 1/e of its weight: about "in the last ten minutes"."""
 
-MOST = 1_000
+MAX_HEADERS = 1_000
 """Headers that are remembered."""
 
 FIRST_GUESS = 5.0
@@ -27,15 +27,18 @@ _IMPORT_WEIGHT = 0.3
 _RUN_WEIGHT = 0.05
 
 
-class Memory(NamedTuple):
-    """What is worth keeping over a restart: how many proofs in about ten minutes, and seconds of an import."""
+class HeaderStat(NamedTuple):
+    """The statistics of one header that are kept over a restart.
+
+    `asked` counts the proofs of about the last ten minutes; `import_seconds` is an average.
+    """
 
     header: Header
     asked: float
     import_seconds: float
 
 
-class _Known:
+class _Entry:
     __slots__ = ("asked", "at", "header", "import_seconds", "run_seconds")
 
     def __init__(self, header: Header, now: float) -> None:
@@ -46,14 +49,14 @@ class _Known:
         self.run_seconds: float | None = None
 
     def asked_by(self, now: float) -> float:
-        return self.asked * math.exp((self.at - now) / LIFE)
+        return self.asked * math.exp((self.at - now) / DEMAND_WINDOW)
 
 
-class Heat:
-    """The headers of one pool."""
+class HeaderStats:
+    """The headers of one pool, at most `MAX_HEADERS`: the one that was asked for longest ago makes room."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[str, _Entry] = OrderedDict()
         self._usual_import = FIRST_GUESS
         self._usual_run = 0.0
 
@@ -85,44 +88,44 @@ class Heat:
             known.run_seconds = _average(known.run_seconds, seconds, _RUN_WEIGHT)
 
     def import_seconds(self, fingerprint: str) -> float:
-        """What importing it takes: an average of its own imports, else of all."""
+        """Seconds that importing it takes: an average of its own imports, else of all."""
         known = self._known.get(fingerprint)
         seconds = None if known is None else known.import_seconds
         return self._usual_import if seconds is None else seconds
 
     def run_seconds(self, fingerprint: str) -> float:
-        """What a proof of it takes: an average of its own, else of all; 0 before there was one."""
+        """Seconds that a proof of it takes: an average of its own, else of all; 0 before there was one."""
         known = self._known.get(fingerprint)
         seconds = None if known is None else known.run_seconds
         return self._usual_run if seconds is None else seconds
 
     def worth(self, fingerprint: str, now: float) -> float:
-        """Proofs of about the last ten minutes x seconds of an import: what losing its only process would cost."""
+        """Proofs of about the last ten minutes x seconds of an import: the cost of losing its only process."""
         known = self._known.get(fingerprint)
         return 0.0 if known is None else known.asked_by(now) * self.import_seconds(fingerprint)
 
-    def importable(self, now: float) -> Iterator[Memory]:
+    def importable(self, now: float) -> Iterator[HeaderStat]:
         """The headers whose last import succeeded."""
         for known in self._known.values():
             if known.import_seconds is not None:
-                yield Memory(known.header, known.asked_by(now), known.import_seconds)
+                yield HeaderStat(known.header, known.asked_by(now), known.import_seconds)
 
-    def hottest(self, now: float, most: int) -> list[Memory]:
+    def hottest(self, now: float, most: int) -> list[HeaderStat]:
         """At most so many of them, the most valuable first."""
         return sorted(self.importable(now), key=lambda each: each.asked * each.import_seconds, reverse=True)[:most]
 
-    def restore(self, memories: Iterable[Memory], now: float) -> None:
-        """What was worth keeping from before a restart."""
-        for memory in memories:
-            self.asked(memory.header, now, memory.asked)
-            self.imported(memory.header, memory.import_seconds, now)
+    def restore(self, stats: Iterable[HeaderStat], now: float) -> None:
+        """Take in the statistics of before a restart."""
+        for stat in stats:
+            self.asked(stat.header, now, stat.asked)
+            self.imported(stat.header, stat.import_seconds, now)
 
-    def _entry(self, header: Header, now: float) -> _Known:
+    def _entry(self, header: Header, now: float) -> _Entry:
         known = self._known.get(header.fingerprint)
         if known is None:
-            if len(self._known) >= MOST:
+            if len(self._known) >= MAX_HEADERS:
                 self._known.popitem(last=False)
-            known = self._known[header.fingerprint] = _Known(header, now)
+            known = self._known[header.fingerprint] = _Entry(header, now)
         return known
 
 

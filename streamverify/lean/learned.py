@@ -17,10 +17,10 @@ import structlog
 
 from streamverify.core.errors import HeaderError
 from streamverify.core.header import parse_header
-from streamverify.core.heat import Memory
+from streamverify.core.heat import HeaderStat
 
 if TYPE_CHECKING:
-    from streamverify.core.heat import Heat
+    from streamverify.core.heat import HeaderStats
     from streamverify.lean.command import ReplCommand
 
 MOST = 32
@@ -45,7 +45,7 @@ def learned_file(command: ReplCommand) -> Path:
     return Path(folder, "streamverify", f"headers-{hashlib.sha256(what.encode()).hexdigest()[:16]}.json")
 
 
-def read_learned(file: Path) -> list[Memory]:
+def read_learned(file: Path) -> list[HeaderStat]:
     """What was kept; nothing where there is none, or where it cannot be read."""
     try:
         with file.open("rb") as opened:
@@ -58,9 +58,9 @@ def read_learned(file: Path) -> list[Memory]:
         return []
 
 
-def write_learned(file: Path, heat: Heat, now: float) -> None:
+def write_learned(file: Path, stats: HeaderStats, now: float) -> None:
     """Keep the hottest headers: whole or not at all."""
-    hottest = [each for each in heat.hottest(now, MOST) if len(each.header.canonical) <= LONGEST_HEADER]
+    hottest = [each for each in stats.hottest(now, MOST) if len(each.header.canonical) <= LONGEST_HEADER]
     if not hottest:
         return
     headers = [
@@ -82,15 +82,15 @@ def write_learned(file: Path, heat: Heat, now: float) -> None:
             unfinished.unlink()
 
 
-def _decode(raw: bytes) -> list[Memory]:
+def _decode(raw: bytes) -> list[HeaderStat]:
     if len(raw) > MOST_BYTES:
         raise ValueError("it is too large")
-    return [_memory(entry) for entry in json.loads(raw)["headers"][:MOST]]
+    return [_stat(entry) for entry in json.loads(raw)["headers"][:MOST]]
 
 
-def _memory(entry: dict[str, object]) -> Memory:
+def _stat(entry: dict[str, object]) -> HeaderStat:
     header = parse_header(str(entry["header"]))
     numbers = [float(str(entry[name])) for name in ("asked", "import_seconds")]
     if not all(math.isfinite(number) and number >= 0 for number in numbers):
-        raise ValueError("a number in it is none")
-    return Memory(header, *numbers)
+        raise ValueError("`asked` and `import_seconds` must be finite and not negative")
+    return HeaderStat(header, *numbers)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.errors import ReplUnavailable
 from streamverify.core.models import Reason
 from streamverify.core.scheduler import Rules, Scheduler, Start, Warm
 from streamverify.lean.audit import Auditor
 from streamverify.lean.failed_headers import FailedHeaders
 from streamverify.lean.learned import read_learned, write_learned
 from streamverify.lean.modules import Modules
+from streamverify.lean.prewarm import import_first
 from streamverify.lean.slot import PoolLimits, Shared, Slot, known_failure
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ __all__ = ["Pool", "PoolLimits"]
 _FIRST_BACK_OFF = 0.1
 _LONGEST_BACK_OFF = 10.0
 _REMEMBER_EVERY = 300.0
-_FIRST_OF_PREWARM = 16.0
-"""Proofs that the first header of PREWARM is taken to be asked for in ten minutes; each next: a sixteenth of that."""
 
 _log = structlog.get_logger(__name__)
 
@@ -77,8 +75,8 @@ class Pool:
         self._scheduler: Scheduler[Job] = Scheduler(rules)
         self._learned = learned
         self._callbacks: dict[Job, OnDone] = {}
-        self._inboxes: dict[int, asyncio.Future[Action]] = {}
-        self._given: dict[int, Action] = {}
+        # Each slot's next action. The scheduler gives a slot one at a time: only when it has said that it is idle.
+        self._actions: list[asyncio.Queue[Action]] = [asyncio.Queue(1) for _ in self._slots]
         self._timer: asyncio.TimerHandle | None = None
         self._running = 0
         self._nothing_runs = asyncio.Event()
@@ -106,8 +104,8 @@ class Pool:
             ReplUnavailable: One of them cannot be imported.
         """
         if self._learned is not None:
-            self._scheduler.heat.restore(read_learned(self._learned), time.monotonic())
-        await self._prewarm(prewarm)
+            self._scheduler.stats.restore(read_learned(self._learned), time.monotonic())
+        await import_first(self._slots, prewarm, self._scheduler.stats, at_once=self._imports_at_once)
         self._tasks = [
             asyncio.create_task(self._serve(number), name=f"slot-{number}") for number in range(len(self._slots))
         ]
@@ -118,7 +116,7 @@ class Pool:
         """Queue a job. `on_done` is called once, in the event loop, and must not raise.
 
         It is not called for a job that is discarded, nor for one that `close` interrupts: of that nothing is known.
-        A job that is to be run alone is started when no other runs, also while the pool is held.
+        `alone`: it starts although the pool is held. Who asks for that has held the pool and waited until nothing runs.
         """
         self._callbacks[job] = on_done
         if not self._stopped and (verdict := known_failure(job, self._shared)):
@@ -136,16 +134,16 @@ class Pool:
 
     def hold(self) -> None:
         """Start nothing but jobs that run alone, until `release`; what runs goes on."""
-        self._scheduler.hold()
+        self._scheduler.pause()
 
     def release(self) -> None:
         """Start again what waits."""
-        self._act(self._scheduler.release(time.monotonic()))
+        self._act(self._scheduler.resume(time.monotonic()))
 
     def stop_dispatching(self) -> None:
         """Start no more jobs: what is queued stays queued, what runs goes on."""
         self._stopped = True
-        self._scheduler.stop()
+        self._scheduler.drain()
 
     async def wait_running(self) -> None:
         """Wait until no job runs."""
@@ -162,37 +160,13 @@ class Pool:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(slot.close() for slot in self._slots))
 
-    async def _prewarm(self, headers: Sequence[Header]) -> None:
-        heat, slots = self._scheduler.heat, self._slots
-        learned = heat.hottest(time.monotonic(), 1)
-        size = min(self._imports_at_once, len(slots))
-        # The most important last, so that its process stays.
-        last_first = list(reversed(headers))
-        for batch in (last_first[at : at + size] for at in range(0, len(headers), size)):
-            failures = await asyncio.gather(*(slot.warm(header) for slot, header in zip(slots, batch, strict=False)))
-            for header, failure in zip(batch, failures, strict=True):
-                if failure is not None:
-                    names = header.canonical.replace("\n", "; ").strip("; ") or "a blank header"
-                    raise ReplUnavailable(f"PREWARM: `{names}` cannot be imported: {failure}")
-        for place, header in enumerate(headers):
-            heat.asked(header, time.monotonic(), _FIRST_OF_PREWARM / 16**place)
-        hot = heat.hottest(time.monotonic(), 1)
-        if hot and (learned or len(headers) > len(slots)):
-            # What was imported only to see that it can be makes room for what is asked for.
-            others = [slot for slot in slots if hot[0].header.fingerprint not in slot.holding.headers]
-            await asyncio.gather(*(slot.close() for slot in others))
-
     def _act(self, actions: list[Action]) -> None:
         """Hand the actions to their slots, and ask again when time makes more eligible."""
         for action in actions:
             if isinstance(action, Start):
                 self._running += 1
                 self._nothing_runs.clear()
-            inbox = self._inboxes.pop(action.slot, None)
-            if inbox is None:
-                self._given[action.slot] = action
-            else:
-                inbox.set_result(action)
+            self._actions[action.slot].put_nowait(action)
         if self._scheduler.timed:
             self._ask_later()
 
@@ -212,24 +186,16 @@ class Pool:
 
     async def _serve(self, number: int) -> None:
         """The life of one slot."""
-        slot = self._slots[number]
+        slot, actions = self._slots[number], self._actions[number]
         while True:
-            action = await self._next(number)
+            self._act(self._scheduler.slot_freed(number, slot.state, time.monotonic()))
+            action = await actions.get()
             if isinstance(action, Start):
                 self._done(action.job, await slot.run(action.job))
             elif failure := await slot.warm(action.header):
                 _log.warning("prewarm_failed", header=action.header.canonical[:200], error=failure[:200])
             if slot.failed_starts:
                 await asyncio.sleep(min(_FIRST_BACK_OFF * 2**slot.failed_starts, _LONGEST_BACK_OFF))
-
-    async def _next(self, number: int) -> Action:
-        self._act(self._scheduler.slot_freed(number, self._slots[number].holding, time.monotonic()))
-        action = self._given.pop(number, None)
-        if action is not None:
-            return action
-        inbox: asyncio.Future[Action] = asyncio.get_running_loop().create_future()
-        self._inboxes[number] = inbox
-        return await inbox
 
     def _done(self, job: Job, verdict: Verdict) -> None:
         self._running -= 1
@@ -259,6 +225,6 @@ class Pool:
         try:
             while True:
                 await asyncio.sleep(_REMEMBER_EVERY)
-                write_learned(self._learned, self._scheduler.heat, time.monotonic())
+                write_learned(self._learned, self._scheduler.stats, time.monotonic())
         finally:
-            write_learned(self._learned, self._scheduler.heat, time.monotonic())
+            write_learned(self._learned, self._scheduler.stats, time.monotonic())

@@ -1,16 +1,26 @@
-"""Which headers a worker imports before it joins its group, where the setting PREWARM does not say."""
+"""The headers that a worker imports before it joins its group: which they are, and their imports."""
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamverify.core.errors import ReplUnavailable
 from streamverify.core.prewarm import parse_prewarm
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamverify.core.header import Header
+    from streamverify.core.heat import HeaderStats
     from streamverify.lean.command import ReplCommand
+    from streamverify.lean.slot import Slot
+
+_FIRST_OF_PREWARM = 16.0
+"""Proofs that the first header of PREWARM is taken to be asked for in ten minutes; each next: a sixteenth of that."""
 
 _PLAIN = re.compile(r"[^\W\d]\w*")
 
@@ -40,3 +50,34 @@ def library_roots(command: ReplCommand) -> list[str]:
 
 def _size(folder: Path) -> int:
     return sum(1 for _ in folder.rglob("*.olean"))
+
+
+async def import_first(slots: Sequence[Slot], headers: Sequence[Header], stats: HeaderStats, *, at_once: int) -> None:
+    """Import each header once, so that a worker which cannot verify them does not start.
+
+    Args:
+        slots: The pool's, none of them in use yet.
+        headers: Those of PREWARM, the most important first.
+        stats: They are noted here as asked for, so that the scheduler warms them.
+        at_once: How many imports may run at once.
+
+    Raises:
+        ReplUnavailable: One of them cannot be imported.
+    """
+    learned = stats.hottest(time.monotonic(), 1)
+    size = min(at_once, len(slots))
+    # The most important last, so that its process stays.
+    last_first = list(reversed(headers))
+    for batch in (last_first[at : at + size] for at in range(0, len(headers), size)):
+        failures = await asyncio.gather(*(slot.warm(header) for slot, header in zip(slots, batch, strict=False)))
+        for header, failure in zip(batch, failures, strict=True):
+            if failure is not None:
+                names = header.canonical.replace("\n", "; ").strip("; ") or "a blank header"
+                raise ReplUnavailable(f"PREWARM: `{names}` cannot be imported: {failure}")
+    for rank, header in enumerate(headers):
+        stats.asked(header, time.monotonic(), _FIRST_OF_PREWARM / 16**rank)
+    hottest = stats.hottest(time.monotonic(), 1)
+    if hottest and (learned or len(headers) > len(slots)):
+        # Processes that only showed that their headers can be imported make room for the hottest one.
+        others = [slot for slot in slots if hottest[0].header.fingerprint not in slot.state.headers]
+        await asyncio.gather(*(slot.close() for slot in others))

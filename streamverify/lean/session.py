@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 LATE = 1.0
 """Seconds after which a time-out that fires is none: this process itself was stopped, or its loop was held up."""
 
+CHECK_TIMEOUT = 10.0
+"""Seconds for the answer to a command of our own, which takes Lean less than a millisecond."""
+
 LOOK_EVERY = 1.0
 """Seconds between two looks at the memory and CPU time of a REPL that runs."""
 
@@ -53,6 +56,10 @@ class ReplSession:
         self._loop = asyncio.get_running_loop()
         self._splitter = AnswerSplitter()
         self._waiter: asyncio.Future[bytes] | None = None
+        # The command that is sent as soon as the first answer was read, and that answer with its seconds.
+        self._check: bytes | None = None
+        self._first: tuple[bytes, float] | None = None
+        self._asked_at = 0.0
         self._deadline = 0.0
         self._cpu_allowed = 0.0
         self._cpu_at_first: float | None = None
@@ -85,13 +92,11 @@ class ReplSession:
         Raises:
             ReplFailure: What went wrong, now or since the last answer. The process is killed.
         """
-        if self.failure is None and self._process.sending:
-            self._end(ChannelBroken("The REPL answered before it had read the whole command."))
+        self._refuse_unread()
         if self.failure is not None:
             raise self.failure
         self._waiter = self._loop.create_future()
-        self._deadline = time.monotonic() + timeout
-        self._cpu_allowed, self._cpu_at_first = timeout * (self._limits.cores or math.inf), None
+        self._allow(timeout)
         self._timer = self._loop.call_later(min(timeout, LOOK_EVERY), self._on_time_out)
         self._process.write(command)
         try:
@@ -99,6 +104,46 @@ class ReplSession:
         finally:
             self._timer.cancel()
             self._waiter = None
+
+    async def ask_and_check(
+        self, command: bytes, timeout: float, check: bytes
+    ) -> tuple[bytes, float, bytes | ReplFailure]:
+        """Send a command, and `check` as soon as the answer to it was read; never before, or the command could read it.
+
+        The check goes out from where the answer was read: the caller is woken once, when both answers are there.
+
+        Args:
+            command: As `protocol` encodes it.
+            timeout: Seconds for the first answer; the second has `CHECK_TIMEOUT`.
+            check: The command that follows.
+
+        Returns:
+            The first answer, its seconds, and the second answer, or why there is none.
+
+        Raises:
+            ReplFailure: There is no first answer. The process is killed.
+        """
+        self._check, self._first, self._asked_at = check, None, time.monotonic()
+        try:
+            second: bytes | ReplFailure = await self.ask(command, timeout)
+        except ReplFailure as failure:
+            if self._first is None:
+                raise
+            second = failure
+        finally:
+            self._check = None
+        assert self._first is not None  # noqa: S101 - the second answer comes after it
+        return *self._first, second
+
+    def _allow(self, timeout: float) -> None:
+        """Count the time of one command, and the CPU time that it may use, from now on."""
+        self._deadline = time.monotonic() + timeout
+        self._cpu_allowed, self._cpu_at_first = timeout * (self._limits.cores or math.inf), None
+
+    def _refuse_unread(self) -> None:
+        """End a session whose REPL has answered a command that it has not read to its end."""
+        if self.failure is None and self._process.sending:
+            self._end(ChannelBroken("The REPL answered before it had read the whole command."))
 
     def kill(self) -> None:
         """Kill the process group at once; `closed` waits until it is reaped. May be called again."""
@@ -120,9 +165,19 @@ class ReplSession:
                 return
             if not answers:
                 return
-            waiter.set_result(answers.pop(0))
+            answer = answers.pop(0)
+            if self._check is None:
+                waiter.set_result(answer)
+            elif not answers and self._splitter.clean:
+                self._send_check(answer, self._check)
         if answers or not self._splitter.clean:
             self._end(ChannelBroken("Something was written to the answer channel that nobody had asked for."))
+
+    def _send_check(self, answer: bytes, check: bytes) -> None:
+        self._first, self._check = (answer, time.monotonic() - self._asked_at), None
+        self._refuse_unread()
+        self._allow(CHECK_TIMEOUT)
+        self._process.write(check)
 
     def _on_hang_up(self) -> None:
         self._end(ChannelBroken("The REPL closed its input or its output."))

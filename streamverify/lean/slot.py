@@ -15,7 +15,7 @@ from streamverify.core.header import body_of, place
 from streamverify.core.judge import first_error, judge
 from streamverify.core.models import Assurance, Reason, Response, Timings
 from streamverify.core.policy import runs_code
-from streamverify.core.scheduler import NOTHING, Holding
+from streamverify.core.scheduler import NO_PROCESS, SlotState
 from streamverify.core.verdict import Verdict
 from streamverify.lean.audit import Judgement
 from streamverify.lean.failures import Died, NoRecording, ReplFailure, StartFailed
@@ -27,6 +27,7 @@ from streamverify.lean.verify import (
     check_channel,
     import_header,
     run_body,
+    run_checked_body,
 )
 
 if TYPE_CHECKING:
@@ -101,11 +102,11 @@ class Slot:
         self._spent = _Spent()
 
     @property
-    def holding(self) -> Holding:
-        """What its process has imported, if it lives, and the work done since."""
+    def state(self) -> SlotState:
+        """The headers that its process has imported, if it lives, and the work done since."""
         if not self._usable:
-            return NOTHING
-        return Holding(tuple(self._envs), self._import_seconds, self._useful_seconds, self._has_room())
+            return NO_PROCESS
+        return SlotState(tuple(self._envs), self._import_seconds, self._useful_seconds, self._has_room())
 
     @property
     def _usable(self) -> bool:
@@ -196,9 +197,9 @@ class Slot:
             extras=tries.extras,
         )
         if job.assurance is not Assurance.AUDITED:
+            # No question between body and check: one exchange. `run` has the check's time too, under a millisecond.
             with self._timed("run"):
-                response = await run_body(session, env, wanted)
-            await check_channel(session, env)
+                response = await run_checked_body(session, env, wanted)
             reason, sentence = judge(response)
             if runs_code(job.findings):
                 # What it left behind is nobody's to meet.

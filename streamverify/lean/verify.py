@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamverify.lean.failures import ChannelBroken, NoRecording, Refused, Silent, TimedOut
+from streamverify.lean.failures import ChannelBroken, NoRecording, Refused, ReplFailure, Silent, TimedOut
 from streamverify.lean.protocol import (
     NO_RECORDING,
     decode_answer,
@@ -19,6 +19,7 @@ from streamverify.lean.protocol import (
     is_nonce,
     read_response,
 )
+from streamverify.lean.session import CHECK_TIMEOUT
 
 if TYPE_CHECKING:
     from streamverify.core.header import Header
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     from streamverify.lean.protocol import Answer
     from streamverify.lean.session import ReplSession
 
-CHECK_TIMEOUT = 10.0
-"""Seconds for the answer to a command of our own, which takes Lean less than a millisecond."""
-
 _KNOWN_EVERYWHERE = "#check Nat"
 """Known wherever anything was imported; unknown in the empty environment that a failed import leaves."""
+
+
+_SILENT = "The REPL answered the proof and then fell silent."
 
 
 class ImportRejected(Exception):
@@ -90,17 +91,41 @@ async def run_body(session: ReplSession, env: int, wanted: Wanted) -> Response:
     Raises:
         ReplFailure: There is no answer, or none that can be believed.
     """
+    command = _body_command(env, wanted)
+    begun = time.monotonic()
+    raw = await session.ask(command, wanted.timeout)
+    seconds = time.monotonic() - begun
+    return _response(decode_answer(raw), seconds)
+
+
+async def run_checked_body(session: ReplSession, env: int, wanted: Wanted) -> Response:
+    """Run the body as `run_body` does, and check the channel at once: one wait for both.
+
+    Raises:
+        ReplFailure: There is no answer, or none that can be believed.
+    """
+    nonce = secrets.token_hex(16)
+    raw, seconds, check = await session.ask_and_check(
+        _body_command(env, wanted), wanted.timeout, encode_check(nonce, env)
+    )
+    # The body's answer first: if it cannot be read, that is what went wrong first.
+    response = _response(decode_answer(raw), seconds)
+    if isinstance(check, TimedOut):
+        raise Silent(_SILENT) from check
+    if isinstance(check, ReplFailure):
+        raise check
+    _require_nonce(check, nonce)
+    return response
+
+
+def _body_command(env: int, wanted: Wanted) -> bytes:
     request = wanted.request
-    command = encode_command(
+    return encode_command(
         wanted.body,
         env=env,
         infotree=request.infotree_type if wanted.extras else None,
         all_tactics=request.all_tactics and wanted.extras,
     )
-    begun = time.monotonic()
-    raw = await session.ask(command, wanted.timeout)
-    seconds = time.monotonic() - begun
-    return _response(decode_answer(raw), seconds)
 
 
 def _response(answer: Answer, seconds: float) -> Response:
@@ -119,8 +144,11 @@ async def check_channel(session: ReplSession, env: int) -> None:
         Silent: None came.
     """
     nonce = secrets.token_hex(16)
-    answer = decode_answer(await _ask_own(session, encode_check(nonce, env)))
-    if not is_nonce(answer, nonce):
+    _require_nonce(await _ask_own(session, encode_check(nonce, env)), nonce)
+
+
+def _require_nonce(raw: bytes, nonce: str) -> None:
+    if not is_nonce(decode_answer(raw), nonce):
         raise ChannelBroken("The REPL's answers got out of step with what it was asked.")
 
 
@@ -128,4 +156,4 @@ async def _ask_own(session: ReplSession, command: bytes) -> bytes:
     try:
         return await session.ask(command, CHECK_TIMEOUT)
     except TimedOut as error:
-        raise Silent("The REPL answered the proof and then fell silent.") from error
+        raise Silent(_SILENT) from error

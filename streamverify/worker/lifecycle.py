@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ EXIT_CUT_SHORT = 130
 _RETRY = 0.5
 _LEAVE_TIMEOUT = 2.0
 """Seconds that leaving the group gets at least, even if the drain's time is used up."""
+_COLLECT_EVERY = 10_000
+"""Objects that are made and not freed between two looks of the garbage collector at the youngest; Python: 700."""
 
 
 class Signals:
@@ -91,7 +94,19 @@ async def run_worker(settings: Settings) -> int:
         stack.push_async_callback(worker.close)
         if not await unless(signals.drain, worker.start()):
             return EXIT_DONE
+        _spare_the_garbage_collector()
         return await worker.run()
+
+
+def _spare_the_garbage_collector() -> None:
+    """Have it leave alone what lives as long as the worker, and look at the rest less often.
+
+    A full collection walked over every module and took 60 ms, in which no REPL was answered; the small ones took 7 % of
+    the CPU time of trivial proofs.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY, *gc.get_threshold()[1:])
 
 
 async def unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> bool:

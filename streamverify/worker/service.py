@@ -222,7 +222,8 @@ class Service:
             )
             failure = Verdict(Reason.WORKER_ERROR, f"the result could not be written: {error!r}")
             record = self._results.record(requester, failure, on_ack)
-        self._publisher.publish(record)
+        # While jobs wait for a slot nobody waits for one result more than for the next: the publisher may gather them.
+        self._publisher.publish(record, urgent=not self._pool.queued)
 
     def _publish_dead_letter(
         self, record: Record, error: Exception, stage: Stage, *, on_ack: Callable[[], None], attempts: int = 1

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from repl_fakes import job
 
-from streamverify.core.scheduler import NOTHING, PATIENCE, QUANTUM, Holding, Rules, Scheduler, Start, Warm
+from streamverify.core.scheduler import NO_PROCESS, PATIENCE, QUANTUM, Rules, Scheduler, SlotState, Start, Warm
 
 if TYPE_CHECKING:
     from streamverify.core.jobs import Job
 
 HEADERS = [job(f"import H{number}\nt").header for number in range(5)]
+
+NUMBERS = st.sampled_from([0] * len(HEADERS) + list(range(1, len(HEADERS))))
+"""One header comes as often as all others, so that several slots hold it."""
 
 
 def job_of(number: int) -> Job:
@@ -32,21 +35,26 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.running: dict[int, Job] = {}
         self.warming: set[int] = set()
         self.importing: dict[int, str] = {}
-        self.idle: dict[int, Holding] = {}
+        self.idle: dict[int, SlotState] = {}
         # What the processes of busy slots hold, without what they import now.
-        self.kept: dict[int, Holding] = {}
+        self.kept: dict[int, SlotState] = {}
         self.solitary: int | None = None
-        self.held = self.stopped = False
+        self.paused = False
 
     @initialize(slots=st.integers(1, 3), spares=st.integers(0, 2), imports=st.integers(1, 3), most=st.integers(1, 3))
     def open(self, slots: int, spares: int, imports: int, most: int) -> None:
         self.slots, self.spares, self.imports, self.most = slots, spares, imports, most
         self.scheduler: Scheduler[Job] = Scheduler(Rules(slots, spares, imports))
         for slot in range(slots + spares):
-            self.freed(slot, NOTHING)
+            self.freed(slot, NO_PROCESS)
 
     def carry_out(self, actions: list[Start[Job] | Warm]) -> None:
         for action in actions:
+            if isinstance(action, Start):
+                fingerprint = action.job.header.fingerprint
+                # In the order in which they became idle: the one used last is the last.
+                holders = [slot for slot, state in self.idle.items() if fingerprint in state.headers]
+                assert not holders or action.slot == holders[-1]
             before = self.idle.pop(action.slot)
             if isinstance(action, Warm):
                 assert before.headers == ()
@@ -58,31 +66,38 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert self.solitary in (None, action.slot)
             if header.fingerprint not in before.headers:
                 self.importing[action.slot] = header.fingerprint
-                before = before if before.room else NOTHING
+                before = before if before.room else NO_PROCESS
             self.kept[action.slot] = before
-        assert not self.stopped or not actions
 
     def started(self, start: Start[Job]) -> None:
         assert start.slot not in self.running
         if start.job in self.alone:
+            assert self.paused
             assert not self.running | dict.fromkeys(self.warming)
             self.alone.remove(start.job)
             self.solitary = start.slot
         else:
-            assert not self.held
+            assert not self.paused
             same = [each for each in self.waiting if each.header.fingerprint == start.job.header.fingerprint]
             assert same[0] is start.job
             self.waiting.remove(start.job)
         self.running[start.slot] = start.job
 
-    @rule(
-        number=st.integers(0, len(HEADERS) - 1), seconds=st.floats(0, 40), alone=st.sampled_from([False] * 9 + [True])
-    )
-    def submit(self, number: int, seconds: float, alone: bool) -> None:  # noqa: FBT001 - drawn
+    @rule(number=NUMBERS, seconds=st.floats(0, 40))
+    def submit(self, number: int, seconds: float) -> None:
         self.now += seconds
         new = job_of(number)
-        (self.alone if alone else self.waiting).append(new)
-        self.carry_out(self.scheduler.submit(new, self.now, alone=alone))
+        self.waiting.append(new)
+        self.carry_out(self.scheduler.submit(new, self.now))
+
+    @precondition(lambda self: self.paused and not self.running and not self.alone)
+    @rule(number=st.integers(0, len(HEADERS) - 1), seconds=st.floats(0, 40))
+    def submit_alone(self, number: int, seconds: float) -> None:
+        """As the gate does: it has paused the scheduler, and nothing runs any more."""
+        self.now += seconds
+        new = job_of(number)
+        self.alone.append(new)
+        self.carry_out(self.scheduler.submit(new, self.now, alone=True))
 
     @precondition(lambda self: self.importing)
     @rule(data=st.data(), seconds=st.floats(0.1, 10), ok=st.sampled_from([True, True, False]))
@@ -91,11 +106,11 @@ class SchedulerMachine(RuleBasedStateMachine):
         slot = data.draw(st.sampled_from(sorted(self.importing)))
         header = next(each for each in HEADERS if each.fingerprint == self.importing[slot])
         if not ok:
-            self.end(slot, NOTHING)
+            self.end(slot, NO_PROCESS)
             return
         del self.importing[slot]
         headers = (*self.kept[slot].headers, header.fingerprint)
-        self.kept[slot] = Holding(headers, seconds, 0.0, room=len(headers) < self.most)
+        self.kept[slot] = SlotState(headers, seconds, 0.0, room=len(headers) < self.most)
         self.carry_out(self.scheduler.imported(slot, header, seconds, self.now))
         if slot in self.warming:
             self.end(slot, self.kept[slot])
@@ -106,9 +121,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.now += useful
         slot = data.draw(st.sampled_from(sorted(set(self.running) - set(self.importing))))
         kept = self.kept[slot]
-        self.end(slot, NOTHING if died else kept._replace(useful_seconds=kept.useful_seconds + useful))
+        self.end(slot, NO_PROCESS if died else kept._replace(useful_seconds=kept.useful_seconds + useful))
 
-    def end(self, slot: int, holding: Holding) -> None:
+    def end(self, slot: int, holding: SlotState) -> None:
         self.running.pop(slot, None)
         self.warming.discard(slot)
         self.importing.pop(slot, None)
@@ -116,7 +131,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.solitary = None
         self.freed(slot, holding)
 
-    def freed(self, slot: int, holding: Holding) -> None:
+    def freed(self, slot: int, holding: SlotState) -> None:
         self.idle[slot] = holding
         self.carry_out(self.scheduler.slot_freed(slot, holding, self.now))
 
@@ -129,13 +144,17 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.waiting = [each for each in self.waiting if each not in dropped]
         self.alone = [each for each in self.alone if each not in dropped]
 
-    @rule(held=st.booleans())
-    def hold(self, held: bool) -> None:  # noqa: FBT001 - drawn
-        self.held = held
-        if held:
-            self.scheduler.hold()
-        else:
-            self.carry_out(self.scheduler.release(self.now))
+    @rule()
+    def pause(self) -> None:
+        self.paused = True
+        self.scheduler.pause()
+
+    @precondition(lambda self: not self.alone and self.solitary is None)
+    @rule()
+    def resume(self) -> None:
+        """Not before the job that runs alone has ended."""
+        self.paused = False
+        self.carry_out(self.scheduler.resume(self.now))
 
     @rule(seconds=st.floats(0, 60))
     def wait(self, seconds: float) -> None:
@@ -170,9 +189,9 @@ class SchedulerMachine(RuleBasedStateMachine):
             return
         self.carry_out(self.scheduler.due(self.now)[0])
         if self.alone:
-            assert self.running or self.warming
+            assert self.warming
             return
-        if self.held or self.solitary is not None or not self.idle or len(self.running) >= self.slots:
+        if self.paused or not self.idle or len(self.running) >= self.slots:
             return
         warm = {header for holding in self.idle.values() for header in holding.headers}
         waiting = {each.header.fingerprint for each in self.waiting}
@@ -183,8 +202,8 @@ class SchedulerMachine(RuleBasedStateMachine):
             for header in waiting - set(self.importing.values()):
                 jobs = [each for each in self.waiting if each.header.fingerprint == header]
                 holders = sum(header in self._held_by(slot) for slot in self.running)
-                work = len(jobs) * self.scheduler.heat.run_seconds(header)
-                spent = holders * self.scheduler.heat.import_seconds(header)
+                work = len(jobs) * self.scheduler.stats.run_seconds(header)
+                spent = holders * self.scheduler.stats.import_seconds(header)
                 assert 2 * len(jobs) <= holders or work <= spent
 
     def _held_by(self, slot: int) -> tuple[str, ...]:
@@ -209,11 +228,11 @@ def test_with_a_hot_header_that_never_ends_every_other_is_served_in_bounded_time
     """Each within patience, and for every header before it a quantum that pays two imports, a job and the import."""
     scheduler: Scheduler[Job] = Scheduler(Rules(slots))
     now, turn = 0.0, 0
-    holding = [Holding((HEADERS[0].fingerprint,), imports) for _ in range(slots)]
+    holding = [SlotState((HEADERS[0].fingerprint,), imports) for _ in range(slots)]
     # Slots in the order in which they end what they do.
     ends = dict.fromkeys(range(slots), 0.0)
     for header in HEADERS:
-        scheduler.heat.imported(header, imports, 0.0)
+        scheduler.stats.imported(header, imports, 0.0)
     for number in range(rare + 1):
         for _ in range(jobs_each):
             scheduler.submit(job_of(number), 0.0)
@@ -233,7 +252,7 @@ def test_with_a_hot_header_that_never_ends_every_other_is_served_in_bounded_time
             if fingerprint not in holding[start.slot].headers:
                 scheduler.imported(start.slot, start.job.header, imports, now)
                 ends[start.slot] += imports
-                holding[start.slot] = Holding((fingerprint,), imports, 0.0, room=False)
+                holding[start.slot] = SlotState((fingerprint,), imports, 0.0, room=False)
             held = holding[start.slot]
             holding[start.slot] = held._replace(useful_seconds=held.useful_seconds + spent)
             if fingerprint == HEADERS[0].fingerprint:

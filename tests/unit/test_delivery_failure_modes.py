@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import CommitFailedError
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError
 from worker_fakes import FakeHandler
 
 from streamverify.bus import owner as module
@@ -184,6 +184,33 @@ async def test_draining_does_not_stop_polling() -> None:
     assert consumer.paused == {TP}
     poll.cancel()
     await asyncio.gather(poll, return_exceptions=True)
+
+
+async def test_records_that_are_fetched_already_do_not_hold_up_the_event_loop() -> None:
+    """aiokafka's getmany returns them without yielding: between two polls everybody else has a turn."""
+    consumer, partitions, commits = FakeConsumer(), Partitions(TOPIC), CommitRequests()
+    requests = RequestConsumer(Settings(), partitions, commits)
+    turns: list[int] = []
+
+    async def fetched(**_options: Any) -> dict[TopicPartition, list[Any]]:
+        consumer.polls += 1
+        if consumer.polls > 5:
+            raise ConsumerStoppedError
+        return {TP: []}
+
+    async def somebody_else() -> None:
+        while True:
+            turns.append(consumer.polls)
+            await asyncio.sleep(0)
+
+    consumer.getmany = fetched  # type: ignore[method-assign]
+    requests._consumer = cast("Any", consumer)
+    requests._handler = FakeHandler()
+    requests._committer = committer(consumer, partitions, commits)
+    other = asyncio.create_task(somebody_else())
+    await requests.poll()
+    other.cancel()
+    assert {1, 2, 3, 4, 5} <= set(turns)
 
 
 def test_the_commit_point_is_not_the_highest_offset_seen() -> None:

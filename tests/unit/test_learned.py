@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamverify.core.header import parse_header
-from streamverify.core.heat import Heat, Memory
+from streamverify.core.heat import HeaderStat, HeaderStats
 from streamverify.lean.command import ReplCommand
 from streamverify.lean.learned import LONGEST_HEADER, MOST, MOST_BYTES, learned_file, read_learned, write_learned
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def heat(*memories: Memory) -> Heat:
-    made = Heat()
+def heat(*memories: HeaderStat) -> HeaderStats:
+    made = HeaderStats()
     made.restore(memories, 0.0)
     return made
 
 
-def memory(name: str, asked: float = 5.0) -> Memory:
-    return Memory(parse_header(f"import {name}\n"), asked, 2.0)
+def memory(name: str, asked: float = 5.0) -> HeaderStat:
+    return HeaderStat(parse_header(f"import {name}\n"), asked, 2.0)
 
 
 def test_what_was_written_is_read_the_hottest_first(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_it_is_bounded(tmp_path: Path) -> None:
 
 def test_nothing_learned_overwrites_nothing(tmp_path: Path) -> None:
     write_learned(tmp_path / "f", heat(memory("A")), 0.0)
-    write_learned(tmp_path / "f", Heat(), 0.0)
+    write_learned(tmp_path / "f", HeaderStats(), 0.0)
     assert read_learned(tmp_path / "f") == [memory("A")]
 
 

@@ -15,7 +15,7 @@ import pytest
 from repl_fakes import LIMITS, Bench, bench, fake, job, living, no_process_left, starts, until  # noqa: F401 - a fixture
 
 from streamverify.core.models import Reason
-from streamverify.lean import failed_headers, verify
+from streamverify.lean import failed_headers, session
 from streamverify.lean import slot as slot_module
 from streamverify.lean.command import ReplCommand
 from streamverify.lean.pool import Pool
@@ -181,7 +181,7 @@ async def test_a_request_cannot_have_more_than_the_longest_time_out() -> None:
 
 
 async def test_silence_after_the_proof_is_no_forgery(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "CHECK_TIMEOUT", 0.5)
+    monkeypatch.setattr(session, "CHECK_TIMEOUT", 0.5)
     async with bench() as b:
         verdict = await b.verify("theorem t -- fake: mute")
     assert (verdict.reason, verdict.attempts) == (Reason.TIMEOUT, 2)

@@ -19,7 +19,6 @@ from streamverify.lean.pool import Pool
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streamverify.core.jobs import Job
     from streamverify.core.verdict import Verdict
 
 pytestmark = [pytest.mark.usefixtures("no_process_left"), pytest.mark.timeout(60)]
@@ -69,7 +68,7 @@ async def test_the_process_of_a_time_out_is_replaced_before_it_is_needed(no_proc
         for _ in range(3):
             await b.verify(A)
         assert (await b.verify(f"{A} -- fake: hang", timeout=0.3)).reason is Reason.TIMEOUT
-        await until(lambda: starts(no_process_left) == 2 and b.pool._slots[0].holding.headers, "warm again")
+        await until(lambda: starts(no_process_left) == 2 and b.pool._slots[0].state.headers, "warm again")
         assert (await b.verify(A)).timings.import_ == 0
 
 
@@ -80,7 +79,7 @@ async def test_prewarm_imports_each_header_once_and_the_first_everywhere(no_proc
         await pool.start(headers)
         assert starts(no_process_left) >= 3
         await until(
-            lambda: all(first.fingerprint in slot.holding.headers for slot in pool._slots), "the first is everywhere"
+            lambda: all(first.fingerprint in slot.state.headers for slot in pool._slots), "the first is everywhere"
         )
     finally:
         await pool.close()
@@ -104,7 +103,7 @@ async def test_what_was_hot_is_warm_after_a_restart(tmp_path: Path) -> None:
         await pool.start()
         try:
             if not expected:
-                await until(lambda pool=pool: pool._slots[0].holding.headers, "it is warm")
+                await until(lambda pool=pool: pool._slots[0].state.headers, "it is warm")
             done: asyncio.Queue[Verdict] = asyncio.Queue()
             for _ in range(3):
                 pool.submit(job(A), lambda _job, verdict, done=done: done.put_nowait(verdict))  # type: ignore[misc]
@@ -127,23 +126,6 @@ async def test_those_that_wait_with_a_header_that_is_refused_wait_for_no_slot(no
         assert not slow.done()
         await slow
     assert starts(no_process_left) == 2
-
-
-async def test_a_job_alone_runs_when_nothing_else_does() -> None:
-    order: list[str] = []
-
-    def note(done: Job, _verdict: Verdict) -> None:
-        order.append(done.request.custom_id)
-
-    async with bench(slots=2) as b:
-        for custom_id, seconds, alone in (("a", 0.3, False), ("alone", 0.2, True), ("b", 0.0, False)):
-            proof = f"theorem t -- fake: sleep {seconds}"
-            b.pool.submit(job(proof, custom_id=custom_id), note, alone=alone)
-            await until(lambda: b.pool.running, "the first runs")
-        while len(order) < 3:
-            assert b.pool.running <= 1
-            await asyncio.sleep(0.01)
-    assert order == ["a", "alone", "b"]
 
 
 async def test_held_it_starts_only_what_runs_alone() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from repl_fakes import fake, no_process_left, until  # noqa: F401 - a fixture
 
+from streamverify.lean import session as session_module
 from streamverify.lean.command import ReplCommand
 from streamverify.lean.death import Cause
 from streamverify.lean.failures import (
@@ -24,7 +25,7 @@ from streamverify.lean.failures import (
     TimedOut,
 )
 from streamverify.lean.process import STDERR_KEPT
-from streamverify.lean.protocol import decode_answer, encode_command
+from streamverify.lean.protocol import decode_answer, encode_check, encode_command, is_nonce
 from streamverify.lean.session import ReplSession
 
 if TYPE_CHECKING:
@@ -63,6 +64,50 @@ async def test_commands_and_answers_in_turn() -> None:
         await opened(running)
         envs = [decode_answer(await running.ask(body("ok"), LONG)).env for _ in range(20)]
     assert envs == list(range(1, 21))
+
+
+async def test_the_check_is_written_when_the_answer_before_it_was_read_and_not_before() -> None:
+    async with session() as running:
+        await opened(running)
+        written: list[tuple[bytes, float]] = []
+        write, begun = running._process.write, time.monotonic()
+
+        def note(data: bytes | memoryview) -> None:
+            written.append((bytes(data), time.monotonic() - begun))
+            write(data)
+
+        running._process.write = note  # type: ignore[method-assign]
+        command, check = body("sleep 0.3"), encode_check("0123", 0)
+        first, seconds, second = await running.ask_and_check(command, LONG, check)
+        assert decode_answer(first).env == 1
+        assert isinstance(second, bytes)
+        assert is_nonce(decode_answer(second), "0123")
+        assert [data for data, _ in written] == [command, check]
+        assert written[0][1] < 0.2 <= seconds <= written[1][1]
+
+
+async def test_what_comes_with_the_first_answer_ends_it_before_the_check_is_written() -> None:
+    async with session() as running:
+        await opened(running)
+        written: list[bytes | memoryview] = []
+        running._process.write, write = written.append, running._process.write  # type: ignore[method-assign, assignment]
+        write(body("after"))
+        with pytest.raises(ChannelBroken):
+            await running.ask_and_check(b"", LONG, encode_check("0123", 0))
+        assert written == [b""]
+
+
+@pytest.mark.parametrize(("trick", "failure"), [("last-words", Died), ("mute", TimedOut), ("close-in", ChannelBroken)])
+async def test_a_check_without_its_answer_keeps_the_first(
+    trick: str, failure: type[ReplFailure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "CHECK_TIMEOUT", 1.5)
+    async with session() as running:
+        await opened(running)
+        first, _, second = await running.ask_and_check(body(trick), LONG, encode_check("0123", 0))
+        assert decode_answer(first).env == 1
+        assert isinstance(second, failure)
+        assert running.failure is second
 
 
 async def test_a_command_larger_than_the_pipe_arrives_whole() -> None:

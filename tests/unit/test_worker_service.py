@@ -93,6 +93,14 @@ def test_a_verdict_is_published_and_completed_only_when_acknowledged(bench: Benc
     assert bench.partitions.commits == ["soon"]
 
 
+def test_a_result_is_urgent_unless_jobs_wait_for_a_slot(bench: Bench) -> None:
+    for offset, queued in enumerate((1, 0)):
+        bench.deliver(request(), offset=offset)
+        bench.pool.queued = queued
+        bench.pool.finish(Verdict(Reason.OK))
+    assert bench.publisher.urgent == [False, True]
+
+
 @pytest.mark.parametrize(
     ("reason", "published"), [(Reason.OK, 1), (Reason.LEAN_ERROR, 1), (Reason.TIMEOUT, 0), (Reason.REPL_CRASH, 0)]
 )
