@@ -7,24 +7,42 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    BrokerResponseError,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    InvalidConfigurationError,
+    InvalidPartitionsError,
+    InvalidReplicationFactorError,
+    InvalidRequestError,
+    InvalidTopicError,
     KafkaError,
+    PolicyViolationError,
     SaslAuthenticationFailed,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnrecognizedBrokerVersion,
     UnsupportedSaslMechanismError,
+    UnsupportedVersionError,
 )
 
 from streamverify.core.errors import BrokerUnavailable, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from streamverify.settings import Settings
 
+_log = structlog.get_logger(__name__)
+
 PATIENCE = 10.0
-"""Seconds that a command tries to reach a broker before it says that there is none."""
+"""Seconds that whatever starts tries to reach a broker, and then each call of its start, before it gives up."""
 _START_TIMEOUT = 30.0
 _DIAGNOSIS_TIMEOUT = 5.0
 _FIRST_BACKOFF = 0.2
@@ -36,6 +54,28 @@ class _Client(Protocol):
 
 
 C = TypeVar("C", bound=_Client)
+T = TypeVar("T")
+
+_PERMANENT = (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    InvalidConfigurationError,
+    InvalidPartitionsError,
+    InvalidReplicationFactorError,
+    InvalidRequestError,
+    InvalidTopicError,
+    PolicyViolationError,
+    SaslAuthenticationFailed,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnrecognizedBrokerVersion,
+    UnsupportedSaslMechanismError,
+    UnsupportedVersionError,
+)
+"""Errors that another try does not change. Of all others aiokafka marks too few as retriable to go by its mark."""
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
@@ -115,6 +155,59 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
             return client
         await asyncio.sleep(max(0.0, min(backoff, give_up - loop.time())))
         backoff = min(backoff * 2, _LONGEST_BACKOFF)
+
+
+async def patiently(
+    call: Callable[[], Awaitable[T]],
+    servers: str,
+    *,
+    patience: float = PATIENCE,
+    try_seconds: float | None = PATIENCE,
+) -> T:
+    """Ask a connected client something, again with back-off while the brokers are not ready for it.
+
+    Args:
+        call: Asks; it is called anew for each try, so what it does must be safe to be done twice.
+        servers: The bootstrap servers, for the message.
+        patience: Seconds to go on trying.
+        try_seconds: The longest that one try may take, within what is left of `patience`; None: as long as it takes.
+
+    Raises:
+        BrokerUnavailable: Every try within `patience` failed.
+        KafkaError: A broker refuses it for good (`is_permanent`).
+    """
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + patience
+    backoff = _FIRST_BACKOFF
+    while True:
+        left = max(1.0, give_up - loop.time())
+        try:
+            return await asyncio.wait_for(call(), None if try_seconds is None else min(left, try_seconds))
+        except (KafkaError, OSError, TimeoutError) as error:
+            if is_permanent(error):
+                raise
+            if loop.time() >= give_up:
+                raise BrokerUnavailable(explain_failure(error, servers, patience)) from error
+            _log.info("brokers_not_ready", error=_cause(error), retry_seconds=backoff)
+        await asyncio.sleep(max(0.0, min(backoff, give_up - loop.time())))
+        backoff = min(backoff * 2, _LONGEST_BACKOFF)
+
+
+def is_permanent(error: BaseException) -> bool:
+    """Whether a broker refuses a request for good, so that another try, or another broker, changes nothing."""
+    return isinstance(error, _PERMANENT)
+
+
+def explain_failure(error: BaseException, servers: str, patience: float | None = None) -> str:
+    """One sentence for a request that failed, for good or for `patience` seconds."""
+    if patience is None:
+        # Brokers' errors have a sentence of Kafka's own; that of a broker's refusal says more than its text.
+        said = getattr(error, "description", "") if isinstance(error, BrokerResponseError) else ""
+        return f"the brokers at {servers} refuse a request: {_cause(error)}{f' ({said})' if said else ''}"
+    return (
+        f"the brokers at {servers} did not answer a request (tried for {patience:g} s: {_cause(error)}); "
+        "is a broker of the cluster down, or still starting?"
+    )
 
 
 async def _refusal(client: Any) -> str:

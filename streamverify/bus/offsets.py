@@ -30,7 +30,11 @@ async def committed_offsets(
         aiokafka.errors.KafkaError: The broker refused, or its answer left a partition out.
     """
     wanted = [TopicPartition(topic, partition) for partition in partitions]
-    answer = await admin.list_consumer_group_offsets(group, partitions=wanted) if wanted else {}
+    try:
+        answer = await admin.list_consumer_group_offsets(group, partitions=wanted) if wanted else {}
+    except AttributeError as error:
+        # aiokafka trips over an attribute that the error a broker names for a partition does not have.
+        raise KafkaError(f"the group's coordinator names an error for a partition ({error})") from error
     if missing := [tp.partition for tp in wanted if tp not in answer]:
         # aiokafka does not look at the error that the coordinator gives for the whole group.
         raise KafkaError(

@@ -150,16 +150,15 @@ def repl_checks(verifier: Verifier) -> list[Check]:
 
 
 async def _kafka(settings: Settings) -> list[Check]:
-    from streamverify.bus.topics import describe_topics, open_admin  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.topics import describe_topics  # noqa: PLC0415 - keeps --help fast
 
+    names = [settings.request_topic, settings.result_topic, settings.dlq_topic]
     try:
-        admin = await open_admin(settings, patience=_BROKER_PATIENCE)
+        async with patient_admin(settings, patience=_BROKER_PATIENCE) as admin:
+            states = await describe_topics(admin, names)
     except BrokerUnavailable as error:
         return [Check("Kafka", "missing", f"no broker at {settings.bootstrap_servers}", str(error))]
-    try:
-        states = await describe_topics(admin, [settings.request_topic, settings.result_topic, settings.dlq_topic])
-    finally:
-        await admin.close()
     return [Check("Kafka", "ok", f"answers at {settings.bootstrap_servers}"), *map(topic_check, states)]
 
 

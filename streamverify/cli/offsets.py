@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiokafka import TopicPartition
-    from aiokafka.admin import AIOKafkaAdminClient
 
+    from streamverify.bus.admin import PatientAdmin
     from streamverify.core.ledger import Committed
 
 EXAMPLES = """\
@@ -117,30 +117,27 @@ def _to_do(found: OffsetMap, first: int, end: int) -> int:
 async def _standings(settings: Settings, group: str) -> list[Standing]:
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - keeps --help fast
 
-    from streamverify.bus.topics import open_admin, topic_partitions  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.topics import topic_partitions  # noqa: PLC0415 - keeps --help fast
 
     topic = settings.request_topic
     partitions = await topic_partitions(settings, topic)
-    admin = await open_admin(settings)
     try:
-        committed = await _committed(admin, group, topic, [tp.partition for tp in partitions])
+        async with patient_admin(settings) as admin:
+            committed = await _committed(admin, group, topic, [tp.partition for tp in partitions])
         firsts, ends = await _bounds(settings, partitions)
     except KafkaError as error:
         raise BrokerUnavailable(
             f"the broker at {settings.bootstrap_servers} does not tell the offsets of the group {group}: {error!r}"
         ) from error
-    finally:
-        await admin.close()
     return [stand(topic, tp.partition, firsts[tp], ends[tp], committed[tp.partition]) for tp in sorted(ends)]
 
 
-async def _committed(
-    admin: AIOKafkaAdminClient, group: str, topic: str, numbers: list[int]
-) -> Mapping[int, Committed | None]:
+async def _committed(admin: PatientAdmin, group: str, topic: str, numbers: list[int]) -> Mapping[int, Committed | None]:
     from streamverify.bus.offsets import committed_offsets  # noqa: PLC0415 - keeps --help fast
 
     try:
-        return await committed_offsets(admin, group, topic, numbers)
+        return await admin.ask(lambda client: committed_offsets(client, group, topic, numbers))
     except KeyError:
         raise BrokerUnavailable(
             f"the broker does not tell the offsets of the group {group}: "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
-from streamverify.bus.connection import client_options, connect
+from streamverify.bus.connection import PATIENCE, client_options, connect
 from streamverify.bus.partitioner import AffinityPartitioner
 from streamverify.client.outgoing import Ticket
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 MAX_RECORD_BYTES = 1_048_576
 """The largest record that is handed to a broker; a topic takes 1,048,588 bytes where nobody configured it."""
-_METADATA_PATIENCE = 5.0
 _STOP_PATIENCE = 5.0
 _WINDOW = 5000
 _RECORD_OVERHEAD = 256
@@ -65,12 +64,13 @@ class Sender:
         producer = await self._connected()
         servers = self._settings.bootstrap_servers
         try:
-            numbers = await asyncio.wait_for(producer.partitions_for(topic), timeout=_METADATA_PATIENCE)
+            numbers = await asyncio.wait_for(producer.partitions_for(topic), timeout=PATIENCE)
         except TopicAuthorizationFailedError:
             raise BrokerUnavailable(f"the broker at {servers} does not let this user see the topic {topic}") from None
         except (TimeoutError, KafkaError):
             raise BrokerUnavailable(
-                f"the broker at {servers} has no topic {topic}: make it with `streamverify topics create`"
+                f"the broker at {servers} has no topic {topic} (asked for {PATIENCE:g} s): "
+                "make it with `streamverify topics create`"
             ) from None
         return [TopicPartition(topic, number) for number in sorted(numbers)]
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streamverify.bus.admin import patient_admin
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.peers import Peers, client_id
 from streamverify.bus.publisher import Publisher
-from streamverify.bus.topics import max_message_bytes, open_admin, require_topics
+from streamverify.bus.topics import max_message_bytes, require_topics
 from streamverify.core.codec import RequestLimits
 from streamverify.core.errors import SettingsError, StreamVerifyError
 from streamverify.core.policy import POLICY_VERSION
@@ -161,14 +162,11 @@ class Worker:
     async def _topic_sizes(self) -> dict[str, int]:
         """`max.message.bytes` of the topics that are written to."""
         settings = self._settings
-        admin = await open_admin(settings)
-        try:
+        async with patient_admin(settings) as admin:
             await require_topics(admin, settings, [settings.request_topic, settings.result_topic, settings.dlq_topic])
             return {
                 topic: await max_message_bytes(admin, topic) for topic in (settings.result_topic, settings.dlq_topic)
             }
-        finally:
-            await admin.close()
 
     async def run(self) -> int:
         """Serve until a signal, then drain; the exit code."""

@@ -15,9 +15,9 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from command import end, make_environment, started
 
 from streamverify.bus import owner
+from streamverify.bus.admin import open_admin
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.offsets import committed_offsets
-from streamverify.bus.topics import open_admin
 from streamverify.client import Client
 from streamverify.core.deadletter import DeadLetter
 from streamverify.core.models import ProofRequest, Reason

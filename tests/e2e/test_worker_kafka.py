@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from command import end, make_environment, started
 
+from streamverify.bus.admin import open_admin
 from streamverify.bus.offsets import committed_offsets
-from streamverify.bus.topics import open_admin
 from streamverify.client import Client
 from streamverify.core.models import ProofRequest, Reason, Status
 from streamverify.settings import PREFIX, Settings, load_settings
