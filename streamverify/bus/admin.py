@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from streamverify.bus.connection import PATIENCE, client_options, connect, explain_failure, patiently
+from streamverify.bus.connection import PATIENCE, TRY_SECONDS, client_options, connect, explain_failure, patiently
 from streamverify.core.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from streamverify.settings import Settings
 
 T = TypeVar("T")
-
-TRY_SECONDS = 3.0
-"""One try of one call: a broker that took the request and hangs is left for another one, of which Kafka's own limit
-(40 s) would leave no time to ask."""
 
 
 async def open_admin(settings: Settings, patience: float = PATIENCE) -> AIOKafkaAdminClient:

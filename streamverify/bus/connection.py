@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -43,6 +44,9 @@ _log = structlog.get_logger(__name__)
 
 PATIENCE = 10.0
 """Seconds that whatever starts tries to reach a broker, and then each call of its start, before it gives up."""
+TRY_SECONDS = 3.0
+"""Seconds for one try of one call, where another broker can be asked: one that took the request and hangs is left,
+where Kafka's own limit (40 s) would leave no time to ask another."""
 _START_TIMEOUT = 30.0
 _DIAGNOSIS_TIMEOUT = 5.0
 _FIRST_BACKOFF = 0.2
@@ -134,14 +138,20 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
     loop = asyncio.get_running_loop()
     give_up = loop.time() + patience
     backoff = _FIRST_BACKOFF
-    while True:
+    each = servers.split(",")
+    for count in itertools.count():
         client = make()
+        if count and len(each) > 1:
+            # aiokafka tries the servers in a random order, and waits for one that hangs until our time is over.
+            _kafka_client(client)._bootstrap_servers = each[count % len(each)]  # noqa: SLF001 - public nowhere else
         try:
-            await asyncio.wait_for(client.start(), timeout=min(_START_TIMEOUT, max(1.0, give_up - loop.time())))
+            limit = _START_TIMEOUT if len(each) == 1 else TRY_SECONDS
+            await asyncio.wait_for(client.start(), timeout=min(limit, max(1.0, give_up - loop.time())))
         except (KafkaError, OSError, TimeoutError) as error:
             await _dispose(client)
-            refusal = await _refusal(client)
-            if refusal:
+            # A broker that hangs refuses nobody; to ask it for a refusal would take the time that others could have.
+            hung = isinstance(error, TimeoutError) and loop.time() < give_up
+            if refusal := "" if hung else await _refusal(client):
                 raise BrokerUnavailable(f"{refusal} (bootstrap servers: {servers})") from error
             if loop.time() >= give_up:
                 raise BrokerUnavailable(
@@ -155,6 +165,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
             return client
         await asyncio.sleep(max(0.0, min(backoff, give_up - loop.time())))
         backoff = min(backoff * 2, _LONGEST_BACKOFF)
+    raise AssertionError
 
 
 async def patiently(
