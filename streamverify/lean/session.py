@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 LATE = 1.0
 """Seconds after which a time-out that fires is none: this process itself was stopped, or its loop was held up."""
 
+FIRST_PART = 1024 * 1024
+"""Bytes that are kept of an answer that is too large: more of its messages than any topic takes, and read soon."""
+
 LOOK_EVERY = 1.0
 """Seconds between two looks at the memory and CPU time of a REPL that runs."""
 
@@ -116,7 +119,8 @@ class ReplSession:
         if waiter is not None and not waiter.done():
             size = len(answers[0]) if answers else self._splitter.pending
             if size > self._max_answer_bytes:
-                self._end(AnswerTooLarge(f"Lean's answer is larger than {self._max_answer_bytes} bytes."))
+                start = answers[0][:FIRST_PART] if answers else self._splitter.start(FIRST_PART)
+                self._end(AnswerTooLarge(f"Lean's answer is larger than {self._max_answer_bytes} bytes.", start))
                 return
             if not answers:
                 return

@@ -10,12 +10,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamverify.lean.failures import ChannelBroken, NoRecording, Refused, Silent, TimedOut
+from streamverify.lean.failures import AnswerTooLarge, ChannelBroken, NoRecording, Refused, Silent, TimedOut
 from streamverify.lean.protocol import (
     NO_RECORDING,
     decode_answer,
     encode_check,
     encode_command,
+    first_messages,
     is_nonce,
     read_response,
 )
@@ -98,7 +99,11 @@ async def run_body(session: ReplSession, env: int, wanted: Wanted) -> Response:
         all_tactics=request.all_tactics and wanted.extras,
     )
     begun = time.monotonic()
-    raw = await session.ask(command, wanted.timeout)
+    try:
+        raw = await session.ask(command, wanted.timeout)
+    except AnswerTooLarge as failure:
+        failure.messages, failure.seconds = first_messages(failure.start), time.monotonic() - begun
+        raise
     seconds = time.monotonic() - begun
     return _response(decode_answer(raw), seconds)
 
