@@ -271,7 +271,7 @@ async def test_what_is_asked_of_lean() -> None:
     async with bench() as b:
         plain = json.loads(_info(await b.verify("import A\n\n  theorem t -- fake: echo")))
         rich = json.loads(_info(await b.verify("t -- fake: echo", infotree_type="tactics", all_tactics=True)))
-    assert plain == {"cmd": "\n\n  theorem t -- fake: echo", "env": 0}
+    assert plain == {"cmd": "        \n\n  theorem t -- fake: echo", "env": 0}
     assert rich == {"cmd": "t -- fake: echo", "env": 0, "infotree": "tactics", "allTactics": True}
 
 
