@@ -47,6 +47,7 @@ PATIENCE = 10.0
 TRY_SECONDS = 3.0
 """Seconds for one try of one call, where another broker can be asked: one that took the request and hangs is left,
 where Kafka's own limit (40 s) would leave no time to ask another."""
+_SHORT_TRIES = 2
 _START_TIMEOUT = 30.0
 _DIAGNOSIS_TIMEOUT = 5.0
 _FIRST_BACKOFF = 0.2
@@ -145,7 +146,8 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
             # aiokafka tries the servers in a random order, and waits for one that hangs until our time is over.
             _kafka_client(client)._bootstrap_servers = each[count % len(each)]  # noqa: SLF001 - public nowhere else
         try:
-            limit = _START_TIMEOUT if len(each) == 1 else TRY_SECONDS
+            # The first tries are short, so that another server's turn comes; then one may take its time.
+            limit = TRY_SECONDS if len(each) > 1 and count < _SHORT_TRIES else _START_TIMEOUT
             await asyncio.wait_for(client.start(), timeout=min(limit, max(1.0, give_up - loop.time())))
         except (KafkaError, OSError, TimeoutError) as error:
             await _dispose(client)

@@ -16,7 +16,7 @@ from streamverify.bus.peers import Peers, client_id
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import max_message_bytes, require_topics
 from streamverify.core.codec import RequestLimits
-from streamverify.core.errors import SettingsError, StreamVerifyError
+from streamverify.core.errors import ReplUnavailable, SettingsError, StreamVerifyError
 from streamverify.core.policy import POLICY_VERSION
 from streamverify.core.scheduler import Rules
 from streamverify.core.versions import is_older
@@ -245,16 +245,15 @@ def check_verifier(verifier: Verifier, settings: Settings) -> None:
     """See that what verifies is what the settings ask for, and say where it cannot give what they promise.
 
     Raises:
-        SettingsError: Lean is older than `min_lean_version`, or there is none.
+        ReplUnavailable: Lean is older than `min_lean_version`, or does not say how old it is.
+        SettingsError: A least version of Lean was asked for, and there is no Lean.
     """
-    least = settings.min_lean_version
-    if least is not None and is_older(verifier.lean_version, least):
-        found = f"is {verifier.lean_version}" if verifier.lean_version else "does not say its version"
+    if refusal := too_old(verifier, settings.min_lean_version):
+        raise ReplUnavailable(refusal)
+    if verifier.kind != "lean" and "min_lean_version" in settings.model_fields_set:
+        # By default a stand-in may answer: each of its results says that it is no Lean.
         raise SettingsError(
-            f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): Lean must be at least {least}, and this one "
-            f"{found}: install a newer one (./setup_lean.sh), or lower the setting"
-            if verifier.kind == "lean"
-            else f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): repl={settings.repl} is no Lean at all"
+            f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): repl={settings.repl} is no Lean at all"
         )
     if verifier.kind != "lean" and "audited" in (settings.require, settings.require_min):
         _log.warning(
@@ -262,6 +261,17 @@ def check_verifier(verifier: Verifier, settings: Settings) -> None:
             verifier=verifier.kind,
             hint="what needs an audit is answered `unsupported`; set STREAMVERIFY_REQUIRE=checked for a trial",
         )
+
+
+def too_old(verifier: Verifier, least: str) -> str | None:
+    """Why this Lean may not verify, and what to do; None where it may. A stand-in is no Lean, and not asked."""
+    if verifier.kind != "lean" or not is_older(verifier.lean_version, least):
+        return None
+    found = f"is {verifier.lean_version}" if verifier.lean_version else "does not say its version"
+    return (
+        f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): Lean must be at least {least}, and this one {found}: "
+        f"install a newer one (./setup_lean.sh), or lower the setting (any: every Lean may verify)"
+    )
 
 
 def _rules(settings: Settings, plan: Plan) -> Rules:

@@ -33,16 +33,21 @@ def env(nodes: KafkaNodes) -> dict[str, str]:
     return env
 
 
-def begins(env: dict[str, str], command: str) -> None:
-    """The command starts to serve, and ends well."""
+def begins(env: dict[str, str], command: str, *, at_try: int = 1) -> None:
+    """The command starts to serve, and ends well; `at_try` the latest, and before that it ends with 4 and a line."""
     with started(env, command) as process:
         assert process.stderr is not None
         lines = []
         while f"{command}_started" not in (line := process.stderr.readline()):
             lines.append(line)
-            assert line, "".join(lines)
+            if not line:
+                break
         end(process)
-        assert process.returncode == 0
+    if process.returncode == 4 and at_try > 1:
+        assert "Traceback" not in "".join(lines)
+        begins(env, command, at_try=at_try - 1)
+    else:
+        assert process.returncode == 0, "".join(lines)
 
 
 def test_a_worker_and_a_router_wait_for_a_broker_that_comes_up_late() -> None:
@@ -62,7 +67,9 @@ def test_with_one_of_three_brokers_away_everything_starts(nodes: KafkaNodes, env
     try:
         # Which broker is asked is chance.
         for _ in range(3):
-            begins(env, "worker")
+            # A broker that hangs may be the active controller. To a producer's first request (InitProducerId) the
+            # others then have no answer until their own request to it has timed out, after 30 s.
+            begins(env, "worker", at_try=6 if harm == "pause" else 2)
             for command in COMMANDS:
                 done = run_command(env, *command)
                 assert "Traceback" not in done.stderr
