@@ -233,16 +233,19 @@ async def _refusal(client: Any) -> str:
         name: getattr(kafka, f"_{name}")
         for name in ("ssl_context", "security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
     }
-    for host, port, _family in kafka.hosts:
+
+    async def ask(host: str, port: int) -> str:
         try:
             connection = await asyncio.wait_for(create_conn(host, port, **options), timeout=_DIAGNOSIS_TIMEOUT)
         except (KafkaError, OSError, TimeoutError) as error:
-            for cause in _causes(error):
-                if said := explain_refusal(cause, f"{host}:{port}", options):
-                    return said
-        else:
-            connection.close()
-    return ""
+            said = (explain_refusal(cause, f"{host}:{port}", options) for cause in _causes(error))
+            return next(filter(None, said), "")
+        connection.close()
+        return ""
+
+    # All at once: brokers that hang would take the time for each of them.
+    answers = await asyncio.gather(*(ask(host, port) for host, port, _family in kafka.hosts))
+    return next(filter(None, answers), "")
 
 
 def _kafka_client(client: Any) -> Any:
