@@ -69,8 +69,7 @@ class Sender:
             raise BrokerUnavailable(f"the broker at {servers} does not let this user see the topic {topic}") from None
         except (TimeoutError, KafkaError):
             raise BrokerUnavailable(
-                f"the broker at {servers} has no topic {topic} (asked for {PATIENCE:g} s): "
-                "make it with `streamverify topics create`"
+                f"the broker at {servers} has no topic {topic}: make it with `streamverify topics create`"
             ) from None
         return [TopicPartition(topic, number) for number in sorted(numbers)]
 

@@ -145,7 +145,7 @@ async def test_a_record_beyond_what_a_broker_takes_is_not_tried(monkeypatch: pyt
 
 @pytest.mark.parametrize("partitions", [None, UnknownTopicOrPartitionError()])
 async def test_a_missing_topic_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch, partitions: Any) -> None:
-    monkeypatch.setattr(module, "_METADATA_PATIENCE", 0.05)
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
     made = Made(monkeypatch, partitions=partitions)
     with pytest.raises(
         BrokerUnavailable, match=r"has no topic lean\.proofs: make it with `streamverify topics create`"
