@@ -7,7 +7,9 @@
 
 set -euo pipefail
 
-readonly PINNED_LEAN=v4.33.0
+# The first Lean without a known bug of its kernel, and the REPL's newest tag that it builds.
+readonly PINNED_LEAN=v4.34.1
+readonly PINNED_REPL=v4.34.0
 readonly ELAN_INIT=https://raw.githubusercontent.com/leanprover/elan/master/elan-init.sh
 readonly REPL_SOURCE=https://github.com/leanprover-community/repl
 readonly MATHLIB_SOURCE=https://github.com/leanprover-community/mathlib4
@@ -25,7 +27,9 @@ changed, but for Lean versions that an elan you already have installs, and Mathl
   --dir DIR       where to install; default: \$STREAMVERIFY_LEAN_HOME, else
                   \${XDG_DATA_HOME:-~/.local/share}/streamverify/lean, which is where streamverify looks
   --lean VERSION  the Lean to install; default: \$LEAN_VERSION, else $PINNED_LEAN
-  --repl TAG      tag of the REPL; default: \$REPL_VERSION, else the tag named like the Lean version
+  --repl TAG      tag of the REPL; default: \$REPL_VERSION, else $PINNED_REPL for Lean $PINNED_LEAN; for another Lean
+                  the tag named like it or its first release, and where there is none the REPL's newest source,
+                  built with that Lean
   --mathlib TAG   tag of Mathlib; default: \$MATHLIB_VERSION, else the tag named like the Lean version
   --help          this text
 
@@ -37,6 +41,8 @@ TEXT
 
 step_name="start"
 step_log=""
+# What a step that fails may mean, where the network is not to blame.
+if_it_fails=""
 
 say() { printf 'setup_lean: %s\n' "$*"; }
 
@@ -47,6 +53,7 @@ die() {
 
 begin() {
     step_name=$1
+    if_it_fails=""
     say "$1 ..."
 }
 
@@ -62,6 +69,9 @@ must() {
     say "the step \"$step_name\" failed: \`$*\` ended with status $status." >&2
     if grep -qiE "$NETWORK_TROUBLE" "$step_log"; then
         say "The network seems to be the cause: the machine must reach github.com and Mathlib's cache." >&2
+    elif [ -n "$if_it_fails" ]; then
+        say "$if_it_fails" >&2
+        grep -m 3 -E '(^|[ :])error' "$step_log" | sed 's/^/setup_lean:   /' >&2 || true
     fi
     resume_hint
     exit 1
@@ -101,7 +111,6 @@ done
 where_streamverify_looks=${STREAMVERIFY_LEAN_HOME:-${XDG_DATA_HOME:-${HOME:-}/.local/share}/streamverify/lean}
 [ -n "$dir" ] || dir=$where_streamverify_looks
 lean=v${lean#v}
-repl=${repl:-$lean}
 mathlib=${mathlib:-$lean}
 [ -z "$core" ] || mathlib=
 toolchain=leanprover/lean4:$lean
@@ -156,13 +165,41 @@ install_lean() {
     [ "v$lean_version" = "$lean" ] || die "asked for Lean $lean, but \`lean --version\` says: $says"
 }
 
+# The REPL has a tag for each release of Lean, hardly ever one for a patch release, and none for a Lean that is newer.
+choose_repl() {
+    [ -z "$repl" ] || return 0
+    if [ "$lean" = "$PINNED_LEAN" ]; then
+        repl=$PINNED_REPL
+        return
+    fi
+    begin "look for a REPL for Lean $lean"
+    local tag status
+    for tag in "$lean" "${lean%.*}.0"; do
+        status=0
+        git ls-remote --exit-code --tags "$REPL_SOURCE" "refs/tags/$tag" > "$step_log" 2>&1 || status=$?
+        if [ "$status" -eq 0 ]; then
+            repl=$tag
+            return
+        fi
+        # 2: it answered that there is none.
+        [ "$status" -eq 2 ] || must git ls-remote --exit-code --tags "$REPL_SOURCE" "refs/tags/$tag"
+    done
+    repl=newest-for-$lean
+    say "the REPL has no tag for Lean $lean: its newest source is tried"
+}
+
 fetch_repl() {
     repl_source=$dir/repl-$repl
-    [ -d "$repl_source" ] && return
-    begin "fetch the REPL $repl"
-    rm -rf "$repl_source.part"
-    must git clone --quiet --depth 1 --branch "$repl" "$REPL_SOURCE" "$repl_source.part"
-    mv "$repl_source.part" "$repl_source"
+    if [ ! -d "$repl_source" ]; then
+        begin "fetch the REPL $repl"
+        rm -rf "$repl_source.part"
+        local branch=()
+        [ "$repl" = "newest-for-$lean" ] || branch=(--branch "$repl")
+        must git clone --quiet --depth 1 "${branch[@]}" "$REPL_SOURCE" "$repl_source.part"
+        mv "$repl_source.part" "$repl_source"
+    fi
+    # Whatever Lean its source asks for: one built by another Lean than the project's cannot read its modules.
+    printf '%s\n' "$toolchain" > "$repl_source/lean-toolchain"
 }
 
 build_repl() {
@@ -170,6 +207,8 @@ build_repl() {
     local stamp=$repl_source/.built-with-$lean
     [ -x "$repl_exe" ] && [ -e "$stamp" ] && return
     begin "build the REPL $repl"
+    if_it_fails="The REPL $repl does not compile with Lean $lean. Lean $PINNED_LEAN with the REPL $PINNED_REPL is known to work:
+leave --lean and --repl out, or name with --repl a tag of $REPL_SOURCE that is made for Lean $lean. The first errors:"
     rm -f "$repl_source"/.built-with-*
     (cd "$repl_source" && must lake build repl) || exit
     [ -x "$repl_exe" ] || die "\`lake build repl\` ended well, but there is no $repl_exe"
@@ -300,6 +339,7 @@ check_tools
 prepare_folder
 install_elan
 install_lean
+choose_repl
 fetch_repl
 build_repl
 make_project

@@ -33,8 +33,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pool import bare
+from streamverify.bus.admin import patient_admin
 from streamverify.bus.embedded import EmbeddedBroker
-from streamverify.bus.topics import create_topics, open_admin, plan_topics
+from streamverify.bus.topics import create_topics, plan_topics
 from streamverify.client import Client
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.models import ProofRequest
@@ -226,12 +227,9 @@ async def fresh_topics(servers: str) -> Settings:
         result_topic=f"{run}.results",
         dlq_topic=f"{run}.dlq",
     )
-    admin = await open_admin(settings)
-    try:
+    async with patient_admin(settings) as admin:
         with contextlib.suppress(BrokerUnavailable):
             await create_topics(admin, plan_topics(settings, partitions=4))
-    finally:
-        await admin.close()
     return settings
 
 

@@ -183,12 +183,13 @@ class Settings(BaseSettings):
         Field(description="The least assurance: what a request may not go below."),
     ] = "checked"
     min_lean_version: Annotated[
-        str | None,
+        str,
         Field(
-            pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+(-rc[0-9]+)?$",
-            description="The oldest Lean that may verify (4.34.1); a worker with an older one does not start.",
+            pattern=r"^(any|v?[0-9]+\.[0-9]+\.[0-9]+(-rc[0-9]+)?)$",
+            description="The oldest Lean that may verify: a worker with an older one, or one that does not say its "
+            "version, does not start. Lean before 4.34.1 has known bugs of its kernel. `any`: every Lean may.",
         ),
-    ] = None
+    ] = "4.34.1"
     http_port: Annotated[
         int, Field(ge=0, le=65_535, description="Port of /live and /ready; 0: a free one, logged.")
     ] = 9464

@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    BrokerResponseError,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    InvalidConfigurationError,
+    InvalidPartitionsError,
+    InvalidReplicationFactorError,
+    InvalidRequestError,
+    InvalidTopicError,
     KafkaError,
+    PolicyViolationError,
     SaslAuthenticationFailed,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnrecognizedBrokerVersion,
     UnsupportedSaslMechanismError,
+    UnsupportedVersionError,
 )
 
 from streamverify.core.errors import BrokerUnavailable, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from streamverify.settings import Settings
 
+_log = structlog.get_logger(__name__)
+
 PATIENCE = 10.0
-"""Seconds that a command tries to reach a broker before it says that there is none."""
+"""Seconds that whatever starts tries to reach a broker, and then each call of its start, before it gives up."""
+TRY_SECONDS = 3.0
+"""Seconds for one try of one call, where another broker can be asked: one that took the request and hangs is left,
+where Kafka's own limit (40 s) would leave no time to ask another."""
+_SHORT_TRIES = 2
 _START_TIMEOUT = 30.0
 _DIAGNOSIS_TIMEOUT = 5.0
 _FIRST_BACKOFF = 0.2
@@ -36,6 +59,28 @@ class _Client(Protocol):
 
 
 C = TypeVar("C", bound=_Client)
+T = TypeVar("T")
+
+_PERMANENT = (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IncompatibleBrokerVersion,
+    InvalidConfigurationError,
+    InvalidPartitionsError,
+    InvalidReplicationFactorError,
+    InvalidRequestError,
+    InvalidTopicError,
+    PolicyViolationError,
+    SaslAuthenticationFailed,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnrecognizedBrokerVersion,
+    UnsupportedSaslMechanismError,
+    UnsupportedVersionError,
+)
+"""Errors that another try does not change. Of all others aiokafka marks too few as retriable to go by its mark."""
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
@@ -113,14 +158,21 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
     loop = asyncio.get_running_loop()
     give_up = loop.time() + patience
     backoff = _FIRST_BACKOFF
-    while True:
+    each = servers.split(",")
+    for count in itertools.count():
         client = make()
+        if count and len(each) > 1:
+            # aiokafka tries the servers in a random order, and waits for one that hangs until our time is over.
+            _kafka_client(client)._bootstrap_servers = each[count % len(each)]  # noqa: SLF001 - public nowhere else
         try:
-            await asyncio.wait_for(client.start(), timeout=min(_START_TIMEOUT, max(1.0, give_up - loop.time())))
+            # The first tries are short, so that another server's turn comes; then one may take its time.
+            limit = TRY_SECONDS if len(each) > 1 and count < _SHORT_TRIES else _START_TIMEOUT
+            await asyncio.wait_for(client.start(), timeout=min(limit, max(1.0, give_up - loop.time())))
         except (KafkaError, OSError, TimeoutError) as error:
             await _dispose(client)
-            refusal = await _refusal(client)
-            if refusal:
+            # A broker that hangs refuses nobody; to ask it for a refusal would take the time that others could have.
+            hung = isinstance(error, TimeoutError) and loop.time() < give_up
+            if refusal := "" if hung else await _refusal(client):
                 raise BrokerUnavailable(f"{refusal} (bootstrap servers: {servers})") from error
             if loop.time() >= give_up:
                 raise BrokerUnavailable(
@@ -134,6 +186,60 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
             return client
         await asyncio.sleep(max(0.0, min(backoff, give_up - loop.time())))
         backoff = min(backoff * 2, _LONGEST_BACKOFF)
+    raise AssertionError
+
+
+async def patiently(
+    call: Callable[[], Awaitable[T]],
+    servers: str,
+    *,
+    patience: float = PATIENCE,
+    try_seconds: float | None = PATIENCE,
+) -> T:
+    """Ask a connected client something, again with back-off while the brokers are not ready for it.
+
+    Args:
+        call: Asks; it is called anew for each try, so what it does must be safe to be done twice.
+        servers: The bootstrap servers, for the message.
+        patience: Seconds to go on trying.
+        try_seconds: The longest that one try may take, within what is left of `patience`; None: as long as it takes.
+
+    Raises:
+        BrokerUnavailable: Every try within `patience` failed.
+        KafkaError: A broker refuses it for good (`is_permanent`).
+    """
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + patience
+    backoff = _FIRST_BACKOFF
+    while True:
+        left = max(1.0, give_up - loop.time())
+        try:
+            return await asyncio.wait_for(call(), None if try_seconds is None else min(left, try_seconds))
+        except (KafkaError, OSError, TimeoutError) as error:
+            if is_permanent(error):
+                raise
+            if loop.time() >= give_up:
+                raise BrokerUnavailable(explain_failure(error, servers, patience)) from error
+            _log.info("brokers_not_ready", error=_cause(error), retry_seconds=backoff)
+        await asyncio.sleep(max(0.0, min(backoff, give_up - loop.time())))
+        backoff = min(backoff * 2, _LONGEST_BACKOFF)
+
+
+def is_permanent(error: BaseException) -> bool:
+    """Whether a broker refuses a request for good, so that another try, or another broker, changes nothing."""
+    return isinstance(error, _PERMANENT)
+
+
+def explain_failure(error: BaseException, servers: str, patience: float | None = None) -> str:
+    """One sentence for a request that failed, for good or for `patience` seconds."""
+    if patience is None:
+        # Brokers' errors have a sentence of Kafka's own; that of a broker's refusal says more than its text.
+        said = getattr(error, "description", "") if isinstance(error, BrokerResponseError) else ""
+        return f"the brokers at {servers} refuse a request: {_cause(error)}{f' ({said})' if said else ''}"
+    return (
+        f"the brokers at {servers} did not answer a request (tried for {patience:g} s: {_cause(error)}); "
+        "is a broker of the cluster down, or still starting?"
+    )
 
 
 async def _refusal(client: Any) -> str:
@@ -146,16 +252,19 @@ async def _refusal(client: Any) -> str:
         name: getattr(kafka, f"_{name}")
         for name in ("ssl_context", "security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
     }
-    for host, port, _family in kafka.hosts:
+
+    async def ask(host: str, port: int) -> str:
         try:
             connection = await asyncio.wait_for(create_conn(host, port, **options), timeout=_DIAGNOSIS_TIMEOUT)
         except (KafkaError, OSError, TimeoutError) as error:
-            for cause in _causes(error):
-                if said := explain_refusal(cause, f"{host}:{port}", options):
-                    return said
-        else:
-            connection.close()
-    return ""
+            said = (explain_refusal(cause, f"{host}:{port}", options) for cause in _causes(error))
+            return next(filter(None, said), "")
+        connection.close()
+        return ""
+
+    # All at once: brokers that hang would take the time for each of them.
+    answers = await asyncio.gather(*(ask(host, port) for host, port, _family in kafka.hosts))
+    return next(filter(None, answers), "")
 
 
 def _kafka_client(client: Any) -> Any:

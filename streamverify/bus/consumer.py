@@ -16,11 +16,11 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
+from streamverify.bus.admin import open_admin
 from streamverify.bus.connection import client_options, connect
 from streamverify.bus.liveness import Liveness
 from streamverify.bus.owner import OffsetCommitter
 from streamverify.bus.retention import RetentionWatch
-from streamverify.bus.topics import open_admin
 from streamverify.core.errors import WorkerStuck
 from streamverify.core.jobs import Record
 from streamverify.core.models import Source

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from streamverify.bus.topics import open_admin
+from streamverify.bus.admin import open_admin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from streamverify.bus.connection import PATIENCE, client_options, connect
+from streamverify.bus.admin import patient_admin
+from streamverify.bus.connection import PATIENCE
 from streamverify.core.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from streamverify.bus.admin import PatientAdmin
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -75,18 +80,7 @@ def plan_topics(
     ]
 
 
-async def open_admin(settings: Settings, patience: float = PATIENCE) -> AIOKafkaAdminClient:
-    """A connected admin client; close it.
-
-    Raises:
-        BrokerUnavailable: No broker answers.
-    """
-    return await connect(
-        lambda: AIOKafkaAdminClient(**client_options(settings)), settings.bootstrap_servers, patience=patience
-    )
-
-
-async def create_topics(admin: AIOKafkaAdminClient, plans: list[TopicPlan]) -> dict[str, bool]:
+async def create_topics(admin: PatientAdmin, plans: list[TopicPlan]) -> dict[str, bool]:
     """Make the topics that are not there; whether each was made now.
 
     Raises:
@@ -96,7 +90,7 @@ async def create_topics(admin: AIOKafkaAdminClient, plans: list[TopicPlan]) -> d
     for plan in plans:
         topic = NewTopic(plan.name, plan.partitions, plan.replication, topic_configs=dict(plan.settings))
         try:
-            made[plan.name] = await _create(admin, topic)
+            made[plan.name] = await admin.ask(partial(_create, topic), try_seconds=PATIENCE)
         except KafkaError as error:
             raise BrokerUnavailable(f"the broker does not make the topic {plan.name}: {error!r}") from error
         except AttributeError as error:
@@ -107,7 +101,7 @@ async def create_topics(admin: AIOKafkaAdminClient, plans: list[TopicPlan]) -> d
     return made
 
 
-async def _create(admin: AIOKafkaAdminClient, topic: NewTopic) -> bool:
+async def _create(topic: NewTopic, admin: AIOKafkaAdminClient) -> bool:
     answer: Any = await admin.create_topics([topic])
     for _name, code, *rest in answer.topic_errors:
         error = for_code(code)
@@ -118,17 +112,30 @@ async def _create(admin: AIOKafkaAdminClient, topic: NewTopic) -> bool:
     return True
 
 
-async def describe_topics(admin: AIOKafkaAdminClient, names: list[str]) -> list[TopicState]:
+async def describe_topics(admin: PatientAdmin, names: list[str]) -> list[TopicState]:
     """Each topic as it is, with what is wrong with it in `warnings`."""
     existing = set(await admin.list_topics())
-    described = {topic["topic"]: topic for topic in await admin.describe_topics([n for n in names if n in existing])}
+    described = await admin.ask(partial(_describe, [name for name in names if name in existing]))
     return [
         await _state(admin, name, described[name]) if name in described else TopicState(name, exists=False)
         for name in names
     ]
 
 
-async def _state(admin: AIOKafkaAdminClient, name: str, described: Mapping[str, Any]) -> TopicState:
+async def _describe(names: list[str], admin: AIOKafkaAdminClient) -> dict[str, Any]:
+    """The metadata of topics by their name.
+
+    Raises:
+        KafkaError: A broker knows one, but not yet its partitions and leaders.
+    """
+    described = {topic["topic"]: topic for topic in await admin.describe_topics(names)} if names else {}
+    for name, topic in described.items():
+        if topic["error_code"]:
+            raise for_code(topic["error_code"])(name)
+    return described
+
+
+async def _state(admin: PatientAdmin, name: str, described: Mapping[str, Any]) -> TopicState:
     partitions = described["partitions"]
     settings = await topic_settings(admin, name)
     return TopicState(
@@ -152,21 +159,27 @@ def _warnings(settings: Mapping[str, str]) -> list[str]:
     return warnings
 
 
-async def topic_settings(admin: AIOKafkaAdminClient, name: str) -> dict[str, str] | None:
+async def topic_settings(admin: PatientAdmin, name: str) -> dict[str, str] | None:
     """The settings of a topic, None where the broker does not tell (the embedded one, or no permission)."""
     try:
-        async with asyncio.timeout(_METADATA_TIMEOUT):
-            answers: list[Any] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
-    except (KafkaError, TimeoutError):
+        return await admin.ask(partial(_topic_settings, name))
+    except KafkaError:
+        # Refused for good. A broker that is not ready is asked again instead: to take it for one that does not tell
+        # would cut every result to the fallback.
         return None
+
+
+async def _topic_settings(name: str, admin: AIOKafkaAdminClient) -> dict[str, str] | None:
+    answers: list[Any] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
     for answer in answers:
-        for code, _message, _kind, _name, entries in answer.resources:
-            if code == 0:
-                return {entry[0]: entry[1] for entry in entries}
+        for code, message, _kind, _name, entries in answer.resources:
+            if code:
+                raise for_code(code)(message or name)
+            return {entry[0]: entry[1] for entry in entries}
     return None
 
 
-async def max_message_bytes(admin: AIOKafkaAdminClient, topic: str) -> int:
+async def max_message_bytes(admin: PatientAdmin, topic: str) -> int:
     """The largest record batch that the topic takes; a usual value where the broker does not tell."""
     settings = await topic_settings(admin, topic)
     if settings is None:
@@ -183,8 +196,7 @@ async def topic_partitions(settings: Settings, topic: str) -> list[TopicPartitio
     Raises:
         BrokerUnavailable: No broker, or it shows us no such topic.
     """
-    admin = await open_admin(settings)
-    try:
+    async with patient_admin(settings) as admin:
         give_up = asyncio.get_running_loop().time() + _METADATA_TIMEOUT
         # To ask a real broker for a topic may make it, with the broker's defaults and whatever its name.
         ask = topic in await admin.list_topics() or not await _has_controller(admin)
@@ -195,17 +207,15 @@ async def topic_partitions(settings: Settings, topic: str) -> list[TopicPartitio
                     "it: make it with `streamverify topics create`"
                 )
             await asyncio.sleep(_METADATA_POLL)
-    finally:
-        await admin.close()
     return [TopicPartition(topic, number) for number in numbers]
 
 
-async def _described(admin: AIOKafkaAdminClient, topic: str) -> list[int]:
+async def _described(admin: PatientAdmin, topic: str) -> list[int]:
     [described] = await admin.describe_topics([topic])
     return sorted(int(partition["partition"]) for partition in described["partitions"])
 
 
-async def require_topics(admin: AIOKafkaAdminClient, settings: Settings, names: list[str]) -> None:
+async def require_topics(admin: PatientAdmin, settings: Settings, names: list[str]) -> None:
     """See that these topics are there.
 
     The embedded broker makes a topic when it is named. A real one may do so too, but with its defaults: without
@@ -226,7 +236,7 @@ async def require_topics(admin: AIOKafkaAdminClient, settings: Settings, names: 
         raise _missing(missing, settings)
 
 
-async def _has_controller(admin: AIOKafkaAdminClient) -> bool:
+async def _has_controller(admin: PatientAdmin) -> bool:
     """Whether one of the brokers is the controller, which can be asked to make topics; the embedded one is none."""
     cluster = await admin.describe_cluster()
     return any(broker["node_id"] == cluster["controller_id"] for broker in cluster["brokers"])

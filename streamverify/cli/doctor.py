@@ -123,7 +123,7 @@ async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
         verifier = await probe(await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=command))
     except ReplUnavailable as error:
         return [Check("REPL", "missing", f"none with the setting repl = {settings.repl}", str(error))], None
-    return [*repl_checks(verifier), sandbox_check(verifier)], command
+    return [*repl_checks(verifier, settings.min_lean_version), sandbox_check(verifier)], command
 
 
 def sandbox_check(verifier: Verifier) -> Check:
@@ -134,15 +134,18 @@ def sandbox_check(verifier: Verifier) -> Check:
     return Check("sandbox", "ok", found)
 
 
-def repl_checks(verifier: Verifier) -> list[Check]:
-    """What the REPL says of itself."""
+def repl_checks(verifier: Verifier, min_lean_version: str) -> list[Check]:
+    """What the REPL says of itself, and whether its Lean is new enough."""
+    from streamverify.worker.lifecycle import too_old  # noqa: PLC0415 - keeps --help fast
+
     if verifier.kind != "lean":
         advice = "its verdicts are not Lean's; ./setup_lean.sh installs Lean"
         return [Check("REPL", "warning", f"the {verifier.kind} REPL answers", advice)]
     mathlib = verifier.mathlib_version
+    refusal = too_old(verifier, min_lean_version)
     return [
         Check("REPL", "ok", f"answers (version {verifier.repl_version or 'unknown'})"),
-        Check("Lean", "ok", f"version {verifier.lean_version or 'unknown'}"),
+        Check("Lean", "missing" if refusal else "ok", f"version {verifier.lean_version or 'unknown'}", refusal or ""),
         Check("Mathlib", "ok", f"version {mathlib}")
         if mathlib
         else Check("Mathlib", "warning", "not found", "proofs that import it are inconclusive; ./setup_lean.sh has it"),
@@ -150,16 +153,15 @@ def repl_checks(verifier: Verifier) -> list[Check]:
 
 
 async def _kafka(settings: Settings) -> list[Check]:
-    from streamverify.bus.topics import describe_topics, open_admin  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.topics import describe_topics  # noqa: PLC0415 - keeps --help fast
 
+    names = [settings.request_topic, settings.result_topic, settings.dlq_topic]
     try:
-        admin = await open_admin(settings, patience=_BROKER_PATIENCE)
+        async with patient_admin(settings, patience=_BROKER_PATIENCE) as admin:
+            states = await describe_topics(admin, names)
     except BrokerUnavailable as error:
         return [Check("Kafka", "missing", f"no broker at {settings.bootstrap_servers}", str(error))]
-    try:
-        states = await describe_topics(admin, [settings.request_topic, settings.result_topic, settings.dlq_topic])
-    finally:
-        await admin.close()
     return [Check("Kafka", "ok", f"answers at {settings.bootstrap_servers}"), *map(topic_check, states)]
 
 

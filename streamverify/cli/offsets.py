@@ -17,8 +17,11 @@ from streamverify.core.offset_map import OffsetMap, decode_map
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiokafka import TopicPartition
 
+    from streamverify.bus.admin import PatientAdmin
     from streamverify.core.partition_state import Committed
 
 EXAMPLES = """\
@@ -113,24 +116,29 @@ def _to_do(found: OffsetMap, first: int, end: int) -> int:
 
 
 async def _standings(settings: Settings, group: str) -> list[Standing]:
-    from aiokafka.errors import KafkaError  # noqa: PLC0415 - keeps --help fast
-
-    from streamverify.bus.offsets import committed_offsets  # noqa: PLC0415 - keeps --help fast
-    from streamverify.bus.topics import open_admin, topic_partitions  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.topics import topic_partitions  # noqa: PLC0415 - keeps --help fast
 
     topic = settings.request_topic
     partitions = await topic_partitions(settings, topic)
-    admin = await open_admin(settings)
-    try:
-        committed = await committed_offsets(admin, group, topic, [tp.partition for tp in partitions])
-        firsts, ends = await _bounds(settings, partitions)
-    except KafkaError as error:
-        raise BrokerUnavailable(
-            f"the broker at {settings.bootstrap_servers} does not tell the offsets of the group {group}: {error!r}"
-        ) from error
-    finally:
-        await admin.close()
+    async with patient_admin(settings) as admin:
+        committed = await _committed(admin, group, topic, [tp.partition for tp in partitions])
+    firsts, ends = await _bounds(settings, partitions)
     return [stand(topic, tp.partition, firsts[tp], ends[tp], committed[tp.partition]) for tp in sorted(ends)]
+
+
+async def _committed(admin: PatientAdmin, group: str, topic: str, numbers: list[int]) -> Mapping[int, Committed | None]:
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - keeps --help fast
+
+    from streamverify.bus.offsets import committed_offsets  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        return await admin.ask(lambda client: committed_offsets(client, group, topic, numbers))
+    except KafkaError as error:
+        # What may change was asked again already.
+        raise BrokerUnavailable(
+            f"the broker does not tell the offsets of the group {group}: this user may not describe it ({error!r})"
+        ) from error
 
 
 async def _bounds(

@@ -79,24 +79,20 @@ def describe(
 
 
 async def _create(settings: Settings, plans: list[TopicPlan]) -> tuple[dict[str, bool], list[TopicState]]:
-    from streamverify.bus.topics import create_topics, describe_topics, open_admin  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.topics import create_topics, describe_topics  # noqa: PLC0415 - keeps --help fast
 
-    admin = await open_admin(settings)
-    try:
+    async with patient_admin(settings) as admin:
         made = await create_topics(admin, plans)
         return made, await describe_topics(admin, [plan.name for plan in plans])
-    finally:
-        await admin.close()
 
 
 async def _describe(settings: Settings) -> list[TopicState]:
-    from streamverify.bus.topics import describe_topics, open_admin, plan_topics  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.topics import describe_topics, plan_topics  # noqa: PLC0415 - keeps --help fast
 
-    admin = await open_admin(settings)
-    try:
+    async with patient_admin(settings) as admin:
         return await describe_topics(admin, [plan.name for plan in plan_topics(settings)])
-    finally:
-        await admin.close()
 
 
 def _say_created(plans: list[TopicPlan], made: dict[str, bool], states: list[TopicState]) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 from aiokafka import TopicPartition
 
-from streamverify.bus.topics import open_admin, topic_partitions
+from streamverify.bus.admin import open_admin
+from streamverify.bus.topics import topic_partitions
 from streamverify.client.answers import Correlator, Unanswered
 from streamverify.client.outgoing import prepare
 from streamverify.client.reader import ResultReader

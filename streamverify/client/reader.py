@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from aiokafka.errors import KafkaError
 
-from streamverify.bus.connection import connect, make_reader
+from streamverify.bus.connection import connect, make_reader, patiently
 from streamverify.core.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from types import TracebackType
     from typing import Any, Self
 
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
     from streamverify.settings import Settings
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 _FETCH_WAIT_MS = 50
 """Apache Kafka answers a waiting fetch as soon as there is a record; the embedded broker only when this is over."""
@@ -53,14 +56,14 @@ class ResultReader:
     async def ends(self) -> dict[TopicPartition, int]:
         """The offset that the next record of each partition will have."""
         try:
-            return dict(await self._consumer.end_offsets(self._partitions))
+            return dict(await self._ask(self._consumer.end_offsets, self._partitions))
         except KafkaError as error:
             raise self._lost(error) from error
 
     async def beginnings(self) -> dict[TopicPartition, int]:
         """The oldest offset that is kept of each partition."""
         try:
-            return dict(await self._consumer.beginning_offsets(self._partitions))
+            return dict(await self._ask(self._consumer.beginning_offsets, self._partitions))
         except KafkaError as error:
             raise self._lost(error) from error
 
@@ -71,9 +74,9 @@ class ResultReader:
     async def start_at(self, since: int) -> None:
         """Read what was produced at `since` (milliseconds since the epoch) or later, as far as the broker can tell."""
         try:
-            first = await self._consumer.beginning_offsets(self._partitions)
-            found = await self._consumer.offsets_for_times(dict.fromkeys(self._partitions, since))
-            oldest = await self._consumer.offsets_for_times(dict.fromkeys(self._partitions, 0))
+            first = await self._ask(self._consumer.beginning_offsets, self._partitions)
+            found = await self._ask(self._consumer.offsets_for_times, dict.fromkeys(self._partitions, since))
+            oldest = await self._ask(self._consumer.offsets_for_times, dict.fromkeys(self._partitions, 0))
         except KafkaError as error:
             raise self._lost(error) from error
         ends = await self.ends()
@@ -106,6 +109,10 @@ class ResultReader:
         for partition, offset in offsets.items():
             self._consumer.seek(partition, offset)
         self._consumer.resume(*self._partitions)
+
+    async def _ask(self, call: Callable[[A], Awaitable[T]], argument: A) -> T:
+        """Ask for offsets, again while the leader of a partition is not ready."""
+        return await patiently(lambda: call(argument), self._settings.bootstrap_servers)
 
     def _lost(self, error: KafkaError) -> BrokerUnavailable:
         topics = ", ".join(sorted({partition.topic for partition in self._partitions}))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
-from streamverify.bus.connection import connect, make_producer
+from streamverify.bus.connection import PATIENCE, connect, make_producer
 from streamverify.bus.partitioner import AffinityPartitioner
 from streamverify.client.outgoing import Ticket
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 MAX_RECORD_BYTES = 1_048_576
 """The largest record that is handed to a broker; a topic takes 1,048,588 bytes where nobody configured it."""
-_METADATA_TIMEOUT = 5.0
 _STOP_TIMEOUT = 5.0
 _WINDOW = 5000
 _RECORD_OVERHEAD = 256
@@ -67,7 +66,7 @@ class Sender:
         producer = await self._connected()
         servers = self._settings.bootstrap_servers
         try:
-            numbers = await asyncio.wait_for(producer.partitions_for(topic), timeout=_METADATA_TIMEOUT)
+            numbers = await asyncio.wait_for(producer.partitions_for(topic), timeout=PATIENCE)
         except TopicAuthorizationFailedError:
             raise BrokerUnavailable(f"the broker at {servers} does not let this user see the topic {topic}") from None
         except (TimeoutError, KafkaError):

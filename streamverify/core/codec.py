@@ -164,9 +164,11 @@ def record_overhead(key: bytes, headers: Iterable[tuple[str, bytes | None]]) -> 
 def encode_result(result: ProofResult, *, limit: int, overhead: int) -> EncodedResult:
     """The value of a result's record, cut until the record fits.
 
-    Left out, in the order of `PARTS` and each named in `truncated`, is what does not fit; also what cannot be written
-    as JSON or not be read again (an infotree of more than about 900 levels). `error`, the worker's name and the
-    versions are cut to fixed lengths in any case; so from `SMALLEST_LIMIT` on every result fits.
+    Cut, in the order of `PARTS` and each named in `truncated`, is what does not fit; also what cannot be written as
+    JSON or not be read again (an infotree of more than about 900 levels). Lists lose equal entries first (the one that
+    stays has their `count`), then entries from the end; of a rejection's messages the first error always stays.
+    `error`, the worker's name and the versions are cut to fixed lengths in any case; so from `SMALLEST_LIMIT` on every
+    result fits.
 
     Args:
         result: What is to be said.
@@ -189,10 +191,11 @@ def _encode_cut(result: ProofResult, room: int, overhead: int) -> EncodedResult:
     draft.write_parts()
     value = draft.encode()
     for part in PARTS:
-        if len(value) + overhead <= room:
+        excess = len(value) + overhead - room
+        if excess <= 0:
             break
         if part != "headers":
-            draft.leave_out(part)
+            draft.cut(part, excess)
         elif overhead > key:
             draft.name(part)
             overhead = key
@@ -201,7 +204,10 @@ def _encode_cut(result: ProofResult, room: int, overhead: int) -> EncodedResult:
 
 
 def encode_bare_result(result: ProofResult) -> bytes:
-    """The value with all `PARTS` left out, for a record that goes without the copied headers."""
+    """The value with all `PARTS` left out, for a record that goes without the copied headers.
+
+    Of a rejection the first error stays, cut to a few words.
+    """
     draft = Draft(result)
     for part in PARTS:
         draft.leave_out(part)

@@ -71,14 +71,16 @@ class Import:
 class Header:
     """The header of one file.
 
-    `end` indexes the file's text where its body starts: the first token that is no part of the header, or the
-    end of the text. `canonical` is what is sent to Lean in its place: `module` where it was there, then the
-    imports in order, one a line, without repeats; "" where there is neither. `fingerprint` identifies it: the
-    first 16 bytes of the SHA-256 of its UTF-8, in hexadecimal.
+    `last` indexes the file's text behind the header's last word. `end` is where the first token of the body stands, or
+    the end of the text. Between them are white space and comments, which are sent with the body. `canonical` is what
+    is sent to Lean in the header's place: `module` where it was there, then the imports in order, one a line, without
+    repeats; "" where there is neither. `fingerprint` identifies it: the first 16 bytes of the SHA-256 of its UTF-8, in
+    hexadecimal.
     """
 
     imports: tuple[Import, ...]
     is_module: bool
+    last: int
     end: int
     canonical: str
     fingerprint: str
@@ -100,13 +102,14 @@ def parse_header(proof: str) -> Header:
 def body_of(proof: str, header: Header) -> str:
     """The body as it is sent to Lean, so that every position in its answer is that of the file as sent.
 
-    The header is replaced by its line ends, and what stands before the body on its line by spaces. A file
-    without a body gives "": for white space alone some versions of Lean report an unexpected end of input.
+    The header, up to its last word, is replaced by its line ends and by spaces. What follows is sent as it stands,
+    comments before the first token too: they are the place for a directive to a stand-in, and for a reader of the log.
+    A file without a body gives "": for white space alone some versions of Lean report an unexpected end of input.
     """
     if header.end == len(proof):
         return ""
-    line, column = position(proof, header.end)
-    return "\n" * (line - 1) + " " * column + proof[header.end :]
+    line, column = position(proof, header.last)
+    return "\n" * (line - 1) + " " * column + proof[header.last :]
 
 
 def place(header: Header, message_text: str) -> Position:
@@ -154,7 +157,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.offset = first_offset(text)
+        self.offset = self.last = first_offset(text)
         self.is_module = False
         self.imports: list[Import] = []
         # Lines are counted on from the import before.
@@ -176,7 +179,7 @@ class _Parser:
         """`module` and `prelude`, in this order, before all imports."""
         word, end = self._word(self.offset)
         if word == "module":
-            self.is_module = True
+            self.is_module, self.last = True, end
             self.offset = skip_blank(self.text, end)
             word, end = self._word(self.offset)
         if word == "prelude":
@@ -198,7 +201,7 @@ class _Parser:
             word, end = self._word(offset)
         self._check_name(word, offset, end)
         self.imports.append(Import(_printed(word), "public" in modifiers, "meta" in modifiers, is_all, line, column))
-        self.offset = skip_blank(self.text, end)
+        self.last, self.offset = end, skip_blank(self.text, end)
         return True
 
     def _modifiers(self) -> tuple[tuple[str, ...], int]:
@@ -270,7 +273,7 @@ class _Parser:
         canonical = "".join(f"{line}\n" for line in lines)
         # Half a surrogate pair is no Lean, but it must not end a worker.
         digest = hashlib.sha256(canonical.encode(errors="surrogatepass"))
-        return Header(tuple(self.imports), self.is_module, self.offset, canonical, digest.hexdigest()[:32])
+        return Header(tuple(self.imports), self.is_module, self.last, self.offset, canonical, digest.hexdigest()[:32])
 
 
 def _printed(name: str) -> str:

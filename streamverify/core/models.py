@@ -28,7 +28,7 @@ from streamverify.core import jsontext
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of ProofResult. It grows when a reader that knows the old one would misread the new one."""
 
 
@@ -104,6 +104,8 @@ VerifierKind = Literal["lean", "replay", "synthetic"]
 
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
 """A name from a list that grows: bounded, so that a result without its optional parts has a largest size."""
+LeftOut = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}(: [0-9,]{1,26} of [0-9,]{1,26})?$")]
+"""A part of a result, and, of a list, how many of its entries are not there."""
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -250,6 +252,10 @@ class Message(TypedDict):
     pos: Annotated[Position, Field(description="Where it begins.")]
     endPos: Annotated[NotRequired[Position | None], Field(description="Where it ends.")]
     data: Annotated[str, Field(description="What Lean says.")]
+    count: Annotated[
+        NotRequired[int],
+        Field(description="In a result that was cut: messages that said the same, at other places too."),
+    ]
 
 
 class Response(BaseModel):
@@ -284,6 +290,7 @@ class Finding(BaseModel):
     line: Annotated[Int64, Field(description="From 1, in the file as sent.")]
     column: Annotated[Int64, Field(description="In code points from 0.")]
     excerpt: Annotated[str, Field(description="What stands there.")]
+    count: Annotated[Int64, Field(description="Findings of this rule and excerpt; above 1 only in a cut result.")] = 1
 
 
 class Timings(BaseModel):
@@ -346,7 +353,11 @@ class ProofResult(BaseModel):
         None
     )
     truncated: Annotated[
-        list[Word], Field(description="Parts left out because the result topic would not take them.")
+        list[LeftOut],
+        Field(
+            description="What is missing because the result topic would not take it: a part (`infotree`), or how many "
+            "entries of a list (`messages: 8,113 of 9,000`)."
+        ),
     ] = Field(default_factory=list)
     assurance: Annotated[
         Assurance | Word,

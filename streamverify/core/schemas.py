@@ -183,7 +183,7 @@ _REQUEST_EXAMPLES: list[Schema] = [
 
 _RESULT_EXAMPLES: list[Schema] = [
     {
-        "schema_version": 1,
+        "schema_version": 2,
         "custom_id": "add-zero",
         "status": "rejected",
         "reason": "lean_error",

@@ -17,7 +17,13 @@ def lean_version(text: str) -> tuple[int, int, int, int] | None:
     return int(major), int(minor), int(patch), _RELEASED if candidate is None else int(candidate)
 
 
+ANY = "any"
+"""In place of the oldest version that may be: every one may, also one that cannot be read."""
+
+
 def is_older(version: str | None, least: str) -> bool:
-    """Whether a version is older than `least`; one that cannot be read counts as older."""
+    """Whether a version is older than `least`; one that cannot be read counts as older, unless `least` is `any`."""
+    if least == ANY:
+        return False
     ours, floor = lean_version(version or ""), lean_version(least)
     return ours is None or floor is None or ours < floor

@@ -16,12 +16,16 @@ _LAST_SIGNAL = 64
 _PANIC_STATUS = 1
 _MEMORY_PANIC = b"INTERNAL PANIC: out of memory"
 _OTHER_PANIC = b"INTERNAL PANIC"
-_MEMORY_ABORT = b"std::bad_alloc"
+_MEMORY_ABORTS = (b"std::bad_alloc", _MEMORY_PANIC)
+_PANIC = re.compile(r"(?:INTERNAL )?PANIC\b")
+_PANIC_LINES = 3
+_OWN_SIGNALS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGSYS, signal.SIGTRAP})
+"""Signals that a process earns by what it does. SIGBUS is a truncated .olean, SIGTERM somebody else's doing."""
 _PYTHONS_WORD = b"\nMemoryError"
 """The end of a traceback of a stand-in, whose memory may end anywhere."""
 _LINE_LENGTH = 200
-_FRAME = re.compile(r"\s*#\d+ ")
-"""A line of the backtrace that Lean prints after a stack overflow."""
+_FRAME = re.compile(r"\s*#\d+ |backtrace:|\S+\(\S*\+0x[0-9a-f]+\) \[0x[0-9a-f]+\]")
+"""A line of a backtrace that Lean prints, after a stack overflow or a panic."""
 
 
 class Cause(Enum):
@@ -41,6 +45,8 @@ class Death:
 
     cause: Cause
     sentence: str
+    kind: str = ""
+    """How a crash ended the process, where that is its own doing: two of one kind are alike."""
 
 
 def classify(returncode: int, stderr: bytes, *, wrapped: bool) -> Death:
@@ -54,8 +60,9 @@ def classify(returncode: int, stderr: bytes, *, wrapped: bool) -> Death:
     number = _signal(returncode, wrapped=wrapped)
     cause = _cause(returncode, number, stderr)
     ended = f"was ended by {_signal_name(number)}" if number else f"ended with exit status {returncode}"
-    last = _last_line(stderr)
-    return Death(cause, f"The REPL {ended}" + (f": {last}" if last else "."))
+    last = _panic(stderr) or _last_line(stderr)
+    own = cause is Cause.CRASH and (number is None or number in _OWN_SIGNALS)
+    return Death(cause, f"The REPL {ended}" + (f": {last}" if last else "."), ended if own else "")
 
 
 def _signal(returncode: int, *, wrapped: bool) -> int | None:
@@ -66,7 +73,7 @@ def _signal(returncode: int, *, wrapped: bool) -> int | None:
 
 
 def _cause(returncode: int, number: int | None, stderr: bytes) -> Cause:
-    if number == signal.SIGKILL or (number == signal.SIGABRT and _MEMORY_ABORT in stderr):
+    if number == signal.SIGKILL or (number == signal.SIGABRT and any(words in stderr for words in _MEMORY_ABORTS)):
         return Cause.MEMORY
     if number is not None:
         # Not only SIGSEGV and SIGABRT: SIGBUS is a truncated .olean, SIGTERM somebody else's doing.
@@ -85,8 +92,24 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+def _panic(stderr: bytes) -> str:
+    """What Lean said where it first panicked, on one line, without its backtrace; "" where it did not."""
+    lines = iter(stderr.decode("utf-8", "replace").split("\n"))
+    first = next((line for line in lines if _PANIC.match(line)), "")
+    said = [first] if first else []
+    for line in lines:
+        if not said or len(said) == _PANIC_LINES or not line.strip() or _FRAME.match(line):
+            break
+        said.append(line)
+    return " ".join(_cut(line.strip()) for line in said)
+
+
 def _last_line(stderr: bytes) -> str:
     """The last line that says something, cut; lines of a backtrace do not."""
     lines = stderr[-4 * _LINE_LENGTH :].decode("utf-8", "replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip() and not _FRAME.match(line)), "")
-    return last if len(last) <= _LINE_LENGTH else last[: _LINE_LENGTH - 1] + "…"
+    return _cut(last)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LINE_LENGTH else line[: _LINE_LENGTH - 1] + "…"

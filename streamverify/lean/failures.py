@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from streamverify.core.models import Message
     from streamverify.lean.death import Death
 
 
@@ -41,7 +42,16 @@ class ChannelBroken(ReplFailure):
 
 
 class AnswerTooLarge(ReplFailure):
-    """The answer is longer than the configured maximum."""
+    """The answer is longer than the configured maximum.
+
+    `start` is its first part, `messages` those that `verify.run_body` found there: none for any other command.
+    """
+
+    def __init__(self, text: str = "", start: bytes = b"") -> None:
+        super().__init__(text)
+        self.start = start
+        self.messages: list[Message] = []
+        self.seconds = 0.0
 
 
 class TooDeep(ReplFailure):

@@ -327,9 +327,12 @@ async def _lake_env(project: Path | None) -> dict[str, str]:
 
 
 def _environment(added: Mapping[str, str], without: tuple[str, ...] = ()) -> dict[str, str]:
-    """Our environment without our own settings, which may hold a broker's password that no proof should read."""
+    """Our environment without our own settings, which may hold a broker's password that no proof should read.
+
+    Lean aborts where it panics (docs/decisions/0011): else it goes on with a default value, and answers.
+    """
     ours = {name: value for name, value in os.environ.items() if not name.startswith((_PREFIX, *without))}
-    return {**ours, **added}
+    return {**ours, **added, "LEAN_ABORT_ON_PANIC": "1"}
 
 
 def _readable(file: str) -> str:

@@ -6,13 +6,15 @@ stand inside, because JSON has no raw line breaks in strings. Nothing here knows
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from streamverify.core.models import Response
+from streamverify.core.models import Message, Response
 from streamverify.lean.failures import ChannelBroken, TooDeep
 
 if TYPE_CHECKING:
@@ -24,6 +26,13 @@ NO_RECORDING = "no recording"
 """What the replay REPL refuses with when it has not recorded what was asked."""
 
 _BLANK_LINE = b"\n\n"
+_JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}:]', re.DOTALL)
+"""A string, perhaps one without its end, or what nests."""
+_QUOTE = ord('"')
+_OPENING = (b"{", b"[")
+_DEPTH_OF_A_MESSAGE = 3
+"""The answer, its list of messages, and a message in it."""
+_MESSAGE = TypeAdapter[Message](Message)
 _EXCERPT = 120
 
 
@@ -76,6 +85,10 @@ class AnswerSplitter:
         # A blank line may be half here: its first line break is looked at again.
         self._scanned = max(0, len(self._buffer) - 1)
         return answers
+
+    def start(self, size: int) -> bytes:
+        """The first bytes of an answer that is not complete."""
+        return bytes(self._buffer[:size])
 
     @property
     def pending(self) -> int:
@@ -150,6 +163,38 @@ def read_response(answer: Answer, seconds: float) -> Response:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise ChannelBroken(f"The answer is none that a REPL gives: {place}: {first['msg']}") from error
+
+
+def first_messages(start: bytes) -> list[Message]:
+    """The messages that stand complete in the first part of the answer to a command, whatever follows.
+
+    Total: what is no JSON ends the search, and what is no message is passed over. Each byte is looked at once, and once
+    more where it belongs to a message.
+    """
+    found: list[Message] = []
+    depth, begin, name, field = 0, 0, b"", b""
+    for token in _JSON_TOKEN.finditer(start):
+        text = token.group()
+        if text[0] == _QUOTE:
+            if len(text) == 1 or text[-1] != _QUOTE:
+                # It goes on where the first part ends.
+                break
+            name = text
+        elif text == b":":
+            # Only at the top is it the name of a field of the answer.
+            field = name if depth == 1 else field
+        elif text in _OPENING:
+            depth += 1
+            if depth == _DEPTH_OF_A_MESSAGE:
+                begin = token.start()
+        else:
+            depth -= 1
+            if depth == _DEPTH_OF_A_MESSAGE - 1 and field == b'"messages"':
+                with suppress(ValidationError):
+                    found.append(_MESSAGE.validate_json(start[begin : token.end()]))
+            if depth <= 0:
+                break
+    return found
 
 
 def is_nonce(answer: Answer, nonce: str) -> bool:

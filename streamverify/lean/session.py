@@ -34,6 +34,8 @@ LATE = 1.0
 
 CHECK_TIMEOUT = 10.0
 """Seconds for the answer to a command of our own, which takes Lean less than a millisecond."""
+FIRST_PART = 1024 * 1024
+"""Bytes that are kept of an answer that is too large: more of its messages than any topic takes, and read soon."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the memory and CPU time of a REPL that runs."""
@@ -161,7 +163,8 @@ class ReplSession:
         if waiter is not None and not waiter.done():
             size = len(answers[0]) if answers else self._splitter.pending
             if size > self._max_answer_bytes:
-                self._end(AnswerTooLarge(f"Lean's answer is larger than {self._max_answer_bytes} bytes."))
+                start = answers[0][:FIRST_PART] if answers else self._splitter.start(FIRST_PART)
+                self._end(AnswerTooLarge(f"Lean's answer is larger than {self._max_answer_bytes} bytes.", start))
                 return
             if not answers:
                 return

@@ -6,9 +6,11 @@ current one until it happened twice, the second time in a process of its own.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from streamverify.core.models import Reason
+from streamverify.core.judge import first_error
+from streamverify.core.models import Reason, Response
 from streamverify.core.verdict import Verdict
 from streamverify.lean.death import Cause
 from streamverify.lean.failures import (
@@ -57,6 +59,8 @@ class Tries:
 
     def __init__(self, request: ProofRequest) -> None:
         self.count = 0
+        self._fresh = False
+        self._first_kind = ""
         self.truncated: tuple[str, ...] = ()
         self._asked = tuple(
             name
@@ -73,25 +77,48 @@ class Tries:
 
     def after(self, failure: ReplFailure, *, importing: bool) -> Verdict | None:
         """The verdict, or None: run it once more, in a fresh process."""
+        verdict = self._after(failure, importing=importing)
+        self._fresh = verdict is None
+        return verdict
+
+    def _after(self, failure: ReplFailure, *, importing: bool) -> Verdict | None:
         if isinstance(failure, Overslept):
             self._pauses += 1
             return self._verdict(Reason.WORKER_ERROR, failure) if self._pauses > MOST_PAUSES else None
         if isinstance(failure, AnswerTooLarge | TooDeep) and not importing:
             return self._without_extras(failure)
         reason = _reason(failure, importing=importing)
+        kind = failure.death.kind if isinstance(failure, Died) and not importing else ""
         if self._first is None and not _is_final(failure, importing=importing):
-            self._first = reason
+            self._first, self._first_kind = reason, kind
             return None
+        if kind and kind == self._first_kind:
+            # It crashed the same way in a process that nobody else had used: it will do so wherever it is sent.
+            return replace(self._verdict(reason, failure), final=True)
         if reason is Reason.PROTOCOL_VIOLATION and self._first is not Reason.PROTOCOL_VIOLATION:
             # It did two different things, of which one may be no fault of its own.
             return self._verdict(self._first or reason, failure)
         return self._verdict(reason, failure)
 
-    def _without_extras(self, failure: ReplFailure) -> Verdict | None:
+    def _without_extras(self, failure: AnswerTooLarge | TooDeep) -> Verdict | None:
         if self._asked and not self.truncated:
             self.truncated = self._asked
             return None
-        return self._verdict(Reason.TOO_LARGE, failure)
+        if isinstance(failure, TooDeep):
+            return self._verdict(Reason.TOO_LARGE, failure)
+        errors = [message for message in failure.messages if message["severity"] == "error"]
+        if not errors:
+            return self._verdict(Reason.TOO_LARGE, failure)
+        if not self._fresh:
+            # The channel could not be checked after it: an error counts only from a process that nobody else has used.
+            return None
+        return Verdict(
+            reason=Reason.LEAN_ERROR,
+            error=first_error(errors),
+            response=Response(messages=failure.messages, time=round(failure.seconds, 6)),
+            truncated=(*self.truncated, "messages"),
+            attempts=self.count,
+        )
 
     def _verdict(self, reason: Reason, failure: ReplFailure) -> Verdict:
         return Verdict(reason=reason, error=str(failure), truncated=self.truncated, attempts=self.count)

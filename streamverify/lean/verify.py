@@ -7,21 +7,33 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamverify.lean.failures import ChannelBroken, NoRecording, Refused, ReplFailure, Silent, TimedOut
+from streamverify.lean.failures import (
+    AnswerTooLarge,
+    ChannelBroken,
+    NoRecording,
+    Refused,
+    ReplFailure,
+    Silent,
+    TimedOut,
+)
 from streamverify.lean.protocol import (
     NO_RECORDING,
     decode_answer,
     encode_check,
     encode_command,
+    first_messages,
     is_nonce,
     read_response,
 )
 from streamverify.lean.session import CHECK_TIMEOUT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streamverify.core.header import Header
     from streamverify.core.models import ProofRequest, Response
     from streamverify.lean.protocol import Answer
@@ -93,7 +105,8 @@ async def run_body(session: ReplSession, env: int, wanted: Wanted) -> Response:
     """
     command = _body_command(env, wanted)
     begun = time.monotonic()
-    raw = await session.ask(command, wanted.timeout)
+    with _first_messages_read():
+        raw = await session.ask(command, wanted.timeout)
     seconds = time.monotonic() - begun
     return _response(decode_answer(raw), seconds)
 
@@ -105,9 +118,10 @@ async def run_checked_body(session: ReplSession, env: int, wanted: Wanted) -> Re
         ReplFailure: There is no answer, or none that can be believed.
     """
     nonce = secrets.token_hex(16)
-    raw, seconds, check = await session.ask_and_check(
-        _body_command(env, wanted), wanted.timeout, encode_check(nonce, env)
-    )
+    with _first_messages_read():
+        raw, seconds, check = await session.ask_and_check(
+            _body_command(env, wanted), wanted.timeout, encode_check(nonce, env)
+        )
     # The body's answer first: if it cannot be read, that is what went wrong first.
     response = _response(decode_answer(raw), seconds)
     if isinstance(check, TimedOut):
@@ -116,6 +130,17 @@ async def run_checked_body(session: ReplSession, env: int, wanted: Wanted) -> Re
         raise check
     _require_nonce(check, nonce)
     return response
+
+
+@contextmanager
+def _first_messages_read() -> Iterator[None]:
+    """Read the first messages of an answer to the body that is too large: they may show an error of the body."""
+    begun = time.monotonic()
+    try:
+        yield
+    except AnswerTooLarge as failure:
+        failure.messages, failure.seconds = first_messages(failure.start), time.monotonic() - begun
+        raise
 
 
 def _body_command(env: int, wanted: Wanted) -> bytes:

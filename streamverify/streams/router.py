@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from aiokafka.admin import NewPartitions
 from aiokafka.errors import KafkaError
 
-from streamverify.bus.connection import PATIENCE
+from streamverify.bus.admin import patient_admin
+from streamverify.bus.connection import PATIENCE, patiently
 from streamverify.bus.partitioner import AffinityPartitioner
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import (
@@ -18,7 +20,6 @@ from streamverify.bus.topics import (
     create_topics,
     describe_topics,
     max_message_bytes,
-    open_admin,
     require_topics,
 )
 from streamverify.core.errors import BrokerUnavailable
@@ -29,9 +30,9 @@ from streamverify.worker.health import HealthServer
 from streamverify.worker.lifecycle import EXIT_CUT_SHORT, EXIT_DONE, Signals, unless
 
 if TYPE_CHECKING:
-    from aiokafka.admin import AIOKafkaAdminClient
     from faust.tables.manager import TableManager
 
+    from streamverify.bus.admin import PatientAdmin
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -93,12 +94,12 @@ class Router:
         await self._keep_running(self._view.run())
         pages = {"/": self._view.answer_page, "/headers": self._view.answer_json}
         health = HealthServer(settings.http_port, ready=self._ready, status=self._status, more=pages)
-        self._app = make_application(settings, partitions)
-        self._forwarder = self._make_forwarder(publisher, partitions)
+        self._make_app(publisher, partitions)
         self._stack.push_async_callback(self._stop_app)
         await health.start()
         self._stack.push_async_callback(health.close)
-        await self._app.start()
+        servers = settings.bootstrap_servers
+        await patiently(partial(self._start_app, publisher, partitions), servers, try_seconds=None)
         _log.info(
             "router_started",
             brokers=settings.bootstrap_servers,
@@ -107,6 +108,20 @@ class Router:
             group=app_id(settings),
             partitions=partitions,
         )
+
+    def _make_app(self, publisher: Publisher, partitions: int) -> None:
+        self._app = make_application(self._settings, partitions)
+        self._forwarder = self._make_forwarder(publisher, partitions)
+
+    async def _start_app(self, publisher: Publisher, partitions: int) -> None:
+        """Start Faust, which connects clients of its own, and tries that once."""
+        try:
+            await self._app.start()
+        except (KafkaError, OSError):
+            # A Faust application that did not start cannot be started again.
+            await self._stop_app()
+            self._make_app(publisher, partitions)
+            raise
 
     def _make_forwarder(self, publisher: Publisher, partitions: int) -> Forwarder:
         app = self._app
@@ -121,8 +136,7 @@ class Router:
         """The ingest topic's partitions, and `max.message.bytes` of the topics that are written to."""
         settings = self._settings
         targets = [settings.request_topic, settings.dlq_topic]
-        admin = await open_admin(settings)
-        try:
+        async with patient_admin(settings) as admin:
             await require_topics(admin, settings, [settings.ingest_topic, *targets])
             [ingest, changelog] = await describe_topics(admin, [settings.ingest_topic, changelog_topic(settings)])
             if not changelog.exists:
@@ -132,8 +146,6 @@ class Router:
             elif changelog.partitions != ingest.partitions:
                 await _extend(admin, changelog.name, changelog.partitions, ingest.partitions)
             return ingest.partitions, [await max_message_bytes(admin, topic) for topic in targets]
-        finally:
-            await admin.close()
 
     async def _keep_running(self, work: Any) -> None:
         """Run beside everything else; its failure is the router's."""
@@ -199,7 +211,7 @@ class Router:
         return {"forwarded": self._forwarder.forwarded, "dead_letters": self._forwarder.dead_letters}
 
 
-async def _extend(admin: AIOKafkaAdminClient, changelog: str, has: int, needs: int) -> None:
+async def _extend(admin: PatientAdmin, changelog: str, has: int, needs: int) -> None:
     """Give the changelog as many partitions as the ingest topic: Faust hands them out in pairs."""
     if has > needs:
         raise BrokerUnavailable(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from aiokafka import TopicPartition
 
-from streamverify.bus.connection import connect, make_reader
+from streamverify.bus.connection import connect, make_reader, patiently
 from streamverify.streams.application import changelog_topic
 from streamverify.streams.counts import OTHERS, Count, Key, summed
 
@@ -52,7 +52,7 @@ class HeaderView:
         """
         self._consumer = await connect(lambda: make_reader(self._settings), self._settings.bootstrap_servers)
         self._consumer.assign(self._partitions)
-        ends = await self._consumer.end_offsets(self._partitions)
+        ends = await patiently(lambda: self._consumer.end_offsets(self._partitions), self._settings.bootstrap_servers)
         self._behind = {partition: end for partition, end in ends.items() if end}
 
     async def run(self) -> None:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streamverify.bus.admin import patient_admin
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.owner import CommitRequests
 from streamverify.bus.peers import Peers, client_id
 from streamverify.bus.publisher import Publisher
-from streamverify.bus.topics import max_message_bytes, open_admin, require_topics
+from streamverify.bus.topics import max_message_bytes, require_topics
 from streamverify.core.codec import RequestLimits
-from streamverify.core.errors import SettingsError, StreamVerifyError
+from streamverify.core.errors import ReplUnavailable, SettingsError, StreamVerifyError
 from streamverify.core.ledger import Partitions
 from streamverify.core.policy import POLICY_VERSION
 from streamverify.core.scheduler import Rules
@@ -200,14 +201,11 @@ class Worker:
     async def _topic_sizes(self) -> dict[str, int]:
         """`max.message.bytes` of the topics that are written to."""
         settings = self._settings
-        admin = await open_admin(settings)
-        try:
+        async with patient_admin(settings) as admin:
             await require_topics(admin, settings, [settings.request_topic, settings.result_topic, settings.dlq_topic])
             return {
                 topic: await max_message_bytes(admin, topic) for topic in (settings.result_topic, settings.dlq_topic)
             }
-        finally:
-            await admin.close()
 
     async def run(self) -> int:
         """Serve until a signal, then drain. Returns the exit code."""
@@ -285,16 +283,15 @@ def check_verifier(verifier: Verifier, settings: Settings) -> None:
     """Check that what verifies is what the settings ask for, and warn where it cannot do what they promise.
 
     Raises:
-        SettingsError: Lean is older than `min_lean_version`, or there is none.
+        ReplUnavailable: Lean is older than `min_lean_version`, or does not say how old it is.
+        SettingsError: A least version of Lean was asked for, and there is no Lean.
     """
-    least = settings.min_lean_version
-    if least is not None and is_older(verifier.lean_version, least):
-        found = f"is {verifier.lean_version}" if verifier.lean_version else "does not say its version"
+    if refusal := too_old(verifier, settings.min_lean_version):
+        raise ReplUnavailable(refusal)
+    if verifier.kind != "lean" and "min_lean_version" in settings.model_fields_set:
+        # By default a stand-in may answer: each of its results says that it is no Lean.
         raise SettingsError(
-            f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): Lean must be at least {least}, and this one "
-            f"{found}: install a newer one (./setup_lean.sh), or lower the setting"
-            if verifier.kind == "lean"
-            else f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): repl={settings.repl} is no Lean at all"
+            f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): repl={settings.repl} is no Lean at all"
         )
     if verifier.kind != "lean" and "audited" in (settings.require, settings.require_min):
         _log.warning(
@@ -302,6 +299,17 @@ def check_verifier(verifier: Verifier, settings: Settings) -> None:
             verifier=verifier.kind,
             hint="what needs an audit is answered `unsupported`; set STREAMVERIFY_REQUIRE=checked for a trial",
         )
+
+
+def too_old(verifier: Verifier, least: str) -> str | None:
+    """Why this Lean may not verify, and what to do; None where it may. A stand-in is no Lean, and not asked."""
+    if verifier.kind != "lean" or not is_older(verifier.lean_version, least):
+        return None
+    found = f"is {verifier.lean_version}" if verifier.lean_version else "does not say its version"
+    return (
+        f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): Lean must be at least {least}, and this one {found}: "
+        f"install a newer one (./setup_lean.sh), or lower the setting (any: every Lean may verify)"
+    )
 
 
 def _rules(settings: Settings, plan: Plan) -> Rules:

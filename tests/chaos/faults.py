@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from chaos.outcome import Strike
 
-from streamverify.bus.topics import open_admin
+from streamverify.bus.admin import open_admin
 
 if TYPE_CHECKING:
     import random

@@ -23,8 +23,9 @@ from chaos.outcome import Outcome, Seen, Sent, Strike, judge
 from command import environment
 from kafka_broker import KafkaNodes
 
+from streamverify.bus.admin import patient_admin
 from streamverify.bus.connection import client_options
-from streamverify.bus.topics import create_topics, open_admin, plan_topics
+from streamverify.bus.topics import create_topics, plan_topics
 from streamverify.client import Client
 from streamverify.core.codec import decode_result
 from streamverify.core.errors import StreamVerifyError
@@ -323,8 +324,5 @@ def _settings(env: dict[str, str]) -> Settings:
 
 
 async def _make_topics(settings: Settings, plan: Plan) -> None:
-    admin = await open_admin(settings)
-    try:
+    async with patient_admin(settings) as admin:
         await create_topics(admin, plan_topics(settings, partitions=PARTITIONS, replication=plan.nodes))
-    finally:
-        await admin.close()

@@ -16,9 +16,9 @@ from command import end, make_environment, started
 from worker_fakes import FakeHandler
 
 from streamverify.bus import owner
+from streamverify.bus.admin import open_admin
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.offsets import committed_offsets
-from streamverify.bus.topics import open_admin
 from streamverify.client import Client
 from streamverify.core.deadletter import DeadLetter
 from streamverify.core.ledger import Partitions

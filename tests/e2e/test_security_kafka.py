@@ -19,7 +19,7 @@ from confluent_kafka import admin
 from kafka_broker import KafkaNodes
 from support import ROOT
 
-from streamverify.bus.topics import open_admin
+from streamverify.bus.admin import open_admin
 from streamverify.client import Client
 from streamverify.core.errors import BrokerUnavailable, SettingsError
 from streamverify.core.models import ProofRequest, Reason

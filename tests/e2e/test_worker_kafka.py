@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from command import end, make_environment, started
 
+from streamverify.bus.admin import open_admin
 from streamverify.bus.offsets import committed_offsets
-from streamverify.bus.topics import open_admin
 from streamverify.client import Client
 from streamverify.core.models import ProofRequest, Reason, Status
 from streamverify.settings import PREFIX, Settings, load_settings
@@ -129,8 +129,9 @@ async def test_a_message_of_several_megabytes_is_left_out_and_said_so(env: dict[
         async with Client(settings_of(env)) as client:
             [result] = await client.verify(requests(1, f"stdout={4 * MEBIBYTE} error"), timeout=60)
     assert result.reason == Reason.LEAN_ERROR
-    assert result.truncated == ["messages"]
-    assert result.error
+    assert result.truncated == ["messages: 1 of 2"]
+    assert result.response is not None
+    assert [message["severity"] for message in result.response.messages] == ["error"]
 
 
 async def test_a_result_that_the_broker_refuses_is_sent_smaller_and_the_producer_goes_on(env: dict[str, str]) -> None:
@@ -147,7 +148,7 @@ async def test_a_result_that_the_broker_refuses_is_sent_smaller_and_the_producer
         assert process.poll() is None
     refused = found["refused"]
     assert refused.reason == Reason.OK
-    assert {"messages", "headers", "metadata"} <= set(refused.truncated)
+    assert {"messages", "headers", "metadata"} <= {name.partition(":")[0] for name in refused.truncated}
     assert {found[name].reason for name in sent} == {Reason.OK}
 
 

@@ -83,6 +83,8 @@ def body(text: str, command: dict[str, Any]) -> bytes:  # noqa: C901, PLR0911, P
             return answer()
         case "echo":
             return answer(messages=[message("info", json.dumps(command))])
+        case "errors":
+            return answer(messages=[message("error", f"wrong {number}") for number in range(int(value))])
         case "error":
             return answer(messages=[message("error", value or "it is wrong")])
         case "sorry":

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -22,8 +23,8 @@ from streamverify.core.codec import (
     encode_result,
     record_overhead,
 )
-from streamverify.core.draft import PARTS
 from streamverify.core.errors import RefusedRequest, RequestTooLarge, UndecodableRequest, UndecodableResult
+from streamverify.core.jsontext import repaired
 from streamverify.core.models import (
     ALIASES,
     OUTCOMES,
@@ -34,6 +35,7 @@ from streamverify.core.models import (
     Reason,
     Response,
     Source,
+    Status,
     Theorem,
     Timings,
     Verifier,
@@ -290,19 +292,61 @@ def test_every_result_fits(result: ProofResult, limit: int, headers: list[tuple[
     assert encoded.headers_dropped == ("headers" in read.truncated)
 
 
+def missing_of(read: ProofResult, before: ProofResult) -> dict[str, int | None]:
+    """What `truncated` says besides what it said before: part to entries that are missing, None for the part itself."""
+    said = [name for name in read.truncated if name not in before.truncated]
+    parts = [name.partition(": ") for name in said]
+    return {part: int(rest.partition(" of ")[0].replace(",", "")) if rest else None for part, _, rest in parts}
+
+
 @untimed
 @given(any_results, st.integers(0, 3000))
-def test_what_is_left_out_is_named_and_what_is_not_is_there(result: ProofResult, limit: int) -> None:
+def test_what_is_left_out_is_named_and_counted_and_what_is_not_is_there(result: ProofResult, limit: int) -> None:
     read = decode_result(encode_result(result, limit=limit, overhead=0).value)
-    cut = [part for part in read.truncated if part not in result.truncated]
+    cut = missing_of(read, result)
 
-    assert cut == [part for part in PARTS if part in cut]
-    for part in ("infotree", "tactics", "sorries", "messages"):
-        before, after = (getattr(one.response, part, None) for one in (result, read))
-        assert bool(after) == (bool(before) and part not in cut)
+    for part in ("tactics", "sorries", "messages"):
+        before, after = (getattr(one.response, part, []) for one in (result, read))
+        assert len(before) - len(after) == (cut.get(part) or 0)
     for part in ("findings", "theorems"):
-        assert len(getattr(read, part)) == (0 if part in cut else len(getattr(result, part)))
+        assert len(getattr(result, part)) - len(getattr(read, part)) == (cut.get(part) or 0)
+    before, after = (getattr(one.response, "infotree", None) for one in (result, read))
+    assert bool(after) == (bool(before) and "infotree" not in cut)
     assert "metadata" in cut or bool(read.metadata) == bool(result.metadata)
+
+
+first_errors = st.lists(messages, max_size=5).flatmap(
+    lambda drawn: st.integers(1, 400).map(lambda times: [each for each in drawn for _ in range(times)])
+)
+
+
+@untimed
+@given(any_results, first_errors, st.integers(SMALLEST_LIMIT, 10 * SMALLEST_LIMIT), st.booleans())
+def test_of_a_rejection_the_first_error_survives(
+    result: ProofResult,
+    said: list[Any],
+    limit: int,
+    bare: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """And whatever is kept is what was said, in its order, each text with the number of times that it was said."""
+    whole = result.model_copy(update={"response": Response.model_validate({"messages": said})})
+    overhead = len(result.custom_id.encode())
+    value = encode_bare_result(whole) if bare else encode_result(whole, limit=limit, overhead=overhead).value
+    read = decode_result(value)
+    kept = read.response.messages if read.response else []
+
+    assert len(value) + overhead + RECORD_RESERVE <= limit
+    assert (read.status, read.reason) == (result.status, result.reason)
+    first = next((each for each in said if each["severity"] == "error"), said[0] if said else None)
+    if result.status is Status.REJECTED and first is not None:
+        stem = repaired(first["data"])
+        assert any(
+            each["severity"] == first["severity"]
+            and (each["data"] == stem or stem.startswith(each["data"].removesuffix("…")))
+            for each in kept
+        )
+    said_so = Counter(repaired(each["data"]) for each in said)
+    assert all(each.get("count", 1) <= said_so[each["data"]] for each in kept if "count" in each)
 
 
 @untimed

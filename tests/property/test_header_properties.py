@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from streamverify.core.errors import HeaderError
 from streamverify.core.header import Header, body_of, parse_header, place
-from streamverify.core.lexer import Kind, position, tokens
+from streamverify.core.lexer import Kind, position, skip_blank, tokens
 
 # Texts made of what matters to the header and the lexer, and of anything at all.
 PIECES = st.sampled_from(
@@ -116,11 +116,23 @@ def test_each_character_of_the_body_stands_where_it_stood(text: str) -> None:
     if header is None or header.end == len(text):
         return
     sent = body_of(text, header)
-    padding = len(sent) - (len(text) - header.end)
-    assert sent[padding:] == text[header.end :]
+    padding = len(sent) - (len(text) - header.last)
+    assert sent[padding:] == text[header.last :]
     assert not sent[:padding].strip(" \n")
-    for index in range(header.end, len(text)):
-        assert position(sent, index - header.end + padding) == position(text, index)
+    for index in range(header.last, len(text)):
+        assert position(sent, index - header.last + padding) == position(text, index)
+
+
+@given(TEXTS)
+@example("import A import B-- c\n/- d -/theorem")
+def test_all_that_stands_between_the_last_import_and_the_body_is_white_space_and_comments(text: str) -> None:
+    header = parsed(text)
+    if header is None:
+        return
+    assert header.last <= header.end
+    assert skip_blank(text, header.last) == header.end
+    # and nothing of the header is sent with the body
+    assert parse_header(text[: header.last]).canonical == header.canonical
 
 
 @given(TEXTS)

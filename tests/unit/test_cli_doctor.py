@@ -71,10 +71,17 @@ def test_another_system_is_warned_about() -> None:
 
 
 def test_what_answers_in_leans_stead_is_told() -> None:
-    assert [check.level for check in repl_checks(MATHLIB)] == ["ok", "ok", "ok"]
-    assert [check.level for check in repl_checks(LEAN)] == ["ok", "ok", "warning"]
-    [check] = repl_checks(Verifier(kind="replay"))
+    assert [check.level for check in repl_checks(MATHLIB, "any")] == ["ok", "ok", "ok"]
+    assert [check.level for check in repl_checks(LEAN, "any")] == ["ok", "ok", "warning"]
+    [check] = repl_checks(Verifier(kind="replay"), "4.34.1")
     assert (check.level, "not Lean's" in check.advice) == ("warning", True)
+
+
+def test_a_lean_that_is_too_old_means_that_no_worker_could_run() -> None:
+    old = Verifier(kind="lean", lean_version="4.33.0", mathlib_version="v4.33.0")
+    check = next(check for check in repl_checks(old, "4.34.1") if check.name == "Lean")
+    assert (check.level, check.found) == ("missing", "version 4.33.0")
+    assert "at least 4.34.1, and this one is 4.33.0" in check.advice
 
 
 def test_topics() -> None:

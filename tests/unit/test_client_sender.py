@@ -145,7 +145,7 @@ async def test_a_record_larger_than_any_broker_takes_is_not_sent(monkeypatch: py
 
 @pytest.mark.parametrize("partitions", [None, UnknownTopicOrPartitionError()])
 async def test_a_missing_topic_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch, partitions: Any) -> None:
-    monkeypatch.setattr(module, "_METADATA_TIMEOUT", 0.05)
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
     made = Made(monkeypatch, partitions=partitions)
     with pytest.raises(
         BrokerUnavailable, match=r"has no topic lean\.proofs: make it with `streamverify topics create`"

@@ -31,6 +31,7 @@ from streamverify.core.errors import (
 from streamverify.core.jsontext import MAX_DEPTH
 from streamverify.core.models import (
     MAX_METADATA_DEPTH,
+    OUTCOMES,
     Finding,
     ProofRequest,
     ProofResult,
@@ -500,6 +501,11 @@ def full() -> ProofResult:
     )
 
 
+def parts(truncated: list[str]) -> list[str]:
+    """The parts that `truncated` names, without how much of each is missing."""
+    return [name.partition(":")[0] for name in truncated]
+
+
 def cut_to(limit: int, overhead: int = 10_001) -> tuple[dict[str, Any], EncodedResult]:
     encoded = encode_result(full(), limit=limit + RECORD_RESERVE, overhead=overhead)
     return orjson.loads(encoded.value), encoded
@@ -521,7 +527,7 @@ def test_a_result_has_all_that_users_of_the_verify_api_parse() -> None:
         "time": 0.25,
     }
     assert value["timings"] == {"queued": 0, "import": 0, "run": 0, "audit": 0, "total": 0}
-    assert value["schema_version"] == 1
+    assert value["schema_version"] == 2
 
 
 def test_what_fits_is_sent_whole() -> None:
@@ -536,7 +542,7 @@ def test_parts_are_left_out_in_order_until_the_rest_fits() -> None:
         # after `count` parts this much is left, give or take the names in `truncated`
         value, encoded = cut_to(limit=(10 - count) * 10_000 + 5_000)
 
-        assert value["truncated"] == list(PARTS[:count])
+        assert parts(value["truncated"]) == list(PARTS[:count])
         assert encoded.headers_dropped == ("headers" in PARTS[:count])
         assert value["status"] == "rejected"
         assert value["reason"] == "lean_error"
@@ -563,9 +569,11 @@ def test_without_the_headers_the_key_still_counts() -> None:
 def test_what_is_left_out_is_empty_and_the_rest_is_there() -> None:
     value, _ = cut_to(limit=0)
 
-    assert value["truncated"] == list(PARTS)
+    assert parts(value["truncated"]) == list(PARTS)
+    [message] = value["response"].pop("messages")
+    assert message == {**MESSAGE, "data": message["data"]}
+    assert len(message["data"]) == 80
     assert value["response"] == {
-        "messages": [],
         "sorries": [],
         "tactics": [],
         "infotree": None,
@@ -584,6 +592,98 @@ def test_theorems_lose_their_types_before_their_names() -> None:
     assert value["theorems"] == [{"name": "t" + "x" * 10_000, "type": None, "axioms": ["propext"]}]
 
 
+def many(count: int, *, reason: Reason = Reason.LEAN_ERROR, **more: Any) -> ProofResult:
+    """A result with so many different errors, each of some 100 bytes."""
+    messages = [
+        MESSAGE | {"data": f"error number {number:>9}", "pos": {"line": number, "column": 0}} for number in range(count)
+    ]
+    return result(
+        status=OUTCOMES[reason].status, reason=reason, response=Response.model_validate({"messages": messages, **more})
+    )
+
+
+def test_of_too_many_messages_the_first_stay_and_the_rest_is_counted() -> None:
+    read = decode_result(encode_result(many(9000), limit=100_000, overhead=1).value)
+
+    assert read.response is not None
+    kept = read.response.messages
+    assert 500 < len(kept) < 9000
+    assert [message["pos"]["line"] for message in kept] == list(range(len(kept)))
+    assert read.truncated == [f"messages: {9000 - len(kept):,} of 9,000"]
+
+
+def test_equal_messages_go_first_and_are_counted() -> None:
+    messages = [
+        MESSAGE | {"data": f"text {number % 3}", "pos": {"line": number, "column": 0}} for number in range(9000)
+    ]
+    loud = result(reason=Reason.LEAN_ERROR, response=Response.model_validate({"messages": messages}))
+
+    read = decode_result(encode_result(loud, limit=100_000, overhead=1).value)
+
+    assert read.response is not None
+    kept = read.response.messages
+    assert [(message["data"], message["pos"]["line"], message.get("count")) for message in kept] == [
+        (f"text {number}", number, 3000) for number in range(3)
+    ]
+    assert read.truncated == ["messages: 8,997 of 9,000"]
+
+
+@pytest.mark.parametrize("part", ["sorries", "tactics"])
+def test_equal_entries_of_the_repls_lists_are_counted_too(part: str) -> None:
+    entries = [
+        {"goal": f"⊢ {number % 2}", "pos": {"line": number, "column": 0}, "proofState": number}
+        for number in range(5000)
+    ]
+    given: dict[str, Any] = {part: entries}
+    read = decode_result(encode_result(many(1, **given), limit=50_000, overhead=1).value)
+
+    assert read.response is not None
+    kept = getattr(read.response, part)
+    assert [(entry["goal"], entry["proofState"], entry["count"]) for entry in kept] == [
+        ("⊢ 0", 0, 2500),
+        ("⊢ 1", 1, 2500),
+    ]
+    assert read.truncated == [f"{part}: 4,998 of 5,000"]
+
+
+def test_findings_and_theorems_are_counted_and_cut_from_the_end() -> None:
+    findings = [Finding(rule="own_axiom", line=number, column=0, excerpt=f"a{number % 10}") for number in range(2000)]
+    theorems = [Theorem(name=f"t{number}", axioms=["propext"]) for number in range(2000)]
+
+    read = decode_result(encode_result(result(findings=findings), limit=50_000, overhead=1).value)
+    assert [(finding.excerpt, finding.count) for finding in read.findings] == [(f"a{n}", 200) for n in range(10)]
+    assert read.truncated == ["findings: 1,990 of 2,000"]
+
+    read = decode_result(encode_result(result(theorems=theorems), limit=50_000, overhead=1).value)
+    assert 100 < len(read.theorems) < 2000
+    assert read.theorems == theorems[: len(read.theorems)]
+    assert read.truncated == [f"theorems: {2000 - len(read.theorems):,} of 2,000"]
+
+
+def test_the_first_error_of_a_rejection_stays_behind_all_its_warnings() -> None:
+    warnings = [MESSAGE | {"severity": "warning", "data": f"warning {number}"} for number in range(3000)]
+    response = Response.model_validate({"messages": [*warnings, MESSAGE | {"data": "x" * 500_000}]})
+    read = decode_result(encode_result(result(response=response), limit=60_000, overhead=1).value)
+
+    assert read.response is not None
+    [message] = read.response.messages
+    assert message["severity"] == "error"
+    # as much of it as there is room for
+    assert 55_000 < len(message["data"]) < 60_000
+    assert message["data"].endswith("xx…")
+    assert read.truncated == ["messages: 3,000 of 3,001"]
+
+
+def test_only_a_rejection_keeps_a_message_whatever_happens() -> None:
+    timed_out = many(1, reason=Reason.TIMEOUT)
+
+    read = decode_result(encode_bare_result(timed_out))
+
+    assert read.response is not None
+    assert read.response.messages == []
+    assert read.truncated[0] == "messages: 1 of 1"
+
+
 def test_the_bound_is_exact() -> None:
     whole = len(encode_result(full(), limit=10**6, overhead=0).value)
     limit = whole + 7 + RECORD_RESERVE
@@ -597,7 +697,7 @@ def test_only_what_is_there_is_named() -> None:
 
     value = orjson.loads(encode_result(small, limit=0, overhead=len("a")).value)
 
-    assert value["truncated"] == ["messages"]
+    assert parts(value["truncated"]) == ["messages"]
 
 
 def test_copied_headers_alone_may_be_what_does_not_fit() -> None:
@@ -612,7 +712,7 @@ def test_what_the_pool_left_out_stays_named() -> None:
         encode_result(full().model_copy(update={"truncated": ["infotree", "stderr"]}), limit=0, overhead=1).value
     )
 
-    assert value["truncated"] == ["infotree", "stderr", *(part for part in PARTS[1:] if part != "headers")]
+    assert parts(value["truncated"]) == ["infotree", "stderr", *(part for part in PARTS[1:] if part != "headers")]
 
 
 def test_a_result_without_a_response_is_cut_too() -> None:
@@ -640,16 +740,25 @@ def test_texts_that_always_stay_are_cut() -> None:
 @pytest.mark.parametrize("character", ["\x01", "\U0001f600", "\ud800", '"'])
 def test_the_largest_rest_fits_the_smallest_limit(character: str) -> None:
     long = character * 10_000
+    far = {"line": 2**63 - 1, "column": 2**63 - 1}
     custom_id = ("\x01" if character == "\ud800" else character) * 512
     word = "w" * 64
     worst = result(
         schema_version=2**63 - 1,
         custom_id=custom_id,
-        status=Status.INCONCLUSIVE,
+        status=Status.REJECTED,
         reason=word,
         error=long,
         response=Response.model_validate(
-            {"infotree": long, "env": -(2**63), "time": -2.2250738585072014e-308, "k" + word: long}
+            {
+                "messages": [{"severity": "error", "pos": far, "endPos": far, "data": long, "x" + word: long}] * 11,
+                "sorries": [{"goal": long}] * 11,
+                "tactics": [{"goals": long}] * 11,
+                "infotree": long,
+                "env": -(2**63),
+                "time": -2.2250738585072014e-308,
+                "k" + word: long,
+            }
         ),
         truncated=[f"w{number:063}" for number in range(100)],
         assurance=word,
@@ -675,13 +784,15 @@ def test_the_largest_rest_fits_the_smallest_limit(character: str) -> None:
     for value in (encode_result(worst, limit=SMALLEST_LIMIT, overhead=10**6).value, encode_bare_result(worst)):
         assert len(value) + key + RECORD_RESERVE <= SMALLEST_LIMIT
         read = decode_result(value)
-        assert (read.custom_id, read.status, read.reason) == (custom_id, Status.INCONCLUSIVE, word)
+        assert (read.custom_id, read.status, read.reason) == (custom_id, Status.REJECTED, word)
+        assert read.response is not None
+        assert len(read.response.messages) == 1
 
 
 def test_a_bare_result_has_no_parts() -> None:
     value = orjson.loads(encode_bare_result(full()))
 
-    assert sorted(value["truncated"]) == sorted(PARTS)
+    assert sorted(parts(value["truncated"])) == sorted(PARTS)
     assert len(encode_bare_result(full())) < 1500
     assert value["error"] == "Lean says no"
 
@@ -763,11 +874,11 @@ def test_an_unknown_status_reads_as_inconclusive() -> None:
 
 
 def test_of_a_newer_version_what_is_not_understood_gets_its_default() -> None:
-    newer = encoded_dict(schema_version=2, timings="fast", findings={"a": 1}, theorems=[{"fullName": "t"}])
+    newer = encoded_dict(schema_version=3, timings="fast", findings={"a": 1}, theorems=[{"fullName": "t"}])
 
     read = decode_result(orjson.dumps(newer))
 
-    assert read.schema_version == 2
+    assert read.schema_version == 3
     assert read.timings == Timings()
     assert (read.findings, read.theorems) == ([], [])
     assert read.reason is Reason.LEAN_ERROR
@@ -782,7 +893,7 @@ def test_of_a_newer_version_what_is_not_understood_gets_its_default() -> None:
         (b"[]", "a list, not a JSON object"),
         (b"{}", "missing or not understood: `custom_id`, `status`, `reason`"),
         (orjson.dumps(encoded_dict(timings="fast")), "not understood: `timings`$"),
-        (orjson.dumps(encoded_dict(schema_version=2, source=None)), "not understood: `source`$"),
+        (orjson.dumps(encoded_dict(schema_version=3, source=None)), "not understood: `source`$"),
         (orjson.dumps(encoded_dict(status=None)), "not understood: `status`$"),
     ],
 )

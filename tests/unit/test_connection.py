@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import ssl
 import subprocess
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
+from streamverify.bus import connection
 from streamverify.bus.connection import client_options, connect, explain_refusal
 from streamverify.core.errors import BrokerUnavailable, SettingsError
 from streamverify.settings import load_settings
@@ -156,6 +158,30 @@ async def test_where_something_listens_the_protocol_is_the_question(mute: str) -
     said = await complaint(mute)
     assert "something listens there" in said
     assert "STREAMVERIFY_SECURITY_PROTOCOL=PLAINTEXT" in said
+
+
+async def test_a_bootstrap_server_that_hangs_is_left_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "TRY_SECONDS", 0.05)
+    tried = []
+
+    class Client:
+        def __init__(self) -> None:
+            self._client = SimpleNamespace(_bootstrap_servers="a:1,b:1,c:1", hosts=[])
+
+        async def start(self) -> None:
+            tried.append(self._client._bootstrap_servers)
+            if self._client._bootstrap_servers != "c:1":
+                await asyncio.sleep(60)
+
+        async def close(self) -> None:
+            return
+
+    async def no_refusal(_client: Any) -> str:
+        return ""
+
+    monkeypatch.setattr(connection, "_refusal", no_refusal)
+    await connect(Client, "a:1,b:1,c:1")
+    assert tried == ["a:1,b:1,c:1", "b:1", "c:1"]
 
 
 async def test_where_nothing_listens_the_address_is_the_question() -> None:

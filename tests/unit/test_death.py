@@ -54,6 +54,42 @@ def test_the_sentence_says_how_it_ended_and_what_it_said_last() -> None:
     assert classify(-60, b"", wrapped=False).sentence == "The REPL was ended by signal 60."
 
 
+PANICKED = (
+    b"noise\nPANIC at Lean.foo Lean.Foo:12:3: unreachable code has been reached\n  of two lines\nbacktrace:\n"
+    b"/lean/lib/libleanshared.so(+0x9621e05) [0x7f547c021e05]\n/lean/lib/x.so(lean_panic_fn+0x1c) [0x7f547c018a0c]\n"
+)
+
+
+def test_a_panic_is_said_in_its_own_words() -> None:
+    death = classify(-signal.SIGABRT, PANICKED, wrapped=False)
+    assert death.cause is Cause.CRASH
+    assert death.sentence == (
+        "The REPL was ended by SIGABRT: PANIC at Lean.foo Lean.Foo:12:3: unreachable code has been reached of two lines"
+    )
+
+
+@pytest.mark.parametrize("status", [1, -signal.SIGABRT])
+def test_a_panic_for_want_of_memory_is_memory(status: int) -> None:
+    assert classify(status, PANIC, wrapped=False).cause is Cause.MEMORY
+
+
+@pytest.mark.parametrize(
+    ("returncode", "stderr", "own"),
+    [
+        (-signal.SIGSEGV, b"", True),
+        (-signal.SIGABRT, PANICKED, True),
+        (-signal.SIGSYS, b"", True),
+        (1, b"INTERNAL PANIC: unreachable code has been reached\n", True),
+        (-signal.SIGBUS, b"", False),
+        (-signal.SIGTERM, b"", False),
+        (-signal.SIGKILL, b"", False),
+        (3, b"", False),
+    ],
+)
+def test_which_ends_are_the_bodys_own_doing(returncode: int, stderr: bytes, own: bool) -> None:  # noqa: FBT001 - a table
+    assert bool(classify(returncode, stderr, wrapped=False).kind) == own
+
+
 def test_long_or_binary_last_words_are_cut_and_readable() -> None:
     sentence = classify(3, b"\xff" * 100_000, wrapped=False).sentence
     assert len(sentence) < 260

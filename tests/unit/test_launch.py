@@ -14,6 +14,7 @@ from streamverify.core.errors import ReplUnavailable
 from streamverify.lean import launch
 from streamverify.lean.command import ReplCommand
 from streamverify.lean.launch import find_repl, install_record, probe
+from streamverify.lean.sandbox import inside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,17 @@ async def test_auto_starts_what_was_installed(data_home: Path, monkeypatch: pyte
     assert (command.repl_version, command.mathlib_version) == ("v4.33.0", None)
     verifier = await probe(command)
     assert (verifier.kind, verifier.lean_version, verifier.repl_version) == ("lean", "4.99.0", "v4.33.0")
+
+
+@pytest.mark.parametrize("setting", ["auto", f"{shlex.quote(sys.executable)} -S -E {shlex.quote(str(FAKE))}"])
+async def test_every_lean_aborts_where_it_panics(data_home: Path, setting: str) -> None:
+    """Also inside the sandbox, which keeps Lean's variables; see docs/decisions/0011."""
+    record(data_home, env={"LEAN_PATH": "/lib/lean", "LEAN_ABORT_ON_PANIC": ""})
+    command = await find_repl(setting, None)
+    confined = inside(command, "/usr/bin/bwrap", None).env
+    assert command.env is not None
+    assert confined is not None
+    assert command.env["LEAN_ABORT_ON_PANIC"] == confined["LEAN_ABORT_ON_PANIC"] == "1"
 
 
 async def test_auto_with_nothing_installed_says_how_to_get_one(data_home: Path) -> None:

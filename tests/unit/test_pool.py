@@ -243,11 +243,35 @@ async def test_too_much_infotree_is_left_out_and_said_so(directive: str) -> None
         assert (await b.verify("theorem t -- fake: big 9000000", infotree_type="full")).reason is Reason.TOO_LARGE
 
 
+async def test_an_answer_beyond_the_maximum_that_begins_with_errors_is_a_rejection() -> None:
+    async with bench() as b:
+        verdict = await b.verify("theorem t -- fake: errors 100000")
+        assert (verdict.reason, verdict.attempts) == (Reason.LEAN_ERROR, 2)
+        assert verdict.error is not None
+        assert verdict.error.startswith("line 1, column 0: wrong 0 (and ")
+        assert verdict.truncated == ("messages",)
+        assert verdict.response is not None
+        assert [each["data"] for each in verdict.response.messages[:3]] == ["wrong 0", "wrong 1", "wrong 2"]
+        extras = await b.verify("theorem t -- fake: errors 100000", infotree_type="full")
+        assert (extras.reason, extras.attempts, extras.truncated) == (Reason.LEAN_ERROR, 2, ("infotree", "messages"))
+        assert (await b.verify("theorem t -- fake: big 9000000")).reason is Reason.TOO_LARGE
+
+
+async def test_a_crash_that_happens_alike_in_a_fresh_process_is_not_to_be_tried_again() -> None:
+    async with bench() as b:
+        alike = await b.verify("theorem t -- fake: signal SIGSEGV")
+        assert (alike.reason, alike.attempts, alike.final) == (Reason.REPL_CRASH, 2, True)
+        once = await b.verify("theorem t -- fake: once signal SIGSEGV")
+        assert (once.reason, once.attempts) == (Reason.OK, 2)
+        others = await b.verify("theorem t -- fake: signal SIGTERM")
+        assert (others.reason, others.attempts, others.final) == (Reason.REPL_CRASH, 2, False)
+
+
 async def test_what_is_asked_of_lean() -> None:
     async with bench() as b:
         plain = json.loads(_info(await b.verify("import A\n\n  theorem t -- fake: echo")))
         rich = json.loads(_info(await b.verify("t -- fake: echo", infotree_type="tactics", all_tactics=True)))
-    assert plain == {"cmd": "\n\n  theorem t -- fake: echo", "env": 0}
+    assert plain == {"cmd": "        \n\n  theorem t -- fake: echo", "env": 0}
     assert rich == {"cmd": "t -- fake: echo", "env": 0, "infotree": "tactics", "allTactics": True}
 
 

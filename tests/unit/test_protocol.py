@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from streamverify.lean.protocol import (
     decode_answer,
     encode_check,
     encode_command,
+    first_messages,
     is_nonce,
     read_response,
 )
@@ -159,3 +161,56 @@ def test_the_splitter_says_what_waits() -> None:
     assert splitter.feed(b"\n") == [b'{"env": 1}']
     assert splitter.clean
     assert splitter.pending == 0
+
+
+# --- the first part of an answer ------------------------------------------------------------------------------------
+
+
+def said(*texts: str) -> list[dict[str, Any]]:
+    return [{"severity": "error", "pos": {"line": 1, "column": 0}, "endPos": None, "data": text} for text in texts]
+
+
+def texts(start: bytes) -> list[str]:
+    return [message["data"] for message in first_messages(start)]
+
+
+def test_the_messages_that_are_complete_are_read() -> None:
+    raw = json.dumps({"env": 1, "messages": said("one", 'two } ] " \\', "three")}, indent=1).encode()
+    assert texts(raw) == ["one", 'two } ] " \\', "three"]
+    assert texts(raw[: raw.index(b"three")]) == ["one", 'two } ] " \\']
+    assert texts(raw[: raw.index(b"one")]) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"infotree": {"messages": said("no message of the body")}},
+        {"infotree": [[{"data": '"messages": [{"severity": "error"}]'}]], "tactics": said("a tactic")},
+        {"sorries": said("a sorry"), "env": 1},
+        {"messages": ["text", [said("too deep")], {"severity": "error"}, 7]},
+        {"message": said("another name")},
+    ],
+)
+def test_only_the_bodys_messages_count(fields: dict[str, Any]) -> None:
+    assert texts(json.dumps(fields).encode()) == []
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b'"',
+        b"{",
+        b"[",
+        b"}",
+        b'{"messages":[',
+        b'"\\',
+        b'{"messages":[{"severity":"error"}',
+        b"\\",
+        b"{" * 50 + b"}" * 50,
+    ],
+)
+def test_hostile_first_parts_are_read_in_a_moment(piece: bytes) -> None:
+    start = b'{"messages":[' + piece * (2**20 // len(piece))
+    begun = time.process_time()
+    assert first_messages(start) == []
+    assert time.process_time() - begun < 10

@@ -17,6 +17,7 @@ import pytest
 from support import ROOT
 
 from streamverify.lean.launch import find_repl
+from streamverify.settings import Settings
 
 SCRIPT = ROOT / "setup_lean.sh"
 SYSTEM_TOOLS = ("bash", "sh", "env", "mkdir", "cat", "tee", "grep", "sed", "mv", "rm", "cp", "chmod")
@@ -32,6 +33,7 @@ done
 """
 GIT = """
 case "$1" in
+    ls-remote) for tag in "$@"; do :; done; [ ! -e "$STUBS/no-tag-${tag##*/}" ] || exit 2 ;;
     clone) while [ $# -gt 1 ]; do shift; done; mkdir -p "$1" ;;
     --git-dir=*) [ -e "${1#--git-dir=}/HEAD" ] ;;
 esac
@@ -102,7 +104,7 @@ class Machine:
         file = self.stubs / "calls"
         lines = file.read_text().splitlines() if file.exists() else []
         file.unlink(missing_ok=True)
-        looks = ("elan toolchain list", "lean --version", "lake env", "git --git-dir")
+        looks = ("elan toolchain list", "lean --version", "lake env", "git --git-dir", "git ls-remote")
         return [line for line in lines if not line.startswith(looks)]
 
     def fail(self, call: str, status: int, says: str) -> None:
@@ -143,10 +145,15 @@ def machine(tmp_path: Path) -> Machine:
     return machine
 
 
-def pinned() -> str:
+def pinned(what: str = "LEAN") -> str:
     """The version that the script names."""
-    line = next(line for line in SCRIPT.read_text().splitlines() if line.startswith("readonly PINNED_LEAN="))
+    line = next(line for line in SCRIPT.read_text().splitlines() if line.startswith(f"readonly PINNED_{what}="))
     return line.partition("=")[2]
+
+
+def pinned_repl() -> str:
+    """The tag of the REPL that the script names for the Lean that it names."""
+    return pinned("REPL")
 
 
 def test_a_fresh_install_ends_with_a_proof_verified_and_its_record(machine: Machine) -> None:
@@ -157,10 +164,10 @@ def test_a_fresh_install_ends_with_a_proof_verified_and_its_record(machine: Mach
     assert "rejected: theorem wrong" in result.stdout
     pin = pinned()
     record = machine.installed()
-    assert record["repl"] == str(machine.target / f"repl-{pin}" / ".lake/build/bin/repl")
+    assert record["repl"] == str(machine.target / f"repl-{pinned_repl()}" / ".lake/build/bin/repl")
     assert os.access(record["repl"], os.X_OK)
     assert record["lean_version"] == pin.removeprefix("v")
-    assert (record["repl_version"], record["mathlib_version"]) == (pin, pin)
+    assert (record["repl_version"], record["mathlib_version"]) == (pinned_repl(), pin)
     project = Path(record["project"])
     assert (project / "lean-toolchain").read_text() == f"leanprover/lean4:{pin}\n"
     assert f'rev = "{pin}"' in (project / "lakefile.toml").read_text()
@@ -177,7 +184,7 @@ async def test_the_worker_finds_what_was_installed(machine: Machine, monkeypatch
     assert command.cwd == Path(record["project"])
     assert command.env is not None
     assert command.env.items() >= record["env"].items()
-    assert (command.kind, command.repl_version, command.mathlib_version) == ("lean", pinned(), None)
+    assert (command.kind, command.repl_version, command.mathlib_version) == ("lean", pinned_repl(), None)
 
 
 def test_the_steps_are_those_of_the_installation_in_order(machine: Machine) -> None:
@@ -239,8 +246,8 @@ def test_core_first_and_mathlib_later_adds_only_mathlib(machine: Machine) -> Non
     [
         ("curl", "install elan"),
         ("elan toolchain install", f"install Lean {pinned()}"),
-        ("git clone", f"fetch the REPL {pinned()}"),
-        ("lake build", f"build the REPL {pinned()}"),
+        ("git clone", f"fetch the REPL {pinned_repl()}"),
+        ("lake build", f"build the REPL {pinned_repl()}"),
         ("lake update", "make the Lean project"),
         ("lake exe", "fetch Mathlib's cache"),
     ],
@@ -328,7 +335,7 @@ def test_another_lean_means_another_repl_and_mathlib(machine: Machine) -> None:
     machine.run("--core")
     machine.calls()
 
-    machine.run("--core", "--lean", "v4.34.0")
+    machine.run("--core", "--lean", "v4.35.0")
 
     assert [" ".join(call.split()[:2]) for call in machine.calls()] == [
         "elan toolchain",
@@ -336,16 +343,74 @@ def test_another_lean_means_another_repl_and_mathlib(machine: Machine) -> None:
         "lake build",
         "lake update",
     ]
-    assert machine.installed()["repl_version"] == "v4.34.0"
+    assert machine.installed()["repl_version"] == "v4.35.0"
 
 
 def test_the_same_repl_for_another_lean_is_built_again(machine: Machine) -> None:
     machine.run("--core")
     machine.calls()
 
-    machine.run("--core", "--lean", "v4.33.1", "--repl", pinned())
+    machine.run("--core", "--lean", "v4.35.0", "--repl", pinned_repl())
 
     assert "lake build repl" in machine.calls()
+
+
+def test_the_lean_that_is_pinned_is_the_first_without_a_known_bug_of_its_kernel() -> None:
+    assert pinned() == "v4.34.1"
+    assert pinned().removeprefix("v") == Settings.model_fields["min_lean_version"].default
+    assert pinned_repl() == "v4.34.0"
+
+
+def no_tags(machine: Machine, *tags: str) -> None:
+    """The REPL's repository answers that it has no such tag."""
+    for tag in tags:
+        (machine.stubs / f"no-tag-{tag}").touch()
+
+
+def test_a_patch_release_of_lean_gets_the_repl_of_its_release(machine: Machine) -> None:
+    no_tags(machine, "v4.36.2")
+
+    assert machine.run("--core", "--lean", "v4.36.2").returncode == 0
+
+    assert machine.installed()["repl_version"] == "v4.36.0"
+    source = machine.target / "repl-v4.36.0"
+    assert (source / "lean-toolchain").read_text() == "leanprover/lean4:v4.36.2\n"
+
+
+def test_a_newer_lean_is_tried_with_the_newest_source_of_the_repl(machine: Machine) -> None:
+    no_tags(machine, "v4.36.2", "v4.36.0")
+
+    result = machine.run("--core", "--lean", "v4.36.2")
+
+    assert result.returncode == 0
+    assert "the REPL has no tag for Lean v4.36.2: its newest source is tried" in result.stdout
+    [clone] = [call for call in machine.calls() if call.startswith("git clone")]
+    assert "--branch" not in clone
+    assert machine.installed()["repl_version"] == "newest-for-v4.36.2"
+    source = machine.target / "repl-newest-for-v4.36.2"
+    assert (source / "lean-toolchain").read_text() == "leanprover/lean4:v4.36.2\n"
+
+
+def test_a_repl_that_does_not_compile_with_a_newer_lean_is_said_clearly(machine: Machine) -> None:
+    no_tags(machine, "v4.36.0")
+    machine.fail("lake build repl", 1, "error: REPL/Main.lean:12:3: unknown constant")
+
+    result = machine.run("--core", "--lean", "v4.36.0")
+
+    assert result.returncode == 1
+    assert "The REPL newest-for-v4.36.0 does not compile with Lean v4.36.0" in result.stderr
+    assert f"Lean {pinned()} with the REPL {pinned_repl()} is known to work" in result.stderr
+    assert "setup_lean:   error: REPL/Main.lean:12:3: unknown constant" in result.stderr
+    assert not (machine.target / "install.json").exists()
+
+
+def test_where_the_tags_cannot_be_asked_for_no_other_repl_is_taken(machine: Machine) -> None:
+    machine.fail("git ls-remote", 128, "fatal: unable to access: Could not resolve host: github.com")
+
+    result = machine.run("--core", "--lean", "v4.36.0")
+
+    assert result.returncode == 1
+    assert "The network seems to be the cause" in result.stderr
 
 
 def test_a_mathlib_for_another_lean_is_refused(machine: Machine) -> None:
@@ -449,7 +514,7 @@ def test_an_interrupted_run_says_how_to_go_on(machine: Machine) -> None:
     _, said = process.communicate(timeout=30)
 
     assert process.returncode != 0
-    assert f'interrupted in the step "fetch the REPL {pinned()}"' in said
+    assert f'interrupted in the step "fetch the REPL {pinned_repl()}"' in said
     assert "Run the same command again" in said
 
 

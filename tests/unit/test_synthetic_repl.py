@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from repl_process import HEAVY, ReplProcess, modules_after_import
 
+from streamverify.core.header import body_of, parse_header
+from streamverify.core.lexer import position
 from streamverify.lean.standins import effects, synthetic
-from streamverify.lean.standins.directives import WORDS
+from streamverify.lean.standins.directives import WORDS, parse_directives
 from streamverify.lean.standins.rules import OUTCOMES, ImportRule, parse_import, parse_service
 from streamverify.lean.standins.synthetic import SyntheticRepl
 
@@ -515,3 +517,21 @@ def test_help_teaches_every_word_and_outcome(capsys: pytest.CaptureFixture[str])
     assert ended.value.code == 0
     for word in (*WORDS, *OUTCOMES, "--service", "--burn", "--seed", "--import", "--default-import", "printf"):
         assert f" {word}" in shown
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        "import Mathlib\n-- synthetic: error\ntheorem t : True := trivial",
+        "import Mathlib -- synthetic: error\n\ntheorem t : True := trivial",
+        "import Mathlib\n/- a\n-- synthetic: error\n-/\ntheorem t : True := trivial",
+        "-- synthetic: error\ntheorem t : True := trivial",
+    ],
+)
+def test_a_directive_anywhere_after_the_last_import_reaches_the_body(proof: str) -> None:
+    body = body_of(proof, parse_header(proof))
+
+    [found] = parse_directives(body)
+
+    assert [step.word for step in found.steps] == ["error"]
+    assert found.start == position(proof, proof.index("-- synthetic"))

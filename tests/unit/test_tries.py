@@ -119,6 +119,58 @@ def test_extras_are_left_out_once(
     assert (verdict.reason, verdict.truncated) == (Reason.TOO_LARGE, left_out)
 
 
+SEGV = Died(Death(Cause.CRASH, "crash", "was ended by SIGSEGV"))
+ABORT = Died(Death(Cause.CRASH, "PANIC", "was ended by SIGABRT"))
+
+
+@pytest.mark.parametrize(
+    ("failures", "final"),
+    [
+        ((SEGV, SEGV), True),
+        ((ABORT, ABORT), True),
+        ((SEGV, ABORT), False),
+        ((CRASH, CRASH), False),
+        ((EXIT, SEGV), False),
+        ((MEMORY, MEMORY), False),
+        ((Overslept(), SEGV, SEGV), True),
+    ],
+)
+def test_only_a_crash_that_happened_alike_twice_is_final(failures: tuple[ReplFailure, ...], final: bool) -> None:  # noqa: FBT001 - a table
+    tries = Tries(ProofRequest(custom_id="x", proof=""))
+    verdicts = [tries.after(failure, importing=False) for failure in failures]
+    assert verdicts[:-1] == [None] * (len(failures) - 1)
+    assert verdicts[-1] is not None
+    assert verdicts[-1].final == final
+
+
+def test_a_crash_while_importing_is_never_the_bodys() -> None:
+    tries = Tries(ProofRequest(custom_id="x", proof=""))
+    assert tries.after(SEGV, importing=True) is None
+    verdict = tries.after(SEGV, importing=True)
+    assert verdict is not None
+    assert not verdict.final
+
+
+def too_large(*severities: str) -> AnswerTooLarge:
+    failure = AnswerTooLarge("too large")
+    failure.messages = [{"severity": each, "pos": {"line": 2, "column": 3}, "data": "so"} for each in severities]
+    return failure
+
+
+def test_an_error_in_the_first_part_of_an_answer_counts_from_a_fresh_process_only() -> None:
+    tries = Tries(ProofRequest(custom_id="x", proof=""))
+    assert tries.after(too_large("warning", "error"), importing=False) is None
+    verdict = tries.after(too_large("warning", "error"), importing=False)
+    assert verdict is not None
+    assert (verdict.reason, verdict.error) == (Reason.LEAN_ERROR, "line 2, column 3: so")
+    assert verdict.truncated == ("messages",)
+
+
+@pytest.mark.parametrize("severities", [(), ("warning",), ("info", "trace")])
+def test_without_an_error_it_is_too_large(severities: tuple[str, ...]) -> None:
+    assert outcome(too_large(*severities)) == (Reason.TOO_LARGE, 1)
+
+
 def test_leaving_extras_out_does_not_use_up_the_second_try() -> None:
     assert outcome(AnswerTooLarge(), CRASH, all_tactics=True) == (None, 2)
     assert outcome(AnswerTooLarge(), CRASH, CRASH, all_tactics=True) == (Reason.REPL_CRASH, 3)

@@ -2,7 +2,7 @@
 
 Pure: reads text, does nothing. A directive runs from its `--` to the end of the line. It is looked for as plain
 text, so one inside a string literal or a block comment counts too. Words stand apart by white space. The worker sends
-a proof's body from its first token on, so a directive in a comment before that never gets here.
+a proof's body with the comments before it, down from the last import: one above that never gets here.
 """
 
 from __future__ import annotations

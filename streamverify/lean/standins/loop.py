@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from streamverify.core.lexer import LexError, skip_blank
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -111,6 +113,14 @@ def leading_space(text: str) -> int:
     """How many code points of white space a text begins with: to Lean, a tab or a lone carriage return is none."""
     found = _NOT_SPACE.search(text)
     return found.start() if found else len(text)
+
+
+def first_token(text: str) -> int:
+    """Where a text's first token stands, behind white space and comments; the text's end where there is none."""
+    try:
+        return skip_blank(text, 0)
+    except LexError:
+        return leading_space(text)
 
 
 def blocks(lines: Iterable[bytes]) -> Iterator[bytes]:

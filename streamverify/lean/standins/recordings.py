@@ -1,6 +1,7 @@
 """What a real Lean answered, read from a JSONL file, and found again however the text was cut and padded.
 
-A recording is found by its canonical header and its body without leading white space. The answer comes from
+A recording is found by its canonical header and its body from the first token on: how much of what stands before that,
+white space and comments, a driver sends with the body is its own affair. The answer comes from
 `file_response`, whose positions are those of the recorded file; they are moved to where the body stands in the text
 that was sent. Pure but for `load`.
 """
@@ -14,7 +15,7 @@ import orjson
 from streamverify.core.errors import HeaderError, SettingsError
 from streamverify.core.header import parse_header
 from streamverify.core.lexer import position
-from streamverify.lean.standins.loop import leading_space
+from streamverify.lean.standins.loop import first_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,7 +72,7 @@ class Recordings:
         self._headers.setdefault(header.canonical, Answer(recording["header_response"], header_seconds))
         alone = Answer(without(recording["file_response"], recording["header_response"]), body_seconds)
         for text in (proof[header.end :], recording["body"]):
-            key = text[leading_space(text) :]
+            key = text[first_token(text) :]
             body = _Body(position(proof, len(proof) - len(key)), alone, whole)
             self._bodies.setdefault((header.canonical, key), body)
 
@@ -81,7 +82,7 @@ class Recordings:
 
     def body(self, canonical: str, text: str) -> Answer | None:
         """The answer to `text` in an environment with that header, positions as `text` has them."""
-        rest = text[leading_space(text) :]
+        rest = text[first_token(text) :]
         body = self._bodies.get((canonical, rest))
         return body and _moved(body.alone, body.start, text, len(rest))
 

@@ -126,7 +126,7 @@ Anything else is answered with {"message": "no recording"}: nothing is made up. 
   printf '{"cmd": "import Lean"}\\n\\n' | streamverify-replay-repl
 
 FILE has the fields proof, file_response, header, header_response, header_seconds, body, body_response and
-body_seconds. A proof is found by its canonical header and its body without leading white space; positions come from
+body_seconds. A proof is found by its canonical header and its body from the first token on; positions come from
 file_response and are moved to where the body stands in what was sent.
 """
 

@@ -19,7 +19,7 @@ from streamverify.core.header import parse_header
 from streamverify.core.lexer import position
 from streamverify.lean.standins import effects
 from streamverify.lean.standins.directives import MARK, Directive, Step, describe_words, parse_directives, parse_seconds
-from streamverify.lean.standins.loop import Repl, encode, leading_space, message, place, serve
+from streamverify.lean.standins.loop import Repl, encode, first_token, message, place, serve
 from streamverify.lean.standins.rules import ImportRule, parse_import, parse_service
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _error(data: str, found: Directive) -> dict[str, Any]:
 
 def _extent(text: str) -> tuple[_Place, _Place]:
     """Where a body starts and ends, white space around it left out."""
-    return position(text, leading_space(text)), position(text, len(text.rstrip()))
+    return position(text, first_token(text)), position(text, len(text.rstrip()))
 
 
 def infotree(text: str, size: int) -> list[dict[str, Any]]:

@@ -1,0 +1,88 @@
+"""An admin client for whoever starts: each call waits, for a bounded time, for brokers that are not ready.
+
+aiokafka sends a request of an admin client to *any* broker that the cluster names, once. While one broker of a cluster
+comes up, is down or hangs, that fails for a share of the calls, and the next try reaches another broker.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from streamverify.bus.connection import PATIENCE, TRY_SECONDS, client_options, connect, explain_failure, patiently
+from streamverify.core.errors import BrokerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from aiokafka.admin import NewPartitions
+
+    from streamverify.settings import Settings
+
+T = TypeVar("T")
+
+
+async def open_admin(settings: Settings, patience: float = PATIENCE) -> AIOKafkaAdminClient:
+    """A connected admin client whose calls are tried once; close it. For calls at start see `patient_admin`.
+
+    Raises:
+        BrokerUnavailable: No broker answers.
+    """
+    return await connect(
+        lambda: AIOKafkaAdminClient(**client_options(settings)), settings.bootstrap_servers, patience=patience
+    )
+
+
+@asynccontextmanager
+async def patient_admin(settings: Settings, patience: float = PATIENCE) -> AsyncIterator[PatientAdmin]:
+    """An admin client for the time of the context, whose every call is tried again for `patience` seconds.
+
+    Raises:
+        BrokerUnavailable: No broker answers, a call has failed for `patience` seconds, or a broker refuses one.
+    """
+    client = await open_admin(settings, patience)
+    try:
+        yield PatientAdmin(client, settings.bootstrap_servers, patience)
+    except KafkaError as error:
+        # What is refused for good is left to the caller, who may know better words; here none did.
+        raise BrokerUnavailable(explain_failure(error, settings.bootstrap_servers)) from error
+    finally:
+        await client.close()
+
+
+class PatientAdmin:
+    """The calls of aiokafka's admin client that a start needs, each tried again while brokers are not ready.
+
+    Every method raises BrokerUnavailable once its patience is over, and a KafkaError where a broker refuses for good.
+    """
+
+    def __init__(self, client: AIOKafkaAdminClient, servers: str, patience: float = PATIENCE) -> None:
+        self._client = client
+        self._servers = servers
+        self._patience = patience
+
+    async def list_topics(self) -> list[str]:
+        """The names of all topics."""
+        return await self._ask(self._client.list_topics)
+
+    async def describe_topics(self, names: list[str]) -> list[Any]:
+        """The metadata of topics; brokers that make a topic on being asked for it make it."""
+        return await self._ask(lambda: self._client.describe_topics(names))
+
+    async def describe_cluster(self) -> dict[str, Any]:
+        """The brokers and the controller."""
+        return await self._ask(self._client.describe_cluster)
+
+    async def create_partitions(self, totals: dict[str, NewPartitions]) -> Any:
+        """Give topics more partitions."""
+        return await self._ask(lambda: self._client.create_partitions(totals), PATIENCE)
+
+    async def ask(self, call: Callable[[AIOKafkaAdminClient], Awaitable[T]], *, try_seconds: float = TRY_SECONDS) -> T:
+        """Anything else that is safe to be done twice, and raises what the brokers answer."""
+        return await self._ask(lambda: call(self._client), try_seconds)
+
+    async def _ask(self, call: Callable[[], Awaitable[T]], try_seconds: float = TRY_SECONDS) -> T:
+        return await patiently(call, self._servers, patience=self._patience, try_seconds=try_seconds)
