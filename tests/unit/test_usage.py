@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamverify.lean.usage import Usage, exact_memory, usage
+from streamverify.lean import usage as usage_module
+from streamverify.lean.usage import Usage, newest_pid, private, proportional, resident, tree, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +39,7 @@ def test_what_a_process_takes_is_counted() -> None:
     with python("import sys; print(flush=True); sys.stdin.read()") as pid:
         small = usage(pid)
     with python("import sys; x = bytearray(50 << 20); print(flush=True); sys.stdin.read()") as pid:
-        large, exact = usage(pid), exact_memory(pid)
+        large, exact = usage(pid), proportional(pid)
     assert large.memory - small.memory >= 49 * MIB
     assert large.memory < 80 * MIB
     assert exact == pytest.approx(large.memory, abs=4 * MIB)
@@ -53,6 +55,7 @@ def test_what_is_mapped_from_a_file_counts_nothing() -> None:
     )
     with python(program) as pid:
         assert 20 * MIB < usage(pid).memory < 40 * MIB  # the shared memory, not the file
+        assert resident(pid) > usage(pid).memory + 1 * MIB
 
 
 def test_children_count_also_those_of_threads() -> None:
@@ -75,7 +78,7 @@ def test_pages_that_a_fork_shares_are_divided_where_it_is_exact() -> None:
     program = "import os, sys; x = bytearray(40 << 20)\nif os.fork(): print(flush=True)\nsys.stdin.read(); os._exit(0)"
     with python(program) as pid:
         assert usage(pid).memory > 80 * MIB
-        assert 40 * MIB <= exact_memory(pid) < 70 * MIB
+        assert 40 * MIB <= sum(map(proportional, tree(pid))) < 70 * MIB
 
 
 def test_seconds_of_living_and_of_dead_children_count() -> None:
@@ -96,4 +99,19 @@ def test_a_process_that_is_gone_uses_nothing() -> None:
     while usage(process.pid).processes > 1:
         assert time.monotonic() < deadline
     assert usage(process.pid) == Usage(0, 0.0, 1)
-    assert exact_memory(process.pid) == 0
+    assert proportional(process.pid) == private(process.pid) == resident(process.pid) == 0
+
+
+def test_pages_that_may_not_be_walked_count_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = usage_module._read
+    monkeypatch.setattr(usage_module, "_read", lambda file: b"" if file.endswith("smaps_rollup") else read(file))
+    with python("import sys; x = bytearray(50 << 20); print(flush=True); sys.stdin.read()") as pid:
+        assert proportional(pid) == private(pid) > 50 * MIB
+
+
+def test_the_newest_process_is_told_from_those_before() -> None:
+    before = newest_pid()
+    with python("print(flush=True)") as pid:
+        # Others start processes here, too: only that it changed is sure.
+        assert newest_pid() not in (before, None)
+        assert pid in tree(os.getpid())
