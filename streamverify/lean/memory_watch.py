@@ -23,7 +23,7 @@ LOOK_EVERY = 0.05
 """Seconds from the start of one look to the start of the next."""
 
 _REST = 9
-"""Times as long as dividing shared pages took that no pages are divided for that REPL again."""
+"""Times as long as dividing the shared pages of a REPL took, for which they are not divided again without a reason."""
 
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, MemoryWatch] = WeakKeyDictionary()
 
@@ -38,7 +38,9 @@ class _Watched:
     pids: list[int] = field(default_factory=list)
     """Its processes at the last look; none: not looked at yet."""
     divide_again: float = 0.0
-    """When its shared pages may be divided again."""
+    """When its shared pages may be divided again without a reason."""
+    counted_twice: int = 0
+    """Bytes by which counting shared pages for each process was too much, when they were last divided."""
 
 
 def memory_watch() -> MemoryWatch:
@@ -110,12 +112,14 @@ def _excess(watched: _Watched) -> int | None:
         return None
     if max(sizes) > budget:
         return max(sizes)
-    # Several processes exceed it only together. A page that a `fork` shares was counted for each of them.
+    # Several processes exceed it only together, and a page that a `fork` shares was counted for each of them. To divide
+    # them the kernel walks every page, 10 ms a GiB and more, while the event loop stands still: so that is done at once
+    # where memory has come since, and else seldom, for what a process takes by writing to its shared pages.
     now = time.monotonic()
-    if now < watched.divide_again:
+    if sum(sizes) - watched.counted_twice <= budget and now < watched.divide_again:
         return None
     used = sum(map(proportional, pids))
-    # The kernel walks every page, 10 ms a GiB and more, and the event loop stands still meanwhile.
     done = time.monotonic()
     watched.divide_again = done + _REST * (done - now)
+    watched.counted_twice = sum(sizes) - used
     return used if used > budget else None
