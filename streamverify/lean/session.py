@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamverify.core.recycling import Limits as WearLimits
@@ -26,7 +29,7 @@ from streamverify.lean.failures import (
 from streamverify.lean.memory_watch import memory_watch
 from streamverify.lean.process import ReplProcess
 from streamverify.lean.protocol import AnswerSplitter
-from streamverify.lean.usage import usage
+from streamverify.lean.usage import deepest_stack, private, tree, usage
 
 if TYPE_CHECKING:
     from streamverify.lean.command import ReplCommand
@@ -38,6 +41,9 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at the CPU time of a REPL that runs."""
 
 _MIB = 1024**2
+
+_MUCH_OF_IT = 4
+"""One part in so many of the memory that a REPL may use is too much for a stack: 128 MiB of 512, 1 GiB of 4."""
 
 
 class ReplSession:
@@ -172,9 +178,21 @@ class ReplSession:
         return None
 
     def _on_excess(self, used: int) -> None:
-        allowed = (self._limits.memory or 0) // _MIB
-        sentence = f"The REPL used {used // _MIB} MiB of memory, more than the {allowed} MiB of MEMORY_PER_REPL."
-        self._end(MemoryExceeded(Death(Cause.MEMORY, sentence)))
+        allowed = self._limits.memory or 0
+        sentence = f"The REPL used {used // _MIB} MiB of memory, more than the {allowed // _MIB} MiB of MEMORY_PER_REPL"
+        # A thread of Lean may use 1 GiB of stack, so a runaway recursion may meet this limit before its own.
+        heaviest = max(tree(self.pid), key=private)
+        with suppress(ProcessLookupError, PermissionError):
+            # Its mappings take a while to read, and it may take memory meanwhile.
+            os.kill(heaviest, signal.SIGSTOP)
+        stack = deepest_stack(heaviest)
+        if stack >= allowed / _MUCH_OF_IT:
+            sentence = (
+                f"{sentence}; {stack // _MIB} MiB of that are the stack of one thread, as of a runaway recursion."
+            )
+            self._end(MemoryExceeded(Death(Cause.CRASH, sentence)))
+        else:
+            self._end(MemoryExceeded(Death(Cause.MEMORY, f"{sentence}.")))
 
     def _timed_out(self, late: float) -> None:
         self._process.drain()

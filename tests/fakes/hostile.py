@@ -186,6 +186,26 @@ def grow(mib_a_second: str, seconds: str) -> str:
     return "done"
 
 
+def recurse(mib: str, seconds: str) -> str:
+    """Touch that much of the stack of a thread, as a recursion does."""
+
+    def touch() -> None:
+        attributes = (ctypes.c_char * 64)()
+        base, size = ctypes.c_void_p(), ctypes.c_size_t()
+        LIBC.pthread_self.restype = ctypes.c_void_p
+        LIBC.pthread_getattr_np(ctypes.c_void_p(LIBC.pthread_self()), attributes)
+        LIBC.pthread_attr_getstack(attributes, ctypes.byref(base), ctypes.byref(size))
+        # Below what this thread itself uses.
+        ctypes.memset((base.value or 0) + (8 << 20), 1, int(mib) << 20)
+        time.sleep(float(seconds))
+
+    threading.stack_size(1 << 30)
+    thread = threading.Thread(target=touch)
+    thread.start()
+    thread.join()
+    return "done"
+
+
 def hoard(count: str, mib: str, seconds: str = "60") -> str:
     """Start that many processes that hold so much each, and wait for them."""
     for _ in range(int(count)):
@@ -246,6 +266,7 @@ ATTACKS: dict[str, Any] = {
     "share": share,
     "reserve": reserve,
     "grow": grow,
+    "recurse": recurse,
     "hoard": hoard,
     "spend": spend,
     "sleep": lambda seconds: time.sleep(float(seconds)),

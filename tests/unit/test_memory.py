@@ -89,6 +89,18 @@ def lives(pid: int) -> bool:
     return False
 
 
+async def test_a_stack_that_takes_it_all_is_a_runaway_recursion(command: ReplCommand) -> None:
+    async with attacker(command) as villain:
+        with pytest.raises(MemoryExceeded, match="the stack of one thread") as caught:
+            await villain.attack("recurse 600 60", 30.0)
+    assert caught.value.death.cause is Cause.CRASH
+
+
+async def test_a_deep_stack_within_the_limit_is_fine(command: ReplCommand) -> None:
+    async with attacker(command) as villain:
+        assert await villain.attack("recurse 300 0.3") == "done"
+
+
 async def test_pages_that_a_fork_shares_are_not_counted_twice(command: ReplCommand) -> None:
     async with attacker(command) as villain:
         assert await villain.attack("allocate 250") == 250 * MIB
