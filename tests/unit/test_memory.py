@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from repl_fakes import bench, until
+from repl_fakes import OVERSHOOT, bench, largest_process, until
 from sandboxes import LIMITS, MIB, attacker, confined, hostile
 
 from streamverify.core.models import Reason
@@ -117,11 +117,12 @@ async def test_an_import_is_watched_too() -> None:
     assert verdict.timings.import_ < 10
 
 
-async def test_a_neighbour_is_not_touched() -> None:
+async def test_what_takes_too_much_is_ended_in_time_and_its_neighbour_is_not() -> None:
     limits = ProcessLimits(memory=200 * MIB)
-    async with bench(synthetic(limits), slots=2) as pool:
+    async with bench(synthetic(limits), slots=2) as pool, largest_process() as largest:
         neighbour = pool.submit("#check 1 -- synthetic: alloc=100 service=3", custom_id="neighbour")
-        glutton = await pool.verify("#check 1 -- synthetic: alloc=400 service=60")
+        glutton = await pool.verify("#check 1 -- synthetic: alloc=1000 service=60")
+        assert 200 * MIB < largest() < 200 * MIB + OVERSHOOT
         assert (glutton.reason, glutton.attempts) == (Reason.OUT_OF_MEMORY, 2)
         assert ((await neighbour).reason, (await neighbour).attempts) == (Reason.OK, 1)
 
