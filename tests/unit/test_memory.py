@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from repl_fakes import LIMITS as LIMITS_OF_A_PROOF
 from repl_fakes import OVERSHOOT, bench, largest_process, until
 from sandboxes import LIMITS, MIB, attacker, confined, hostile
+from typer.testing import CliRunner
 
+from streamverify.cli.app import app
+from streamverify.core.errors import ReplUnavailable
+from streamverify.core.header import parse_header
 from streamverify.core.models import Reason
 from streamverify.lean import session
 from streamverify.lean.command import ProcessLimits, ReplCommand
 from streamverify.lean.death import Cause
 from streamverify.lean.failures import MemoryExceeded, TimedOut
+from streamverify.lean.pool import Pool
 from streamverify.lean.usage import tree
 
 pytestmark = pytest.mark.timeout(90)
@@ -107,14 +114,37 @@ async def test_pages_that_a_fork_shares_are_not_counted_twice(command: ReplComma
         assert await villain.attack("hoard 3 0 0.5") == "done"
 
 
+LARGE = "x = bytearray(300 << 20); import time; time.sleep(60)"
+"""A REPL that needs 300 MiB before it answers."""
+
+
+def large() -> ReplCommand:
+    argv = (sys.executable, "-S", "-c", LARGE)
+    return ReplCommand(argv, None, None, "lean", wrapped=False, limits=ProcessLimits(memory=100 * MIB))
+
+
 async def test_an_import_is_watched_too() -> None:
     """From the first moment, before anything was asked."""
-    argv = (sys.executable, "-S", "-c", "x = bytearray(300 << 20); import time; time.sleep(60)")
-    command = ReplCommand(argv, None, None, "lean", wrapped=False, limits=ProcessLimits(memory=100 * MIB))
-    async with bench(command) as pool:
+    async with bench(large()) as pool:
         verdict = await pool.verify("import Mathlib\n#check 1")
     assert (verdict.reason, verdict.attempts) == (Reason.OUT_OF_MEMORY, 2)
     assert verdict.timings.import_ < 10
+
+
+async def test_a_header_of_prewarm_that_needs_too_much_names_the_setting() -> None:
+    pool = Pool(large(), slots=1, limits=LIMITS_OF_A_PROOF)
+    try:
+        with pytest.raises(ReplUnavailable, match=r"PREWARM: `import A`.*100 MiB: set STREAMVERIFY_MEMORY_PER_REPL"):
+            await pool.start([parse_header("import A\n")])
+    finally:
+        await pool.close()
+
+
+def test_a_worker_whose_repl_needs_too_much_ends_with_4_and_names_the_setting() -> None:
+    repl = shlex.join((sys.executable, "-S", "-c", LARGE))
+    done = CliRunner().invoke(app, ["worker", "--repl", repl, "--sandbox", "none", "--memory-per-repl", "100MiB"])
+    assert done.exit_code == 4
+    assert "100 MiB: set STREAMVERIFY_MEMORY_PER_REPL (--memory-per-repl) higher" in " ".join(done.output.split())
 
 
 async def test_what_takes_too_much_is_ended_in_time_and_its_neighbour_is_not() -> None:
