@@ -40,7 +40,7 @@ WORDS = {
     "leak": Word("MIB", "hold so much memory for the life of the process"),
     "oom": Word(
         None,
-        "end as Lean does where it gets no memory, as alloc and leak do then: `INTERNAL PANIC: out of memory`, status 1",
+        "end as Lean does where it gets no memory, as alloc and leak do then: `INTERNAL PANIC: out of memory`",
     ),
     "stderr": Word("BYTES", "write so much to stderr"),
     "forge": Word(
