@@ -67,6 +67,10 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as one line of JSON.")] = False,
 ) -> None:
     """Look at what a worker needs here (Lean, Kafka, cores, memory, limits) and say what to do about what is not."""
+    from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
+
+    # What is started here logs, too, and stdout is for the checks.
+    configure(settings.log_level, settings.log_format)
     checks = asyncio.run(examine(settings))
     able = all(check.level != "missing" for check in checks)
     if as_json:

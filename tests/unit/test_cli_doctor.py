@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,17 @@ async def test_doctor_starts_what_is_configured_and_imports_what_is_to_be_warm(m
     monkeypatch.setattr("streamverify.lean.launch.memory_share", lambda *_: MIB)
     [check] = (await doctor._repl(small.model_copy(update={"memory_per_repl": "auto"})))[0]
     assert (check.level, "set STREAMVERIFY_MEMORY_PER_REPL" in check.advice) == ("missing", True)
+
+
+def test_stdout_has_the_checks_and_nothing_else() -> None:
+    repl = f"{sys.executable} -S -E {ROOT / 'tests' / 'fakes' / 'fake_repl.py'}"
+    words = ("doctor", "--json", "--repl", repl, "--bootstrap-servers", "127.0.0.1:1")
+    # A sandbox that is there, or one that is not, is logged.
+    done = subprocess.run(
+        (sys.executable, "-m", "streamverify", *words), capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert json.loads(done.stdout)["able"] is False
+    assert "sandbox" in done.stderr
 
 
 def test_limits_on_what_is_only_reserved_are_warned_about() -> None:
