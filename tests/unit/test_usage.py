@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamverify.lean import usage as usage_module
-from streamverify.lean.usage import Usage, newest_pid, private, proportional, resident, tree, usage
+from streamverify.lean.usage import Usage, deepest_stack, newest_pid, private, proportional, resident, tree, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,3 +115,29 @@ def test_the_newest_process_is_told_from_those_before() -> None:
         # Others start processes here, too: only that it changed is sure.
         assert newest_pid() not in (before, None)
         assert pid in tree(os.getpid())
+
+
+STACKS = """
+import ctypes, sys, threading, time
+libc = ctypes.CDLL(None)
+def touch(mib):
+    attributes, base, size = (ctypes.c_char * 64)(), ctypes.c_void_p(), ctypes.c_size_t()
+    libc.pthread_self.restype = ctypes.c_void_p
+    libc.pthread_getattr_np(ctypes.c_void_p(libc.pthread_self()), attributes)
+    libc.pthread_attr_getstack(attributes, ctypes.byref(base), ctypes.byref(size))
+    ctypes.memset(base.value + (1 << 20), 1, mib << 20)
+    time.sleep(600)
+threading.stack_size(256 << 20)
+for mib in MIBS:
+    threading.Thread(target=touch, args=(mib,), daemon=True).start()
+x = bytearray(60 << 20)
+time.sleep(1); print(flush=True); sys.stdin.read()
+"""
+
+
+def test_the_deepest_stack_is_told_from_other_memory() -> None:
+    with python(STACKS.replace("MIBS", "(10, 40, 20)")) as pid:
+        assert 40 * MIB <= deepest_stack(pid) < 41 * MIB
+    with python(STACKS.replace("MIBS", "()")) as pid:
+        assert deepest_stack(pid) == 0
+    assert deepest_stack(2**22 + 1) == 0
