@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,3 +142,26 @@ def test_the_deepest_stack_is_told_from_other_memory() -> None:
     with python(STACKS.replace("MIBS", "()")) as pid:
         assert deepest_stack(pid) == 0
     assert deepest_stack(2**22 + 1) == 0
+
+
+MANY = """
+import os, sys
+reading, writing = os.pipe()
+for _ in range(900):
+    if os.fork() == 0:
+        os.close(writing)
+        os.read(reading, 1)  # until the parent ends, however it does
+        os._exit(0)
+print(flush=True); sys.stdin.read()
+"""
+
+
+def test_none_of_many_children_is_left_out() -> None:
+    """Their numbers fill more than the page that the kernel gives at once."""
+    with python(MANY) as pid:
+        pids = tree(pid)
+    assert len(pids) == 901
+    deadline = time.monotonic() + 20
+    while any(Path("/proc", str(child)).exists() for child in pids):
+        assert time.monotonic() < deadline, "they live on"
+        time.sleep(0.05)
