@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MOST_PROCESSES = 1024
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -52,12 +55,8 @@ def tree(pid: int) -> list[int]:
     """
     found = [pid]
     for current in found:
-        try:
-            threads = os.listdir(f"/proc/{current}/task")  # noqa: PTH208 - four times as fast
-        except OSError:
-            continue
         # Each thread has its own list of the processes that it started.
-        for thread in threads:
+        for thread in _threads(current):
             found += map(int, _read(f"/proc/{current}/task/{thread}/children").split())
         if len(found) > _MOST_PROCESSES:
             break
@@ -75,13 +74,14 @@ def newest_pid() -> bytes | None:
 
 def resident(pid: int) -> int:
     """All resident pages of the process, those of mapped files included; a fifth of the cost of `private`."""
-    words = _read(f"/proc/{pid}/statm").split()
+    words = _of_memory(pid, "statm", lambda text: not text.startswith(b"0 ")).split()
     return int(words[1]) * _PAGE if words else 0
 
 
 def private(pid: int) -> int:
     """Private memory of the process; zero where it is gone."""
-    return _sum_of(_read(f"/proc/{pid}/status"), b"\nRssAnon:", b"\nRssShmem:")
+    text = _of_memory(pid, "status", lambda text: b"\nRssAnon:" in text)
+    return _sum_of(text, b"\nRssAnon:", b"\nRssShmem:")
 
 
 def proportional(pid: int) -> int:
@@ -89,7 +89,7 @@ def proportional(pid: int) -> int:
 
     A process may keep its pages from being walked by another user's; then they count in full.
     """
-    text = _read(f"/proc/{pid}/smaps_rollup")
+    text = _of_memory(pid, "smaps_rollup", bool)
     return _sum_of(text, b"\nPss_Anon:", b"\nPss_Shmem:") if text else private(pid)
 
 
@@ -144,6 +144,25 @@ def _sum_of(text: bytes, *names: bytes) -> int:
 def _cpu_seconds(pid: int) -> float:
     words = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return sum(map(int, words[_TIMES])) / _TICKS
+
+
+def _threads(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - four times as fast
+    except OSError:
+        return []
+
+
+def _of_memory(pid: int, file: str, has_memory: Callable[[bytes], bool]) -> bytes:
+    """What a file in `/proc` says of the memory of a process; nothing where it has none.
+
+    Of a process whose main thread has ended, and others not, only the others' files still tell.
+    """
+    text = _read(f"/proc/{pid}/{file}")
+    if has_memory(text):
+        return text
+    texts = (_read(f"/proc/{pid}/task/{thread}/{file}") for thread in _threads(pid))
+    return next(filter(has_memory, texts), b"")
 
 
 def _read(file: str) -> bytes:

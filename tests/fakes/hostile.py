@@ -206,6 +206,18 @@ def recurse(mib: str, seconds: str) -> str:
     return "done"
 
 
+def headless(mib: str, seconds: str) -> None:
+    """Hold memory in a thread whose process has lost its main thread: `/proc` then shows no memory of the process."""
+
+    def take() -> None:
+        time.sleep(0.3)
+        allocate(mib)
+        time.sleep(float(seconds))
+
+    threading.Thread(target=take).start()
+    LIBC.syscall(60 if os.uname().machine == "x86_64" else 93, 0)
+
+
 def hoard(count: str, mib: str, seconds: str = "60") -> str:
     """Start that many processes that hold so much each, and wait for them."""
     for _ in range(int(count)):
@@ -267,6 +279,7 @@ ATTACKS: dict[str, Any] = {
     "reserve": reserve,
     "grow": grow,
     "recurse": recurse,
+    "headless": headless,
     "hoard": hoard,
     "spend": spend,
     "sleep": lambda seconds: time.sleep(float(seconds)),

@@ -71,6 +71,7 @@ async def test_less_than_the_limit_is_fine(command: ReplCommand) -> None:
         pytest.param("share 600", id="shared memory"),
         pytest.param("grow 300 60", id="a thread, steadily"),
         pytest.param("hoard 3 300", id="children together"),
+        pytest.param("headless 600 60", id="a process without its main thread"),
     ],
 )
 async def test_more_than_the_limit_ends_the_repl(command: ReplCommand, words: str) -> None:
