@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test test-kafka chaos-short chaos fuzz bench check venv clean
+.PHONY: help demo test test-kafka chaos-short chaos fuzz test-oracle oracle bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -26,6 +26,12 @@ test-kafka: .venv/.test ## the end-to-end tests on a real Apache Kafka (Docker, 
 
 fuzz: .venv/.fuzz ## look for inputs that break a parser, for FUZZ_SECONDS (60) in all; Linux, Python 3.11 to 3.13
 	@$(BIN)/python tests/fuzz/run.py $(or $(FUZZ_SECONDS),60)
+
+test-oracle: .venv/.oracle ## ask a real Lean 4.35 whether we read files as it does; Linux on x86-64 (docs/fuzzing.md)
+	@$(BIN)/python -m pytest tests/oracle --oracle -n 2
+
+oracle: .venv/.oracle ## the same on many files: ORACLE='--files 100000 --seed 7' goes to it (tests/oracle/search.py)
+	@PYTHONPATH=tests $(BIN)/python -m oracle.search $(ORACLE)
 
 chaos-short: .venv/.test ## faults for about two minutes on real Kafka of one and of three nodes: what CI runs
 	@PYTHONPATH=tests $(BIN)/python -m chaos --short $(CHAOS)
@@ -54,6 +60,7 @@ clean: ## remove .venv, Kafka's jars and the caches
 # One environment for all; each stamp says that the extra of its name is installed as pyproject.toml has it now.
 with_dev := .venv/.test .venv/.embedded
 with_fuzz := .venv/.test .venv/.embedded
+with_oracle := .venv/.test .venv/.embedded
 with_test := .venv/.embedded
 .venv/.%: pyproject.toml .venv/.made
 	@echo 'Installing streamverify[$*] into .venv ...'

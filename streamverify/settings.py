@@ -117,8 +117,8 @@ class Settings(BaseSettings):
     memory_per_repl: Annotated[
         Literal["auto"] | Annotated[ByteSize, Field(ge=LEAST_MEMORY)],
         Field(
-            description="Memory that one REPL may use, such as 4GiB; auto: its share of what there is here, where "
-            "4GiB are planned for one with Mathlib, 1GiB without."
+            description="Private memory that one REPL may use, beyond the libraries that it maps, such as 4GiB; auto: "
+            "its share of what there is here, where 4GiB are planned for one with Mathlib, 1GiB without."
         ),
     ] = "auto"
     prewarm: Annotated[

@@ -1,4 +1,4 @@
-"""What every test run has: the option that chooses the broker. The brokers are in e2e/conftest.py."""
+"""What every test run has: the options that choose the broker (e2e/conftest.py) and the real Lean of tests/oracle."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run what needs a broker on a real Apache Kafka, and on nothing else",
     )
+    parser.addoption("--oracle", action="store_true", help="run tests/oracle, which asks a real Lean 4.35")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

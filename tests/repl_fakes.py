@@ -20,9 +20,10 @@ from streamverify.core.jobs import Job, Record, RecordId
 from streamverify.core.models import ProofRequest, Source
 from streamverify.lean.command import ReplCommand
 from streamverify.lean.pool import Pool, PoolLimits
+from streamverify.lean.usage import private, tree
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from streamverify.core.models import VerifierKind
     from streamverify.core.scheduler import Rules
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 FAKE = ROOT / "tests" / "fakes" / "fake_repl.py"
 SOURCE = Source(topic="t", partition=0, offset=0, timestamp=0)
 LIMITS = PoolLimits(import_timeout=20.0, default_timeout=20.0, max_timeout=30.0, max_answer_bytes=8 << 20)
+OVERSHOOT = 64 << 20
+"""Bytes beyond its budget that docs/memory.md says a REPL may get to, with one thread that allocates."""
+
 _MARK = "FAKE_REPL_RUN"
 _offsets = itertools.count()
 
@@ -123,6 +127,24 @@ def starts(folder: Path) -> int:
 def living(folder: Path) -> list[str]:
     """The processes started in a test that are still there."""
     return [pid for pid in (folder / "starts").read_text().split() if Path("/proc", pid).exists()]
+
+
+@asynccontextmanager
+async def largest_process() -> AsyncIterator[Callable[[], int]]:
+    """Look at the processes below this one all the time; says the most private memory that one of them had."""
+    most = 0
+
+    async def look() -> None:
+        nonlocal most
+        while True:
+            most = max(most, *map(private, tree(os.getpid())[1:]), 0)
+            await asyncio.sleep(0.002)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield lambda: most
+    finally:
+        looking.cancel()
 
 
 async def until(condition: Any, what: str, seconds: float = 20.0) -> None:

@@ -20,11 +20,13 @@ from streamverify.lean import machine
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from streamverify.bus.topics import TopicState
+    from streamverify.core.header import Header
     from streamverify.core.models import Verifier
     from streamverify.lean.command import ReplCommand
+    from streamverify.lean.prewarm import HeaderTrial
     from streamverify.lean.resources import Plan
 
 EXAMPLES = """\
@@ -38,6 +40,7 @@ Exit code 0: a worker could run here. 4: something that it needs is missing."""
 _LIBRARIES = ("aiokafka", "aiohttp", "orjson", "pydantic", "confluent-kafka")
 _BROKER_PATIENCE = 3.0
 _GIB = 1024**3
+_MIB = 1024**2
 _FILES_PER_SLOT = 8
 _FILES_BESIDES = 256
 _PROCESSES_PER_SLOT = 16
@@ -64,6 +67,10 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as one line of JSON.")] = False,
 ) -> None:
     """Look at what a worker needs here (Lean, Kafka, cores, memory, limits) and say what to do about what is not."""
+    from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
+
+    # What is started here logs, too, and stdout is for the checks.
+    configure(settings.log_level, settings.log_format)
     checks = asyncio.run(examine(settings))
     able = all(check.level != "missing" for check in checks)
     if as_json:
@@ -90,6 +97,7 @@ async def examine(settings: Settings) -> list[Check]:
         memory_check(plan),
         files_check(machine.open_files_limit(), plan.slots + plan.spares),
         processes_check(machine.process_limit(), plan.slots + plan.spares),
+        reservations_check(machine.limits_on_reservations()),
     ]
 
 
@@ -115,15 +123,22 @@ def _version(name: str) -> str:
 
 async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
     from streamverify.lean.launch import configured_repl, find_repl, probe  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.prewarm import headers_to_warm, try_header  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.resources import plan_for  # noqa: PLC0415 - keeps --help fast
 
     try:
-        command = await find_repl(settings.repl, settings.lean_project)
-        plan = plan_for(settings, command)
-        verifier = await probe(await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=command))
+        found = await find_repl(settings.repl, settings.lean_project)
+        plan = plan_for(settings, found)
+        # What a worker would start: with its limits and in its sandbox.
+        command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
+        verifier = await probe(command)
     except ReplUnavailable as error:
         return [Check("REPL", "missing", f"none with the setting repl = {settings.repl}", str(error))], None
-    return [*repl_checks(verifier, settings.min_lean_version), sandbox_check(verifier)], command
+    headers = [
+        header_check(header, await try_header(command, header, timeout=settings.import_timeout), command.limits.memory)
+        for header in headers_to_warm(settings.prewarm, command)
+    ]
+    return [*repl_checks(verifier, settings.min_lean_version), sandbox_check(verifier), *headers], found
 
 
 def sandbox_check(verifier: Verifier) -> Check:
@@ -132,6 +147,20 @@ def sandbox_check(verifier: Verifier) -> Check:
     if verifier.sandbox == "none" and verifier.kind == "lean":
         return Check("sandbox", "warning", found, "a proof can run code as this user; see docs/sandbox.md")
     return Check("sandbox", "ok", found)
+
+
+def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check:
+    """Whether a header of PREWARM can be imported under the limits of a REPL, and what that leaves for proofs."""
+    name = "; ".join(header.canonical.split("\n")).strip("; ") or "a blank header"
+    if trial.failure is not None:
+        return Check(name, "missing", "cannot be imported", trial.failure)
+    found = f"imported in {trial.seconds:.1f} s, {trial.memory / _MIB:.0f} MiB of private memory"
+    if limit is None:
+        return Check(name, "ok", found)
+    found = f"{found} of {limit / _MIB:.0f} MiB"
+    if trial.memory > limit / 2:
+        return Check(name, "warning", found, "less than half is left for proofs: --memory-per-repl")
+    return Check(name, "ok", found)
 
 
 def repl_checks(verifier: Verifier, min_lean_version: str) -> list[Check]:
@@ -194,9 +223,13 @@ def memory_check(plan: Plan) -> Check:
     """Whether each REPL would have the memory that Lean needs."""
     if plan.memory is None:
         return Check("memory", "warning", "could not be read")
-    found = f"{plan.memory / _GIB:.1f} GiB, {plan.memory_per_repl / _GIB:.2g} GiB planned for each REPL"
-    fitting = max(1, plan.memory // plan.memory_per_repl)
-    if plan.memory < plan.slots * plan.memory_per_repl:
+    found = (
+        f"{plan.memory / _GIB:.1f} GiB, {plan.memory_per_repl / _GIB:.2g} GiB planned for each REPL, "
+        f"{plan.shared / _GIB:.2g} GiB for the worker and mapped libraries"
+    )
+    room = max(0, plan.memory - plan.shared)
+    fitting = max(1, room // plan.memory_per_repl)
+    if room < plan.slots * plan.memory_per_repl:
         return Check("memory", "warning", found, f"with this much memory use --slots {fitting}, or --memory-per-repl")
     if fitting < plan.cores and plan.slots == fitting:
         advice = "cores stay idle: memory has room for no more REPLs; --memory-per-repl if yours need less"
@@ -221,6 +254,14 @@ def processes_check(limit: int | None, slots: int) -> Check:
         advice = f"about {needed} are needed for {slots} slots: ulimit -u, or the container's pids limit"
         return Check("limits", "warning", found, advice)
     return Check("limits", "ok", found)
+
+
+def reservations_check(limits: Sequence[str]) -> Check:
+    """Whether Lean may reserve far more memory than it uses: 1 GiB of stack for each thread, and its libraries."""
+    if limits:
+        advice = "a Lean of today may not start, or not import Mathlib, under: " + "; ".join(limits)
+        return Check("limits", "warning", "reserved memory is limited", advice)
+    return Check("limits", "ok", "reserved memory: no limit")
 
 
 def _show(checks: Iterable[Check]) -> None:

@@ -18,7 +18,7 @@ class ProcessLimits(NamedTuple):
     """What one REPL may use; the kernel holds it to most of it, `session` to the rest."""
 
     memory: int | None = None
-    """Bytes: of each process's data (RLIMIT_DATA), and of the memory of all of them that no other process shares."""
+    """Bytes of private memory of all its processes together, mapped libraries not counted: see `memory_watch`."""
     cores: float | None = None
     """CPU seconds for each second that a command may take."""
     file_size: int = 256 * 1024**2
@@ -28,8 +28,7 @@ class ProcessLimits(NamedTuple):
 
     def as_text(self) -> str:
         """The limits that the kernel holds any process to, as `leash` takes them."""
-        data = "" if self.memory is None else f",data={self.memory}"
-        return f"core=0,fsize={self.file_size}{data}"
+        return f"core=0,fsize={self.file_size}"
 
 
 USUAL_LIMITS = ProcessLimits()

@@ -37,6 +37,10 @@ class Died(ReplFailure):
         self.death = death
 
 
+class MemoryExceeded(Died):
+    """The memory watch ended the process, because it used more than `MEMORY_PER_REPL`."""
+
+
 class ChannelBroken(ReplFailure):
     """Something was on the answer channel that no REPL writes there, or the channel was closed."""
 

@@ -21,9 +21,11 @@ from streamverify.core.models import Verifier
 from streamverify.lean.command import ProcessLimits, ReplCommand
 from streamverify.lean.failures import ReplFailure
 from streamverify.lean.protocol import decode_answer, encode_command
-from streamverify.lean.resources import available_cores, memory_bytes, memory_needed, with_threads
+from streamverify.lean.resources import available_cores, memory_share, with_threads
 from streamverify.lean.sandbox import confine, missing_inside
 from streamverify.lean.session import ReplSession
+from streamverify.lean.start_advice import start_advice
+from streamverify.lean.usage import can_be_read
 from streamverify.lean.verify import ImportRejected, import_header
 from streamverify.settings import settings_files
 
@@ -32,16 +34,13 @@ if TYPE_CHECKING:
 
     from streamverify.settings import Settings
 
-__all__ = ["ReplCommand", "configured_repl", "find_repl", "install_record", "memory_share", "probe"]
+__all__ = ["ReplCommand", "configured_repl", "find_repl", "install_record", "probe"]
 
 PROBE_TIMEOUT = 60.0
 """Seconds for the first answer of a REPL, which imports no more than Lean's own `Init`."""
 
 LAKE_TIMEOUT = 120.0
 """Seconds for `lake env`, which may have to read a project's configuration for the first time."""
-
-_WORKERS_OWN = 256 * 1024**2
-"""Bytes that the worker itself needs."""
 
 _VERSION_QUESTIONS = (
     "#eval Lean.versionString",
@@ -103,8 +102,14 @@ async def configured_repl(
         found: What `find_repl` found for the same settings; None: look now.
 
     Raises:
-        ReplUnavailable: It is not there, or the sandbox that is asked for is not to be had.
+        ReplUnavailable: It is not there, the sandbox that is asked for is not to be had, or the memory of what it
+            starts cannot be seen.
     """
+    if not can_be_read():
+        raise ReplUnavailable(
+            "The memory of REPLs cannot be watched here: /proc must be mounted, of Linux 4.5 or newer with "
+            "CONFIG_PROC_CHILDREN (/proc/self/task/*/children is not there)."
+        )
     command = found or await find_repl(settings.repl, settings.lean_project)
     asked = settings.memory_per_repl
     memory = memory_share(command, slots + spares) if asked == "auto" else int(asked)
@@ -113,15 +118,6 @@ async def configured_repl(
     read = [Path(part) for part in settings.sandbox_read.split(os.pathsep) if part]
     command = replace(with_threads(command, int(cores)), limits=limits)
     return await confine(command, mode=settings.sandbox, read=read, hide=settings_files())
-
-
-def memory_share(command: ReplCommand, processes: int) -> int | None:
-    """Bytes that each of that many REPLs may use of what there is here, the worker's own left out; None: unknown.
-
-    Never less than one needs: where there are more than memory has room for, the kernel takes one when it must.
-    """
-    size = memory_bytes()
-    return None if size is None else max(memory_needed(command), (size - _WORKERS_OWN) // processes)
 
 
 async def probe(command: ReplCommand) -> Verifier:
@@ -181,12 +177,13 @@ def _why(command: ReplCommand, error: Exception, session: ReplSession | None) ->
     said = b"" if session is None else session.stderr
     lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
     last = f" It said last: {lines[-1].strip()[:200]}" if lines and lines[-1].strip()[:60] not in str(error) else ""
-    return f"The REPL `{shlex.join((command.outside or command).argv)}` does not work: {error}{last}"
+    advice = start_advice(error, command)
+    return f"The REPL `{shlex.join((command.outside or command).argv)}` does not work: {error}{last}{advice}"
 
 
 async def _add_advice(command: ReplCommand, refusal: ReplUnavailable) -> ReplUnavailable:
     """What to do about a REPL that fails in the sandbox and works outside of it; else the refusal as it is."""
-    if command.outside is None:
+    if command.outside is None or start_advice(refusal.__cause__, command):
         return refusal
     try:
         await probe(command.outside)

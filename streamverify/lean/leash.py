@@ -4,7 +4,7 @@ A worker that is killed with SIGKILL cannot end its REPLs, and a proof that loop
 ended. Run as a script, so that it starts in milliseconds; `preexec_fn` would do the same in a copy of the worker,
 which is not safe beside threads.
 
-LIMITS are resource limits, `core=0,data=1073741824`; FILTER is a program for seccomp in hexadecimal digits, or empty.
+LIMITS are resource limits, `core=0,fsize=268435456`; FILTER is a program for seccomp in hexadecimal digits, or empty.
 Two words of COMMAND are filled in here: `FILTER_FD`, a descriptor to read FILTER from, and `OWN_UID`, a user id that
 no other process has.
 """
@@ -19,6 +19,7 @@ FILTER_FD = "\x01filter"
 OWN_UID = "\x01uid"
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _CANNOT_EXECUTE = 126
 
 _FIRST_UID = 0x7000_0000
@@ -31,6 +32,8 @@ def main() -> None:
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:  # Linux has it; elsewhere only an orderly end of the parent ends the command
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # What a proof leaves behind stays below the command, where its memory is seen and where it is killed, too.
+        prctl(_PR_SET_CHILD_SUBREAPER, 1)
     if os.getppid() != parent:
         return  # it died before we asked
     try:

@@ -1,4 +1,7 @@
-"""The headers that a worker imports before it joins its group: which they are, and their imports."""
+"""The headers that a worker imports before it joins its group: which they are, and their imports.
+
+`try_header` imports one as a worker would, for `streamverify doctor`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,15 @@ import asyncio
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.core.errors import ReplUnavailable
 from streamverify.core.prewarm import parse_prewarm
+from streamverify.lean.failures import ReplFailure
+from streamverify.lean.session import ReplSession
+from streamverify.lean.start_advice import start_advice
+from streamverify.lean.usage import usage
+from streamverify.lean.verify import ImportRejected, import_header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +31,40 @@ _FIRST_OF_PREWARM = 16.0
 """Proofs that the first header of PREWARM is taken to be asked for in ten minutes; each next: a sixteenth of that."""
 
 _PLAIN = re.compile(r"[^\W\d]\w*")
+_MOST_BYTES = 1 << 20
+
+
+class HeaderTrial(NamedTuple):
+    """What came of importing a header once. `memory` is in bytes of private memory, after the import."""
+
+    seconds: float
+    memory: int
+    failure: str | None
+
+
+async def try_header(command: ReplCommand, header: Header, *, timeout: float) -> HeaderTrial:
+    """Import a header in a REPL of its own, as a worker would: with its limits and in its sandbox.
+
+    Args:
+        command: The configured REPL.
+        header: What to import.
+        timeout: Seconds for the import.
+    """
+    begun = time.monotonic()
+    session, memory, failure = None, 0, None
+    try:
+        session = ReplSession(command, max_answer_bytes=_MOST_BYTES)
+        await import_header(session, header, timeout=timeout, ask_lean=command.kind == "lean")
+        memory = usage(session.pid).memory
+    except ImportRejected as rejected:
+        failure = "\n".join(rejected.texts) or "Lean did not import it, and this REPL keeps its reason to itself."
+    except ReplFailure as error:
+        failure = f"{error}{start_advice(error, command, timeout)}"
+    finally:
+        if session is not None:
+            session.kill()
+            await session.closed()
+    return HeaderTrial(time.monotonic() - begun, memory, failure)
 
 
 def headers_to_warm(setting: str, command: ReplCommand) -> list[Header]:
@@ -34,6 +76,8 @@ def headers_to_warm(setting: str, command: ReplCommand) -> list[Header]:
 
 def library_roots(command: ReplCommand) -> list[str]:
     """The compiled root modules that lie in the project and have modules below them; the largest library first."""
+    # Of a confined command the folder is among its arguments only.
+    command = command.outside or command
     if command.cwd is None or command.env is None:
         return []
     project = command.cwd.resolve()

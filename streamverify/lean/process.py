@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 
 from streamverify.lean import leash
 from streamverify.lean.failures import StartFailed
+from streamverify.lean.usage import tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,10 +109,15 @@ class ReplProcess:
                 return
 
     def kill(self) -> None:
-        """Send SIGKILL to the whole group and listen no more. `gone` says when it is reaped."""
+        """Send SIGKILL to the group and to what has left it, and listen no more. `gone` says when it is reaped."""
         self._stop_listening()
         if not self._gone.is_set():
+            # Before the leader dies: after that nothing says whose they were.
+            others = tree(self.pid)[1:]
             self._kill_group()
+            for pid in others:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
 
     async def gone(self) -> None:
         """Wait until it is dead and reaped."""

@@ -25,6 +25,13 @@ MATHLIB_BYTES = 4 * GIB
 LEAN_BYTES = GIB
 STAND_IN_BYTES = 64 << 20
 
+WORKERS_OWN = 256 << 20
+"""Bytes that the worker itself needs."""
+
+MATHLIB_LIBRARIES = 3 * GIB
+LEAN_LIBRARIES = GIB // 2
+"""Bytes of mapped libraries to keep in memory for all REPLs together: see `docs/memory.md`."""
+
 _UNLIMITED = 1 << 60
 """From here on a number of bytes means no limit: cgroup v1 writes the largest multiple of a page."""
 
@@ -33,7 +40,8 @@ _UNLIMITED = 1 << 60
 class Plan:
     """How many REPLs run here, and why.
 
-    `spares` are processes beyond the slots, which wait warm. `memory` and `memory_per_repl` are in bytes.
+    `spares` are processes beyond the slots, which wait warm. `memory`, `memory_per_repl` and `shared` are in bytes;
+    `shared` is what of `memory` no single REPL gets: the worker's own, and the libraries that all of them map.
     """
 
     slots: int
@@ -42,6 +50,7 @@ class Plan:
     memory: int | None
     memory_per_repl: int
     warnings: tuple[str, ...] = ()
+    shared: int = 0
 
     @property
     def threads(self) -> int:
@@ -49,7 +58,7 @@ class Plan:
         return max(1, self.cores // self.slots)
 
 
-def plan_slots(slots: int | None, memory_per_repl: int, cores: int, memory: int | None) -> Plan:
+def plan_slots(slots: int | None, memory_per_repl: int, cores: int, memory: int | None, *, shared: int = 0) -> Plan:
     """As many slots as there are cores and as memory has room for, or as many as was asked for.
 
     Half of the memory that is then left may be spares', at most one a slot: Lean's libraries are mapped files, and
@@ -60,19 +69,21 @@ def plan_slots(slots: int | None, memory_per_repl: int, cores: int, memory: int 
         memory_per_repl: Bytes that one process may need.
         cores: As `available_cores` says.
         memory: Bytes for everything, as `memory_bytes` says; None where it is not known.
+        shared: Bytes of that which are no REPL's own, as `shared_bytes` says.
     """
-    fitting = max(1, memory // memory_per_repl) if memory is not None else cores
+    room = None if memory is None else max(0, memory - shared)
+    fitting = max(1, room // memory_per_repl) if room is not None else cores
     chosen = min(cores, fitting) if slots is None else slots
-    left = max(0, fitting - chosen) if memory is not None else 0
+    left = max(0, fitting - chosen) if room is not None else 0
     per = f"{memory_per_repl / GIB:g} GiB a REPL"
     warnings = []
-    if memory is not None and memory < memory_per_repl * chosen:
-        warnings.append(f"memory is for {memory // memory_per_repl} slots at {per}, not for {chosen}")
+    if room is not None and room < memory_per_repl * chosen:
+        warnings.append(f"memory is for {room // memory_per_repl} slots at {per}, not for {chosen}")
     if slots is None and fitting < cores:
         warnings.append(f"of {cores} cores only {chosen} are used: memory has room for no more at {per}")
     if slots is not None and slots > cores:
         warnings.append(f"{slots} slots on {cores} cores: proofs take longer and may time out")
-    return Plan(chosen, min(left // 2, chosen), cores, memory, memory_per_repl, tuple(warnings))
+    return Plan(chosen, min(left // 2, chosen), cores, memory, memory_per_repl, tuple(warnings), shared)
 
 
 def plan_for(settings: Settings, command: ReplCommand | None) -> Plan:
@@ -82,17 +93,37 @@ def plan_for(settings: Settings, command: ReplCommand | None) -> Plan:
         per_repl = int(settings.memory_per_repl)
     else:
         per_repl = STAND_IN_BYTES if command is None else memory_needed(command)
-    return plan_slots(asked, per_repl, available_cores(), memory_bytes())
+    shared = WORKERS_OWN if command is None else shared_bytes(command)
+    return plan_slots(asked, per_repl, available_cores(), memory_bytes(), shared=shared)
 
 
 def memory_needed(command: ReplCommand) -> int:
-    """Bytes to plan for one process, where the setting MEMORY_PER_REPL does not say."""
+    """Bytes of private memory to plan for one process, where the setting MEMORY_PER_REPL does not say."""
     if command.kind != "lean":
         return STAND_IN_BYTES
+    return MATHLIB_BYTES if _has_mathlib(command) else LEAN_BYTES
+
+
+def shared_bytes(command: ReplCommand) -> int:
+    """Bytes that are no REPL's own: the worker's, and those of the libraries that the REPLs map and share."""
+    if command.kind != "lean":
+        return WORKERS_OWN
+    return WORKERS_OWN + (MATHLIB_LIBRARIES if _has_mathlib(command) else LEAN_LIBRARIES)
+
+
+def memory_share(command: ReplCommand, processes: int) -> int | None:
+    """Bytes of private memory that each of that many REPLs may use of what there is here; None: unknown.
+
+    Never less than one needs: where there are more than memory has room for, the kernel takes one when it must.
+    """
+    size = memory_bytes()
+    return None if size is None else max(memory_needed(command), (size - shared_bytes(command)) // processes)
+
+
+def _has_mathlib(command: ReplCommand) -> bool:
     path = (command.env or os.environ).get("LEAN_PATH", "")
     folders = [Path(command.cwd or "", part) for part in path.split(os.pathsep) if part]
-    mathlib = command.mathlib_version or any((folder / "Mathlib.olean").exists() for folder in folders)
-    return MATHLIB_BYTES if mathlib else LEAN_BYTES
+    return bool(command.mathlib_version) or any((folder / "Mathlib.olean").exists() for folder in folders)
 
 
 def with_threads(command: ReplCommand, threads: int) -> ReplCommand:

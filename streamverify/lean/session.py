@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from streamverify.core.recycling import Limits as WearLimits
@@ -18,13 +21,15 @@ from streamverify.lean.failures import (
     AnswerTooLarge,
     ChannelBroken,
     Died,
+    MemoryExceeded,
     Overslept,
     ReplFailure,
     TimedOut,
 )
+from streamverify.lean.memory_watch import memory_watch
 from streamverify.lean.process import ReplProcess
 from streamverify.lean.protocol import AnswerSplitter
-from streamverify.lean.usage import exact_memory, usage
+from streamverify.lean.usage import deepest_stack, private, tree, usage
 
 if TYPE_CHECKING:
     from streamverify.lean.command import ReplCommand
@@ -38,7 +43,12 @@ FIRST_PART = 1024 * 1024
 """Bytes that are kept of an answer that is too large: more of its messages than any topic takes, and read soon."""
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks at the memory and CPU time of a REPL that runs."""
+"""Seconds between two looks at the CPU time of a REPL that runs."""
+
+_MIB = 1024**2
+
+_MUCH_OF_IT = 4
+"""One part in so many of the memory that a REPL may use is too much for a stack: 128 MiB of 512, 1 GiB of 4."""
 
 
 class ReplSession:
@@ -69,6 +79,9 @@ class ReplSession:
         self._process = ReplProcess(
             command, on_output=self._on_output, on_hang_up=self._on_hang_up, on_exit=self._on_exit
         )
+        if self._limits.memory is not None:
+            # From the first moment on: an import can need too much, and so can a task left behind, between proofs.
+            memory_watch().add(self.pid, self._limits.memory, self._on_excess)
 
     @property
     def pid(self) -> int:
@@ -151,7 +164,7 @@ class ReplSession:
         """Kill the process group at once; `closed` waits until it is reaped. May be called again."""
         if self.failure is None:
             self.failure = ChannelBroken("The REPL was killed.")
-        self._process.kill()
+        self._kill()
 
     async def closed(self) -> None:
         """Wait until the process is dead and reaped."""
@@ -209,22 +222,35 @@ class ReplSession:
         late = time.monotonic() - self._deadline
         if late >= 0:
             self._timed_out(late)
-        elif failure := self._beyond_limits():
+        elif failure := self._beyond_cpu_time():
             self._end(failure)
         else:
             self._timer = self._loop.call_later(min(-late, LOOK_EVERY), self._on_time_out)
 
-    def _beyond_limits(self) -> ReplFailure | None:
-        """What the kernel's limits, which are those of one process each, have let through."""
-        used, memory = usage(self.pid), self._limits.memory
-        if memory is not None and used.memory > memory and exact_memory(self.pid) > memory:
-            sentence = f"The REPL used more memory than the {memory // 1024**2} MiB that it may use."
-            return Died(Death(Cause.MEMORY, sentence))
+    def _beyond_cpu_time(self) -> ReplFailure | None:
+        used = usage(self.pid)
         # Not read before the first look, which most proofs never see.
         self._cpu_at_first = used.cpu if self._cpu_at_first is None else self._cpu_at_first
         if used.cpu - self._cpu_at_first > self._cpu_allowed:
             return TimedOut(f"Lean used more than the {self._cpu_allowed:.0f} s of CPU time that it may use.")
         return None
+
+    def _on_excess(self, used: int) -> None:
+        allowed = self._limits.memory or 0
+        sentence = f"The REPL used {used // _MIB} MiB of memory, more than the {allowed // _MIB} MiB of MEMORY_PER_REPL"
+        # A thread of Lean may use 1 GiB of stack, so a runaway recursion may meet this limit before its own.
+        heaviest = max(tree(self.pid), key=private)
+        with suppress(ProcessLookupError, PermissionError):
+            # Its mappings take a while to read, and it may take memory meanwhile.
+            os.kill(heaviest, signal.SIGSTOP)
+        stack = deepest_stack(heaviest)
+        if stack >= allowed / _MUCH_OF_IT:
+            sentence = (
+                f"{sentence}; {stack // _MIB} MiB of that are the stack of one thread, as of a runaway recursion."
+            )
+            self._end(MemoryExceeded(Death(Cause.CRASH, sentence)))
+        else:
+            self._end(MemoryExceeded(Death(Cause.MEMORY, f"{sentence}.")))
 
     def _timed_out(self, late: float) -> None:
         self._process.drain()
@@ -238,6 +264,10 @@ class ReplSession:
     def _end(self, failure: ReplFailure) -> None:
         if self.failure is None:
             self.failure = failure
-        self._process.kill()
+        self._kill()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(failure)
+
+    def _kill(self) -> None:
+        memory_watch().remove(self.pid)
+        self._process.kill()

@@ -20,6 +20,7 @@ from streamverify.core.verdict import Verdict
 from streamverify.lean.audit import Judgement
 from streamverify.lean.failures import Died, NoRecording, ReplFailure, StartFailed
 from streamverify.lean.session import ReplSession
+from streamverify.lean.start_advice import start_advice
 from streamverify.lean.tries import Tries
 from streamverify.lean.verify import (
     ImportRejected,
@@ -146,7 +147,7 @@ class Slot:
             return "\n".join(rejected.texts) or "Lean did not import it, and this REPL keeps its reason to itself."
         except ReplFailure as failure:
             await self._failed(failure)
-            return str(failure)
+            return f"{failure}{start_advice(failure, self._shared.command, self._shared.limits.import_timeout)}"
         except asyncio.CancelledError:
             self.kill()
             raise

@@ -7,12 +7,14 @@ No library but Python's own, and no file of ours: its text is given to `python -
 import ctypes
 import errno
 import json
+import mmap
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -138,6 +140,84 @@ def allocate(mib: str) -> int:
     return len(block)
 
 
+def hold(mib: str, seconds: str) -> int:
+    size = allocate(mib)
+    time.sleep(float(seconds))
+    return size
+
+
+def hide(mib: str, seconds: str) -> str:
+    """Hold memory in a process that has left the group, the session and its parent."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            kept.append(bytearray(int(mib) << 20))
+            time.sleep(float(seconds))
+        os._exit(0)
+    os.wait()
+    return "done"
+
+
+def reserve(mib: str) -> str:
+    """Map memory, private and writable as the stack of a thread is, and touch none of it."""
+    kept.append(mmap.mmap(-1, int(mib) << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    return "done"
+
+
+def share(mib: str) -> str:
+    """Hold memory that is no anonymous page: a mapping that processes may share."""
+    block = mmap.mmap(-1, int(mib) << 20)
+    for at in range(0, len(block), 1 << 20):
+        block[at : at + (1 << 20)] = b"x" * (1 << 20)
+    kept.append(block)
+    return "done"
+
+
+def grow(mib_a_second: str, seconds: str) -> str:
+    """Take memory steadily, from a thread, as an elaborator does while its main thread waits."""
+
+    def take() -> None:
+        while True:
+            kept.append(bytearray(int(mib_a_second) * 1024 * 10))
+            time.sleep(0.01)
+
+    threading.Thread(target=take, daemon=True).start()
+    time.sleep(float(seconds))
+    return "done"
+
+
+def recurse(mib: str, seconds: str) -> str:
+    """Touch that much of the stack of a thread, as a recursion does."""
+
+    def touch() -> None:
+        attributes = (ctypes.c_char * 64)()
+        base, size = ctypes.c_void_p(), ctypes.c_size_t()
+        LIBC.pthread_self.restype = ctypes.c_void_p
+        LIBC.pthread_getattr_np(ctypes.c_void_p(LIBC.pthread_self()), attributes)
+        LIBC.pthread_attr_getstack(attributes, ctypes.byref(base), ctypes.byref(size))
+        # Below what this thread itself uses.
+        ctypes.memset((base.value or 0) + (8 << 20), 1, int(mib) << 20)
+        time.sleep(float(seconds))
+
+    threading.stack_size(1 << 30)
+    thread = threading.Thread(target=touch)
+    thread.start()
+    thread.join()
+    return "done"
+
+
+def headless(mib: str, seconds: str) -> None:
+    """Hold memory in a thread whose process has lost its main thread: `/proc` then shows no memory of the process."""
+
+    def take() -> None:
+        time.sleep(0.3)
+        allocate(mib)
+        time.sleep(float(seconds))
+
+    threading.Thread(target=take).start()
+    LIBC.syscall(60 if os.uname().machine == "x86_64" else 93, 0)
+
+
 def hoard(count: str, mib: str, seconds: str = "60") -> str:
     """Start that many processes that hold so much each, and wait for them."""
     for _ in range(int(count)):
@@ -193,6 +273,13 @@ ATTACKS: dict[str, Any] = {
     "status": lambda: content("/proc/self/status"),
     "host": lambda: [socket.gethostname(), os.getuid(), os.getcwd()],
     "allocate": lambda mib: attempt(allocate, mib),
+    "hold": hold,
+    "hide": hide,
+    "share": share,
+    "reserve": reserve,
+    "grow": grow,
+    "recurse": recurse,
+    "headless": headless,
     "hoard": hoard,
     "spend": spend,
     "sleep": lambda seconds: time.sleep(float(seconds)),

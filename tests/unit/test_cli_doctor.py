@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import ROOT
 from typer.testing import CliRunner
 
 from streamverify.bus.topics import TopicState
@@ -15,20 +18,26 @@ from streamverify.cli.doctor import (
     Check,
     cores_check,
     files_check,
+    header_check,
     memory_check,
     processes_check,
     python_check,
     repl_checks,
+    reservations_check,
     topic_check,
 )
+from streamverify.core.header import parse_header
 from streamverify.core.models import Verifier
 from streamverify.lean import machine
+from streamverify.lean.prewarm import HeaderTrial
 from streamverify.lean.resources import plan_slots
+from streamverify.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 GIB = 1024**3
+MIB = 1024**2
 LEAN = Verifier(kind="lean", lean_version="4.33.0")
 MATHLIB = Verifier(kind="lean", lean_version="4.33.0", mathlib_version="v4.33.0")
 
@@ -52,6 +61,55 @@ def test_memory_says_how_many_slots_fit() -> None:
     assert "--slots 3" in memory_check(plan_slots(4, 4 * GIB, 4, 15 * GIB)).advice
     assert "--slots 1" in memory_check(plan_slots(4, 4 * GIB, 4, GIB)).advice
     assert memory_check(plan_slots(1, GIB, 1, None)).level == "warning"
+
+
+def test_mapped_libraries_are_no_repls() -> None:
+    assert memory_check(plan_slots(4, 4 * GIB, 4, 16 * GIB)).level == "ok"
+    check = memory_check(plan_slots(4, 4 * GIB, 4, 16 * GIB, shared=GIB))
+    assert (check.level, "--slots 3" in check.advice) == ("warning", True)
+    assert "1 GiB for the worker and mapped libraries" in check.found
+
+
+def test_headers_of_prewarm_are_told_with_what_they_take() -> None:
+    header = parse_header("import Mathlib\nimport Aesop\n")
+    check = header_check(header, HeaderTrial(12.34, 512 << 20, None), 4 * GIB)
+    found = "imported in 12.3 s, 512 MiB of private memory of 4096 MiB"
+    assert check == Check("import Mathlib; import Aesop", "ok", found)
+    assert header_check(header, HeaderTrial(1.0, 512 << 20, None), GIB - 1).level == "warning"
+    assert header_check(header, HeaderTrial(1.0, 512 << 20, None), None).level == "ok"
+    failed = header_check(header, HeaderTrial(1.0, 0, "No such module."), GIB)
+    assert (failed.level, failed.advice) == ("missing", "No such module.")
+    assert header_check(parse_header(""), HeaderTrial(1.0, 0, None), None).name == "a blank header"
+
+
+async def test_doctor_starts_what_is_configured_and_imports_what_is_to_be_warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = f"{sys.executable} -S -E {ROOT / 'tests' / 'fakes' / 'fake_repl.py'}"
+    settings = load_settings(repl=fake, sandbox="none", prewarm="Mathlib; Missing.Module")
+    checks = {check.name: check for check in (await doctor._repl(settings))[0]}
+    assert checks["import Mathlib"].level == "ok"
+    assert checks["import Missing.Module"].level == "missing"
+    # The limit is the real one, so that one too small for the REPL itself is found, and said.
+    small = load_settings(repl=fake, sandbox="none", memory_per_repl="64MiB")
+    monkeypatch.setattr("streamverify.lean.launch.memory_share", lambda *_: MIB)
+    [check] = (await doctor._repl(small.model_copy(update={"memory_per_repl": "auto"})))[0]
+    assert (check.level, "set STREAMVERIFY_MEMORY_PER_REPL" in check.advice) == ("missing", True)
+
+
+def test_stdout_has_the_checks_and_nothing_else() -> None:
+    repl = f"{sys.executable} -S -E {ROOT / 'tests' / 'fakes' / 'fake_repl.py'}"
+    words = ("doctor", "--json", "--repl", repl, "--bootstrap-servers", "127.0.0.1:1")
+    # A sandbox that is there, or one that is not, is logged.
+    done = subprocess.run(
+        (sys.executable, "-m", "streamverify", *words), capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert json.loads(done.stdout)["able"] is False
+    assert "sandbox" in done.stderr
+
+
+def test_limits_on_what_is_only_reserved_are_warned_about() -> None:
+    assert reservations_check([]).level == "ok"
+    check = reservations_check(["4 GiB of data (ulimit -d unlimited)"])
+    assert (check.level, "ulimit -d" in check.advice) == ("warning", True)
 
 
 def test_cores_and_limits() -> None:

@@ -18,6 +18,7 @@ import pytest
 from sandboxes import LIMITS, MIB, ORDINARY, attacker, confined, hostile, is_root
 
 from streamverify.lean import leash
+from streamverify.lean.failures import MemoryExceeded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -178,7 +179,8 @@ async def test_no_file_of_the_workers_is_open(villain: Attacker) -> None:
 
 async def test_memory_is_bounded(villain: Attacker) -> None:
     assert await villain.attack("allocate 100") == 100 * MIB
-    assert await villain.attack("allocate 500") == "MemoryError"
+    with pytest.raises(MemoryExceeded):
+        await villain.attack("hold 450 10")
 
 
 async def test_programs_run_and_get_no_further(villain: Attacker) -> None:

@@ -58,6 +58,8 @@ def test_make_alone_lists_every_target(checkout: Path) -> None:
         "chaos-short",
         "chaos",
         "fuzz",
+        "test-oracle",
+        "oracle",
         "bench",
         "check",
         "venv",
@@ -122,8 +124,8 @@ def test_an_installation_that_fails_is_tried_again(checkout: Path) -> None:
 
 
 def test_ci_runs_targets_that_exist_in_the_readmes_order() -> None:
-    run = re.findall(r"^make ([a-z-]+)$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE)
-    assert run == ["check", "test", "demo", "test-kafka", "chaos-short"]
+    run = re.findall(r"^ *make ([a-z-]+)$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE)
+    assert run == ["check", "test", "test-oracle", "demo", "test-kafka", "chaos-short"]
     assert set(run) <= targets()
 
 
@@ -152,6 +154,7 @@ def new_machine(tmp_path: Path) -> Path:
         (tmp_path / "bin" / tool).symlink_to(found)
     (tmp_path / "bin" / "python3").symlink_to(sys.executable)
     stand_in(tmp_path / "bin" / "id", "echo 0")
+    stand_in(tmp_path / "bin" / "uname", 'case "$1" in -s) echo Linux ;; -m) echo "${MACHINE:-x86_64}" ;; esac')
     stand_in(tmp_path / "bin" / "make", 'echo "make $*" >> "$CALLS"; [ "$1" != "$FAILS" ]')
     stand_in(tmp_path / "bin" / "apt-get", APT)
     return tmp_path
@@ -167,7 +170,7 @@ def run_ci(machine: Path, **extra: str) -> tuple[subprocess.CompletedProcess[str
     return result, calls.read_text().splitlines() if calls.exists() else []
 
 
-MAKES = ["make check", "make test", "make demo", "make test-kafka", "make chaos-short"]
+MAKES = ["make check", "make test", "make test-oracle", "make demo", "make test-kafka", "make chaos-short"]
 
 
 def test_ci_installs_what_is_missing_and_only_that(new_machine: Path) -> None:
@@ -183,11 +186,18 @@ def test_ci_installs_what_is_missing_and_only_that(new_machine: Path) -> None:
         "openssl",
         "iproute2",
     ]
-    assert calls[-5:] == MAKES
+    assert calls[-6:] == MAKES
 
     result, calls = run_ci(new_machine)
     assert result.returncode == 0, result.stderr
     assert calls == MAKES
+
+
+def test_ci_asks_the_real_lean_only_where_its_wheel_is_for(new_machine: Path) -> None:
+    run_ci(new_machine, NO_JAVA_17="100")
+    result, calls = run_ci(new_machine, MACHINE="aarch64")
+    assert result.returncode == 0, result.stderr
+    assert calls == [each for each in MAKES if each != "make test-oracle"]
 
 
 def test_ci_fails_where_java_cannot_be_had(new_machine: Path) -> None:
@@ -198,7 +208,7 @@ def test_ci_fails_where_java_cannot_be_had(new_machine: Path) -> None:
     assert not any(call.startswith("make") for call in calls)
 
 
-@pytest.mark.parametrize("target", ["check", "test", "demo", "test-kafka", "chaos-short"])
+@pytest.mark.parametrize("target", ["check", "test", "test-oracle", "demo", "test-kafka", "chaos-short"])
 def test_ci_stops_at_the_first_failure(new_machine: Path, target: str) -> None:
     run_ci(new_machine, NO_JAVA_17="100")
     result, calls = run_ci(new_machine, FAILS=target)

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from typing import TYPE_CHECKING
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
-from repl_fakes import bench
+from repl_fakes import LIMITS as LIMITS_OF_A_PROOF
+from repl_fakes import OVERSHOOT, bench, largest_process, until
 from sandboxes import LIMITS, MIB, attacker, confined, hostile
+from typer.testing import CliRunner
 
+from streamverify.cli.app import app
+from streamverify.core.errors import ReplUnavailable
+from streamverify.core.header import parse_header
 from streamverify.core.models import Reason
 from streamverify.lean import session
 from streamverify.lean.command import ProcessLimits, ReplCommand
 from streamverify.lean.death import Cause
-from streamverify.lean.failures import Died, TimedOut
-
-if TYPE_CHECKING:
-    from sandboxes import Attacker
+from streamverify.lean.failures import MemoryExceeded, TimedOut
+from streamverify.lean.pool import Pool
+from streamverify.lean.usage import tree
 
 pytestmark = pytest.mark.timeout(90)
 
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look all the time."""
+    """Look at the CPU time all the time."""
     monkeypatch.setattr(session, "LOOK_EVERY", 0.05)
 
 
@@ -32,38 +39,123 @@ def synthetic(limits: ProcessLimits) -> ReplCommand:
     return ReplCommand(argv, None, None, "synthetic", wrapped=False, limits=limits)
 
 
-async def test_the_kernel_refuses_what_one_process_takes_too_much() -> None:
-    async with attacker(hostile()) as villain:
-        assert await villain.attack("allocate 100") == 100 * MIB
-        assert await villain.attack("allocate 450") == "MemoryError"
-
-
-async def fork_and_allocate(villain: Attacker) -> None:
-    await villain.attack("hoard 3 300", 20.0)
-
-
-@pytest.mark.usefixtures("often")
-async def test_processes_that_together_take_too_much_are_stopped() -> None:
-    async with attacker(hostile()) as villain:
-        with pytest.raises(Died) as caught:
-            await fork_and_allocate(villain)
+async def ended(command: ReplCommand, words: str) -> str:
+    """What the watch says when it ends a hostile program, which it does long before the program ends by itself."""
+    async with attacker(command) as villain:
+        begun = time.monotonic()
+        with pytest.raises(MemoryExceeded) as caught:
+            await villain.attack(words, 30.0)
+        assert time.monotonic() - begun < 15
+        await villain.session.closed()
     assert caught.value.death.cause is Cause.MEMORY
-    assert "more memory than the 512 MiB" in str(caught.value)
+    return str(caught.value)
 
 
-@pytest.mark.usefixtures("often")
-async def test_also_in_the_sandbox() -> None:
-    async with attacker(await confined(hostile())) as villain:
-        with pytest.raises(Died) as caught:
-            await fork_and_allocate(villain)
-    assert caught.value.death.cause is Cause.MEMORY
+@pytest.fixture(params=["none", "bwrap"])
+async def command(request: pytest.FixtureRequest) -> ReplCommand:
+    """A hostile program, which may use 512 MiB; outside and inside the sandbox."""
+    return hostile() if request.param == "none" else await confined(hostile())
 
 
-@pytest.mark.usefixtures("often")
-async def test_pages_that_a_fork_shares_are_not_counted_twice() -> None:
-    async with attacker(hostile(limits=LIMITS._replace(memory=600 * MIB))) as villain:
+async def test_less_than_the_limit_is_fine(command: ReplCommand) -> None:
+    async with attacker(command) as villain:
+        assert await villain.attack("hold 400 0.3") == 400 * MIB
+        # Reserved is not used.
+        assert await villain.attack("reserve 8192") == "done"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param("hold 600 60", id="one process"),
+        pytest.param("share 600", id="shared memory"),
+        pytest.param("grow 300 60", id="a thread, steadily"),
+        pytest.param("hoard 3 300", id="children together"),
+        pytest.param("headless 600 60", id="a process without its main thread"),
+    ],
+)
+async def test_more_than_the_limit_ends_the_repl(command: ReplCommand, words: str) -> None:
+    assert "more than the 512 MiB of MEMORY_PER_REPL" in await ended(command, words)
+
+
+async def test_a_daemon_hides_nothing_and_dies_too(command: ReplCommand) -> None:
+    async with attacker(command) as villain:
+        assert await villain.attack("hide 600 60") == "done"
+        pids = tree(villain.session.pid)
+        # While nothing is asked of it.
+        await until(lambda: villain.session.failure, "the watch has not seen it")
+        assert isinstance(villain.session.failure, MemoryExceeded)
+        await until(lambda: not any(map(lives, pids)), "it lives on")
+        with pytest.raises(MemoryExceeded):
+            await villain.attack("pid")
+
+
+def lives(pid: int) -> bool:
+    status = Path("/proc", str(pid), "stat")
+    with suppress(OSError):
+        return status.read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+async def test_a_stack_that_takes_it_all_is_a_runaway_recursion(command: ReplCommand) -> None:
+    async with attacker(command) as villain:
+        with pytest.raises(MemoryExceeded, match="the stack of one thread") as caught:
+            await villain.attack("recurse 600 60", 30.0)
+    assert caught.value.death.cause is Cause.CRASH
+
+
+async def test_a_deep_stack_within_the_limit_is_fine(command: ReplCommand) -> None:
+    async with attacker(command) as villain:
+        assert await villain.attack("recurse 300 0.3") == "done"
+
+
+async def test_pages_that_a_fork_shares_are_not_counted_twice(command: ReplCommand) -> None:
+    async with attacker(command) as villain:
         assert await villain.attack("allocate 250") == 250 * MIB
         assert await villain.attack("hoard 3 0 0.5") == "done"
+
+
+LARGE = "x = bytearray(300 << 20); import time; time.sleep(60)"
+"""A REPL that needs 300 MiB before it answers."""
+
+
+def large() -> ReplCommand:
+    argv = (sys.executable, "-S", "-c", LARGE)
+    return ReplCommand(argv, None, None, "lean", wrapped=False, limits=ProcessLimits(memory=100 * MIB))
+
+
+async def test_an_import_is_watched_too() -> None:
+    """From the first moment, before anything was asked."""
+    async with bench(large()) as pool:
+        verdict = await pool.verify("import Mathlib\n#check 1")
+    assert (verdict.reason, verdict.attempts) == (Reason.OUT_OF_MEMORY, 2)
+    assert verdict.timings.import_ < 10
+
+
+async def test_a_header_of_prewarm_that_needs_too_much_names_the_setting() -> None:
+    pool = Pool(large(), slots=1, limits=LIMITS_OF_A_PROOF)
+    try:
+        with pytest.raises(ReplUnavailable, match=r"PREWARM: `import A`.*100 MiB: set STREAMVERIFY_MEMORY_PER_REPL"):
+            await pool.start([parse_header("import A\n")])
+    finally:
+        await pool.close()
+
+
+def test_a_worker_whose_repl_needs_too_much_ends_with_4_and_names_the_setting() -> None:
+    repl = shlex.join((sys.executable, "-S", "-c", LARGE))
+    done = CliRunner().invoke(app, ["worker", "--repl", repl, "--sandbox", "none", "--memory-per-repl", "100MiB"])
+    assert done.exit_code == 4
+    assert "100 MiB: set STREAMVERIFY_MEMORY_PER_REPL (--memory-per-repl) higher" in " ".join(done.output.split())
+
+
+async def test_what_takes_too_much_is_ended_in_time_and_its_neighbour_is_not() -> None:
+    limits = ProcessLimits(memory=200 * MIB)
+    async with bench(synthetic(limits), slots=2) as pool, largest_process() as largest:
+        neighbour = pool.submit("#check 1 -- synthetic: alloc=100 service=3", custom_id="neighbour")
+        glutton = await pool.verify("#check 1 -- synthetic: alloc=1000 service=60")
+        assert 200 * MIB < largest() < 200 * MIB + OVERSHOOT
+        assert (glutton.reason, glutton.attempts) == (Reason.OUT_OF_MEMORY, 2)
+        assert ((await neighbour).reason, (await neighbour).attempts) == (Reason.OK, 1)
 
 
 @pytest.mark.usefixtures("often")
@@ -91,7 +183,8 @@ async def test_waiting_costs_nothing() -> None:
 async def test_out_of_memory_is_inconclusive_and_harms_no_other_proof() -> None:
     limits = ProcessLimits(memory=300 * MIB)
     async with bench(synthetic(limits)) as pool:
-        verdict = await pool.verify("#check 1 -- synthetic: alloc=400")
+        # Held for a while: what is taken and given back between two looks is not seen.
+        verdict = await pool.verify("#check 1 -- synthetic: alloc=400 service=10")
         assert (verdict.reason, verdict.attempts) == (Reason.OUT_OF_MEMORY, 2)
         assert (await pool.verify("#check 1 -- synthetic: alloc=100")).reason is Reason.OK
 

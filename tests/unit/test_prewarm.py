@@ -10,6 +10,7 @@ from streamverify.core.errors import SettingsError
 from streamverify.core.prewarm import parse_prewarm
 from streamverify.lean.command import ReplCommand
 from streamverify.lean.prewarm import headers_to_warm, library_roots
+from streamverify.lean.sandbox import inside
 from streamverify.settings import load_settings
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def test_the_roots_of_the_projects_libraries_are_warmed_the_largest_first(tmp_pa
     assert library_roots(command) == ["Mathlib", "Aesop"]
     assert [header.canonical for header in headers_to_warm("auto", command)] == ["import Mathlib\n", "import Aesop\n"]
     assert [header.canonical for header in headers_to_warm("Lean", command)] == ["import Lean\n"]
+    # A worker starts it in the sandbox, where the folder is one of bubblewrap's arguments.
+    confined = inside(command, "/usr/bin/bwrap", None)
+    assert library_roots(confined) == ["Mathlib", "Aesop"]
 
 
 def test_without_a_project_nothing_is_warmed() -> None:

@@ -10,8 +10,11 @@ from streamverify.lean.command import ReplCommand
 from streamverify.lean.resources import (
     GIB,
     LEAN_BYTES,
+    LEAN_LIBRARIES,
     MATHLIB_BYTES,
+    MATHLIB_LIBRARIES,
     STAND_IN_BYTES,
+    WORKERS_OWN,
     Plan,
     available_cores,
     cgroup_cores,
@@ -19,6 +22,7 @@ from streamverify.lean.resources import (
     memory_needed,
     plan_for,
     plan_slots,
+    shared_bytes,
     with_threads,
 )
 from streamverify.settings import load_settings
@@ -106,6 +110,14 @@ def test_slots_are_what_cores_and_memory_allow(
     assert (plan.slots, plan.spares, len(plan.warnings)) == expected, plan.warnings
 
 
+def test_what_all_share_is_no_slots() -> None:
+    """Libraries are mapped once, however many REPLs there are."""
+    plan = plan_slots(None, 4 * GIB, 8, 18 * GIB, shared=3 * GIB)
+    assert (plan.slots, plan.shared) == (3, 3 * GIB)
+    assert plan_slots(None, 4 * GIB, 8, 2 * GIB, shared=3 * GIB).slots == 1
+    assert "memory is for 3 slots" in plan_slots(4, 4 * GIB, 8, 18 * GIB, shared=3 * GIB).warnings[0]
+
+
 @pytest.mark.parametrize(("slots", "threads"), [(1, 8), (3, 2), (8, 1), (16, 1)])
 def test_each_lean_gets_its_share_of_the_cores(slots: int, threads: int) -> None:
     assert Plan(slots, 0, 8, None, GIB).threads == threads
@@ -120,8 +132,11 @@ def test_settings_decide_where_they_say_something() -> None:
 def test_mathlib_needs_more_than_lean(tmp_path: Path) -> None:
     command = ReplCommand(("repl",), {"LEAN_PATH": "lib"}, tmp_path, "lean", wrapped=False)
     assert memory_needed(command) == LEAN_BYTES
+    assert shared_bytes(command) == WORKERS_OWN + LEAN_LIBRARIES
     write(tmp_path, **{"lib/Mathlib.olean": ""})
     assert memory_needed(command) == MATHLIB_BYTES
+    assert shared_bytes(command) == WORKERS_OWN + MATHLIB_LIBRARIES
+    assert plan_for(load_settings(), command).shared == shared_bytes(command)
     assert memory_needed(ReplCommand(("repl",), {}, None, "replay", wrapped=False)) == STAND_IN_BYTES
 
 

@@ -15,7 +15,8 @@ from streamverify.core.errors import ReplUnavailable
 from streamverify.core.models import Reason
 from streamverify.lean import sandbox
 from streamverify.lean.command import ReplCommand
-from streamverify.lean.launch import configured_repl, find_repl, memory_share, probe
+from streamverify.lean.launch import configured_repl, find_repl, probe
+from streamverify.lean.resources import memory_share
 from streamverify.lean.sandbox import confine, inside, missing_inside, readable
 from streamverify.settings import load_settings
 

@@ -34,9 +34,14 @@ WORDS = {
     "sorry": Word(None, "answer with a sorry at the directive's place, and Lean's warning about it"),
     "stdout": Word("BYTES", "answer with an info message of that size: a legal answer, however large"),
     "infotree": Word("BYTES", "where the command asks for an infotree, make it that large"),
-    "alloc": Word("MIB", "hold so much memory until the answer is out; where there is none, end as `oom` does"),
-    "leak": Word("MIB", "hold so much memory for the life of the process; likewise"),
-    "oom": Word(None, "end as Lean does without memory: `INTERNAL PANIC: out of memory`, exit status 1"),
+    "alloc": Word(
+        "MIB", "hold so much memory until the answer is out (service=1 besides: a limit is noticed within 50 ms)"
+    ),
+    "leak": Word("MIB", "hold so much memory for the life of the process"),
+    "oom": Word(
+        None,
+        "end as Lean does where it gets no memory, as alloc and leak do then: `INTERNAL PANIC: out of memory`",
+    ),
     "stderr": Word("BYTES", "write so much to stderr"),
     "forge": Word(
         "SECONDS", 'write a whole answer, {"env": 1}, to stdout; given a time, that much later', optional=True
