@@ -38,16 +38,17 @@ MARKERS = (
 ATTRIBUTE_MARKERS = ('extern "c"] No.{0}', "No.{0}] theorem a : T := T.mk", "No.{0}, simp] theorem a : T := T.mk")
 """Ends of a list of attributes: what the policy must find there begins the text."""
 
+# The word that a marker begins with must not be the end of a longer one.
 _MARKER = re.compile(
-    r"(?:axiom (?P<a>m[0-9]+) : No\.(?P=a)"
+    r"(?<![\w!?».])(?<![\w!?']')(?:axiom (?P<a>m[0-9]+) : No\.(?P=a)"
     r"|\#eval No\.(?P<b>m[0-9]+)"
     r'|extern "c"\] No\.(?P<c>m[0-9]+)'
-    r"|No\.(?P<g>m[0-9]+)(?:, simp)?\] theorem a : T := T\.mk"
+    r"|(?P<g>No\.m[0-9]+)(?:, simp)?\] theorem a : T := T\.mk"
     r"|set_option debug\.(?P<d>m[0-9]+) true"
     r'|(?:notation|macro) "(?P<e>m[0-9]+)"(?: : term)? => No\.(?P=e)'
     r"|unsafe def (?P<f>m[0-9]+) : No\.(?P=f) := T\.mk)(?![\w.'!?])"
 )
-_TRACE = re.compile(r"`\[?(?:No|debug)\.(m[0-9]+)\]?`|node kind `termM([0-9]+)`")
+_TRACE = re.compile(r"`(?:No|debug)\.(m[0-9]+)`|(?<=Unknown attribute `)(\[No\.m[0-9]+)\]`|node kind `term(M[0-9]+)`")
 
 
 class Marker(NamedTuple):
@@ -60,7 +61,11 @@ class Marker(NamedTuple):
 
 def markers(text: str) -> list[Marker]:
     """The markers that stand whole in a text, whatever is round them."""
-    return [Marker(match[match.lastgroup or 0], match.start(), match.end()) for match in _MARKER.finditer(text)]
+    return [
+        # That an attribute was looked up is another trace than that of a constant.
+        Marker(match[match.lastgroup or 0].replace("No.", "[no."), match.start(), match.end())
+        for match in _MARKER.finditer(text)
+    ]
 
 
 def traces(messages: Iterable[Mapping[str, object]]) -> set[str]:
@@ -69,7 +74,7 @@ def traces(messages: Iterable[Mapping[str, object]]) -> set[str]:
     for message in messages:
         if message["severity"] == "error":
             for match in _TRACE.finditer(str(message["data"])):
-                found.add(match[1] or f"m{match[2]}")
+                found.add(match[match.lastindex or 0].lower())
     return found
 
 
