@@ -41,6 +41,11 @@ _EVERYTHING = (
     "words", "numbers", "symbols", "strings", "characters", "comments", "quotations", "guillemets", "commands",
 )  # fmt: skip
 _MARKS = "\"\"\"'''``\\\\{}--//«»!#rsx.()[]\n\n  :=@$"
+_TOKENS = re.compile(r"\s+|[\w.'#@\[]+|[^\w\s]", re.ASCII)
+_WRAPPERS = (
+    ("/-!", "-/"), ("/--", "-/"), ("/-", "-/"), ("/-- a ", " -/"), ("/-! a\n", "\n-/"), ("--", "\n"), ('"', '"'),
+    ("/-- -- ", "-/"), ("/-/", "-/"), ("/-- /- -/", "-/"), ("«", "»"),
+)  # fmt: skip
 
 
 class Files:
@@ -57,6 +62,7 @@ class Files:
             "quotations": lambda: self._of("quotations", "strings"),
             "attributes": self._attributes,
             "errors": self._errors,
+            "places": self._places,
             "mutations": self._mutations,
             "marks": self._single_marks,
         }
@@ -89,13 +95,17 @@ class Files:
             pieces += (self._any() if self._odds(0.15) else self._one(self._random.choice(pools))) + self._blank()
         return pieces
 
+    def _marked(self) -> str:
+        """A marker, every other time the shortest."""
+        marker = MARKERS[0] if self._odds(0.5) else self._random.choice(MARKERS)
+        return marker.format(self._name())
+
     def _hide(self, before: str, after: str = "") -> str:
         """A marker between two texts, most often where a command begins, and an end for what may be open."""
         draw = self._random
-        marker = MARKERS[0] if self._odds(0.5) else draw.choice(MARKERS)
         gap = draw.choice(("\n", "\n", "\n", " ", " ", "\n\n", ""))
         end = draw.choice(("\n", "\n", " ", "")) + after + draw.choice(("", " ", "\n")) + self._one("closers")
-        return before + gap + marker.format(self._name()) + end
+        return before + gap + self._marked() + end
 
     def _of(self, *pools: str) -> str:
         return self._hide(self._one("openings") + self._some(*pools, most=4), self._some(*pools, most=2))
@@ -126,6 +136,17 @@ class Files:
             self._one("wrong") + self._blank() + self._some("strings", "characters", "quotations", "comments", most=3)
         )
         return self._hide(text, self._some("strings", "comments", most=2))
+
+    def _places(self) -> str:
+        """A marker in a comment or a string, anywhere in a command: after an error Lean may read on inside of it."""
+        draw = self._random
+        tokens = _TOKENS.findall(self._one("long_commands"))
+        at = draw.randrange(len(tokens) + 1)
+        opening, end = draw.choice(_WRAPPERS)
+        gaps = [draw.choice(("", " ", "\n", "\n", "\n\n")) for _ in range(4)]
+        wrapped = f"{opening}{gaps[0]}{self._marked()}{gaps[1]}{end}"
+        rest = "".join(tokens[at:]) if self._odds(0.5) else ""
+        return "".join(tokens[:at]) + gaps[2] + wrapped + gaps[3] + rest
 
     def _mutations(self) -> str:
         """Commands as people write them, with something put in, left out or doubled."""

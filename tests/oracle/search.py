@@ -38,25 +38,25 @@ class Tally:
     kinds: dict[str, str] = field(default_factory=dict)
 
 
-def search(leans: Leans, seed: int, files: int, *, most_kinds: int = 20) -> Tally:
-    """Draw files until Lean was asked about `files` of them."""
+def search(leans: Leans, seed: int, files: int, *, most_kinds: int = 20, family: str | None = None) -> Tally:
+    """Draw files, of one family or of each in turn, until Lean was asked about `files` of them."""
     source = Files(random.Random(seed))
     tally = Tally()
     while tally.asked < files:
         batch: list[tuple[str, str]] = []
         while len(batch) < min(_BATCH, files - tally.asked):
-            family = source.families[tally.drawn % len(source.families)]
-            text = source.draw(family)
+            chosen = family or source.families[tally.drawn % len(source.families)]
+            text = source.draw(chosen)
             tally.drawn += 1
             if unseen(text):
-                batch.append((family, text))
+                batch.append((chosen, text))
         tally.asked += len(batch)
-        for (family, text), run in zip(batch, leans.run_all([text for _, text in batch], *WORDS), strict=True):
+        for (chosen, text), run in zip(batch, leans.run_all([text for _, text in batch], *WORDS), strict=True):
             if run.status not in (0, 1):
                 tally.crashed.append(text)
             elif hidden(text, run.messages):
                 tally.hidden += 1
-                tally.families[family] += 1
+                tally.families[chosen] += 1
                 if len(tally.kinds) < most_kinds:
                     small = minimised(text, lambda each: _still(leans, each), _kept(text))
                     tally.kinds.setdefault(kind(small), small)
@@ -90,12 +90,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=None, help="default: a fresh one, which is printed")
+    parser.add_argument("--family", help="draw files of this family alone (generators.py)")
     args = parser.parse_args()
     seed = secrets.randbelow(1 << 32) if args.seed is None else args.seed
     print(f"seed {seed}", flush=True)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Leans(Path(folder), count=os.cpu_count() or 1) as leans:
-        tally = search(leans, seed, args.files)
+        tally = search(leans, seed, args.files, family=args.family)
     for text in tally.kinds.values():
         print(f"--- hidden from the policy\n{text}")
     for text in tally.crashed[:5]:
