@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 HEADERS = 400
 """Of each of the two seeds; Lean is asked twice about each."""
 
+_OF_IMPORTS = ("unknown module prefix", "object file", "failed to read file", "cannot import")
 _FILES = {f"{path}.olean": name for name, path in MODULES.items()}
 
 
@@ -37,31 +38,31 @@ def importing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leans]:
 
 
 class Seen(NamedTuple):
-    """What Lean makes of one file: the place of a grammatical error in the header or of the body's first answer."""
+    """What Lean makes of one file: its first answer, whether that is about the header, and what the header imports."""
 
-    refused: tuple[int, int] | None
+    first: tuple[int, int]
+    refused: bool
     imported: bool
-    first: tuple[int, int] | None
+    failed: bool
     modules: list[str]
 
 
 def seen(folder: Path, run: Run, deps: Run) -> Seen:
     messages = run.messages
-    # After an error in the header Lean reads no further: what follows is not there.
-    of_imports = [each for each in messages if each["severity"] == "error" and _of_imports(each["data"])]
-    places = [(each["pos"]["line"], each["pos"]["column"]) for each in messages]
-    files = [line.removeprefix(f"{folder}/") for line in deps.stdout.splitlines()]
+    errors = [each["data"] for each in messages if each["severity"] == "error"]
+    # The body ends with a command that answers: where there is no such answer, nor an error of a command, Lean has
+    # stopped at the header.
+    in_body = any(each["data"] == "body" or _of_commands(each) for each in messages)
+    imported = not any(text.startswith(_OF_IMPORTS) for text in errors)
     # Lean imports `Init` of itself, once for each phase; no header here does.
-    modules = [_FILES.get(file, file) for file in files if file != "Init.olean"]
-    first = places[0] if places else None
-    in_body = any(each["data"] == "body" for each in messages) or any(_of_commands(each) for each in messages)
-    if of_imports:
-        return Seen(None, imported=False, first=first, modules=modules)
-    return Seen(None if in_body else first, imported=True, first=first, modules=modules)
-
-
-def _of_imports(text: str) -> bool:
-    return text.startswith(("unknown module prefix", "object file", "failed to read file", "cannot import"))
+    files = [line.removeprefix(f"{folder}/") for line in deps.stdout.splitlines()]
+    return Seen(
+        first=(messages[0]["pos"]["line"], messages[0]["pos"]["column"]),
+        refused=imported and not in_body,
+        imported=imported,
+        failed=bool(errors),
+        modules=[_FILES.get(file, file) for file in files if file != "Init.olean"],
+    )
 
 
 def _of_commands(message: dict[str, Any]) -> bool:
@@ -88,9 +89,9 @@ def test_headers_are_read_as_lean_reads_them(
     counts: Counter[str] = Counter()
     for text, run, dep in zip(texts, runs, deps, strict=True):
         found, lean = ours(text), seen(importing.folder, run, dep)
-        if isinstance(found, Header) and lean.refused is not None:
+        if isinstance(found, Header) and lean.refused:
             # What we read as the body's first word is to Lean a header that goes wrong there: an error either way.
-            assert lean.refused >= position(text, found.end), (text, found, lean)
+            assert lean.first >= position(text, found.end), (text, found, lean)
             body = importing.run(body_of(text, found), "--json").messages
             assert any(each["severity"] == "error" for each in body), text
             counts["Lean refuses, and refuses the body as well"] += 1
@@ -106,14 +107,12 @@ def _compare(text: str, found: Header | HeaderError, lean: Seen) -> str:
     if isinstance(found, HeaderError):
         if "begins with `prelude`" in str(found):
             return "prelude"
-        assert lean.refused or not lean.imported, (text, str(found), lean)
-        return "both refuse" if lean.refused else "both refuse in other words"
+        # Where Lean goes on into the body, that has an error, too: the file is refused either way.
+        assert lean.failed, (text, str(found), lean)
+        return "both refuse" if lean.refused else "both refuse, Lean in the body or an import"
     if not lean.imported:
         return "no such module"
     assert [each.module for each in found.imports] == lean.modules, text
     body = position(text, found.end)
-    if text[found.end :] == BODY:
-        assert lean.first == body, (text, lean)
-    elif lean.first is not None:
-        assert lean.first >= body, (text, lean)
+    assert lean.first == body if text[found.end :] == BODY else lean.first >= body, (text, lean)
     return "both read"
