@@ -163,3 +163,27 @@ class Files:
         draw = self._random
         before, after = ("".join(draw.choice(_MARKS) for _ in range(draw.randint(1, 7))) for _ in range(2))
         return self._hide(self._one("openings") + before, after)
+
+
+SETUP = "theorem id' (x : T) : T := x\n"
+"""What an honest file begins with."""
+
+
+def draw_honest(draw: random.Random, *, reached: bool) -> str:
+    """A body of what honest proofs consist of, after `SETUP`; what is `reached` Lean accepts without its library."""
+
+    def one(pool: str) -> str:
+        return draw.choice(POOLS[pool])
+
+    kind = "reached" if reached else "honest"
+    text = ""
+    for number in range(draw.randint(1, 5)):
+        text += one("honest_comments")
+        if draw.random() < 0.4:
+            text += one(f"{kind}_commands")
+            continue
+        word = "theorem" if reached or draw.random() < 0.8 else "lemma"
+        proof = one("reached_terms" if reached or draw.random() < 0.2 else "honest_proofs")
+        attributes = one(f"{kind}_attributes")
+        text += f"{one('honest_docs')}{attributes}{word} {one('honest_names')}.n{number} : T := {proof}\n"
+    return text

@@ -8,7 +8,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
-from oracle.generators import Files
+from oracle.generators import SETUP, Files, draw_honest
 from oracle.lean435 import Leans
 from oracle.reading import ATTRIBUTE_MARKERS, MARKERS, MODULE_PRELUDE, PRELUDE, findings, markers, traces, unseen
 from oracle.search import WORDS, search
@@ -72,3 +72,19 @@ def test_a_seed_draws_the_same_files_again() -> None:
     drawn = [first.draw(family) for family in first.families]
     assert drawn == [second.draw(family) for family in second.families]
     assert len(set(drawn)) == len(drawn)
+
+
+@pytest.mark.parametrize("opening", [PRELUDE, MODULE_PRELUDE])
+def test_what_honest_files_consist_of_is_no_finding(opening: str) -> None:
+    draw = random.Random(4350)
+    for _ in range(1_000):
+        text = opening + SETUP + draw_honest(draw, reached=False)
+        assert not findings(text), text
+
+
+def test_what_is_called_honest_is_lean(all_leans: Leans) -> None:
+    draw = random.Random(4350)
+    texts = [PRELUDE + SETUP + draw_honest(draw, reached=True) for _ in range(100)]
+    for text, run in zip(texts, all_leans.run_all(texts, *WORDS), strict=True):
+        assert not [each for each in run.messages if each["severity"] == "error"], text
+        assert not findings(text), text
