@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oracle.reading import ATTRIBUTE_MARKERS, MARKERS, MODULE_PRELUDE, PRELUDE
+from oracle.reading import ATTRIBUTE_MARKERS, MARKERS, MODULE_PRELUDE, PRELUDE, SPELLINGS
 
 if TYPE_CHECKING:
     import random
@@ -65,6 +65,7 @@ class Files:
             "places": self._places,
             "mutations": self._mutations,
             "marks": self._single_marks,
+            "unicode": self._unicode,
         }
         self.families = tuple(self._families)
 
@@ -97,7 +98,7 @@ class Files:
 
     def _marked(self) -> str:
         """A marker, every other time the shortest."""
-        marker = MARKERS[0] if self._odds(0.5) else self._random.choice(MARKERS)
+        marker = MARKERS[0] if self._odds(0.5) else self._random.choice(MARKERS + SPELLINGS)
         return marker.format(self._name())
 
     def _hide(self, before: str, after: str = "") -> str:
@@ -163,6 +164,20 @@ class Files:
         draw = self._random
         before, after = ("".join(draw.choice(_MARKS) for _ in range(draw.randint(1, 7))) for _ in range(2))
         return self._hide(self._one("openings") + before, after)
+
+    def _unicode(self) -> str:
+        """Characters at the edges of what a name may have, before and in what depends on a name's end."""
+        draw = self._random
+        text = self._one("openings") + draw.choice(("", "x", "T.", "1", "(", " "))
+        for _ in range(draw.randint(1, 2)):
+            letter = self._one("letters") if self._odds(0.8) else chr(draw.randrange(0x80, 0x3000))
+            text += (
+                letter
+                + draw.choice(("", "", "'", "!", "₁", ".", "x", letter))
+                + self._one("ends_of_names")
+                + self._blank()
+            )
+        return self._hide(text)
 
 
 SETUP = "theorem id' (x : T) : T := x\n"

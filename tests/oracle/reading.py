@@ -35,18 +35,38 @@ MARKERS = (
 )
 """Each with the trace that Lean's message has where it ran it: `No.m1`, `debug.m1`, or the name of a node `termM1`."""
 
+SPELLINGS = (
+    "set_option /- a -/ debug.{0} true",
+    "set_option\ndebug.{0}\ntrue",
+    "set_option «debug».{0} true",
+    "set_option debug.«{0}» true",
+    "axiom /- a -/ {0} -- a\n : No.{0}",
+    "#eval! No.{0}",
+    "attribute [No.{0}] T.mk",
+    'attribute [local extern "c"] No.{0}',
+    'attribute [simp, extern /- a -/ "c"] No.{0}',
+    "attribute [«No».{0}] T.mk",
+)
+"""The same commands as one writes them who wants not to be understood."""
+
 ATTRIBUTE_MARKERS = ('extern "c"] No.{0}', "No.{0}] theorem a : T := T.mk", "No.{0}, simp] theorem a : T := T.mk")
 """Ends of a list of attributes: what the policy must find there begins the text."""
 
-# The word that a marker begins with must not be the end of a longer one.
+# Between the words of a marker there may be blanks and comments. The first word must not be the end of a longer one,
+# but a number ends where it begins.
+_GAP = r"(?:\s|/-[ a-z]*-/|--[ a-z]*\n)+"
 _MARKER = re.compile(
-    r"(?<![\w!?».])(?<![\w!?']')(?:axiom (?P<a>m[0-9]+) : No\.(?P=a)"
-    r"|\#eval No\.(?P<b>m[0-9]+)"
-    r'|extern "c"\] No\.(?P<c>m[0-9]+)'
-    r"|(?P<g>No\.m[0-9]+)(?:, simp)?\] theorem a : T := T\.mk"
-    r"|set_option debug\.(?P<d>m[0-9]+) true"
-    r'|(?:notation|macro) "(?P<e>m[0-9]+)"(?: : term)? => No\.(?P=e)'
-    r"|unsafe def (?P<f>m[0-9]+) : No\.(?P=f) := T\.mk)(?![\w.'!?])"
+    rf"""
+    (?<![^\W\d])(?<![^\W\d]\d)(?<![^\W\d]\d\d)(?<![^\W\d]\.)(?<![!?»])(?<![\w!?]')(?<![»!?'₁]\.)
+    (?:axiom{_GAP}(?P<a>m[0-9]+){_GAP}:{_GAP}No\.(?P=a)
+    |\#eval!?{_GAP}No\.(?P<b>m[0-9]+)
+    |extern{_GAP}"c"\]{_GAP}No\.(?P<c>m[0-9]+)
+    |(?P<g>(?:No|«No»)\.m[0-9]+)(?:,\ simp)?\]{_GAP}(?:theorem\ a\ :\ T\ :=\ )?T\.mk
+    |set_option{_GAP}(?:debug|«debug»)\.(?:(?P<d>m[0-9]+)|«(?P<h>m[0-9]+)»){_GAP}true
+    |(?:notation|macro){_GAP}"(?P<e>m[0-9]+)"(?:\ :\ term)?\ =>\ No\.(?P=e)
+    |unsafe{_GAP}def{_GAP}(?P<f>m[0-9]+)\ :\ No\.(?P=f)\ :=\ T\.mk)(?![\w.'!?])
+    """,
+    re.VERBOSE,
 )
 _TRACE = re.compile(r"`(?:No|debug)\.(m[0-9]+)`|(?<=Unknown attribute `)(\[No\.m[0-9]+)\]`|node kind `term(M[0-9]+)`")
 
@@ -63,7 +83,7 @@ def markers(text: str) -> list[Marker]:
     """The markers that stand whole in a text, whatever is round them."""
     return [
         # That an attribute was looked up is another trace than that of a constant.
-        Marker(match[match.lastgroup or 0].replace("No.", "[no."), match.start(), match.end())
+        Marker(match[match.lastgroup or 0].replace("«No»", "No").replace("No.", "[no."), match.start(), match.end())
         for match in _MARKER.finditer(text)
     ]
 

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 from oracle.generators import SETUP, Files, draw_honest
 from oracle.lean435 import Leans
-from oracle.reading import ATTRIBUTE_MARKERS, MARKERS, MODULE_PRELUDE, PRELUDE, findings, markers, traces, unseen
+from oracle.reading import (
+    ATTRIBUTE_MARKERS,
+    MARKERS,
+    MODULE_PRELUDE,
+    PRELUDE,
+    SPELLINGS,
+    findings,
+    markers,
+    traces,
+    unseen,
+)
 from oracle.search import WORDS, search
 
 if TYPE_CHECKING:
@@ -41,7 +51,7 @@ def test_no_command_that_lean_runs_is_hidden_from_the_policy(
 
 @pytest.mark.parametrize("opening", [PRELUDE, MODULE_PRELUDE])
 @pytest.mark.parametrize(
-    "marker", [*MARKERS, *(f"@[{each}" for each in ATTRIBUTE_MARKERS[1:]), 'attribute [extern "c"] No.{0}']
+    "marker", [*MARKERS, *SPELLINGS, *(f"@[{each}" for each in ATTRIBUTE_MARKERS[1:]), 'attribute [extern "c"] No.{0}']
 )
 def test_a_marker_leaves_a_trace_and_is_a_finding(marker: str, opening: str, leans: Leans) -> None:
     text = f"{opening}{marker.format('m7')}\n"
