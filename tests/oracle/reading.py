@@ -57,7 +57,6 @@ ATTRIBUTE_MARKERS = ('extern "c"] No.{0}', "No.{0}] theorem a : T := T.mk", "No.
 _GAP = r"(?:\s|/-[ a-z]*-/|--[ a-z]*\n)+"
 _MARKER = re.compile(
     rf"""
-    (?<![^\W\d])(?<![^\W\d]\d)(?<![^\W\d]\d\d)(?<![^\W\d]\.)(?<![!?»])(?<![\w!?]')(?<![»!?'₁]\.)
     (?:axiom{_GAP}(?P<a>m[0-9]+){_GAP}:{_GAP}No\.(?P=a)
     |\#eval!?{_GAP}No\.(?P<b>m[0-9]+)
     |extern{_GAP}"c"\]{_GAP}No\.(?P<c>m[0-9]+)
@@ -68,6 +67,7 @@ _MARKER = re.compile(
     """,
     re.VERBOSE,
 )
+_GLUED = re.compile(r"(?:[^\W\d]\d{0,2}|[!?»]|[\w!?']'|[^\W\d]\.|[»!?'₁]\.)\Z")
 _TRACE = re.compile(r"`(?:No|debug)\.(m[0-9]+)`|(?<=Unknown attribute `)(\[No\.m[0-9]+)\]`|node kind `term(M[0-9]+)`")
 
 
@@ -85,6 +85,7 @@ def markers(text: str) -> list[Marker]:
         # That an attribute was looked up is another trace than that of a constant.
         Marker(match[match.lastgroup or 0].replace("«No»", "No").replace("No.", "[no."), match.start(), match.end())
         for match in _MARKER.finditer(text)
+        if not _GLUED.search(text[max(match.start() - 4, 0) : match.start()])
     ]
 
 
