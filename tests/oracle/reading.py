@@ -68,7 +68,10 @@ _MARKER = re.compile(
     re.VERBOSE,
 )
 _GLUED = re.compile(r"(?:[^\W\d]\d{0,2}|[!?»]|[\w!?']'|[^\W\d]\.|[»!?'₁]\.)\Z")
-_TRACE = re.compile(r"`(?:No|debug)\.(m[0-9]+)`|(?<=Unknown attribute `)(\[No\.m[0-9]+)\]`|node kind `term(M[0-9]+)`")
+# Lean has quoted with apostrophes, and with backticks since.
+_TRACE = re.compile(
+    r"[`'](?:No|debug)\.(m[0-9]+)[`']|(?<=nknown attribute )`?(\[No\.m[0-9]+)\]|node kind `term(M[0-9]+)`"
+)
 
 
 class Marker(NamedTuple):

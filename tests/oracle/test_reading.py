@@ -98,3 +98,8 @@ def test_what_is_called_honest_is_lean(all_leans: Leans) -> None:
     for text, run in zip(texts, all_leans.run_all(texts, *WORDS), strict=True):
         assert not [each for each in run.messages if each["severity"] == "error"], text
         assert not findings(text), text
+
+
+@pytest.mark.parametrize("term", ["{ decide := true }", "{ maxSteps := 100 }", "{}"])
+def test_a_configuration_of_literals_is_no_finding(term: str) -> None:
+    assert not findings(f"{PRELUDE}theorem t : 1 + 1 = 2 := by simp (config := {term})\n")
