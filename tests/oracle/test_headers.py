@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -77,12 +76,8 @@ def ours(text: str) -> Header | HeaderError:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", [4350, None])
-def test_headers_are_read_as_lean_reads_them(
-    seed: int | None, importing: Leans, capsys: pytest.CaptureFixture[str]
-) -> None:
-    number = secrets.randbelow(1 << 32) if seed is None else seed
-    draw = random.Random(number)
+def test_headers_are_read_as_lean_reads_them(seed: int, importing: Leans, capsys: pytest.CaptureFixture[str]) -> None:
+    draw = random.Random(seed)
     texts = [draw_header(draw) for _ in range(HEADERS)]
     runs = importing.run_all(texts, "--json")
     deps = importing.run_all(texts, "--deps")
@@ -98,7 +93,7 @@ def test_headers_are_read_as_lean_reads_them(
         else:
             counts[_compare(text, found, lean)] += 1
     with capsys.disabled():
-        print(f"\nseed {number}: {dict(counts)}")
+        print(f"\nseed {seed}: {dict(counts)}")
     assert counts["both read"] > HEADERS // 4
     assert counts["both refuse"] > HEADERS // 20
 
