@@ -47,6 +47,7 @@ class Seen(NamedTuple):
 
 
 def seen(folder: Path, run: Run, deps: Run) -> Seen:
+    assert (run.status in (0, 1), deps.status in (0, 1)) == (True, True), (run, deps)
     messages = run.messages
     errors = [each["data"] for each in messages if each["severity"] == "error"]
     # The body ends with a command that answers: where there is no such answer, nor an error of a command, Lean has
