@@ -112,7 +112,7 @@ class _Everything(set[str]):
 
 def test_lean_knows_the_options_of_a_comparison_and_takes_their_values(leans: Leans) -> None:
     # The others are spelled as in another year, or are a library's.
-    known = known_options(leans, BOOL, _options_of(print_in_full([], _Everything()).text))
+    known = known_options(leans, BOOL, _options_of(print_in_full({}, _Everything()).text))
     assert {
         "pp.all",
         "pp.explicit",
