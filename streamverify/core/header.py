@@ -37,6 +37,8 @@ _PART = re.compile(r"«([^»]*+)»|[^.«]++")
 
 _NAME_IN_MESSAGE = re.compile(rf"(?<![\w./»]){IDENTIFIER.pattern}(?![\w/])")
 _PATH_IN_MESSAGE = re.compile(r"[^\s'\"`:]++")
+# Lean names a missing root without the «quotes» that it would need.
+_BARE_IN_MESSAGE = re.compile(r"'([^'\n]++)'")
 _SUFFIX = re.compile(r"\.(?:olean|ilean|ir|lean)(?:\.\w++)?\Z")
 _DEEPEST_PATH = 32
 
@@ -131,6 +133,7 @@ def _named(header: Header, message_text: str) -> Import | None:
         _first(roots | modules, names)
         or _first(modules, _modules_of_paths(message_text))
         or _first(roots, map(_root, names))
+        or _first({root.strip("«»"): item for root, item in roots.items()}, _BARE_IN_MESSAGE.findall(message_text))
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,24 @@ if TYPE_CHECKING:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Without `--oracle` these files are not there."""
     return None if config.getoption("--oracle") or collection_path.name == "conftest.py" else True
+
+
+def pytest_configure() -> None:
+    """Draw the fresh seed once: workers of xdist inherit it."""
+    os.environ.setdefault("ORACLE_SEED", str(secrets.randbelow(1 << 32)))
+
+
+def pytest_report_header() -> str:
+    """Name the fresh seed at the beginning of the run."""
+    return (
+        f"fresh seed of tests/oracle: {os.environ['ORACLE_SEED']} (ORACLE_SEED={os.environ['ORACLE_SEED']} repeats it)"
+    )
+
+
+@pytest.fixture(scope="session", params=["fixed", "fresh"])
+def seed(request: pytest.FixtureRequest) -> int:
+    """A seed that is always the same, and one of this run."""
+    return int(os.environ["ORACLE_SEED"]) if request.param == "fresh" else 4350
 
 
 @pytest.fixture(scope="session")

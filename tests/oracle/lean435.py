@@ -175,6 +175,10 @@ class Leans:
                     if (task := next(waiting, None)) is not None:
                         selector.register(key.fileobj, selectors.EVENT_READ, (number, task[0]))
                         self._ask(number, task[1], words)
+        # A busy machine may have no thread left for a Lean, or no time: what ended by itself is asked once more, alone.
+        for at in [at for at, run in runs.items() if run.status not in (0, 1)]:
+            self._ask(0, texts[at], words)
+            runs[at] = Run(**json.loads(self._answer(self._servers[0])))
         return [runs[at] for at in range(len(texts))]
 
     def _ask(self, number: int, text: str, words: Sequence[str]) -> None:

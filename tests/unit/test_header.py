@@ -343,6 +343,7 @@ HEADER = "import Lean\n\n  import Does.Not import «weird name».X\nimport Does.
         ("no such file or directory (error code: 2)\n  file: ./././Does/Not.lean", 3, 2),
         ("object file '/lib/Foo/Part.olean' of module Foo.Part does not exist", 5, 0),
         ("unknown module prefix '«weird name»'", 3, 18),
+        ("unknown module prefix 'weird name'", 3, 18),
         ("unknown module prefix '«weird name».X'", 3, 18),
         ("out of memory", 1, 0),
         ("", 1, 0),
