@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test test-kafka chaos-short chaos fuzz bench check venv clean
+.PHONY: help demo test test-kafka chaos-short chaos fuzz simulator bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -33,8 +33,10 @@ chaos-short: .venv/.test ## faults for about two minutes on real Kafka of one an
 chaos: .venv/.test ## the long chaos suite, twenty minutes; CHAOS='--seconds 600 --seed 7' goes to it (tests/chaos/__main__.py)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
 
-bench: .venv/.bench ## the simulator and the pool's benchmarks, with plots, into benchmarks/results: 6 minutes
+simulator: .venv/.bench ## every scenario of the simulator: tables and plots of benchmarks/README.md; a quarter of an hour
 	@$(BIN)/python -m benchmarks.simulator
+
+bench: simulator ## the simulator and the pool's benchmarks, with plots, into benchmarks/results
 	@$(BIN)/python -m benchmarks.pool affinity overhead
 	@$(BIN)/python -m benchmarks.plots
 
