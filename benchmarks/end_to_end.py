@@ -198,8 +198,8 @@ async def measure(name: str, servers: str, args: argparse.Namespace) -> Figures:
     )
 
 
-async def fresh_topics(servers: str) -> Settings:
-    """Settings with topics of their own, of 4 partitions, as the embedded broker makes them by itself."""
+async def fresh_topics(servers: str, partitions: int = 4) -> Settings:
+    """Settings with topics of their own; the embedded broker makes them of 4 partitions by itself."""
     run = f"bench{time.time_ns()}"
     settings = load_settings(
         bootstrap_servers=servers,
@@ -210,7 +210,7 @@ async def fresh_topics(servers: str) -> Settings:
     admin = await open_admin(settings)
     try:
         with contextlib.suppress(BrokerUnavailable):
-            await create_topics(admin, plan_topics(settings, partitions=4))
+            await create_topics(admin, plan_topics(settings, partitions=partitions))
     finally:
         await admin.close()
     return settings
