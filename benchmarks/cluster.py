@@ -135,9 +135,10 @@ async def collect(settings: Settings, count: int) -> tuple[float, list[float]]:
         while len(waits) < count:
             for records in (await consumer.getmany(timeout_ms=1000)).values():
                 for record in records:
-                    result = json.loads(record.value or b"")
+                    value = record.value or b""
+                    result = json.loads(value)
                     if result["status"] != "verified":
-                        raise SystemExit(f"a proof was not verified: {record.value[:500]!r}")
+                        raise SystemExit(f"a proof was not verified: {value[:500]!r}")
                     came = result["source"]["timestamp"]
                     sent.append(came)
                     last = max(last, record.timestamp)
