@@ -53,6 +53,8 @@ class Scenario:
     """What Lean's times are multiplied by, by header; the last for all that follow."""
     producers: int | str = 1
     """How many send the proofs, each proof one of them; `header`: each header its own; `proof`: each proof its own."""
+    headers_per_repl: int = 1
+    """Headers that a process of a worker may hold."""
     changes: bool = False
     """Whether a tenth of the workers is lost after a third of the time, and as many join after two thirds."""
 
@@ -114,9 +116,11 @@ SCENARIOS = (
     Scenario("100 producers of 400 proofs", proofs_each=400, producers=100),
     Scenario("a producer for each header", producers="header"),
     Scenario("a producer for each proof", producers="proof"),
+    Scenario("100 workers, 4 headers a process", headers_per_repl=4),
     Scenario("1,000 headers (Zipf)", shares=ZIPF),
+    Scenario("1,000 headers (Zipf), 4 a process", shares=ZIPF, headers_per_repl=4),
     Scenario("1,000 headers (Zipf), 10 workers", shares=ZIPF, workers=10, proofs_each=400),
-    Scenario("all headers different, load 0.4", shares=None, load=0.4),
+    Scenario("all headers different, 20 workers, load 0.4", shares=None, load=0.4, workers=20),
     Scenario("one header", shares=(1,)),
     Scenario("bursts of 1,000 proofs", together=1000),
     Scenario("200 proofs in a row with the same header", in_a_row=200),
