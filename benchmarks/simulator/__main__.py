@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.simulator.engine import Outcome, Simulation
-from benchmarks.simulator.partitioners import PARTITIONERS, ours_with_spread
+from benchmarks.simulator.partitioners import PARTITIONERS, TOLD, OursTold, ours_with_spread
 from benchmarks.simulator.policies import POLICIES, Ours
 from benchmarks.simulator.report import write_report
 from benchmarks.simulator.scenarios import SCENARIOS, Scenario
@@ -53,12 +53,18 @@ def across(scenario: Scenario, make: Make, seed: int) -> Outcome:
                 choose = choosers[proof.producer] = make(partitions, rng)
             yield choose(proof.header.fingerprint.encode()), proof
 
+    def done(proof: Proof) -> None:
+        chooser = choosers.get(proof.producer)
+        if isinstance(chooser, OursTold):
+            chooser.took(proof.header.fingerprint.encode(), proof.service)
+
     simulation = Simulation(
         [Ours(slots, headers_per_repl=scenario.headers_per_repl) for slots in case.slots],
         case.import_seconds,
         partitions_each=scenario.partitions_each,
         slots=case.slots,
         changes=case.changes,
+        on_done=done if make is OursTold else None,
     )
     return simulation.run(placed())
 
@@ -94,7 +100,8 @@ def scenarios(seeds: int, only: Sequence[str]) -> Iterator[Row]:
     for scenario in SCENARIOS:
         if not only or scenario.name in only:
             print(scenario.name, flush=True)
-            yield from _scenario(scenario, PARTITIONERS, seeds)
+            told: dict[str, Make] = dict(TOLD) if len(scenario.slowness) > 1 else {}
+            yield from _scenario(scenario, PARTITIONERS | told, seeds)
 
 
 def spread(seeds: int) -> Iterator[Row]:

@@ -61,7 +61,7 @@ class Change(NamedTuple):
 class Simulation:
     """A cluster of workers and the partitions of one topic."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two have defaults
         self,
         policies: Sequence[Policy],
         import_seconds: Mapping[str, float],
@@ -69,6 +69,7 @@ class Simulation:
         partitions_each: int = 1,
         slots: Sequence[int] = (),
         changes: Sequence[Change] = (),
+        on_done: Callable[[Proof], None] | None = None,
     ) -> None:
         """Make it.
 
@@ -78,6 +79,7 @@ class Simulation:
             partitions_each: Partitions of the topic for each worker that is there at the start.
             slots: Of each worker; only for the figures. Default: one each.
             changes: Workers that are lost or join.
+            on_done: Is told each proof that is done.
         """
         self.import_seconds = import_seconds
         self.workers = [_Worker(self, policy) for policy in policies]
@@ -87,6 +89,7 @@ class Simulation:
         for number, each in enumerate(self.partitions):
             each.worker = self.workers[number // partitions_each]
         self._changes = changes
+        self.on_done = on_done
         # Time, a number that keeps equal times in order, what happens. Plain tuples, as the heap compares them often.
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
         self._numbers = itertools.count()
@@ -292,6 +295,8 @@ class _Worker:
             # Not when it started: it may be lost with its worker and run again.
             begun = self._running.pop(run.proof)
             self._simulation.waits.append((run.proof.arrival, begun - run.proof.arrival))
+            if self._simulation.on_done is not None:
+                self._simulation.on_done(run.proof)
             self._from.pop(run.proof).done(run.proof, now)
 
     def _ring(self, now: float) -> None:

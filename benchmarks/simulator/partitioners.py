@@ -58,6 +58,20 @@ def ours(partitions: int, rng: random.Random) -> Choose:
     return lambda key: chooser.choose(key, partitions, numbers)
 
 
+class OursTold:
+    """Ours, of a producer that reads the results and so knows what each header's proofs take (`Client.verify`)."""
+
+    def __init__(self, partitions: int, rng: random.Random) -> None:
+        self._chooser, self._partitions = Affinity(rng.random), range(partitions)
+
+    def __call__(self, key: bytes) -> int:
+        return self._chooser.choose(key, len(self._partitions), self._partitions)
+
+    def took(self, key: bytes, seconds: float) -> None:
+        """A proof is done."""
+        self._chooser.took(key, seconds)
+
+
 def ours_with_spread(times: int, of: int) -> Make:
     """Ours with another constant than `SPREAD`."""
 
@@ -82,3 +96,6 @@ PARTITIONERS: dict[str, Make] = {
     "half a share (our first rule)": half_a_share,
     "ours": ours,
 }
+
+TOLD = {"ours, told the times": OursTold}
+"""For scenarios in which headers differ in what their proofs take."""

@@ -21,6 +21,10 @@ class AffinityPartitioner:
         """`start`: what each partition's count begins with, below 1; default: by chance."""
         self._affinity = Affinity(start)
 
+    def took(self, key: bytes, seconds: float) -> None:
+        """A proof with this key took Lean so long: who reads the results may say so, and nobody has to."""
+        self._affinity.took(key, seconds)
+
     def __call__(self, key: bytes | None, all_partitions: Collection[int], available: Collection[int]) -> int:
         """The partition of a record with this key; `available` are the partitions that have a leader.
 

@@ -159,6 +159,7 @@ class Client:
                     for record in await reader.read(_wait_until(give_up)):
                         answer = open_requests.match(record)
                         if answer is not None:
+                            self._sender.took(batch[answer.index].key, answer.result.timings.run)
                             yield answer
                     while not early.empty():
                         yield early.get_nowait()

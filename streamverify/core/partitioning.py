@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,9 @@ COUNTERS = 4096
 
 WINDOW = 16_384
 """Records after which all counts are halved: a header that was frequent 100,000 records ago is not so for ever."""
+
+MAX_WEIGHT = 8.0
+"""A record counts for at most so many usual ones, and at least for that part of one."""
 
 MAX_LOADS = 4
 """Numbers of partitions for which counts are kept: a producer may serve several topics, and partitions are added."""
@@ -77,46 +81,72 @@ def rendezvous(key: bytes, partitions: int, first: int = 1) -> list[int]:
     )
 
 
-def partitions_for(count: int, total: int, partitions: int) -> int:
+def partitions_for(count: float, total: float, partitions: int) -> int:
     """How many partitions a header gets that has `count` of the last `total` records: from 1 to all."""
     times, of = SPREAD
-    return min(partitions, max(1, -(-times * count * partitions // (of * total))))
+    return min(partitions, max(1, math.ceil(times * count * partitions / (of * total))))
 
 
 class RecentCounts:
     """How often each of the most frequent keys was seen of late, in bounded space (Misra and Gries, 1982).
 
-    A count is never too high. It is too low by at most `total / (counters + 1)`, and by 1 for each halving.
+    A count is never too high. Where all weigh 1 it is too low by at most `total / (counters + 1)`, and by 1 for each
+    halving.
     """
 
     def __init__(self, counters: int = COUNTERS, window: int = WINDOW) -> None:
         self._counters = counters
         self._window = window
-        self._counts: dict[bytes, int] = {}
-        self.total = 0
+        self._counts: dict[bytes, float] = {}
+        self.total = 0.0
         self.halvings = 0
 
-    def add(self, key: bytes) -> int:
-        """Count one more.
+    def add(self, key: bytes, weight: float = 1.0) -> float:
+        """Count one more, for as much as it weighs.
 
         Returns:
             What is known of `key` now; 0 where there was no room to count it.
         """
-        self.total += 1
+        self.total += weight
         counts = self._counts
         if key in counts or len(counts) < self._counters:
-            counts[key] = counts.get(key, 0) + 1
+            counts[key] = counts.get(key, 0.0) + weight
         else:
             # A new key and one of each other's: amortised this costs no more than what was counted before.
-            self._counts = {other: count - 1 for other, count in counts.items() if count > 1}
+            self._counts = {other: count - weight for other, count in counts.items() if count > weight}
         if self.total >= self._window:
-            self.total //= 2
+            self.total /= 2
             self.halvings += 1
-            self._counts = {key: count // 2 for key, count in self._counts.items() if count > 1}
-        return self._counts.get(key, 0)
+            self._counts = {key: count / 2 for key, count in self._counts.items() if count > 1}
+        return self._counts.get(key, 0.0)
 
     def __len__(self) -> int:
         return len(self._counts)
+
+
+class RunTimes:
+    """How long the proofs of each header took of late, where somebody says so, beside those of all headers."""
+
+    def __init__(self) -> None:
+        """Nobody has said anything."""
+        self._usual = 0.0
+        self._of: dict[bytes, tuple[int, float]] = {}
+
+    def note(self, key: bytes, seconds: float) -> None:
+        """A proof of this header took so long."""
+        self._usual = self._usual + 0.01 * (seconds - self._usual) if self._of else seconds
+        number, mean = self._of.pop(key, (0, self._usual))
+        if len(self._of) >= COUNTERS:
+            del self._of[next(iter(self._of))]
+        # The first ten count little: one proof that took long says nothing of a header.
+        self._of[key] = number + 1, mean + max(1 / (number + 10), 0.02) * (seconds - mean)
+
+    def weight(self, key: bytes) -> float:
+        """What a record of this header costs, as a multiple of the usual one; 1 where nothing is known."""
+        known = self._of.get(key)
+        if known is None or self._usual <= 0:
+            return 1.0
+        return min(MAX_WEIGHT, max(1 / MAX_WEIGHT, known[1] / self._usual))
 
 
 class _Load:
@@ -172,9 +202,9 @@ class _Load:
                 return other
         return own
 
-    def add(self, number: int) -> None:
+    def add(self, number: int, weight: float) -> None:
         """Count one record more."""
-        self._sent[number] += 1
+        self._sent[number] += weight
 
     def _order(self, key: bytes, count: int) -> list[int]:
         """At least the first `count` partitions of a header that have a leader, or all of them."""
@@ -201,7 +231,12 @@ class Affinity:
         """
         self._start = start
         self._counts = RecentCounts() if counts is None else counts
+        self._times = RunTimes()
         self._loads: dict[int, _Load] = {}
+
+    def took(self, key: bytes, seconds: float) -> None:
+        """A proof of this header took Lean so long: from now on its records count for more or less than one."""
+        self._times.note(key, seconds)
 
     def choose(self, key: bytes | None, partitions: int, reachable: Collection[int]) -> int:
         """The partition for one record.
@@ -213,14 +248,15 @@ class Affinity:
         """
         load = self._load(partitions)
         load.leaders(reachable)
-        count = partitions
+        count, weight = partitions, 1.0
         if key is not None:
-            known = self._counts.add(key)
+            weight = self._times.weight(key)
+            known = self._counts.add(key, weight)
             # True of whatever comes first, too: who has seen little spreads, as a producer of a single proof should.
             count = partitions_for(known, self._counts.total, partitions)
         load.halve(self._counts.halvings)
         chosen = load.least_of_all() if key is None or count >= partitions else load.least_of(key, count)
-        load.add(chosen)
+        load.add(chosen, weight)
         return chosen
 
     def _load(self, partitions: int) -> _Load:

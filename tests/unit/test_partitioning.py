@@ -18,9 +18,11 @@ from streamverify.core.partitioning import (
     BLANK,
     COUNTERS,
     MAX_LOADS,
+    MAX_WEIGHT,
     SLACK,
     Affinity,
     RecentCounts,
+    RunTimes,
     affinity_key,
     is_fingerprint,
     partitions_for,
@@ -186,6 +188,35 @@ def test_a_header_whose_only_partition_has_no_leader_goes_to_the_next() -> None:
 def test_with_no_leader_at_all_something_is_chosen() -> None:
     partitioner = AffinityPartitioner(lambda: 0.0)
     assert {partitioner(HOT, PARTITIONS, []) for _ in range(24)} == set(PARTITIONS)
+
+
+def test_a_header_whose_proofs_take_long_gets_partitions_for_that() -> None:
+    """6 % of the proofs and four times as slow as the rest: a fifth of the work."""
+    affinity = Affinity()
+    for _ in range(30):
+        for each in mix(100):
+            affinity.took(each, 4.0 if each == key(1) else 1.0)
+    spread(affinity, mix(3000), 100)
+    used = spread(affinity, mix(3000), 100)
+    assert len(used[key(1)]) >= 25 > partitions_for(6, 100, 100)
+    assert len(used[key(2)]) <= partitions_for(4, 100, 100)
+
+
+def test_what_a_record_counts_is_bounded_and_one_slow_proof_says_little() -> None:
+    times = RunTimes()
+    assert times.weight(HOT) == 1.0
+    for _ in range(50):
+        times.note(HOT, 1.0)
+    times.note(RARE, 60.0)
+    assert times.weight(HOT) < 1.0 < times.weight(RARE) < 6.0
+    for _ in range(500):
+        times.note(RARE, 1e6)
+        times.note(key(1), 0.0)
+    assert times.weight(RARE) <= MAX_WEIGHT
+    assert times.weight(key(1)) == 1 / MAX_WEIGHT
+    for number in range(COUNTERS * 2):
+        times.note(f"{number:032x}".encode(), 1.0)
+    assert len(times._of) <= COUNTERS
 
 
 def test_what_is_kept_is_bounded() -> None:
