@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 SPREAD = (3, 2)
 """A header gets ceil(3/2 x its share of the proofs x partitions) partitions.
 
-Simulated: with 1 it has no room beside others and waits; from 2 on more workers import it, and it waits no less."""
+Below 1 its partitions would get more than the others. The half more is room for shares that are known only from the
+last records, and for proofs that take longer than most. Simulated: each half beyond costs imports and saves no waiting."""
 
 RELIEF = 4
 """How many partitions of its order a header may fall back on: four, or twice its own where that is more."""
