@@ -87,9 +87,11 @@ def limits(rows: Sequence[Row]) -> str:
     """
     cells = []
     by_name = {(row["scenario"], row["partitioner"]): row for row in rows}
-    for name in dict.fromkeys(row["scenario"] for row in rows):
-        mine, other = by_name[name, "ours"]["seeds"], by_name[name, "round robin"]["seeds"]
-        cell = [name]
+    for name, kind in by_name:
+        if not kind.startswith("ours"):
+            continue
+        mine, other = by_name[name, kind]["seeds"], by_name[name, "round robin"]["seeds"]
+        cell = [name + kind.removeprefix("ours")]
         for field in COMPARED:
             differences = [ours - theirs for ours, theirs in zip(mine[field], other[field], strict=True)]
             mean = statistics.mean(differences)

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 SPREAD = (3, 2)
 """A header gets ceil(3/2 x its share of the proofs x partitions) partitions.
 
-Below 1 its partitions would get more than the others. The half more is room for shares that are known only from the
-last records, and for proofs that take longer than most. Simulated: each half beyond costs imports and saves no waiting."""
+Below 1 its partitions would get more than the others. The half more is room for shares that are known only from what
+was sent of late, and for proofs that take longer than most. Simulated: each half beyond costs imports and saves no
+waiting."""
 
 RELIEF = 4
 """How many partitions of its order a header may fall back on: four, or twice its own where that is more."""
