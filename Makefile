@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test test-kafka chaos-short chaos fuzz test-oracle oracle bench check venv clean
+.PHONY: help demo test test-kafka chaos-short chaos fuzz test-oracle oracle simulator bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -39,8 +39,10 @@ chaos-short: .venv/.test ## faults for about two minutes on real Kafka of one an
 chaos: .venv/.test ## the long chaos suite, twenty minutes; CHAOS='--seconds 600 --seed 7' goes to it (tests/chaos/__main__.py)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
 
-bench: .venv/.bench ## the simulator and the pool's benchmarks, with plots, into benchmarks/results: 6 minutes
+simulator: .venv/.bench ## every scenario of the simulator: tables and plots of benchmarks/README.md; a quarter of an hour
 	@$(BIN)/python -m benchmarks.simulator
+
+bench: simulator ## the simulator and the pool's benchmarks, with plots, into benchmarks/results
 	@$(BIN)/python -m benchmarks.pool affinity overhead
 	@$(BIN)/python -m benchmarks.plots
 
@@ -70,7 +72,7 @@ with_test := .venv/.embedded
 # A half-made environment has no stamp and is made anew; so is one whose Python is gone, or that was made in another
 # folder, whose path is in its commands.
 ifneq ($(shell $(BIN)/python -c pass 2>/dev/null && cat .venv/.made),$(CURDIR))
-.PHONY: .venv/.made
+.PHONY: help demo test test-kafka chaos-short chaos fuzz test-oracle oracle simulator bench check venv clean
 endif
 .venv/.made:
 	@found=; usable=; \

@@ -218,8 +218,8 @@ async def measure(name: str, servers: str, args: argparse.Namespace) -> Figures:
     )
 
 
-async def fresh_topics(servers: str) -> Settings:
-    """Settings with topics of their own, of 4 partitions, as the embedded broker makes them by itself."""
+async def fresh_topics(servers: str, partitions: int = 4) -> Settings:
+    """Settings with topics of their own; the embedded broker makes them of 4 partitions by itself."""
     run = f"bench{time.time_ns()}"
     settings = load_settings(
         bootstrap_servers=servers,
@@ -229,7 +229,7 @@ async def fresh_topics(servers: str) -> Settings:
     )
     async with patient_admin(settings) as admin:
         with contextlib.suppress(BrokerUnavailable):
-            await create_topics(admin, plan_topics(settings, partitions=4))
+            await create_topics(admin, plan_topics(settings, partitions=partitions))
     return settings
 
 

@@ -1,4 +1,4 @@
-"""Plots of what the benchmarks wrote, as PNG. Needs the extra `bench` (matplotlib).
+"""Plots of what the pool's benchmarks wrote, as PNG. Needs the extra `bench` (matplotlib).
 
 python -m benchmarks.plots [--out FOLDER]
 """
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 COLOURS = {"fifo": "#bbbbbb", "lru": "#d95f02", "hash": "#7570b3"}
 OURS = "#1b9e77"
-LINES = {"round robin": "#d95f02", "header hash": "#7570b3", "affinity": OURS}
 
 
 def bars(axes: Axes, names: list[str], values: list[float], goal: float | None, title: str) -> None:
@@ -57,58 +56,9 @@ def pool_overhead(rows: list[dict[str, Any]], file: Path) -> None:
     figure.savefig(file, dpi=120)
 
 
-def simulated_policies(rows: list[dict[str, Any]], file: Path) -> None:
-    """Policies on one worker: how busy Lean is, and how long proofs wait."""
-    rows = [row for row in rows if row["workers"] == 1 and row["slots"] == 2]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 3.6), layout="constrained")
-    backlog = [row for row in rows if row["load"] == "backlog"]
-    names = [row["policy"] for row in backlog]
-    bars(left, names, [row["useful"] for row in backlog], None, "a backlog of 600 proofs, 2 slots (simulated)")
-    loads = sorted({row["load"] for row in rows} - {"backlog"})
-    for place, load in enumerate(loads):
-        waits = [row["wait_p50"] for row in rows if row["load"] == load]
-        ends = [y + 0.38 * place - 0.19 for y in range(len(waits))]
-        drawn = right.barh(ends, waits, height=0.36, label=load, color=("#66a61e", "#a6761d")[place % 2])
-        right.bar_label(drawn, fmt="%.0f", padding=3, fontsize=8)
-    right.set_yticks(range(len(names)), names)
-    right.invert_yaxis()
-    right.set_xscale("log")
-    right.set_xlabel("median wait, seconds")
-    right.set_title("3,000 proofs that come at random (simulated)", loc="left")
-    right.spines[["top", "right"]].set_visible(False)
-    right.margins(x=0.12)
-    right.legend(frameon=False)
-    figure.savefig(file, dpi=120)
-
-
-def simulated_workers(rows: list[dict[str, Any]], file: Path) -> None:
-    """Partitioners across workers."""
-    rows = [row for row in rows if row["slots"] == 4 and row["policy"] == "ours"]
-    figure, panels = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
-    shown = (
-        ("elapsed_of_ideal", "elapsed / ideal", True),
-        ("imports_per_1000", "imports for 1,000 proofs", False),
-        ("wait_p50", "median wait, seconds", True),
-    )
-    for axes, (field, title, logarithmic) in zip(panels, shown, strict=True):
-        for name, colour in LINES.items():
-            mine = [row for row in rows if row["partitioner"] == name]
-            axes.plot([row["workers"] for row in mine], [row[field] for row in mine], "o-", color=colour, label=name)
-        axes.set_xscale("log")
-        if logarithmic:
-            axes.set_yscale("log")
-        axes.set_xlabel("workers of 4 slots, a partition each")
-        axes.set_title(title, loc="left")
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].legend(frameon=False)
-    figure.savefig(file, dpi=120)
-
-
 PLOTS: tuple[tuple[str, str, Callable[[list[dict[str, Any]], Path], None]], ...] = (
     ("pool-affinity.json", "pool-affinity.png", pool_affinity),
     ("pool-overhead.json", "pool-overhead.png", pool_overhead),
-    ("simulator.json", "simulator-policies.png", simulated_policies),
-    ("simulator.json", "simulator-workers.png", simulated_workers),
 )
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from streamverify.core.header import Header, parse_header
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 SHARES = (80, 6, 4, 3, 3, 2, 1, 1)
 """Percent of the proofs that each header has."""
 
 IMPORT_SECONDS = (8.0, 5.0, 10.0, 2.0, 6.0, 3.0, 4.0, 7.0)
-"""What importing each header takes: the hot one is Mathlib."""
+"""What importing each header takes: the hot one is Mathlib. The ninth takes what the first does, and so on."""
 
 RECORDED = Path(__file__).resolve().parents[2] / "shared" / "data" / "goedel" / "recordings.jsonl"
 
@@ -33,6 +33,10 @@ class Proof:
     header: Header
     arrival: float
     service: float
+    producer: int = 0
+    """Who sends it."""
+    kills: bool = False
+    """Whether its process does not survive it, as after a time-out."""
 
 
 @cache
@@ -42,9 +46,11 @@ def headers(count: int = len(SHARES)) -> tuple[Header, ...]:
 
 
 @cache
-def import_seconds() -> dict[str, float]:
+def import_seconds(count: int = len(SHARES)) -> Mapping[str, float]:
     """Seconds of each header's import, by fingerprint."""
-    return {header.fingerprint: seconds for header, seconds in zip(headers(), IMPORT_SECONDS, strict=True)}
+    return {
+        header.fingerprint: IMPORT_SECONDS[number % len(IMPORT_SECONDS)] for number, header in enumerate(headers(count))
+    }
 
 
 @cache
@@ -58,24 +64,39 @@ def service_times() -> tuple[float, ...]:
 
 def backlog(count: int, seed: int, *, one_header: bool = False) -> list[Proof]:
     """Proofs that are all there at 0."""
-    return [Proof(header, 0.0, service) for header, service in _draw(count, random.Random(seed), one_header)]  # noqa: S311
+    rng = random.Random(seed)  # noqa: S311
+    services = shuffled_services(count, rng)
+    chosen = headers()[:1] * count if one_header else rng.choices(headers(), SHARES, k=count)
+    return [Proof(header, 0.0, service) for header, service in zip(chosen, services, strict=True)]
 
 
 def stream(count: int, seed: int, *, slots: int, load: float) -> list[Proof]:
     """Proofs that come at random (Poisson), so that Lean alone would keep `slots` slots busy for `load` of the time."""
     rng = random.Random(seed)  # noqa: S311
-    rate = load * slots / (sum(service_times()) / len(service_times()))
-    now, proofs = 0.0, []
-    for header, service in _draw(count, rng, one_header=False):
-        now += rng.expovariate(rate)
-        proofs.append(Proof(header, now, service))
-    return proofs
+    services = shuffled_services(count, rng)
+    chosen = rng.choices(headers(), SHARES, k=count)
+    times = arrivals(count, rng, rate=load * slots / mean_service())
+    return [Proof(header, at, service) for header, at, service in zip(chosen, times, services, strict=True)]
 
 
-def _draw(count: int, rng: random.Random, one_header: bool) -> Sequence[tuple[Header, float]]:  # noqa: FBT001
+def arrivals(count: int, rng: random.Random, rate: float, together: int = 1) -> list[float]:
+    """When proofs come: at random, `rate` a second, so many together."""
+    now, times = 0.0, []
+    for number in range(count):
+        if number % together == 0:
+            now += rng.expovariate(rate / together)
+        times.append(now)
+    return times
+
+
+def shuffled_services(count: int, rng: random.Random) -> Sequence[float]:
+    """The same sum in every run: each recorded time as often as another."""
     times = service_times()
-    # The same sum in every run: each time as often as another.
     services = (list(times) * (count // len(times) + 1))[:count]
-    chosen = headers()[:1] * count if one_header else rng.choices(headers(), SHARES, k=count)
     rng.shuffle(services)
-    return list(zip(chosen, services, strict=True))
+    return services
+
+
+def mean_service() -> float:
+    """Seconds that Lean takes for a proof."""
+    return sum(service_times()) / len(service_times())

@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 
 from streamverify.core.errors import SettingsError
+from streamverify.core.import_sizes import MAX_HEADERS
 from streamverify.core.prewarm import parse_prewarm
 
 PREFIX = "STREAMVERIFY_"
@@ -129,8 +130,12 @@ class Settings(BaseSettings):
         ),
     ] = "auto"
     headers_per_repl: Annotated[
-        int, Field(ge=1, le=64, description="Headers that one REPL process may hold, as far as its memory goes.")
-    ] = 1
+        Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_HEADERS)],
+        Field(
+            description="Headers that one REPL process may hold, as far as half of MEMORY_PER_REPL goes; auto: as many "
+            "as that allows, by what imports add."
+        ),
+    ] = "auto"
     patience: Annotated[
         Seconds, Field(description="Seconds after which a header is served although others keep all REPLs busy.")
     ] = 30.0

@@ -1,153 +1,198 @@
-"""The simulator's report: policies within a worker, and partitioners across 1 to 1,000 workers.
+"""The simulator's report: partitioners across workers in named scenarios, and what a worker does within itself.
 
-python -m benchmarks.simulator [--out FOLDER] [--workers 1 10 100 1000] [--seeds 4]
+Writes the figures to `benchmarks/results/simulator.json`, the tables into `benchmarks/README.md` between their marks,
+and the plots beside this file. Parts that are not named keep the figures that they had.
+
+python -m benchmarks.simulator [--only PART ...] [--seeds 4]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
-from dataclasses import asdict, dataclass, fields
-from itertools import count
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.simulator.engine import Outcome, Simulation
-from benchmarks.simulator.policies import POLICIES
-from benchmarks.workload import backlog, stream
-from streamverify.core.partitioning import Affinity, rendezvous
+from benchmarks.simulator.partitioners import PARTITIONERS, TOLD, OursTold, ours_with_spread
+from benchmarks.simulator.policies import POLICIES, Ours
+from benchmarks.simulator.report import write_report
+from benchmarks.simulator.scenarios import SCENARIOS, Scenario
+from benchmarks.workload import backlog, import_seconds, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from benchmarks.simulator.partitioners import Choose, Make
     from benchmarks.simulator.policies import Policy
     from benchmarks.workload import Proof
 
-    Choose = Callable[[bytes], int]
+    Row = dict[str, Any]
+
+RESULTS = Path(__file__).parents[1] / "results" / "simulator.json"
+
+SPREADS = {"1": (1, 1), "1.25": (5, 4), "1.5": (3, 2), "1.75": (7, 4), "2": (2, 1), "3": (3, 1)}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The mean of some runs that differ in their seed; times in seconds."""
+def across(scenario: Scenario, make: Make, seed: int) -> Outcome:
+    """One run of a scenario: each producer has a partitioner of its own, each worker our scheduler."""
+    case = scenario.case(seed)
+    partitions = len(case.slots) * scenario.partitions_each
+    choosers: dict[int, Choose] = {}
 
-    load: str
-    workers: int
-    slots: int
-    partitioner: str
-    policy: str
-    useful: float
-    elapsed_of_ideal: float
-    imports_per_1000: float
-    wait_p50: float
-    wait_p99: float
-    longest_unserved: float
+    def placed() -> Iterator[tuple[int, Proof]]:
+        for proof in case.proofs:
+            choose = choosers.get(proof.producer)
+            if choose is None:
+                # One proof each: nobody comes again.
+                choosers.clear() if scenario.producers == "proof" else None
+                rng = random.Random(seed * 1_000_003 + proof.producer)  # noqa: S311
+                choose = choosers[proof.producer] = make(partitions, rng)
+            yield choose(proof.header.fingerprint.encode()), proof
 
+    def done(proof: Proof) -> None:
+        chooser = choosers.get(proof.producer)
+        if isinstance(chooser, OursTold):
+            chooser.took(proof.header.fingerprint.encode(), proof.service)
 
-def round_robin(partitions: int) -> Choose:
-    """One after the other, whatever the header."""
-    turns = count()
-    return lambda _key: next(turns) % partitions
-
-
-def by_header(partitions: int) -> Choose:
-    """What any producer does whose key is the header."""
-    return lambda key: rendezvous(key, partitions)
-
-
-def affinity(partitions: int) -> Choose:
-    """Ours: the class that producers and the router use."""
-    chooser, numbers = Affinity(), range(partitions)
-    return lambda key: chooser.choose(key, numbers, numbers)
+    simulation = Simulation(
+        [Ours(slots, headers_per_repl=scenario.headers_per_repl) for slots in case.slots],
+        case.import_seconds,
+        partitions_each=scenario.partitions_each,
+        slots=case.slots,
+        changes=case.changes,
+        on_done=done if make is OursTold else None,
+    )
+    return simulation.run(placed())
 
 
-PARTITIONERS: dict[str, Callable[[int], Choose]] = {
-    "round robin": round_robin,
-    "header hash": by_header,
-    "affinity": affinity,
+def within(proofs: Sequence[Proof], slots: int, make: Callable[[int], Policy]) -> Outcome:
+    """One run on one worker."""
+    return Simulation([make(slots)], import_seconds(), slots=[slots]).run((0, proof) for proof in proofs)
+
+
+def figures(outcomes: Sequence[Outcome], proofs: int) -> Row:
+    """The mean over the seeds, and each seed's figures of what is compared."""
+    mean = {field.name: statistics.mean(getattr(each, field.name) for each in outcomes) for field in fields(Outcome)}
+    mean["imports"] *= 1000 / proofs
+    mean["elapsed_of_ideal"] = statistics.mean(each.elapsed / each.ideal for each in outcomes)
+    row: Row = {name: round(value, 3) for name, value in mean.items()}
+    row["seeds"] = {
+        name: [round(getattr(each, name), 3) for each in outcomes]
+        for name in ("steady_imports", "wait_p50", "wait_p99", "steady_p50", "steady_p99")
+    }
+    return row
+
+
+def _scenario(scenario: Scenario, makes: dict[str, Make], seeds: int) -> Iterator[Row]:
+    for name, make in makes.items():
+        outcomes = [across(scenario, make, seed) for seed in range(seeds)]
+        yield {"scenario": scenario.name, "partitioner": name} | figures(
+            outcomes, scenario.workers * scenario.proofs_each
+        )
+
+
+def scenarios(seeds: int, only: Sequence[str]) -> Iterator[Row]:
+    """Every scenario, by every partitioner."""
+    for scenario in SCENARIOS:
+        if not only or scenario.name in only:
+            print(scenario.name, flush=True)
+            told: dict[str, Make] = dict(TOLD) if len(scenario.slowness) > 1 else {}
+            yield from _scenario(scenario, PARTITIONERS | told, seeds)
+
+
+def spread(seeds: int) -> Iterator[Row]:
+    """The constant of our rule."""
+    makes = {name: ours_with_spread(*value) for name, value in SPREADS.items()}
+    for name in ("10 workers", "100 workers"):
+        yield from _scenario(next(each for each in SCENARIOS if each.name == name), makes, seeds)
+
+
+def partitions(seeds: int) -> Iterator[Row]:
+    """How many partitions a topic should have."""
+    for workers in (10, 100):
+        for each in (1, 2, 3, 5, 10):
+            scenario = Scenario(f"{workers} workers", workers=workers, partitions_each=each)
+            makes = {name: PARTITIONERS[name] for name in ("round robin", "ours")}
+            for row in _scenario(scenario, makes, seeds):
+                yield row | {"partitions_each": each}
+
+
+def policies(seeds: int) -> Iterator[Row]:
+    """Policies within one worker of two slots."""
+    for load in ("backlog", "load 0.8", "load 0.9"):
+        count = 600 if load == "backlog" else 3000
+        for name, make in POLICIES.items():
+            batches = [
+                backlog(count, seed)
+                if load == "backlog"
+                else stream(count, seed, slots=2, load=float(load.removeprefix("load ")))
+                for seed in range(seeds)
+            ]
+            yield {"load": load, "policy": name} | figures([within(batch, 2, make) for batch in batches], count)
+
+
+def memory(seeds: int) -> Iterator[Row]:
+    """Several headers a process, or spare processes, on one worker; and what a process that dies does to both."""
+    kinds = {
+        "one header a process": {},
+        "4 headers a process": {"headers_per_repl": 4},
+        "8 headers a process": {"headers_per_repl": 8},
+        "as many spares as slots": {"spares": 1},
+        "4 headers a process and spares": {"headers_per_repl": 4, "spares": 1},
+    }
+    for slots in (4, 16, 64):
+        for killed in (0.0, 0.02):
+            for name, options in kinds.items():
+                outcomes = []
+                for seed in range(seeds):
+                    rng = random.Random(seed)  # noqa: S311
+                    proofs = stream(250 * slots, seed, slots=slots, load=0.8)
+                    proofs = [replace(proof, kills=rng.random() < killed) for proof in proofs]
+                    spares = slots * options.get("spares", 0)
+                    per_repl = options.get("headers_per_repl", 1)
+                    outcomes.append(
+                        within(
+                            proofs,
+                            slots,
+                            lambda n, spares=spares, per=per_repl: Ours(n, spares=spares, headers_per_repl=per),  # type: ignore[misc]
+                        )
+                    )
+                yield {"slots": slots, "killed": killed, "kind": name} | figures(outcomes, 250 * slots)
+
+
+PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
+    "policies": policies,
+    "memory": memory,
+    "spread": spread,
+    "partitions": partitions,
 }
 
 
-def simulate(
-    proofs: Sequence[Proof], workers: int, slots: int, make: Callable[[int], Policy], choose: Choose
-) -> Outcome:
-    """One run, with as many partitions as workers."""
-    simulation = Simulation([make(slots) for _ in range(workers)])
-    return simulation.run(((choose(proof.header.fingerprint.encode()), proof) for proof in proofs), slots)
-
-
-def row(load: str, workers: int, slots: int, partitioner: str, policy: str, seeds: int, proofs: int) -> Row:  # noqa: PLR0913, PLR0917
-    """The mean over the seeds."""
-    outcomes = []
-    for seed in range(seeds):
-        batch = (
-            backlog(proofs, seed)
-            if load == "backlog"
-            else stream(proofs, seed, slots=slots * workers, load=float(load.removeprefix("load ")))
-        )
-        outcomes.append(simulate(batch, workers, slots, POLICIES[policy], PARTITIONERS[partitioner](workers)))
-    mean = {field.name: statistics.mean(getattr(each, field.name) for each in outcomes) for field in fields(Outcome)}
-    return Row(
-        load,
-        workers,
-        slots,
-        partitioner,
-        policy,
-        round(mean["useful"], 3),
-        round(statistics.mean(each.elapsed / each.ideal for each in outcomes), 2),
-        round(1000 * mean["imports"] / proofs, 1),
-        round(mean["wait_p50"], 1),
-        round(mean["wait_p99"], 1),
-        round(max(each.longest_unserved for each in outcomes), 1),
-    )
-
-
-def table(title: str, rows: Sequence[Row], leave_out: Sequence[str]) -> Table:
-    """For people."""
-    shown = Table(title=title)
-    names = [field.name for field in fields(Row) if field.name not in leave_out]
-    for name in names:
-        shown.add_column(name, justify="left" if name in ("load", "partitioner", "policy") else "right")
-    for each in rows:
-        values = asdict(each)
-        shown.add_row(*(str(values[name]) for name in names))
-    return shown
-
-
 def main() -> None:
-    """Run both parts, print the tables and write the JSON."""
+    """Run what is asked for, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 10, 100, 1000])
+    parser.add_argument("--only", nargs="*", help=f"of {', '.join(PARTS)}, and the scenarios' names; nothing: no run")
     parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "results")
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    one = [
-        row(load, 1, 2, "round robin", policy, args.seeds, 600 if load == "backlog" else 3000)
-        for load in ("backlog", "load 0.8", "load 0.9")
-        for policy in POLICIES
-    ]
-    Console(width=150).print(table("one worker, 2 slots", one, ("workers", "slots", "partitioner")))
-    many = [
-        row(
-            "load 0.8",
-            workers,
-            4,
-            partitioner,
-            policy,
-            2 if workers < 1000 else 1,
-            200 * workers if workers > 1 else 800,
-        )
-        for workers in args.workers
-        for partitioner in PARTITIONERS
-        for policy in (("lru", "ours") if workers <= 100 else ("ours",))
-    ]
-    Console(width=150).print(table("workers of 4 slots, a partition each", many, ("load", "slots")))
-    rows: list[dict[str, Any]] = [asdict(each) for each in (*one, *many)]
-    (args.out / "simulator.json").write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    done: dict[str, list[Row]] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
+    for name, part in PARTS.items():
+        if args.only is None or name in args.only:
+            print(name, flush=True)
+            done[name] = list(part(args.seeds))
+            RESULTS.write_text(json.dumps(done) + "\n", "utf-8")
+    for scenario in SCENARIOS:
+        if args.only is None or scenario.name in args.only:
+            fresh = list(scenarios(args.seeds, [scenario.name]))
+            kept = [row for row in done.get("scenarios", []) if row["scenario"] != scenario.name]
+            order = [each.name for each in SCENARIOS]
+            done["scenarios"] = sorted([*kept, *fresh], key=lambda row: order.index(row["scenario"]))
+            RESULTS.write_text(json.dumps(done) + "\n", "utf-8")
+    write_report(done)
 
 
 if __name__ == "__main__":

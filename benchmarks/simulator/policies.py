@@ -9,7 +9,7 @@ import zlib
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from streamverify.core.scheduler import PATIENCE, Rules, Scheduler, SlotState, Start
+from streamverify.core.scheduler import NO_PROCESS, PATIENCE, Rules, Scheduler, SlotState, Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +37,11 @@ class Policy(Protocol):
     def imported(self, slot: int, header: Header, seconds: float, now: float) -> list[Run]:
         """A slot has imported what its `Run` asked for, and goes on with the proof."""
 
-    def freed(self, slot: int, now: float) -> list[Run]:
-        """A slot has done its `Run`."""
+    def freed(self, slot: int, now: float, *, died: bool = False) -> list[Run]:
+        """A slot has done its `Run`. `died`: its process has not survived that, and what it had imported is gone."""
+
+    def discard(self, doomed: Callable[[Proof], bool]) -> None:
+        """Another worker has these proofs now."""
 
     def due(self, now: float) -> tuple[list[Run], float | None]:
         """What time alone made eligible, and when to ask again."""
@@ -59,9 +62,12 @@ class LeastRecentlyUsed:
     def imported(self, slot: int, header: Header, seconds: float, now: float) -> list[Run]:
         return []
 
-    def freed(self, slot: int, now: float) -> list[Run]:
-        self._idle[slot] = self._held[slot]
+    def freed(self, slot: int, now: float, *, died: bool = False) -> list[Run]:
+        self._idle[slot] = None if died else self._held[slot]
         return self.start()
+
+    def discard(self, doomed: Callable[[Proof], bool]) -> None:
+        self._queue = deque(proof for proof in self._queue if not doomed(proof))
 
     def queue(self, proof: Proof) -> None:
         """A proof came, and nothing is to be started yet."""
@@ -109,9 +115,13 @@ class HeaderHash:
     def imported(self, slot: int, header: Header, seconds: float, now: float) -> list[Run]:
         return []
 
-    def freed(self, slot: int, now: float) -> list[Run]:
+    def freed(self, slot: int, now: float, *, died: bool = False) -> list[Run]:
         self._busy[slot] = False
+        self._held[slot] = None if died else self._held[slot]
         return self._start(slot)
+
+    def discard(self, doomed: Callable[[Proof], bool]) -> None:
+        self._queues = [deque(proof for proof in queue if not doomed(proof)) for queue in self._queues]
 
     def due(self, now: float) -> tuple[list[Run], float | None]:
         return [], None
@@ -148,12 +158,17 @@ class Ours:
         self._at[slot] = (header, now)
         return self._runs(self._scheduler.imported(slot, header, seconds, now), now)
 
-    def freed(self, slot: int, now: float) -> list[Run]:
+    def freed(self, slot: int, now: float, *, died: bool = False) -> list[Run]:
         at = self._at[slot]
-        if at is not None:
+        if died:
+            self._states[slot] = NO_PROCESS
+        elif at is not None:
             state = self._states[slot]
             self._states[slot] = state._replace(useful_seconds=state.useful_seconds + now - at[1])
         return self._runs(self._scheduler.slot_freed(slot, self._states[slot], now), now)
+
+    def discard(self, doomed: Callable[[Proof], bool]) -> None:
+        self._scheduler.discard(doomed)
 
     def due(self, now: float) -> tuple[list[Run], float | None]:
         if not self._scheduler.timed:

@@ -8,28 +8,26 @@ from typing import TYPE_CHECKING
 from streamverify.core.partitioning import Affinity, is_fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_NO_HEADER = b""
-_STARTS = 1 << 20
+    from collections.abc import Callable, Collection
 
 
 class AffinityPartitioner:
-    """For `AIOKafkaProducer(partitioner=...)`: by header where the key is a fingerprint, else in turn.
+    """For `AIOKafkaProducer(partitioner=...)`: by header where the key is a fingerprint, else wherever least was sent.
 
     One for each producer, as it counts what that producer sends.
     """
 
-    def __init__(self, start: int | None = None) -> None:
-        """`start`: where turns begin; default: anywhere."""
-        self._affinity = Affinity(
-            random.randrange(_STARTS) if start is None else start  # noqa: S311 - spreads load, keeps no secret
-        )
+    def __init__(self, start: Callable[[], float] = random.random) -> None:
+        """`start`: what each partition's count begins with, below 1; default: by chance."""
+        self._affinity = Affinity(start)
 
-    def __call__(self, key: bytes | None, all_partitions: Sequence[int], available: Sequence[int]) -> int:
-        """The partition of a record with this key; `available` are the partitions that have a leader."""
-        partitions = sorted(all_partitions)
-        reachable = sorted(available)
-        if key is None or not is_fingerprint(key):
-            return self._affinity.next_in_turn(_NO_HEADER, reachable or partitions)
-        return self._affinity.choose(key, partitions, reachable)
+    def took(self, key: bytes, seconds: float) -> None:
+        """A proof with this key took Lean so long: who reads the results may say so, and nobody has to."""
+        self._affinity.took(key, seconds)
+
+    def __call__(self, key: bytes | None, all_partitions: Collection[int], available: Collection[int]) -> int:
+        """The partition of a record with this key; `available` are the partitions that have a leader.
+
+        Kafka numbers the partitions of a topic from 0 without gaps, so how many there are says which.
+        """
+        return self._affinity.choose(key if is_fingerprint(key) else None, len(all_partitions), available)

@@ -159,7 +159,9 @@ class Client:
                     if sending.done():
                         sending.result()  # raises what ended it, if it did not send everything
                     for record in await reader.read(min(_POLL, max(0.0, give_up - time.monotonic()))):
-                        if answer := open_requests.match(record):
+                        answer = open_requests.match(record)
+                        if answer is not None:
+                            self._sender.took(batch[answer.index].key, answer.result.timings.run)
                             yield answer
                     while early:
                         yield early.popleft()

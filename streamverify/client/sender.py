@@ -42,6 +42,10 @@ class Sender:
         self._partitioner = AffinityPartitioner()
         self._topic_seen = False
 
+    def took(self, key: bytes, seconds: float) -> None:
+        """A proof with this key took Lean so long: what the next ones cost is counted by that."""
+        self._partitioner.took(key, seconds)
+
     async def start(self) -> None:
         """Connect.
 

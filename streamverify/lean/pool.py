@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streamverify.core.import_sizes import ImportSizes
 from streamverify.core.models import Reason
 from streamverify.core.scheduler import Rules, Scheduler, Start, Warm
 from streamverify.lean.audit import Auditor
@@ -69,7 +70,8 @@ class Pool:
         """
         rules = (rules or Rules())._replace(slots=slots)
         auditor = Auditor(command, import_timeout=limits.import_timeout)
-        self._shared = Shared(command, limits, Modules(command.outside or command), FailedHeaders(), auditor)
+        modules = Modules(command.outside or command)
+        self._shared = Shared(command, limits, modules, FailedHeaders(), auditor, ImportSizes())
         self._slots = [Slot(self._shared, partial(self._imported, number)) for number in range(slots + rules.spares)]
         self._imports_at_once = rules.imports or len(self._slots)
         self._scheduler: Scheduler[Job] = Scheduler(rules)

@@ -206,6 +206,13 @@ class ReplSession:
         """Bytes that it used when it was last looked at, after an import or a proof."""
         return 0 if self._wear is None else self._wear.memory
 
+    def read_memory(self) -> int:
+        """Read how many bytes it uses now; `memory` then says the same."""
+        memory = usage(self.pid).memory
+        if self._wear is not None:
+            self._wear.look(memory)
+        return memory
+
     def imported(self) -> None:
         """The header is there: what is used from now on is the proofs'."""
         self._wear = Wear(WearLimits(self._limits.memory), usage(self.pid).memory)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from streamverify.core.header import Header
+    from streamverify.core.import_sizes import ImportSizes
     from streamverify.core.jobs import Job
     from streamverify.lean.audit import Auditor
     from streamverify.lean.command import ReplCommand
@@ -53,7 +54,7 @@ class PoolLimits(NamedTuple):
     max_answer_bytes: int = 64 * 1024 * 1024
     headers_per_repl: int = 1
     memory_per_repl: int | None = None
-    """Bytes up to which a process may take another header; None: whatever it has."""
+    """Bytes of private memory that a process may use, half of them for headers; None: nobody says."""
 
 
 class Shared(NamedTuple):
@@ -64,6 +65,7 @@ class Shared(NamedTuple):
     modules: Modules
     failed: FailedHeaders
     auditor: Auditor
+    sizes: ImportSizes
 
 
 def known_failure(job: Job, shared: Shared) -> Verdict | None:
@@ -257,7 +259,10 @@ class Slot:
         if not (self._usable and self._has_room()):
             await self._replace()
         self._importing = True
-        if self._session is None:
+        before = 0
+        if self._session is not None:
+            before = self._session.read_memory()
+        else:
             self._session = ReplSession(self._shared.command, max_answer_bytes=self._shared.limits.max_answer_bytes)
         session = self._session
         begun = time.monotonic()
@@ -272,6 +277,7 @@ class Slot:
             self._spent.import_ = time.monotonic() - begun
         self._importing = False
         session.imported()
+        self._shared.sizes.note(before, session.memory)
         self._note_import(header, env, self._spent.import_)
         return session
 
@@ -287,17 +293,16 @@ class Slot:
 
     def _has_room(self) -> bool:
         """Whether the process may take another header beside those that it holds."""
-        held, limits = len(self._envs), self._shared.limits
-        if held >= limits.headers_per_repl or self._session is None:
-            return False
-        if limits.memory_per_repl is None:
-            return True
-        # One more takes about what each of the others took.
-        return self._session.memory * (held + 1) / held <= limits.memory_per_repl
+        limits, session = self._shared.limits, self._session
+        return session is not None and self._shared.sizes.has_room(
+            session.memory, limits.memory_per_repl, len(self._envs), limits.headers_per_repl
+        )
 
     async def _import_rejected(self, header: Header, rejected: ImportRejected, attempts: int) -> Verdict:
-        # What a failed import loaded is never given back.
-        await self._replace()
+        # What a failed import loaded is never given back. A process with other headers stays while it has room for
+        # that, or one misspelt import would cost as many imports as it held headers.
+        if not (self._usable and self._session is not None and self._session.read_memory() and self._has_room()):
+            await self._replace()
         self.failed_starts = 0
         failed = self._shared.modules.failed(header, rejected.texts)
         if failed.reason is Reason.HEADER_ERROR:

@@ -19,6 +19,7 @@ from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import max_message_bytes, require_topics
 from streamverify.core.codec import RequestLimits
 from streamverify.core.errors import ReplUnavailable, SettingsError, StreamVerifyError
+from streamverify.core.import_sizes import MAX_HEADERS
 from streamverify.core.ledger import Partitions
 from streamverify.core.policy import POLICY_VERSION
 from streamverify.core.scheduler import Rules
@@ -318,7 +319,7 @@ def _rules(settings: Settings, plan: Plan) -> Rules:
 
 def _pool_limits(settings: Settings, plan: Plan) -> PoolLimits:
     return PoolLimits(
-        headers_per_repl=settings.headers_per_repl,
+        headers_per_repl=MAX_HEADERS if settings.headers_per_repl == "auto" else settings.headers_per_repl,
         memory_per_repl=plan.memory_per_repl,
         import_timeout=settings.import_timeout,
         default_timeout=settings.default_timeout,

@@ -14,6 +14,7 @@ from command import make_environment, started
 from streamverify.client import Client, Unanswered
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
 from streamverify.core.models import ProofRequest, Reason
+from streamverify.core.partitioning import affinity_key
 from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ async def test_verdicts_come_in_the_order_of_the_requests(served: Settings) -> N
     batch[3] = batch[3].model_copy(update={"proof": f"{PROOF} -- synthetic: error"})
     async with Client(served) as client:
         results = await client.verify(batch, timeout=60)
+        # What the answers say of the times goes to the partitioner.
+        times = client._sender._partitioner._affinity._times
+        assert set(times._of) == {affinity_key(request.proof) for request in batch}
     assert [result.custom_id for result in results] == [request.custom_id for request in batch]
     assert [result.reason for result in results[2:5]] == [Reason.OK, Reason.LEAN_ERROR, Reason.OK]
 

@@ -24,7 +24,7 @@ from command import end, environment, run_command, started
 from kafka_broker import VARIABLE, KafkaNodes
 
 from streamverify.core.deadletter import DeadLetter
-from streamverify.core.partitioning import BLANK, affinity_key, rendezvous
+from streamverify.core.partitioning import BLANK, SLACK, affinity_key, rendezvous
 from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -193,17 +193,17 @@ async def test_everything_arrives_once_in_order_where_its_header_belongs(topics:
         end(process)
     assert process.returncode == 0
     assert sorted(ids(records)) == sorted(f"p{n}" for n in range(3000))
-    hot: Counter[int] = Counter()
+    everything: Counter[int] = Counter(record.partition for record in records)
     for partition in range(PARTITIONS):
         here = [record for record in records if record.partition == partition]
         order = [int(custom_id[1:]) for custom_id in ids(here)]
         assert order == sorted(order)
-        hot[partition] = sum(record.key == affinity_key("import Mathlib") for record in here)
-    assert max(hot.values()) - min(hot.values()) <= 1
+    # The header with four fifths of the proofs fills what the others leave.
+    assert max(everything.values()) - min(everything.values()) <= SLACK
     for rare in ("import Lean", "import Aesop"):
         partitions = Counter(record.partition for record in records if record.key == affinity_key(rare))
-        # With four partitions a tenth is below an eighth: the tail, but for the first few.
-        assert partitions[rendezvous(affinity_key(rare), PARTITIONS)] > 290
+        # A tenth of four partitions is less than one, but for the first few, when shares are not known.
+        assert partitions[rendezvous(affinity_key(rare), PARTITIONS)[0]] > 280
     assert counts == {"import Mathlib\n": 2400, "import Lean\n": 300, "import Aesop\n": 300}
 
 

@@ -64,6 +64,7 @@ def test_make_alone_lists_every_target(checkout: Path) -> None:
         "check",
         "venv",
         "clean",
+        "simulator",
     }
 
 

@@ -4,56 +4,106 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
+from typing import Any
 
 import pytest
 from support import ROOT
 
 from streamverify.bus.partitioner import AffinityPartitioner
+from streamverify.core import partitioning
 from streamverify.core.header import parse_header
 from streamverify.core.partitioning import (
     BLANK,
     COUNTERS,
+    MAX_LOADS,
+    MAX_WEIGHT,
+    SLACK,
     Affinity,
     RecentCounts,
+    RunTimes,
     affinity_key,
     is_fingerprint,
+    partitions_for,
     rendezvous,
 )
 
-VECTORS = json.loads((ROOT / "schemas" / "partitioner.vectors.json").read_text())["vectors"]
+VECTORS = json.loads((ROOT / "schemas" / "partitioner.vectors.json").read_text())
+ORDERS, TRACE = VECTORS["orders"], VECTORS["trace"]
 PARTITIONS = list(range(12))
 HOT = affinity_key("import Mathlib\n")
 RARE = affinity_key("import Aesop\n")
+SHARES = [80, 6, 4, 3, 3, 2, 1, 1]
 
 
 def key(number: int) -> bytes:
     return affinity_key(f"import M{number}\n")
 
 
-def by_specification(fingerprint: bytes, partitions: int) -> int:
-    """Step 2 and 3 of schemas/partitioner.md, written as anybody would."""
-    weights = []
-    for partition in range(partitions):
-        digest = hashlib.sha256(fingerprint + bytes([0, 0, partition >> 8, partition & 255])).hexdigest()
-        weights.append(int(digest, 16))
-    return weights.index(max(weights))
+def order_by_specification(fingerprint: bytes, partitions: int) -> list[int]:
+    """Step 2 of schemas/partitioner.md, written as anybody would."""
+
+    def weight(partition: int) -> int:
+        return int(hashlib.sha256(fingerprint + bytes([0, 0, partition >> 8, partition & 255])).hexdigest(), 16)
+
+    return sorted(range(partitions), key=weight, reverse=True)
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["key"][:8])
-def test_the_vectors_hold(vector: dict[str, object]) -> None:
-    header, expected = vector["header"], vector["partition"]
-    assert isinstance(header, str)
-    assert isinstance(expected, dict)
+def spread(affinity: Affinity, sent: list[bytes], partitions: int = 12) -> dict[bytes, Counter[int]]:
+    seen: dict[bytes, Counter[int]] = {each: Counter() for each in sent}
+    for each in sent:
+        seen[each][affinity.choose(each, partitions, range(partitions))] += 1
+    return seen
+
+
+def mix(records: int) -> list[bytes]:
+    deck = [number for number, share in enumerate(SHARES) for _ in range(share)]
+    return [key(deck[(step * 37) % 100]) for step in range(records)]
+
+
+@pytest.mark.parametrize("vector", ORDERS, ids=lambda vector: vector["key"][:8])
+def test_the_orders_of_the_vectors_hold(vector: dict[str, Any]) -> None:
+    header, first = vector["header"], vector["first"]
     made = affinity_key(header + "theorem t : True := trivial")
     assert made.decode() == vector["key"] == hashlib.sha256(header.encode()).hexdigest()[:32]
-    assert {count: rendezvous(made, int(count)) for count in expected} == expected
-    assert {count: by_specification(made, int(count)) for count in expected} == expected
+    assert {count: rendezvous(made, int(count), 12) for count in first} == first
+    assert {count: order_by_specification(made, int(count))[:12] for count in first} == first
 
 
 def test_the_vectors_tell_the_partitions_apart() -> None:
-    assert len({vector["partition"]["12"] for vector in VECTORS}) > 3
-    assert {vector["partition"]["1"] for vector in VECTORS} == {0}
+    assert len({vector["first"]["12"][0] for vector in ORDERS}) > 3
+    assert len({tuple(vector["first"]["12"]) for vector in ORDERS}) == len(ORDERS)
+
+
+def test_the_trace_of_the_vectors_holds() -> None:
+    starts = iter(TRACE["starts"])
+    partitioner = AffinityPartitioner(lambda: next(starts))
+    every = list(range(TRACE["partitions"]))
+    for step in TRACE["steps"]:
+        available = [number for number in every if number not in step["without_leader"]]
+        keys = [ORDERS[number]["key"].encode() for number in step["headers"]]
+        assert [partitioner(each, every, available) for each in keys] == step["partitions"], step["says"]
+
+
+@pytest.mark.parametrize("constant", ["SPREAD", "RELIEF", "SLACK"])
+def test_the_trace_notices_another_rule(constant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vector that a wrong producer passes is none."""
+    monkeypatch.setattr(partitioning, constant, {"SPREAD": (2, 1), "RELIEF": 1, "SLACK": 4}[constant])
+    if constant == "RELIEF":
+        # Twice its own is what else a header may fall back on.
+        monkeypatch.setattr(partitioning, "SLACK", 1000)
+    with pytest.raises(AssertionError):
+        test_the_trace_of_the_vectors_holds()
+
+
+def test_the_examples_of_the_documentation_are_those_of_the_vectors() -> None:
+    text = (ROOT / "docs" / "partitioning.md").read_text()
+    rows = re.findall(r"^\| `(import [^`]*)` \| `([0-9a-f]{32})` \| ([\d, ]+) \|$", text, re.MULTILINE)
+    known = {(vector["header"].strip().replace("\n", "; "), vector["key"]): vector["first"]["12"] for vector in ORDERS}
+    assert len(rows) >= 3
+    for header, made, order in rows:
+        assert [int(number) for number in order.split(", ")] == known[header, made]
 
 
 def test_the_key_is_the_fingerprint_and_that_of_no_header_where_there_is_no_lean() -> None:
@@ -62,80 +112,119 @@ def test_the_key_is_the_fingerprint_and_that_of_no_header_where_there_is_no_lean
 
 
 @pytest.mark.parametrize("foreign", [None, b"", b"a", HOT.upper(), HOT + b"0", HOT[:-1], b"g" * 32])
-def test_what_is_no_fingerprint_takes_turns(foreign: bytes | None) -> None:
+def test_a_key_that_is_no_fingerprint_goes_wherever_least_was_sent(foreign: bytes | None) -> None:
     assert not is_fingerprint(foreign)
-    partitioner = AffinityPartitioner(0)
-    chosen = [partitioner(foreign, PARTITIONS, PARTITIONS) for _ in range(24)]
-    assert chosen == PARTITIONS * 2
+    partitioner = AffinityPartitioner(lambda: 0.0)
+    assert [partitioner(foreign, PARTITIONS, PARTITIONS) for _ in range(24)] == PARTITIONS * 2
 
 
-def test_turns_begin_anywhere() -> None:
-    assert len({AffinityPartitioner()(None, list(range(1000)), []) for _ in range(20)}) > 10
+def test_producers_begin_anywhere() -> None:
+    assert len({AffinityPartitioner()(None, range(1000), range(1000)) for _ in range(20)}) > 10
 
 
-def test_a_header_without_a_leader_to_go_to_waits_a_hot_one_does_not() -> None:
-    partitioner = AffinityPartitioner(0)
-    up = [number for number in PARTITIONS if number != rendezvous(RARE, 12)]
-    for _ in range(1000):
-        assert partitioner(HOT, PARTITIONS, up) in up
-    assert partitioner(RARE, PARTITIONS, up) == rendezvous(RARE, 12)
-
-
-def test_with_no_leader_at_all_something_is_chosen() -> None:
-    partitioner = AffinityPartitioner(0)
-    assert {partitioner(HOT, PARTITIONS, []) for _ in range(24)} == set(PARTITIONS)
-
-
-def test_partitions_come_in_any_order() -> None:
-    backwards, forwards = AffinityPartitioner(3), AffinityPartitioner(3)
-    keys = [key(number % 30) for number in range(500)]
-    assert [backwards(item, PARTITIONS[::-1], PARTITIONS[::-1]) for item in keys] == [
-        forwards(item, PARTITIONS, PARTITIONS) for item in keys
-    ]
-
-
-def test_two_hot_headers_that_alternate_both_get_around() -> None:
-    affinity = Affinity()
-    seen: dict[bytes, Counter[int]] = {HOT: Counter(), RARE: Counter()}
-    for _ in range(600):
-        for item, counts in seen.items():
-            counts[affinity.choose(item, PARTITIONS, PARTITIONS)] += 1
-    assert [set(counts.values()) for counts in seen.values()] == [{50}, {50}]
-
-
-def test_a_header_that_was_hot_cools_down() -> None:
-    affinity = Affinity(counts=RecentCounts(counters=64, window=1000))
-    for _ in range(2000):
-        affinity.choose(HOT, PARTITIONS, PARTITIONS)
-    for number in range(20_000):
-        affinity.choose(key(number % 40), PARTITIONS, PARTITIONS)
-    assert {affinity.choose(HOT, PARTITIONS, PARTITIONS) for _ in range(5)} == {rendezvous(HOT, 12)}
-
-
-def test_who_sends_one_proof_each_fills_no_single_partition() -> None:
+def test_producers_of_one_proof_each_fill_no_partition() -> None:
     first = Counter(AffinityPartitioner()(HOT, PARTITIONS, PARTITIONS) for _ in range(1200))
     assert max(first.values()) < 200
 
 
-def test_turns_are_forgotten_before_they_are_many() -> None:
+def test_each_header_of_the_mix_gets_the_partitions_that_its_share_needs() -> None:
+    """80/6/4/3/3/2/1/1 % on 100 partitions, from the 2,000th record on: before, shares are not known."""
     affinity = Affinity()
-    for number in range(COUNTERS * 3):
-        affinity.next_in_turn(str(number).encode(), PARTITIONS)
-    assert len(affinity._turns) <= COUNTERS
+    spread(affinity, mix(2000), 100)
+    seen = spread(affinity, mix(6000), 100)
+    for number, share in enumerate(SHARES):
+        expected = partitions_for(share, 100, 100)
+        used = seen[key(number)]
+        assert set(used) <= set(rendezvous(key(number), 100, max(2 * expected, 4)))
+        own = rendezvous(key(number), 100, expected + 1)
+        assert sum(used[partition] for partition in own) > 0.95 * used.total()
+    total = sum(seen.values(), Counter[int]())
+    assert max(total.values()) - min(total.values()) <= SLACK + 2
 
 
-def test_the_distribution_of_real_headers() -> None:
-    """80/6/4/3/3/2/1/1 %: the hot ones are spread, each of the others stays on one partition."""
-    shares = [80, 6, 4, 3, 3, 2, 1, 1]
+def test_producers_beside_each_other_use_the_same_partitions() -> None:
+    """The router and four clients: each knows only what it sent, and 1 % goes where the others send it."""
+    used: Counter[int] = Counter()
+    for start in range(5):
+        affinity = Affinity(lambda start=start: start / 5)  # type: ignore[misc]
+        spread(affinity, mix(2000), 100)
+        used += spread(affinity, mix(2000), 100)[key(7)]
+    assert sum(used[number] for number in rendezvous(key(7), 100, 4)) == used.total()
+
+
+def test_a_header_whose_share_falls_gives_partitions_back() -> None:
+    affinity = Affinity(counts=RecentCounts(counters=64, window=1000))
+    spread(affinity, [HOT] * 2000)
+    others = [key(number % 40) for number in range(20_000)]
+    spread(affinity, others)
+    assert set(spread(affinity, [HOT] * 5)[HOT]) <= set(rendezvous(HOT, 12, 4))
+
+
+def test_partitions_that_are_added_are_not_filled_at_once() -> None:
     affinity = Affinity()
-    seen: dict[int, Counter[int]] = {number: Counter() for number in range(8)}
-    deck = [number for number, share in enumerate(shares) for _ in range(share)]
-    for step in range(6000):
-        number = deck[(step * 37) % 100]
-        seen[number][affinity.choose(key(number), PARTITIONS, PARTITIONS)] += 1
-    assert max(seen[0].values()) - min(seen[0].values()) <= 1
-    assert set(seen[1]) == set(PARTITIONS)  # 6 % is above 1/24
-    for number in range(3, 8):  # 4 % is so near to it that either may be
-        partition, count = seen[number].most_common(1)[0]
-        assert partition == rendezvous(key(number), 12)
-        assert count > sum(seen[number].values()) * 0.9
+    spread(affinity, mix(3000), 10)
+    added = sum(spread(affinity, mix(1100), 11).values(), Counter[int]())
+    assert abs(added[10] - 100) <= SLACK
+
+
+def test_a_partition_without_a_leader_is_left_out_and_not_filled_when_it_is_back() -> None:
+    affinity = Affinity()
+    spread(affinity, mix(1200))
+    up = [number for number in PARTITIONS if number != 5]
+    assert 5 not in {affinity.choose(each, 12, up) for each in mix(1200)}
+    back = sum(spread(affinity, mix(1200)).values(), Counter[int]())
+    assert abs(back[5] - 100) <= 3 * SLACK
+
+
+def test_a_header_whose_only_partition_has_no_leader_goes_to_the_next() -> None:
+    affinity = Affinity()
+    spread(affinity, [key(number % 60) for number in range(600)])
+    first, second = rendezvous(key(7), 12, 2)
+    up = [number for number in PARTITIONS if number != first]
+    assert affinity.choose(key(7), 12, up) in rendezvous(key(7), 12, 5)[1:]
+    assert second in {affinity.choose(key(7), 12, up) for _ in range(5)}
+
+
+def test_with_no_leader_at_all_something_is_chosen() -> None:
+    partitioner = AffinityPartitioner(lambda: 0.0)
+    assert {partitioner(HOT, PARTITIONS, []) for _ in range(24)} == set(PARTITIONS)
+
+
+def test_a_header_whose_proofs_take_long_gets_partitions_for_that() -> None:
+    """6 % of the proofs and four times as slow as the rest: a fifth of the work."""
+    affinity = Affinity()
+    for _ in range(30):
+        for each in mix(100):
+            affinity.took(each, 4.0 if each == key(1) else 1.0)
+    spread(affinity, mix(3000), 100)
+    used = spread(affinity, mix(3000), 100)
+    assert len(used[key(1)]) >= 25 > partitions_for(6, 100, 100)
+    assert len(used[key(2)]) <= partitions_for(4, 100, 100)
+
+
+def test_what_a_record_counts_is_bounded_and_one_slow_proof_says_little() -> None:
+    times = RunTimes()
+    assert times.weight(HOT) == 1.0
+    for _ in range(50):
+        times.note(HOT, 1.0)
+    times.note(RARE, 60.0)
+    assert times.weight(HOT) < 1.0 < times.weight(RARE) < 6.0
+    for _ in range(500):
+        times.note(RARE, 1e6)
+        times.note(key(1), 0.0)
+    assert times.weight(RARE) <= MAX_WEIGHT
+    assert times.weight(key(1)) == 1 / MAX_WEIGHT
+    for number in range(COUNTERS * 2):
+        times.note(f"{number:032x}".encode(), 1.0)
+    assert len(times._of) <= COUNTERS
+
+
+def test_what_is_kept_is_bounded() -> None:
+    affinity = Affinity()
+    for number in range(COUNTERS * 2):
+        affinity.choose(f"{number:032x}".encode(), 2, range(2))
+    for partitions in range(1, 20):
+        affinity.choose(HOT, partitions, range(partitions))
+    assert len(affinity._counts) <= COUNTERS
+    assert len(affinity._loads) <= MAX_LOADS
+    assert all(len(load._orders) <= COUNTERS for load in affinity._loads.values())

@@ -40,12 +40,32 @@ async def test_a_process_takes_no_more_headers_than_its_memory_allows(no_process
     assert starts(no_process_left) == 2
 
 
-async def test_a_header_that_fails_takes_the_others_of_its_process_with_it() -> None:
-    async with bench(limits=LIMITS._replace(headers_per_repl=2)) as b:
+@pytest.mark.parametrize(
+    ("limits", "cold"), [({}, False), ({"headers_per_repl": 1}, True), ({"memory_per_repl": 1}, True)]
+)
+async def test_a_header_that_fails_leaves_the_others_of_a_process_that_has_room(
+    limits: dict[str, int],
+    cold: bool,  # noqa: FBT001
+    no_process_left: Path,  # noqa: F811
+) -> None:
+    async with bench(limits=LIMITS._replace(**{"headers_per_repl": 2} | limits)) as b:
         await b.verify(A)
         assert (await b.verify("import Missing.Module\nt")).reason is Reason.IMPORT_FAILED
         verdict = await b.verify(A)
-    assert (verdict.reason, verdict.timings.import_ > 0) == (Reason.OK, True)
+    assert (verdict.reason, verdict.timings.import_ > 0) == (Reason.OK, cold)
+    # One for the import that fails, and one after it, where the first has no room for it.
+    assert starts(no_process_left) == (3 if cold else 1)
+
+
+async def test_a_process_takes_headers_by_what_imports_add(no_process_left: Path) -> None:  # noqa: F811
+    """The fake's process is some 10 MiB; its imports add next to nothing, so a process takes all of them."""
+    async with bench(limits=LIMITS._replace(headers_per_repl=64, memory_per_repl=200 << 20)) as b:
+        for proof in (A, B, C, A, B, C):
+            assert (await b.verify(proof)).reason is Reason.OK
+        sizes = b.pool._shared.sizes
+        assert 1 << 20 < b.pool._slots[0]._session.memory < 100 << 20  # type: ignore[union-attr]
+        assert sizes.expected < 5 << 20
+    assert starts(no_process_left) == 1
 
 
 async def test_a_spare_keeps_a_header_warm_while_the_slot_works_on_another(no_process_left: Path) -> None:  # noqa: F811

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.simulator.__main__ import PARTITIONERS, simulate
-from benchmarks.simulator.engine import Simulation
+from benchmarks.simulator.__main__ import across, figures, within
+from benchmarks.simulator.engine import Change, Simulation
+from benchmarks.simulator.partitioners import PARTITIONERS
 from benchmarks.simulator.policies import POLICIES, FirstInFirstOut, HeaderHash, LeastRecentlyUsed, Ours
+from benchmarks.simulator.report import limits, markdown
+from benchmarks.simulator.scenarios import SCENARIOS, Scenario
 from benchmarks.workload import IMPORT_SECONDS, Proof, backlog, headers, import_seconds, service_times, stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from benchmarks.simulator.engine import Outcome
     from benchmarks.simulator.policies import Policy
 
@@ -20,7 +27,7 @@ COST_A, COST_B, COST_C = IMPORT_SECONDS[:3]
 
 
 def run(policy: Policy, proofs: list[Proof], slots: int = 1) -> Outcome:
-    return Simulation([policy]).run(((0, proof) for proof in proofs), slots)
+    return Simulation([policy], import_seconds(), slots=[slots]).run((0, proof) for proof in proofs)
 
 
 def alternating(count: int) -> list[Proof]:
@@ -56,7 +63,7 @@ def test_ours_stays_with_a_header() -> None:
 
 def test_ours_is_better_than_what_it_replaces_where_headers_are_mixed() -> None:
     proofs = backlog(300, seed=1)
-    ours, lru = (simulate(proofs, 1, 2, POLICIES[name], lambda _key: 0) for name in ("ours", "lru"))
+    ours, lru = (within(proofs, 2, POLICIES[name]) for name in ("ours", "lru"))
     assert ours.imports < lru.imports / 5
     assert ours.elapsed < lru.elapsed
     assert ours.useful >= 0.9
@@ -66,12 +73,83 @@ def test_ours_is_better_than_what_it_replaces_where_headers_are_mixed() -> None:
 @pytest.mark.parametrize("partitioner", PARTITIONERS)
 def test_every_proof_is_run_once_whatever_the_policy(policy: str, partitioner: str) -> None:
     proofs = stream(200, seed=2, slots=6, load=0.7)
-    choose = PARTITIONERS[partitioner](3)
-    simulation = Simulation([POLICIES[policy](2) for _ in range(3)])
-    outcome = simulation.run(((choose(each.header.fingerprint.encode()), each) for each in proofs), 2)
+    choose = PARTITIONERS[partitioner](3, random.Random(1))  # noqa: S311
+    simulation = Simulation([POLICIES[policy](2) for _ in range(3)], import_seconds(), slots=[2, 2, 2])
+    outcome = simulation.run((choose(each.header.fingerprint.encode()), each) for each in proofs)
     assert len(simulation.waits) == len(proofs)
-    assert min(simulation.waits) >= 0
+    assert min(wait for _arrival, wait in simulation.waits) >= 0
     assert outcome.useful * outcome.elapsed == pytest.approx(outcome.ideal)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_every_scenario_runs_each_proof_of_its_once(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = replace(scenario, workers=min(scenario.workers, 10), proofs_each=20)
+    case = small.case(seed=1)
+    assert len(case.proofs) == small.workers * 20
+    assert sorted(proof.arrival for proof in case.proofs) == [proof.arrival for proof in case.proofs]
+    waits: list[int] = []
+    run = Simulation.run
+
+    def counted(self: Simulation, proofs: Iterable[tuple[int, Proof]]) -> Outcome:
+        outcome = run(self, proofs)
+        waits.append(len(self.waits))
+        return outcome
+
+    monkeypatch.setattr(Simulation, "run", counted)
+    first, again = (across(small, PARTITIONERS["ours"], seed=1) for _ in range(2))
+    assert waits == [len(case.proofs)] * 2
+    assert first == again
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_what_a_lost_worker_had_not_answered_is_run_by_another(policy: str) -> None:
+    """At 5 s the first worker, of two, is lost: it runs one proof and has one more waiting."""
+    proofs = [Proof(A, 0.0, 10.0), Proof(A, 0.0, 10.0), Proof(A, 0.0, 10.0)]
+    simulation = Simulation(
+        [POLICIES[policy](1), POLICIES[policy](1)], import_seconds(), slots=[1, 1], changes=[Change(5.0, lost=1)]
+    )
+    outcome = simulation.run(zip([0, 0, 1], proofs, strict=True))
+    assert len(simulation.waits) == 3
+    assert outcome.elapsed == COST_A + 3 * 10.0
+    # A spare of the worker that is left is warmed, too.
+    assert outcome.imports == (3 if "spares" in policy else 2)
+
+
+def test_a_worker_that_joins_takes_partitions_and_what_waits_in_them() -> None:
+    proofs = [Proof(A, 0.0, 10.0) for _ in range(4)]
+    simulation = Simulation(
+        [Ours(1)], import_seconds(), partitions_each=2, slots=[1], changes=[Change(1.0, joined=(Ours(1),))]
+    )
+    outcome = simulation.run(zip([0, 0, 1, 1], proofs, strict=True))
+    assert outcome.elapsed == 1.0 + COST_A + 20.0
+    assert outcome.imports == 2
+
+
+def test_a_process_that_dies_loses_what_it_had_imported() -> None:
+    proofs = [Proof(A, 0.0, 1.0), Proof(A, 0.0, 1.0, kills=True), Proof(A, 0.0, 1.0)]
+    for policy in (Ours(1), LeastRecentlyUsed(1), HeaderHash(1)):
+        assert run(policy, proofs).imports == 2
+
+
+def test_steady_state_leaves_out_the_ends() -> None:
+    """The first proof waits for the import, and the last comes when nobody is there any more."""
+    proofs = [Proof(A, float(number * 10), 1.0) for number in range(101)]
+    outcome = run(Ours(1), proofs)
+    assert (outcome.imports, outcome.steady_imports, outcome.steady_p99, outcome.importing) == (1, 0, 0, 0)
+    assert outcome.wait_p99 > 0
+
+
+def test_the_report_says_what_is_worse_than_round_robin() -> None:
+    proofs = backlog(50, seed=1)
+    rows = [
+        {"scenario": "s", "partitioner": name} | figures([within(proofs, slots, Ours)] * 2, 50)
+        for name, slots in (("round robin", 2), ("ours", 1))
+    ]
+    assert "**worse**" in limits(rows)
+    rows[0]["partitioner"], rows[1]["partitioner"] = "ours", "round robin"
+    assert "better" in limits(rows)
+    assert "**worse**" not in limits(rows)
+    assert markdown(("a", "b"), [("x", "1")]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
 
 
 def test_a_partition_lets_in_no_more_than_is_admitted() -> None:

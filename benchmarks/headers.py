@@ -1,0 +1,137 @@
+"""Several headers in one REPL process: the private memory that each import adds, and what one process of many saves.
+
+Memory: one process takes the eight headers one after the other, and runs a proof with each. Run: a backlog of proofs
+with the shares of the mix, on slots that hold one header each, and on slots that hold as many as memory allows.
+
+    python -m benchmarks.headers --repl '/path/to/a/real/repl' [--headers 'Init; Lean'] [--memory 1073741824]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.pool import TRIVIAL, job, report, run_all, table
+from benchmarks.workload import SHARES
+from streamverify.core.import_sizes import MAX_HEADERS
+from streamverify.core.prewarm import parse_prewarm
+from streamverify.core.scheduler import Rules
+from streamverify.lean.launch import find_repl
+from streamverify.lean.pool import Pool, PoolLimits
+from streamverify.lean.usage import usage
+from streamverify.logs import configure
+
+HEADERS = "Lean; Init; Std; Lean.Meta; Lean.Elab; Lean.Parser; Lean.Data; Lean.Server"
+"""Eight headers of Lean's own library, the most frequent first."""
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What one process uses after one more header: MiB."""
+
+    header: str
+    seconds: float
+    private: float
+    added: float
+    mapped: float
+    """Pages of mapped files (.olean, the executable) that are resident: shared with the other processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the backlog."""
+
+    headers_per_repl: int
+    proofs: int
+    slots: int
+    elapsed: float
+    imports: int
+    import_seconds: float
+    private: float
+    """MiB of all processes at the end."""
+
+
+async def memory(args: argparse.Namespace) -> list[Import]:
+    """One process, all headers."""
+    pool = Pool(await find_repl(args.repl, None), slots=1, limits=PoolLimits(headers_per_repl=MAX_HEADERS))
+    await pool.start()
+    rows: list[Import] = []
+    try:
+        for number, header in enumerate(parse_prewarm(args.headers)):
+            _seconds, [verdict] = await run_all(pool, [job(f"{header.canonical}{TRIVIAL.format(number)}", number)])
+            [slot] = pool._slots  # noqa: SLF001 - what is measured
+            session = slot._session  # noqa: SLF001
+            if session is None or len(slot._envs) != number + 1:  # noqa: SLF001
+                raise SystemExit("the process did not stay")
+            private = usage(session.pid).memory / _MIB
+            before = rows[-1].private if rows else 0.0
+            name = header.canonical.strip().replace("\n", "; ")
+            rows.append(
+                Import(
+                    name,
+                    round(verdict.timings.import_, 2),
+                    round(private, 1),
+                    round(private - before, 1),
+                    round(_mapped(session.pid), 1),
+                )
+            )
+    finally:
+        await pool.close()
+    return rows
+
+
+def _mapped(pid: int) -> float:
+    """MiB of the process and what it started (a sandbox starts Lean)."""
+    total = 0.0
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split():
+        total += _mapped(int(child))
+    for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
+        if line.startswith("RssFile:"):
+            total += int(line.split()[1]) / 1024
+    return total
+
+
+async def run(per_repl: int, args: argparse.Namespace) -> Run:
+    """One backlog."""
+    limits = PoolLimits(headers_per_repl=per_repl, memory_per_repl=args.memory)
+    pool = Pool(await find_repl(args.repl, None), slots=args.slots, limits=limits, rules=Rules())
+    headers = parse_prewarm(args.headers)
+    chosen = random.Random(args.seed).choices(headers, SHARES[: len(headers)], k=args.proofs)  # noqa: S311
+    await pool.start()
+    try:
+        jobs = [job(f"{header.canonical}{TRIVIAL.format(number)}", number) for number, header in enumerate(chosen)]
+        seconds, verdicts = await run_all(pool, jobs)
+        sessions = [slot._session for slot in pool._slots]  # noqa: SLF001
+        private = sum(usage(session.pid).memory for session in sessions if session is not None) / _MIB
+    finally:
+        await pool.close()
+    spent = [verdict.timings.import_ for verdict in verdicts if verdict.timings.import_]
+    return Run(per_repl, len(jobs), args.slots, round(seconds, 1), len(spent), round(sum(spent), 1), round(private, 1))
+
+
+def main() -> None:
+    """Measure both, print and write them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repl", default="synthetic --default-import 0.5", help="as the setting REPL")
+    parser.add_argument("--headers", default=HEADERS, help="as the setting PREWARM")
+    parser.add_argument("--memory", type=int, default=1 << 30, help="MEMORY_PER_REPL in bytes")
+    parser.add_argument("--proofs", type=int, default=600)
+    parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    args = parser.parse_args()
+    configure("error", "text")
+    args.out.mkdir(parents=True, exist_ok=True)
+    imports = asyncio.run(memory(args))
+    report(table("one process, MiB", imports), imports, args.out / "headers-memory.json")
+    runs = [asyncio.run(run(per_repl, args)) for per_repl in (1, MAX_HEADERS)]
+    report(table(f"{args.proofs} proofs", runs), runs, args.out / "headers-run.json")
+
+
+if __name__ == "__main__":
+    main()
