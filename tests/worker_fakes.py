@@ -21,7 +21,7 @@ class FakePool:
         self.jobs: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
         self.running = 0
         self.queued = 0
-        self.held = False
+        self.paused = False
         self.alone: list[Job] = []
 
     def submit(self, job: Job, on_done: Callable[[Job, Verdict], None], *, alone: bool = False) -> None:
@@ -29,11 +29,11 @@ class FakePool:
         if alone:
             self.alone.append(job)
 
-    def hold(self) -> None:
-        self.held = True
+    def pause(self) -> None:
+        self.paused = True
 
-    def release(self) -> None:
-        self.held = False
+    def resume(self) -> None:
+        self.paused = False
 
     def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
         gone = [job for job, _ in self.jobs if doomed(job)]

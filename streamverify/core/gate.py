@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Decision(NamedTuple):
     """What the quarantine wants done now."""
 
-    hold: bool
+    pause_pool: bool
     """Start nothing but what the quarantine dispatches."""
     commit: tuple[RecordId, ...] = ()
     """Commit the attempts of these records at once; then call `attempts_committed`."""
@@ -71,22 +71,22 @@ class Quarantine:
     def decide(self, running: int) -> Decision:
         """Decide what to do now, while `running` jobs run in the pool."""
         if self._paused or self._alone:
-            return Decision(hold=self._alone is not None)
+            return Decision(pause_pool=self._alone is not None)
         if not self._isolated:
             starting = []
             while self._shared and len(self._committing) + len(self._running) < self._slots:
                 record, _ = self._shared.popitem(last=False)
                 self._committing[record] = None
                 starting.append(record)
-            return Decision(hold=False, commit=tuple(starting))
+            return Decision(pause_pool=False, commit=tuple(starting))
         if self._committing or self._running:
-            # They may be queued in the pool: a hold that waits for their end would wait for ever.
-            return Decision(hold=False)
+            # They may be queued in the pool: a pause that waits for their end would last for ever.
+            return Decision(pause_pool=False)
         if running:
-            return Decision(hold=True)
+            return Decision(pause_pool=True)
         self._alone, _ = self._isolated.popitem(last=False)
         self._committing[self._alone] = None
-        return Decision(hold=True, commit=(self._alone,))
+        return Decision(pause_pool=True, commit=(self._alone,))
 
     def attempts_committed(self, records: Iterable[RecordId]) -> list[Dispatch]:
         """The broker has the attempts of these records.

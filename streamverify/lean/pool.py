@@ -134,11 +134,11 @@ class Pool:
             del self._callbacks[job]
         return dropped
 
-    def hold(self) -> None:
-        """Start nothing but jobs that run alone, until `release`; what runs goes on."""
+    def pause(self) -> None:
+        """Start nothing but jobs that run alone, until `resume`; what runs goes on."""
         self._scheduler.pause()
 
-    def release(self) -> None:
+    def resume(self) -> None:
         """Start again what waits."""
         self._act(self._scheduler.resume(time.monotonic()))
 

@@ -65,7 +65,7 @@ class Service:
         self._quarantine = Quarantine(slots)
         self._waiting: dict[RecordId, Job] = {}
         """The jobs of the records that wait in the quarantine."""
-        self._pool_is_held = False
+        self._pool_is_paused = False
         self._undecided: list[tuple[Job, Verdict]] = []
         """Inconclusive verdicts that wait until it is known whose their records are."""
 
@@ -152,12 +152,12 @@ class Service:
     def _carry_out(self) -> None:
         """Carry out what the quarantine decides now; called whenever something about it may have changed."""
         decision = self._quarantine.decide(self._pool.running)
-        if decision.hold != self._pool_is_held:
-            self._pool_is_held = decision.hold
-            if decision.hold:
-                self._pool.hold()
+        if decision.pause_pool != self._pool_is_paused:
+            self._pool_is_paused = decision.pause_pool
+            if decision.pause_pool:
+                self._pool.pause()
             else:
-                self._pool.release()
+                self._pool.resume()
         if decision.commit:
             for record in decision.commit:
                 self._partitions.record_attempt(record)

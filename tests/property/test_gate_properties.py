@@ -24,18 +24,18 @@ class Suspects(RuleBasedStateMachine):
         self.running: set[RecordId] = set()
         self.ended: set[RecordId] = set()
         self.others = 0
-        self.held = False
+        self.pool_paused = False
         self.paused = False
 
     def decide(self) -> None:
         decision = self.quarantine.decide(len(self.running) + self.others)
-        self.held = decision.hold
+        self.pool_paused = decision.pause_pool
         assert not (self.paused and decision.commit)
         for record in decision.commit:
             assert record not in self.committing | self.running | self.ended
             self.committing.add(record)
             if self.attempts[record]:
-                assert self.held
+                assert self.pool_paused
                 assert not self.running
                 assert not self.others
                 assert self.committing == {record}
@@ -52,7 +52,7 @@ class Suspects(RuleBasedStateMachine):
 
     @rule()
     def start_another(self) -> None:
-        if not self.held and len(self.running) + self.others < SLOTS:
+        if not self.pool_paused and len(self.running) + self.others < SLOTS:
             self.others += 1
 
     @rule()
@@ -109,7 +109,7 @@ class Suspects(RuleBasedStateMachine):
     @invariant()
     def while_a_record_runs_alone_nothing_else_is_started(self) -> None:
         if any(self.attempts[record] for record in self.running):
-            assert self.held
+            assert self.pool_paused
             assert len(self.running) == 1
             assert not self.others
 
@@ -129,7 +129,7 @@ class Suspects(RuleBasedStateMachine):
                 self.quarantine.ended(record)
                 self.decide()
         assert self.ended == self.attempts.keys()
-        assert not self.held
+        assert not self.pool_paused
 
 
 Suspects.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

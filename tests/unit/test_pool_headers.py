@@ -150,13 +150,13 @@ async def test_those_that_wait_with_a_header_that_is_refused_wait_for_no_slot(no
 
 async def test_held_it_starts_only_what_runs_alone() -> None:
     async with bench() as b:
-        b.pool.hold()
+        b.pool.pause()
         waiting = b.submit("theorem t")
         done = asyncio.get_running_loop().create_future()
         b.pool.submit(job("theorem t"), lambda _job, verdict: done.set_result(verdict), alone=True)
         assert (await done).reason is Reason.OK
         assert not waiting.done()
-        b.pool.release()
+        b.pool.resume()
         assert (await waiting).reason is Reason.OK
 
 

@@ -155,7 +155,7 @@ def test_a_quarantined_job_waits_for_the_commit_that_has_its_attempt(bench: Benc
 def test_a_record_with_an_attempt_runs_alone(bench: Bench) -> None:
     bench.pool.running = 1
     bench.deliver(request(), quarantined=True, attempts=1)
-    assert bench.pool.held
+    assert bench.pool.paused
     assert bench.partitions.attempts == []
     bench.deliver(request(), offset=6)
     bench.pool.running = 0
@@ -164,20 +164,20 @@ def test_a_record_with_an_attempt_runs_alone(bench: Bench) -> None:
     bench.service.attempts_committed(frozenset({RECORD}))
     assert len(bench.pool.alone) == 1
     bench.pool.finish(Verdict(Reason.OK))
-    assert bench.pool.held, "its attempt would be in the next commit, and the next death its own"
+    assert bench.pool.paused, "its attempt would be in the next commit, and the next death its own"
     bench.publisher.records[-1].on_ack()
-    assert not bench.pool.held
+    assert not bench.pool.paused
 
 
 def test_an_isolated_record_waits_for_shared_ones_on_their_way_before_it_holds_the_pool(bench: Bench) -> None:
     bench.deliver(request(), quarantined=True)
     bench.deliver(request(), offset=6, quarantined=True, attempts=1)
-    assert not bench.pool.held, "the shared record may wait in the pool, and both would wait for each other"
+    assert not bench.pool.paused, "the shared record may wait in the pool, and both would wait for each other"
     bench.service.attempts_committed(frozenset({RECORD}))
-    assert not bench.pool.held
+    assert not bench.pool.paused
     bench.pool.finish(Verdict(Reason.OK))
     bench.publisher.records[-1].on_ack()
-    assert bench.pool.held
+    assert bench.pool.paused
     assert bench.partitions.attempts == [RECORD, RecordId(2, 6, EPOCH)]
 
 
