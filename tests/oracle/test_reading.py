@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from oracle.generators import SETUP, Files, draw_honest
+from oracle.generators import POOLS, SETUP, Files, draw_honest
 from oracle.lean435 import Leans
 from oracle.reading import (
     ATTRIBUTE_MARKERS,
@@ -100,3 +100,11 @@ def test_what_is_called_honest_is_lean(all_leans: Leans) -> None:
 @pytest.mark.parametrize("term", ["{ decide := true }", "{ maxSteps := 100 }", "{}"])
 def test_a_configuration_of_literals_is_no_finding(term: str) -> None:
     assert not findings(f"{PRELUDE}theorem t : 1 + 1 = 2 := by simp (config := {term})\n")
+
+
+@pytest.mark.parametrize("body", POOLS["known"])
+def test_a_known_way_to_hide_a_command_hides_none(body: str, leans: Leans) -> None:
+    text = f"{PRELUDE}{body}\n"
+    [marker] = markers(text)
+    assert marker.name in traces(leans.run(text, *WORDS).messages), "Lean does not run it: it is no such way"
+    assert not unseen(text)
