@@ -30,7 +30,11 @@ COLOURS = {
     "ours": "#1b9e77",
 }
 COMPARED = {"steady_imports": "imports", "wait_p50": "p50", "wait_p99": "p99"}
-SHOWN = {"steady_imports": "imports for 1,000 proofs", "wait_p50": "median wait, s", "wait_p99": "99 % wait less, s"}
+SHOWN = {
+    "steady_imports": "steady imports for 1,000 proofs",
+    "wait_p50": "median wait, s",
+    "wait_p99": "99 % wait less, s",
+}
 WORKERS = ("1 worker", "10 workers", "100 workers", "1,000 workers")
 
 
