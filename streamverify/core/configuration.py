@@ -142,7 +142,7 @@ class Configurations:
                     or (
                         index + 1 < len(tokens)
                         and tokens[index + 1].text in _DEFINED_BEFORE
-                        and tokens[index - 1].text != "("
+                        and tokens[index - 1].text not in {"(", "."}
                     )
                 )
                 and parts(token.text)

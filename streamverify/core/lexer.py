@@ -87,6 +87,8 @@ _NAMING = frozenset(
     """.split()  # noqa: SIM905 -- as in KEYWORDS
 )
 
+_BRACES = frozenset("{}")
+
 _TOKEN = re.compile(
     rf"""
       (?P<doubt>r"|\#")
@@ -183,6 +185,7 @@ def tokens(text: str, *, old_comments: bool = False) -> Iterator[Token]:
     """
     offset, size = first_offset(text), len(text)
     line, line_start, seen = 1, 0, 0
+    universes = False  # within `.{u, v}`, which belongs to a name
     named = True  # whether Lean expects no name after the token before
     open_ended = False  # whether a library may have a symbol that begins with the token before and goes on
     # Once the end of a comment was in doubt, what looks like another one is read as code.
@@ -212,7 +215,9 @@ def tokens(text: str, *, old_comments: bool = False) -> Iterator[Token]:
             line_start = text.rfind("\n", seen, offset) + 1
         seen = offset
         yield Token(kind, word, offset, line, offset - line_start)
-        named = word not in _NAMING
+        if kind is Kind.SYMBOL and word in _BRACES:
+            universes = word == "{" and text.startswith(".", offset - 1)
+        named = word not in _NAMING and not universes
         open_ended = kind is Kind.SYMBOL and word not in _CLOSED
         offset = end
 
@@ -231,7 +236,7 @@ _KINDS = {
 }
 
 
-def _skip(
+def _skip(  # noqa: PLR0913 -- what the tokens before left behind
     text: str, start: int, *, docs: bool, open_ended: bool, comments: bool, old_comments: bool
 ) -> tuple[int, Kind | None, int]:
     """Go over blanks and comments: where the next token begins, and its kind and end if something is wrong there."""

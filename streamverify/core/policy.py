@@ -92,7 +92,7 @@ _SHORTEST_WITH_A_WORD = 3
 _AT_LINE_START = words.HARMLESS_COMMANDS | words.CONTINUATIONS | KEYWORDS
 _WORD = re.compile(rf"#?{IDENTIFIER.pattern}")
 # Harmless commands that make something else of what follows them.
-_QUIET_COMMANDS = re.compile(r"(?:set_option|attribute|private|instance)\b")
+_QUIET_COMMANDS = re.compile(r"set_option|attribute|private|@\[")
 # Letters that only newer versions of Lean take for letters: an older one goes on with the text after them.
 _NEW_LETTERS = re.compile("[\u00c0-\u017f\u2c7c]")
 
@@ -153,11 +153,13 @@ def runs_code(findings: Iterable[Finding]) -> bool:
 class _Watched:
     """A vocabulary made ready for reading.
 
-    `words` has the rule by word, `phrases` commands of several tokens by their first one, `hashes` all commands
-    that begin with `#`; `commands`, `attributes` and `options` are harmless, `tactics` may take a configuration.
+    `words` has the rule by word, `beginnings` those of words that begin a command, `phrases` commands of several tokens
+    by their first one, `hashes` all commands that begin with `#`; `commands`, `attributes` and `options` are harmless,
+    `tactics` may take a configuration.
     """
 
     words: Mapping[str, str]
+    beginnings: Mapping[str, str]
     phrases: Mapping[str, tuple[str, ...]]
     hashes: tuple[str, ...]
     commands: frozenset[str]
@@ -180,6 +182,7 @@ def _compiled(vocabulary: Vocabulary) -> _Watched:
             rules[command] = "unknown_command"
         else:
             phrases[first.text] = (*phrases.get(first.text, ()), command)
+    beginnings = {**rules, **words.COMMAND_RULES}
     rules |= {
         name: rule for name in vocabulary.options if "." in name and (rule := _option_rule(name, trusted.options))
     }
@@ -189,11 +192,10 @@ def _compiled(vocabulary: Vocabulary) -> _Watched:
         if name in vocabulary.attributes - trusted.attributes and _distinctive(name)
     }
     rules |= {**words.COMMAND_RULES, **words.TERM_RULES, **words.NAME_RULES}
-    for trusted_word in trusted.commands:
-        rules.pop(trusted_word, None)
     hashes = tuple(word for word in (*rules, *harmless) if word.startswith("#"))
     return _Watched(
         rules,
+        beginnings,
         phrases,
         hashes,
         harmless,
@@ -228,7 +230,7 @@ def module_finding(proof: str) -> Finding:
 class _Check:
     """One pass over the tokens of a body.
 
-    `brackets` has an entry for each open bracket: what closes it if it holds a list of attributes; `lists` counts these.
+    `brackets` has an entry for each open bracket: what closes it if it is a list of attributes; `lists` counts those.
     `attribute` says that the next word names an attribute, `option` that it names an option; `marked` is an attribute
     that is harmless if nothing follows it; `extended` is the first place where a definition of the file can become code
     that a tactic runs.
@@ -279,10 +281,9 @@ class _Check:
             if token.text in _STRUCTURE:
                 self._structure(index, token, before)
         elif kind in _WORDS:
+            if not ((self.option and self._option(token)) or (self.attribute and self._attribute(token))):
+                self._word(index, token, before)
             self._read_otherwise(index, token, before)
-            if (self.option and self._option(token)) or (self.attribute and self._attribute(token)):
-                return
-            self._word(index, token, before)
         elif kind in words.RULES_OF_KINDS:
             self._no_code(token)
         if token.text in self.watched.phrases:
@@ -351,7 +352,7 @@ class _Check:
             self._find(self.watched.words.get(first, "unknown_command"), token)
 
     def _read_otherwise(self, index: int, token: Token, before: Token) -> None:
-        """Judge the ends of a word at which some Lean begins to read."""
+        """Judge the ends of a word at which some Lean begins to read, always where a command may begin."""
         text, offset = token.text, token.offset
         # Where no tactic has this name, Lean goes on after its first character (seen on 4.35): `by xaxiom y : False`.
         ends = [text[1:].lstrip(".")]
@@ -370,7 +371,7 @@ class _Check:
         if not text.isascii():
             ends += _NEW_LETTERS.split(text)[1:]
         for end_of_word in ends:
-            rule = self.watched.words.get(end_of_word)
+            rule = self.watched.beginnings.get(end_of_word)
             # `hprefix` is the name of a hypothesis, unless a notation could follow.
             if rule is not None and (rule != "notation" or self._has_strings()):
                 self._find(rule, token)
@@ -397,6 +398,8 @@ class _Check:
         if rule:
             self._find(rule, token)
         if len(token.text) > _SHORTEST_WITH_A_WORD:
+            if _QUIET_COMMANDS.search(token.text):
+                self._find("literal", token)
             for word in _WORD.findall(token.text):
                 if inner := self.watched.words.get(word):
                     self._find(inner, token)

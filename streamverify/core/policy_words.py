@@ -250,7 +250,8 @@ CONFIGURED = _words(
     conv conv_lhs conv_rhs pattern enter simp_lhs arg norm_num_lhs plausible slim_check says show_term
     zify qify rify pick_goal unfold unfold_projs eta_expand eta_reduce beta_reduce
     #simp #norm_num #conv #whnf #whnfR
-    simps simps! simps? simps!? initialize_simps_projections ext_iff to_additive to_additive? to_dual reassoc elementwise
+    simps simps! simps? simps!? initialize_simps_projections ext_iff to_additive to_additive? to_dual
+    reassoc elementwise
     """
 )
 """Tactics and attributes that take a configuration, by the grammar of Lean (`src/Init/Tactics.lean`, `Init/Meta.lean`,

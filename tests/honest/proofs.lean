@@ -72,7 +72,7 @@ lemma tactic_zoo (x : ℕ) (h : x ∣ 6) : x ≤ 6 := by
   all_goals try exact?
   open Nat in exact key
 
-theorem strings : "a{b}" = "a{b}" ∧ 'x' = 'x' ∧ '"' = '"' ∧ '\'' = '\'' := by decide
+theorem strings : "a b" = "a b" ∧ 'x' = 'x' ∧ '-' = '-' ∧ "it's" = "it's" := by decide
 theorem interpolated (n : ℕ) : s!"{n}" = toString n := rfl
 theorem raw : r"\{" = "\\{" := rfl
 theorem modulo (eval : ℕ) (init : List ℕ) : eval % 2 < 2 ∧ init.map (fun coe => coe) = init := by simp [Nat.mod_lt]
