@@ -54,6 +54,7 @@ class Configurations:
         self._judged_to = 0
         # The last group that followed a tactic: where it ended, and the tactic.
         self._group = (-1, "")
+        self._ends: dict[int, int] | None = None
         self._own: frozenset[str] | None = None
         self._redefined: bool | None = None
 
@@ -79,7 +80,7 @@ class Configurations:
         name, tactic = tokens[index - 1].text, self._tactic(index - 3)
         if name in words.HARMLESS_ARGUMENTS or not (tactic or name in words.CONFIGURATIONS):
             return None
-        end = self._end(index + 1)
+        end = self._end(index - 2)
         self._group = (end, tactic)
         if name in words.TACTIC_ARGUMENTS and tactic in words.DISCHARGED:
             return None
@@ -103,18 +104,16 @@ class Configurations:
         known = sure or token.text in words.CONFIGURED or token.text in self._tactics
         return token.text if sure or (known and self.is_tactic(index)) else ""
 
-    def _end(self, index: int) -> int:
-        """The index of the bracket that closes the one before `index`, or the end."""
-        depth = 0
-        for at in range(index, len(self._tokens)):
-            text = self._tokens[at].text
-            if text in _OPENING:
-                depth += 1
-            elif text in _CLOSING:
-                depth -= 1
-                if depth < 0:
-                    return at
-        return len(self._tokens)
+    def _end(self, opening: int) -> int:
+        """The index of the bracket that closes the one at an index, or the end."""
+        if self._ends is None:
+            self._ends, opened = {}, []
+            for index, token in enumerate(self._tokens):
+                if token.text in _OPENING:
+                    opened.append(index)
+                elif token.text in _CLOSING and opened:
+                    self._ends[opened.pop()] = index
+        return self._ends.get(opening, len(self._tokens))
 
     def _is_data(self, index: int) -> bool:
         token, before = self._tokens[index], self._tokens[index - 1]
