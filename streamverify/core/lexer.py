@@ -102,7 +102,8 @@ _TOKEN = re.compile(
     | (?P<primed>{_PRIMED})
     | (?P<mark>["'`«])
     | (?P<keyword>\#[{_FIRST}][{_REST}]*+)
-    | (?P<symbol>{"|".join(map(re.escape, _SYMBOLS))}|.)
+    # Lean may begin to read at the second character of a symbol, and see a comment there: `//- a -/`, `<-- a`.
+    | (?P<symbol>(?!//-|<--)(?:{"|".join(map(re.escape, _SYMBOLS))})|.)
     """,
     re.VERBOSE | re.DOTALL,
 )

@@ -223,14 +223,14 @@ def test_what_only_the_token_table_could_tell_is_an_error(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [")-- b", "a-- b", "[1]/- b -/", "x := -- b", "x :=-- b", "⟨'x'⟩", "x⁻¹-- b", "a <-- b"]
+    "text", [")-- b", "a-- b", "[1]/- b -/", "x := -- b", "x :=-- b", "⟨'x'⟩", "x⁻¹-- b", "a ->-- b"]
 )
 def test_a_comment_or_literal_right_after_what_is_surely_ended_is_none(text: str) -> None:
     assert "error" not in [kind for kind, _ in kinds(text)]
 
 
 def test_a_known_symbol_is_not_cut_by_a_comment_mark() -> None:
-    assert texts("{x //-1 < x}") == ["{", "x", "//", "-", "1", "<", "x", "}"]
+    assert texts("{x // -1 < x} a <- -b") == ["{", "x", "//", "-", "1", "<", "x", "}", "a", "<-", "-", "b"]
 
 
 def test_blanks_are_those_of_lean() -> None:
