@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamverify.core.partition_state import Ownership
+from streamverify.core.policy import Trusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ class FakePool:
 
     def __init__(self) -> None:
         self.jobs: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
+        self.trusted = Trusted()
         self.running = 0
         self.queued = 0
         self.paused = False

@@ -15,7 +15,7 @@ from streamverify.core.audit import audit_of, judge_theorems, theorems_to_audit
 from streamverify.core.header import body_of
 from streamverify.core.judge import first_error, objection
 from streamverify.core.models import Finding, Reason
-from streamverify.core.policy import SHIPPED, THEOREMS, Reading
+from streamverify.core.policy import SHIPPED, THEOREMS, Reading, Trusted
 from streamverify.core.statement import (
     MOST_CONSTANTS,
     BadStatement,
@@ -74,8 +74,8 @@ class Ready(NamedTuple):
 class Auditor:
     """What the audits of a pool share: vocabularies, and statements that were elaborated before."""
 
-    def __init__(self, command: ReplCommand, *, import_timeout: float) -> None:
-        self._vocabularies = Vocabularies(command, import_timeout=import_timeout)
+    def __init__(self, command: ReplCommand, *, import_timeout: float, trusted: Trusted) -> None:
+        self._vocabularies = Vocabularies(command, import_timeout=import_timeout, trusted=trusted)
         self._asked: dict[tuple[str, bytes], dict[str, str]] = {}
 
     async def before(self, session: ReplSession, env: int, job: Job, timeout: float) -> Ready | Judgement:
@@ -193,6 +193,7 @@ def _covers(larger: Vocabulary, smaller: Vocabulary) -> bool:
         smaller.commands <= larger.commands
         and smaller.attributes <= larger.attributes
         and smaller.options <= larger.options
+        and smaller.tactics <= larger.tactics
     )
 
 

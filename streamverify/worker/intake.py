@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from streamverify.core.jobs import Record
+    from streamverify.core.policy import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,15 @@ class IntakeRules:
     """The rules for requests: their limits, and the assurance where a request does not name one.
 
     `require` is the assurance where a request names none, `require_min` the one below which no request may go,
-    `audits` says whether this worker has a Lean, which alone can be audited: no stand-in can.
+    `audits` says whether this worker has a Lean, which alone can be audited: no stand-in can. `vocabulary` is what the
+    policy goes by before a header is imported.
     """
 
     limits: RequestLimits
     require: Assurance
     require_min: Assurance
     audits: bool
+    vocabulary: Vocabulary = SHIPPED
 
     def assurance(self, request: ProofRequest) -> Assurance:
         """The assurance that makes this proof `verified`."""
@@ -92,7 +95,7 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
     assurance = rules.assurance(request)
     audited = assurance is Assurance.AUDITED
     # A statement is compared with at `audited` alone; at `checked` nobody looks at it.
-    verdict = (_bad_statement(request) if audited else None) or _expired(request, now)
+    verdict = (_bad_statement(request, rules.vocabulary) if audited else None) or _expired(request, now)
     if verdict is not None:
         return ImmediateVerdict(requester, verdict)
     # Only now: parsing a proof that is too late, or has nothing to be compared with, would be for nothing.
@@ -101,7 +104,7 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
     except HeaderError as error:
         return ImmediateVerdict(requester, _bad_header(error))
     # At `checked` findings are told, at `audited` they reject the proof before any of its code is run.
-    findings = check(request.proof, header, SHIPPED)
+    findings = check(request.proof, header, rules.vocabulary)
     if audited and findings:
         return ImmediateVerdict(requester, Verdict(Reason.POLICY, objection(findings), findings=findings))
     if audited and not rules.audits:
@@ -120,12 +123,12 @@ def _expired(request: ProofRequest, now: datetime) -> Verdict | None:
     return Verdict(Reason.EXPIRED, f"the deadline {request.deadline.isoformat()} passed before the proof was started")
 
 
-def _bad_statement(request: ProofRequest) -> Verdict | None:
+def _bad_statement(request: ProofRequest, vocabulary: Vocabulary) -> Verdict | None:
     """Return a verdict if the statement is wrong in a way that shows without Lean."""
     if request.statement is None:
         return None
     try:
-        read_statement(request.statement, SHIPPED)
+        read_statement(request.statement, vocabulary)
     except BadStatement as error:
         return Verdict(Reason.INVALID_REQUEST, error.sentence)
     return None

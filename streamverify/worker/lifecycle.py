@@ -21,7 +21,7 @@ from streamverify.core.codec import RequestLimits
 from streamverify.core.errors import ReplUnavailable, SettingsError, StreamVerifyError
 from streamverify.core.import_sizes import MAX_HEADERS
 from streamverify.core.ledger import Partitions
-from streamverify.core.policy import POLICY_VERSION
+from streamverify.core.policy import POLICY_VERSION, trusted_by
 from streamverify.core.scheduler import Rules
 from streamverify.core.versions import is_older
 from streamverify.lean.launch import configured_repl, find_repl, probe
@@ -149,7 +149,9 @@ class Worker:
         for warning in plan.warnings:
             _log.warning("slots_do_not_fit", hint=warning)
         command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
-        verifier = (await probe(command)).model_copy(update={"policy_version": POLICY_VERSION})
+        probed = await probe(command)
+        trusted = trusted_by(settings.policy_allow, probed.lean_version)
+        verifier = probed.model_copy(update={"policy_version": f"{POLICY_VERSION}{trusted.digest}"})
         check_verifier(verifier, settings)
         # Before the pool, which takes minutes to warm up: a missing topic is to be said at once.
         sizes = await self._topic_sizes()
@@ -159,6 +161,7 @@ class Worker:
             limits=_pool_limits(settings, plan),
             rules=_rules(settings, plan),
             learned=learned_file(found),
+            trusted=trusted,
         )
         self._stack.push_async_callback(self._pool.close)
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))

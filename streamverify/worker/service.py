@@ -7,6 +7,7 @@ died in `core.gate`, slots in the pool; here the decisions are carried out.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from streamverify.core.gate import Quarantine, is_poison
 from streamverify.core.jobs import Job
 from streamverify.core.models import OUTCOMES, Assurance, Reason, Status
 from streamverify.core.partition_state import Ownership
+from streamverify.core.policy import SHIPPED
 from streamverify.core.verdict import Verdict
 from streamverify.worker.intake import ImmediateVerdict, IntakeRules, Requester, take_in
 
@@ -55,7 +57,11 @@ class Service:
     ) -> None:
         self._settings = settings
         self._rules = IntakeRules(
-            limits, Assurance(settings.require), Assurance(settings.require_min), results.verifier.kind == "lean"
+            limits,
+            Assurance(settings.require),
+            Assurance(settings.require_min),
+            audits=results.verifier.kind == "lean",
+            vocabulary=replace(SHIPPED, trusted=pool.trusted),
         )
         self._pool = pool
         self._publisher = publisher

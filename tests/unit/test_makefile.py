@@ -60,6 +60,7 @@ def test_make_alone_lists_every_target(checkout: Path) -> None:
         "fuzz",
         "test-oracle",
         "oracle",
+        "honest",
         "bench",
         "check",
         "venv",
