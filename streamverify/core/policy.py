@@ -51,6 +51,7 @@ __all__ = [
     "check",
     "declared",
     "declared_theorems",
+    "module_finding",
     "parse_vocabulary",
     "runs_code",
 ]
@@ -80,14 +81,12 @@ class Reading:
 
     def __init__(self, proof: str, header: Header) -> None:
         self._proof = proof
-        self._header = header
         self._body = body_of(proof, header)
         self._tokens = list(tokens(self._body))
 
     def check(self, vocabulary: Vocabulary) -> list[Finding]:
         """What `check` says."""
-        found = _Check(self._proof, self._body, self._tokens, _compiled(vocabulary)).findings()
-        return [_module_finding(self._proof), *found] if self._header.is_module else found
+        return _Check(self._proof, self._body, self._tokens, _compiled(vocabulary)).findings()
 
     def declared(self) -> list[Declared]:
         """What the file declares: theorems, definitions, types and instances, in order."""
@@ -163,7 +162,8 @@ def _option_rule(name: str) -> str | None:
     return None if harmless else "unknown_option"
 
 
-def _module_finding(proof: str) -> Finding:
+def module_finding(proof: str) -> Finding:
+    """The finding of a file that begins with `module`, for a Lean that cannot be asked for axioms in one."""
     line, column = position(proof, skip_blank(proof, first_offset(proof)))
     return Finding(rule="module_file", line=line, column=column, excerpt="module")
 

@@ -9,7 +9,7 @@ from streamverify.core import policy_words as words
 from streamverify.core.header import parse_header
 from streamverify.core.lexer import KEYWORDS
 from streamverify.core.models import Finding
-from streamverify.core.policy import MOST_A_RULE, RULES, SHIPPED, Reading, Vocabulary, check, runs_code
+from streamverify.core.policy import MOST_A_RULE, RULES, SHIPPED, Reading, Vocabulary, check, module_finding, runs_code
 
 NOTHING = Vocabulary(frozenset(), frozenset(), frozenset())
 
@@ -30,6 +30,8 @@ class TestRules:
     @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
     def test_the_example_of_a_rule_is_a_finding_by_it(self, rule: object) -> None:
         known = RULES[getattr(rule, "id", "")]
+        if known.id == "module_file":
+            pytest.skip("Lean must be asked whether a file that begins with `module` can be audited")
         assert known.id in _rules(known.example)
 
     def test_the_page_names_every_rule_with_its_example(self) -> None:
@@ -92,17 +94,15 @@ class TestPlaces:
 
     def test_findings_are_in_the_order_of_the_text(self) -> None:
         proof = "module\nprivate theorem t : 1 = 1 := by native_decide\n#eval 1\n"
-        assert [item.rule for item in _check(proof)] == ["module_file", "private_theorem", "native", "eval"]
+        assert [item.rule for item in _check(proof)] == ["private_theorem", "native", "eval"]
 
     def test_a_rule_is_reported_a_bounded_number_of_times(self) -> None:
         found = _check("#eval 1\n" * 1000 + "axiom a : False\n" * 1000)
         assert [item.rule for item in found] == ["eval"] * MOST_A_RULE + ["axiom"] * MOST_A_RULE
 
     def test_module_is_found_where_it_stands(self) -> None:
-        found = _check("-- a comment\n  module\ntheorem t : 1 = 1 := rfl\n")
-        assert [(item.rule, item.line, item.column, item.excerpt) for item in found] == [
-            ("module_file", 2, 2, "module")
-        ]
+        found = module_finding("-- a comment\n  module\ntheorem t : 1 = 1 := rfl\n")
+        assert (found.rule, found.line, found.column, found.excerpt) == ("module_file", 2, 2, "module")
 
 
 class TestCommands:
