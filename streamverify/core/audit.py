@@ -316,8 +316,9 @@ class Challenge:
         """Whether these are the answers of a process that proves: the word, and an error for the false one alone."""
         false_line = 2 if self.false_first else 3
         about = [each for each in messages if each["pos"]["line"] <= 3]  # noqa: PLR2004 -- the lines of `text`
-        said = [(each["pos"]["line"], each["severity"]) for each in about]
-        return said == [(1, "info"), (false_line, "error")] and about[0]["data"].strip() == self.nonce
+        said = {(each["pos"]["line"], each["severity"]): each["data"].strip() for each in about}
+        expected = {(1, "info"), (false_line, "error")}
+        return len(about) == len(expected) == len(expected & said.keys()) and said[1, "info"] == self.nonce
 
     def not_new(self, messages: Sequence[Message]) -> str | None:
         """The first of the names that the header knows by itself, or of which Lean says nothing."""

@@ -69,10 +69,13 @@ class Printed:
     """What Lean printed: equal `text` means equal terms; `constants` are the names of all constants in it.
 
     `#2` in the text is a bound variable: that of the binder with two binders around it; `%0` is a universe parameter.
+    `rooted` are those of the constants that Lean printed with `_root_` before them, because a variable has the name: `text`
+    is without it. In a `namespace _root_` a file can declare a constant that Lean prints alike (seen on 4.35).
     """
 
     text: str
     constants: frozenset[str]
+    rooted: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -124,6 +127,7 @@ class _Reader:
     at: int = 0
     out: list[str | int] = field(default_factory=list)
     constants: set[str] = field(default_factory=set)
+    rooted: set[str] = field(default_factory=set)
     # Names of the variables in scope, "" for those without, and for each name the numbers of its variables.
     scope: list[str] = field(default_factory=list)
     levels: dict[str, list[int]] = field(default_factory=dict)
@@ -149,7 +153,7 @@ class _Reader:
         if len(self.stack) != 1 or not self.stack[0].atoms:
             raise UnreadableError("its end is missing")
         spelled = (f"#{token}" if isinstance(token, int) else token for token in self.out if token != "")
-        return Printed(" ".join(spelled), frozenset(self.constants))
+        return Printed(" ".join(spelled), frozenset(self.constants), frozenset(self.rooted))
 
     def _binders(self, lexeme: str) -> None:
         """What stands between `fun` and `=>`, or `∀` and `,`."""
@@ -208,6 +212,8 @@ class _Reader:
             self._atom(self.levels[lexeme][-1])
             return
         name = lexeme.removeprefix("_root_.")
+        if name != lexeme:
+            self.rooted.add(name)
         self.constants.add(name)
         self._atom(name)
         if has_universes:

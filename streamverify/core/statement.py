@@ -91,7 +91,8 @@ class Constant:
 
     `kind` is the word for it with the modifiers before it (of a theorem the word alone), `type` and `value` are
     `core.printed.Printed.text`; `value` is "" for what has none that is compared. `said` is what Lean printed,
-    `mentions` are the names of all constants in it, `unreadable` is what in it cannot be read.
+    `mentions` are the names of all constants in it, `rooted` those with `_root_` before them, `unreadable` is what in it
+    cannot be read.
     """
 
     kind: str
@@ -99,6 +100,7 @@ class Constant:
     value: str
     said: str = field(compare=False)
     mentions: frozenset[str] = field(default=frozenset(), compare=False)
+    rooted: frozenset[str] = field(default=frozenset(), compare=False)
     unreadable: str = ""
 
 
@@ -150,7 +152,7 @@ class Printing:
         said, kind = checked.string, self.kinds[name]
         try:
             type_ = read_printed(checked["rest"])
-            mentions, value = type_.constants, ""
+            mentions, rooted, value = type_.constants, type_.rooted, ""
             if kind in _TYPES:
                 # Its type says all of an inductive type: parameters, constructors with their types, how it recurses.
                 mentions |= {f"{name}.rec"}
@@ -162,10 +164,10 @@ class Printing:
                 if whole.kind in _DEFINITIONS:
                     said = answers(messages, whole_line)[0]
                     read = read_printed(whole.rest)
-                    mentions, value = mentions | read.constants, read.text
+                    mentions, rooted, value = mentions | read.constants, rooted | read.rooted, read.text
         except UnreadableError as error:
             return Constant(kind, "", "", said, unreadable=str(error))
-        return Constant(kind, type_.text, value, said, mentions)
+        return Constant(kind, type_.text, value, said, mentions, rooted)
 
     def _about(self, name: str, said: Sequence[str]) -> re.Match[str] | None:
         """The one answer to `#check`, if it is about this constant: what is not public in a module is private there."""
@@ -213,6 +215,15 @@ def look_up(names: Iterable[str], known_options: Collection[str]) -> Lookup:
     questions = Questions({"pp.all": "true"}, known_options)
     lines = {name: questions.ask(f"#check @{root(name)}") for name in names}
     return Lookup(questions.text, lines)
+
+
+def look_up_imitations(constants: Iterable[Constant], known_options: Collection[str]) -> Lookup:
+    """Ask whether there is a constant that Lean prints like one of these with `_root_` before it.
+
+    Such a constant is declared in a `namespace _root_`; where one is known, nothing that was printed can be believed.
+    """
+    rooted = sorted({name for constant in constants for name in constant.rooted})
+    return look_up((root(name) for name in rooted), known_options)
 
 
 def refuse_hidden(names: Iterable[str], private_prefix: str = "") -> None:

@@ -33,6 +33,7 @@ from streamverify.core.statement import (
     cannot_be_asked,
     difference,
     look_up,
+    look_up_imitations,
     print_in_full,
     read_statement,
     refuse_hidden,
@@ -261,7 +262,11 @@ async def _print_proved(session: ReplSession, env: int, ready: Ready, timeout: f
     asked = ready.asked or {}
     kinds = {name: constant.kind.rpartition(" ")[2] for name, constant in asked.items()}
     printing = print_in_full(kinds, ready.options, ready.private_prefix)
-    return printing.printed((await _ask(session, env, printing.text, timeout)).messages)
+    proved = printing.printed((await _ask(session, env, printing.text, timeout)).messages)
+    imitations = look_up_imitations(proved.values(), ready.options)
+    if imitations.lines and imitations.known((await _ask(session, env, imitations.text, timeout)).messages):
+        return {}
+    return proved
 
 
 async def _ask(session: ReplSession, env: int, command: str, timeout: float) -> Response:

@@ -197,7 +197,7 @@ def test_a_prover_rejects_what_is_false_and_nothing_else(challenge: Challenge) -
         lambda said: [*said[:1], info(5 - said[1]["pos"]["line"], "no", "error"), *said[2:]],
         lambda said: [*said[:1], info(2, "no", "error"), info(3, "no", "error"), *said[2:]],
         lambda said: [*said[:1], info(said[1]["pos"]["line"], "no", "warning"), *said[2:]],
-        lambda said: [said[1], said[0], *said[2:]],
+        lambda said: [said[0], said[0], *said[2:]],
         lambda _: [],
     ],
 )

@@ -15,6 +15,7 @@ from streamverify.core.statement import (
     ask_for_kinds,
     difference,
     look_up,
+    look_up_imitations,
     print_in_full,
     read_statement,
     refuse_hidden,
@@ -99,6 +100,15 @@ def test_what_cannot_be_read_is_equal_to_nothing_that_can() -> None:
     found = printing.printed([info(1, "t : P ⋯")])["t"]
     assert found.unreadable == "`⋯`"
     assert found != printing.printed([info(1, "t : P")])["t"]
+
+
+def test_a_constant_that_is_printed_like_another_under_a_variable_is_looked_for() -> None:
+    printing = print_in_full({"t": "theorem", "s": "theorem"}, ())
+    found = printing.printed([info(1, "t : ∀ (f : N), P f _root_.f"), info(2, "s : f")])
+    assert found["t"].type == ": (#: N ) → P #0 f"
+    question = look_up_imitations(found.values(), ())
+    assert question.text == "#check @_root_._root_.f"
+    assert question.known([info(1, "_root_.f : N")]) == {"_root_.f"}
 
 
 def test_names_are_looked_up_a_line_each() -> None:
