@@ -69,8 +69,8 @@ class Printed:
     """What Lean printed: equal `text` means equal terms; `constants` are the names of all constants in it.
 
     `#2` in the text is a bound variable: that of the binder with two binders around it; `%0` is a universe parameter.
-    `rooted` are those of the constants that Lean printed with `_root_` before them, because a variable has the name: `text`
-    is without it. In a `namespace _root_` a file can declare a constant that Lean prints alike (seen on 4.35).
+    `rooted` are those of the constants that Lean printed with `_root_` before them, because a variable has the name;
+    `text` is without it. In a `namespace _root_` a file can declare a constant that Lean prints alike (seen on 4.35).
     """
 
     text: str

@@ -91,8 +91,8 @@ class Constant:
 
     `kind` is the word for it with the modifiers before it (of a theorem the word alone), `type` and `value` are
     `core.printed.Printed.text`; `value` is "" for what has none that is compared. `said` is what Lean printed,
-    `mentions` are the names of all constants in it, `rooted` those with `_root_` before them, `unreadable` is what in it
-    cannot be read.
+    `mentions` are the names of all constants in it, `rooted` those with `_root_` before them, `unreadable` is what
+    in it cannot be read.
     """
 
     kind: str
