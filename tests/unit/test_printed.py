@@ -109,9 +109,10 @@ def test_everything_else_does(one: str, two: str) -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        *("", ":", "N", ": p ⋯", ": p _", ": ?m.5", ": #f", ": match x with", ": if a then b else c", ": by simp", ": sorry"),
-        *(": (x : N)", ": (a : N) p", ": {a}", ": [a]", ": (p", ": p)", ": (p]", ": ()", ": fun x => x", ": fun (x : N)", ": ∀ x, p"),
-        *(": p := q := r", ": p : q", ": let x := 1; x", ": have x : N := 1\nx", ": (x : N := 1) → p", ": → p", ": Type ?u.5"),
+        *("", ":", "N", ": p ⋯", ": p _", ": ?m.5", ": #f", ": match x with", ": if a then b else c"),
+        *(": by simp", ": sorry", ": (a : N) p", ": {a}", ": [a]", ": (p", ": p)", ": (p]", ": ()", ": fun x => x"),
+        *(": (x : N)", ": fun (x : N)", ": ∀ x, p", ": have x : N := 1\nx", ": (x : N := 1) → p"),
+        *(": p := q := r", ": p : q", ": let x := 1; x", ": → p", ": Type ?u.5"),
         *(".{u : p", ": f.{u", ": \"open", ": 'ab'", ": a, b", ": a;", ": .1", ": failed (use 'set_option x true')"),
         ": " + "(a b : " * 30 + "N" + ") → N" * 30,
     ],
