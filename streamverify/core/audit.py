@@ -123,7 +123,7 @@ _PRINTED = re.compile(
     rf"(?P<name>{PRINTED_NAME})(?P<rest>.*)",
     re.DOTALL,
 )
-"""An answer to `#print`. Lean leaves out of the name what makes it private: the other answers tell whose it is."""
+"""An answer to `#print`. Lean may leave out of the name what makes it private: the other answers tell whose it is."""
 
 MODULE_PROBE = "streamverify_probe"
 """A theorem that is declared to learn how the audit works in a file that begins with `module`."""
@@ -190,7 +190,7 @@ def read_axioms(name: str, said: Iterable[str], private_prefix: str = "") -> fro
 
 
 class PrintedConstant(NamedTuple):
-    """An answer to `#print`: attributes and modifiers, kind, name (without what makes it private), and what follows."""
+    """An answer to `#print`: attributes and modifiers, kind, name as it was printed, and what follows."""
 
     before: str
     kind: str
@@ -198,10 +198,13 @@ class PrintedConstant(NamedTuple):
     rest: str
 
 
-def read_print(name: str, said: Sequence[str]) -> PrintedConstant | None:
-    """What Lean says to `#print` of this full name; None where it does not say one thing about it."""
+def read_print(name: str, said: Sequence[str], private_prefix: str = "") -> PrintedConstant | None:
+    """What Lean says to `#print` of this full name; None where it does not say one thing about it.
+
+    The arguments are those of `read_axioms`.
+    """
     match = _PRINTED.fullmatch(said[0]) if len(said) == 1 else None
-    if match is None or parts(match["name"]) != parts(name):
+    if match is None or parts(match["name"]) not in {parts(name), parts(private_prefix + name)}:
         return None
     return PrintedConstant(" ".join(match["before"].split()), match["kind"], match["name"], match["rest"])
 
@@ -231,7 +234,7 @@ class AxiomsAudit:
         found = []
         for name, (line, kind_line) in self.lines.items():
             axioms = read_axioms(name, answers(messages, line), self.private_prefix)
-            printed = read_print(name, answers(messages, kind_line))
+            printed = read_print(name, answers(messages, kind_line), self.private_prefix)
             if axioms is not None and printed is not None and printed.kind == "theorem":
                 found.append(Theorem(name=name, type=read_type(answers(messages, line + 1)), axioms=sorted(axioms)))
         return found

@@ -115,7 +115,7 @@ class Kinds:
     def found(self, messages: Sequence[Message]) -> dict[str, str]:
         """The kind of each constant that Lean knows."""
         printed = {
-            name: read_print(name.removeprefix(self.private_prefix), answers(messages, line))
+            name: read_print(name.removeprefix(self.private_prefix), answers(messages, line), self.private_prefix)
             for name, line in self.lines.items()
         }
         return {name: found.kind for name, found in printed.items() if found}
@@ -157,7 +157,8 @@ class Printing:
                 # Its type says all of an inductive type: parameters, constructors with their types, how it recurses.
                 mentions |= {f"{name}.rec"}
             if whole_line:
-                whole = read_print(name.removeprefix(self.private_prefix), answers(messages, whole_line))
+                bare = name.removeprefix(self.private_prefix)
+                whole = read_print(bare, answers(messages, whole_line), self.private_prefix)
                 if whole is None:
                     return None
                 kind = f"{whole.before} {whole.kind}".strip()

@@ -113,7 +113,7 @@ def test_everything_else_does(one: str, two: str) -> None:
         *(": by simp", ": sorry", ": (a : N) p", ": {a}", ": [a]", ": (p", ": p)", ": (p]", ": ()", ": fun x => x"),
         *(": (x : N)", ": fun (x : N)", ": ∀ x, p", ": have x : N := 1\nx", ": (x : N := 1) → p"),
         *(": p := q := r", ": p : q", ": let x := 1; x", ": → p", ": Type ?u.5"),
-        *(".{u : p", ": f.{u", ": \"open", ": 'ab'", ": a, b", ": a;", ": .1", ": failed (use 'set_option x true')"),
+        *(".{u : p", ": f.{u", ': "open', ": 'ab'", ": a, b", ": a;", ": .1", ": failed (use 'set_option x true')"),
         ": " + "(a b : " * 30 + "N" + ") → N" * 30,
     ],
 )  # fmt: skip

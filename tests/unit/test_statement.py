@@ -138,6 +138,11 @@ def test_in_a_module_the_files_own_private_names_can_be_asked_for() -> None:
         [info(1, "_private.0.f : N"), info(2, "_private.0.t : N"), info(3, "private def f : N :=\n_private.0.g")]
     )
     assert found.keys() == {"_private.0.f", "t"}
+    # With `pp.privateNames`, which is set, Lean 4.35 prints the whole name here, too.
+    whole = info(3, "private def _private.0.f : N :=\n_private.0.g")
+    assert printing.printed([info(1, "_private.0.f : N"), whole]).keys() == {"_private.0.f"}
+    other = info(3, "private def _private.B.0.f : N :=\n_private.0.g")
+    assert printing.printed([info(1, "_private.0.f : N"), other]) == {}
     assert found["_private.0.f"].mentions == {"N", "_private.0.g"}
 
 
