@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test test-kafka chaos-short chaos fuzz bench check venv clean
+.PHONY: help demo test test-kafka honest chaos-short chaos fuzz bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -23,6 +23,9 @@ test: .venv/.test ## unit, property and end-to-end tests; needs neither Lean nor
 test-kafka: .venv/.test ## the end-to-end tests on a real Apache Kafka (Docker, or Java 17 and Maven)
 	@$(BIN)/python tests/kafka_broker.py
 	@$(BIN)/python -m pytest tests/e2e --kafka -n 2 --dist loadfile
+
+honest: .venv/.test ## what the policy objects to in the .lean files of a folder, by rule: CORPUS=FOLDER
+	@PYTHONPATH=tests $(BIN)/python -m honest $(or $(CORPUS),tests/honest)
 
 fuzz: .venv/.fuzz ## look for inputs that break a parser, for FUZZ_SECONDS (60) in all; Linux, Python 3.11 to 3.13
 	@$(BIN)/python tests/fuzz/run.py $(or $(FUZZ_SECONDS),60)

@@ -25,6 +25,7 @@ from pydantic_settings import (
 
 from streamverify.core.errors import SettingsError
 from streamverify.core.prewarm import parse_prewarm
+from streamverify.core.vocabulary import Trusted
 
 PREFIX = "STREAMVERIFY_"
 DEFAULT_FILE = Path("streamverify.toml")
@@ -154,6 +155,13 @@ class Settings(BaseSettings):
         str,
         Field(description="More folders that Lean may read in the sandbox, separated by colons."),
     ] = ""
+    policy_allow: Annotated[
+        str,
+        Field(
+            description="Words of the site's own libraries that an audit takes as harmless, such as "
+            "`command:problem_file attribute:coe option:google.answer` (docs/policy.md)."
+        ),
+    ] = ""
     max_proof_bytes: Annotated[
         int, Field(ge=1, description="The largest proof (with its statement), in bytes of UTF-8.")
     ] = 512 * 1024
@@ -194,6 +202,12 @@ class Settings(BaseSettings):
     def _names_modules(cls, value: str) -> str:
         if value != "auto":
             parse_prewarm(value)
+        return value
+
+    @field_validator("policy_allow")
+    @classmethod
+    def _names_words(cls, value: str) -> str:
+        Trusted.parse(value)
         return value
 
     @field_validator("lean_project", "ssl_cafile", "ssl_certfile", "ssl_keyfile")

@@ -16,14 +16,16 @@ from rich.markup import escape
 from streamverify.cli.options import EVERYTHING, with_settings
 from streamverify.cli.output import print_json, print_line, printable, stdout
 from streamverify.core.errors import BrokerUnavailable, ReplUnavailable
+from streamverify.core.vocabulary import Trusted
 from streamverify.lean import machine
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from streamverify.bus.topics import TopicState
     from streamverify.core.models import Verifier
+    from streamverify.core.vocabulary import Vocabulary
     from streamverify.lean.command import ReplCommand
     from streamverify.lean.resources import Plan
 
@@ -123,7 +125,45 @@ async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
         verifier = await probe(await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=command))
     except ReplUnavailable as error:
         return [Check("REPL", "missing", f"none with the setting repl = {settings.repl}", str(error))], None
-    return [*repl_checks(verifier), sandbox_check(verifier)], command
+    checks = [*repl_checks(verifier), sandbox_check(verifier)]
+    if settings.policy_allow and verifier.kind == "lean":
+        checks.append(await _policy_allow(settings, command))
+    return checks, command
+
+
+async def _policy_allow(settings: Settings, command: ReplCommand) -> Check:
+    """Ask the environments of the headers that are warmed whether they know the words of `policy_allow`."""
+    from streamverify.lean.failures import ReplFailure  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.launch import configured_repl  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.prewarm import headers_to_warm  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.verify import ImportRejected  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.vocabularies import Vocabularies  # noqa: PLC0415 - keeps --help fast
+
+    confined = await configured_repl(settings, slots=1, spares=0, found=command)
+    vocabularies = Vocabularies(confined, import_timeout=settings.import_timeout, trusted=Trusted())
+    known: list[Vocabulary] = []
+    for header in headers_to_warm(settings.prewarm, confined):
+        try:
+            known.append(await vocabularies.of_header(header))
+        except (ReplFailure, ImportRejected) as error:
+            return Check("policy_allow", "warning", f"not looked at: {header.canonical.strip()}", str(error))
+    return allowed_check(Trusted.parse(settings.policy_allow), known)
+
+
+def allowed_check(allowed: Trusted, known: Sequence[Vocabulary]) -> Check:
+    """Whether each word that the policy is to allow is one that some header knows."""
+    unknown = [
+        f"{kind}:{name}"
+        for kind, names in (("command", "commands"), ("attribute", "attributes"), ("option", "options"))
+        for name in sorted(getattr(allowed, names))
+        if not any(name in getattr(each, names) for each in known)
+    ]
+    if not known:
+        return Check("policy_allow", "warning", "no header to ask", "name one with prewarm that has these words")
+    if unknown:
+        advice = "a word that no library brings allows whatever a proof makes of it; remove it, or prewarm its header"
+        return Check("policy_allow", "warning", f"not known to the prewarmed headers: {', '.join(unknown)}", advice)
+    return Check("policy_allow", "ok", "every word is known to a prewarmed header")
 
 
 def sandbox_check(verifier: Verifier) -> Check:

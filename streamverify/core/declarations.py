@@ -34,8 +34,10 @@ class Declared:
     """A declaration.
 
     `kind` is the word that declares it. `name` is full, without `_root_`, quoted where Lean needs it: `A.«b c»`;
-    empty where there is none to be had: an instance without a name, a depth of more than 256. `line` (from 1) and
-    `column` (code points, from 0) are those of `kind`.
+    empty where there is none to be had: an instance without a name, a depth of more than 256. `private` says that it
+    has this modifier; `public` that other modules see it: in a file that begins with `module` only what is declared
+    `public`, by itself or by a section around it, everywhere else what is not private. `line` (from 1) and `column`
+    (code points, from 0) are those of `kind`.
     """
 
     kind: str
@@ -43,36 +45,44 @@ class Declared:
     private: bool
     line: int
     column: int
+    public: bool = True
 
 
-def declarations(tokens: Sequence[Token]) -> list[Declared]:
-    """All declarations of a file, from its tokens, in order."""
-    reader = _Reader(tokens)
+def declarations(tokens: Sequence[Token], *, module: bool = False) -> list[Declared]:
+    """All declarations of a file, from its tokens, in order; `module` says that the file begins with this word."""
+    reader = _Reader(tokens, module=module)
     return list(reader.read())
 
 
 class _Reader:
-    """One pass over the tokens. `scopes` has, for each level that `end` closes, the part that it adds to names."""
+    """One pass over the tokens.
 
-    def __init__(self, tokens: Sequence[Token]) -> None:
+    `scopes` has, for each level that `end` closes, the part that it adds to names, `visible` whether what stands in it
+    is public; `private` and `public` are modifiers that were read and not yet used.
+    """
+
+    def __init__(self, tokens: Sequence[Token], *, module: bool) -> None:
         self.tokens = tokens
+        self.module = module
         self.scopes: list[str] = []
+        self.visible: list[bool] = []
         self.private = False
+        self.public = False
 
     def read(self) -> Iterable[Declared]:
         for index, token in enumerate(self.tokens):
             word = token.text
-            if word in _SCOPES:
+            if word in _DECLARES and not self._mentioned(index):
+                yield self._declared(index)
+            elif word in _SCOPES:
                 self._open(word, index)
             elif word == "end":
                 self._close(index)
-            elif word == "private":
-                self.private = True
-            elif word in _DECLARES and not self._mentioned(index):
-                yield self._declared(index)
-                self.private = False
-            elif word not in _MODIFIERS:
-                self.private = False
+            elif word in _MODIFIERS:
+                self.private |= word == "private"
+                self.public |= word == "public"
+                continue
+            self.private = self.public = False
 
     def _mentioned(self, index: int) -> bool:
         """Whether a word declares nothing here: an attribute, `deriving instance`, the `class` of `class inductive`."""
@@ -85,10 +95,18 @@ class _Reader:
         parts = self._scope_name(index) if word != "mutual" else ()
         inside = word == "namespace"
         self.scopes += [part if inside else "" for part in parts] or [""]
+        self.visible += [self._is_visible()] * (len(parts) or 1)
 
     def _close(self, index: int) -> None:
         levels = len(self._scope_name(index)) or 1
-        del self.scopes[max(len(self.scopes) - levels, 0) :]
+        left = max(len(self.scopes) - levels, 0)
+        del self.scopes[left:], self.visible[left:]
+
+    def _is_visible(self) -> bool:
+        """Whether the modifiers that were just read, or the sections around them, make something public."""
+        if self.private:
+            return False
+        return not self.module or self.public or (bool(self.visible) and self.visible[-1])
 
     def _declared(self, index: int) -> Declared:
         token = self.tokens[index]
@@ -98,7 +116,9 @@ class _Reader:
             full = parts[1:]
         elif parts and len(self.scopes) <= _DEEPEST:
             full = (*filter(None, self.scopes), *parts)
-        return Declared(token.text, names.spelled(full), self.private, token.line, token.column)
+        return Declared(
+            token.text, names.spelled(full), self.private, token.line, token.column, public=self._is_visible()
+        )
 
     def _after_priority(self, index: int) -> int:
         """The index after `(priority := …)`, which may follow `instance`."""

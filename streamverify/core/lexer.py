@@ -1,13 +1,14 @@
-"""Lean 4's tokens: what is code in a Lean file, and where; comments are left out.
+"""Lean 4's tokens, as far as a file cannot be read in two ways; comments are left out.
 
 Lean has no lexer of its own: its parser asks, at a place, for the longest entry of a token table that grows with
-each `notation`. This one knows identifiers, literals and comments by Lean's exact rules, and the symbols of core
-and Mathlib that could be mistaken for the start of a comment or a literal. Where only the token table could tell
-code from comment or string, it yields an error token: who reads tokens to find something must object to those.
+each `notation`, and after an error it goes on a character or a token further. So this lexer reads a small language, in
+which the places of strings, characters, quoted names and comments do not depend on the table, on the version of Lean,
+or on an error before them. Whatever else a mark of these could begin is an error token of that mark alone, and the
+text after it is read on as code: no word is skipped but those of comments whose ends are certain.
 
-The rules are those of a current Lean, read in its source (`Lean.Parser.whitespace`, `finishCommentBlock`, `tokenFn`,
-`strLitFnAux`); Lean before 4.9 also took a lone carriage return for white space. Every function takes time linear in
-the text, and none recurses.
+The rules of what is certain were read in Lean's source (`Lean.Parser.whitespace`, `finishCommentBlock`, `tokenFn`,
+`charLitFnAux`, `strLitFnAux`, and `parseCommand` for where it goes on), of 2021 and of today. Every function takes time
+linear in the text, and none recurses.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -29,6 +30,11 @@ _FIRST = (
 _REST = _FIRST + "0-9'!?\u2080-\u2089\u2090-\u209c\u1d62-\u1d6a\u2c7c"
 _PART = rf"(?:[{_FIRST}][{_REST}]*+|«[^»]*+»)"
 _IDENTIFIER = rf"{_PART}(?:\.{_PART})*+"
+# In the small language a quoted part stands on one line, has no mark of a string, a comment or a quotation, and
+# nothing of the names that only Lean itself makes, which are printed like it.
+_PLAIN_QUOTED = r"""«(?!\.|[^«»\n]*?(?:--|/-|-/|_hyg|_@|_inaccessible))[^«»\n\r\t"'`\\✝#?]++»"""
+_PLAIN_PART_OF_NAME = rf"(?:[{_FIRST}][{_REST}]*+|{_PLAIN_QUOTED})"
+_PLAIN_NAME = rf"{_PLAIN_PART_OF_NAME}(?:\.{_PLAIN_PART_OF_NAME})*+"
 
 IDENTIFIER = re.compile(_IDENTIFIER)
 """A name, dots and «quoted parts» included, as long as Lean would take it; keywords match too."""
@@ -60,34 +66,47 @@ KEYWORDS = frozenset(
 )
 """Words that core's own grammar reserves in every file. Libraries reserve more."""
 
-INTERPOLATORS = frozenset({"s!", "f!", "m!"})
-"""Words after which a string has `{holes}` with code in them. `m!` is one only where Lean itself is imported, and
-such words as `throwError` and `dbg_trace` interpolate the plain string after them: only the parser knows."""
-
-# Symbols of core and Mathlib of more than one character that matter here: those with `-`, `/`, `'` or `#` in them,
-# and those that people look for.
+# Symbols of core and Mathlib of more than one character that matter here: those with `-`, `/` or `#` in them, and
+# those that people look for.
 _SYMBOLS = (
     "<|>", "<;>", ">>=", "=<<", "...", "<->", ":=", "=>", "->", "<-", "//", "..", "@[", "|>", "<|", "<=", ">=",
-    "!=", "==", "&&", "||", "++", "::", "⁻¹'", "⁻¹", "∑'", "∏'", "∂'", "⨆'", "⨅'", "''",
+    "!=", "==", "&&", "||", "++", "::", "⁻¹",
 )  # fmt: skip
+# Symbols of core and Mathlib that end with a `'`. A Lean that does not know one of them reads the `'` as the beginning
+# of a character, and goes on up to two characters further: these may not be the mark of a string, a name or a comment.
+_PRIMED = r"""(?:⁻¹'|''|∑'|∏'|∂'|⨆'|⨅'|\]')(?!.?["\\'«`]|.?(?:--|/-))"""
 # After these, and after brackets, no longer symbol of a library goes on with a comment's or a literal's first mark.
-_CLOSED = frozenset((":=", "=>", "<-", "->", "//", "..", "⁻¹", "<;>")) | frozenset(".,;:|·*▸←→⊢()[]{}⟨⟩⌊⌋⌈⌉")
+_CLOSED = frozenset((":=", "=>", "<-", "->", "..", "⁻¹", "<;>")) | frozenset(".,;:·*▸←→⊢()[]{}⟨⟩⌊⌋⌈⌉")
+
+# After these Lean expects a name, and where a doc comment stands instead it goes on within it (seen on 4.35).
+_NAMING = frozenset(
+    """
+    theorem lemma def abbrev axiom instance example structure class inductive coinductive opaque constant alias
+    namespace open export universe universes variable variables set_option attribute import macro syntax notation
+    let have fun from show by do
+    """.split()  # noqa: SIM905 -- as in KEYWORDS
+)
+
+_BRACES = frozenset("{}")
 
 _TOKEN = re.compile(
     rf"""
-      (?P<raw>r\#*+")
-    | (?P<identifier>{_IDENTIFIER})
+      (?P<doubt>r"|\#")
+    | (?P<identifier>{_PLAIN_NAME})
+    # Numbers at whose end versions of Lean disagree, and after which one of them goes on within a word or a comment.
+    | (?P<cut>0[xX](?![0-9a-fA-F])|0[bB](?![01])|0[oO](?![0-7])|[0-9][0-9_]*+(?:\.[0-9_]*+)?[eE]-(?![0-9]))
     | (?P<number>0[xX][0-9a-fA-F_]++|0[bB][01_]++|0[oO][0-7_]++|[0-9][0-9_]*+(?:\.[0-9][0-9_]*+)?(?:[eE][+-]?[0-9]++)?)
-    | (?P<string>")
-    | (?P<character>'(?:\\(?:["'\\rnt]|x[0-9a-fA-F]{{2}}|u[0-9a-fA-F]{{4}})|[^\\'])')
-    | (?P<quoted>«)
-    | (?P<keyword>\#[A-Za-z_][A-Za-z0-9_]*+)
-    | (?P<symbol>{"|".join(map(re.escape, _SYMBOLS))}|.)
+    | (?P<string>"(?![^"\n]*?(?:--|/-|-/))[^"\\{{}}\n\r\t]*+")
+    # After a symbol the mark could be the end of a longer one, that of a library.
+    | (?P<character>(?<=[\s(\[{{⟨,])'[^\\'"`«»\n\r\t]')
+    | (?P<primed>{_PRIMED})
+    | (?P<mark>["'`«])
+    | (?P<keyword>\#[{_FIRST}][{_REST}]*+)
+    # Lean may begin to read at the second character of a symbol, and see a comment there: `//- a -/`, `<-- a`.
+    | (?P<symbol>(?!//-|<--)(?:{"|".join(map(re.escape, _SYMBOLS))})|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
-_STRING_REST = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_SEGMENT_REST = re.compile(r'[^"\\{]*+(?:\\.[^"\\{]*+)*+["{]', re.DOTALL)
 
 
 class LexError(Exception):
@@ -109,11 +128,13 @@ class Kind(Enum):
     SYMBOL = "symbol"
     """Known symbols whole, others character by character."""
     STRING = "string"
-    """A string, raw or not; of an interpolated one each piece between holes, its quotes and braces included."""
+    """A string on one line, without `\\`, `{`, `}` or the marks of a comment."""
     CHARACTER = "character"
     NUMBER = "number"
+    STRAY = "stray"
+    """What Lean has no token for, and goes on after: a tab, a control character; a comment without an end, whole."""
     ERROR = "error"
-    """What Lean's grammar has no token for, a literal without an end, or what only the token table could tell."""
+    """A mark after which Lean, or some version of it, may read other tokens than this lexer."""
 
 
 class Token(NamedTuple):
@@ -144,7 +165,10 @@ def skip_blank(text: str, offset: int) -> int:
         if not text.startswith("/-", offset) or text.startswith(("-", "!"), offset + 2):
             return offset
         # Lean steps over the character after `/-` unseen: `/-/` is not yet closed.
-        offset = _comment_end(text, offset, offset + 3)
+        end = _comment_end(text, offset + 3)
+        if end < 0:
+            raise LexError("unterminated comment", offset)
+        offset = end
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
@@ -152,9 +176,99 @@ def position(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset) - 1
 
 
-def tokens(text: str) -> Iterator[Token]:
-    """The tokens of a Lean file, in order; never raises, whatever the text."""
-    return iter(_Lexer(text))
+def tokens(text: str, *, old_comments: bool = False) -> Iterator[Token]:
+    """The tokens of a Lean file, in order; never raises, whatever the text.
+
+    Args:
+        text: The file, or a part of it that begins with a token.
+        old_comments: Lean before the end of 2022, to which `--/` does not end a comment: where one has it, the text
+            after its opening mark is read as code.
+    """
+    offset, size = first_offset(text), len(text)
+    line, line_start, seen = 1, 0, 0
+    universes = False  # within `.{u, v}`, which belongs to a name
+    named = True  # whether Lean expects no name after the token before
+    open_ended = False  # whether a library may have a symbol that begins with the token before and goes on
+    # Once the end of a comment was in doubt, what looks like another one is read as code.
+    comments = True
+    while True:
+        offset, kind, end = _skip(
+            text, offset, docs=named, open_ended=open_ended, comments=comments, old_comments=old_comments
+        )
+        if kind is Kind.ERROR:
+            comments = False
+        if kind is None:
+            if offset >= size:
+                return
+            match = _TOKEN.match(text, offset)
+            assert match is not None  # noqa: S101 -- the last alternative is any character
+            assert match.lastgroup is not None  # noqa: S101
+            kind, end = _KINDS[match.lastgroup], match.end()
+        word = text[offset:end]
+        if kind is Kind.IDENTIFIER:
+            if word in KEYWORDS:
+                kind = Kind.KEYWORD
+        elif kind is Kind.SYMBOL and not word.isprintable():
+            kind = Kind.STRAY
+        newlines = text.count("\n", seen, offset)
+        if newlines:
+            line += newlines
+            line_start = text.rfind("\n", seen, offset) + 1
+        seen = offset
+        yield Token(kind, word, offset, line, offset - line_start)
+        if kind is Kind.SYMBOL and word in _BRACES:
+            universes = word == "{" and text.startswith(".", offset - 1)
+        named = word not in _NAMING and not universes
+        open_ended = kind is Kind.SYMBOL and word not in _CLOSED
+        offset = end
+
+
+_KINDS = {
+    "doubt": Kind.ERROR,
+    "identifier": Kind.IDENTIFIER,
+    "cut": Kind.ERROR,
+    "number": Kind.NUMBER,
+    "string": Kind.STRING,
+    "character": Kind.CHARACTER,
+    "primed": Kind.SYMBOL,
+    "mark": Kind.ERROR,
+    "keyword": Kind.KEYWORD,
+    "symbol": Kind.SYMBOL,
+}
+
+
+def _skip(  # noqa: PLR0913 -- what the tokens before left behind
+    text: str, start: int, *, docs: bool, open_ended: bool, comments: bool, old_comments: bool
+) -> tuple[int, Kind | None, int]:
+    """Go over blanks and comments: where the next token begins, and its kind and end if something is wrong there."""
+    offset = start
+    while True:
+        match = _BLANK.match(text, offset)
+        after = match.end() if match else offset
+        if open_ended and after > start and text[start] == "-":
+            # What looks like a comment may be the end of the symbol before it.
+            return start, Kind.ERROR, start + 2
+        offset = after
+        if text[offset : offset + 1] in _REFUSED:
+            return offset, Kind.STRAY, offset + 1
+        if not comments or not text.startswith("/-", offset):
+            return offset, None, offset
+        if open_ended and offset == start:
+            return offset, Kind.ERROR, offset + 2
+        # Lean steps over the character after `/-` unseen: `/-/` is not yet closed.
+        end = _comment_end(text, offset + 3)
+        if end < 0:
+            return offset, Kind.STRAY, len(text)
+        # Lean skips white space and comments after `/--` as after any token, so that `/-- -- -/` is still open.
+        doc = text.startswith(("-", "!"), offset + 2)
+        in_doubt = (
+            (doc and not docs)
+            or (doc and _DOC_TROUBLE.match(text, offset + 3, end - 2))
+            or (old_comments and text.find("--/", offset + 3, end) >= 0)
+        )
+        if in_doubt:
+            return offset, Kind.ERROR, offset + 2
+        offset = end
 
 
 def _skip_plain(text: str, offset: int) -> int:
@@ -167,137 +281,11 @@ def _skip_plain(text: str, offset: int) -> int:
     return end
 
 
-def _comment_end(text: str, opening: int, inside: int) -> int:
-    """The offset after the comment that begins at `opening`, whose nested marks count from `inside` on."""
+def _comment_end(text: str, inside: int) -> int:
+    """The offset after the comment whose nested marks count from `inside` on; -1 where it has no end."""
     depth = 1
     for mark in _COMMENT_MARK.finditer(text, inside):
         depth += 1 if mark.group() == "/-" else -1
         if depth == 0:
             return mark.end()
-    raise LexError("unterminated comment", opening)
-
-
-class _Lexer:
-    """One pass over a text. `holes` has, for each open hole of an interpolated string, the braces open in it."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.offset = first_offset(text)
-        self.line = 1
-        self.line_start = 0
-        self.seen = 0
-        self.holes: list[int] = []
-        self.before = Token(Kind.SYMBOL, "", -1, 1, 0)
-        self.readers: dict[str, Callable[[int], Token]] = {
-            "raw": self._raw_string,
-            "identifier": self._identifier,
-            "number": lambda end: self._token(Kind.NUMBER, end),
-            "string": self._string,
-            "character": self._character,
-            "quoted": lambda _: self._token(Kind.ERROR, len(self.text)),
-            "keyword": lambda end: self._token(Kind.KEYWORD, end),
-            "symbol": self._symbol,
-        }
-
-    def __iter__(self) -> Iterator[Token]:
-        while (trouble := self._skip()) or self.offset < len(self.text):
-            token = trouble or self._next()
-            self.before = token
-            self.offset = token.offset + len(token.text)
-            yield token
-
-    def _next(self) -> Token:
-        match = _TOKEN.match(self.text, self.offset)
-        if match is None or match.lastgroup is None:  # never: the last alternative is any character
-            return self._token(Kind.ERROR, self.offset + 1)
-        return self.readers[match.lastgroup](match.end())
-
-    def _token(self, kind: Kind, end: int) -> Token:
-        start = self.offset
-        newlines = self.text.count("\n", self.seen, start)
-        if newlines:
-            self.line += newlines
-            self.line_start = self.text.rfind("\n", self.seen, start) + 1
-        self.seen = start
-        return Token(kind, self.text[start:end], start, self.line, start - self.line_start)
-
-    def _skip(self) -> Token | None:
-        """Go to the next token; what is wrong on the way is returned as an error token."""
-        try:
-            while True:
-                start = self.offset
-                self.offset = skip_blank(self.text, start)
-                if self.offset > start and self._joined(start):
-                    # What looks like a comment may be the end of the symbol before it.
-                    end, self.offset = self.offset, start
-                    return self._token(Kind.ERROR, end)
-                if not self.text.startswith(("/--", "/-!"), self.offset):
-                    return None
-                if (trouble := self._doc_comment()) is not None:
-                    return trouble
-        except LexError as error:
-            self.offset = error.offset
-            comment = self.text.startswith("/-", error.offset)
-            return self._token(Kind.ERROR, len(self.text) if comment else error.offset + 1)
-
-    def _joined(self, offset: int) -> bool:
-        """Whether a library could have a symbol that goes on at `offset`, seen what stands before it."""
-        before = self.before
-        return (
-            before.kind is Kind.SYMBOL
-            and before.offset + len(before.text) == offset
-            and before.text not in _CLOSED
-            and self.text[offset] in "-/'"
-        )
-
-    def _doc_comment(self) -> Token | None:
-        """Skip a doc comment.
-
-        Lean skips white space and comments after `/--` as after any token, so that `/-- -- -/` is still open.
-        Where that makes a difference the comment is an error token: readers expect it closed.
-        """
-        end = _comment_end(self.text, self.offset, self.offset + 3)
-        if _DOC_TROUBLE.match(self.text, self.offset + 3, end - 2):
-            return self._token(Kind.ERROR, end)
-        self.offset = end
-        return None
-
-    def _identifier(self, end: int) -> Token:
-        word = self.text[self.offset : end]
-        return self._token(Kind.KEYWORD if word in KEYWORDS else Kind.IDENTIFIER, end)
-
-    def _character(self, end: int) -> Token:
-        unsure = self.text[self.offset + 1] == '"' and self._joined(self.offset)
-        return self._token(Kind.ERROR if unsure else Kind.CHARACTER, end)
-
-    def _symbol(self, end: int) -> Token:
-        symbol = self.text[self.offset : end]
-        if self.holes and symbol in {"{", "}"}:
-            self.holes[-1] += 1 if symbol == "{" else -1
-            if self.holes[-1] < 0:
-                self.holes.pop()
-                return self._segment(end)
-        return self._token(Kind.SYMBOL if symbol.isprintable() else Kind.ERROR, end)
-
-    def _string(self, end: int) -> Token:
-        if self.before.text in INTERPOLATORS:
-            return self._segment(end)
-        match = _STRING_REST.match(self.text, end)
-        return self._token(Kind.STRING, match.end()) if match else self._token(Kind.ERROR, len(self.text))
-
-    def _segment(self, inside: int) -> Token:
-        """A piece of an interpolated string, up to its next hole or its end."""
-        match = _SEGMENT_REST.match(self.text, inside)
-        if match is None:
-            return self._token(Kind.ERROR, len(self.text))
-        if match.group().endswith("{"):
-            self.holes.append(0)
-        return self._token(Kind.STRING, match.end())
-
-    def _raw_string(self, inside: int) -> Token:
-        """`r"…"`, or with as many `#` after the closing quote as before the opening one."""
-        closing = '"' + "#" * (inside - self.offset - 2)
-        found = self.text.find(closing, inside)
-        if found < 0:
-            return self._token(Kind.ERROR, len(self.text))
-        return self._token(Kind.STRING, found + len(closing))
+    return -1

@@ -190,20 +190,42 @@ _ALL = (
         runs_code=False,
     ),
     Rule(
-        "interpolated_string",
-        "`dbg_trace`, `throwError`, `m!` and other words that read a plain string as code; a string with a `{` where a "
-        "word before it might do so",
-        "Between the braces of such a string stands code, which a reader of tokens takes for a string.",
-        'theorem target : 1 = 1 := by throwError "{by native_decide}"',
+        "configuration",
+        "a configuration of a tactic or an attribute that is not data: literals, `true`, `false`, constructors "
+        "(`.all`), and structures and lists of these",
+        "Lean compiles and runs what stands there. A tactic after `disch :=` is judged like any other.",
+        "theorem target : 1 = 1 := by simp (config := { maxSteps := evil 100 })",
         runs_code=True,
     ),
     Rule(
+        "literal",
+        "a quotation mark that is not that of a plain string on one line (without `\\`, `{`, `}` or a comment's mark), "
+        "of a plain character, or of a plain quoted name; a number without its digits (`0x`)",
+        "Lean may read other tokens after it than we do, and goes on with the next command after an error.",
+        "def a := '\"'",
+        runs_code=True,
+    ),
+    Rule(
+        "quotation",
+        "a backtick: a quotation, or a literal name",
+        "What is quoted is not code of the file: a quoted theorem is none. Only macros and metaprograms have them.",
+        "def a := `b",
+        runs_code=False,
+    ),
+    Rule(
         "lexical",
-        "text whose division into code, comment and string depends on the libraries: a comment or a quotation mark "
-        "glued to a symbol, `/-- -- -/`, HTML (`open … Jsx`), characters that no Lean file has",
+        "a comment of which not every Lean says that it is one, or where it ends: glued to a symbol that a library may "
+        "have, `/-- -- -/`; for Lean before 4.1 also `--/`; HTML (`open … Jsx`)",
         "What looks like a comment could be code.",
         "theorem target : a ≠-- comment",
         runs_code=True,
+    ),
+    Rule(
+        "no_token",
+        "what Lean has no token for: tabs, control characters, a comment without an end",
+        "Lean refuses it. It hides nothing: the words after it are judged, those in the comment too.",
+        "theorem target : 1 + 1 = 2 := rfl /- the end is missing",
+        runs_code=False,
     ),
     Rule(
         "debug_option",

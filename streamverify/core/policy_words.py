@@ -9,6 +9,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from streamverify.core.lexer import Kind
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,6 +64,13 @@ CONTINUATIONS = _words(
     """
 )
 """Words of terms and tactics with which people begin a line in the first column. None begins a command."""
+
+DIGITS_AND_DOT = frozenset("0123456789.")
+
+RULES_OF_KINDS = {Kind.STRING: "", Kind.ERROR: "literal", Kind.STRAY: "no_token"}
+"""The rules of tokens that are no code; none of a plain string."""
+
+RULES_OF_MARKS = _rules(quotation="`", lexical="-- /-")
 
 ASKING_FOR_MORE = _words(
     ":= : , => ↦ | <| |> ▸ = ≠ < > ≤ ≥ + / ∧ ∨ ¬ → -> ↔ ∈ ∉ ∘ ∣ ∀ ∃ ( [ { ⟨ "  # noqa: RUF001 -- Lean's symbols
@@ -136,7 +145,7 @@ COMMAND_RULES = _rules(
     exit="#exit",
     guard_msgs="#guard_msgs #guard_panic #guard_expr #check_simp #check_tactic #check_tactic_failure",
     eval="#eval #eval! #guard #test #sample #html #widget #browse #lint #time",
-    run_code="run_cmd run_elab run_meta",
+    run_code="run_cmd run_elab run_meta lrat_proof show_panel_widgets",
     initialize="""initialize builtin_initialize register_builtin_option register_option register_simp_attr
         register_label_attr register_parser_alias register_tactic_tag register_grind_attr register_hint
         register_try?_tactic register_linter_set register_error_explanation""",
@@ -154,15 +163,15 @@ COMMAND_RULES = _rules(
 """Words of commands that are a finding wherever they stand, whether the environment knows them or not."""
 
 TERM_RULES = _rules(
-    run_code="run_tac run_conv by_elab tactic",
+    run_code="""run_tac run_conv by_elab tactic success_if_fail_with_msg with_panel_widgets from_lrat plausible
+        slim_check mk_rpc_widget mkRpcWidget""",
     native="native native_decide bv_decide bv_decide? bv_check",
     include_file="include_str include_bytes",
     external_tool="polyrith hammer suggest_premises sagecell llmstep llmqed",
-    interpolated_string="""dbg_trace throwError throwErrorAt throwNamedError throwNamedErrorAt logNamedError
-        logNamedErrorAt logNamedWarning logNamedWarningAt println! reportIssue! reportDbgIssue! m!""",
 )
 """Words of terms and tactics that are a finding wherever they stand. `native` is that of `decide +native`, `tactic`
-that of aesop's rules made of a tactic."""
+that of aesop's rules made of a tactic. Lean compiles and runs the string that `success_if_fail_with_msg` is given, the
+widgets of `with_panel_widgets`, the certificates of `from_lrat`, and the goal of `plausible` and `slim_check`."""
 
 NAME_RULES = _rules(
     sorry_axiom="sorryAx lcProof lcUnreachable lcAny lcErased lcVoid",
@@ -176,14 +185,6 @@ NAME_RULES = _rules(
 )
 """Names of constants that are a finding wherever they stand, as parts of longer names too. What `autoParam` names is
 syntax that Lean builds by running a definition, and runs as a tactic."""
-
-CONFIGURED_TACTICS = _words(
-    """
-    linarith linarith! linarith? nlinarith nlinarith! nlinarith?
-    solve_by_elim apply_rules apply_assumption
-    """
-)
-"""Tactics whose configuration, in brackets after them, can hold code: `linarith (discharger := …)`."""
 
 AESOP = _words("aesop aesop?")
 """Attributes by which a definition of the file becomes a rule, and code if its type is that of a tactic."""
@@ -227,8 +228,71 @@ ATTRIBUTE_RULES = _rules(
         pp_nodot pp_using_anonymous_constructor pp_with_univ pp_dot coe coe_decl""",
 )
 
-INTERPOLATED_PREFIXES = _words("trace aesop_trace aesop_trace! reportIssue grind_trace")
-"""Words that, with a `[` right after them, read the string after the `]` as code."""
+CONFIGURATIONS = _words("config cfg configuration simp_config norm_config closer disch discharger discharge")
+"""Names of arguments that are a configuration, or part of one, wherever they stand."""
+
+CONFIGURED = _words(
+    """
+    simp simp! simp? simp?! simp_all simp_all! simp_all? simp_all?! simp_all_arith simp_all_arith! simp_arith
+    simp_arith! simpa simpa! simpa? simpa?! simp_rw simp_intro dsimp dsimp! dsimp? dsimp?! simproc simprocs autounfold
+    rw rw! rwa erw rewrite nth_rw nth_rewrite grw grewrite nth_grw nth_grewrite decide native_decide
+    omega bv_omega bv_decide bv_decide? bv_normalize grind grind? grobner cutsat lia linarith linarith! linarith?
+    nlinarith nlinarith! nlinarith? polyrith positivity norm_num norm_num1 norm_cast norm_cast0 push_cast pull_cast
+    exact_mod_cast apply_mod_cast assumption_mod_cast rw_mod_cast mod_cast ring ring! ring_nf ring_nf! ring1 ring1_nf
+    ring1_nf! abel abel! abel1 abel_nf abel_nf! group noncomm_ring field field_simp linear_combination
+    linear_combination2 linear_combination' module match_scalars
+    gcongr rel mono congr congr! convert convert_to apply exact refine fapply eapply apply_assumption apply_rules
+    solve_by_elim apply_ext_theorem ext ext1 ext? funext fun_prop continuity continuity? measurability measurability?
+    measurability! aesop aesop? aesop_cat aesop_cat? cat_disch aesop_graph aesop_mat aesop_unfold bound finiteness
+    tauto itauto cc push_neg push push? pull split split_ifs interval_cases fin_cases generalize generalize_proofs
+    extract_goal extract_lets lift_lets let_to_have induction cases rcases observe observe? exact? apply? rw? rw??
+    hint try? mvcgen mspec mintro reduce_mod_char compute_degree compute_degree! monicity monicity! order
+    conv conv_lhs conv_rhs pattern enter simp_lhs arg norm_num_lhs plausible slim_check says show_term
+    zify qify rify pick_goal unfold unfold_projs eta_expand eta_reduce beta_reduce
+    #simp #norm_num #conv #whnf #whnfR
+    simps simps! simps? simps!? initialize_simps_projections ext_iff to_additive to_additive? to_dual
+    reassoc elementwise
+    """
+)
+"""Tactics and attributes that take a configuration, by the grammar of Lean (`src/Init/Tactics.lean`, `Init/Meta.lean`,
+`Init/Conv.lean`, `Init/Omega`, `Init/Grind/Tactics.lean`, `Std/Tactic`), of Batteries (`Batteries/Tactic`), of Aesop
+(`Aesop/Frontend/Tactic.lean`), of Plausible, and of Mathlib (`Mathlib/Tactic`, wherever `declare_config_elab` or
+`elabConfig` stands). What else the environment knows as a tactic is one where it begins a tactic."""
+
+LIKE_TERMS = _words(
+    """
+    apply arg cases congr decide enter exact ext field funext generalize group hint induction mono module order pattern
+    pull push refine rel rfl rfl' ring split
+    """
+)
+"""Those of them that people also name in terms, with named arguments after them."""
+
+DISCHARGED = _words(
+    """
+    simp simp! simp? simp?! simp_all simp_all! simp_all? simp_all?! simp_arith simp_arith! simpa simpa! simpa? simpa?!
+    simp_rw simp_intro dsimp norm_num norm_num1 push_cast push_neg push pull field field_simp fun_prop ring_nf abel_nf
+    linear_combination linear_combination2 linear_combination' gcongr cancel_denoms reduce_mod_char continuity
+    measurability conv
+    """
+)
+"""Those of whose grammar `disch :=`, `discharger :=` or `norm :=` is a part, with a tactic (`Init/Meta.lean`,
+`Mathlib/Tactic/FieldSimp.lean`, `FunProp/Elab.lean`, `LinearCombination.lean`). For any other it is a term that is
+run."""
+
+TACTIC_ARGUMENTS = _words("disch discharger norm")
+
+HARMLESS_ARGUMENTS = _words("attr since priority rule_sets iff reorder motive")
+"""Names of arguments whose values are none that Lean runs: words of a grammar of their own, or terms of a type."""
+
+DATA_NAMES = _words(
+    """
+    true false none some default instances reducible all
+    TransparencyMode.all TransparencyMode.default TransparencyMode.reducible TransparencyMode.instances
+    Lean.Meta.TransparencyMode.all Lean.Meta.TransparencyMode.default Lean.Meta.TransparencyMode.reducible
+    Lean.Meta.TransparencyMode.instances Occurrences.all Occurrences.pos Occurrences.neg
+    """
+)
+"""Names of constructors that people write in configurations without a dot before them."""
 
 PERCENT_RULES = _rules(eval="eval", unknown_command="compile_def compile_inductive gen_injective_theorems")
 """Words that are a finding with a `%` glued to them."""
@@ -240,7 +304,7 @@ _KNOWN_COMMANDS = _words(
     assert_unused compile_def% compile_inductive% count_heartbeats! declare_int_theorems declare_uint_theorems
     deprecated_module deprecated_syntax docs_to_verso end_local_scope gen_injective_theorems%
     insert_to_additive_translation restate_axiom set_library_suggestions set_premise_selector
-    show_panel_widgets tactic_extension whatsnew with_weak_namespace
+    tactic_extension whatsnew with_weak_namespace
     """
 )
 

@@ -22,7 +22,7 @@ from streamverify.core.audit import (
 from streamverify.core.header import body_of
 from streamverify.core.judge import first_error, objection
 from streamverify.core.models import Finding, Reason
-from streamverify.core.policy import SHIPPED, THEOREMS, Reading, module_finding
+from streamverify.core.policy import SHIPPED, THEOREMS, Reading, Trusted, module_finding
 from streamverify.core.statement import (
     MOST_CONSTANTS,
     BadStatement,
@@ -106,8 +106,8 @@ class _Asking(NamedTuple):
 class Auditor:
     """What the audits of a pool share: vocabularies, and statements that were elaborated before."""
 
-    def __init__(self, command: ReplCommand, *, import_timeout: float) -> None:
-        self._vocabularies = Vocabularies(command, import_timeout=import_timeout)
+    def __init__(self, command: ReplCommand, *, import_timeout: float, trusted: Trusted) -> None:
+        self._vocabularies = Vocabularies(command, import_timeout=import_timeout, trusted=trusted)
         self._asked: dict[tuple[str, bytes], dict[str, Constant]] = {}
         # For each header that begins with `module`, what Lean puts before private names; None: no audit is possible.
         self._private_prefixes: dict[str, str | None] = {}
@@ -282,6 +282,7 @@ def _covers(larger: Vocabulary, smaller: Vocabulary) -> bool:
         smaller.commands <= larger.commands
         and smaller.attributes <= larger.attributes
         and smaller.options <= larger.options
+        and smaller.tactics <= larger.tactics
     )
 
 

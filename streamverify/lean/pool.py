@@ -14,6 +14,7 @@ import structlog
 
 from streamverify.core.errors import ReplUnavailable
 from streamverify.core.models import Reason
+from streamverify.core.policy import Trusted
 from streamverify.core.scheduler import Rules, Scheduler, Start, Warm
 from streamverify.lean.audit import Auditor
 from streamverify.lean.failed_headers import FailedHeaders
@@ -51,7 +52,7 @@ class Pool:
     are spares, or nothing else to do, before it is needed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a worker sets
         self,
         command: ReplCommand,
         *,
@@ -59,6 +60,7 @@ class Pool:
         limits: PoolLimits,
         rules: Rules | None = None,
         learned: Path | None = None,
+        trusted: Trusted | None = None,
     ) -> None:
         """Make it; `start` starts it.
 
@@ -68,9 +70,11 @@ class Pool:
             limits: Of one proof, and of one process.
             rules: Of the scheduler; its `slots` are those above.
             learned: The file in which the hot headers are kept over restarts.
+            trusted: What the policy of the audits takes as harmless besides its own lists.
         """
         rules = (rules or Rules())._replace(slots=slots)
-        auditor = Auditor(command, import_timeout=limits.import_timeout)
+        self.trusted = trusted or Trusted()
+        auditor = Auditor(command, import_timeout=limits.import_timeout, trusted=self.trusted)
         self._shared = Shared(command, limits, Modules(command.outside or command), FailedHeaders(), auditor)
         self._slots = [Slot(self._shared, partial(self._imported, number)) for number in range(slots + rules.spares)]
         self._imports_at_once = rules.imports or len(self._slots)

@@ -6,12 +6,13 @@ A header with too little of Lean for the query is asked again in a process of it
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from streamverify.core.header import parse_header
-from streamverify.core.policy import VOCABULARY_QUERIES, VocabularyError, parse_vocabulary
+from streamverify.core.policy import VOCABULARY_QUERIES, Trusted, VocabularyError, parse_vocabulary
 from streamverify.lean.failures import Refused, ReplFailure, TimedOut
 from streamverify.lean.protocol import decode_answer, encode_command, read_response
 from streamverify.lean.session import ReplSession
@@ -36,9 +37,10 @@ _log = structlog.get_logger(__name__)
 class Vocabularies:
     """The vocabularies of the headers that a pool has imported."""
 
-    def __init__(self, command: ReplCommand, *, import_timeout: float) -> None:
+    def __init__(self, command: ReplCommand, *, import_timeout: float, trusted: Trusted) -> None:
         self._command = command
         self._import_timeout = import_timeout
+        self._trusted = trusted
         self._known: dict[str, Vocabulary] = {}
         self._one_at_a_time = asyncio.Lock()
 
@@ -50,7 +52,8 @@ class Vocabularies:
         """
         known = self._known.get(header.fingerprint)
         if known is None:
-            known = await _ask(session, env) or await self._with_lean(header)
+            found = await _ask(session, env) or await self._with_lean(header)
+            known = replace(found, trusted=self._trusted)
             await check_channel(session, env)
             if len(self._known) >= MOST:
                 del self._known[next(iter(self._known))]
@@ -61,8 +64,26 @@ class Vocabularies:
                 commands=len(known.commands),
                 attributes=len(known.attributes),
                 options=len(known.options),
+                tactics=len(known.tactics),
             )
         return known
+
+    async def of_header(self, header: Header) -> Vocabulary:
+        """What the environment of this header knows, asked of a process that lives for this question.
+
+        Raises:
+            ReplFailure: Lean does not say.
+            ImportRejected: The header cannot be imported.
+        """
+        session = ReplSession(self._command, max_answer_bytes=_MOST_BYTES)
+        try:
+            return await self.of(session, await self._import(session, header), header)
+        finally:
+            session.kill()
+            await session.closed()
+
+    async def _import(self, session: ReplSession, header: Header) -> int:
+        return await import_header(session, header, timeout=self._import_timeout, ask_lean=bool(header.imports))
 
     async def _with_lean(self, header: Header) -> Vocabulary:
         """What the header knows with `import Lean` after it, in a process that lives for this question."""
@@ -76,8 +97,7 @@ class Vocabularies:
     async def _in_another_process(self, header: Header) -> Vocabulary:
         session = ReplSession(self._command, max_answer_bytes=_MOST_BYTES)
         try:
-            env = await import_header(session, header, timeout=self._import_timeout, ask_lean=True)
-            found = await _ask(session, env)
+            found = await _ask(session, await self._import(session, header))
         except (ReplFailure, ImportRejected) as error:
             raise Refused(f"Lean was asked which commands it knows, and failed: {error}") from error
         finally:

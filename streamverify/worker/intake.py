@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from streamverify.core.ledger import Place
+    from streamverify.core.policy import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,15 @@ class Terms:
     """What this worker takes, and what it answers where a request does not say.
 
     `require` is the assurance where a request names none, `require_min` the one below which no request may go,
-    `audits` says whether what verifies can be audited at all: no stand-in can.
+    `audits` says whether what verifies can be audited at all: no stand-in can. `vocabulary` is what the policy goes by
+    before a header is imported.
     """
 
     limits: RequestLimits
     require: Assurance
     require_min: Assurance
     audits: bool
+    vocabulary: Vocabulary = SHIPPED
 
     def assurance(self, request: ProofRequest) -> Assurance:
         """What makes this proof verified."""
@@ -107,14 +110,14 @@ def _prepare(delivery: Delivery, request: ProofRequest, terms: Terms, now: datet
     asker = Asker(request.custom_id, request.metadata, request.proof, delivery.source, delivery.headers)
     assurance = terms.assurance(request)
     audited = assurance is Assurance.AUDITED
-    verdict = (_bad_statement(request) if audited else None) or _expired(request, now)
+    verdict = (_bad_statement(request, terms.vocabulary) if audited else None) or _expired(request, now)
     if verdict is not None:
         return Answer(asker, verdict)
     try:
         header = parse_header(request.proof)
     except HeaderError as error:
         return Answer(asker, _bad_header(error))
-    findings = check(request.proof, header, SHIPPED)
+    findings = check(request.proof, header, terms.vocabulary)
     if audited and findings:
         return Answer(asker, Verdict(Reason.POLICY, objection(findings), findings=findings))
     if audited and not terms.audits:
@@ -137,12 +140,12 @@ def _expired(request: ProofRequest, now: datetime) -> Verdict | None:
     return Verdict(Reason.EXPIRED, f"the deadline {request.deadline.isoformat()} passed before the proof was started")
 
 
-def _bad_statement(request: ProofRequest) -> Verdict | None:
+def _bad_statement(request: ProofRequest, vocabulary: Vocabulary) -> Verdict | None:
     """What can be said of a statement without Lean; it is compared with at `audited` alone."""
     if request.statement is None:
         return None
     try:
-        read_statement(request.statement, SHIPPED)
+        read_statement(request.statement, vocabulary)
     except BadStatement as error:
         return Verdict(Reason.INVALID_REQUEST, error.sentence)
     return None

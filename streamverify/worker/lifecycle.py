@@ -16,7 +16,7 @@ from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import max_message_bytes, open_admin, require_topics
 from streamverify.core.codec import RequestLimits
 from streamverify.core.errors import SettingsError, StreamVerifyError
-from streamverify.core.policy import POLICY_VERSION
+from streamverify.core.policy import POLICY_VERSION, trusted_by
 from streamverify.core.scheduler import Rules
 from streamverify.core.versions import is_older
 from streamverify.lean.launch import configured_repl, find_repl, probe
@@ -117,7 +117,9 @@ class Worker:
         for warning in plan.warnings:
             _log.warning("slots_disagree", warning=warning)
         command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
-        verifier = (await probe(command)).model_copy(update={"policy_version": POLICY_VERSION})
+        probed = await probe(command)
+        trusted = trusted_by(settings.policy_allow, probed.lean_version)
+        verifier = probed.model_copy(update={"policy_version": f"{POLICY_VERSION}{trusted.digest}"})
         check_verifier(verifier, settings)
         sizes = await self._topic_sizes()
         self._pool = Pool(
@@ -126,6 +128,7 @@ class Worker:
             limits=_pool_limits(settings, plan),
             rules=_rules(settings, plan),
             learned=learned_file(found),
+            trusted=trusted,
         )
         self._stack.push_async_callback(self._pool.close)
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))

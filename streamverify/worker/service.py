@@ -7,6 +7,7 @@ Wiring only: what becomes of a record is decided in `intake`, offsets in `core.l
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from streamverify.core.gate import is_poison
 from streamverify.core.jobs import Job
 from streamverify.core.ledger import Standing
 from streamverify.core.models import OUTCOMES, Assurance, Reason, Source, Status
+from streamverify.core.policy import SHIPPED
 from streamverify.core.verdict import Verdict
 from streamverify.worker.dispatch import Dispatcher
 from streamverify.worker.intake import Answer, Asker, Delivery, Terms, take_in
@@ -54,7 +56,11 @@ class Service:
     ) -> None:
         self._settings = settings
         self._terms = Terms(
-            limits, Assurance(settings.require), Assurance(settings.require_min), answerer.verifier.kind == "lean"
+            limits,
+            Assurance(settings.require),
+            Assurance(settings.require_min),
+            audits=answerer.verifier.kind == "lean",
+            vocabulary=replace(SHIPPED, trusted=pool.trusted),
         )
         self._publisher = publisher
         self._answerer = answerer

@@ -26,7 +26,13 @@ quirks = {"mute": False, "unaudited": False, "agrees": False, "knows": False}
 AXIOMS = "'{}' does not depend on any axioms"
 VOCABULARY = "\n".join(
     f"streamverify-vocabulary {line}"
-    for line in ("commands\ntheorem\nfake_command", "attributes\nsimp", "options\npp.all\nmaxHeartbeats", "end")
+    for line in (
+        "commands\ntheorem\nfake_command",
+        "attributes\nsimp",
+        "options\npp.all\nmaxHeartbeats",
+        "tactics\nsimp",
+        "end",
+    )
 )
 
 

@@ -72,9 +72,10 @@ lemma tactic_zoo (x : ℕ) (h : x ∣ 6) : x ≤ 6 := by
   all_goals try exact?
   open Nat in exact key
 
-theorem strings : "a{b}" = "a{b}" ∧ 'x' = 'x' ∧ '"' = '"' ∧ '\'' = '\'' := by decide
-theorem interpolated (n : ℕ) : s!"{n}" = toString n := rfl
-theorem raw : r"\{" = "\\{" := rfl
+theorem strings : "a b" = "a b" ∧ 'x' = 'x' ∧ '-' = '-' ∧ "it's" = "it's" := by decide
+theorem not_interpolated (n : ℕ) : s!"a" = "a" := rfl
+theorem images (f : ℕ → ℕ) (s t' : Set ℕ) (h : f '' s ⊆ f ⁻¹' t') : f '' s ⊆ f ⁻¹' t' := by
+  simpa (config := { decide := true }) using h -- as `h'` does
 theorem modulo (eval : ℕ) (init : List ℕ) : eval % 2 < 2 ∧ init.map (fun coe => coe) = init := by simp [Nat.mod_lt]
 theorem fields (s : Finset ℕ) (h : s.card = 3) : #s = 3 ∧ s.card.succ.pred = 3 := by simp [h]
 theorem primes (pp : Nat.Prime 7) : 0 < 7 := pp.pos

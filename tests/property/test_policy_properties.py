@@ -80,13 +80,23 @@ def test_any_text_declares_something_or_nothing(proof: str) -> None:
 
 @given(LEAN_LIKE, st.sampled_from(["#eval x", "axiom a : False", "run_cmd x", "@[extern x] def y := 1"]))
 def test_nothing_before_it_hides_a_harmful_command_but_comments_and_strings(before: str, command: str) -> None:
-    if any(mark in before for mark in ('"', "/-", "«", "'")):
+    if "--" in before or "/-" in before:
         return
     proof = f"def x := 1\n{before}\n{command}\n"
     rules = {item.rule for item in check(proof, parse_header(proof), SHIPPED)}
     alone = {item.rule for item in check(command, parse_header(command), SHIPPED)}
     # After an open `@[` the word is that of an attribute, and none of the harmless ones.
-    assert alone <= rules or "unknown_attribute" in rules
+    assert alone <= rules or rules & {"unknown_attribute", "unknown_option", "literal"}
+
+
+@given(LEAN_LIKE, st.sampled_from(['"', "'", "«", "`", 'r"', "/-- --", "+--", "+/-", "theorem /-- a"]))
+def test_after_a_mark_in_doubt_there_is_a_finding_and_the_next_line_is_judged(before: str, mark: str) -> None:
+    if "--" in before or "/-" in before:
+        return
+    proof = f"def x := 1\n{before} {mark}\n#eval x\n"
+    rules = {item.rule for item in check(proof, parse_header(proof), SHIPPED)}
+    assert rules & {"literal", "quotation", "lexical", "no_token"}
+    assert rules & {"eval", "unknown_attribute", "unknown_option", "literal"}
 
 
 @given(LEAN_LIKE)

@@ -13,6 +13,7 @@ from streamverify.cli import doctor
 from streamverify.cli.app import app
 from streamverify.cli.doctor import (
     Check,
+    allowed_check,
     cores_check,
     files_check,
     memory_check,
@@ -22,6 +23,7 @@ from streamverify.cli.doctor import (
     topic_check,
 )
 from streamverify.core.models import Verifier
+from streamverify.core.vocabulary import Trusted, Vocabulary
 from streamverify.lean import machine
 from streamverify.lean.resources import plan_slots
 
@@ -106,3 +108,14 @@ def test_the_pids_limit_of_a_container(tmp_path: Path) -> None:
     write(tmp_path / "proc", **{"self/cgroup": "0::/\n"})
     write(tmp_path / "cg", **{"pids.max": "7\n"})
     assert machine.process_limit(tmp_path / "proc", tmp_path / "cg") == 7
+
+
+def test_the_words_of_policy_allow_must_be_known_to_a_header() -> None:
+    allowed = Trusted.parse("command:problem_file attribute:coe option:google.answer")
+    known = Vocabulary(frozenset({"problem_file"}), frozenset({"coe"}), frozenset({"pp.all"}))
+    more = Vocabulary(frozenset({"theorem"}), frozenset({"simp"}), frozenset({"google.answer"}))
+    assert allowed_check(allowed, [known, more]).level == "ok"
+    check = allowed_check(allowed, [known])
+    assert (check.level, check.found.rpartition(" ")[2]) == ("warning", "option:google.answer")
+    assert "prewarm" in check.advice
+    assert allowed_check(allowed, []).level == "warning"

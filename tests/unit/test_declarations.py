@@ -134,3 +134,32 @@ def test_parts(name: str, expected: tuple[str, ...]) -> None:
 def test_spelled_is_what_lean_reads_back() -> None:
     assert spelled(("a", "b c", "end", "x'", "1")) == "a.«b c».«end».x'.«1»"
     assert parts(spelled(("a", "b.c", "theorem"))) == ("a", "b.c", "theorem")
+
+
+MODULE = """module
+theorem a : 1 = 1 := rfl
+public theorem b : 1 = 1 := rfl
+@[expose] public section
+theorem c : 1 = 1 := rfl
+private theorem d : 1 = 1 := rfl
+namespace N
+theorem e : 1 = 1 := rfl
+end N
+end
+theorem f : 1 = 1 := rfl
+public noncomputable section
+lemma g : 1 = 1 := rfl
+"""
+
+
+def test_in_a_module_only_what_is_declared_public_is_public() -> None:
+    found = declared(MODULE, parse_header(MODULE))
+    assert {each.name: each.public for each in found} == {
+        "a": False, "b": True, "c": True, "d": False, "N.e": True, "f": False, "g": True,
+    }  # fmt: skip
+    assert [each.name for each in found if each.private] == ["d"]
+
+
+def test_elsewhere_what_is_not_private_is_public() -> None:
+    proof = MODULE.removeprefix("module\n")
+    assert [each.name for each in declared(proof, parse_header(proof)) if not each.public] == ["d"]

@@ -58,6 +58,7 @@ def test_make_alone_lists_every_target(checkout: Path) -> None:
         "chaos-short",
         "chaos",
         "fuzz",
+        "honest",
         "bench",
         "check",
         "venv",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from support import ROOT
 
@@ -9,7 +11,17 @@ from streamverify.core import policy_words as words
 from streamverify.core.header import parse_header
 from streamverify.core.lexer import KEYWORDS
 from streamverify.core.models import Finding
-from streamverify.core.policy import MOST_A_RULE, RULES, SHIPPED, Reading, Vocabulary, check, module_finding, runs_code
+from streamverify.core.policy import (
+    MOST_A_RULE,
+    RULES,
+    SHIPPED,
+    Reading,
+    Vocabulary,
+    check,
+    module_finding,
+    runs_code,
+    trusted_by,
+)
 
 NOTHING = Vocabulary(frozenset(), frozenset(), frozenset())
 
@@ -27,11 +39,11 @@ def _knowing(*commands: str, attributes: tuple[str, ...] = (), options: tuple[st
 
 
 class TestRules:
-    @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+    @pytest.mark.parametrize(
+        "rule", [rule for rule in RULES.values() if rule.id != "module_file"], ids=lambda rule: rule.id
+    )
     def test_the_example_of_a_rule_is_a_finding_by_it(self, rule: object) -> None:
         known = RULES[getattr(rule, "id", "")]
-        if known.id == "module_file":
-            pytest.skip("Lean must be asked whether a file that begins with `module` can be audited")
         assert known.id in _rules(known.example)
 
     def test_the_page_names_every_rule_with_its_example(self) -> None:
@@ -93,7 +105,7 @@ class TestPlaces:
         assert len(finding.excerpt) == 80
 
     def test_findings_are_in_the_order_of_the_text(self) -> None:
-        proof = "module\nprivate theorem t : 1 = 1 := by native_decide\n#eval 1\n"
+        proof = "private theorem t : 1 = 1 := by native_decide\n#eval 1\n"
         assert [item.rule for item in _check(proof)] == ["private_theorem", "native", "eval"]
 
     def test_a_rule_is_reported_a_bounded_number_of_times(self) -> None:
@@ -101,8 +113,10 @@ class TestPlaces:
         assert [item.rule for item in found] == ["eval"] * MOST_A_RULE + ["axiom"] * MOST_A_RULE
 
     def test_module_is_found_where_it_stands(self) -> None:
-        found = module_finding("-- a comment\n  module\ntheorem t : 1 = 1 := rfl\n")
-        assert (found.rule, found.line, found.column, found.excerpt) == ("module_file", 2, 2, "module")
+        proof = "-- a comment\n  module\ntheorem t : 1 = 1 := rfl\n"
+        item = module_finding(proof)
+        assert (item.rule, item.line, item.column, item.excerpt) == ("module_file", 2, 2, "module")
+        assert _check(proof) == []
 
 
 class TestCommands:
@@ -178,12 +192,12 @@ class TestCommands:
     def test_opening_what_is_private(self, opener: str) -> None:
         assert _rules(f"{opener} private foo in Bar") == {"open_private"}
 
-    @pytest.mark.parametrize("proof", ["-- #eval 1", "/- axiom -/", '/-- #eval -/ def x := "#eval 1"', "/-! macro -/"])
-    def test_comments_and_strings_are_no_commands(self, proof: str) -> None:
+    @pytest.mark.parametrize("proof", ["-- #eval 1", "/- axiom -/", '/-- #eval -/ def x := "#check"', "/-! macro -/"])
+    def test_comments_are_no_commands(self, proof: str) -> None:
         assert _rules(proof) == set()
 
     def test_a_name_that_contains_a_command_is_none(self) -> None:
-        assert _rules("theorem axiom_of_choice (h : Foo.axiom) (h' : macro') : «axiom» := x.macro") == set()
+        assert _rules("theorem axiom_of_choice (h : Foo.axiom) (h' : macro') : «axiom» := xs.macro") == set()
 
 
 class TestAttributes:
@@ -237,7 +251,7 @@ class TestAttributes:
         assert _rules("add_aesop_rules safe x\ndef x : Lean.Foo := 1") == {"run_code"}
 
     def test_arguments_are_no_attributes(self) -> None:
-        assert _rules("@[simps (config := {foo := bar}) a b, deprecated extern (since := x)] def x := 1") == set()
+        assert _rules("@[simps (config := {foo := .bar}) a b, deprecated extern (since := x)] def x := 1") == set()
 
     def test_what_is_no_word_is_no_attribute_that_we_know(self) -> None:
         assert _rules("@[$x] def x := 1") == {"unknown_attribute"}
@@ -323,13 +337,11 @@ class TestTerms:
             ("env.addDeclCore 0 d", "environment"),
             ("eval% x", "eval"),
             ("by polyrith", "external_tool"),
-            ("dbg_trace x; y", "interpolated_string"),
-            ('trace[x] "a"', "interpolated_string"),
-            ('m!"a"', "interpolated_string"),
-            ('foo "{x}"', "interpolated_string"),
-            ('(f x) "{x}"', "interpolated_string"),
-            ('s!"{by native_decide}"', "native"),
-            ("`sorryAx", "sorry_axiom"),
+            ('foo "{x}"', "literal"),
+            ('"run_cmd"', "run_code"),
+            ("`foo", "quotation"),
+            ("by trace foo", "run_code"),
+            ("by plausible", "run_code"),
         ],
     )
     def test_code_and_ways_round_the_kernel(self, term: str, rule: str) -> None:
@@ -343,11 +355,12 @@ class TestTerms:
             "x.native",
             "sorryAx'",
             "foo.bar",
-            '"{x}"',
+            '"x" s!"y"',
+            'by trace "x"',
+            "(f x).trace y",
             "by exact (x : Foo)",
             "by decide +kernel",
             "sorry",
-            'f! "{x}"',
             "by linarith (splitNe := true)",
             "by linarith [IO.foo]",
             "IO.println x",
@@ -357,24 +370,184 @@ class TestTerms:
         assert _rules(f"theorem t : 1 = 1 := {term}") == set()
 
     @pytest.mark.parametrize(
+        "proof", ["def x := a ≠-- b", "/-- -- -/ -/", "open Foo.Jsx", "theorem /-- a -/ t", "def x := a |-- b"]
+    )
+    def test_what_only_lean_could_tell(self, proof: str) -> None:
+        assert "lexical" in _rules("theorem t : 1 = 1 := rfl\n" + proof)
+
+    @pytest.mark.parametrize("proof", ["def x :=\t1", " a\x00", "/- #eval 1", "/-- without an end"])
+    def test_what_hides_nothing_costs_no_process(self, proof: str) -> None:
+        found = _check("theorem t : 1 = 1 := rfl\n" + proof)
+        assert "no_token" in {item.rule for item in found}
+        assert runs_code(found) == ("#eval" in proof)
+
+
+class TestConfigurations:
+    @pytest.mark.parametrize(
         "tactic",
         [
+            "simp (config := { decide := true })",
+            "simp (config := {zeta := false, maxSteps := 100000}) only [foo]",
+            "simp_all (config := .all)",
+            "simp +decide -zeta [foo]",
+            "simp (disch := omega) (zeta := false)",
+            "field_simp (discharger := positivity)",
+            "linear_combination (norm := ring_nf) h",
+            "rw (config := { occs := .pos [1, 2] }) [foo]",
+            "omega (splitNatSub := false)",
+            "aesop (config := { terminal := true }) (add safe foo)",
+            "exact foo (n := k + 1)",
+            "rw [Finset.sum_congr rfl (g := fun x => x)]",
+            "apply le_trans (b := f x)",
+            "decide (config := { kernel := true })",
+            "grind (splits := 5)",
+        ],
+    )
+    def test_data_and_tactics_and_arguments_of_terms_are_none(self, tactic: str) -> None:
+        assert _rules(f"theorem t : 1 = 1 := by\n  {tactic}") == set()
+
+    @pytest.mark.parametrize(
+        "tactic",
+        [
+            "simp (config := { maxSteps := evil 100000 })",
+            "simp (config := evil)",
+            "simp (config := { decide := true, maxSteps := (evil) })",
+            "simp (maxSteps := evil)",
+            "simp +decide (maxSteps := evil)",
+            "simp only (maxSteps := evil)",
+            "simp (zeta := false) (maxSteps := 3 + evil)",
+            "simp (disch := simp) (maxSteps := evil)",
+            "omega (config := { splitNatSub := evil })",
+            "grind (splits := evil)",
+            "decide (config := { kernel := evil })",
+            "try decide (kernel := evil)",
+            "rw (config := evil) [foo]",
+            "ring_nf (config := { red := evil })",
+            "norm_num (config := { decide := foo.bar })",
+            "aesop (config := { maxRuleApplications := evil })",
+            "aesop (simp_config := evil)",
             "linarith (config := IO.x)",
+            "linarith (discharger := evil)",
             "nlinarith! only (discharger := Lean.x)",
             "linarith +splitNe -x (oracle := Lean.x)",
             "solve_by_elim* (discharge := Lean.x)",
             "apply_rules (proc := Lean.x)",
-            "aesop (add safe Lean.x)",
+            "some_tactic_of_a_library (config := evil)",
+            "conv => rw (config := evil)",
+            "(simp (maxSteps := evil))",
+            "exact h; simp (maxSteps := evil)",
+            "tauto (config := { closer := evil })",
         ],
     )
-    def test_configurations_that_hold_code(self, tactic: str) -> None:
-        assert _rules(f"theorem t : 1 = 1 := by {tactic}") == {"run_code"}
+    def test_anything_else_is_a_finding(self, tactic: str) -> None:
+        assert _rules(f"theorem t : 1 = 1 := by\n  {tactic}") == {"configuration"}
+
+    def test_a_tactic_that_only_the_environment_knows(self) -> None:
+        proof = "theorem t : 1 = 1 := by\n  frob (steps := evil)"
+        assert _rules(proof) == set()
+        assert _rules(proof, replace(SHIPPED, tactics=frozenset({"frob"}))) == {"configuration"}
+        assert _rules("theorem t : 1 = 1 := foo frob (n := k)", replace(SHIPPED, tactics=frozenset({"frob"}))) == set()
 
     @pytest.mark.parametrize(
-        "proof", ["def x := a ≠-- b", "/-- -- -/ -/", "def x :=\t1", "«", '"', "open Foo.Jsx", "a\x00"]
+        "before",
+        [
+            "def Nat.evil : Nat := f 3",
+            "namespace Nat\ndef evil : Nat := f 3\nend Nat",
+            "def f := g where evil : Nat := f 3",
+            "def f := let rec evil : Nat := f 3; g",
+            "open Foo renaming f → evil",
+            "alias Nat.evil := Foo.f",
+        ],
     )
-    def test_what_only_lean_could_tell(self, proof: str) -> None:
-        assert "lexical" in _rules("theorem t : 1 = 1 := rfl\n" + proof)
+    def test_a_constructor_that_the_file_makes_itself_is_none(self, before: str) -> None:
+        tactic = "theorem t : 1 = 1 := by simp (config := { maxSteps := .evil })"
+        assert _rules(tactic) == set()
+        assert _rules(f"{before}\n{tactic}") == {"configuration"}
+        assert _rules(f"{before.replace('evil', 'true')}\n{tactic.replace('.evil', 'true')}") == {"configuration"}
+
+    @pytest.mark.parametrize("made", ["OfNat Nat 3", "Coe Bool Nat", "Foo.CoeTail Bool Nat"])
+    def test_nor_is_a_literal_to_which_the_file_gives_a_meaning(self, made: str) -> None:
+        tactic = "theorem t : 1 = 1 := by simp (config := { maxSteps := 3 })"
+        assert _rules(f"instance : {made} := ⟨evil⟩\n{tactic}") == {"configuration"}
+        assert _rules(f"theorem u : {made.replace(' ', '.')} := x\n{tactic}") == set()
+
+    def test_those_of_attributes_and_commands(self) -> None:
+        assert _rules("@[simps (config := { rhsMd := evil })] def x := 1") == {"configuration"}
+        assert _rules("@[simps (config := .lemmasOnly) a] def x := 1") == set()
+        assert _rules("#norm_num (maxSteps := evil) 1 + 1") == {"configuration"}
+
+
+class TestOtherReadings:
+    """Places within a token at which some Lean begins to read, after an error or because it knows another table."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "by xaxiom",
+            "by h.axiom",
+            "f '' axiom",
+            "f '' xaxiom",
+            "f ∑' xaxiom",
+            "x'abaxiom",
+            "1eaxiom",
+            "1.eaxiom",
+            "éaxiom",
+            "xⱼaxiom",
+            "0b«axiom y»",
+            "#axiom",
+            "##axiom",
+            "x#axiom",
+            "by «axiom foo»",
+            "by «x axiom foo»",
+            '"axiom"',
+            "(x).axiom",
+        ],
+    )
+    def test_the_words_there_are_judged(self, text: str) -> None:
+        found = _rules(f"theorem t : 1 = 1 := {text} y : False")
+        assert "axiom" in found
+
+    @pytest.mark.parametrize("text", ["#evalx", "#eval!x", "#evaluate"])
+    def test_a_command_with_a_hash_may_be_shorter_than_its_word(self, text: str) -> None:
+        assert _rules(f"theorem t : 1 = 1 := rfl {text} y") == {"eval"}
+
+    def test_harmless_commands_that_change_what_follows(self) -> None:
+        assert _rules("theorem t : 1 = 1 := by xset_option debug.x true") == {"debug_option"}
+        assert _rules("theorem t : 1 = 1 := by xattribute [extern foo] x") == {"extern"}
+        assert _rules("theorem t : 1 = 1 := by #attribute [extern foo] x") == {"extern"}
+        assert _rules("theorem t : 1 = 1 := by xopen private foo in Bar") == {"open_private"}
+
+    def test_a_character_may_swallow_the_mark_of_a_string(self) -> None:
+        assert "literal" in _rules('theorem t : 1 = 1 := by x\'"a"')
+        assert "literal" in _rules("theorem t : 1 = 1 := by x' -- a comment")
+        assert _rules("theorem t : 1 = 1 := by simp at x' -- a comment") == set()
+
+    @pytest.mark.parametrize("name", ["hprefix", "#s", "#F'", "h'", "x''", "élan"])
+    def test_names_that_people_give_are_none(self, name: str) -> None:
+        assert _rules(f"theorem t (a : {name} = 1) : 1 = 1 := f {name}") == set()
+
+
+class TestAllowed:
+    def test_a_sites_words_are_no_findings(self) -> None:
+        proof = "problem_file\n@[coe] def x := 1\nset_option google.answer true\n"
+        assert _rules(proof) == {"unknown_command", "printing", "unknown_option"}
+        allowed = trusted_by("command:problem_file attribute:coe option:google.answer", "4.35.0")
+        assert _rules(proof, replace(SHIPPED, trusted=allowed)) == set()
+
+    def test_an_old_lean_or_one_without_a_name_reads_comments_otherwise(self) -> None:
+        proof = "/-- a --/\ntheorem t : 1 = 1 := rfl"
+        assert _rules(proof, replace(SHIPPED, trusted=trusted_by("", "4.35.0"))) == set()
+        for version in ("4.0.0", None):
+            assert "lexical" in _rules(proof, replace(SHIPPED, trusted=trusted_by("", version)))
+
+
+class TestLists:
+    def test_a_list_of_attributes_ends_at_its_bracket_alone(self) -> None:
+        assert _rules("attribute [specialize\nconstant, extern foo] d") == {"extern"}
+        assert _rules("attribute [specialize (a\nconstant), extern foo] d") == {"extern"}
+        assert _rules("attribute [specialize ), extern foo] d") == {"extern"}
+        assert _rules("@[to_additive (attr := simp\ndef, extern foo)] d") == {"extern"}
+        assert _rules("@[to_additive (attr := simp)]\nlemma a : f (b, extern) = 1 := h") == set()
 
 
 class TestPrivate:

@@ -14,6 +14,7 @@ from streamverify.core.policy import (
     SHIPPED,
     VOCABULARY_QUERIES,
     VOCABULARY_QUERY,
+    Trusted,
     Vocabulary,
     VocabularyError,
     parse_vocabulary,
@@ -28,13 +29,18 @@ simp
 streamverify-vocabulary options
 pp.all
 Some.«odd name»
+streamverify-vocabulary tactics
+omega
 streamverify-vocabulary end
 """
 
 
 def test_an_answer_is_read_as_names_are_written() -> None:
     assert parse_vocabulary(ANSWER) == Vocabulary(
-        frozenset({"theorem", "#check", "@["}), frozenset({"simp"}), frozenset({"pp.all", "Some.odd name"})
+        frozenset({"theorem", "#check", "@["}),
+        frozenset({"simp"}),
+        frozenset({"pp.all", "Some.odd name"}),
+        frozenset({"omega"}),
     )
 
 
@@ -64,7 +70,7 @@ def test_every_query_is_one_command_that_marks_its_answer() -> None:
         assert query.startswith("#eval ")
         assert query.count("#eval") == 1
         assert "\n\n" not in query
-        for title in ("commands", "attributes", "options"):
+        for title in ("commands", "attributes", "options", "tactics"):
             assert f'part "{title}"' in query
         assert '"streamverify-vocabulary end"' in query
 
@@ -73,6 +79,31 @@ def test_the_shipped_list_has_the_words_of_2021_and_of_today() -> None:
     assert {"theorem", "universes", "run_cmd", "#eval", "with_weak_namespace"} <= SHIPPED.commands
     assert {"simp", "implementedBy", "command_elab"} <= SHIPPED.attributes
     assert {"maxHeartbeats", "debug.skipKernelTC", "pp.full_names", "pp.fullNames"} <= SHIPPED.options
+
+
+def test_the_words_of_a_site_have_a_digest_that_does_not_depend_on_their_order() -> None:
+    assert Trusted().digest == ""
+    assert Trusted(old_comments=True).digest == ""
+    some = Trusted.parse("command:problem_file, attribute:coe option:google.answer")
+    assert some == Trusted(frozenset({"problem_file"}), frozenset({"coe"}), frozenset({"google.answer"}))
+    assert some.digest == Trusted.parse("option:google.answer attribute:coe command:problem_file").digest
+    digests = {some.digest, Trusted.parse("command:coe").digest, Trusted.parse("attribute:coe").digest, ""}
+    assert len(digests) == 4
+    assert all(len(each) == 13 for each in digests - {""})
+
+
+@pytest.mark.parametrize("text", ["problem_file", "commands:x", "command:", "command:a b", "option:a:b", 'command:"x"'])
+def test_words_of_a_site_that_cannot_be_read_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="kind:name"):
+        Trusted.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["command:axiom", "command:#eval", "attribute:implemented_by", "option:debug.skipKernelTC"]
+)
+def test_a_site_cannot_trust_what_goes_round_the_kernel(text: str) -> None:
+    with pytest.raises(ValueError, match="cannot be allowed"):
+        Trusted.parse(text)
 
 
 def _ask(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -102,6 +133,7 @@ def test_a_real_lean_answers_one_of_the_queries() -> None:
         assert {"theorem", "#eval", "macro", "@["} <= known.commands
         assert {"simp", "instance", "macro"} <= known.attributes
         assert {"maxHeartbeats", "pp.all"} <= known.options
+        assert {"simp", "exact"} <= known.tactics
         assert len(known.commands) > 50
 
 

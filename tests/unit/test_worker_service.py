@@ -14,6 +14,7 @@ from streamverify.core.deadletter import DeadLetter
 from streamverify.core.ledger import Admission, Place, Standing
 from streamverify.core.models import Reason, Response, Timings, Verifier
 from streamverify.core.offsets import Delivery
+from streamverify.core.policy import Trusted
 from streamverify.core.verdict import Verdict
 from streamverify.settings import Settings
 from streamverify.worker import service as module
@@ -37,6 +38,7 @@ class FakePool:
     """Keeps the jobs; the test says when one is done."""
 
     def __init__(self) -> None:
+        self.trusted = Trusted()
         self.jobs: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
         self.running = 0
         self.held = False
