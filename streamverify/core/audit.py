@@ -129,9 +129,10 @@ MODULE_PROBE = "streamverify_probe"
 """A theorem that is declared to learn how the audit works in a file that begins with `module`."""
 
 _AXIOMS = re.compile(
-    r"['`](?P<name>.+)['`] (?:does not depend on any axioms|depends on axioms:\s*\[(?P<axioms>[^\]]*)\])\s*", re.DOTALL
+    r"['`](?P<name>.+)['`] (?:does not depend on any axioms|depends on axioms:\s*\[(?P<axioms>.*)\])\s*", re.DOTALL
 )
-_LIST_SEPARATOR = re.compile(r"\s*,\s*")
+# A quoted name may have commas and brackets in it.
+_LISTED = re.compile(r"(?:«[^»]*+»|[^,«]++)++")
 
 
 class Questions:
@@ -184,8 +185,7 @@ def read_axioms(name: str, said: Iterable[str], private_prefix: str = "") -> fro
     for text in said:
         match = _AXIOMS.fullmatch(text)
         if match and parts(match["name"]) in wanted:
-            listed = (match["axioms"] or "").strip()
-            found = (found or set()) | (set(_LIST_SEPARATOR.split(listed)) if listed else set())
+            found = (found or set()) | {each.strip() for each in _LISTED.findall(match["axioms"] or "")}
     return None if found is None else frozenset(found)
 
 
