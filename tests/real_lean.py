@@ -19,12 +19,15 @@ from streamverify.core.models import Assurance, Source
 from streamverify.core.versions import is_older
 from streamverify.lean.launch import find_repl, probe
 from streamverify.lean.pool import Pool, PoolLimits
+from streamverify.lean.protocol import decode_answer, encode_command, read_response
+from streamverify.lean.session import ReplSession
 from streamverify.worker.intake import ImmediateVerdict, IntakeRules, take_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from streamverify.core.models import Message
     from streamverify.core.verdict import Verdict
     from streamverify.lean.command import ReplCommand
 
@@ -47,7 +50,8 @@ def decide(proof: str, *, require: Assurance = Assurance.AUDITED, audits: bool =
 class Lean:
     """One slot with a real Lean; a request takes the whole way of the worker but Kafka's part."""
 
-    def __init__(self, pool: Pool, version: str | None) -> None:
+    def __init__(self, pool: Pool, command: ReplCommand, version: str | None) -> None:
+        self.command = command
         self.of_2021 = is_older(version, "4.0.1")
         self._pool = pool
 
@@ -60,6 +64,22 @@ class Lean:
         return await outcome
 
 
+async def asked(lean: Lean, *commands: str) -> list[list[Message]]:
+    """The messages of a fresh process to these commands, each in the environment that the one before made."""
+    session = ReplSession(lean.command, max_answer_bytes=1 << 24)
+    try:
+        env = decode_answer(await session.ask(encode_command("import Init"), 30.0)).env
+        said = []
+        for command in commands:
+            response = read_response(decode_answer(await session.ask(encode_command(command, env=env), 30.0)), 0.0)
+            env = response.env
+            said.append(list(response.messages))
+        return said
+    finally:
+        session.kill()
+        await session.closed()
+
+
 @asynccontextmanager
 async def real_lean(folder: Path, *, slots: int = 1) -> AsyncIterator[Lean]:
     """The configured Lean, started in a folder that a hostile proof may fill."""
@@ -68,6 +88,6 @@ async def real_lean(folder: Path, *, slots: int = 1) -> AsyncIterator[Lean]:
     pool = Pool(command, slots=slots, limits=PoolLimits(default_timeout=30.0))
     await pool.start()
     try:
-        yield Lean(pool, version)
+        yield Lean(pool, command, version)
     finally:
         await pool.close()

@@ -3,16 +3,20 @@
 One command for all theorems, one line each: what a file left open or set must not show in the answers, so names are
 asked for and printed in full, and every option that bears on it is set by name. The result lasts for the command
 alone: its environment is used by nobody.
+
+Before a positive is believed, one more command goes to the environment of the header (`Challenge`): the process must
+still be one that proves, and the names must be new.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.core.models import Reason, Theorem
 from streamverify.core.names import parts
+from streamverify.core.printed import PRINTED_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -101,6 +105,29 @@ EXPLICIT = {
 `pp.all` alone would give way to every option that a file sets by name.
 """
 
+KIND_ONLY = {
+    "pp.all": "false",
+    "pp.proofs": "false",
+    "pp.deepTerms": "false",
+    "pp.deepTerms.threshold": "1",
+    "pp.maxSteps": "1",
+}
+"""Options under which `#print` says what kind of constant a name has and prints next to nothing of its value.
+
+The proof of a theorem may be long, and printing it would take longer than checking it.
+"""
+
+_PRINTED = re.compile(
+    r"(?P<before>(?:@\[[^\]]*\]\s*)?(?:(?:private|protected|noncomputable|unsafe|partial|meta|public)\s+)*)"
+    r"(?P<kind>theorem|def|instance|abbrev|opaque|constant|axiom|inductive|structure|class|constructor|recursor)\s+"
+    rf"(?P<name>{PRINTED_NAME})(?P<rest>.*)",
+    re.DOTALL,
+)
+"""An answer to `#print`. Lean may leave out of the name what makes it private: the other answers tell whose it is."""
+
+MODULE_PROBE = "streamverify_probe"
+"""A theorem that is declared to learn how the audit works in a file that begins with `module`."""
+
 _AXIOMS = re.compile(
     r"['`](?P<name>.+)['`] (?:does not depend on any axioms|depends on axioms:\s*\[(?P<axioms>.*)\])\s*", re.DOTALL
 )
@@ -113,13 +140,18 @@ class Questions:
 
     def __init__(self, options: Mapping[str, str], known: Collection[str]) -> None:
         """Set those of `options` that Lean knows: an unknown one would be an error."""
-        wanted = {**_LIMITS, **options}
-        self._lines = [f"set_option {name} {value}" for name, value in wanted.items() if name in known]
+        self._known = known
+        self._lines: list[str] = []
+        self.set({**_LIMITS, **options})
 
     @property
     def text(self) -> str:
         """The command."""
         return "\n".join(self._lines)
+
+    def set(self, options: Mapping[str, str]) -> None:
+        """Set these options for the questions that follow."""
+        self._lines += [f"set_option {name} {value}" for name, value in options.items() if name in self._known]
 
     def ask(self, question: str) -> int:
         """Add a question of one line; its number."""
@@ -137,18 +169,44 @@ def root(name: str) -> str:
     return f"_root_.{name}"
 
 
-def read_axioms(name: str, said: Iterable[str]) -> frozenset[str] | None:
+def read_axioms(name: str, said: Iterable[str], private_prefix: str = "") -> frozenset[str] | None:
     """The axioms of the theorem with this full name; None where Lean did not say.
 
     Lean shortens names by what is open, and a name may stand for several theorems: messages about others do not count.
+
+    Args:
+        name: The full name.
+        said: Lean's answers.
+        private_prefix: What Lean puts before a name that is private to this file, where it can be asked for; an answer
+            about a name that is private to another module does not count.
     """
-    wanted = parts(name)
+    wanted = {parts(name), parts(private_prefix + name)}
     found: set[str] | None = None
     for text in said:
         match = _AXIOMS.fullmatch(text)
-        if match and parts(match["name"]) == wanted:
+        if match and parts(match["name"]) in wanted:
             found = (found or set()) | {each.strip() for each in _LISTED.findall(match["axioms"] or "")}
     return None if found is None else frozenset(found)
+
+
+class PrintedConstant(NamedTuple):
+    """An answer to `#print`: attributes and modifiers, kind, name as it was printed, and what follows."""
+
+    before: str
+    kind: str
+    name: str
+    rest: str
+
+
+def read_print(name: str, said: Sequence[str], private_prefix: str = "") -> PrintedConstant | None:
+    """What Lean says to `#print` of this full name; None where it does not say one thing about it.
+
+    The arguments are those of `read_axioms`.
+    """
+    match = _PRINTED.fullmatch(said[0]) if len(said) == 1 else None
+    if match is None or parts(match["name"]) not in {parts(name), parts(private_prefix + name)}:
+        return None
+    return PrintedConstant(" ".join(match["before"].split()), match["kind"], match["name"], match["rest"])
 
 
 def read_type(said: Sequence[str]) -> str | None:
@@ -162,17 +220,22 @@ def read_type(said: Sequence[str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class AxiomsAudit:
-    """The questions about the theorems of one file, by the line that asks for axioms; the next asks for the type."""
+    """The questions about the theorems of one file: the lines that ask for axioms, and for the kind.
+
+    The line after the one for axioms asks for the type.
+    """
 
     text: str
-    lines: Mapping[str, int]
+    lines: Mapping[str, tuple[int, int]]
+    private_prefix: str
 
     def theorems(self, messages: Sequence[Message]) -> list[Theorem]:
-        """Those that Lean knows."""
+        """Those of which Lean says that they are theorems."""
         found = []
-        for name, line in self.lines.items():
-            axioms = read_axioms(name, answers(messages, line))
-            if axioms is not None:
+        for name, (line, kind_line) in self.lines.items():
+            axioms = read_axioms(name, answers(messages, line), self.private_prefix)
+            printed = read_print(name, answers(messages, kind_line), self.private_prefix)
+            if axioms is not None and printed is not None and printed.kind == "theorem":
                 found.append(Theorem(name=name, type=read_type(answers(messages, line + 1)), axioms=sorted(axioms)))
         return found
 
@@ -190,14 +253,82 @@ def judge_theorems(theorems: Sequence[Theorem], wanted: Iterable[str]) -> tuple[
     return Reason.OK, None
 
 
-def audit_of(names: Iterable[str], known_options: Collection[str]) -> AxiomsAudit:
-    """Ask for the axioms and the type of each theorem, by full name."""
+def audit_of(names: Iterable[str], known_options: Collection[str], private_prefix: str = "") -> AxiomsAudit:
+    """Ask for the axioms, the type and the kind of each theorem, by full name; `private_prefix` as in `read_axioms`."""
     questions = Questions(_PLAIN, known_options)
-    lines = {}
-    for name in dict.fromkeys(names):
-        lines[name] = questions.ask(f"#print axioms {root(name)}")
+    wanted = list(dict.fromkeys(names))
+    axioms = []
+    for name in wanted:
+        axioms.append(questions.ask(f"#print axioms {root(name)}"))
         questions.ask(f"#check @{root(name)}")
-    return AxiomsAudit(questions.text, lines)
+    questions.set(KIND_ONLY)
+    kinds = [questions.ask(f"#print {root(name)}") for name in wanted]
+    return AxiomsAudit(questions.text, dict(zip(wanted, zip(axioms, kinds, strict=True), strict=True)), private_prefix)
+
+
+def ask_for_private_prefix() -> str:
+    """The command that asks, in the environment of a header, how the names of a file are private there."""
+    return f"theorem {MODULE_PROBE} : True := True.intro\n#print axioms {root(MODULE_PROBE)}"
+
+
+def read_private_prefix(messages: Iterable[Message]) -> str | None:
+    """What Lean puts before a name that is private to the file, such as `_private.0.`; "" where nothing is.
+
+    None where Lean does not tell the axioms of a theorem: some versions do not in a file that begins with `module`.
+    """
+    for each in messages:
+        match = _AXIOMS.fullmatch(each["data"]) if each["severity"] == "info" else None
+        if match and not match["axioms"] and match["name"].endswith(MODULE_PROBE):
+            prefix = match["name"].removesuffix(MODULE_PROBE)
+            if not prefix or prefix.startswith("_private."):
+                return prefix
+    return None
+
+
+class Sum(NamedTuple):
+    """A true statement of arithmetic, and a wrong result beside it."""
+
+    left: int
+    right: int
+    wrong: int
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What only a process that still proves can answer, asked in the environment of the header before a positive.
+
+    A word, a true and a false statement that nobody can know before they are asked, and the audited names, which the
+    header must not know. It is a hurdle for who answers in Lean's place, and proves nothing.
+    """
+
+    nonce: str
+    sum: Sum
+    names: Sequence[str]
+    false_first: bool
+
+    @property
+    def text(self) -> str:
+        """The command: a line for the word, two for the statements, one for each name."""
+        left, right, wrong = self.sum
+        # Lean adds and compares such numbers at once, and `decide` fails faster than `rfl` (measured). Full names,
+        # because a library may have its own `+`.
+        results = (wrong, left + right) if self.false_first else (left + right, wrong)
+        statements = [f"example : @Eq Nat (Nat.add {left} {right}) {result} := by decide" for result in results]
+        return "\n".join([f'#print "{self.nonce}"', *statements, *(f"#check @{root(name)}" for name in self.names)])
+
+    def is_met(self, messages: Sequence[Message]) -> bool:
+        """Whether these are the answers of a process that proves: the word, and an error for the false one alone."""
+        false_line = 2 if self.false_first else 3
+        about = [each for each in messages if each["pos"]["line"] <= 3]  # noqa: PLR2004 -- the lines of `text`
+        said = {(each["pos"]["line"], each["severity"]): each["data"].strip() for each in about}
+        expected = {(1, "info"), (false_line, "error")}
+        return len(about) == len(expected) == len(expected & said.keys()) and said[1, "info"] == self.nonce
+
+    def not_new(self, messages: Sequence[Message]) -> str | None:
+        """The first of the names that the header knows by itself, or of which Lean says nothing."""
+        lines = {name: line for line, name in enumerate(self.names, 4)}
+        unknown = {each["pos"]["line"] for each in messages if each["severity"] == "error"}
+        return next((name for name, line in lines.items() if line not in unknown or answers(messages, line)), None)
 
 
 def theorems_to_audit(declared: Sequence[Declared], wanted: str | None) -> tuple[list[str], str | None]:

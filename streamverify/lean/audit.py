@@ -1,7 +1,8 @@
 """The audit of one proof in a running REPL: what comes before its body is run, and what comes after.
 
 Before: the policy with what Lean itself says that it knows, and the statement, elaborated beside the proof. After:
-axioms and types of its theorems, and the comparison with the statement. What the answers mean is `core`'s business.
+axioms, types and kinds of its theorems, the comparison with the statement, and, before a positive is believed, the
+questions that only a process which proves can answer. What the answers mean is `core`'s business.
 """
 
 from __future__ import annotations
@@ -11,30 +12,42 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.core import jsontext
-from streamverify.core.audit import audit_of, judge_theorems, theorems_to_audit
+from streamverify.core.audit import (
+    ask_for_private_prefix,
+    audit_of,
+    judge_theorems,
+    read_private_prefix,
+    theorems_to_audit,
+)
 from streamverify.core.header import body_of
 from streamverify.core.judge import first_error, objection
 from streamverify.core.models import Finding, Reason
-from streamverify.core.policy import SHIPPED, THEOREMS, Reading, Trusted
+from streamverify.core.policy import SHIPPED, THEOREMS, Reading, Trusted, module_finding
 from streamverify.core.statement import (
     MOST_CONSTANTS,
     BadStatement,
+    Constant,
     Difference,
     Statement,
+    ask_for_kinds,
+    cannot_be_asked,
     difference,
     look_up,
-    mentioned,
+    look_up_imitations,
     print_in_full,
     read_statement,
+    refuse_hidden,
+    unreadable,
 )
 from streamverify.lean.failures import ChannelBroken
 from streamverify.lean.protocol import decode_answer, encode_command, read_response
-from streamverify.lean.verify import check_channel
+from streamverify.lean.verify import check_channel, check_prover
 from streamverify.lean.vocabularies import Vocabularies
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from streamverify.core.header import Header
     from streamverify.core.jobs import Job
     from streamverify.core.models import Response, Theorem
     from streamverify.core.policy import Declared, Vocabulary
@@ -43,6 +56,9 @@ if TYPE_CHECKING:
 
 MOST_STATEMENTS = 1_000
 """Statements that are kept as Lean printed them; the oldest makes room."""
+
+MOST_MODULE_HEADERS = 256
+"""Headers that begin with `module` of which is kept how to audit in them; the oldest makes room."""
 
 _MOST_EXCERPT = 4_000
 
@@ -60,7 +76,8 @@ class Judgement:
 class Ready(NamedTuple):
     """What the second half of an audit needs of the first.
 
-    `declared` is what the file declares, `options` are those that Lean knows.
+    `declared` is what the file declares, `options` are those that Lean knows, `private_prefix` is what Lean puts before
+    the names that a file which begins with `module` does not make public.
 
     `asked` (the statement as Lean prints it) is None where the request has no statement, or one under another header.
     """
@@ -68,7 +85,22 @@ class Ready(NamedTuple):
     declared: Sequence[Declared]
     options: Collection[str]
     statement: Statement | None
-    asked: Mapping[str, str] | None
+    asked: Mapping[str, Constant] | None
+    private_prefix: str = ""
+
+
+class _Asking(NamedTuple):
+    """Where and how the questions about a statement are asked.
+
+    `env` is the environment of the header, `made` the one after the statement.
+    """
+
+    session: ReplSession
+    env: int
+    made: int
+    options: Collection[str]
+    timeout: float
+    private_prefix: str
 
 
 class Auditor:
@@ -76,7 +108,9 @@ class Auditor:
 
     def __init__(self, command: ReplCommand, *, import_timeout: float, trusted: Trusted) -> None:
         self._vocabularies = Vocabularies(command, import_timeout=import_timeout, trusted=trusted)
-        self._asked: dict[tuple[str, bytes], dict[str, str]] = {}
+        self._asked: dict[tuple[str, bytes], dict[str, Constant]] = {}
+        # For each header that begins with `module`, what Lean puts before private names; None: no audit is possible.
+        self._private_prefixes: dict[str, str | None] = {}
 
     async def before(self, session: ReplSession, env: int, job: Job, timeout: float) -> Ready | Judgement:
         """Look at a proof in its header's environment before it is run: ready, or why it is not to be run at all.
@@ -85,18 +119,38 @@ class Auditor:
             ReplFailure: There is no answer, or none that can be believed.
         """
         vocabulary = await self._vocabularies.of(session, env, job.header)
+        private_prefix = await self._private_prefix(session, env, job.header, timeout)
+        if private_prefix is None:
+            found = [module_finding(job.request.proof)]
+            return Judgement(Reason.POLICY, objection(found), findings=found)
         try:
-            statement, asked = await self._statement(session, env, job, vocabulary, timeout)
+            statement, asked = await self._statement(session, env, job, (vocabulary, private_prefix), timeout)
         except BadStatement as error:
             return Judgement(Reason.INVALID_REQUEST, error.sentence)
         reading = Reading(job.request.proof, job.header)
         if not _covers(SHIPPED, vocabulary) and (found := reading.check(vocabulary)):
             return Judgement(Reason.POLICY, objection(found), findings=found)
-        return Ready(reading.declared(), vocabulary.options, statement, asked)
+        return Ready(reading.declared(), vocabulary.options, statement, asked, private_prefix)
+
+    async def _private_prefix(self, session: ReplSession, env: int, header: Header, timeout: float) -> str | None:
+        """What Lean puts before private names in a file that begins with `module`, asked once a header; else "".
+
+        None where this Lean does not tell the axioms of a theorem in such a file.
+        """
+        if not header.is_module:
+            return ""
+        if header.fingerprint not in self._private_prefixes:
+            response = await _ask(session, env, ask_for_private_prefix(), timeout)
+            await check_channel(session, env)
+            if len(self._private_prefixes) >= MOST_MODULE_HEADERS:
+                del self._private_prefixes[next(iter(self._private_prefixes))]
+            self._private_prefixes[header.fingerprint] = read_private_prefix(response.messages)
+        return self._private_prefixes[header.fingerprint]
 
     async def _statement(
-        self, session: ReplSession, env: int, job: Job, vocabulary: Vocabulary, timeout: float
-    ) -> tuple[Statement | None, Mapping[str, str] | None]:
+        self, session: ReplSession, env: int, job: Job, known: tuple[Vocabulary, str], timeout: float
+    ) -> tuple[Statement | None, Mapping[str, Constant] | None]:
+        vocabulary, private_prefix = known
         text = job.request.statement
         if text is None:
             return None, None
@@ -106,7 +160,12 @@ class Auditor:
         key = (job.header.fingerprint, hashlib.sha256(text.encode()).digest())
         asked = self._asked.get(key)
         if asked is None:
-            asked = await _print_statement(session, env, statement, vocabulary.options, timeout)
+            response = await _ask(session, env, body_of(statement.text, statement.header), timeout)
+            errors = [each for each in response.messages if each["severity"] == "error"]
+            if errors:
+                raise BadStatement(first_error(errors))
+            asking = _Asking(session, env, response.env or 0, vocabulary.options, timeout, private_prefix)
+            asked = await _print_statement(asking, statement)
             await check_channel(session, env)
             if len(self._asked) >= MOST_STATEMENTS:
                 del self._asked[next(iter(self._asked))]
@@ -122,7 +181,8 @@ class Auditor:
         statement = ready.statement
         declared = [each for each in ready.declared if each.kind in THEOREMS]
         names, missing = theorems_to_audit(declared, job.request.theorem)
-        audit = audit_of([*names, *(statement.theorems if statement else ())], ready.options)
+        wanted = [*names, *(statement.theorems if statement else ())]
+        audit = audit_of(wanted, ready.options, ready.private_prefix)
         theorems = audit.theorems((await _ask(session, env, audit.text, timeout)).messages) if audit.lines else []
         reason, error = judge_theorems(theorems, names)
         if reason is Reason.OK and missing:
@@ -131,53 +191,82 @@ class Auditor:
             return Judgement(reason, error, theorems)
         if ready.asked is None:
             return Judgement(Reason.STATEMENT_MISMATCH, "The statement has another header than the proof.", theorems)
-        printing = print_in_full(ready.asked, ready.options)
-        proved = printing.printed((await _ask(session, env, printing.text, timeout)).messages)
+        proved = await _print_proved(session, env, ready, timeout)
         differs = difference(ready.asked, proved)
         if differs is None:
-            return Judgement(Reason.OK, None, theorems)
+            return Judgement(*judge_theorems(theorems, statement.theorems), theorems)
         return Judgement(Reason.STATEMENT_MISMATCH, differs.sentence(), theorems, [_finding(differs, ready.declared)])
 
+    async def confirm(self, session: ReplSession, env: int, positive: Judgement) -> Judgement:
+        """Believe a positive only of a process that proves, and about theorems that the header does not know.
 
-async def _print_statement(
-    session: ReplSession, env: int, statement: Statement, options: Collection[str], timeout: float
-) -> dict[str, str]:
-    """How Lean prints what a statement makes: its declarations, and whatever else of its own they mention.
+        Args:
+            session: The session.
+            env: The environment of the header.
+            positive: What `after` said.
+
+        Raises:
+            ReplFailure: The channel did not hold, or the process does not prove.
+        """
+        known = await check_prover(session, env, [theorem.name for theorem in positive.theorems])
+        if known is None:
+            return positive
+        return Judgement(Reason.NO_THEOREM, f"{known[:200]} is no theorem of the file: the header has it.")
+
+
+async def _print_statement(asking: _Asking, statement: Statement) -> dict[str, Constant]:
+    """What a statement makes, as Lean prints it: its declarations, and all constants of its own that they reach.
 
     Raises:
-        BadStatement: It does not elaborate, or makes too much.
+        BadStatement: It makes too much, or reaches something that cannot be asked for or read.
         ReplFailure: There is no answer, or none that can be believed.
     """
-    response = await _ask(session, env, body_of(statement.text, statement.header), timeout)
-    errors = [each for each in response.messages if each["severity"] == "error"]
-    if errors:
-        raise BadStatement(first_error(errors))
-    made = response.env or 0
-    printed: dict[str, str] = {}
+    session, _, made, options, timeout, private_prefix = asking
+    printed: dict[str, Constant] = {}
     seen: set[str] = set()
     wanted: Collection[str] = [*statement.theorems, *statement.others]
     while wanted:
-        printing = print_in_full(wanted, options)
+        question = ask_for_kinds(wanted, options, private_prefix)
+        kinds = question.found((await _ask(session, made, question.text, timeout)).messages)
+        if unknown := [name for name in wanted if name not in kinds]:
+            raise cannot_be_asked(unknown[0])
+        printing = print_in_full(kinds, options, private_prefix)
         found = printing.printed((await _ask(session, made, printing.text, timeout)).messages)
+        for name in wanted:
+            if name not in found:
+                raise cannot_be_asked(name)
+            if found[name].unreadable:
+                raise unreadable(name, found[name].unreadable)
         printed |= found
-        if lost := [name for name in statement.theorems if name not in printed]:
-            raise BadStatement(f"Lean knows no theorem {lost[0]} after it")
         if len(printed) > MOST_CONSTANTS:
             raise BadStatement(f"it makes more than {MOST_CONSTANTS} constants")
-        new = mentioned(found.values()) - seen - printed.keys()
+        new = {name for constant in found.values() for name in constant.mentions} - seen - printed.keys()
         seen |= new
-        wanted = await _own(session, (env, made), new, options, timeout)
+        refuse_hidden(new, private_prefix)
+        wanted = await _not_in_header(asking, new)
+    if lost := [name for name in statement.theorems if printed[name].kind != "theorem"]:
+        raise BadStatement(f"Lean knows no theorem {lost[0]} after it")
     return printed
 
 
-async def _own(
-    session: ReplSession, envs: tuple[int, int], names: Collection[str], options: Collection[str], timeout: float
-) -> list[str]:
-    """Those of `names` that are constants in the second environment and not yet in the first."""
-    before = look_up(sorted(names), options)
-    old = before.known((await _ask(session, envs[0], before.text, timeout)).messages)
-    after = look_up(sorted(set(names) - old), options)
-    return sorted(after.known((await _ask(session, envs[1], after.text, timeout)).messages)) if after.lines else []
+async def _not_in_header(asking: _Asking, names: Collection[str]) -> list[str]:
+    """Those of `names` that the header does not know: the statement's own."""
+    # What is private to the file is never the header's, even if it has a constant of the same name.
+    question = look_up(sorted(name for name in names if not name.startswith("_private.")), asking.options)
+    response = await _ask(asking.session, asking.env, question.text, asking.timeout)
+    return sorted(set(names) - question.known(response.messages))
+
+
+async def _print_proved(session: ReplSession, env: int, ready: Ready, timeout: float) -> dict[str, Constant]:
+    """The constants of a statement as Lean prints them after the proof."""
+    asked = ready.asked or {}
+    kinds = {name: constant.kind.rpartition(" ")[2] for name, constant in asked.items()}
+    printing = print_in_full(kinds, ready.options, ready.private_prefix)
+    proved = printing.printed((await _ask(session, env, printing.text, timeout)).messages)
+    imitations = look_up_imitations(proved.values(), ready.options)
+    if imitations.lines and imitations.known((await _ask(session, env, imitations.text, timeout)).messages):
+        return {}
+    return proved
 
 
 async def _ask(session: ReplSession, env: int, command: str, timeout: float) -> Response:

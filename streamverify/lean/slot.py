@@ -225,7 +225,11 @@ class Slot:
                 with self._timed("audit"):
                     outcome = await auditor.after(session, response.env or 0, job, ready, wanted.timeout)
             # Not before: a proof could read a nonce that waits for Lean.
-            await check_channel(session, env)
+            if outcome.reason is Reason.OK:
+                with self._timed("audit"):
+                    outcome = await auditor.confirm(session, env, outcome)
+            else:
+                await check_channel(session, env)
         return Verdict(
             outcome.reason,
             outcome.error,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamverify.core.audit import Challenge, Sum
 from streamverify.lean.failures import (
     AnswerTooLarge,
     ChannelBroken,
@@ -32,7 +33,7 @@ from streamverify.lean.protocol import (
 from streamverify.lean.session import CHECK_TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from streamverify.core.header import Header
     from streamverify.core.models import ProofRequest, Response
@@ -175,6 +176,31 @@ async def check_channel(session: ReplSession, env: int) -> None:
 def _require_nonce(raw: bytes, nonce: str) -> None:
     if not is_nonce(decode_answer(raw), nonce):
         raise ChannelBroken("The REPL's answers got out of step with what it was asked.")
+
+
+async def check_prover(session: ReplSession, env: int, names: Sequence[str]) -> str | None:
+    """Check the channel before a positive is believed, and that the process still proves; in the header's environment.
+
+    Args:
+        session: The session.
+        env: The environment of the header.
+        names: The theorems that were audited.
+
+    Returns:
+        The first name that the header knows by itself: the file did not declare it. None where all are new.
+
+    Raises:
+        ChannelBroken: Another answer came: what was read before may be forged too.
+        Silent: None came.
+    """
+    left, right, other = (10_000 + secrets.randbelow(90_000) for _ in range(3))
+    total = Sum(left, right, left + right + other)
+    challenge = Challenge(secrets.token_hex(16), total, names, false_first=bool(secrets.randbits(1)))
+    answer = decode_answer(await _ask_own(session, encode_command(challenge.text, env=env)))
+    messages = read_response(answer, 0.0).messages if answer.env is not None else ()
+    if not challenge.is_met(messages):
+        raise ChannelBroken("The REPL's answers got out of step with what it was asked, or are not those of a prover.")
+    return challenge.not_new(messages)
 
 
 async def _ask_own(session: ReplSession, command: bytes) -> bytes:

@@ -89,7 +89,10 @@ class Vocabularies:
         """What the header knows with `import Lean` after it, in a process that lives for this question."""
         async with self._one_at_a_time:
             known = self._known.get(header.fingerprint)
-            return known or await self._in_another_process(parse_header(f"{header.canonical}import Lean\n"))
+            # Without `module`: there the query could not run on a private import, and a plain import brings
+            # everything that one in a module brings, and more, which makes the policy stricter and nothing else.
+            imports = "".join(f"import {each.module}\n" for each in header.imports)
+            return known or await self._in_another_process(parse_header(f"{imports}import Lean\n"))
 
     async def _in_another_process(self, header: Header) -> Vocabulary:
         session = ReplSession(self._command, max_answer_bytes=_MOST_BYTES)

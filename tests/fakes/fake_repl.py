@@ -22,7 +22,7 @@ STATE = Path(os.environ.get("FAKE_STATE", "/nonexistent"))
 FORGED = b'{"env": 7}\n\n'
 
 environments: list[str] = []
-quirks = {"mute": False, "unaudited": False}
+quirks = {"mute": False, "unaudited": False, "agrees": False, "knows": False}
 AXIOMS = "'{}' does not depend on any axioms"
 VOCABULARY = "\n".join(
     f"streamverify-vocabulary {line}"
@@ -156,6 +156,9 @@ def body(text: str, command: dict[str, Any]) -> bytes:  # noqa: C901, PLR0911, P
         case "unaudited":
             quirks["unaudited"] = True
             return answer()
+        case "agrees" | "knows":
+            quirks[word] = True
+            return answer()
         case "child":
             leave_child()
             os._exit(int(value))
@@ -174,8 +177,11 @@ def body(text: str, command: dict[str, Any]) -> bytes:  # noqa: C901, PLR0911, P
     return b""
 
 
-def audit(text: str) -> bytes:
-    """Answer the questions of an audit, a line each: `axioms_NAME` depends on it, `unknown_…` is not there."""
+def audit(text: str, *, private: str, old: bool) -> bytes:
+    """Answer the questions of an audit, a line each.
+
+    `axioms_NAME` depends on it, `unknown_…` is not there, `def_…` is no theorem, `hidden_…` is about something private.
+    """
     if quirks["unaudited"]:
         return b'{"message": "Unknown environment."}\n\n'
     said = []
@@ -186,17 +192,46 @@ def audit(text: str) -> bytes:
         reply = message("info", "")
         if name.startswith("unknown"):
             reply = message("error", f"unknown constant '{name}'")
+        elif line.startswith("#print axioms") and old:
+            reply = message("error", "cannot use `#print axioms` in a `module`")
         elif line.startswith("#print axioms"):
             used = name.partition("axioms_")[2]
-            reply["data"] = f"'{name}' depends on axioms: [propext,\n {used}]" if used else AXIOMS.format(name)
+            full = private + name
+            reply["data"] = f"'{full}' depends on axioms: [propext,\n {used}]" if used else AXIOMS.format(full)
+        elif line.startswith("#check"):
+            reply["data"] = f"{name} : {'_private.0.f' if name.startswith('hidden_') else 'True'}"
         else:
-            reply["data"] = f"{name} : True" if line.startswith("#check") else f"theorem {name} : True :=\ntrivial"
+            reply["data"] = f"{'def' if name.startswith('def_') else 'theorem'} {name} : True :=\ntrivial"
         reply["pos"]["line"] = number
         said.append(reply)
     return answer(messages=said)
 
 
+def challenge(text: str) -> bytes:
+    """Answer what is asked before a positive: a word, sums, and names that the header does not know.
+
+    `agrees` believes a false sum, too; `knows` says that the header has every name.
+    """
+    said = []
+    for number, line in enumerate(text.split("\n"), 1):
+        reply = message("error", "it is wrong")
+        if word := re.fullmatch(r'#print "(.*)"', line):
+            reply = message("info", word[1])
+        elif numbers := re.fullmatch(r"example : @Eq Nat \(Nat.add (\d+) (\d+)\) (\d+) := by decide", line):
+            left, right, result = map(int, numbers.groups())
+            if left + right == result or quirks["agrees"]:
+                continue
+        elif quirks["knows"]:
+            reply = message("info", f"{line.rpartition('_root_.')[2]} : True")
+        reply["pos"]["line"] = number
+        said.append(reply)
+    quirks["knows"] = False
+    return answer(messages=said)
+
+
 def header(text: str) -> bytes:  # noqa: C901, PLR0911 - a list of tricks
+    if text.startswith("module\n"):
+        return answer(kind="old" if "Old" in text else "module")
     match text.split("\n", maxsplit=1)[0].removeprefix("import "):
         case "Hang":
             time.sleep(600)
@@ -233,16 +268,18 @@ def respond(command: dict[str, Any]) -> bytes:  # noqa: PLR0911 - a list of ques
         return answer(messages=[message(severity, "Nat : Type")])
     if text == "#eval Lean.versionString":
         return answer(messages=[message("info", '"4.99.0"')])
-    if nonce := re.fullmatch(r'#print "(.*)"', text):
+    if text.startswith('#print "'):
         if quirks["mute"]:
             time.sleep(600)
-        return answer(messages=[message("info", nonce[1])])
+        return challenge(text)
     if "streamverify-vocabulary" in text:
         if environments[env] == "bare":
             return answer(messages=[message("error", "unknown namespace 'Lean'")])
         return answer(messages=[message("info", VOCABULARY)])
-    if "#print axioms _root_" in text or "#check @_root_" in text:
-        return audit(text)
+    if "_root_." in text:
+        return audit(
+            text, private="_private.0." if environments[env] == "module" else "", old=environments[env] == "old"
+        )
     return body(text, command)
 
 

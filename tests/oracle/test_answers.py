@@ -14,7 +14,7 @@ from streamverify.core.audit import answers, audit_of, read_axioms, read_type, r
 from streamverify.core.header import parse_header, place
 from streamverify.core.judge import judge
 from streamverify.core.models import Message, Position, Reason, Response
-from streamverify.core.statement import look_up, print_in_full
+from streamverify.core.statement import ask_for_kinds, look_up, print_in_full
 from streamverify.lean.command import ReplCommand
 from streamverify.lean.modules import Modules
 from streamverify.lean.protocol import encode_check
@@ -182,16 +182,16 @@ def test_a_long_type_is_read_over_its_lines(leans: Leans) -> None:
 
 def test_constants_are_printed_whole_and_theorems_without_their_proof(leans: Leans) -> None:
     file = f"{BOOL}def two (x : Bool) : Bool := x\ntheorem t : T := T.mk\nprivate theorem p : T := T.mk\n"
-    options = known_options(
-        leans, BOOL, dict(line.split(" ", 2)[1:] for line in print_in_full([], _Everything()).text.splitlines())
-    )
-    printing = print_in_full(["two", "t", "p", "Bool", "nothing"], options)
+    options = known_options(leans, BOOL, _options_of(print_in_full({}, _Everything()).text))
+    question = ask_for_kinds(["two", "t", "p", "Bool", "nothing"], options)
+    kinds = question.found(said(leans, file, f"{question.text}\n"))
+    assert kinds == {"two": "def", "t": "theorem", "p": "theorem", "Bool": "inductive"}
+    printing = print_in_full(kinds, options)
     printed = printing.printed(said(leans, file, f"{printing.text}\n"))
-    assert sorted(printed) == ["Bool", "p", "t", "two"]
-    assert printed["two"].startswith("def two")
-    assert ":=" in printed["two"]
-    assert "T.mk" not in printed["t"] + printed["p"]
-    assert "Bool.false" in printed["Bool"]
+    assert sorted(printed) == ["Bool", "t", "two"]
+    assert printed["two"].value
+    assert "T.mk" not in printed["t"].said
+    assert printed["Bool"].mentions >= {"Bool.rec"}
 
 
 def test_a_lookup_knows_what_is_there(leans: Leans) -> None:

@@ -48,12 +48,14 @@ async def test_an_honest_proof_is_audited() -> None:
     [
         ("theorem axioms_cheat : True := x", {}, Reason.AXIOM),
         ("theorem unknown_t : True := x", {}, Reason.NO_THEOREM),
+        ("theorem def_t : True := x", {}, Reason.NO_THEOREM),
         ("example : True := x", {}, Reason.NO_THEOREM),
         ("theorem t : True := x", {"theorem": "other"}, Reason.NO_THEOREM),
         ("theorem t : True := x -- fake: error", {}, Reason.LEAN_ERROR),
         ("theorem t : True := x -- fake: sorry", {}, Reason.SORRY),
         ("fake_command", {}, Reason.POLICY),
         ("theorem t : True := x", {"statement": "theorem t : True := sorry"}, Reason.OK),
+        ("theorem hidden_t : True := x", {"statement": "theorem hidden_t : True := sorry"}, Reason.INVALID_REQUEST),
         ("theorem t : True := x", {"statement": "import A\ntheorem t : True := sorry"}, Reason.STATEMENT_MISMATCH),
         ("theorem t : True := x", {"statement": "theorem t : True := sorry -- fake: error"}, Reason.INVALID_REQUEST),
         ("theorem t : True := x", {"statement": "fake_command\ntheorem t : True := sorry"}, Reason.INVALID_REQUEST),
@@ -68,6 +70,22 @@ async def test_what_falls_short_gets_its_reason(proof: str, request_: dict[str, 
         assert bool(verdict.error) is (reason is not Reason.OK)
         assert (verdict.response is None) is (reason in {Reason.POLICY, Reason.INVALID_REQUEST})
         assert (await run(b, "theorem t : True := trivial")).reason is Reason.OK
+
+
+async def test_a_file_that_begins_with_module_is_audited_where_lean_can_audit_it() -> None:
+    async with bench() as b:
+        verdict = await run(b, "module\ntheorem t : True := trivial", statement="module\ntheorem t : True := sorry")
+        assert (verdict.reason, [each.name for each in verdict.theorems]) == (Reason.OK, ["t"]), verdict.error
+        assert (await run(b, "module\ntheorem axioms_cheat : True := x")).reason is Reason.AXIOM
+
+
+async def test_where_lean_cannot_audit_it_the_word_module_is_a_finding() -> None:
+    async with bench() as b:
+        for _ in range(2):
+            verdict = await run(b, "module\nimport Old\ntheorem t : True := trivial")
+            assert verdict.reason is Reason.POLICY
+            assert [(each.rule, each.line) for each in verdict.findings] == [("module_file", 1)]
+            assert verdict.response is None
 
 
 async def test_a_header_without_lean_is_asked_with_it_in_another_process(no_process_left: Path) -> None:  # noqa: F811
@@ -95,6 +113,8 @@ async def test_an_answer_that_nobody_asked_for_spoils_the_audit(trick: str) -> N
         ("unaudited", Reason.PROTOCOL_VIOLATION),
         ("exit 0", Reason.PROTOCOL_VIOLATION),
         ("signal SIGSEGV", Reason.REPL_CRASH),
+        ("agrees", Reason.PROTOCOL_VIOLATION),
+        ("knows", Reason.NO_THEOREM),
         (r'raw {"env": 1, "x": "\xff"}', Reason.PROTOCOL_VIOLATION),
         ("big 9000000", Reason.TOO_LARGE),
     ],
