@@ -29,11 +29,9 @@ from streamverify.bus import connection, topics
 from streamverify.bus.admin import PatientAdmin, patient_admin
 from streamverify.cli import doctor, offsets
 from streamverify.cli import topics as cli_topics
-from streamverify.client import reader
 from streamverify.client.reader import ResultReader
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.settings import load_settings
-from streamverify.streams import view
 from streamverify.streams.router import Router
 from streamverify.streams.view import HeaderView
 from streamverify.worker.lifecycle import Signals, Worker
@@ -212,8 +210,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cluster]:
         return cluster
 
     monkeypatch.setattr(bus_admin, "AIOKafkaAdminClient", FakeClient)
-    monkeypatch.setattr(reader, "AIOKafkaConsumer", FakeClient)
-    monkeypatch.setattr(view, "AIOKafkaConsumer", FakeClient)
+    monkeypatch.setattr(connection, "AIOKafkaConsumer", FakeClient)
     monkeypatch.setattr(connection, "_FIRST_BACKOFF", 0.001)
     monkeypatch.setattr(connection, "_LONGEST_BACKOFF", 0.002)
 
@@ -334,7 +331,7 @@ ASK_ONCE = {
     "streams/view.py": {"end_offsets"},
     "streams/router.py": {"create_partitions"},
     # while running, each with a retry of its own: watchdog, restoring after a rebalance, versions of the others
-    "bus/consumer.py": {"list_topics", "end_offsets"},
+    "bus/liveness.py": {"list_topics", "end_offsets"},
     "bus/owner.py": {"beginning_offsets"},
     "bus/retention.py": {"beginning_offsets"},
     "bus/peers.py": {"describe_consumer_groups"},
