@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.header import parse_header
-from streamverify.core.jobs import Job, Record, RecordId
-from streamverify.core.models import Assurance, ProofRequest, Reason, Source
-from streamverify.core.policy import SHIPPED, Reading
-from streamverify.lean.launch import find_repl
+from streamverify.core.audit.policy import SHIPPED, Reading
+from streamverify.core.job import Job, Record, RecordId
+from streamverify.core.messages.models import Assurance, ProofRequest, Reason, Source
+from streamverify.core.syntax.header import parse_header
 from streamverify.lean.pool import Pool, PoolLimits
+from streamverify.lean.repl.launch import find_repl
 
 if TYPE_CHECKING:
-    from streamverify.core.verdict import Verdict
+    from streamverify.core.job import Verdict
 
 SOURCE = Source(topic="t", partition=0, offset=0, timestamp=0)
 PROOFS = (

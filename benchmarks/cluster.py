@@ -32,7 +32,7 @@ from rich.table import Table
 from benchmarks.end_to_end import a_broker, fresh_topics
 from benchmarks.simulator.partitioners import PARTITIONERS
 from benchmarks.workload import mean_service, stream
-from streamverify.core.scheduler import PATIENCE
+from streamverify.core.scheduling.scheduler import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

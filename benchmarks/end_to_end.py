@@ -38,8 +38,8 @@ from streamverify.bus.embedded import EmbeddedBroker
 from streamverify.bus.topics import create_topics, plan_topics
 from streamverify.client import Client
 from streamverify.core.errors import BrokerUnavailable
-from streamverify.core.models import ProofRequest
-from streamverify.lean.launch import find_repl
+from streamverify.core.messages.models import ProofRequest
+from streamverify.lean.repl.launch import find_repl
 from streamverify.settings import Settings, load_settings
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from benchmarks.pool import TRIVIAL, job, report, run_all, table
 from benchmarks.workload import SHARES
-from streamverify.core.import_sizes import MAX_HEADERS
-from streamverify.core.prewarm import parse_prewarm
-from streamverify.core.scheduler import Rules
-from streamverify.lean.launch import find_repl
+from streamverify.core.scheduling.import_sizes import MAX_HEADERS
+from streamverify.core.scheduling.prewarm import parse_prewarm
+from streamverify.core.scheduling.scheduler import Rules
 from streamverify.lean.pool import Pool, PoolLimits
-from streamverify.lean.usage import usage
+from streamverify.lean.repl.launch import find_repl
+from streamverify.lean.repl.usage import usage
 from streamverify.logs import configure
 
 HEADERS = "Lean; Init; Std; Lean.Meta; Lean.Elab; Lean.Parser; Lean.Data; Lean.Server"

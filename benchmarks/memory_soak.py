@@ -27,8 +27,8 @@ from rich.table import Table
 
 from benchmarks.end_to_end import a_broker, fresh_topics
 from streamverify.client import Client
-from streamverify.core.models import ProofRequest
-from streamverify.lean.usage import usage
+from streamverify.core.messages.models import ProofRequest
+from streamverify.lean.repl.usage import usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,14 +21,14 @@ import time
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from streamverify.lean import memory_watch
-from streamverify.lean.command import ProcessLimits, ReplCommand
-from streamverify.lean.failures import MemoryExceeded
-from streamverify.lean.memory_watch import MemoryWatch
-from streamverify.lean.protocol import encode_command
-from streamverify.lean.sandbox import confine
-from streamverify.lean.session import ReplSession
-from streamverify.lean.usage import private, tree
+from streamverify.lean.repl import memory_watch
+from streamverify.lean.repl.command import ProcessLimits, ReplCommand
+from streamverify.lean.repl.errors import MemoryExceeded
+from streamverify.lean.repl.memory_watch import MemoryWatch
+from streamverify.lean.repl.protocol import encode_command
+from streamverify.lean.repl.sandbox import confine
+from streamverify.lean.repl.session import ReplSession
+from streamverify.lean.repl.usage import private, tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ def seconds_of(watch: MemoryWatch, *, anew: bool) -> float:
 
 async def overshoot(runs: int) -> None:
     """Print how far beyond its budget a REPL was when it was ended."""
-    argv = (sys.executable, "-m", "streamverify.lean.standins.synthetic")
+    argv = (sys.executable, "-m", "streamverify.standins.synthetic")
     command = await sandboxed(argv, None, ProcessLimits(memory=BUDGET))
     beyond = []
     for _ in range(runs):

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.simulator.scenarios import ZIPF
 from benchmarks.workload import SHARES
-from streamverify.bus.partitioner import AffinityPartitioner
+from streamverify.core.scheduling.partitioner import AffinityPartitioner
 
 RECORDS = 20_000
 

@@ -28,22 +28,22 @@ from rich.table import Table
 
 from benchmarks.simulator.policies import LeastRecentlyUsed
 from benchmarks.workload import IMPORT_SECONDS, backlog, headers
-from streamverify.core.header import parse_header
-from streamverify.core.heat import HeaderStats
-from streamverify.core.jobs import Job, Record, RecordId
-from streamverify.core.models import OUTCOMES, ProofRequest, Reason, Source, Status
-from streamverify.core.scheduler import PATIENCE, Rules, Start
-from streamverify.lean.launch import find_repl
+from streamverify.core.job import Job, Record, RecordId
+from streamverify.core.messages.models import OUTCOMES, ProofRequest, Reason, Source, Status
+from streamverify.core.scheduling.header_stats import HeaderStats
+from streamverify.core.scheduling.scheduler import PATIENCE, Rules, Start
+from streamverify.core.syntax.header import parse_header
 from streamverify.lean.pool import Pool, PoolLimits
+from streamverify.lean.repl.launch import find_repl
 from streamverify.logs import configure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from streamverify.core.header import Header
-    from streamverify.core.scheduler import SlotState
-    from streamverify.core.verdict import Verdict
-    from streamverify.lean.command import ReplCommand
+    from streamverify.core.job import Verdict
+    from streamverify.core.scheduling.scheduler import SlotState
+    from streamverify.core.syntax.header import Header
+    from streamverify.lean.repl.command import ReplCommand
 
 SOURCE = Source(topic="bench", partition=0, offset=0, timestamp=0)
 TRIVIAL = "theorem bench_{0} (p q : Prop) (h : p ∧ q) : q ∧ p := ⟨h.2, h.1⟩"

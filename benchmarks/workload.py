@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamverify.core.header import Header, parse_header
+from streamverify.core.syntax.header import Header, parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -23,10 +23,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.errors import SettingsError
-from streamverify.core.import_sizes import MAX_HEADERS
-from streamverify.core.prewarm import parse_prewarm
-from streamverify.core.vocabulary import Trusted
+from streamverify.core.scheduling.import_sizes import MAX_HEADERS
+from streamverify.core.scheduling.prewarm import parse_prewarm
 
 PREFIX = "STREAMVERIFY_"
 DEFAULT_FILE = Path("streamverify.toml")

@@ -5,12 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from streamverify.client import Answer, Ticket, Unanswered
-from streamverify.core.models import OUTCOMES, Position, ProofResult, Reason, Response, Source, Timings, Verifier
+from streamverify.core.messages.models import (
+    OUTCOMES,
+    Position,
+    ProofResult,
+    Reason,
+    Response,
+    Source,
+    Timings,
+    Verifier,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
-    from streamverify.core.models import Message, ProofRequest
+    from streamverify.core.messages.models import Message, ProofRequest
 
 
 def make_result(  # noqa: PLR0913 - each has its default

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from streamverify.core.codec import decode_result
+from streamverify.core.messages.codec import decode_result
 from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
-    from streamverify.core.models import ProofResult
+    from streamverify.core.messages.models import ProofResult
 
     Record = ConsumerRecord[Any, Any]
 

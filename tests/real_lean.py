@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streamverify.core.codec import RequestLimits
-from streamverify.core.jobs import Job, Record, RecordId
-from streamverify.core.models import Assurance, Source
-from streamverify.core.versions import is_older
-from streamverify.lean.launch import find_repl, probe
+from streamverify.core.job import Job, Record, RecordId
+from streamverify.core.messages.codec import RequestLimits
+from streamverify.core.messages.models import Assurance, Source
+from streamverify.core.messages.versions import is_older
 from streamverify.lean.pool import Pool, PoolLimits
-from streamverify.lean.protocol import decode_answer, encode_command, read_response
-from streamverify.lean.session import ReplSession
+from streamverify.lean.repl.launch import find_repl, probe
+from streamverify.lean.repl.protocol import decode_answer, encode_command, read_response
+from streamverify.lean.repl.session import ReplSession
 from streamverify.worker.intake import ImmediateVerdict, IntakeRules, take_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from streamverify.core.models import Message
-    from streamverify.core.verdict import Verdict
-    from streamverify.lean.command import ReplCommand
+    from streamverify.core.job import Verdict
+    from streamverify.core.messages.models import Message
+    from streamverify.lean.repl.command import ReplCommand
 
 REPL = os.environ.get("STREAMVERIFY_TEST_REPL", "")
 needs_lean = pytest.mark.skipif(not REPL, reason="STREAMVERIFY_TEST_REPL names no real Lean")

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import ROOT
 
-from streamverify.core.header import parse_header
-from streamverify.core.jobs import Job, Record, RecordId
-from streamverify.core.models import ProofRequest, Source
-from streamverify.lean.command import ReplCommand
+from streamverify.core.job import Job, Record, RecordId
+from streamverify.core.messages.models import ProofRequest, Source
+from streamverify.core.syntax.header import parse_header
 from streamverify.lean.pool import Pool, PoolLimits
-from streamverify.lean.usage import private, tree
+from streamverify.lean.repl.command import ReplCommand
+from streamverify.lean.repl.usage import private, tree
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from streamverify.core.models import VerifierKind
-    from streamverify.core.scheduler import Rules
-    from streamverify.core.verdict import Verdict
+    from streamverify.core.job import Verdict
+    from streamverify.core.messages.models import VerifierKind
+    from streamverify.core.scheduling.scheduler import Rules
 
 FAKE = ROOT / "tests" / "fakes" / "fake_repl.py"
 SOURCE = Source(topic="t", partition=0, offset=0, timestamp=0)

@@ -21,7 +21,7 @@ class ReplProcess:
 
     def __init__(self, module: str, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", f"streamverify.lean.standins.{module}", *arguments],
+            [sys.executable, "-m", f"streamverify.standins.{module}", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -81,6 +81,6 @@ class ReplProcess:
 
 def modules_after_import(module: str) -> frozenset[str]:
     """The top-level modules that a fresh interpreter has after importing a stand-in."""
-    code = f"import sys, streamverify.lean.standins.{module}; print(*sys.modules)"
+    code = f"import sys, streamverify.standins.{module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return frozenset(name.partition(".")[0] for name in done.stdout.split())

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import ROOT
 
-from streamverify.lean.command import ProcessLimits, ReplCommand
-from streamverify.lean.protocol import decode_answer, encode_command, read_response
-from streamverify.lean.sandbox import confine, inside
-from streamverify.lean.session import ReplSession
+from streamverify.lean.repl.command import ProcessLimits, ReplCommand
+from streamverify.lean.repl.protocol import decode_answer, encode_command, read_response
+from streamverify.lean.repl.sandbox import confine, inside
+from streamverify.lean.repl.session import ReplSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

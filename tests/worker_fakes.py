@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamverify.core.partition_state import Ownership
-from streamverify.core.policy import Trusted
+from streamverify.core.audit.policy import Trusted
+from streamverify.core.delivery.partition_state import Ownership
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamverify.bus.publisher import Outgoing
-    from streamverify.core.jobs import Job, Record, RecordId
-    from streamverify.core.verdict import Verdict
+    from streamverify.core.job import Job, Record, RecordId, Verdict
 
 
 class FakePool:

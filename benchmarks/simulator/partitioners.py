@@ -6,8 +6,8 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from streamverify.core import partitioning
-from streamverify.core.partitioning import Affinity, rendezvous
+from streamverify.core.scheduling import partitioner as partitioning
+from streamverify.core.scheduling.partitioner import Affinity, rendezvous
 
 if TYPE_CHECKING:
     import random

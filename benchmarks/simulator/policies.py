@@ -9,14 +9,14 @@ import zlib
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from streamverify.core.scheduler import NO_PROCESS, PATIENCE, Rules, Scheduler, SlotState, Start
+from streamverify.core.scheduling.scheduler import NO_PROCESS, PATIENCE, Rules, Scheduler, SlotState, Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.workload import Proof
-    from streamverify.core.header import Header
-    from streamverify.core.scheduler import Warm
+    from streamverify.core.scheduling.scheduler import Warm
+    from streamverify.core.syntax.header import Header
 
 
 class Run(NamedTuple):
@@ -137,7 +137,7 @@ class HeaderHash:
 
 
 class Ours:
-    """`streamverify.core.scheduler.Scheduler`, and what its slots hold."""
+    """`streamverify.core.scheduling.scheduler.Scheduler`, and what its slots hold."""
 
     def __init__(self, slots: int, *, spares: int = 0, headers_per_repl: int = 1, scale: float = 1.0) -> None:
         self._scheduler: Scheduler[Proof] = Scheduler(Rules(slots, spares, max(2, slots // 4), PATIENCE * scale))

@@ -13,7 +13,7 @@ from benchmarks.workload import SHARES, Proof, arrivals, headers, import_seconds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from streamverify.core.header import Header
+    from streamverify.core.syntax.header import Header
 
 ZIPF = tuple(1 / rank for rank in range(1, 1001))
 """A thousand headers, the second half as frequent as the first, the third a third: the first has 13 %."""

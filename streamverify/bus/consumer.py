@@ -17,23 +17,23 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from streamverify.bus.admin import open_admin
+from streamverify.bus.committer import OffsetCommitter
 from streamverify.bus.connection import client_options, connect
 from streamverify.bus.liveness import Liveness
-from streamverify.bus.owner import OffsetCommitter
 from streamverify.bus.retention import RetentionWatch
 from streamverify.core.errors import WorkerStuck
-from streamverify.core.jobs import Record
-from streamverify.core.models import Source
+from streamverify.core.job import Record
+from streamverify.core.messages.models import Source
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from streamverify.bus.owner import CommitRequests
+    from streamverify.bus.committer import CommitRequests
     from streamverify.bus.ports import RecordHandler
-    from streamverify.core.ledger import Partitions
-    from streamverify.core.partition_state import Admission
+    from streamverify.core.delivery.partition_state import Admission
+    from streamverify.core.delivery.partitions import Partitions
     from streamverify.settings import Settings
 
     KafkaRecord = ConsumerRecord[bytes | None, bytes | None]

@@ -10,14 +10,14 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from streamverify.core.delivery.watchdog import Health, Watchdog
 from streamverify.core.errors import WorkerStuck
-from streamverify.core.watchdog import Health, Watchdog
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from streamverify.core.ledger import Partitions
+    from streamverify.core.delivery.partitions import Partitions
 
 _log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from streamverify.core.jobs import Record, RecordId
+    from streamverify.core.job import Record, RecordId
 
 
 class RecordHandler(Protocol):

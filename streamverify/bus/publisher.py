@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaProducer
 
-    from streamverify.core.deadletter import DeadLetter
+    from streamverify.core.messages.dead_letter import DeadLetter
     from streamverify.settings import Settings
 
     Partitioner = Callable[[bytes | None, Sequence[int], Sequence[int]], int]

@@ -18,13 +18,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from streamverify.cli.children import Child, Children
 from streamverify.cli.output import remark, sigterm_interrupts, stdout
 from streamverify.core.errors import ReplUnavailable
-from streamverify.core.models import Status
+from streamverify.core.messages.models import Status
 from streamverify.settings import PREFIX, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from streamverify.core.models import ProofRequest, ProofResult
+    from streamverify.core.messages.models import ProofRequest, ProofResult
 
 EXAMPLES = """\
 Examples
@@ -89,8 +89,8 @@ def demo(
 
 def bundled_proofs() -> list[ProofRequest]:
     """The proofs that come with the package; none needs Mathlib."""
-    from streamverify.core.models import ProofRequest  # noqa: PLC0415 - keeps --help fast
-    from streamverify.lean.standins.replay import BUNDLED  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.messages.models import ProofRequest  # noqa: PLC0415 - keeps --help fast
+    from streamverify.standins.replay import BUNDLED  # noqa: PLC0415 - keeps --help fast
 
     lines = BUNDLED.read_bytes().splitlines()
     recorded = [orjson.loads(line) for line in lines if line.strip()]
@@ -99,7 +99,7 @@ def bundled_proofs() -> list[ProofRequest]:
 
 async def choose(repl: str) -> Choice:
     """Lean where it is installed, else the recordings; anything else as asked for."""
-    from streamverify.lean.launch import find_repl  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.repl.launch import find_repl  # noqa: PLC0415 - keeps --help fast
 
     if repl == "replay":
         return Choice(repl, _WITH_RECORDINGS.replace("There is [bold]no Lean[/] here, so the", "As asked, the"))

@@ -157,15 +157,15 @@ def _filter(since: str | None, stage: str | None, selected: Sequence[Selection] 
 
 
 async def _letters(settings: Settings, wanted: Filter) -> list[Letter]:
-    from streamverify.client.letters import DeadLetters  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client.dead_letter_topic import DeadLetters  # noqa: PLC0415 - keeps --help fast
 
     async with DeadLetters(settings) as letters:
         return [letter async for letter in letters.read(wanted.since) if wanted.takes(letter)]
 
 
 async def _one(settings: Settings, name: str) -> Letter:
+    from streamverify.client.dead_letter_topic import DeadLetters  # noqa: PLC0415 - keeps --help fast
     from streamverify.client.dead_letters import Letter  # noqa: PLC0415 - keeps --help fast
-    from streamverify.client.letters import DeadLetters  # noqa: PLC0415 - keeps --help fast
 
     selection = parse_selection(name)
     if selection.last != selection.first:
@@ -310,7 +310,7 @@ def _shown(value: bytes | None) -> str:
 
 async def _replay(settings: Settings, wanted: Filter, max_replays: int, *, dry_run: bool) -> ReplayReport:
     from streamverify.client import dead_letters  # noqa: PLC0415 - keeps --help fast
-    from streamverify.client.letters import DeadLetters  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client.dead_letter_topic import DeadLetters  # noqa: PLC0415 - keeps --help fast
 
     async with DeadLetters(settings) as letters:
         return await dead_letters.replay(

@@ -15,21 +15,21 @@ from rich.markup import escape
 
 from streamverify.cli.options import EVERYTHING, with_settings
 from streamverify.cli.output import print_json, print_line, printable, stdout
+from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.errors import BrokerUnavailable, ReplUnavailable
-from streamverify.core.vocabulary import Trusted
-from streamverify.lean import machine
+from streamverify.lean.repl import machine
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from streamverify.bus.topics import TopicState
-    from streamverify.core.header import Header
-    from streamverify.core.models import Verifier
-    from streamverify.core.vocabulary import Vocabulary
-    from streamverify.lean.command import ReplCommand
+    from streamverify.core.audit.vocabulary import Vocabulary
+    from streamverify.core.messages.models import Verifier
+    from streamverify.core.syntax.header import Header
     from streamverify.lean.prewarm import HeaderTrial
-    from streamverify.lean.resources import Plan
+    from streamverify.lean.repl.command import ReplCommand
+    from streamverify.lean.repl.resources import Plan
 
 EXAMPLES = """\
 Examples
@@ -86,7 +86,7 @@ def doctor(
 
 async def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which they are shown."""
-    from streamverify.lean.resources import plan_for  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
 
     repl, command = await _repl(settings)
     plan = plan_for(settings, command)
@@ -124,9 +124,9 @@ def _version(name: str) -> str:
 
 
 async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
-    from streamverify.lean.launch import configured_repl, find_repl, probe  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.prewarm import headers_to_warm, try_header  # noqa: PLC0415 - keeps --help fast
-    from streamverify.lean.resources import plan_for  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.repl.launch import configured_repl, find_repl, probe  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
 
     try:
         found = await find_repl(settings.repl, settings.lean_project)
@@ -148,9 +148,9 @@ async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
 
 async def _policy_allow(settings: Settings, command: ReplCommand) -> Check:
     """Ask the environments of the headers that are warmed whether they know the words of `policy_allow`."""
-    from streamverify.lean.failures import ReplFailure  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.prewarm import headers_to_warm  # noqa: PLC0415 - keeps --help fast
-    from streamverify.lean.verify import ImportRejected  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.repl.commands import ImportRejected  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.repl.errors import ReplFailure  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.vocabularies import Vocabularies  # noqa: PLC0415 - keeps --help fast
 
     vocabularies = Vocabularies(command, import_timeout=settings.import_timeout, trusted=Trusted())

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import orjson
 
 from streamverify.cli.errors import InputError
-from streamverify.core.codec import decode_request
 from streamverify.core.errors import InvalidRequest, RequestTooLarge, UndecodableRequest
+from streamverify.core.messages.codec import decode_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
     from typing import BinaryIO, Literal
 
-    from streamverify.core.codec import RequestLimits
-    from streamverify.core.models import ProofRequest
+    from streamverify.core.messages.codec import RequestLimits
+    from streamverify.core.messages.models import ProofRequest
 
 _T = TypeVar("_T")
 

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import one_line, print_json, print_line, remark, stdout
+from streamverify.core.delivery.offset_map import OffsetMap, decode_map
 from streamverify.core.errors import BrokerUnavailable, UndecodableOffsetMap
-from streamverify.core.offset_map import OffsetMap, decode_map
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiokafka import TopicPartition
 
     from streamverify.bus.admin import PatientAdmin
-    from streamverify.core.partition_state import Committed
+    from streamverify.core.delivery.partition_state import Committed
 
 EXAMPLES = """\
 Examples
@@ -130,7 +130,7 @@ async def _standings(settings: Settings, group: str) -> list[Standing]:
 async def _committed(admin: PatientAdmin, group: str, topic: str, numbers: list[int]) -> Mapping[int, Committed | None]:
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - keeps --help fast
 
-    from streamverify.bus.offsets import committed_offsets  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.committed import committed_offsets  # noqa: PLC0415 - keeps --help fast
 
     try:
         return await admin.ask(lambda client: committed_offsets(client, group, topic, numbers))
@@ -144,7 +144,7 @@ async def _committed(admin: PatientAdmin, group: str, topic: str, numbers: list[
 async def _bounds(
     settings: Settings, partitions: list[TopicPartition]
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-    from streamverify.client.reader import ResultReader  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.reader import ResultReader  # noqa: PLC0415 - keeps --help fast
 
     async with ResultReader(settings, partitions) as reader:
         return await reader.beginnings(), await reader.ends()

@@ -15,7 +15,7 @@ from rich.markup import escape
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streamverify.core.models import ProofResult
+    from streamverify.core.messages.models import ProofResult
 
 STATUS_STYLES = {"verified": "green", "rejected": "red", "inconclusive": "yellow"}
 _PLAIN_WIDTH = 120
@@ -56,7 +56,7 @@ def print_json(value: Any) -> None:
 
 def print_result(result: ProofResult) -> None:
     """One result as it stands on the topic, as one line of JSON."""
-    from streamverify.core.codec import encode_result  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.messages.codec import encode_result  # noqa: PLC0415 - keeps --help fast
 
     # Not pydantic's own JSON: that stops at the depth of an honest infotree.
     print_line(encode_result(result, limit=sys.maxsize, overhead=0).value.decode("utf-8"))

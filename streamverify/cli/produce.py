@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from streamverify.cli.inputs import Inputs
-    from streamverify.core.models import ProofRequest
+    from streamverify.core.messages.models import ProofRequest
 
 EXAMPLES = """\
 Examples
@@ -69,7 +69,7 @@ def produce(
 ) -> None:
     """Put proofs on the request topic. Returns when the broker has them; does not wait for verdicts."""
     from streamverify.cli.inputs import Inputs, Overrides  # noqa: PLC0415 - keeps --help fast
-    from streamverify.core.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
 
     limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
     inputs = Inputs.find(files, limits, Overrides(timeout, require))

@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from streamverify.cli.output import STATUS_STYLES, one_line, printable
-from streamverify.core.models import Reason
+from streamverify.core.messages.models import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from streamverify.core.models import Message, ProofResult
+    from streamverify.core.messages.models import Message, ProofResult
 
 _SEVERITY_STYLES = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 _TAB = "    "

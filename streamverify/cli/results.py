@@ -17,7 +17,7 @@ from streamverify.settings import Settings  # noqa: TC001 - Typer reads the anno
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from streamverify.core.models import ProofResult
+    from streamverify.core.messages.models import ProofResult
 
 EXAMPLES = """\
 Examples

@@ -43,7 +43,7 @@ def router(*, settings: Settings) -> None:
     from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
 
     try:
-        from streamverify.streams.router import run_router  # noqa: PLC0415 - keeps --help fast
+        from streamverify.router.router import run_router  # noqa: PLC0415 - keeps --help fast
     except ModuleNotFoundError as error:
         if error.name not in {"faust", "mode"}:
             raise

@@ -29,7 +29,7 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schema of the messages on the topics, or write it to files."""
-    from streamverify.core.schemas import schema_files  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.messages.schemas import schema_files  # noqa: PLC0415 - keeps --help fast
 
     files = choose(schema_files(), message)
     if write is not None:

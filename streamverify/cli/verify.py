@@ -11,13 +11,13 @@ import typer
 from streamverify.cli.errors import InputError
 from streamverify.cli.options import BOTH, with_settings
 from streamverify.cli.output import error_line, plural, print_line, print_result, remark, stderr, stdout
-from streamverify.core.models import Status
+from streamverify.core.messages.models import Status
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streamverify.core.models import ProofRequest, ProofResult
+    from streamverify.core.messages.models import ProofRequest, ProofResult
 
 EXAMPLES = """\
 Examples
@@ -69,7 +69,7 @@ def _read(
 ) -> tuple[list[ProofRequest], int]:
     """The requests, and how many items were unusable (and reported)."""
     from streamverify.cli.inputs import Inputs, Overrides  # noqa: PLC0415 - keeps --help fast
-    from streamverify.core.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
 
     limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
     items = list(Inputs.find(files, limits, Overrides(timeout, require)).read())

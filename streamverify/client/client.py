@@ -15,13 +15,13 @@ import structlog
 from aiokafka import TopicPartition
 
 from streamverify.bus.admin import open_admin
+from streamverify.bus.reader import ResultReader
 from streamverify.bus.topics import topic_partitions
-from streamverify.client.answers import Correlator, Unanswered
-from streamverify.client.outgoing import prepare
-from streamverify.client.reader import ResultReader
+from streamverify.client.correlator import Correlator, Unanswered
+from streamverify.client.requests import prepare
 from streamverify.client.sender import Sender
-from streamverify.core.codec import decode_result
 from streamverify.core.errors import StreamVerifyError
+from streamverify.core.messages.codec import decode_result
 from streamverify.settings import load_settings
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-    from streamverify.client.answers import Answer
-    from streamverify.client.outgoing import EncodedRequest, Ticket
-    from streamverify.core.models import ProofRequest, ProofResult
+    from streamverify.client.correlator import Answer
+    from streamverify.client.requests import EncodedRequest, Ticket
+    from streamverify.core.messages.models import ProofRequest, ProofResult
     from streamverify.settings import Settings
 
 _T = TypeVar("_T")

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from streamverify.core.deadletter import DeadLetter
 from streamverify.core.errors import UndecodableDeadLetter
+from streamverify.core.messages.dead_letter import DeadLetter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from streamverify.client.letters import DeadLetters
+    from streamverify.client.dead_letter_topic import DeadLetters
 
 REPLAYS = "streamverify-replays"
 """The Kafka header that counts how often a record came back from the dead letters."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamverify.core.models import Status
+from streamverify.core.messages.models import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streamverify.core.models import ProofResult, Source
+    from streamverify.core.messages.models import ProofResult, Source
 
 
 def newest(results: Iterable[ProofResult]) -> dict[str, ProofResult]:

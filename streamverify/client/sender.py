@@ -11,9 +11,9 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
 from streamverify.bus.connection import PATIENCE, connect, make_producer
-from streamverify.bus.partitioner import AffinityPartitioner
-from streamverify.client.outgoing import Ticket
+from streamverify.client.requests import Ticket
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
+from streamverify.core.scheduling.partitioner import AffinityPartitioner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaProducer
 
-    from streamverify.client.outgoing import EncodedRequest
+    from streamverify.client.requests import EncodedRequest
     from streamverify.settings import Settings
 
 MAX_RECORD_BYTES = 1_048_576

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from streamverify.lean.modules import FailedImport
+    from streamverify.lean.import_errors import FailedImport
 
 LIFE = 60.0
 """Seconds. Short, because the missing module may be being built."""

@@ -12,25 +12,24 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.import_sizes import ImportSizes
-from streamverify.core.models import Reason
-from streamverify.core.policy import Trusted
-from streamverify.core.scheduler import Rules, Scheduler, Start, Warm
-from streamverify.lean.audit import Auditor
+from streamverify.core.audit.policy import Trusted
+from streamverify.core.messages.models import Reason
+from streamverify.core.scheduling.import_sizes import ImportSizes
+from streamverify.core.scheduling.scheduler import Rules, Scheduler, Start, Warm
+from streamverify.lean.auditor import Auditor
 from streamverify.lean.failed_headers import FailedHeaders
-from streamverify.lean.learned import read_learned, write_learned
-from streamverify.lean.modules import Modules
+from streamverify.lean.import_errors import Modules
 from streamverify.lean.prewarm import import_first
 from streamverify.lean.slot import PoolLimits, Shared, Slot, known_failure
+from streamverify.lean.warm_headers import read_learned, write_learned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from streamverify.core.header import Header
-    from streamverify.core.jobs import Job
-    from streamverify.core.verdict import Verdict
-    from streamverify.lean.command import ReplCommand
+    from streamverify.core.job import Job, Verdict
+    from streamverify.core.syntax.header import Header
+    from streamverify.lean.repl.command import ReplCommand
 
     OnDone = Callable[[Job, Verdict], None]
     Action = Start[Job] | Warm

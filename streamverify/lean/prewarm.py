@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.core.errors import ReplUnavailable
-from streamverify.core.prewarm import parse_prewarm
-from streamverify.lean.failures import ReplFailure
-from streamverify.lean.session import ReplSession
-from streamverify.lean.start_advice import start_advice
-from streamverify.lean.usage import usage
-from streamverify.lean.verify import ImportRejected, import_header
+from streamverify.core.scheduling.prewarm import parse_prewarm
+from streamverify.lean.repl.commands import ImportRejected, import_header
+from streamverify.lean.repl.errors import ReplFailure
+from streamverify.lean.repl.session import ReplSession
+from streamverify.lean.repl.start_advice import start_advice
+from streamverify.lean.repl.usage import usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamverify.core.header import Header
-    from streamverify.core.heat import HeaderStats
-    from streamverify.lean.command import ReplCommand
+    from streamverify.core.scheduling.header_stats import HeaderStats
+    from streamverify.core.syntax.header import Header
+    from streamverify.lean.repl.command import ReplCommand
     from streamverify.lean.slot import Slot
 
 _FIRST_OF_PREWARM = 16.0

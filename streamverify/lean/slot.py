@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
-from streamverify.core.header import body_of, place
-from streamverify.core.judge import first_error, judge
-from streamverify.core.models import Assurance, Reason, Response, Timings
-from streamverify.core.policy import runs_code
-from streamverify.core.scheduler import NO_PROCESS, SlotState
-from streamverify.core.verdict import Verdict
-from streamverify.lean.audit import Judgement
-from streamverify.lean.failures import Died, NoRecording, ReplFailure, StartFailed
-from streamverify.lean.session import ReplSession
-from streamverify.lean.start_advice import start_advice
-from streamverify.lean.tries import Tries
-from streamverify.lean.verify import (
+from streamverify.core.audit.checked import first_error, judge
+from streamverify.core.audit.policy import runs_code
+from streamverify.core.import_position import import_position
+from streamverify.core.job import Verdict
+from streamverify.core.messages.models import Assurance, Reason, Response, Timings
+from streamverify.core.scheduling.scheduler import NO_PROCESS, SlotState
+from streamverify.core.syntax.header import body_of
+from streamverify.lean.auditor import Judgement
+from streamverify.lean.repl.commands import (
     ImportRejected,
     Wanted,
     check_channel,
@@ -30,17 +27,21 @@ from streamverify.lean.verify import (
     run_body,
     run_checked_body,
 )
+from streamverify.lean.repl.errors import Died, NoRecording, ReplFailure, StartFailed
+from streamverify.lean.repl.session import ReplSession
+from streamverify.lean.repl.start_advice import start_advice
+from streamverify.lean.retry import Tries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from streamverify.core.header import Header
-    from streamverify.core.import_sizes import ImportSizes
-    from streamverify.core.jobs import Job
-    from streamverify.lean.audit import Auditor
-    from streamverify.lean.command import ReplCommand
+    from streamverify.core.job import Job
+    from streamverify.core.scheduling.import_sizes import ImportSizes
+    from streamverify.core.syntax.header import Header
+    from streamverify.lean.auditor import Auditor
     from streamverify.lean.failed_headers import FailedHeaders
-    from streamverify.lean.modules import FailedImport, Modules
+    from streamverify.lean.import_errors import FailedImport, Modules
+    from streamverify.lean.repl.command import ReplCommand
 
 _log = structlog.get_logger(__name__)
 
@@ -343,7 +344,8 @@ class Slot:
 
 def _failed_import(header: Header, failed: FailedImport, seconds: float = 0.0, attempts: int = 1) -> Verdict:
     messages = [
-        {"severity": "error", "pos": place(header, text), "endPos": None, "data": text} for text in failed.texts
+        {"severity": "error", "pos": import_position(header, text), "endPos": None, "data": text}
+        for text in failed.texts
     ]
     response = Response.model_validate({"messages": messages, "time": seconds})
     return Verdict(failed.reason, first_error(response.messages), response, attempts=attempts)

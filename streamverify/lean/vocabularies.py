@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.header import parse_header
-from streamverify.core.policy import VOCABULARY_QUERIES, Trusted, VocabularyError, parse_vocabulary
-from streamverify.lean.failures import Refused, ReplFailure, TimedOut
-from streamverify.lean.protocol import decode_answer, encode_command, read_response
-from streamverify.lean.session import ReplSession
-from streamverify.lean.verify import ImportRejected, check_channel, import_header
+from streamverify.core.audit.policy import VOCABULARY_QUERIES, Trusted, VocabularyError, parse_vocabulary
+from streamverify.core.syntax.header import parse_header
+from streamverify.lean.repl.commands import ImportRejected, check_channel, import_header
+from streamverify.lean.repl.errors import Refused, ReplFailure, TimedOut
+from streamverify.lean.repl.protocol import decode_answer, encode_command, read_response
+from streamverify.lean.repl.session import ReplSession
 
 if TYPE_CHECKING:
-    from streamverify.core.header import Header
-    from streamverify.core.policy import Vocabulary
-    from streamverify.lean.command import ReplCommand
+    from streamverify.core.audit.policy import Vocabulary
+    from streamverify.core.syntax.header import Header
+    from streamverify.lean.repl.command import ReplCommand
 
 MOST = 256
 """Headers whose vocabulary is kept; the oldest makes room."""

@@ -9,21 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streamverify.core.codec import RequestLimits, decode_request
+from streamverify.core.audit.checked import objection
+from streamverify.core.audit.policy import SHIPPED, check
+from streamverify.core.audit.statement import BadStatement, read_statement
 from streamverify.core.errors import HeaderError, RefusedRequest, RequestTooLarge, UndecodableRequest
-from streamverify.core.header import parse_header
-from streamverify.core.jobs import Job
-from streamverify.core.judge import objection
-from streamverify.core.models import Assurance, Message, ProofRequest, Reason, Response
-from streamverify.core.policy import SHIPPED, check
-from streamverify.core.statement import BadStatement, read_statement
-from streamverify.core.verdict import Verdict
+from streamverify.core.job import Job, Verdict
+from streamverify.core.messages.codec import RequestLimits, decode_request
+from streamverify.core.messages.models import Assurance, Message, ProofRequest, Reason, Response
+from streamverify.core.syntax.header import parse_header
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from streamverify.core.jobs import Record
-    from streamverify.core.policy import Vocabulary
+    from streamverify.core.audit.policy import Vocabulary
+    from streamverify.core.job import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,33 +11,33 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.bus.admin import patient_admin
+from streamverify.bus.committer import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
-from streamverify.bus.owner import CommitRequests
-from streamverify.bus.peers import Peers, client_id
+from streamverify.bus.group_versions import Peers, client_id
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import max_message_bytes, require_topics
-from streamverify.core.codec import RequestLimits
+from streamverify.core.audit.policy import POLICY_VERSION, trusted_by
+from streamverify.core.delivery.partitions import Partitions
 from streamverify.core.errors import ReplUnavailable, SettingsError, StreamVerifyError
-from streamverify.core.import_sizes import MAX_HEADERS
-from streamverify.core.ledger import Partitions
-from streamverify.core.policy import POLICY_VERSION, trusted_by
-from streamverify.core.scheduler import Rules
-from streamverify.core.versions import is_older
-from streamverify.lean.launch import configured_repl, find_repl, probe
-from streamverify.lean.learned import learned_file
+from streamverify.core.messages.codec import RequestLimits
+from streamverify.core.messages.versions import is_older
+from streamverify.core.scheduling.import_sizes import MAX_HEADERS
+from streamverify.core.scheduling.scheduler import Rules
 from streamverify.lean.pool import Pool, PoolLimits
 from streamverify.lean.prewarm import headers_to_warm
-from streamverify.lean.resources import plan_for
-from streamverify.worker.answers import ResultBuilder, worker_name
+from streamverify.lean.repl.launch import configured_repl, find_repl, probe
+from streamverify.lean.repl.resources import plan_for
+from streamverify.lean.warm_headers import learned_file
 from streamverify.worker.health import HealthServer
+from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from streamverify.core.models import Verifier
-    from streamverify.lean.resources import Plan
+    from streamverify.core.messages.models import Verifier
+    from streamverify.lean.repl.resources import Plan
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)

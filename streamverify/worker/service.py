@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.bus.publisher import countdown, dead_letter_record
-from streamverify.core.deadletter import DeadLetter, Stage
+from streamverify.core.audit.policy import SHIPPED
+from streamverify.core.delivery.partition_state import Ownership
+from streamverify.core.delivery.quarantine import Quarantine, is_poison
 from streamverify.core.errors import WorkersDied
-from streamverify.core.gate import Quarantine, is_poison
-from streamverify.core.jobs import Job
-from streamverify.core.models import OUTCOMES, Assurance, Reason, Status
-from streamverify.core.partition_state import Ownership
-from streamverify.core.policy import SHIPPED
-from streamverify.core.verdict import Verdict
+from streamverify.core.job import Job, Verdict
+from streamverify.core.messages.dead_letter import DeadLetter, Stage
+from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Status
 from streamverify.worker.intake import ImmediateVerdict, IntakeRules, Requester, take_in
 
 if TYPE_CHECKING:
@@ -30,12 +29,12 @@ if TYPE_CHECKING:
 
     from streamverify.bus.ports import CommitPort
     from streamverify.bus.publisher import Publisher
-    from streamverify.core.codec import RequestLimits
-    from streamverify.core.jobs import Record, RecordId
-    from streamverify.core.ledger import Partitions
+    from streamverify.core.delivery.partitions import Partitions
+    from streamverify.core.job import Record, RecordId
+    from streamverify.core.messages.codec import RequestLimits
     from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
-    from streamverify.worker.answers import ResultBuilder
+    from streamverify.worker.results import ResultBuilder
 
 _log = structlog.get_logger(__name__)
 

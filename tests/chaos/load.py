@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamverify.core.models import ProofRequest, Reason
+from streamverify.core.messages.models import ProofRequest, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,8 +27,8 @@ from streamverify.bus.admin import patient_admin
 from streamverify.bus.connection import client_options
 from streamverify.bus.topics import create_topics, plan_topics
 from streamverify.client import Client
-from streamverify.core.codec import decode_result
 from streamverify.core.errors import StreamVerifyError
+from streamverify.core.messages.codec import decode_result
 from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from chaos.load import Case
 
-    from streamverify.core.models import ProofRequest, ProofResult
+    from streamverify.core.messages.models import ProofRequest, ProofResult
 
 PARTITIONS = 6
 JOIN_PATIENCE = 60.0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PROOF = "import Lean\n\ntheorem t : 1 = 2 := rfl -- synthetic: error\n"
 NOWHERE = "127.0.0.1:1"
-SLOW_REPL = f"{sys.executable} -m streamverify.lean.standins.synthetic --service 30"
+SLOW_REPL = f"{sys.executable} -m streamverify.standins.synthetic --service 30"
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from command import make_environment, started
 
 from streamverify.client import Client, Unanswered
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
-from streamverify.core.models import ProofRequest, Reason
-from streamverify.core.partitioning import affinity_key
+from streamverify.core.messages.models import ProofRequest, Reason
+from streamverify.core.scheduling.partitioner import affinity_key
 from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from command import end, make_environment, run_command, started
 
 from streamverify.client.dead_letters import REPLAYS
-from streamverify.core.deadletter import PREFIX as ERRORS
-from streamverify.core.offset_map import OffsetMap, encode_map
+from streamverify.core.delivery.offset_map import OffsetMap, encode_map
+from streamverify.core.messages.dead_letter import PREFIX as ERRORS
 from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:

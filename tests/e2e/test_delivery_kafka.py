@@ -15,22 +15,22 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from command import end, make_environment, started
 from worker_fakes import FakeHandler
 
-from streamverify.bus import owner
+from streamverify.bus import committer as owner
 from streamverify.bus.admin import open_admin
+from streamverify.bus.committed import committed_offsets
 from streamverify.bus.consumer import RequestConsumer
-from streamverify.bus.offsets import committed_offsets
 from streamverify.client import Client
-from streamverify.core.deadletter import DeadLetter
-from streamverify.core.ledger import Partitions
-from streamverify.core.models import ProofRequest, Reason
-from streamverify.core.offset_map import OffsetMap, decode_map
+from streamverify.core.delivery.offset_map import OffsetMap, decode_map
+from streamverify.core.delivery.partitions import Partitions
+from streamverify.core.messages.dead_letter import DeadLetter
+from streamverify.core.messages.models import ProofRequest, Reason
 from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import AsyncIterator, Mapping
 
-    from streamverify.core.partition_state import Committed
+    from streamverify.core.delivery.partition_state import Committed
 
 pytestmark = pytest.mark.kafka
 

@@ -9,10 +9,10 @@ from command import make_environment
 from structlog.testing import capture_logs
 from worker_fakes import FakeHandler
 
-from streamverify.bus import peers
+from streamverify.bus import group_versions as peers
+from streamverify.bus.committer import CommitRequests
 from streamverify.bus.consumer import RequestConsumer
-from streamverify.bus.owner import CommitRequests
-from streamverify.core.ledger import Partitions
+from streamverify.core.delivery.partitions import Partitions
 from streamverify.settings import PREFIX, load_settings
 
 pytestmark = pytest.mark.timeout(120)

@@ -23,8 +23,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from command import end, environment, run_command, started
 from kafka_broker import VARIABLE, KafkaNodes
 
-from streamverify.core.deadletter import DeadLetter
-from streamverify.core.partitioning import BLANK, SLACK, affinity_key, rendezvous
+from streamverify.core.messages.dead_letter import DeadLetter
+from streamverify.core.scheduling.partitioner import BLANK, SLACK, affinity_key, rendezvous
 from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from support import ROOT
 from streamverify.bus.admin import open_admin
 from streamverify.client import Client
 from streamverify.core.errors import BrokerUnavailable, SettingsError
-from streamverify.core.models import ProofRequest, Reason
+from streamverify.core.messages.models import ProofRequest, Reason
 from streamverify.settings import PREFIX, load_settings
 
 if TYPE_CHECKING:

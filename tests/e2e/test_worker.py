@@ -19,8 +19,8 @@ from command import descendants, end, make_environment, started, wait_until_gone
 
 from streamverify.bus.consumer import POLL_RECORDS
 from streamverify.client import Client
-from streamverify.core.deadletter import DeadLetter
-from streamverify.core.models import OUTCOMES, Assurance, ProofRequest, Reason
+from streamverify.core.messages.dead_letter import DeadLetter
+from streamverify.core.messages.models import OUTCOMES, Assurance, ProofRequest, Reason
 from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROOF = "theorem t : 1 = 1 := rfl"
-SYNTHETIC = f"{sys.executable} -m streamverify.lean.standins.synthetic"
+SYNTHETIC = f"{sys.executable} -m streamverify.standins.synthetic"
 IMPORTS = "--import Slow=9:hang --import Gone=0:fail --import Dies=0:crash"
 LARGEST = 20_000
 

@@ -15,9 +15,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from command import end, make_environment, started
 
 from streamverify.bus.admin import open_admin
-from streamverify.bus.offsets import committed_offsets
+from streamverify.bus.committed import committed_offsets
 from streamverify.client import Client
-from streamverify.core.models import ProofRequest, Reason, Status
+from streamverify.core.messages.models import ProofRequest, Reason, Status
 from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:

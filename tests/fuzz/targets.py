@@ -9,18 +9,19 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamverify.core.codec import RequestLimits, decode_request, decode_result, encode_request
+from streamverify.core.audit.policy import RULES, SHIPPED, Reading
 from streamverify.core.errors import HeaderError, RefusedRequest, UndecodableRequest, UndecodableResult
-from streamverify.core.header import body_of, parse_header, place
-from streamverify.core.lexer import tokens
-from streamverify.core.policy import RULES, SHIPPED, Reading
-from streamverify.lean.failures import ChannelBroken, TooDeep
-from streamverify.lean.protocol import AnswerSplitter, decode_answer, is_nonce, read_response
+from streamverify.core.import_position import import_position
+from streamverify.core.messages.codec import RequestLimits, decode_request, decode_result, encode_request
+from streamverify.core.syntax.header import body_of, parse_header
+from streamverify.core.syntax.lexer import tokens
+from streamverify.lean.repl.errors import ChannelBroken, TooDeep
+from streamverify.lean.repl.protocol import AnswerSplitter, decode_answer, is_nonce, read_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from streamverify.core.header import Header
+    from streamverify.core.syntax.header import Header
 
 LIMITS = RequestLimits(max_proof_bytes=4096)
 TESTS = Path(__file__).resolve().parent.parent
@@ -45,7 +46,7 @@ def _check_header(text: str, found: Header) -> None:
     assert body_of(text, found) == "" or body_of(text, found).endswith(text[found.last :])
     again = parse_header(found.canonical)
     assert (again.canonical, again.fingerprint) == (found.canonical, found.fingerprint)
-    assert place(found, text[-200:])["line"] >= 1
+    assert import_position(found, text[-200:])["line"] >= 1
 
 
 def lexer(data: bytes) -> None:

@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamverify.core.audit.policy import SHIPPED, check
 from streamverify.core.errors import HeaderError
-from streamverify.core.header import parse_header
-from streamverify.core.policy import SHIPPED, check
+from streamverify.core.syntax.header import parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

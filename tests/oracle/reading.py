@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from streamverify.core.audit.policy import SHIPPED, Reading
 from streamverify.core.errors import HeaderError
-from streamverify.core.header import parse_header
-from streamverify.core.policy import SHIPPED, Reading
+from streamverify.core.syntax.header import parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from streamverify.core.models import Finding
+    from streamverify.core.messages.models import Finding
 
 PRELUDE = "prelude\ninductive T : Prop where\n| mk : T\n"
 """What a file needs that has no `Init`: a proposition and its proof."""

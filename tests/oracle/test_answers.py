@@ -10,14 +10,15 @@ import pytest
 from oracle.headers import write_modules
 from oracle.lean435 import Leans
 
-from streamverify.core.audit import answers, audit_of, read_axioms, read_type, root
-from streamverify.core.header import parse_header, place
-from streamverify.core.judge import judge
-from streamverify.core.models import Message, Position, Reason, Response
-from streamverify.core.statement import ask_for_kinds, look_up, print_in_full
-from streamverify.lean.command import ReplCommand
-from streamverify.lean.modules import Modules
-from streamverify.lean.protocol import encode_check
+from streamverify.core.audit.axioms import answers, audit_of, read_axioms, read_type, root
+from streamverify.core.audit.checked import judge
+from streamverify.core.audit.statement import ask_for_kinds, look_up, print_in_full
+from streamverify.core.import_position import import_position
+from streamverify.core.messages.models import Message, Position, Reason, Response
+from streamverify.core.syntax.header import parse_header
+from streamverify.lean.import_errors import Modules
+from streamverify.lean.repl.command import ReplCommand
+from streamverify.lean.repl.protocol import encode_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -238,7 +239,7 @@ def _failed(importing: Leans, header: str, project: Path) -> tuple[Reason, list[
     modules = Modules(ReplCommand(("lean",), {"LEAN_PATH": str(importing.folder)}, project, "lean", wrapped=False))
     modules.note_imported(parse_header("import A\n"))
     texts = [each["data"] for each in errors]
-    return modules.failed(found, texts).reason, texts, place(found, texts[0])
+    return modules.failed(found, texts).reason, texts, import_position(found, texts[0])
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from oracle.headers import BODY, MODULES, draw_header, write_modules
 from oracle.lean435 import Leans
 
 from streamverify.core.errors import HeaderError
-from streamverify.core.header import Header, body_of, parse_header
-from streamverify.core.lexer import position
+from streamverify.core.syntax.header import Header, body_of, parse_header
+from streamverify.core.syntax.lexer import position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,15 +16,15 @@ from sandboxes import need_bwrap
 from support import ROOT
 
 from streamverify.core.errors import ReplUnavailable
-from streamverify.core.header import parse_header
-from streamverify.core.models import Reason
-from streamverify.lean.launch import configured_repl, probe
+from streamverify.core.messages.models import Reason
+from streamverify.core.syntax.header import parse_header
 from streamverify.lean.prewarm import try_header
-from streamverify.lean.process import run_to_end
+from streamverify.lean.repl.launch import configured_repl, probe
+from streamverify.lean.repl.process import run_to_end
 from streamverify.settings import load_settings
 
 if TYPE_CHECKING:
-    from streamverify.lean.command import ReplCommand
+    from streamverify.lean.repl.command import ReplCommand
 
 pytestmark = pytest.mark.timeout(300)
 

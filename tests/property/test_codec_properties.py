@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from streamverify.core.codec import (
+from streamverify.core.errors import RefusedRequest, RequestTooLarge, UndecodableRequest, UndecodableResult
+from streamverify.core.messages.codec import (
     RECORD_RESERVE,
     SMALLEST_LIMIT,
     RequestLimits,
@@ -23,9 +24,8 @@ from streamverify.core.codec import (
     encode_result,
     record_overhead,
 )
-from streamverify.core.errors import RefusedRequest, RequestTooLarge, UndecodableRequest, UndecodableResult
-from streamverify.core.jsontext import repaired
-from streamverify.core.models import (
+from streamverify.core.messages.jsontext import repaired
+from streamverify.core.messages.models import (
     ALIASES,
     OUTCOMES,
     Assurance,
@@ -40,7 +40,7 @@ from streamverify.core.models import (
     Timings,
     Verifier,
 )
-from streamverify.core.schemas import schema_files
+from streamverify.core.messages.schemas import schema_files
 
 # the first draw builds tables of Unicode's categories, which takes a second on a busy machine
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

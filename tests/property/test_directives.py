@@ -6,12 +6,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamverify.core.lexer import position
-from streamverify.lean.standins.directives import WORDS, Step, parse_directives
-from streamverify.lean.standins.loop import blocks
-from streamverify.lean.standins.recordings import Recordings, move
-from streamverify.lean.standins.replay import ReplayRepl
-from streamverify.lean.standins.synthetic import SyntheticRepl
+from streamverify.core.syntax.lexer import position
+from streamverify.standins.directives import WORDS, Step, parse_directives
+from streamverify.standins.loop import blocks
+from streamverify.standins.recordings import Recordings, move
+from streamverify.standins.replay import ReplayRepl
+from streamverify.standins.synthetic import SyntheticRepl
 
 _VALUES = {
     "SECONDS": st.decimals(0, 1000, places=3).map(float),

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.lean.protocol import first_messages
+from streamverify.lean.repl.protocol import first_messages
 
 texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(list('"\\{}[]:,\n')), max_size=12)
 messages = st.fixed_dictionaries(

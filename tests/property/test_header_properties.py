@@ -4,8 +4,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamverify.core.errors import HeaderError
-from streamverify.core.header import Header, body_of, parse_header, place
-from streamverify.core.lexer import Kind, position, skip_blank, tokens
+from streamverify.core.import_position import import_position
+from streamverify.core.syntax.header import Header, body_of, parse_header
+from streamverify.core.syntax.lexer import Kind, position, skip_blank, tokens
 
 # Texts made of what matters to the header and the lexer, and of anything at all.
 PIECES = st.sampled_from(
@@ -177,7 +178,7 @@ def test_any_message_has_a_place_at_an_import(text: str, message: str) -> None:
     header = parsed(text)
     if header is None:
         return
-    found = place(header, message + text)
+    found = import_position(header, message + text)
     assert (found["line"], found["column"]) in {(item.line, item.column) for item in header.imports} | (
         set() if header.imports else {(1, 0)}
     )

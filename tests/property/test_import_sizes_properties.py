@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.core.import_sizes import HEADERS_PART, REMEMBERED, ImportSizes
+from streamverify.core.scheduling.import_sizes import HEADERS_PART, REMEMBERED, ImportSizes
 
 sizes = st.integers(0, 10**6)
 

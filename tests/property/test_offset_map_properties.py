@@ -8,8 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streamverify.core.errors import UndecodableOffsetMap
-from streamverify.core.offset_map import (
+from streamverify.core.delivery.offset_map import (
     MAX_ATTEMPTS,
     MAX_CHARACTERS,
     MAX_INCOMPLETE,
@@ -18,6 +17,7 @@ from streamverify.core.offset_map import (
     decode_map,
     encode_map,
 )
+from streamverify.core.errors import UndecodableOffsetMap
 
 PROMISED_CHARACTERS = 2_700
 TOPICS = st.text(min_size=1, max_size=30)

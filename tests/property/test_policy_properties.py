@@ -5,11 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.core import policy_words as words
-from streamverify.core.errors import HeaderError
-from streamverify.core.header import Header, parse_header
-from streamverify.core.names import parts, spelled
-from streamverify.core.policy import (
+from streamverify.core.audit import policy_words as words
+from streamverify.core.audit.policy import (
     MOST_A_RULE,
     RULES,
     SHIPPED,
@@ -19,6 +16,9 @@ from streamverify.core.policy import (
     check,
     parse_vocabulary,
 )
+from streamverify.core.errors import HeaderError
+from streamverify.core.syntax.header import Header, parse_header
+from streamverify.core.syntax.names import parts, spelled
 
 WORDS = sorted(
     words.HARMLESS_COMMANDS

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamverify.core.printed import UnreadableError, read_printed
+from streamverify.core.audit.printed import UnreadableError, read_printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

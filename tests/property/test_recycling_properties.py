@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.core.recycling import MOST_BETWEEN_LOOKS, Limits, Wear
+from streamverify.core.scheduling.recycling import MOST_BETWEEN_LOOKS, Limits, Wear
 
 MIB = 1024**2
 LIMIT = 4096 * MIB

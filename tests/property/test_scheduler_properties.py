@@ -9,10 +9,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from repl_fakes import job
 
-from streamverify.core.scheduler import NO_PROCESS, PATIENCE, QUANTUM, Rules, Scheduler, SlotState, Start, Warm
+from streamverify.core.scheduling.scheduler import (
+    NO_PROCESS,
+    PATIENCE,
+    QUANTUM,
+    Rules,
+    Scheduler,
+    SlotState,
+    Start,
+    Warm,
+)
 
 if TYPE_CHECKING:
-    from streamverify.core.jobs import Job
+    from streamverify.core.job import Job
 
 HEADERS = [job(f"import H{number}\nt").header for number in range(5)]
 

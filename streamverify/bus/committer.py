@@ -1,0 +1,357 @@
+"""The only one to commit: a task that commits, ends assignments, begins them and restores their partitions.
+
+It is an actor: everybody else posts to its inbox, `CommitRequests`, and it handles one message after the other. So one
+commit at a time is on its way, and nothing is committed between `revoked` and `assigned`. What to commit is decided by
+`core.ledger.Partitions`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from streamverify.bus.committed import committed_offsets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from streamverify.bus.ports import RecordHandler
+    from streamverify.core.delivery.partition_state import Committed
+    from streamverify.core.delivery.partitions import Commit, Partitions
+    from streamverify.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+COMMIT_INTERVAL = 0.1
+"""Seconds between two commits at least, but for those that a quarantined record waits for."""
+COMMIT_TIMEOUT = 2.0
+"""Seconds that one commit may take; two of them fit into the time that the group is kept waiting at a revoke."""
+READ_TIMEOUT = 10.0
+RETRY = 1.0
+"""Seconds between a failure and the next try."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Assigned:
+    """The group has given us these partitions; they are paused."""
+
+    partitions: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Revoked:
+    """The group takes all partitions back; `done` is awaited by the listener."""
+
+    done: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class _CommitDue:
+    """Something has changed, and the last commit is long enough ago or may not be waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finish:
+    """Nothing runs any more: make the last commit. `done` gets whether the broker has all of it."""
+
+    done: asyncio.Future[bool]
+
+
+class _Due(Enum):
+    """When the next commit comes; the diagram is in `CommitRequests`."""
+
+    NOTHING = auto()
+    LATER = auto()
+    POSTED = auto()
+
+
+class CommitRequests:
+    """The committer's inbox, and when the next commit is due. Made before the committer, for those who post to it.
+
+    NOTHING ── commit_soon ──> LATER ── the timer ends, or commit_now ──> POSTED ── next ──> NOTHING
+    NOTHING ── commit_now ──────────────────────────────────────────────> POSTED
+    LATER: a timer runs. POSTED: a `_CommitDue` is in the inbox, and no second one is needed.
+    """
+
+    def __init__(self) -> None:
+        self._inbox: asyncio.Queue[_Assigned | _Revoked | _CommitDue | _Finish] = asyncio.Queue()
+        self._due = _Due.NOTHING
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_commit = 0.0
+
+    def commit_soon(self) -> None:
+        """A record was completed: commit when the last commit is long enough ago."""
+        # One commit is enough: whatever completes until then is in it.
+        if self._due is _Due.NOTHING:
+            self.commit_in(max(0.0, self._last_commit + COMMIT_INTERVAL - time.monotonic()))
+
+    def commit_now(self) -> None:
+        """A quarantined record waits for the commit."""
+        if self._due is not _Due.POSTED:
+            self.cancel_timer()
+            self._due = _Due.POSTED
+            self._inbox.put_nowait(_CommitDue())
+
+    def commit_in(self, seconds: float) -> None:
+        """Commit after `seconds`, unless a commit is posted already."""
+        if self._due is not _Due.POSTED:
+            self.cancel_timer()
+            self._due = _Due.LATER
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.commit_now)
+
+    def revoked(self) -> asyncio.Future[None]:
+        """The group takes all partitions back.
+
+        Returns:
+            A future that is done when the last commit is made, or has failed.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait(_Revoked(done))
+        return done
+
+    def assigned(self, partitions: frozenset[int]) -> None:
+        """The group has given us these partitions. They are paused."""
+        self._inbox.put_nowait(_Assigned(partitions))
+
+    async def finish(self) -> bool:
+        """Make the last commit of this worker's life.
+
+        Returns:
+            Whether the broker has all that is complete. False: it did not take it, or a rebalance is under way.
+        """
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait(_Finish(done))
+        return await done
+
+    async def next(self) -> _Assigned | _Revoked | _CommitDue | _Finish:
+        """The committer's next message."""
+        message = await self._inbox.get()
+        if isinstance(message, _CommitDue):
+            # The commit that follows has all changes up to now; for later ones another has to be asked for.
+            self._due = _Due.NOTHING
+        return message
+
+    def commit_begins(self) -> None:
+        """Take note of the time: the next commit waits for the interval from now on."""
+        self._last_commit = time.monotonic()
+
+    def cancel_timer(self) -> None:
+        """Forget the commit that was to come later."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._due is _Due.LATER:
+            self._due = _Due.NOTHING
+
+
+class OffsetCommitter:
+    """Commits, and follows the rebalances."""
+
+    def __init__(  # noqa: PLR0913 - the parts that it stands between
+        self,
+        settings: Settings,
+        consumer: AIOKafkaConsumer,
+        admin: AIOKafkaAdminClient,
+        *,
+        partitions: Partitions,
+        requests: CommitRequests,
+        handler: RecordHandler,
+        on_commit: Callable[[], None],
+    ) -> None:
+        """`on_commit` is called when the broker has acknowledged a commit."""
+        self._group = settings.group_id
+        self._topic = settings.request_topic
+        self._consumer = consumer
+        self._admin = admin
+        self._partitions = partitions
+        self._requests = requests
+        self._handler = handler
+        self._on_commit = on_commit
+        self._restoring: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Handle one message after the other, until cancelled."""
+        try:
+            while True:
+                match await self._requests.next():
+                    case _CommitDue():
+                        if not await self._commit():
+                            self._requests.commit_in(RETRY)
+                        elif self._partitions.commit_is_due:
+                            # Something was completed while the commit was on its way.
+                            self._requests.commit_soon()
+                    case _Revoked(done):
+                        # Make the last commit. None follows until the next assignment is restored; what runs goes on.
+                        self._stop_restoring()
+                        self._handler.pause()
+                        await self._commit(closing=True)
+                        self._partitions.revoke()
+                        if not done.done():
+                            done.set_result(None)
+                    case _Assigned(partitions):
+                        self._stop_restoring()
+                        if lost := self._partitions.assign(partitions):
+                            self._handler.drop(lost)
+                        self._handler.assignment_known()
+                        # Beside the inbox: a read that takes long must not hold up the next revoke.
+                        self._restoring = asyncio.create_task(self._restore(partitions))
+                    case _Finish(done):
+                        done.set_result(await self._finish())
+        finally:
+            self._requests.cancel_timer()
+            self._stop_restoring()
+
+    # --- commits ------------------------------------------------------------------------------------------------
+
+    async def _commit(self, *, closing: bool = False) -> bool:
+        """Commit what has changed.
+
+        Returns:
+            False if the broker did not take it.
+        """
+        commit = self._partitions.commit(closing=closing)
+        if commit is None:
+            return True
+        self._requests.commit_begins()
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT):
+                await self._send(commit)
+        except (KafkaError, TimeoutError) as error:
+            self._partitions.failed(commit)
+            _log.warning("commit_failed", error=repr(error), closing=closing, hint="tried again; nothing is lost")
+            return False
+        self._partitions.acknowledged(commit)
+        self._on_commit()
+        # Finished records no longer count as in flight, so there may be room; first those that wait for this commit.
+        if commit.attempts:
+            self._handler.attempts_committed(commit.attempts)
+        self.apply_pauses()
+        return True
+
+    async def _send(self, commit: Commit) -> None:
+        if _has_no_generation(self._consumer):
+            raise KafkaError("the group has given this member up; nothing may be committed until it has joined again")
+        points: Any = {
+            TopicPartition(self._topic, partition): (point.offset, point.metadata)
+            for partition, point in commit.points.items()
+        }
+        await self._consumer.commit(points)
+
+    async def _finish(self) -> bool:
+        """Make the last commit. What is finished and belongs to a partition that may yet be ours has to wait."""
+        if self._partitions.in_flight and not self._partitions.are_restored:
+            return False
+        if not await self._commit(closing=True):
+            return False
+        self._partitions.revoke()
+        return True
+
+    def apply_pauses(self) -> None:
+        """Pause and resume as the limits say."""
+        pauses = self._partitions.pauses()
+        if not (pauses.pause or pauses.resume):
+            return
+        # A rebalance that we have not been told of yet may have taken some: aiokafka refuses to pause those.
+        assigned = self._consumer.assignment()
+        self._consumer.pause(*(tp for tp in self._tps(pauses.pause) if tp in assigned))
+        self._consumer.resume(*(tp for tp in self._tps(pauses.resume) if tp in assigned))
+
+    def _tps(self, partitions: Iterable[int]) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, partition) for partition in partitions]
+
+    # --- rebalances ---------------------------------------------------------------------------------------------
+
+    def _stop_restoring(self) -> None:
+        if self._restoring:
+            self._restoring.cancel()
+
+    async def _restore(self, partitions: frozenset[int]) -> None:
+        """Read where the group stands, seek there, commit that we are there, resume; until then all stays paused."""
+        while left := partitions - self._partitions.restored():
+            try:
+                await self._restore_some(left)
+            except (KafkaError, OSError, TimeoutError) as error:
+                _log.warning(
+                    "restore_failed",
+                    partitions=sorted(left),
+                    error=repr(error),
+                    retry_seconds=RETRY,
+                    hint="the group's offsets could not be read; these partitions stay paused until they are",
+                )
+                await asyncio.sleep(RETRY)
+        # A worker that drains starts nothing any more: its quarantine stays paused.
+        if not self._partitions.is_draining:
+            self._handler.resume()
+        self._handler.assignment_known()
+        self.apply_pauses()
+
+    async def _restore_some(self, partitions: frozenset[int]) -> None:
+        """Restore these partitions, or at least those of which the group has a commit."""
+        async with asyncio.timeout(READ_TIMEOUT):
+            read = await committed_offsets(self._admin, self._group, self._topic, partitions)
+        known = {partition: point for partition, point in read.items() if point is not None}
+        # One without a leader must not hold up those for which the leader need not be asked.
+        self._take_over(known, {})
+        new = partitions - known.keys()
+        if new:
+            async with asyncio.timeout(READ_TIMEOUT):
+                beginnings = await self._consumer.beginning_offsets(self._tps(new))
+            self._take_over(dict.fromkeys(new), {tp.partition: offset for tp, offset in beginnings.items()})
+
+    def _take_over(self, read: Mapping[int, Committed | None], beginnings: Mapping[int, int]) -> None:
+        starts = {}
+        for partition, point in read.items():
+            found = self._partitions.restore(partition, point, beginnings.get(partition, 0))
+            starts[partition] = found.position
+            self._consumer.seek(TopicPartition(self._topic, partition), found.position)
+            if not found.kept:
+                # Their offsets are read again from here on: to keep them queued would run them twice.
+                self._handler.drop(frozenset({partition}))
+            if found.unreadable:
+                _log.error(
+                    "offset_map_ignored",
+                    partition=partition,
+                    cause=found.unreadable,
+                    hint="the commit's metadata was written by another tool or a newer version: "
+                    "finished records may be repeated, none is lost",
+                )
+            if found.regressed_from is not None:
+                _log.warning(
+                    "committed_offset_regressed",
+                    partition=partition,
+                    expected=found.regressed_from,
+                    got=found.position,
+                    hint="the group's offsets were reset by a tool, or the topic was recreated; "
+                    "everything from there on is run again",
+                )
+            if found.quarantined:
+                _log.warning(
+                    "partition_quarantined",
+                    partition=partition,
+                    hint="a worker died while it owned this partition: each of the next records is run only after a "
+                    "commit counts its attempt, and suspects are run alone",
+                )
+        if starts:
+            _log.info("partitions_restored", starts=dict(sorted(starts.items())))
+            # The open flag has to be with the broker before anything is delivered.
+            self._requests.commit_now()
+
+
+def _has_no_generation(consumer: AIOKafkaConsumer) -> bool:
+    """Whether the group has given us up.
+
+    aiokafka then commits without a generation, which a broker takes from a member of nobody's group: where another
+    worker has come and gone meanwhile, that would set the group back.
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001 - aiokafka does not tell otherwise
+    return coordinator is None or coordinator.generation < 0

@@ -1,0 +1,122 @@
+"""The topic of dead letters: read without a consumer group, and sent back to the request topic.
+
+A letter stays on its topic when it is replayed: Kafka takes nothing out of a log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from streamverify.bus.connection import connect, make_producer
+from streamverify.bus.reader import ResultReader
+from streamverify.bus.topics import topic_partitions
+from streamverify.client.dead_letters import Letter, Original
+from streamverify.core.errors import BrokerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+    from types import TracebackType
+    from typing import Self
+
+    from aiokafka import AIOKafkaProducer
+
+    from streamverify.core.messages.models import Source
+    from streamverify.settings import Settings
+
+_POLL = 0.5
+_STOP_TIMEOUT = 5.0
+_MAX_REQUEST_BYTES = 4 * 1024 * 1024
+"""Above what the request topic took once: the original is no larger than it was then."""
+
+
+class DeadLetters:
+    """The dead letter topic. An asynchronous context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connect nowhere yet: who only reads needs no right to write."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        if self._producer is not None:
+            with contextlib.suppress(TimeoutError, KafkaError):
+                await asyncio.wait_for(self._producer.stop(), timeout=_STOP_TIMEOUT)
+
+    async def read(self, since: int = 0) -> AsyncGenerator[Letter, None]:
+        """The letters that are there now, each partition in its order.
+
+        Args:
+            since: Milliseconds since the epoch; requests that are older are left out.
+
+        Raises:
+            BrokerUnavailable: No broker, or no topic.
+        """
+        partitions = await topic_partitions(self._settings, self._settings.dlq_topic)
+        async with ResultReader(self._settings, partitions) as reader:
+            ends = await reader.ends()
+            await reader.start_at(since)
+            while not await reader.reached(ends):
+                for record in await reader.read(_POLL):
+                    if (
+                        record.timestamp >= since
+                        and record.offset < ends[TopicPartition(record.topic, record.partition)]
+                    ):
+                        yield Letter.of(record)
+
+    async def fetch(self, topic: str, partition: int, offset: int) -> Any | None:
+        """Read one record; None if it is no longer there."""
+        tp = TopicPartition(topic, partition)
+        async with ResultReader(self._settings, [tp]) as reader:
+            ends = await reader.ends()
+            if offset >= ends[tp]:
+                return None
+            reader.start_from({tp: offset})
+            while not await reader.reached({tp: offset + 1}):
+                for record in await reader.read(_POLL):
+                    return record if record.offset == offset else None
+        return None
+
+    async def original(self, source: Source) -> Original | None:
+        """The request itself, for a letter that had to be emptied; None where its topic no longer has it."""
+        record = await self.fetch(source.topic, source.partition, source.offset)
+        return None if record is None else Original(record.key, record.value, list(record.headers))
+
+    async def send(self, originals: AsyncIterator[Original]) -> int:
+        """Send requests again, spread over the partitions. Returns how many, when the broker has acknowledged all.
+
+        Raises:
+            BrokerUnavailable: One could not be delivered; those before it may have been.
+        """
+        topic = self._settings.request_topic
+        partitions = itertools.cycle(await topic_partitions(self._settings, topic))
+        self._producer = producer = await connect(
+            lambda: make_producer(self._settings, max_request_size=_MAX_REQUEST_BYTES), self._settings.bootstrap_servers
+        )
+        waiting = []
+        try:
+            async for original in originals:
+                tp = next(partitions)
+                waiting.append(
+                    await producer.send(
+                        topic, original.value, original.key, partition=tp.partition, headers=original.kafka_headers
+                    )
+                )
+            await asyncio.gather(*waiting)
+        except KafkaError as error:
+            await asyncio.gather(*waiting, return_exceptions=True)
+            raise BrokerUnavailable(
+                f"the broker at {self._settings.bootstrap_servers} did not take all requests: {error!r}"
+            ) from error
+        return len(waiting)

@@ -1,0 +1,408 @@
+"""A constant as Lean prints it under `pp.all`, up to the names of its bound variables and universe parameters. Pure.
+
+The grammar of such text is small: applications, `fun`, dependent and plain arrows, `∀`, `let` and `have`, sorts,
+literals and projections; notation, `match` and structure instances are switched off (`core.audit.EXPLICIT`). This
+module reads all of it or refuses: two texts with the same `Printed.text` are the same term. It knows nothing of what is
+asked of Lean.
+
+What is made alike, because only a name makes the difference:
+
+- a bound variable is the number of binders around its own (a de Bruijn level), a universe parameter the number of
+  those that come before it in the text;
+- `(x y : A)` is `(x : A) (y : A)`: Lean puts binders of one type together, but not those whose name it leaves out;
+- `∀ (h : A), B`, `(h : A) → B` and `A → B` are the same term: Lean leaves out a name that is not used and that
+  nobody gave.
+
+Every function takes time linear in the text, and none recurses.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from streamverify.core.errors import StreamVerifyError
+from streamverify.core.syntax.lexer import PLAIN_PART
+
+# A name as Lean prints it. `✝` marks one that nobody can write; numbers are parts of private and generated names.
+_PART = rf"(?:(?:{PLAIN_PART.pattern})(?:✝[⁰¹²³⁴⁵⁶⁷⁸⁹]*+)?|«[^»\n]*+»)"
+PRINTED_NAME = rf"{_PART}(?:\.{_PART}|(?:\.[0-9]++)++(?=\.{_PART}))*+"
+"""A regular expression for a name as Lean prints it: with parts that nobody can write, too."""
+
+_TOKEN = re.compile(
+    rf"""
+      (?P<blank>\s++)
+    | (?P<string>"(?:[^"\\]|\\.)*+")
+    | (?P<char>'(?:[^'\\]|\\[^x u]|\\x[0-9a-fA-F]{{2}}|\\u[0-9a-fA-F]{{4}})')
+    | (?P<name>{PRINTED_NAME})
+    | (?P<field>\.[0-9]++(?![0-9]))
+    | (?P<number>[0-9]++)
+    | (?P<symbol>\.\{{|:=|=>|[(){{}}\[\]⦃⦄:,;@→↦∀λ+])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_CLOSER = {"(": ")", "{": "}", "[": "]", "⦃": "⦄"}
+_CLOSERS = frozenset(_CLOSER.values())
+_BINDERS_END = {"fun": ("=>", "↦"), "∀": (",",)}
+_LETS = frozenset({"let", "have", "let_fun"})
+# The only words of the grammar that are tokens of a term by themselves.
+_WORDS = frozenset({"Prop", "nat_lit"})
+_SORTS = frozenset({"Type", "Sort"})
+# Words of the syntax of terms: where one of them stands, the text is not in the grammar. As names they are in «quotes».
+_SYNTAX = frozenset(
+    """
+    Prop Sort Type _ assert at by calc catch continue break decreasing_by deriving do else end finally for forall from
+    fun have haveI if in let letI let_delayed let_fun match mut nofun nomatch open return set_option show sorry
+    suffices termination_by then try unless where with
+    """.split()  # noqa: SIM905 -- as in lexer.KEYWORDS
+)
+# Binders of one type are written apart; nested in each other, so many that what comes out would not be linear.
+_MOST_TOKENS_FOR_ONE = 64
+
+
+class UnreadableError(StreamVerifyError):
+    """Text of Lean's that is not in the grammar which this module knows in full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What Lean printed: equal `text` means equal terms; `constants` are the names of all constants in it.
+
+    `#2` in the text is a bound variable: that of the binder with two binders around it; `%0` is a universe parameter.
+    `rooted` are those of the constants that Lean printed with `_root_` before them, because a variable has the name;
+    `text` is without it. In a `namespace _root_` a file can declare a constant that Lean prints alike (seen on 4.35).
+    """
+
+    text: str
+    constants: frozenset[str]
+    rooted: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Context:
+    """What is open: the text, a bracket, the binders of a `fun` or `∀`, the type or the value of a `let`.
+
+    `kind` is the opening token, `binder` for a bracket that binds `names`, `let:` and `let:=` for the two halves of a
+    `let`. `scope` is the number of variables in scope before it, `begins` where its tokens begin. `operand` is the
+    index of an empty token where what may turn out to be the left side of an arrow began, `atoms` how many atoms
+    were read of it, `brackets` where its only atom opens and closes if that is a term in parentheses.
+    """
+
+    kind: str
+    scope: int
+    begins: int
+    names: tuple[str, ...] = ()
+    arrow: bool = False
+    operand: int = -1
+    atoms: int = 0
+    brackets: tuple[int, int] | None = None
+
+
+def read_printed(text: str) -> Printed:
+    """Read what Lean printed of a constant after its name: `.{u} : type`, and for a definition ` := value`.
+
+    Raises:
+        UnreadableError: Lean printed something that is not in the grammar, or left something out.
+    """
+    return _Reader(_tokens(text)).read()
+
+
+def _tokens(text: str) -> list[str]:
+    found, at = [], 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise UnreadableError(f"`{text[at : at + 20]}`")
+        if match.lastgroup != "blank":
+            found.append(match.group())
+        at = match.end()
+    return found
+
+
+@dataclass(slots=True)
+class _Reader:
+    """One pass over the tokens."""
+
+    tokens: list[str]
+    at: int = 0
+    out: list[str | int] = field(default_factory=list)
+    constants: set[str] = field(default_factory=set)
+    rooted: set[str] = field(default_factory=set)
+    # Names of the variables in scope, "" for those without, and for each name the numbers of its variables.
+    scope: list[str] = field(default_factory=list)
+    levels: dict[str, list[int]] = field(default_factory=dict)
+    universes: dict[str, str] = field(default_factory=dict)
+    stack: list[_Context] = field(default_factory=list)
+
+    def read(self) -> Printed:
+        self._open("text")
+        if self._peek() == ".{":
+            self._universe_list()
+        self._expect(":")
+        self.out.append(":")
+        self._begin_operand()
+        while self.at < len(self.tokens):
+            lexeme = self.tokens[self.at]
+            self.at += 1
+            if self.stack[-1].kind in _BINDERS_END:
+                self._binders(lexeme)
+            else:
+                self._term(lexeme)
+            if len(self.out) > _MOST_TOKENS_FOR_ONE * len(self.tokens):
+                raise UnreadableError("too many binders of one type")
+        if len(self.stack) != 1 or not self.stack[0].atoms:
+            raise UnreadableError("its end is missing")
+        spelled = (f"#{token}" if isinstance(token, int) else token for token in self.out if token != "")
+        return Printed(" ".join(spelled), frozenset(self.constants), frozenset(self.rooted))
+
+    def _binders(self, lexeme: str) -> None:
+        """What stands between `fun` and `=>`, or `∀` and `,`."""
+        kind = self.stack[-1].kind
+        if lexeme in _CLOSER and self._opens_binder(lexeme):
+            self._open_binder(lexeme, arrow=kind == "∀")
+        elif lexeme in _BINDERS_END[kind]:
+            self.stack.pop()
+            if kind == "fun":
+                self.out.append("=>")
+            self._begin_operand()
+        else:
+            raise self._unexpected(lexeme)
+
+    def _term(self, lexeme: str) -> None:
+        """A token of a term: most of them are its atoms."""
+        context = self.stack[-1]
+        if lexeme in _CLOSERS:
+            self._close(lexeme)
+        elif lexeme == "→":
+            self._arrow()
+        elif lexeme in {"fun", "λ", "∀"}:
+            self._atom("" if lexeme == "∀" else "fun")
+            self._open("∀" if lexeme == "∀" else "fun")
+        elif lexeme in _LETS:
+            self._let(lexeme)
+        elif lexeme == ":=":
+            self._value()
+        elif lexeme == ";" and context.kind == "let:=":
+            self._end_let()
+        elif lexeme in _CLOSER:
+            self._bracket(lexeme)
+        elif lexeme == "@":
+            self.out.append(lexeme)
+        elif lexeme[0] == "." and lexeme[1:].isdigit() and context.atoms:
+            context.brackets = None
+            self.out.append(lexeme)
+        else:
+            self._plain(lexeme)
+
+    def _plain(self, lexeme: str) -> None:
+        """An atom of one token."""
+        if lexeme in _SORTS:
+            self._sort(lexeme)
+        elif lexeme in _WORDS or lexeme[0] in "\"'" or lexeme.isdigit():
+            self._atom(lexeme)
+        else:
+            self._name(lexeme)
+
+    def _name(self, lexeme: str) -> None:
+        """A bound variable or a constant: of the two only a constant has universes, or `_root_` before it."""
+        if lexeme in _SYNTAX or not _is_name(lexeme):
+            raise self._unexpected(lexeme)
+        has_universes = self._peek() == ".{"
+        if not has_universes and self.levels.get(lexeme):
+            self._atom(self.levels[lexeme][-1])
+            return
+        name = lexeme.removeprefix("_root_.")
+        if name != lexeme:
+            self.rooted.add(name)
+        self.constants.add(name)
+        self._atom(name)
+        if has_universes:
+            self._universe_list()
+
+    def _bracket(self, lexeme: str) -> None:
+        """A term in parentheses, a named argument, or the binder of a dependent arrow."""
+        if self._opens_binder(lexeme):
+            self._open_binder(lexeme, arrow=True)
+            return
+        if lexeme != "(":
+            raise self._unexpected(lexeme)
+        self._atom(lexeme)
+        self._open(lexeme)
+        label = self._peek()
+        if _is_name(label) and self._peek(1) == ":=":
+            self.out += [label, ":="]
+            self.at += 2
+        self._begin_operand()
+
+    def _opens_binder(self, lexeme: str) -> bool:
+        """Whether names and a colon follow. Only an instance may lack its name."""
+        ahead = self.at
+        while ahead < len(self.tokens) and _is_binder_name(self.tokens[ahead]):
+            ahead += 1
+        named = ahead > self.at and ahead < len(self.tokens) and self.tokens[ahead] == ":"
+        return named or lexeme == "["
+
+    def _open_binder(self, lexeme: str, *, arrow: bool) -> None:
+        begins = self.at
+        while _is_binder_name(self._peek()):
+            self.at += 1
+        names = tuple(self.tokens[begins : self.at])
+        if names and self._peek() == ":":
+            self.at += 1
+        else:
+            # The instance of a class, of which only the type is printed.
+            self.at, names = begins, ("",)
+        self._atom(f"{lexeme}#:")
+        self._open("binder")
+        context = self.stack[-1]
+        context.names, context.arrow = names, arrow
+        self._begin_operand()
+
+    def _close(self, lexeme: str) -> None:
+        context = self.stack.pop()
+        opener = str(self.out[context.begins])[:1]
+        if context.kind not in {"(", "binder"} or _CLOSER[opener] != lexeme or not context.atoms:
+            raise self._unexpected(lexeme)
+        self._forget(context.scope)
+        self.out.append(lexeme)
+        outer = self.stack[-1]
+        if context.kind == "(":
+            outer.brackets = (context.begins, len(self.out) - 1)
+            return
+        if context.arrow:
+            if outer.kind != "∀":
+                self._expect("→")
+            self.out.append("→")
+        binder = self.out[context.begins :]
+        for more in range(1, len(context.names)):
+            # One variable more is in scope there than at the first.
+            self.out += [t + more if isinstance(t, int) and t >= context.scope else t for t in binder]
+            if len(self.out) > _MOST_TOKENS_FOR_ONE * len(self.tokens):
+                raise UnreadableError("too many binders of one type")
+        for name in context.names:
+            self._bind(name)
+        if outer.kind not in _BINDERS_END:
+            self._begin_operand()
+
+    def _arrow(self) -> None:
+        """`A →`: what `(x : A) →` is where the name is printed."""
+        context = self.stack[-1]
+        if not context.atoms:
+            raise self._unexpected("→")
+        if context.atoms == 1 and context.brackets:
+            for index in context.brackets:
+                self.out[index] = ""
+        self.out[context.operand] = "(#:"
+        self.out += [")", "→"]
+        self._bind("")
+        self._begin_operand()
+
+    def _let(self, lexeme: str) -> None:
+        name = self._peek()
+        if not _is_binder_name(name):
+            raise self._unexpected(name)
+        self.at += 1
+        self._expect(":")
+        self._atom(lexeme)
+        self._open("let:")
+        self.stack[-1].names = (name,)
+        self._begin_operand()
+
+    def _value(self) -> None:
+        """`:=`: the type before it ends, and with it what it bound."""
+        context = self.stack[-1]
+        if context.kind not in {"text", "let:"} or not context.atoms:
+            raise self._unexpected(":=")
+        self._forget(context.scope)
+        context.kind = "value" if context.kind == "text" else "let:="
+        self.out.append(":=")
+        self._begin_operand()
+
+    def _end_let(self) -> None:
+        context = self.stack.pop()
+        if not context.atoms:
+            raise self._unexpected(";")
+        self._forget(context.scope)
+        self.out.append(";")
+        self._bind(context.names[0])
+        self._begin_operand()
+
+    def _sort(self, lexeme: str) -> None:
+        """`Type u`, `Sort (max u v)`; as an argument `Type` stands alone: with a universe it is in parentheses."""
+        first = not self.stack[-1].atoms
+        self._atom(lexeme)
+        after = self._peek()
+        if first and (after == "(" or after.isdigit() or _is_binder_name(after)):
+            self._universe()
+
+    def _universe_list(self) -> None:
+        self._expect(".{")
+        self.out.append(".{")
+        depth = 1
+        while depth:
+            depth += self._universe_token("}")
+
+    def _universe(self) -> None:
+        """A number, a parameter, or a term in parentheses."""
+        depth = 0
+        while True:
+            depth += self._universe_token(")")
+            if depth <= 0:
+                return
+
+    def _universe_token(self, closer: str) -> int:
+        """Read one token of a universe; by how much it goes deeper."""
+        lexeme = self._peek()
+        self.at += 1
+        if lexeme in {"(", ")", ",", "+", "max", "imax"} or lexeme == closer or lexeme.isdigit():
+            self.out.append(lexeme)
+        elif _is_binder_name(lexeme):
+            self.out.append(self.universes.setdefault(lexeme, f"%{len(self.universes)}"))
+        else:
+            raise self._unexpected(lexeme)
+        return (lexeme == "(") - (lexeme in {")", "}"})
+
+    def _atom(self, lexeme: str | int) -> None:
+        context = self.stack[-1]
+        context.atoms += 1
+        context.brackets = None
+        self.out.append(lexeme)
+
+    def _open(self, kind: str) -> None:
+        """Open a context whose first token is the last one that was put out."""
+        self.stack.append(_Context(kind, len(self.scope), len(self.out) - 1))
+
+    def _begin_operand(self) -> None:
+        context = self.stack[-1]
+        context.operand, context.atoms, context.brackets = len(self.out), 0, None
+        self.out.append("")
+
+    def _bind(self, name: str) -> None:
+        if name:
+            self.levels.setdefault(name, []).append(len(self.scope))
+        self.scope.append(name)
+
+    def _forget(self, scope: int) -> None:
+        """Leave the scope of all variables but the first ones."""
+        while len(self.scope) > scope:
+            if name := self.scope.pop():
+                self.levels[name].pop()
+
+    def _peek(self, ahead: int = 0) -> str:
+        return self.tokens[self.at + ahead] if self.at + ahead < len(self.tokens) else ""
+
+    def _expect(self, lexeme: str) -> None:
+        if self._peek() != lexeme:
+            raise self._unexpected(self._peek())
+        self.at += 1
+
+    def _unexpected(self, lexeme: str) -> UnreadableError:
+        return UnreadableError(f"`{lexeme[:60]}`" if lexeme else "its end is missing")
+
+
+def _is_name(lexeme: str) -> bool:
+    return lexeme[:1] == "«" or PLAIN_PART.match(lexeme) is not None
+
+
+def _is_binder_name(lexeme: str) -> bool:
+    return _is_name(lexeme) and (lexeme == "_" or lexeme not in _SYNTAX)

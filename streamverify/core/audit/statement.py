@@ -1,0 +1,281 @@
+"""Whether a proof proves what it was asked to: what a statement declares, compared as Lean prints it in full. Pure.
+
+The statement is elaborated in an environment of the header alone. Its theorems, and every constant that they and
+their definitions reach and that the statement itself made, must be in the proof's environment and be the same, up to
+the names of bound variables and universe parameters (`core.printed`). Constants of the header are the same on both
+sides, so their names are enough. A constant that cannot be asked for by its name makes the statement one that nothing
+can be compared with.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from streamverify.core.audit.axioms import EXPLICIT, KIND_ONLY, Questions, answers, read_print, root
+from streamverify.core.audit.policy import THEOREMS, Reading
+from streamverify.core.audit.printed import PRINTED_NAME, UnreadableError, read_printed
+from streamverify.core.errors import HeaderError
+from streamverify.core.syntax.header import Header, parse_header
+from streamverify.core.syntax.names import parts
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from streamverify.core.audit.policy import Vocabulary
+    from streamverify.core.messages.models import Finding, Message
+
+MOST_CONSTANTS = 500
+"""Constants of a statement's own that are compared."""
+
+_TYPES = frozenset({"inductive", "structure", "class"})
+_DEFINITIONS = frozenset({"def", "abbrev", "instance"})
+"""Kinds whose value is compared, too; of all others the type says all that the kernel knows, or lets anyone use."""
+
+_CHECKED = re.compile(rf"@?(?P<name>{PRINTED_NAME})(?P<rest>(?:\.\{{|\s*:).*)", re.DOTALL)
+# Private to a module, hygienic, or with a number for a part.
+_NOT_TO_BE_ASKED = re.compile(r"_private\.|.*✝|.*\.[0-9]")
+
+
+class BadStatement(Exception):
+    """The statement cannot be compared with; the text says why."""
+
+    @property
+    def sentence(self) -> str:
+        """For the sender of the request."""
+        return f"`statement` is none to compare with: {self}"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement as it was sent, and the full names of what it declares."""
+
+    text: str
+    header: Header
+    theorems: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def read_statement(text: str, vocabulary: Vocabulary) -> Statement:
+    """The statement of a request.
+
+    Raises:
+        BadStatement: Its header is not Lean, the policy objects to it, or it declares no theorem, or something private.
+    """
+    try:
+        header = parse_header(text)
+    except HeaderError as error:
+        raise BadStatement(f"line {error.line}, column {error.column}: {error}") from None
+    reading = Reading(text, header)
+    _object_to(reading.check(vocabulary))
+    made = reading.declared()
+    theorems = [each.name for each in made if each.kind in THEOREMS and each.name]
+    if not theorems:
+        raise BadStatement("it declares no theorem")
+    if private := next((each for each in made if each.private), None):
+        raise BadStatement(f"line {private.line}: a private declaration cannot be compared")
+    others = [each.name for each in made if each.kind not in THEOREMS and each.name]
+    return Statement(text, header, tuple(dict.fromkeys(theorems)), tuple(dict.fromkeys(others)))
+
+
+def _object_to(findings: Sequence[Finding]) -> None:
+    if findings:
+        first = findings[0]
+        raise BadStatement(f"line {first.line}, column {first.column}: {first.rule}: {first.excerpt}")
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A constant as it is compared: equal ones are the same but for the names of bound variables and universes.
+
+    `kind` is the word for it with the modifiers before it (of a theorem the word alone), `type` and `value` are
+    `core.printed.Printed.text`; `value` is "" for what has none that is compared. `said` is what Lean printed,
+    `mentions` are the names of all constants in it, `rooted` those with `_root_` before them, `unreadable` is what
+    in it cannot be read.
+    """
+
+    kind: str
+    type: str
+    value: str
+    said: str = field(compare=False)
+    mentions: frozenset[str] = field(default=frozenset(), compare=False)
+    rooted: frozenset[str] = field(default=frozenset(), compare=False)
+    unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The question of which kinds some constants are: the line for each."""
+
+    text: str
+    lines: Mapping[str, int]
+    private_prefix: str = ""
+
+    def found(self, messages: Sequence[Message]) -> dict[str, str]:
+        """The kind of each constant that Lean knows."""
+        printed = {
+            name: read_print(name.removeprefix(self.private_prefix), answers(messages, line), self.private_prefix)
+            for name, line in self.lines.items()
+        }
+        return {name: found.kind for name, found in printed.items() if found}
+
+
+def ask_for_kinds(names: Iterable[str], known_options: Collection[str], private_prefix: str = "") -> Kinds:
+    """Ask which kinds these constants are."""
+    questions = Questions(KIND_ONLY, known_options)
+    lines = {name: questions.ask(f"#print {root(name.removeprefix(private_prefix))}") for name in names}
+    return Kinds(questions.text, lines, private_prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Printing:
+    """The question how constants are printed in full: for each the line of its type, and of the rest (0: none).
+
+    `private_prefix` is what Lean puts before names that are private to the file, where they can be asked for.
+    """
+
+    text: str
+    kinds: Mapping[str, str]
+    lines: Mapping[str, tuple[int, int]]
+    private_prefix: str
+
+    def printed(self, messages: Sequence[Message]) -> dict[str, Constant]:
+        """The constants that Lean knows, by their names."""
+        read = ((name, self._constant(name, *lines, messages)) for name, lines in self.lines.items())
+        return {name: constant for name, constant in read if constant}
+
+    def _constant(self, name: str, type_line: int, whole_line: int, messages: Sequence[Message]) -> Constant | None:
+        checked = self._about(name, answers(messages, type_line))
+        if checked is None:
+            return None
+        said, kind = checked.string, self.kinds[name]
+        try:
+            type_ = read_printed(checked["rest"])
+            mentions, rooted, value = type_.constants, type_.rooted, ""
+            if kind in _TYPES:
+                # Its type says all of an inductive type: parameters, constructors with their types, how it recurses.
+                mentions |= {f"{name}.rec"}
+            if whole_line:
+                bare = name.removeprefix(self.private_prefix)
+                whole = read_print(bare, answers(messages, whole_line), self.private_prefix)
+                if whole is None:
+                    return None
+                kind = f"{whole.before} {whole.kind}".strip()
+                if whole.kind in _DEFINITIONS:
+                    said = answers(messages, whole_line)[0]
+                    read = read_printed(whole.rest)
+                    mentions, rooted, value = mentions | read.constants, rooted | read.rooted, read.text
+        except UnreadableError as error:
+            return Constant(kind, "", "", said, unreadable=str(error))
+        return Constant(kind, type_.text, value, said, mentions, rooted)
+
+    def _about(self, name: str, said: Sequence[str]) -> re.Match[str] | None:
+        """The one answer to `#check`, if it is about this constant: what is not public in a module is private there."""
+        match = _CHECKED.fullmatch(said[0]) if len(said) == 1 else None
+        wanted = {parts(name), parts(self.private_prefix + name)}
+        return match if match and parts(match["name"]) in wanted else None
+
+
+def print_in_full(kinds: Mapping[str, str], known_options: Collection[str], private_prefix: str = "") -> Printing:
+    """Ask how Lean prints these constants, given with their kinds, when nothing is folded, hidden or cut.
+
+    The value of a theorem, which may be long, is not printed: no theorem depends on the proof of another.
+    """
+    questions = Questions(EXPLICIT, known_options)
+    rooted = {name: root(name.removeprefix(private_prefix)) for name in kinds}
+    types = {name: questions.ask(f"#check @{rooted[name]}") for name in kinds}
+    wholes = {name: questions.ask(f"#print {rooted[name]}") for name, kind in kinds.items() if kind in _DEFINITIONS}
+    questions.set(KIND_ONLY)
+    rest = [name for name, kind in kinds.items() if kind not in {*_DEFINITIONS, "theorem"}]
+    wholes |= {name: questions.ask(f"#print {rooted[name]}") for name in rest}
+    lines = {name: (line, wholes.get(name, 0)) for name, line in types.items()}
+    return Printing(questions.text, dict(kinds), lines, private_prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The question which of some names are constants."""
+
+    text: str
+    lines: Mapping[str, int]
+
+    def known(self, messages: Sequence[Message]) -> set[str]:
+        """Those that are: Lean answers about the very name, not about a field of something with a shorter one."""
+        found = set()
+        for name, line in self.lines.items():
+            said = answers(messages, line)
+            match = _CHECKED.fullmatch(said[0]) if len(said) == 1 else None
+            if match and parts(match["name"]) == parts(name):
+                found.add(name)
+        return found
+
+
+def look_up(names: Iterable[str], known_options: Collection[str]) -> Lookup:
+    """Ask which of these names are constants."""
+    questions = Questions({"pp.all": "true"}, known_options)
+    lines = {name: questions.ask(f"#check @{root(name)}") for name in names}
+    return Lookup(questions.text, lines)
+
+
+def look_up_imitations(constants: Iterable[Constant], known_options: Collection[str]) -> Lookup:
+    """Ask whether there is a constant that Lean prints like one of these with `_root_` before it.
+
+    Such a constant is declared in a `namespace _root_`; where one is known, nothing that was printed can be believed.
+    """
+    rooted = sorted({name for constant in constants for name in constant.rooted})
+    return look_up((root(name) for name in rooted), known_options)
+
+
+def refuse_hidden(names: Iterable[str], private_prefix: str = "") -> None:
+    """Refuse a statement that reaches a constant which has no name that can be asked for.
+
+    What has `private_prefix` is private to the file, which begins with `module`, and can be asked for without it.
+
+    Raises:
+        BadStatement: Names the constant.
+    """
+    hidden = sorted(name for name in names if _NOT_TO_BE_ASKED.match(name.removeprefix(private_prefix)))
+    if hidden:
+        raise cannot_be_asked(hidden[0])
+
+
+def cannot_be_asked(name: str) -> BadStatement:
+    """Why nothing can be compared with a statement that reaches this constant."""
+    return BadStatement(
+        f"it reaches {name[:200]}, which cannot be asked for by name and so cannot be compared (what `deriving` and "
+        "macros declare is often private); write the instance or definition out"
+    )
+
+
+def unreadable(name: str, what: str) -> BadStatement:
+    """Why nothing can be compared with a statement of which Lean prints something that cannot be read."""
+    return BadStatement(f"what Lean prints of {name[:200]} cannot be read with certainty, at {what}")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A constant of the statement that the proof does not have, or has otherwise; each side as Lean prints it."""
+
+    name: str
+    asked: str
+    proved: str | None
+
+    def sentence(self) -> str:
+        """For people."""
+        if self.proved is None:
+            return f"The file does not declare {self.name}, which the statement declares."
+        return f"{self.name} is not what the statement says."
+
+    def excerpt(self) -> str:
+        """Both sides in full."""
+        return f"statement: {self.asked}\nproof: {self.proved or '(not declared)'}"
+
+
+def difference(asked: Mapping[str, Constant], proved: Mapping[str, Constant]) -> Difference | None:
+    """The first constant that is not the same in both."""
+    for name, constant in asked.items():
+        found = proved.get(name)
+        if found != constant:
+            return Difference(name, constant.said, found.said if found else None)
+    return None

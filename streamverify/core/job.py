@@ -1,0 +1,83 @@
+"""What passes between the rooms of a worker: the record as it was delivered, the job that it becomes, its verdict.
+
+Each is immutable and made once: the consumer makes the record, the intake the job, the slot the verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from streamverify.core.messages.models import Assurance, Finding, Reason, Response, Theorem, Timings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamverify.core.messages.models import ProofRequest, Source
+    from streamverify.core.syntax.header import Header
+
+
+class RecordId(NamedTuple):
+    """Names one record of the request topic.
+
+    `epoch` counts how often the log of the partition turned out to be another one (a topic made anew, a group that was
+    set back): the same offset is another record then.
+    """
+
+    partition: int
+    offset: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """A delivered record of the request topic, free of aiokafka's types."""
+
+    id: RecordId
+    source: Source
+    """Topic, partition, offset and timestamp, as results and dead letters name them."""
+    key: bytes | None
+    value: bytes | None
+    """The request as it came. It is kept as long as the job, beside the decoded request, for a dead letter."""
+    kafka_headers: Sequence[tuple[str, bytes | None]]
+    received: float
+    """When this worker got it, in monotonic seconds."""
+    attempts: int = 0
+    """The number of times that a worker has died with the record running."""
+    quarantined: bool = False
+    """True where its attempt has to be committed before it is run: a worker died at its partition."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """The proof of one record, to be run."""
+
+    record: Record
+    request: ProofRequest
+    header: Header
+    """The proof's imports, as Lean calls them: not Kafka's headers, which are `record.kafka_headers`."""
+    assurance: Assurance = Assurance.CHECKED
+    """The assurance that makes the proof `verified`."""
+    findings: Sequence[Finding] = ()
+    """The findings of the policy before the proof was queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one job, immutable. The slot that ran the job gives it its timings when it returns it.
+
+    `assurance` says what was carried out; it counts only where the reason is `ok`.
+    """
+
+    reason: Reason
+    error: str | None = None
+    response: Response | None = None
+    truncated: Sequence[str] = ()
+    timings: Timings = field(default_factory=Timings)
+    attempts: int = 1
+    final: bool = False
+    """True where the request must not be sent again although its reason usually allows that: the proof crashed its
+    worker each time that it ran."""
+    assurance: Assurance = Assurance.CHECKED
+    theorems: Sequence[Theorem] = ()
+    findings: Sequence[Finding] = ()

@@ -1,0 +1,268 @@
+"""Bytes to ProofRequest, ProofResult to bytes, and the way back for clients.
+
+What a request may look like (the decisions are in the docstring of `decode_request`), and how a result that is too
+large for its topic is cut. Knows nothing of Kafka but that a record has a key, headers and a largest size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pydantic import ValidationError
+
+from streamverify.core.errors import (
+    InvalidRequest,
+    RefusedRequest,
+    RequestTooLarge,
+    UndecodableRequest,
+    UndecodableResult,
+)
+from streamverify.core.messages import jsontext
+from streamverify.core.messages.models import MAX_METADATA_DEPTH, SCHEMA_VERSION, ProofRequest, ProofResult, Status
+from streamverify.core.messages.request_errors import echo, refusal
+from streamverify.core.messages.truncation import PARTS, Draft, encode_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RECORD_RESERVE = 1024
+"""Bytes of a result's limit that are kept free: Kafka's framing of a batch and a record (about 100), and the few
+headers of our own that stay when the copied ones are dropped."""
+
+SMALLEST_LIMIT = 16 * 1024
+"""From this limit on every result fits once all `PARTS` are left out: the rest takes at most 14.5 KB, with the longest
+custom_id in the key and in the value, and control characters, which JSON escapes, wherever there can be any."""
+
+_BOM = b"\xef\xbb\xbf"
+_STATUSES = frozenset[str](Status)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """What a worker takes. `max_proof_bytes`: bytes of UTF-8 of a proof with its statement."""
+
+    max_proof_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedResult:
+    """The value of a result's record; `headers_dropped`: the headers copied from the request are to be left out."""
+
+    value: bytes
+    headers_dropped: bool
+
+
+def decode_request(value: bytes | None, *, limits: RequestLimits) -> ProofRequest:
+    r"""Read the value of a record of the request topic.
+
+    - Unknown fields are ignored. Of duplicate keys the last counts. A UTF-8 byte-order mark is skipped.
+    - Null counts as not given, for every field. So `code` is read where `proof` is absent or null, `infotree` where
+      `infotree_type` is; next to a field that is given, its alias is ignored, whatever it holds.
+    - Types are strict: `"60"` and `true` are no time-out. An integer `custom_id` becomes its decimal digits; `true` and
+      `1.0` are no integers. Integers beyond 64 bits stay exact, there and in `metadata`.
+    - A deadline is RFC 3339 with its offset, without leap seconds, and is kept in UTC.
+    - What is no strict JSON is refused: NaN, numbers beyond a double's range, half surrogate pairs (`\ud800`), bytes
+      that are not UTF-8, control characters in strings, more than 1,024 levels. Where a lenient reader can still make
+      out a valid `custom_id`, that is an InvalidRequest, so that the sender gets an answer.
+    - `proof` may be empty: Lean says what it makes of it.
+
+    Args:
+        value: The record's value; None for a tombstone.
+        limits: What this worker takes.
+
+    Raises:
+        UndecodableRequest: No valid custom_id can be read: a dead letter.
+        InvalidRequest: There is one, and something else is wrong.
+        RequestTooLarge: Nothing is wrong but the size of `proof` and `statement`.
+    """
+    text = _text(value)
+    data = _loads(text)
+    try:
+        request = ProofRequest.model_validate(data)
+    except ValidationError as error:
+        raise refusal(data, error) from None
+    # JSON never takes fewer bytes than the strings in it
+    if len(text) > limits.max_proof_bytes:
+        _check_size(request, limits)
+    return request
+
+
+def encode_request(request: ProofRequest) -> bytes:
+    """The value of its record; what has its default is left out."""
+    fields = {name: item for name, item in request.__dict__.items() if item is not None and item is not False}
+    if request.deadline is not None:
+        fields["deadline"] = request.deadline.isoformat()
+    return jsontext.dumps(fields)
+
+
+def _text(value: bytes | None) -> bytes:
+    if value is None:
+        raise UndecodableRequest("the record has no value (a tombstone)")
+    text = value.removeprefix(_BOM)
+    if not text:
+        raise UndecodableRequest("the value is empty")
+    return text
+
+
+def _loads(text: bytes) -> dict[str, Any]:
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise _explain_unreadable(text, error) from None
+    if not isinstance(data, dict):
+        raise UndecodableRequest(f"the value is {echo(data)}, not a JSON object")
+    return _exact(text, data)
+
+
+def _exact(text: bytes, data: dict[str, Any]) -> dict[str, Any]:
+    """The document, read again where orjson may have rounded an integer that must come back as it was sent."""
+    identity = [data.get("custom_id"), data.get("metadata")]
+    if not jsontext.has_rounded_integer(identity, MAX_METADATA_DEPTH + 1):
+        return data
+    try:
+        exact: dict[str, Any] = jsontext.loads_patiently(text)
+    except ValueError as error:
+        raise UndecodableRequest(f"the value is not JSON that can be read: {error}") from None
+    return exact
+
+
+def _explain_unreadable(text: bytes, error: orjson.JSONDecodeError) -> UndecodableRequest | RefusedRequest:
+    """The error for a value that is no strict JSON: under its custom_id where a lenient reader finds one."""
+    why = f"the value is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+    try:
+        data = jsontext.loads_patiently(text)
+    except ValueError:
+        return UndecodableRequest(why)
+    if not isinstance(data, dict):
+        return UndecodableRequest(why)
+    try:
+        request = ProofRequest.model_validate(data)
+    except ValidationError as invalid:
+        return refusal(data, invalid)
+    return InvalidRequest(why, custom_id=request.custom_id, metadata=request.metadata)
+
+
+def _check_size(request: ProofRequest, limits: RequestLimits) -> None:
+    size = len(request.proof.encode()) + len((request.statement or "").encode())
+    if size > limits.max_proof_bytes:
+        raise RequestTooLarge(
+            f"the proof{' and its statement have' if request.statement else ' has'} {size} bytes; "
+            f"this worker takes at most {limits.max_proof_bytes}",
+            custom_id=request.custom_id,
+            metadata=request.metadata,
+        )
+
+
+def record_overhead(key: bytes, headers: Iterable[tuple[str, bytes | None]]) -> int:
+    """Bytes of a record besides its value: what `encode_result` wants to know."""
+    # five bytes are the most that Kafka spends on each of a header's two lengths
+    return len(key) + sum(len(name.encode()) + len(value or b"") + 10 for name, value in headers)
+
+
+def encode_result(result: ProofResult, *, limit: int, overhead: int) -> EncodedResult:
+    """The value of a result's record, cut until the record fits.
+
+    Cut, in the order of `PARTS` and each named in `truncated`, is what does not fit; also what cannot be written as
+    JSON or not be read again (an infotree of more than about 900 levels). Lists lose equal entries first (the one that
+    stays has their `count`), then entries from the end; of a rejection's messages the first error always stays.
+    `error`, the worker's name and the versions are cut to fixed lengths in any case; so from `SMALLEST_LIMIT` on every
+    result fits.
+
+    Args:
+        result: What is to be said.
+        limit: The result topic's `max.message.bytes`.
+        overhead: Bytes of the record's key and of the headers copied from the request (`record_overhead`).
+    """
+    room = limit - RECORD_RESERVE
+    try:
+        value = encode_whole(result)
+    except TypeError:
+        return _encode_cut(result, room, overhead)
+    if len(value) + overhead <= room:
+        return EncodedResult(value, headers_dropped=False)
+    return _encode_cut(result, room, overhead)
+
+
+def _encode_cut(result: ProofResult, room: int, overhead: int) -> EncodedResult:
+    key = len(result.custom_id.encode())
+    draft = Draft(result)
+    draft.write_parts()
+    value = draft.encode()
+    for part in PARTS:
+        excess = len(value) + overhead - room
+        if excess <= 0:
+            break
+        if part != "headers":
+            draft.cut(part, excess)
+        elif overhead > key:
+            draft.name(part)
+            overhead = key
+        value = draft.encode()
+    return EncodedResult(value, headers_dropped="headers" in draft.left_out)
+
+
+def encode_bare_result(result: ProofResult) -> bytes:
+    """The value with all `PARTS` left out, for a record that goes without the copied headers.
+
+    Of a rejection the first error stays, cut to a few words.
+    """
+    draft = Draft(result)
+    for part in PARTS:
+        draft.leave_out(part)
+    draft.name("headers")
+    return draft.encode()
+
+
+def decode_result(value: bytes | None) -> ProofResult:
+    """Read the value of a record of the result topic, also one that a newer version wrote.
+
+    Unknown fields are ignored, unknown reasons kept as text; a status that is unknown here reads as `inconclusive`.
+    Of a newer `schema_version`, optional fields that are not understood get their defaults.
+
+    Raises:
+        UndecodableResult: It is no ProofResult.
+    """
+    data = _loads_result(value)
+    status = data.get("status")
+    if isinstance(status, str) and status not in _STATUSES:
+        data["status"] = Status.INCONCLUSIVE
+    try:
+        return ProofResult.model_validate(data)
+    except ValidationError as error:
+        strange = [str(item["loc"][0]) for item in error.errors(include_url=False)]
+    version = data.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        return _decode_newer({name: item for name, item in data.items() if name not in strange}, strange)
+    raise _no_result(strange)
+
+
+def _loads_result(value: bytes | None) -> dict[str, Any]:
+    if value is None:
+        raise UndecodableResult("the record has no value: the verdict was deleted (a tombstone)")
+    try:
+        data = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise UndecodableResult(f"the value is not valid JSON: {error.msg}") from None
+    if not isinstance(data, dict):
+        raise UndecodableResult(f"the value is {echo(data)}, not a JSON object")
+    if not jsontext.has_rounded_integer(data.get("metadata"), MAX_METADATA_DEPTH):
+        return data
+    try:
+        data["metadata"] = jsontext.loads_patiently(value)["metadata"]
+    except ValueError as error:
+        raise UndecodableResult(f"the value is not JSON that can be read: {error}") from None
+    return data
+
+
+def _decode_newer(understood: dict[str, Any], strange: list[str]) -> ProofResult:
+    try:
+        return ProofResult.model_validate(understood)
+    except ValidationError:
+        raise _no_result(strange) from None
+
+
+def _no_result(strange: list[str]) -> UndecodableResult:
+    fields = ", ".join(f"`{name}`" for name in dict.fromkeys(strange))
+    return UndecodableResult(f"the value is no ProofResult: missing or not understood: {fields}")

@@ -1,0 +1,244 @@
+"""JSON Schema (draft 2020-12) of what is on the wire, for producers and consumers in any language.
+
+The descriptions come from the models; what a request may look like beyond its model (aliases, nulls, integer ids) is
+written here, beside `codec.decode_request`, which decides it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, get_args
+
+from streamverify.core.messages import dead_letter as deadletter
+from streamverify.core.messages.models import (
+    ALIASES,
+    MAX_CUSTOM_ID,
+    MAX_THEOREM,
+    OUTCOMES,
+    RFC_3339,
+    SCHEMA_VERSION,
+    InfotreeType,
+    ProofRequest,
+    ProofResult,
+    Require,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Schema = dict[str, Any]
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_WRONG_PROOF = "theorem t (a b : Nat) : a + b = a := by simp"
+
+
+def schema_files() -> dict[str, str]:
+    """The text of each file of the folder `schemas`, by its name."""
+    schemas = {
+        "proof-request.schema.json": _request(),
+        "proof-result.schema.json": _result(),
+        "dead-letter.schema.json": _dead_letter(),
+    }
+    return {name: json.dumps(schema, ensure_ascii=False, indent=2) + "\n" for name, schema in schemas.items()}
+
+
+def _named(name: str, title: str, description: str, body: Mapping[str, Any]) -> Schema:
+    # A URN, because an $id is a name: nobody is to fetch it from a host.
+    return {
+        "$schema": _DIALECT,
+        "$id": f"urn:streamverify:schema:{name}:{SCHEMA_VERSION}",
+        "title": title,
+        "description": description,
+        **body,
+    }
+
+
+def _request() -> Schema:
+    types = _request_types()
+    properties = {
+        name: {"description": field.description, **types[name]} for name, field in ProofRequest.model_fields.items()
+    }
+    for name, alias in ALIASES.items():
+        properties[alias] = {"description": f"Read as `{name}` where that is absent or null, and ignored elsewhere."}
+    body = {
+        "type": "object",
+        "required": ["custom_id"],
+        "properties": properties,
+        "allOf": [_proof_or_code(), _infotree_alias()],
+        "examples": _REQUEST_EXAMPLES,
+    }
+    description = (
+        "One Lean file to verify: the value of a record of the request topic. Null counts as not given, for every "
+        "field. Unknown fields are ignored. Integers are written without fraction or exponent."
+    )
+    return _named("proof-request", "ProofRequest", description, body)
+
+
+def _request_types() -> dict[str, Schema]:
+    """What the decoder accepts for each field; null besides, for it counts as not given."""
+    text_or_null = {"type": ["string", "null"]}
+    flag = {"type": ["boolean", "null"], "default": False}
+    return {
+        "custom_id": {"type": ["string", "integer"], "minLength": 1, "maxLength": MAX_CUSTOM_ID},
+        "proof": text_or_null,
+        "timeout": {"type": ["number", "null"], "exclusiveMinimum": 0},
+        "infotree_type": {"enum": [*get_args(InfotreeType), None]},
+        "all_tactics": flag,
+        "disable_cache": flag,
+        "require": {"enum": [*get_args(Require), None]},
+        "theorem": {**text_or_null, "maxLength": MAX_THEOREM},
+        "statement": text_or_null,
+        "deadline": {**text_or_null, "format": "date-time", "pattern": RFC_3339},
+        "metadata": {"type": ["object", "null"]},
+    }
+
+
+def _proof_or_code() -> Schema:
+    text, null = {"type": "string"}, {"type": "null"}
+    return {
+        "anyOf": [
+            {"required": ["proof"], "properties": {"proof": text}},
+            {"required": ["code"], "properties": {"proof": null, "code": text}},
+        ]
+    }
+
+
+def _infotree_alias() -> Schema:
+    return {
+        "anyOf": [
+            {"required": ["infotree_type"], "properties": {"infotree_type": {"type": "string"}}},
+            {"properties": {"infotree": {"enum": [*get_args(InfotreeType), None]}}},
+        ]
+    }
+
+
+def _result() -> Schema:
+    schema = _without_titles(ProofResult.model_json_schema())
+    reasons = "; ".join(
+        f"`{reason}` ({outcome.status}{', retriable' if outcome.retriable else ''})"
+        for reason, outcome in OUTCOMES.items()
+    )
+    schema["$defs"]["Reason"]["description"] = f"What there is today: {reasons}."
+    description = schema.pop("description") + (
+        " Unknown fields and unknown reasons are to be accepted: a later version may add some."
+    )
+    return _named("proof-result", "ProofResult", description, {**schema, "examples": _RESULT_EXAMPLES})
+
+
+def _without_titles(node: Any) -> Any:
+    """Pydantic titles each field with its name in capitals, which says nothing."""
+    if isinstance(node, list):
+        return [_without_titles(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {name: _without_titles(item) for name, item in node.items() if name != "title" or not isinstance(item, str)}
+
+
+def _dead_letter() -> Schema:
+    number = {"type": "string", "pattern": "^-?[0-9]{1,19}$"}
+    headers = {
+        "topic": {"type": "string", "description": "The topic of the original record.", "maxLength": 249},
+        "partition": {**number, "description": "Its partition."},
+        "offset": {**number, "description": "Its offset."},
+        "timestamp": {**number, "description": "Its timestamp, in milliseconds since the epoch."},
+        "group": {"type": "string", "description": "The consumer group that gave it up."},
+        "stage": {
+            "type": "string",
+            "description": "Where it failed: `decode` (a worker could not read the value), `route` (the router could "
+            "not read it, or the request topic did not take it), `verify` (it ran each time that its worker died); "
+            "a later version may add some.",
+        },
+        "exception.class.name": {"type": "string", "description": "The Python class of the error."},
+        "exception.message": {"type": "string", "description": "What went wrong, for people."},
+        "exception.stacktrace": {"type": "string", "description": "The end of the stack trace."},
+        "attempts": {**number, "description": "How often it was tried."},
+    }
+    body = {
+        "type": "object",
+        "required": [deadletter.PREFIX + name for name in headers],
+        "properties": {deadletter.PREFIX + name: schema for name, schema in headers.items()},
+        "additionalProperties": {"type": ["string", "null"]},
+        "examples": _DEAD_LETTER_EXAMPLES,
+    }
+    description = (
+        "The Kafka headers of a record of the dead letter topic, each value read as UTF-8 text. The record's key, "
+        "value and timestamp, and its other headers, are those of the original record, untouched; where the topic did "
+        "not take them, key and value are empty."
+    )
+    return _named("dead-letter", "DeadLetterHeaders", description, body)
+
+
+_REQUEST_EXAMPLES: list[Schema] = [
+    {"custom_id": "add-comm", "proof": "theorem t (a b : Nat) : a + b = b + a := Nat.add_comm a b"},
+    {
+        "custom_id": 10009,
+        "code": "import Mathlib\n\nexample : (2 : Nat) + 2 = 4 := by norm_num",
+        "timeout": 30,
+        "infotree": "original",
+        "deadline": "2026-01-31T12:00:00Z",
+        "metadata": {"run": "sweep-7", "sample": 3},
+    },
+]
+
+_RESULT_EXAMPLES: list[Schema] = [
+    {
+        "schema_version": 2,
+        "custom_id": "add-zero",
+        "status": "rejected",
+        "reason": "lean_error",
+        "retriable": False,
+        "error": "Lean reports an error at line 1, column 36: unsolved goals",
+        "response": {
+            "messages": [
+                {
+                    "severity": "error",
+                    "pos": {"line": 1, "column": 36},
+                    "endPos": {"line": 1, "column": 43},
+                    "data": "unsolved goals\na b : Nat\n⊢ b = 0",
+                }
+            ],
+            "sorries": [],
+            "tactics": [],
+            "infotree": None,
+            "env": 1,
+            "time": 0.013,
+        },
+        "truncated": [],
+        "assurance": "none",
+        "theorems": [],
+        "findings": [],
+        "timings": {"queued": 0.002, "import": 0.0, "run": 0.013, "audit": 0.0, "total": 0.015},
+        "attempts": 1,
+        "worker": "worker-1",
+        "verifier": {
+            "kind": "lean",
+            "sandbox": "none",
+            "lean_version": "4.33.0",
+            "repl_version": None,
+            "mathlib_version": None,
+            "policy_version": None,
+        },
+        "source": {"topic": "lean.proofs", "partition": 3, "offset": 1207, "timestamp": 1769860800000},
+        "proof_sha256": hashlib.sha256(_WRONG_PROOF.encode()).hexdigest(),
+        "metadata": {"run": "sweep-7"},
+    },
+]
+
+_DEAD_LETTER_EXAMPLES: list[Schema] = [
+    {
+        deadletter.PREFIX + name: text
+        for name, text in {
+            "topic": "lean.proofs",
+            "partition": "3",
+            "offset": "1208",
+            "timestamp": "1769860800000",
+            "group": "streamverify",
+            "stage": "decode",
+            "exception.class.name": "streamverify.core.errors.UndecodableRequest",
+            "exception.message": "`custom_id` is missing: it must be a string or an integer",
+            "exception.stacktrace": "",
+            "attempts": "1",
+        }.items()
+    }
+]

@@ -1,0 +1,298 @@
+"""Chooses the partition of a proof: a header gets as many partitions as its share of the proofs needs, and a few more.
+
+`docs/partitioning.md` says why and with what effect; `schemas/partitioner.md` is the specification for producers in
+other languages, and `schemas/partitioner.vectors.json` has what they can test theirs with. This module knows nothing of
+Kafka but that the partitions of a topic are numbered from 0. Pure: no clock, and chance only where the counts begin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+import random
+import re
+from typing import TYPE_CHECKING
+
+from streamverify.core.errors import HeaderError
+from streamverify.core.syntax.header import parse_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+SPREAD = (3, 2)
+"""A header gets ceil(3/2 x its share of the proofs x partitions) partitions.
+
+Below 1 its partitions would get more than the others. The half more is room for shares that are known only from what
+was sent of late, and for proofs that take longer than most. Simulated: each half beyond costs imports and saves no
+waiting."""
+
+RELIEF = 4
+"""How many partitions of its order a header may fall back on: four, or twice its own where that is more."""
+
+SLACK = 8
+"""Records by which a header's own partitions must be ahead of those for that.
+
+Without relief the headers of a long tail pile up on some partitions, and so do many proofs of one header in a row;
+without slack every header would be imported in all of them."""
+
+COUNTERS = 4096
+"""Headers that are counted at once. An undercount of at most 1/4097 of the records: half a partition of a thousand."""
+
+WINDOW = 16_384
+"""Records after which all counts are halved: a header that was frequent 100,000 records ago is not so for ever."""
+
+MAX_WEIGHT = 8.0
+"""A record counts for at most so many usual ones, and at least for that part of one."""
+
+MAX_LOADS = 4
+"""Numbers of partitions for which counts are kept: a producer may serve several topics, and partitions are added."""
+
+_FINGERPRINT = re.compile(rb"[0-9a-f]{32}")
+
+
+def affinity_key(proof: str) -> bytes:
+    """The key of a proof's record: its header's fingerprint, as 32 hexadecimal digits in ASCII.
+
+    A header that is no Lean gets that of a blank one: whoever answers it needs no Lean for that.
+    """
+    try:
+        return parse_header(proof).fingerprint.encode("ascii")
+    except HeaderError:
+        return BLANK
+
+
+def is_fingerprint(key: bytes | None) -> bool:
+    """Whether a record's key is what `affinity_key` makes."""
+    return key is not None and _FINGERPRINT.fullmatch(key) is not None
+
+
+def rendezvous(key: bytes, partitions: int, first: int = 1) -> list[int]:
+    """The first partitions in the order of a key.
+
+    The order is that of SHA-256(key, then the partition as 4 bytes, big-endian), the greatest first: rendezvous hashing
+    (Thaler and Ravishankar, 1998). Each of n partitions comes first for its n-th part of the headers, and partitions
+    that are added come between the others without changing their order. Costs some 0.6 us for each partition.
+
+    Args:
+        key: What `affinity_key` made.
+        partitions: How many the topic has.
+        first: How many are asked for.
+    """
+    return heapq.nlargest(
+        first, range(partitions), key=lambda number: hashlib.sha256(key + number.to_bytes(4, "big")).digest()
+    )
+
+
+def partitions_for(count: float, total: float, partitions: int) -> int:
+    """How many partitions a header gets that has `count` of the last `total` records: from 1 to all."""
+    times, of = SPREAD
+    return min(partitions, max(1, math.ceil(times * count * partitions / (of * total))))
+
+
+class RecentCounts:
+    """How often each of the most frequent keys was seen of late, in bounded space (Misra and Gries, 1982).
+
+    A count is never too high. Where all weigh 1 it is too low by at most `total / (counters + 1)`, and by 1 for each
+    halving.
+    """
+
+    def __init__(self, counters: int = COUNTERS, window: int = WINDOW) -> None:
+        self._counters = counters
+        self._window = window
+        self._counts: dict[bytes, float] = {}
+        self.total = 0.0
+        self.halvings = 0
+
+    def add(self, key: bytes, weight: float = 1.0) -> float:
+        """Count one more, for as much as it weighs.
+
+        Returns:
+            What is known of `key` now; 0 where there was no room to count it.
+        """
+        self.total += weight
+        counts = self._counts
+        if key in counts or len(counts) < self._counters:
+            counts[key] = counts.get(key, 0.0) + weight
+        else:
+            # A new key and one of each other's: amortised this costs no more than what was counted before.
+            self._counts = {other: count - weight for other, count in counts.items() if count > weight}
+        if self.total >= self._window:
+            self.total /= 2
+            self.halvings += 1
+            self._counts = {key: count / 2 for key, count in self._counts.items() if count > 1}
+        return self._counts.get(key, 0.0)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+
+class RunTimes:
+    """How long the proofs of each header took of late, where somebody says so, beside those of all headers."""
+
+    def __init__(self) -> None:
+        """Nobody has said anything."""
+        self._usual = 0.0
+        self._of: dict[bytes, tuple[int, float]] = {}
+
+    def note(self, key: bytes, seconds: float) -> None:
+        """A proof of this header took so long."""
+        self._usual = self._usual + 0.01 * (seconds - self._usual) if self._of else seconds
+        number, mean = self._of.pop(key, (0, self._usual))
+        if len(self._of) >= COUNTERS:
+            del self._of[next(iter(self._of))]
+        # The first ten count little: one proof that took long says nothing of a header.
+        self._of[key] = number + 1, mean + max(1 / (number + 10), 0.02) * (seconds - mean)
+
+    def weight(self, key: bytes) -> float:
+        """What a record of this header costs, as a multiple of the usual one; 1 where nothing is known."""
+        known = self._of.get(key)
+        if known is None or self._usual <= 0:
+            return 1.0
+        return min(MAX_WEIGHT, max(1 / MAX_WEIGHT, known[1] / self._usual))
+
+
+class _Load:
+    """What one producer has sent to each partition of a topic of late, and the orders of the headers that it sent."""
+
+    def __init__(self, partitions: int, start: Callable[[], float], halvings: int) -> None:
+        self.partitions = partitions
+        self._sent = [start() for _ in range(partitions)]
+        self._halvings = halvings
+        self._orders: dict[bytes, list[int]] = {}
+        # All partitions by what was sent when they were put there, which is at most what was sent by now.
+        self._least: list[tuple[float, int]] = []
+        self._missing: frozenset[int] = frozenset()
+
+    def halve(self, halvings: int) -> None:
+        """Let what was sent fade as the counts of headers do."""
+        if halvings != self._halvings:
+            self._sent = [sent * 0.5 ** (halvings - self._halvings) for sent in self._sent]
+            self._halvings = halvings
+            self._least = []
+
+    def leaders(self, reachable: Collection[int]) -> None:
+        """Note which partitions have a leader. One that has one again counts as the others: else it would get all."""
+        if len(reachable) == self.partitions - len(self._missing) and (
+            not self._missing or self._missing.isdisjoint(reachable)
+        ):
+            return
+        missing = frozenset(range(self.partitions)).difference(reachable)
+        mean = sum(self._sent) / self.partitions
+        for number in self._missing - missing:
+            self._sent[number] = max(self._sent[number], mean)
+        # With no leader at all one place is as good as another.
+        self._missing = missing if len(missing) < self.partitions else frozenset()
+        self._least = []
+
+    def least_of_all(self) -> int:
+        """The partition that was sent least. O(log partitions) where others are not sent to in between."""
+        if not self._least:
+            self._least = [(sent, number) for number, sent in enumerate(self._sent) if number not in self._missing]
+            heapq.heapify(self._least)
+        while self._least[0][0] != (sent := self._sent[number := self._least[0][1]]):
+            heapq.heapreplace(self._least, (sent, number))
+        return number
+
+    def least_of(self, key: bytes, count: int) -> int:
+        """The one that was sent least of a header's first `count`, or of as many more where those are far ahead."""
+        relief = min(max(2 * count, RELIEF), self.partitions - len(self._missing))
+        order = self._order(key, relief)
+        own = min(order[:count], key=self._sent.__getitem__)
+        if relief > count:
+            other = min(order[count:relief], key=self._sent.__getitem__)
+            if self._sent[own] > self._sent[other] + SLACK:
+                return other
+        return own
+
+    def add(self, number: int, weight: float) -> None:
+        """Count one record more."""
+        self._sent[number] += weight
+
+    def _order(self, key: bytes, count: int) -> list[int]:
+        """At least the first `count` partitions of a header that have a leader, or all of them."""
+        needed = min(self.partitions, count + len(self._missing))
+        order = self._orders.get(key)
+        if order is None or len(order) < needed:
+            if len(self._orders) >= COUNTERS:
+                del self._orders[next(iter(self._orders))]
+            # Twice as many as needed, as shares move; a header of the tail keeps eight.
+            order = self._orders[key] = rendezvous(key, self.partitions, min(self.partitions, 2 * needed))
+        return [number for number in order if number not in self._missing] if self._missing else order
+
+
+class Affinity:
+    """The decision. Each producer has its own, and what it has sent is all that it goes by."""
+
+    def __init__(self, start: Callable[[], float] = lambda: 0.0, counts: RecentCounts | None = None) -> None:
+        """Nothing was sent yet.
+
+        Args:
+            start: A number below 1 for each partition, to begin counting with. A random one keeps many producers of a
+                few proofs each from filling the same partition.
+            counts: Of headers.
+        """
+        self._start = start
+        self._counts = RecentCounts() if counts is None else counts
+        self._times = RunTimes()
+        self._loads: dict[int, _Load] = {}
+
+    def took(self, key: bytes, seconds: float) -> None:
+        """A proof of this header took Lean so long: from now on its records count for more or less than one."""
+        self._times.note(key, seconds)
+
+    def choose(self, key: bytes | None, partitions: int, reachable: Collection[int]) -> int:
+        """The partition for one record.
+
+        Args:
+            key: What `affinity_key` made of its proof; None: of this record no header is known.
+            partitions: How many the topic has.
+            reachable: Those that have a leader.
+        """
+        load = self._load(partitions)
+        load.leaders(reachable)
+        count, weight = partitions, 1.0
+        if key is not None:
+            weight = self._times.weight(key)
+            known = self._counts.add(key, weight)
+            # True of whatever comes first, too: who has seen little spreads, as a producer of a single proof should.
+            count = partitions_for(known, self._counts.total, partitions)
+        load.halve(self._counts.halvings)
+        chosen = load.least_of_all() if key is None or count >= partitions else load.least_of(key, count)
+        load.add(chosen, weight)
+        return chosen
+
+    def _load(self, partitions: int) -> _Load:
+        load = self._loads.get(partitions)
+        if load is None:
+            if len(self._loads) >= MAX_LOADS:
+                del self._loads[next(iter(self._loads))]
+            # Where partitions were added all of them count as equal: what was sent before says nothing of the new ones.
+            load = self._loads[partitions] = _Load(partitions, self._start, self._counts.halvings)
+        return load
+
+
+BLANK = affinity_key("")
+"""The key of a file without imports."""
+
+
+class AffinityPartitioner:
+    """For `AIOKafkaProducer(partitioner=...)`: by header where the key is a fingerprint, else wherever least was sent.
+
+    One for each producer, as it counts what that producer sends.
+    """
+
+    def __init__(self, start: Callable[[], float] = random.random) -> None:
+        """`start`: what each partition's count begins with, below 1; default: by chance."""
+        self._affinity = Affinity(start)
+
+    def took(self, key: bytes, seconds: float) -> None:
+        """A proof with this key took Lean so long: who reads the results may say so, and nobody has to."""
+        self._affinity.took(key, seconds)
+
+    def __call__(self, key: bytes | None, all_partitions: Collection[int], available: Collection[int]) -> int:
+        """The partition of a record with this key; `available` are the partitions that have a leader.
+
+        Kafka numbers the partitions of a topic from 0 without gaps, so how many there are says which.
+        """
+        return self._affinity.choose(key if is_fingerprint(key) else None, len(all_partitions), available)

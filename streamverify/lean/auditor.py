@@ -1,0 +1,296 @@
+"""The audit of one proof in a running REPL: what comes before its body is run, and what comes after.
+
+Before: the policy with what Lean itself says that it knows, and the statement, elaborated beside the proof. After:
+axioms, types and kinds of its theorems, the comparison with the statement, and, before a positive is believed, the
+questions that only a process which proves can answer. What the answers mean is `core`'s business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from streamverify.core.audit.axioms import (
+    ask_for_private_prefix,
+    audit_of,
+    judge_theorems,
+    read_private_prefix,
+    theorems_to_audit,
+)
+from streamverify.core.audit.checked import first_error, objection
+from streamverify.core.audit.policy import SHIPPED, THEOREMS, Reading, Trusted, module_finding
+from streamverify.core.audit.statement import (
+    MOST_CONSTANTS,
+    BadStatement,
+    Constant,
+    Difference,
+    Statement,
+    ask_for_kinds,
+    cannot_be_asked,
+    difference,
+    look_up,
+    look_up_imitations,
+    print_in_full,
+    read_statement,
+    refuse_hidden,
+    unreadable,
+)
+from streamverify.core.messages import jsontext
+from streamverify.core.messages.models import Finding, Reason
+from streamverify.core.syntax.header import body_of
+from streamverify.lean.repl.commands import check_channel, check_prover
+from streamverify.lean.repl.errors import ChannelBroken
+from streamverify.lean.repl.protocol import decode_answer, encode_command, read_response
+from streamverify.lean.vocabularies import Vocabularies
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from streamverify.core.audit.policy import Declared, Vocabulary
+    from streamverify.core.job import Job
+    from streamverify.core.messages.models import Response, Theorem
+    from streamverify.core.syntax.header import Header
+    from streamverify.lean.repl.command import ReplCommand
+    from streamverify.lean.repl.session import ReplSession
+
+MOST_STATEMENTS = 1_000
+"""Statements that are kept as Lean printed them; the oldest makes room."""
+
+MOST_MODULE_HEADERS = 256
+"""Headers that begin with `module` of which is kept how to audit in them; the oldest makes room."""
+
+_MOST_EXCERPT = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the audit says of a proof."""
+
+    reason: Reason
+    error: str | None = None
+    theorems: Sequence[Theorem] = ()
+    findings: Sequence[Finding] = ()
+
+
+class Ready(NamedTuple):
+    """What the second half of an audit needs of the first.
+
+    `declared` is what the file declares, `options` are those that Lean knows, `private_prefix` is what Lean puts before
+    the names that a file which begins with `module` does not make public.
+
+    `asked` (the statement as Lean prints it) is None where the request has no statement, or one under another header.
+    """
+
+    declared: Sequence[Declared]
+    options: Collection[str]
+    statement: Statement | None
+    asked: Mapping[str, Constant] | None
+    private_prefix: str = ""
+
+
+class _Asking(NamedTuple):
+    """Where and how the questions about a statement are asked.
+
+    `env` is the environment of the header, `made` the one after the statement.
+    """
+
+    session: ReplSession
+    env: int
+    made: int
+    options: Collection[str]
+    timeout: float
+    private_prefix: str
+
+
+class Auditor:
+    """What the audits of a pool share: vocabularies, and statements that were elaborated before."""
+
+    def __init__(self, command: ReplCommand, *, import_timeout: float, trusted: Trusted) -> None:
+        self._vocabularies = Vocabularies(command, import_timeout=import_timeout, trusted=trusted)
+        self._asked: dict[tuple[str, bytes], dict[str, Constant]] = {}
+        # For each header that begins with `module`, what Lean puts before private names; None: no audit is possible.
+        self._private_prefixes: dict[str, str | None] = {}
+
+    async def before(self, session: ReplSession, env: int, job: Job, timeout: float) -> Ready | Judgement:
+        """Look at a proof in its header's environment before it is run: ready, or why it is not to be run at all.
+
+        Raises:
+            ReplFailure: There is no answer, or none that can be believed.
+        """
+        vocabulary = await self._vocabularies.of(session, env, job.header)
+        private_prefix = await self._private_prefix(session, env, job.header, timeout)
+        if private_prefix is None:
+            found = [module_finding(job.request.proof)]
+            return Judgement(Reason.POLICY, objection(found), findings=found)
+        try:
+            statement, asked = await self._statement(session, env, job, (vocabulary, private_prefix), timeout)
+        except BadStatement as error:
+            return Judgement(Reason.INVALID_REQUEST, error.sentence)
+        reading = Reading(job.request.proof, job.header)
+        if not _covers(SHIPPED, vocabulary) and (found := reading.check(vocabulary)):
+            return Judgement(Reason.POLICY, objection(found), findings=found)
+        return Ready(reading.declared(), vocabulary.options, statement, asked, private_prefix)
+
+    async def _private_prefix(self, session: ReplSession, env: int, header: Header, timeout: float) -> str | None:
+        """What Lean puts before private names in a file that begins with `module`, asked once a header; else "".
+
+        None where this Lean does not tell the axioms of a theorem in such a file.
+        """
+        if not header.is_module:
+            return ""
+        if header.fingerprint not in self._private_prefixes:
+            response = await _ask(session, env, ask_for_private_prefix(), timeout)
+            await check_channel(session, env)
+            if len(self._private_prefixes) >= MOST_MODULE_HEADERS:
+                del self._private_prefixes[next(iter(self._private_prefixes))]
+            self._private_prefixes[header.fingerprint] = read_private_prefix(response.messages)
+        return self._private_prefixes[header.fingerprint]
+
+    async def _statement(
+        self, session: ReplSession, env: int, job: Job, known: tuple[Vocabulary, str], timeout: float
+    ) -> tuple[Statement | None, Mapping[str, Constant] | None]:
+        vocabulary, private_prefix = known
+        text = job.request.statement
+        if text is None:
+            return None, None
+        statement = read_statement(text, vocabulary)
+        if statement.header.fingerprint != job.header.fingerprint:
+            return statement, None
+        key = (job.header.fingerprint, hashlib.sha256(text.encode()).digest())
+        asked = self._asked.get(key)
+        if asked is None:
+            response = await _ask(session, env, body_of(statement.text, statement.header), timeout)
+            errors = [each for each in response.messages if each["severity"] == "error"]
+            if errors:
+                raise BadStatement(first_error(errors))
+            asking = _Asking(session, env, response.env or 0, vocabulary.options, timeout, private_prefix)
+            asked = await _print_statement(asking, statement)
+            await check_channel(session, env)
+            if len(self._asked) >= MOST_STATEMENTS:
+                del self._asked[next(iter(self._asked))]
+            self._asked[key] = asked
+        return statement, asked
+
+    async def after(self, session: ReplSession, env: int, job: Job, ready: Ready, timeout: float) -> Judgement:
+        """Audit a proof that Lean accepted, in the environment after it; the channel is to be checked afterwards.
+
+        Raises:
+            ReplFailure: There is no answer, or none that can be believed.
+        """
+        statement = ready.statement
+        declared = [each for each in ready.declared if each.kind in THEOREMS]
+        names, missing = theorems_to_audit(declared, job.request.theorem)
+        wanted = [*names, *(statement.theorems if statement else ())]
+        audit = audit_of(wanted, ready.options, ready.private_prefix)
+        theorems = audit.theorems((await _ask(session, env, audit.text, timeout)).messages) if audit.lines else []
+        reason, error = judge_theorems(theorems, names)
+        if reason is Reason.OK and missing:
+            reason, error = Reason.NO_THEOREM, missing
+        if reason is not Reason.OK or statement is None:
+            return Judgement(reason, error, theorems)
+        if ready.asked is None:
+            return Judgement(Reason.STATEMENT_MISMATCH, "The statement has another header than the proof.", theorems)
+        proved = await _print_proved(session, env, ready, timeout)
+        differs = difference(ready.asked, proved)
+        if differs is None:
+            return Judgement(*judge_theorems(theorems, statement.theorems), theorems)
+        return Judgement(Reason.STATEMENT_MISMATCH, differs.sentence(), theorems, [_finding(differs, ready.declared)])
+
+    async def confirm(self, session: ReplSession, env: int, positive: Judgement) -> Judgement:
+        """Believe a positive only of a process that proves, and about theorems that the header does not know.
+
+        Args:
+            session: The session.
+            env: The environment of the header.
+            positive: What `after` said.
+
+        Raises:
+            ReplFailure: The channel did not hold, or the process does not prove.
+        """
+        known = await check_prover(session, env, [theorem.name for theorem in positive.theorems])
+        if known is None:
+            return positive
+        return Judgement(Reason.NO_THEOREM, f"{known[:200]} is no theorem of the file: the header has it.")
+
+
+async def _print_statement(asking: _Asking, statement: Statement) -> dict[str, Constant]:
+    """What a statement makes, as Lean prints it: its declarations, and all constants of its own that they reach.
+
+    Raises:
+        BadStatement: It makes too much, or reaches something that cannot be asked for or read.
+        ReplFailure: There is no answer, or none that can be believed.
+    """
+    session, _, made, options, timeout, private_prefix = asking
+    printed: dict[str, Constant] = {}
+    seen: set[str] = set()
+    wanted: Collection[str] = [*statement.theorems, *statement.others]
+    while wanted:
+        question = ask_for_kinds(wanted, options, private_prefix)
+        kinds = question.found((await _ask(session, made, question.text, timeout)).messages)
+        if unknown := [name for name in wanted if name not in kinds]:
+            raise cannot_be_asked(unknown[0])
+        printing = print_in_full(kinds, options, private_prefix)
+        found = printing.printed((await _ask(session, made, printing.text, timeout)).messages)
+        for name in wanted:
+            if name not in found:
+                raise cannot_be_asked(name)
+            if found[name].unreadable:
+                raise unreadable(name, found[name].unreadable)
+        printed |= found
+        if len(printed) > MOST_CONSTANTS:
+            raise BadStatement(f"it makes more than {MOST_CONSTANTS} constants")
+        new = {name for constant in found.values() for name in constant.mentions} - seen - printed.keys()
+        seen |= new
+        refuse_hidden(new, private_prefix)
+        wanted = await _not_in_header(asking, new)
+    if lost := [name for name in statement.theorems if printed[name].kind != "theorem"]:
+        raise BadStatement(f"Lean knows no theorem {lost[0]} after it")
+    return printed
+
+
+async def _not_in_header(asking: _Asking, names: Collection[str]) -> list[str]:
+    """Those of `names` that the header does not know: the statement's own."""
+    # What is private to the file is never the header's, even if it has a constant of the same name.
+    question = look_up(sorted(name for name in names if not name.startswith("_private.")), asking.options)
+    response = await _ask(asking.session, asking.env, question.text, asking.timeout)
+    return sorted(set(names) - question.known(response.messages))
+
+
+async def _print_proved(session: ReplSession, env: int, ready: Ready, timeout: float) -> dict[str, Constant]:
+    """The constants of a statement as Lean prints them after the proof."""
+    asked = ready.asked or {}
+    kinds = {name: constant.kind.rpartition(" ")[2] for name, constant in asked.items()}
+    printing = print_in_full(kinds, ready.options, ready.private_prefix)
+    proved = printing.printed((await _ask(session, env, printing.text, timeout)).messages)
+    imitations = look_up_imitations(proved.values(), ready.options)
+    if imitations.lines and imitations.known((await _ask(session, env, imitations.text, timeout)).messages):
+        return {}
+    return proved
+
+
+async def _ask(session: ReplSession, env: int, command: str, timeout: float) -> Response:
+    answer = decode_answer(await session.ask(encode_command(command, env=env), timeout))
+    if answer.refusal is not None:
+        # It knows every environment that it answered with itself.
+        raise ChannelBroken(f"The REPL refused the audit: {answer.refusal}")
+    return read_response(answer, 0.0)
+
+
+def _covers(larger: Vocabulary, smaller: Vocabulary) -> bool:
+    return (
+        smaller.commands <= larger.commands
+        and smaller.attributes <= larger.attributes
+        and smaller.options <= larger.options
+        and smaller.tactics <= larger.tactics
+    )
+
+
+def _finding(differs: Difference, declared: Sequence[Declared]) -> Finding:
+    at = next((each for each in declared if each.name and f"{differs.name}.".startswith(f"{each.name}.")), None)
+    return Finding(
+        rule=Reason.STATEMENT_MISMATCH,
+        line=at.line if at else 1,
+        column=at.column if at else 0,
+        excerpt=jsontext.cut(differs.excerpt(), _MOST_EXCERPT),
+    )

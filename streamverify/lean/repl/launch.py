@@ -1,0 +1,343 @@
+"""Finding the REPL that the setting `repl` names, and seeing whether it works."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamverify.core.errors import ReplUnavailable
+from streamverify.core.messages.models import Verifier
+from streamverify.core.syntax.header import parse_header
+from streamverify.lean.repl.command import ProcessLimits, ReplCommand
+from streamverify.lean.repl.commands import ImportRejected, import_header
+from streamverify.lean.repl.errors import ReplFailure
+from streamverify.lean.repl.protocol import decode_answer, encode_command
+from streamverify.lean.repl.resources import available_cores, memory_share, with_threads
+from streamverify.lean.repl.sandbox import confine, missing_inside
+from streamverify.lean.repl.session import ReplSession
+from streamverify.lean.repl.start_advice import start_advice
+from streamverify.lean.repl.usage import can_be_read
+from streamverify.settings import settings_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from streamverify.settings import Settings
+
+__all__ = ["ReplCommand", "configured_repl", "find_repl", "install_record", "probe"]
+
+PROBE_TIMEOUT = 60.0
+"""Seconds for the first answer of a REPL, which imports no more than Lean's own `Init`."""
+
+LAKE_TIMEOUT = 120.0
+"""Seconds for `lake env`, which may have to read a project's configuration for the first time."""
+
+_VERSION_QUESTIONS = (
+    "#eval Lean.versionString",
+    # A Lean of 2021 has no such name.
+    '#eval toString Lean.version.major ++ "." ++ toString Lean.version.minor ++ "." ++ toString Lean.version.patch',
+)
+
+_PREFIX = "STREAMVERIFY_"
+_STAND_INS = "streamverify.standins"
+_MOST_BYTES = 1 << 20
+_NOWHERE = (
+    "No Lean is installed for streamverify ({record} is not there): run ./setup_lean.sh to install one, or name a "
+    "REPL, STREAMVERIFY_REPL='lake env /path/to/repl'; for a trial without Lean, STREAMVERIFY_REPL=replay or synthetic "
+    "with STREAMVERIFY_REQUIRE=checked."
+)
+
+
+def install_record() -> Path:
+    """The file that `setup_lean.sh` writes when it is done.
+
+    One JSON object: `repl` (path of the executable), `project` (path of the Lean project), `env` (what `lake env` adds
+    to or changes in the environment, at least LEAN_PATH), `lean_version`, `repl_version`, and `mathlib_version` (null
+    for an installation without Mathlib).
+    """
+    if home := os.environ.get("STREAMVERIFY_LEAN_HOME"):
+        return Path(home, "install.json")
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data, "streamverify", "lean", "install.json")
+
+
+async def find_repl(setting: str, lean_project: Path | None) -> ReplCommand:
+    """What to start for `auto`, `replay[:FILE]`, `synthetic [FLAGS]`, or a command line.
+
+    A command line gets the environment of `lake env` in `lean_project`, asked for once, and is started directly there.
+
+    Raises:
+        ReplUnavailable: It is not there or cannot be executed; the text says what to do.
+    """
+    words = _words(setting)
+    if setting == "auto":
+        return _installed(install_record())
+    if words[0] == "synthetic":
+        return _stand_in("synthetic", words[1:])
+    if setting == "replay" or setting.startswith("replay:"):
+        file = setting.removeprefix("replay").removeprefix(":")
+        return _stand_in("replay", [_readable(file)] if file else [])
+    return await _configured(words, lean_project)
+
+
+async def configured_repl(
+    settings: Settings, *, slots: int, spares: int = 0, found: ReplCommand | None = None
+) -> ReplCommand:
+    """The REPL that the settings name, with its limits and in its sandbox, for a worker that runs `slots` of them.
+
+    Args:
+        settings: What is configured.
+        slots: Proofs at once, which share the cores.
+        spares: Processes beyond those, which share the memory.
+        found: What `find_repl` found for the same settings; None: look now.
+
+    Raises:
+        ReplUnavailable: It is not there, the sandbox that is asked for is not to be had, or the memory of what it
+            starts cannot be seen.
+    """
+    if not can_be_read():
+        raise ReplUnavailable(
+            "The memory of REPLs cannot be watched here: /proc must be mounted, of Linux 4.5 or newer with "
+            "CONFIG_PROC_CHILDREN (/proc/self/task/*/children is not there)."
+        )
+    command = found or await find_repl(settings.repl, settings.lean_project)
+    asked = settings.memory_per_repl
+    memory = memory_share(command, slots + spares) if asked == "auto" else int(asked)
+    cores = max(1.0, available_cores() / slots)
+    limits = ProcessLimits(memory=memory, cores=cores)
+    read = [Path(part) for part in settings.sandbox_read.split(os.pathsep) if part]
+    command = replace(with_threads(command, int(cores)), limits=limits)
+    return await confine(command, mode=settings.sandbox, read=read, hide=settings_files())
+
+
+async def probe(command: ReplCommand) -> Verifier:
+    """Start the REPL once: it must answer a blank header and the channel check; a Lean is asked for its version.
+
+    Raises:
+        ReplUnavailable: With what it said last, and, where only the sandbox is in its way, what to let in.
+    """
+    try:
+        return await _probe(command)
+    except ReplUnavailable as refusal:
+        raise await _add_advice(command, refusal) from refusal
+
+
+async def _probe(command: ReplCommand) -> Verifier:
+    session: ReplSession | None = None
+    try:
+        session = ReplSession(command, max_answer_bytes=_MOST_BYTES)
+        env = await import_header(session, parse_header(""), timeout=PROBE_TIMEOUT, ask_lean=False)
+        version = await _lean_version(session, env) if command.kind == "lean" else None
+    except (ReplFailure, ImportRejected) as error:
+        raise ReplUnavailable(_why(command, error, session)) from error
+    finally:
+        if session is not None:
+            session.kill()
+            await session.closed()
+    return Verifier(
+        kind=command.kind,
+        sandbox=command.sandbox,
+        lean_version=version,
+        repl_version=command.repl_version,
+        mathlib_version=command.mathlib_version,
+    )
+
+
+async def _lean_version(session: ReplSession, env: int) -> str | None:
+    """What Lean calls itself; None where the REPL does not say."""
+    for question in _VERSION_QUESTIONS:
+        if version := await _said(session, env, question):
+            return version
+    return None
+
+
+async def _said(session: ReplSession, env: int, question: str) -> str | None:
+    """The string that is the one answer to a question."""
+    answer = decode_answer(await session.ask(encode_command(question, env=env), PROBE_TIMEOUT))
+    messages = answer.fields.get("messages")
+    if type(messages) is not list or len(messages) != 1 or type(messages[0]) is not dict:
+        return None
+    data = messages[0].get("data")
+    if messages[0].get("severity") != "info" or type(data) is not str:
+        return None
+    return data.strip().strip('"') or None
+
+
+def _why(command: ReplCommand, error: Exception, session: ReplSession | None) -> str:
+    said = b"" if session is None else session.stderr
+    lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+    last = f" It said last: {lines[-1].strip()[:200]}" if lines and lines[-1].strip()[:60] not in str(error) else ""
+    advice = start_advice(error, command)
+    return f"The REPL `{shlex.join((command.outside or command).argv)}` does not work: {error}{last}{advice}"
+
+
+async def _add_advice(command: ReplCommand, refusal: ReplUnavailable) -> ReplUnavailable:
+    """What to do about a REPL that fails in the sandbox and works outside of it; else the refusal as it is."""
+    if command.outside is None or start_advice(refusal.__cause__, command):
+        return refusal
+    try:
+        await probe(command.outside)
+    except ReplUnavailable as failure:
+        return failure
+    missing = missing_inside(command, str(refusal))
+    add = os.pathsep.join(missing) or "the folders that it reads"
+    said = str(refusal).rstrip(".")
+    return ReplUnavailable(
+        f"{said}. Outside the sandbox it works: set STREAMVERIFY_SANDBOX_READ to {add} (readable by every user), or "
+        "STREAMVERIFY_SANDBOX=none, which runs proofs unconfined."
+    )
+
+
+def _words(setting: str) -> list[str]:
+    try:
+        words = shlex.split(setting)
+    except ValueError as error:
+        raise ReplUnavailable(f"The setting repl={setting!r} is no command line: {error}.") from error
+    if not words:
+        raise ReplUnavailable("The setting repl is empty: it names a REPL, or is auto, replay or synthetic.")
+    return words
+
+
+def _installed(record: Path) -> ReplCommand:
+    try:
+        installed = json.loads(record.read_bytes())
+        repl, project = Path(installed["repl"]), Path(installed["project"])
+        added = {str(name): str(value) for name, value in installed.get("env", {}).items()}
+    except FileNotFoundError as error:
+        raise ReplUnavailable(_NOWHERE.format(record=record)) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ReplUnavailable(f"{record} cannot be read ({error!r}): run ./setup_lean.sh again.") from error
+    if not os.access(repl, os.X_OK) or not project.is_dir():
+        raise ReplUnavailable(f"{record} names {repl} and {project}, of which one is gone: run ./setup_lean.sh again.")
+    return ReplCommand(
+        argv=(str(repl),),
+        # What is recorded is all of Lean's own; what the shell has of it may be another Lean's.
+        env=_environment(added, without=("ELAN_", "LEAN_", "LAKE")),
+        cwd=project,
+        kind="lean",
+        wrapped=False,
+        repl_version=_text(installed.get("repl_version")),
+        mathlib_version=_text(installed.get("mathlib_version")),
+    )
+
+
+def _stand_in(kind: Any, flags: Sequence[str]) -> ReplCommand:
+    argv = (sys.executable, "-m", f"{_STAND_INS}.{kind}", *flags)
+    return ReplCommand(argv=argv, env=_environment({}), cwd=None, kind=kind, wrapped=False)
+
+
+async def _configured(words: Sequence[str], lean_project: Path | None) -> ReplCommand:
+    by_lake = list(words[:2]) == ["lake", "env"]
+    words = words[2:] if by_lake else words
+    if not words:
+        raise ReplUnavailable("`lake env` alone is no REPL: add the path of its executable.")
+    if lean_project is not None:
+        _check_project(lean_project)
+    added = await _lake_env(lean_project) if by_lake or lean_project is not None else {}
+    environment = _environment(added)
+    executable = _executable(words[0], environment, lean_project)
+    return ReplCommand(
+        argv=(executable, *words[1:]),
+        env=environment,
+        cwd=lean_project,
+        kind="lean",
+        wrapped=True,
+        repl_version=_version_in(lean_project, "REPL"),
+        mathlib_version=_version_in(lean_project, "mathlib"),
+    )
+
+
+def _version_in(project: Path | None, package: str) -> str | None:
+    """The version of a package that the project's manifest names: what was asked for, else the commit."""
+    if project is None:
+        return None
+    try:
+        packages = json.loads((project / "lake-manifest.json").read_bytes())["packages"]
+        found: dict[str, Any] = next((each for each in packages if each["name"].casefold() == package.casefold()), {})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return _text(found.get("inputRev") or found.get("rev"))
+
+
+def _check_project(project: Path) -> None:
+    if not project.is_dir():
+        raise ReplUnavailable(f"The Lean project {project} is not there: set STREAMVERIFY_LEAN_PROJECT to its folder.")
+
+
+def _executable(name: str, environment: Mapping[str, str], folder: Path | None) -> str:
+    """The absolute path of an executable: names are looked up, relative paths are the project's if there is one."""
+    if "/" in name:
+        path = Path(folder or "", name).absolute()
+        if not path.is_file():
+            raise ReplUnavailable(f"The REPL {path} is not there: check the setting repl.")
+        if not os.access(path, os.X_OK):
+            raise ReplUnavailable(f"The REPL {path} cannot be executed: chmod +x it, or check the setting repl.")
+        return str(path)
+    found = shutil.which(name, path=environment.get("PATH"))
+    if found is None:
+        raise ReplUnavailable(f"The REPL {name} is not on the PATH: give its path in the setting repl.")
+    return found
+
+
+async def _lake_env(project: Path | None) -> dict[str, str]:
+    """The environment that `lake env` gives in the project."""
+    lake = shutil.which("lake")
+    if lake is None:
+        raise ReplUnavailable(
+            "`lake` is not on the PATH: install elan (./setup_lean.sh does), or unset STREAMVERIFY_LEAN_PROJECT."
+        )
+    process = await asyncio.create_subprocess_exec(
+        lake,
+        "env",
+        "env",
+        "-0",
+        cwd=project,
+        env=_environment({}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), LAKE_TIMEOUT)
+    except TimeoutError as error:
+        raise ReplUnavailable(f"`lake env` in {project} did not end within {LAKE_TIMEOUT:.0f} s.") from error
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+    if process.returncode:
+        last = err.decode("utf-8", "replace").strip()[-300:]
+        raise ReplUnavailable(f"`lake env` in {project} failed: {last}")
+    pairs = (entry.partition("=") for entry in os.fsdecode(out).split("\0") if "=" in entry)
+    return {name: value for name, _, value in pairs}
+
+
+def _environment(added: Mapping[str, str], without: tuple[str, ...] = ()) -> dict[str, str]:
+    """Our environment without our own settings, which may hold a broker's password that no proof should read.
+
+    Lean aborts where it panics (docs/decisions/0011): else it goes on with a default value, and answers.
+    """
+    ours = {name: value for name, value in os.environ.items() if not name.startswith((_PREFIX, *without))}
+    return {**ours, **added, "LEAN_ABORT_ON_PANIC": "1"}
+
+
+def _readable(file: str) -> str:
+    path = Path(file).absolute()
+    if not path.is_file():
+        raise ReplUnavailable(f"The recordings {path} are not there: check the setting repl=replay:{file}.")
+    return str(path)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,257 @@
+"""A REPL's process group and its pipes, on any asyncio event loop.
+
+Pipes and a pidfd are watched by the loop directly: asyncio's own subprocess transports cost a second loop iteration
+for each chunk, and on Python 3.11 a thread for each process. Knows nothing of the protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from streamverify.lean.repl import exec_wrapper as leash
+from streamverify.lean.repl.errors import StartFailed
+from streamverify.lean.repl.usage import tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamverify.lean.repl.command import ReplCommand
+
+STDERR_KEPT = 16 * 1024
+"""Bytes of stderr that are remembered."""
+
+HANG_UP_GRACE = 1.0
+"""Seconds between the end of a pipe and the death that it usually announces."""
+
+_CHUNK = 1 << 18
+_MOST_CHUNKS = 4096
+_FIRST_FOR_THE_OOM_KILLER = "1000"
+
+
+class ReplProcess:
+    """One process, leader of its own group and session. `on_output` gets what it writes to stdout.
+
+    `on_exit` is called once with the return code when it ended by itself, after all its output; `on_hang_up` when it
+    closed its stdin or stdout and lives on. None of them is called after `kill`.
+    """
+
+    def __init__(
+        self,
+        command: ReplCommand,
+        *,
+        on_output: Callable[[bytes], None],
+        on_hang_up: Callable[[], None],
+        on_exit: Callable[[int], None],
+    ) -> None:
+        """Start it.
+
+        Raises:
+            StartFailed: The system cannot start the executable.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._on_output = on_output
+        self._on_hang_up = on_hang_up
+        self._on_exit = on_exit
+        self._popen, self._pidfd = _start(command)
+        self.pid = self._popen.pid
+        self._stdin, self._stdout, self._stderr = map(_non_blocking, _pipes(self._popen))
+        self._listening = True
+        self._unsent: memoryview | None = None
+        self._hang_up_timer: asyncio.TimerHandle | None = None
+        self._gone = asyncio.Event()
+        self._stderr_ring = bytearray()
+        self._loop.add_reader(self._stdout, self._read_stdout)
+        self._loop.add_reader(self._stderr, self._read_stderr)
+        self._loop.add_reader(self._pidfd, self._reap)
+
+    @property
+    def stderr(self) -> bytes:
+        """The last of what it wrote to stderr since `forget_stderr`."""
+        return bytes(self._stderr_ring)
+
+    def forget_stderr(self) -> None:
+        """What was written so far belongs to no later proof."""
+        self._stderr_ring.clear()
+
+    @property
+    def sending(self) -> bool:
+        """Whether it has not taken all that was written to it."""
+        return self._unsent is not None
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Send `data`, later what the pipe does not take now. Never raises: a death is told by `on_exit`."""
+        if not self._listening:
+            return
+        try:
+            sent = os.write(self._stdin, data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._hang_up()
+            return
+        if sent < len(data):
+            self._unsent = memoryview(data)[sent:]
+            self._loop.add_writer(self._stdin, self._send_rest)
+
+    def drain(self) -> None:
+        """Read what is there now, without waiting for the event loop to say so."""
+        for _ in range(_MOST_CHUNKS):
+            if not (self._listening and self._read_stdout()):
+                return
+
+    def kill(self) -> None:
+        """Send SIGKILL to the group and to what has left it, and listen no more. `gone` says when it is reaped."""
+        self._stop_listening()
+        if not self._gone.is_set():
+            # Before the leader dies: after that nothing says whose they were.
+            others = tree(self.pid)[1:]
+            self._kill_group()
+            for pid in others:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+
+    async def gone(self) -> None:
+        """Wait until it is dead and reaped."""
+        await self._gone.wait()
+
+    def _read_stdout(self) -> bool:
+        """Read one chunk. Returns whether there may be more."""
+        try:
+            chunk = os.read(self._stdout, _CHUNK)
+        except BlockingIOError:
+            return False
+        if not chunk:
+            self._loop.remove_reader(self._stdout)
+            self._hang_up()
+            return False
+        self._on_output(chunk)
+        return True
+
+    def _read_stderr(self) -> bool:
+        try:
+            chunk = os.read(self._stderr, _CHUNK)
+        except BlockingIOError:
+            return False
+        if not chunk:
+            self._loop.remove_reader(self._stderr)
+            return False
+        ring = self._stderr_ring
+        ring += chunk
+        if len(ring) > STDERR_KEPT:
+            del ring[:-STDERR_KEPT]
+        return True
+
+    def _send_rest(self) -> None:
+        rest, self._unsent = self._unsent, None
+        self._loop.remove_writer(self._stdin)
+        if rest is not None:
+            self.write(rest)
+
+    def _hang_up(self) -> None:
+        if self._hang_up_timer is None:
+            self._hang_up_timer = self._loop.call_later(HANG_UP_GRACE, self._on_hang_up)
+
+    def _reap(self) -> None:
+        """The leader has ended. Its group is killed while its unreaped pid still reserves the group's number."""
+        self._kill_group()
+        if self._listening:
+            self.drain()
+        listening = self._listening
+        if listening:
+            for _ in range(_MOST_CHUNKS):
+                if not self._read_stderr():
+                    break
+        self._stop_listening()
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        returncode = self._popen.wait()
+        self._gone.set()
+        if listening:
+            self._on_exit(returncode)
+
+    def _stop_listening(self) -> None:
+        if not self._listening:
+            return
+        self._listening = False
+        if self._hang_up_timer is not None:
+            self._hang_up_timer.cancel()
+        if self._unsent is not None:
+            self._loop.remove_writer(self._stdin)
+        for descriptor in (self._stdout, self._stderr):
+            self._loop.remove_reader(descriptor)
+        for pipe in _pipes(self._popen):
+            pipe.close()
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+async def run_to_end(command: ReplCommand) -> tuple[int, bytes]:
+    """Run something that is no REPL; its return code and the last of its stderr. Killed where this is cancelled.
+
+    Raises:
+        StartFailed: The system cannot start the executable.
+    """
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    process = ReplProcess(command, on_output=lambda _chunk: None, on_hang_up=lambda: None, on_exit=ended.set_result)
+    try:
+        return await ended, process.stderr
+    finally:
+        process.kill()
+        await process.gone()
+
+
+def _start(command: ReplCommand) -> tuple[subprocess.Popen[bytes], int]:
+    """The process and a descriptor that becomes readable when it ends."""
+    try:
+        # Looked at here, where it can be said: on the leash it would only be a process that ended.
+        if not (stat.S_ISREG(Path(command.argv[0]).stat().st_mode) and os.access(command.argv[0], os.X_OK)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        popen = subprocess.Popen(
+            (*_on_a_leash(command), *command.argv),
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=command.cwd,
+            env=command.env,
+            start_new_session=True,
+        )
+        try:
+            pidfd = os.pidfd_open(popen.pid)
+        except OSError:
+            with popen:
+                popen.kill()
+            raise
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise StartFailed(f"The REPL {command.argv[0]} cannot be started: {reason}.") from error
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{popen.pid}/oom_score_adj").write_text(_FIRST_FOR_THE_OOM_KILLER, encoding="ascii")
+    return popen, pidfd
+
+
+def _on_a_leash(command: ReplCommand) -> tuple[str, ...]:
+    python = (sys.executable, "-I", "-S", leash.__file__)
+    return (*python, str(os.getpid()), command.limits.as_text(), command.seccomp.hex())
+
+
+def _pipes(popen: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+    if popen.stdin is None or popen.stdout is None or popen.stderr is None:
+        raise AssertionError
+    return popen.stdin, popen.stdout, popen.stderr
+
+
+def _non_blocking(pipe: IO[bytes]) -> int:
+    os.set_blocking(pipe.fileno(), False)
+    return pipe.fileno()

@@ -1,0 +1,222 @@
+"""How many cores and how much memory this container may use, and how many REPLs run in that."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from streamverify.lean.repl.command import ReplCommand
+    from streamverify.settings import Settings
+
+T = TypeVar("T", int, float)
+
+PROC = Path("/proc")
+CGROUPS = Path("/sys/fs/cgroup")
+
+GIB = 1 << 30
+MATHLIB_BYTES = 4 * GIB
+LEAN_BYTES = GIB
+STAND_IN_BYTES = 64 << 20
+
+WORKERS_OWN = 256 << 20
+"""Bytes that the worker itself needs."""
+
+MATHLIB_LIBRARIES = 3 * GIB
+LEAN_LIBRARIES = GIB // 2
+"""Bytes of mapped libraries to keep in memory for all REPLs together: see `docs/memory.md`."""
+
+_UNLIMITED = 1 << 60
+"""From here on a number of bytes means no limit: cgroup v1 writes the largest multiple of a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many REPLs run here, and why.
+
+    `spares` are processes beyond the slots, which wait warm. `memory`, `memory_per_repl` and `shared` are in bytes;
+    `shared` is what of `memory` no single REPL gets: the worker's own, and the libraries that all of them map.
+    """
+
+    slots: int
+    spares: int
+    cores: int
+    memory: int | None
+    memory_per_repl: int
+    warnings: tuple[str, ...] = ()
+    shared: int = 0
+
+    @property
+    def threads(self) -> int:
+        """What each Lean may use of the cores."""
+        return max(1, self.cores // self.slots)
+
+
+def plan_slots(slots: int | None, memory_per_repl: int, cores: int, memory: int | None, *, shared: int = 0) -> Plan:
+    """As many slots as there are cores and as memory has room for, or as many as was asked for.
+
+    Half of the memory that is then left may be spares', at most one a slot: Lean's libraries are mapped files, and
+    want the rest as page cache.
+
+    Args:
+        slots: What was asked for; None: decide.
+        memory_per_repl: Bytes that one process may need.
+        cores: As `available_cores` says.
+        memory: Bytes for everything, as `memory_bytes` says; None where it is not known.
+        shared: Bytes of that which are no REPL's own, as `shared_bytes` says.
+    """
+    room = None if memory is None else max(0, memory - shared)
+    fitting = max(1, room // memory_per_repl) if room is not None else cores
+    chosen = min(cores, fitting) if slots is None else slots
+    left = max(0, fitting - chosen) if room is not None else 0
+    per = f"{memory_per_repl / GIB:g} GiB a REPL"
+    warnings = []
+    if room is not None and room < memory_per_repl * chosen:
+        warnings.append(f"memory is for {room // memory_per_repl} slots at {per}, not for {chosen}")
+    if slots is None and fitting < cores:
+        warnings.append(f"of {cores} cores only {chosen} are used: memory has room for no more at {per}")
+    if slots is not None and slots > cores:
+        warnings.append(f"{slots} slots on {cores} cores: proofs take longer and may time out")
+    return Plan(chosen, min(left // 2, chosen), cores, memory, memory_per_repl, tuple(warnings), shared)
+
+
+def plan_for(settings: Settings, command: ReplCommand | None) -> Plan:
+    """The plan of a worker here. `command` is None where no REPL was found: then its memory is not counted."""
+    asked = None if settings.slots == "auto" else settings.slots
+    if settings.memory_per_repl != "auto":
+        per_repl = int(settings.memory_per_repl)
+    else:
+        per_repl = STAND_IN_BYTES if command is None else memory_needed(command)
+    shared = WORKERS_OWN if command is None else shared_bytes(command)
+    return plan_slots(asked, per_repl, available_cores(), memory_bytes(), shared=shared)
+
+
+def memory_needed(command: ReplCommand) -> int:
+    """Bytes of private memory to plan for one process, where the setting MEMORY_PER_REPL does not say."""
+    if command.kind != "lean":
+        return STAND_IN_BYTES
+    return MATHLIB_BYTES if _has_mathlib(command) else LEAN_BYTES
+
+
+def shared_bytes(command: ReplCommand) -> int:
+    """Bytes that are no REPL's own: the worker's, and those of the libraries that the REPLs map and share."""
+    if command.kind != "lean":
+        return WORKERS_OWN
+    return WORKERS_OWN + (MATHLIB_LIBRARIES if _has_mathlib(command) else LEAN_LIBRARIES)
+
+
+def memory_share(command: ReplCommand, processes: int) -> int | None:
+    """Bytes of private memory that each of that many REPLs may use of what there is here; None: unknown.
+
+    Never less than one needs: where there are more than memory has room for, the kernel takes one when it must.
+    """
+    size = memory_bytes()
+    return None if size is None else max(memory_needed(command), (size - shared_bytes(command)) // processes)
+
+
+def _has_mathlib(command: ReplCommand) -> bool:
+    path = (command.env or os.environ).get("LEAN_PATH", "")
+    folders = [Path(command.cwd or "", part) for part in path.split(os.pathsep) if part]
+    return bool(command.mathlib_version) or any((folder / "Mathlib.olean").exists() for folder in folders)
+
+
+def with_threads(command: ReplCommand, threads: int) -> ReplCommand:
+    """The command, with LEAN_NUM_THREADS in its environment unless that has one."""
+    environment = dict(os.environ if command.env is None else command.env)
+    environment.setdefault("LEAN_NUM_THREADS", str(threads))
+    return replace(command, env=environment)
+
+
+def available_cores() -> int:
+    """Cores that a process here may keep busy: the affinity mask, and the cgroup's quota rounded up; at least 1."""
+    cores = len(os.sched_getaffinity(0))
+    quota = cgroup_cores()
+    return max(1, min(cores, math.ceil(quota))) if quota is not None else cores
+
+
+def cgroup_cores(proc: Path = PROC, cgroups: Path = CGROUPS) -> float | None:
+    """The smallest CPU quota on the way from this process's cgroup to the root, in cores; None where there is none."""
+    return min(_on_the_way("cpu", _quota_v2, _quota_v1, proc, cgroups), default=None)
+
+
+def memory_bytes(proc: Path = PROC, cgroups: Path = CGROUPS) -> int | None:
+    """Bytes that the processes here may use together: the machine's, or the container's limit where that is less."""
+    known = [cgroup_limit("memory", "memory.max", "memory.limit_in_bytes", proc, cgroups), _machine_memory(proc)]
+    return min((size for size in known if size is not None), default=None)
+
+
+def cgroup_limit(controller: str, v2: str, v1: str, proc: Path, cgroups: Path) -> int | None:
+    """The smallest limit on the way from this process's cgroup to the root; None where there is none.
+
+    Args:
+        controller: Its name in cgroup v1, `memory`.
+        v2: The file in cgroup v2.
+        v1: The file in cgroup v1.
+        proc: Where `/proc` is.
+        cgroups: Where the cgroup file systems are mounted: v2 there, v1 in a folder for each controller.
+    """
+    limits = _on_the_way(controller, lambda at: _number_in(at / v2), lambda at: _number_in(at / v1), proc, cgroups)
+    return min((limit for limit in limits if limit < _UNLIMITED), default=None)
+
+
+def _on_the_way(
+    controller: str,
+    read_v2: Callable[[Path], T | None],
+    read_v1: Callable[[Path], T | None],
+    proc: Path,
+    cgroups: Path,
+) -> Iterator[T]:
+    """What each folder says, from this process's cgroup to the root, in whichever version has the controller."""
+    for line in _text(proc / "self" / "cgroup").splitlines():
+        _number, controllers, path = line.split(":", 2)
+        if not controllers:
+            base, read = cgroups, read_v2
+        elif controller in controllers.split(","):
+            base, read = cgroups / controller, read_v1
+        else:
+            continue
+        own: Path = Path(path.strip("/"))
+        # A container often sees its own cgroup as the root, under a path of the host's: then only the root is there.
+        for folder in (own, *own.parents):
+            found = read(base / folder)
+            if found is not None:
+                yield found
+
+
+def _quota_v2(folder: Path) -> float | None:
+    words = _text(folder / "cpu.max").split()
+    if not words or words[0] == "max":
+        return None
+    quota, period = words
+    return int(quota) / int(period)
+
+
+def _quota_v1(folder: Path) -> float | None:
+    quota, period = _number_in(folder / "cpu.cfs_quota_us"), _number_in(folder / "cpu.cfs_period_us")
+    return quota / period if quota and period and quota > 0 else None
+
+
+def _machine_memory(proc: Path) -> int | None:
+    for line in _text(proc / "meminfo").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _number_in(file: Path) -> int | None:
+    with contextlib.suppress(ValueError):
+        return int(_text(file))
+    return None
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except OSError:
+        return ""

@@ -1,0 +1,280 @@
+"""One REPL process and the conversation with it: a command goes out, one answer comes back, in time.
+
+The channel is not trusted: bytes that nobody asked for end the session, as everything does that leaves it unclear
+which answer belongs to which command. What the answers mean is `verify`'s business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from streamverify.core.scheduling.recycling import Limits as WearLimits
+from streamverify.core.scheduling.recycling import Wear
+from streamverify.lean.repl.death import Cause, Death, classify
+from streamverify.lean.repl.errors import (
+    AnswerTooLarge,
+    ChannelBroken,
+    Died,
+    MemoryExceeded,
+    Overslept,
+    ReplFailure,
+    TimedOut,
+)
+from streamverify.lean.repl.memory_watch import memory_watch
+from streamverify.lean.repl.process import ReplProcess
+from streamverify.lean.repl.protocol import AnswerSplitter
+from streamverify.lean.repl.usage import deepest_stack, private, tree, usage
+
+if TYPE_CHECKING:
+    from streamverify.lean.repl.command import ReplCommand
+
+LATE = 1.0
+"""Seconds after which a time-out that fires is none: this process itself was stopped, or its loop was held up."""
+
+CHECK_TIMEOUT = 10.0
+"""Seconds for the answer to a command of our own, which takes Lean less than a millisecond."""
+FIRST_PART = 1024 * 1024
+"""Bytes that are kept of an answer that is too large: more of its messages than any topic takes, and read soon."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the CPU time of a REPL that runs."""
+
+_MIB = 1024**2
+
+_MUCH_OF_IT = 4
+"""One part in so many of the memory that a REPL may use is too much for a stack: 128 MiB of 512, 1 GiB of 4."""
+
+
+class ReplSession:
+    """A running REPL. Once something went wrong, `failure` says what, and the process is dead or about to be."""
+
+    def __init__(self, command: ReplCommand, *, max_answer_bytes: int) -> None:
+        """Start the process.
+
+        Raises:
+            StartFailed: The system cannot start the executable.
+        """
+        self.failure: ReplFailure | None = None
+        self._wrapped = command.wrapped
+        self._limits = command.limits
+        self._wear: Wear | None = None
+        self._max_answer_bytes = max_answer_bytes
+        self._loop = asyncio.get_running_loop()
+        self._splitter = AnswerSplitter()
+        self._waiter: asyncio.Future[bytes] | None = None
+        # The command that is sent as soon as the first answer was read, and that answer with its seconds.
+        self._check: bytes | None = None
+        self._first: tuple[bytes, float] | None = None
+        self._asked_at = 0.0
+        self._deadline = 0.0
+        self._cpu_allowed = 0.0
+        self._cpu_at_first: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._process = ReplProcess(
+            command, on_output=self._on_output, on_hang_up=self._on_hang_up, on_exit=self._on_exit
+        )
+        if self._limits.memory is not None:
+            # From the first moment on: an import can need too much, and so can a task left behind, between proofs.
+            memory_watch().add(self.pid, self._limits.memory, self._on_excess)
+
+    @property
+    def pid(self) -> int:
+        """The process, which is also its group and its session."""
+        return self._process.pid
+
+    @property
+    def stderr(self) -> bytes:
+        """The last of stderr since `forget_stderr`."""
+        return self._process.stderr
+
+    def forget_stderr(self) -> None:
+        """A new proof begins."""
+        self._process.forget_stderr()
+
+    async def ask(self, command: bytes, timeout: float) -> bytes:
+        """Send one command and return its answer, undecoded. One caller at a time.
+
+        Args:
+            command: As `protocol` encodes it.
+            timeout: Seconds from now.
+
+        Raises:
+            ReplFailure: What went wrong, now or since the last answer. The process is killed.
+        """
+        self._refuse_unread()
+        if self.failure is not None:
+            raise self.failure
+        self._waiter = self._loop.create_future()
+        self._allow(timeout)
+        self._timer = self._loop.call_later(min(timeout, LOOK_EVERY), self._on_time_out)
+        self._process.write(command)
+        try:
+            return await self._waiter
+        finally:
+            self._timer.cancel()
+            self._waiter = None
+
+    async def ask_and_check(
+        self, command: bytes, timeout: float, check: bytes
+    ) -> tuple[bytes, float, bytes | ReplFailure]:
+        """Send a command, and `check` as soon as the answer to it was read; never before, or the command could read it.
+
+        The check goes out from where the answer was read: the caller is woken once, when both answers are there.
+
+        Args:
+            command: As `protocol` encodes it.
+            timeout: Seconds for the first answer; the second has `CHECK_TIMEOUT`.
+            check: The command that follows.
+
+        Returns:
+            The first answer, its seconds, and the second answer, or why there is none.
+
+        Raises:
+            ReplFailure: There is no first answer. The process is killed.
+        """
+        self._check, self._first, self._asked_at = check, None, time.monotonic()
+        try:
+            second: bytes | ReplFailure = await self.ask(command, timeout)
+        except ReplFailure as failure:
+            if self._first is None:
+                raise
+            second = failure
+        finally:
+            self._check = None
+        assert self._first is not None  # noqa: S101 - the second answer comes after it
+        return *self._first, second
+
+    def _allow(self, timeout: float) -> None:
+        """Count the time of one command, and the CPU time that it may use, from now on."""
+        self._deadline = time.monotonic() + timeout
+        self._cpu_allowed, self._cpu_at_first = timeout * (self._limits.cores or math.inf), None
+
+    def _refuse_unread(self) -> None:
+        """End a session whose REPL has answered a command that it has not read to its end."""
+        if self.failure is None and self._process.sending:
+            self._end(ChannelBroken("The REPL answered before it had read the whole command."))
+
+    def kill(self) -> None:
+        """Kill the process group at once; `closed` waits until it is reaped. May be called again."""
+        if self.failure is None:
+            self.failure = ChannelBroken("The REPL was killed.")
+        self._kill()
+
+    async def closed(self) -> None:
+        """Wait until the process is dead and reaped."""
+        await self._process.gone()
+
+    def _on_output(self, chunk: bytes) -> None:
+        answers = self._splitter.feed(chunk)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            size = len(answers[0]) if answers else self._splitter.pending
+            if size > self._max_answer_bytes:
+                start = answers[0][:FIRST_PART] if answers else self._splitter.start(FIRST_PART)
+                self._end(AnswerTooLarge(f"Lean's answer is larger than {self._max_answer_bytes} bytes.", start))
+                return
+            if not answers:
+                return
+            answer = answers.pop(0)
+            if self._check is None:
+                waiter.set_result(answer)
+            elif not answers and self._splitter.clean:
+                self._send_check(answer, self._check)
+        if answers or not self._splitter.clean:
+            self._end(ChannelBroken("Something was written to the answer channel that nobody had asked for."))
+
+    def _send_check(self, answer: bytes, check: bytes) -> None:
+        self._first, self._check = (answer, time.monotonic() - self._asked_at), None
+        self._refuse_unread()
+        self._allow(CHECK_TIMEOUT)
+        self._process.write(check)
+
+    def _on_hang_up(self) -> None:
+        self._end(ChannelBroken("The REPL closed its input or its output."))
+
+    def _on_exit(self, returncode: int) -> None:
+        self._end(Died(classify(returncode, self._process.stderr, wrapped=self._wrapped)))
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it used when it was last looked at, after an import or a proof."""
+        return 0 if self._wear is None else self._wear.memory
+
+    def read_memory(self) -> int:
+        """Read how many bytes it uses now; `memory` then says the same."""
+        memory = usage(self.pid).memory
+        if self._wear is not None:
+            self._wear.look(memory)
+        return memory
+
+    def imported(self) -> None:
+        """The header is there: what is used from now on is the proofs'."""
+        self._wear = Wear(WearLimits(self._limits.memory), usage(self.pid).memory)
+
+    def worn(self) -> str | None:
+        """Count one proof, and say why no other should run here; None: one may."""
+        if self._wear is None or self.failure is not None:
+            return None
+        if self._wear.used():
+            self._wear.look(usage(self.pid).memory)
+        return self._wear.worn
+
+    def _on_time_out(self) -> None:
+        late = time.monotonic() - self._deadline
+        if late >= 0:
+            self._timed_out(late)
+        elif failure := self._beyond_cpu_time():
+            self._end(failure)
+        else:
+            self._timer = self._loop.call_later(min(-late, LOOK_EVERY), self._on_time_out)
+
+    def _beyond_cpu_time(self) -> ReplFailure | None:
+        used = usage(self.pid)
+        # Not read before the first look, which most proofs never see.
+        self._cpu_at_first = used.cpu if self._cpu_at_first is None else self._cpu_at_first
+        if used.cpu - self._cpu_at_first > self._cpu_allowed:
+            return TimedOut(f"Lean used more than the {self._cpu_allowed:.0f} s of CPU time that it may use.")
+        return None
+
+    def _on_excess(self, used: int) -> None:
+        allowed = self._limits.memory or 0
+        sentence = f"The REPL used {used // _MIB} MiB of memory, more than the {allowed // _MIB} MiB of MEMORY_PER_REPL"
+        # A thread of Lean may use 1 GiB of stack, so a runaway recursion may meet this limit before its own.
+        heaviest = max(tree(self.pid), key=private)
+        with suppress(ProcessLookupError, PermissionError):
+            # Its mappings take a while to read, and it may take memory meanwhile.
+            os.kill(heaviest, signal.SIGSTOP)
+        stack = deepest_stack(heaviest)
+        if stack >= allowed / _MUCH_OF_IT:
+            sentence = (
+                f"{sentence}; {stack // _MIB} MiB of that are the stack of one thread, as of a runaway recursion."
+            )
+            self._end(MemoryExceeded(Death(Cause.CRASH, sentence)))
+        else:
+            self._end(MemoryExceeded(Death(Cause.MEMORY, f"{sentence}.")))
+
+    def _timed_out(self, late: float) -> None:
+        self._process.drain()
+        if self._waiter is None or self._waiter.done():
+            return
+        if late > LATE:
+            self._end(Overslept("The worker itself was stopped while Lean ran."))
+        else:
+            self._end(TimedOut("Lean did not answer in time."))
+
+    def _end(self, failure: ReplFailure) -> None:
+        if self.failure is None:
+            self.failure = failure
+        self._kill()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(failure)
+
+    def _kill(self) -> None:
+        memory_watch().remove(self.pid)
+        self._process.kill()

@@ -1,0 +1,139 @@
+"""What follows when running a proof failed: once more in a fresh process, or a verdict. Pure.
+
+A process may have been spoilt by the proof before, so nothing that only a hostile proof does is held against the
+current one until it happened twice, the second time in a process of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from streamverify.core.audit.checked import first_error
+from streamverify.core.job import Verdict
+from streamverify.core.messages.models import Reason, Response
+from streamverify.lean.repl.death import Cause
+from streamverify.lean.repl.errors import (
+    AnswerTooLarge,
+    ChannelBroken,
+    Died,
+    NoRecording,
+    Overslept,
+    ReplFailure,
+    Silent,
+    StartFailed,
+    TimedOut,
+    TooDeep,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamverify.core.messages.models import ProofRequest
+
+MOST_PAUSES = 3
+"""Times that a proof is run again because this worker itself was stopped."""
+
+_DEATHS = {Cause.CRASH: Reason.REPL_CRASH, Cause.MEMORY: Reason.OUT_OF_MEMORY}
+
+_WHILE_IMPORTING: Mapping[type[ReplFailure], Reason] = {
+    TimedOut: Reason.IMPORT_TIMEOUT,
+    StartFailed: Reason.WORKER_ERROR,
+    NoRecording: Reason.NO_RECORDING,
+}
+"""Anything else is `import_failed`."""
+
+_AFTER_THE_IMPORT: Mapping[type[ReplFailure], Reason] = {
+    TimedOut: Reason.TIMEOUT,
+    # Silence is no forged answer: a machine short of CPU keeps it too.
+    Silent: Reason.TIMEOUT,
+    Died: Reason.PROTOCOL_VIOLATION,
+    ChannelBroken: Reason.PROTOCOL_VIOLATION,
+    NoRecording: Reason.NO_RECORDING,
+}
+"""Anything else is `worker_error`."""
+
+
+class Tries:
+    """The tries of one proof. `extras` says whether infotree and tactics are still asked for."""
+
+    def __init__(self, request: ProofRequest) -> None:
+        self.count = 0
+        self._fresh = False
+        self._first_kind = ""
+        self.truncated: tuple[str, ...] = ()
+        self._asked = tuple(
+            name
+            for name, wanted in (("infotree", request.infotree_type is not None), ("tactics", request.all_tactics))
+            if wanted
+        )
+        self._pauses = 0
+        self._first: Reason | None = None
+
+    @property
+    def extras(self) -> bool:
+        """Whether what the request wants beside messages is still asked for."""
+        return not self.truncated
+
+    def after(self, failure: ReplFailure, *, importing: bool) -> Verdict | None:
+        """The verdict, or None: run it once more, in a fresh process."""
+        verdict = self._after(failure, importing=importing)
+        self._fresh = verdict is None
+        return verdict
+
+    def _after(self, failure: ReplFailure, *, importing: bool) -> Verdict | None:
+        if isinstance(failure, Overslept):
+            self._pauses += 1
+            return self._verdict(Reason.WORKER_ERROR, failure) if self._pauses > MOST_PAUSES else None
+        if isinstance(failure, AnswerTooLarge | TooDeep) and not importing:
+            return self._without_extras(failure)
+        reason = _reason(failure, importing=importing)
+        kind = failure.death.kind if isinstance(failure, Died) and not importing else ""
+        if self._first is None and not _is_final(failure, importing=importing):
+            self._first, self._first_kind = reason, kind
+            return None
+        if kind and kind == self._first_kind:
+            # It crashed the same way in a process that nobody else had used: it will do so wherever it is sent.
+            return replace(self._verdict(reason, failure), final=True)
+        if reason is Reason.PROTOCOL_VIOLATION and self._first is not Reason.PROTOCOL_VIOLATION:
+            # It did two different things, of which one may be no fault of its own.
+            return self._verdict(self._first or reason, failure)
+        return self._verdict(reason, failure)
+
+    def _without_extras(self, failure: AnswerTooLarge | TooDeep) -> Verdict | None:
+        if self._asked and not self.truncated:
+            self.truncated = self._asked
+            return None
+        if isinstance(failure, TooDeep):
+            return self._verdict(Reason.TOO_LARGE, failure)
+        errors = [message for message in failure.messages if message["severity"] == "error"]
+        if not errors:
+            return self._verdict(Reason.TOO_LARGE, failure)
+        if not self._fresh:
+            # The channel could not be checked after it: an error counts only from a process that nobody else has used.
+            return None
+        return Verdict(
+            reason=Reason.LEAN_ERROR,
+            error=first_error(errors),
+            response=Response(messages=failure.messages, time=round(failure.seconds, 6)),
+            truncated=(*self.truncated, "messages"),
+            attempts=self.count,
+        )
+
+    def _verdict(self, reason: Reason, failure: ReplFailure) -> Verdict:
+        return Verdict(reason=reason, error=str(failure), truncated=self.truncated, attempts=self.count)
+
+
+def _reason(failure: ReplFailure, *, importing: bool) -> Reason:
+    if isinstance(failure, Died) and failure.death.cause in _DEATHS:
+        return _DEATHS[failure.death.cause]
+    if importing:
+        return _WHILE_IMPORTING.get(type(failure), Reason.IMPORT_FAILED)
+    return _AFTER_THE_IMPORT.get(type(failure), Reason.WORKER_ERROR)
+
+
+def _is_final(failure: ReplFailure, *, importing: bool) -> bool:
+    """Whether it means what it means the first time."""
+    if isinstance(failure, Died):
+        return importing and failure.death.cause is Cause.EXIT
+    return isinstance(failure, TimedOut | StartFailed | NoRecording)

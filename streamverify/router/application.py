@@ -1,0 +1,162 @@
+"""The Faust application, tamed: our brokers, our security; no files, no web server, no environment of its own.
+
+Started as a service in our own event loop: `faust.Worker`, which takes over signals, logging and the process's title,
+is not used. Faust looks through `sys.argv` when it is imported (for `--datadir`, `--loop` and `-L`, none of which we
+have), so it is imported only where it is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import faust
+from faust.auth import SASLCredentials, SSLCredentials
+from yarl import URL
+
+from streamverify import __version__
+from streamverify.bus.connection import client_options
+from streamverify.router.consumer import RouterConsumer
+
+if TYPE_CHECKING:
+    from faust.stores.memory import Store
+    from faust.types.transports import TransportT
+    from faust.types.tuples import FutureMessage
+
+    from streamverify.router.counts import Key
+    from streamverify.settings import Settings
+
+TABLE = "headers"
+_COMMIT_SECONDS = 0.5
+_MIN_REQUEST_TIMEOUT = 90.0
+_REQUEST_OVER_SESSION = 10.0
+_PRODUCE_TIMEOUT = 60.0
+_BUFFERED = 512
+"""Records between consumer and agent: with proofs of a megabyte this is what the router holds in memory."""
+
+
+class Application(faust.App):
+    """An app without files: its only table lives in memory, and in Kafka."""
+
+    hopeless = False
+    """Set before `stop()` if the records in hand will never be acknowledged, so that nothing waits for them."""
+
+    def _create_directories(self) -> None:
+        """Make no directories: this application has no files."""
+
+    def _new_transport(self) -> TransportT:
+        transport = super()._new_transport()
+        vars(transport)["Consumer"] = RouterConsumer
+        return transport
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
+        if not self.hopeless:
+            await super()._consumer_wait_empty(consumer, logger)
+
+
+class HeaderTable(faust.Table["Key", dict[str, Any]]):
+    """Counts by (partition, fingerprint); each change goes to the changelog's partition of that number.
+
+    Faust takes the partition from the record that is being processed, which it does not know after `take()`.
+    """
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._unacknowledged: list[FutureMessage] = []
+
+    def partition_for_key(self, key: Key) -> int:
+        """The partition of the ingest topic that the key names."""
+        return key[0]
+
+    def send_changelog(self, *given: Any, **options: Any) -> FutureMessage:
+        """Keep what is sent in mind. Faust's flush gives up after a tenth of a second and leaves the rest unsent."""
+        future: FutureMessage = super().send_changelog(*given, **options)
+        self._unacknowledged.append(future)
+        return future
+
+    async def acknowledged(self) -> None:
+        """Wait until the broker has every change."""
+        waiting, self._unacknowledged = self._unacknowledged, []
+        await asyncio.gather(*waiting)
+
+    def on_key_set(self, key: Key, value: Any) -> None:
+        """Tell the store the key's partition: else it would not forget the key when the partition is lost."""
+        super().on_key_set(key, value)
+        cast("Store[Any, Any]", self.data)._key_partition[key] = key[0]  # noqa: SLF001 - as recovery does
+
+    def on_key_del(self, key: Key) -> None:
+        """Have the store forget the partition of the key."""
+        super().on_key_del(key)
+        cast("Store[Any, Any]", self.data)._key_partition.pop(key, None)  # noqa: SLF001 - as recovery does
+
+
+def app_id(settings: Settings) -> str:
+    """The router's consumer group, and the beginning of its changelog's name."""
+    return f"{settings.group_id}-router"
+
+
+def changelog_topic(settings: Settings) -> str:
+    """The topic that holds the counts."""
+    return f"{app_id(settings)}-{TABLE}-changelog"
+
+
+def make_application(settings: Settings, partitions: int) -> Application:
+    """The app and its settings; connects to nothing yet.
+
+    Args:
+        settings: Ours.
+        partitions: Of the ingest topic, and so of the changelog.
+    """
+    session = settings.session_timeout_ms / 1000
+    return Application(
+        app_id(settings),
+        # Everything that Faust would read from the environment for itself (BROKER_URL, WEB_PORT, ...): nothing.
+        env={},
+        autodiscover=False,
+        datadir=Path("/nonexistent"),
+        broker=[URL(f"kafka://{server.strip()}") for server in settings.bootstrap_servers.split(",")],
+        broker_client_id=f"streamverify-router-{__version__}",
+        broker_credentials=_credentials(settings),
+        broker_session_timeout=session,
+        broker_request_timeout=max(_MIN_REQUEST_TIMEOUT, session + _REQUEST_OVER_SESSION),
+        broker_heartbeat_interval=min(3.0, session / 3),
+        broker_commit_interval=_COMMIT_SECONDS,
+        consumer_group_instance_id=settings.group_instance_id,
+        consumer_auto_offset_reset="earliest",
+        producer_acks=-1,
+        producer_request_timeout=_PRODUCE_TIMEOUT,
+        # At least once: Faust's exactly-once cannot fence (aiokafka), and holds each batch until a commit.
+        processing_guarantee="at_least_once",
+        stream_buffer_maxsize=_BUFFERED,
+        stream_wait_empty=True,
+        store="memory://",
+        Table=HeaderTable,
+        # Another router reads the changelog when it takes over; to follow it all the time would only cost.
+        table_standby_replicas=0,
+        topic_partitions=partitions,
+        topic_disable_leader=True,
+        web_enabled=False,
+        web_in_thread=False,
+        worker_redirect_stdouts=False,
+    )
+
+
+def quieten(level: str) -> None:
+    """Let Faust log warnings and errors only, unless the level is debug."""
+    for name in ("faust", "mode", __name__, RouterConsumer.__module__):
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+
+
+def _credentials(settings: Settings) -> Any:
+    options = client_options(settings)
+    context = options.get("ssl_context")
+    if "sasl_mechanism" in options:
+        return SASLCredentials(
+            username=options["sasl_plain_username"],
+            password=options["sasl_plain_password"],
+            mechanism=options["sasl_mechanism"],
+            ssl_context=context,
+        )
+    return SSLCredentials(context) if context is not None else None

@@ -1,0 +1,177 @@
+"""Forwards batch by batch: decide, publish, and only when the broker has all of it count and acknowledge.
+
+Faust's `take()` acknowledges what it handed out even when the code that got it failed, and an agent that failed is
+started again without what it had in hand. So this uses `noack_take`, acknowledges by itself, and calls `on_failure`
+for whatever it did not expect: the router ends, and what was not acknowledged is delivered to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+
+from streamverify.bus.publisher import Outgoing, countdown, dead_letter_record
+from streamverify.core.errors import BrokerUnavailable
+from streamverify.core.messages.dead_letter import DeadLetter, Stage
+from streamverify.core.messages.models import Source
+from streamverify.router.application import app_id
+from streamverify.router.counts import PartitionCounts, by_partition
+from streamverify.router.route import DeadLetterRoute, Forward, route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import faust
+
+    from streamverify.bus.publisher import Publisher
+    from streamverify.router.application import Application, HeaderTable
+    from streamverify.settings import Settings
+
+BATCH = 500
+WITHIN = 0.05
+"""Seconds that a record waits for others at most."""
+
+_log = structlog.get_logger(__name__)
+
+
+class RefusedByTopic(BrokerUnavailable):
+    """The request topic takes no record of this size."""
+
+
+class Forwarder:
+    """The agent of the ingest topic."""
+
+    def __init__(  # noqa: PLR0913 - it stands between that many parts
+        self,
+        settings: Settings,
+        app: Application,
+        table: HeaderTable,
+        publisher: Publisher,
+        *,
+        partitions: int,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self._settings = settings
+        self._group = app_id(settings)
+        self._app = app
+        self._table = table
+        self._publisher = publisher
+        self._partitions = partitions
+        self._on_failure = on_failure
+        self._generation: int | None = None
+        self._counts: dict[int, PartitionCounts] = {}
+        self.forwarded = 0
+        self.dead_letters = 0
+
+    async def run(self, stream: faust.StreamT[Any]) -> None:
+        """Forward for as long as the stream lasts."""
+        try:
+            async for events in cast("faust.Stream[Any]", stream).noack_take(BATCH, within=WITHIN):
+                await self.forward(events)
+        except Exception as error:  # noqa: BLE001 - see above: Faust would go on without what we had in hand
+            self._on_failure(error)
+            await asyncio.Event().wait()
+
+    async def forward(self, events: Sequence[faust.EventT[Any]]) -> None:
+        """Forward one batch, in its order.
+
+        Raises:
+            BrokerUnavailable: The topic has more partitions than at the start.
+        """
+        generation = self._app.consumer_generation_id
+        # What was delivered under an assignment that is over is delivered again, here or elsewhere.
+        events = [event for event in events if event.message.generation_id == generation]
+        if not events:
+            return
+        routed = [(event.message, route(event.message.value)) for event in events]
+        everything = asyncio.Event()
+        acknowledged = countdown(len(routed), everything.set)
+        for message, where in routed:
+            if isinstance(where, DeadLetterRoute):
+                self._publisher.publish(self._dead_letter(message, where.error, acknowledged))
+            else:
+                self._publisher.publish(self._request(message, where.key, acknowledged))
+        await everything.wait()
+        if self._app.consumer_generation_id != generation:
+            # A rebalance meanwhile: the next owner forwards the batch again, and counts it.
+            return
+        self._count(generation, [(message, where) for message, where in routed if isinstance(where, Forward)])
+        # Before the acknowledgement: who gets the partition next must find the counts in the changelog.
+        await self._table.acknowledged()
+        for event in events:
+            event.ack()
+
+    def _request(self, message: Any, key: bytes, on_ack: Callable[[], None]) -> Outgoing:
+        def refused() -> Outgoing:
+            topic = self._settings.request_topic
+            error = RefusedByTopic(f"the topic {topic} takes no record of {len(message.value):,} bytes")
+            return self._dead_letter(message, error, on_ack)
+
+        self.forwarded += 1
+        return Outgoing(
+            self._settings.request_topic,
+            key,
+            message.value,
+            _plain_headers(message),
+            on_ack,
+            refused,
+            timestamp_ms=_milliseconds(message.timestamp),
+        )
+
+    def _dead_letter(self, message: Any, error: Exception, on_ack: Callable[[], None]) -> Outgoing:
+        self.dead_letters += 1
+        letter = DeadLetter.of(
+            error,
+            key=message.key,
+            value=message.value,
+            kafka_headers=_plain_headers(message),
+            source=Source(
+                topic=message.topic,
+                partition=message.partition,
+                offset=message.offset,
+                timestamp=_milliseconds(message.timestamp) or 0,
+            ),
+            group=self._group,
+            stage=Stage.ROUTE,
+        )
+        _log.warning(
+            "dead_letter",
+            partition=message.partition,
+            offset=message.offset,
+            stage=Stage.ROUTE,
+            error=str(error),
+            hint=f"see it with `streamverify dlq list`; it is on {self._settings.dlq_topic}",
+        )
+        return dead_letter_record(self._settings.dlq_topic, letter, on_ack)
+
+    def _count(self, generation: int, forwarded: Sequence[tuple[Any, Forward]]) -> None:
+        if generation != self._generation:
+            # The table has just been read from the changelog as far as the partitions are new here.
+            counts = by_partition(self._table.items())
+            self._counts = {number: PartitionCounts(counts.get(number, {})) for number in range(self._partitions)}
+            self._generation = generation
+        for message, where in forwarded:
+            if message.partition not in self._counts:
+                raise BrokerUnavailable(
+                    f"the topic {message.topic} has more partitions than when the router started: start it again"
+                )
+            self._counts[message.partition].add(where.key.decode("ascii"), where.header, message.offset)
+        for number in {message.partition for message, _ in forwarded}:
+            for fingerprint, count in self._counts[number].take_changes().items():
+                if count is not None:
+                    self._table[number, fingerprint] = count.as_value()
+                else:
+                    self._table.pop((number, fingerprint), None)
+
+
+def _plain_headers(message: Any) -> list[tuple[str, bytes | None]]:
+    return [(name, value) for name, value in message.headers or ()]
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    """Milliseconds since the epoch; Faust has them as seconds, of which a cut would make one less."""
+    if seconds is None or seconds < 0:
+        return None
+    return round(seconds * 1000)

@@ -1,0 +1,51 @@
+"""Decides where a record of the ingest topic goes. Pure: bytes in, a decision out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from streamverify.core.errors import HeaderError, RefusedRequest, UndecodableRequest
+from streamverify.core.messages.codec import RequestLimits, decode_request
+from streamverify.core.scheduling.partitioner import BLANK
+from streamverify.core.syntax.header import parse_header
+
+SHOWN = 200
+"""Characters of a header that are kept for people."""
+
+_ANY_SIZE = RequestLimits(max_proof_bytes=1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The record goes to the request topic under this key. `header` is the canonical one, cut to `SHOWN` characters."""
+
+    key: bytes
+    header: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRoute:
+    """The record goes to the dead letters: it has no readable custom_id to answer under."""
+
+    error: Exception
+
+
+NO_HEADER: Final = Forward(BLANK, "")
+
+
+def route(value: bytes | None) -> Forward | DeadLetterRoute:
+    """Decide on one record's value.
+
+    What has a readable custom_id is the worker's to answer, whatever else is wrong with it: it goes where the proofs
+    without imports go, as it needs no Lean. How large a proof may be is the worker's to say, too.
+    """
+    try:
+        header = parse_header(decode_request(value, limits=_ANY_SIZE).proof)
+    except UndecodableRequest as error:
+        return DeadLetterRoute(error)
+    except (RefusedRequest, HeaderError):
+        return NO_HEADER
+    except Exception as error:  # noqa: BLE001 - one record must not stop all that come after it
+        return DeadLetterRoute(error)
+    return Forward(header.fingerprint.encode("ascii"), header.canonical[:SHOWN])

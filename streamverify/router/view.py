@@ -1,0 +1,102 @@
+"""The counts of all routers, read from the changelog of their table: right with any number of them, and at any time.
+
+A router's own table holds only the partitions that it has. What is shown comes from the changelog itself, where each
+router writes its own: no router needs to reach another.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from aiokafka import TopicPartition
+
+from streamverify.bus.connection import connect, make_reader, patiently
+from streamverify.router.application import changelog_topic
+from streamverify.router.counts import OTHERS, Count, Key, summed
+
+if TYPE_CHECKING:
+    from streamverify.settings import Settings
+
+_POLL_MS = 500
+_ROWS = 50
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>streamverify router</title>
+<style>body{{font:15px/1.5 system-ui;margin:2em}}td,th{{padding:.2em 1em;text-align:right;vertical-align:top}}
+td:first-child,th:first-child{{text-align:left;white-space:pre-line;font-family:monospace}}</style>
+<h1>{total:,} proofs forwarded</h1><p>{note}<a href="/headers">as JSON</a></p>
+<table><tr><th>header<th>proofs<th>share</tr>{rows}</table></html>"""
+
+
+class HeaderView:
+    """Follows the changelog from its beginning."""
+
+    def __init__(self, settings: Settings, partitions: int) -> None:
+        topic = changelog_topic(settings)
+        self._settings = settings
+        self._partitions = [TopicPartition(topic, number) for number in range(partitions)]
+        self._counts: dict[Key, Count] = {}
+        self._behind: dict[TopicPartition, int] = {}
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was there at the start is in."""
+        return not self._behind
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        self._consumer = await connect(lambda: make_reader(self._settings), self._settings.bootstrap_servers)
+        self._consumer.assign(self._partitions)
+        ends = await patiently(lambda: self._consumer.end_offsets(self._partitions), self._settings.bootstrap_servers)
+        self._behind = {partition: end for partition, end in ends.items() if end}
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        while True:
+            batches = await self._consumer.getmany(timeout_ms=_POLL_MS)
+            for records in batches.values():
+                for record in records:
+                    self.fold(record.key, record.value)
+            for partition in list(self._behind):
+                if await self._consumer.position(partition) >= self._behind[partition]:
+                    del self._behind[partition]
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._consumer.stop()
+
+    def fold(self, key: Any, value: bytes | None) -> None:
+        """Apply one record of the changelog."""
+        partition, fingerprint = json.loads(key)
+        if value is None:
+            self._counts.pop((partition, fingerprint), None)
+        else:
+            self._counts[partition, fingerprint] = Count.of(json.loads(value))
+
+    def summary(self) -> dict[str, Any]:
+        """The answer of `/headers`. `complete` is false while the changelog is still being read."""
+        headers = summed(self._counts)
+        return {"complete": self.complete, "total": sum(row["count"] for row in headers), "headers": headers}
+
+    async def answer_json(self, _request: web.Request) -> web.Response:
+        """`/headers`."""
+        return web.json_response(self.summary())
+
+    async def answer_page(self, _request: web.Request) -> web.Response:
+        """`/`."""
+        summary = self.summary()
+        rows = "".join(map(_row, summary["headers"][:_ROWS]))
+        note = "" if summary["complete"] else "Still reading the counts. "
+        return web.Response(
+            text=_PAGE.format(total=summary["total"], note=note, rows=rows), content_type="text/html", charset="utf-8"
+        )
+
+
+def _row(row: dict[str, Any]) -> str:
+    name = row["header"].strip() or ("(all others)" if row["fingerprint"] == OTHERS else "(no imports)")
+    return f"<tr><td>{html.escape(name)}<td>{row['count']:,}<td>{row['share']:.1%}</tr>"

@@ -1,0 +1,155 @@
+"""The directives of the synthetic REPL: `-- synthetic: WORD...` in a proof, and what the words mean.
+
+Pure: reads text, does nothing. A directive runs from its `--` to the end of the line. It is looked for as plain
+text, so one inside a string literal or a block comment counts too. Words stand apart by white space. The worker sends
+a proof's body with the comments before it, down from the last import: one above that never gets here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from streamverify.core.syntax.lexer import position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MARK = "synthetic:"
+"""A text without it has no directive: a fast check."""
+
+
+class Word(NamedTuple):
+    """A word that a directive may use. `argument` is its unit, None where it takes none."""
+
+    argument: str | None
+    meaning: str
+    optional: bool = False
+
+
+WORDS = {
+    "service": Word("SECONDS", "sleep so long, in place of what --service draws"),
+    "burn": Word("SECONDS", "use so much CPU time, in place of what --service draws"),
+    "error": Word(None, "answer with an error message at the directive's place"),
+    "sorry": Word(None, "answer with a sorry at the directive's place, and Lean's warning about it"),
+    "stdout": Word("BYTES", "answer with an info message of that size: a legal answer, however large"),
+    "infotree": Word("BYTES", "where the command asks for an infotree, make it that large"),
+    "alloc": Word(
+        "MIB", "hold so much memory until the answer is out (service=1 besides: a limit is noticed within 50 ms)"
+    ),
+    "leak": Word("MIB", "hold so much memory for the life of the process"),
+    "oom": Word(
+        None,
+        "end as Lean does where it gets no memory, as alloc and leak do then: `INTERNAL PANIC: out of memory`",
+    ),
+    "stderr": Word("BYTES", "write so much to stderr"),
+    "forge": Word(
+        "SECONDS", 'write a whole answer, {"env": 1}, to stdout; given a time, that much later', optional=True
+    ),
+    "crash": Word(None, "die by SIGSEGV"),
+    "exit": Word("STATUS", "exit with that status, 0 to 255"),
+    "hang": Word(None, "never answer, never end"),
+    "kill-parent": Word(None, "kill the process that started this one with SIGKILL"),
+}
+"""Every word, in the order in which `--help` lists them."""
+
+
+class Step(NamedTuple):
+    """A word with its value: seconds, bytes, MiB or a status; 0 where it has none."""
+
+    word: str
+    value: float = 0
+
+
+class Directive(NamedTuple):
+    """One directive: where it stands (line, column), and its words or what is wrong with them."""
+
+    start: tuple[int, int]
+    end: tuple[int, int]
+    steps: tuple[Step, ...]
+    problems: tuple[str, ...]
+
+
+_DIRECTIVE = re.compile(rf"--[ \t]*{MARK}([^\r\n]*)")
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_WHOLE = re.compile(r"[0-9]{1,12}")
+_MAX_STATUS = 255
+
+
+def parse_directives(text: str) -> list[Directive]:
+    """The directives in `text`, in their order. Raises nothing: what is wrong with one is in its `problems`."""
+    if MARK not in text:
+        return []
+    return [_directive(text, match) for match in _DIRECTIVE.finditer(text)]
+
+
+def _directive(text: str, match: re.Match[str]) -> Directive:
+    line, column = position(text, match.start())
+    steps, problems = [], []
+    words = match[1].split()
+    for word in words:
+        try:
+            steps.append(parse_word(word))
+        except ValueError as error:
+            problems.append(str(error))
+    if not words:
+        problems.append("synthetic: no word after the colon")
+    end = (line, column + match.end() - match.start())
+    return Directive((line, column), end, tuple(steps), tuple(problems))
+
+
+def parse_word(text: str) -> Step:
+    """One word of a directive, its value included. Raises ValueError with a sentence that names it."""
+    name, equals, value = text.partition("=")
+    word = WORDS.get(name)
+    if word is None:
+        raise ValueError(f"synthetic: unknown word {text!r}; known are {', '.join(WORDS)}")
+    if word.argument is None:
+        if equals:
+            raise ValueError(f"synthetic: {name} takes no value: {text!r}")
+        return Step(name)
+    if not equals and word.optional:
+        return Step(name)
+    try:
+        return Step(name, _READERS[word.argument](value))
+    except ValueError:
+        raise ValueError(f"synthetic: {text!r} should be {name}={word.argument}") from None
+
+
+def parse_seconds(text: str) -> float:
+    """A time in seconds, in plain decimal digits. Raises ValueError for anything else, infinity and signs too."""
+    if not _SECONDS.fullmatch(text):
+        raise ValueError(f"{text!r} is no time in seconds")
+    return float(text)
+
+
+def _whole(text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"{text!r} is no whole number")
+    return int(text)
+
+
+def _status(text: str) -> int:
+    status = _whole(text)
+    if status > _MAX_STATUS:
+        raise ValueError(f"{text!r} is no exit status")
+    return status
+
+
+_READERS: dict[str, Callable[[str], float]] = {
+    "SECONDS": parse_seconds,
+    "BYTES": _whole,
+    "MIB": _whole,
+    "STATUS": _status,
+}
+
+
+def describe_words() -> str:
+    """The words and their meanings as a table for `--help`."""
+    return "\n".join(f"  {_usage(name, word):22}{word.meaning}" for name, word in WORDS.items())
+
+
+def _usage(name: str, word: Word) -> str:
+    if word.argument is None:
+        return name
+    return f"{name}[={word.argument}]" if word.optional else f"{name}={word.argument}"

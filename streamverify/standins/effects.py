@@ -1,0 +1,94 @@
+"""What the synthetic REPL does to itself and to others: spend time, take memory, flood, forge, die.
+
+Each function is one fault as a driver sees it; none knows of commands or answers.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from signal import SIGKILL, SIGSEGV
+from typing import Never
+
+from streamverify.standins.loop import STDERR, STDOUT, write
+
+FORGED = b'{"env": 1}\n\n'
+"""A whole answer, complete with its blank line."""
+
+_STARTED_BY = os.getppid()
+_MIB = 1 << 20
+_CHUNK = 1 << 16
+_STDERR_LINE = b"synthetic: one of many lines that nobody needs to read on stderr\n"
+
+
+def sleep(seconds: float) -> None:
+    """Do nothing for that long."""
+    if seconds > 0:
+        time.sleep(seconds)
+
+
+def burn(seconds: float) -> None:
+    """Use that much CPU time, however long it takes."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def hang() -> Never:
+    """Wait for ever, like an elaborator in a loop: neither stdin nor a dead parent ends it."""
+    while True:
+        time.sleep(3600)
+
+
+def crash() -> Never:
+    """Die by SIGSEGV, as Lean does of a runaway recursion; no core file is left behind."""
+    import resource  # noqa: PLC0415 - seldom needed, and start-up time counts
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.kill(os.getpid(), SIGSEGV)
+    hang()
+
+
+def leave(status: int) -> Never:
+    """End the process with that status, at once."""
+    os._exit(status)
+
+
+def run_out_of_memory() -> Never:
+    """End as Lean does when an allocation fails."""
+    write(STDERR, b"INTERNAL PANIC: out of memory\n")
+    leave(1)
+
+
+def allocate(mib: int) -> bytearray:
+    """That many MiB of memory, every page touched, for as long as the caller keeps it."""
+    try:
+        return bytearray(mib * _MIB)
+    except (MemoryError, OverflowError):
+        run_out_of_memory()
+
+
+def flood_stderr(size: int) -> None:
+    """Write that many bytes to stderr; blocks for as long as nobody reads them."""
+    chunk = _STDERR_LINE * (_CHUNK // len(_STDERR_LINE))
+    while size > 0:
+        write(STDERR, chunk[:size])
+        size -= len(chunk)
+
+
+def forge(delay: float) -> None:
+    """Write an answer that nobody asked for: now, or `delay` seconds later, whatever runs then."""
+    if not delay:
+        write(STDOUT, FORGED)
+        return
+    import threading  # noqa: PLC0415 - seldom needed, and start-up time counts
+
+    timer = threading.Timer(delay, write, (STDOUT, FORGED))
+    timer.daemon = True
+    timer.start()
+
+
+def kill_parent() -> None:
+    """Kill the process that started this one with SIGKILL; not the one that adopted it after that one's death."""
+    if os.getppid() == _STARTED_BY > 0:
+        os.kill(_STARTED_BY, SIGKILL)

@@ -1,0 +1,81 @@
+"""Makes a result of a verdict, and of the result the record that is published."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamverify.bus.publisher import Outgoing
+from streamverify.core.messages.codec import encode_bare_result, encode_result, record_overhead
+from streamverify.core.messages.models import OUTCOMES, Assurance, ProofResult, Reason, Timings, Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamverify.core.job import Verdict
+    from streamverify.settings import Settings
+    from streamverify.worker.intake import Requester
+
+STATUS_HEADER = "streamverify-status"
+"""Kafka header of a result: its status, so that a reader can filter without parsing."""
+
+
+def worker_name(settings: Settings) -> str:
+    """The name of this worker in its results."""
+    return settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
+
+
+@dataclass(frozen=True, slots=True)
+class ResultBuilder:
+    """Makes the results of one worker: who it is, what verified, where results go and how large they may be."""
+
+    worker: str
+    verifier: Verifier
+    topic: str
+    limit: int
+    """`max.message.bytes` of the result topic."""
+
+    def result(self, requester: Requester, verdict: Verdict) -> ProofResult:
+        """The ProofResult for a verdict."""
+        status, retriable = OUTCOMES[verdict.reason]
+        proof = requester.proof
+        # To the microsecond: more digits are noise that every result would carry.
+        timings = Timings(**{name: round(seconds, 6) for name, seconds in verdict.timings.__dict__.items()})
+        return ProofResult(
+            custom_id=requester.custom_id,
+            status=status,
+            reason=verdict.reason,
+            # The reason alone would say "try again" of a proof that has crashed its worker each time.
+            retriable=retriable and not verdict.final,
+            error=verdict.error,
+            response=verdict.response,
+            truncated=list(verdict.truncated),
+            assurance=verdict.assurance if verdict.reason is Reason.OK else Assurance.NONE,
+            theorems=list(verdict.theorems),
+            findings=list(verdict.findings),
+            timings=timings,
+            attempts=verdict.attempts,
+            worker=self.worker,
+            verifier=self.verifier,
+            source=requester.record.source,
+            proof_sha256=None if proof is None else hashlib.sha256(proof.encode()).hexdigest(),
+            metadata=requester.metadata,
+        )
+
+    def record(self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None]) -> Outgoing:
+        """The record for the result topic: cut to what the topic takes, with a smaller form if it is refused."""
+        result = self.result(requester, verdict)
+        status: list[tuple[str, bytes | None]] = [(STATUS_HEADER, result.status.encode())]
+        copied = requester.record.kafka_headers
+        key = requester.custom_id.encode()
+        encoded = encode_result(result, limit=self.limit, overhead=record_overhead(key, copied))
+        # The status stays even where the copied headers had to go: readers filter by it.
+        kafka_headers = status if encoded.headers_dropped else [*copied, *status]
+
+        def smaller() -> Outgoing:
+            return Outgoing(self.topic, key, encode_bare_result(result), status, on_ack)
+
+        return Outgoing(self.topic, key, encoded.value, kafka_headers, on_ack, smaller)

@@ -1,0 +1,222 @@
+"""The chaos suite's own judgement: that it would see a loss, a wrong verdict, a repeat and a stall. Starts nothing."""
+
+from __future__ import annotations
+
+import argparse
+import random
+from typing import TYPE_CHECKING, Any
+
+from chaos import __main__ as command
+from chaos import network, run
+from chaos.faults import NETWORK_FAULTS, World
+from chaos.load import LONGEST, TIMEOUT, by_id, make_cases, requests
+from chaos.outcome import Outcome, Seen, Sent, Strike, judge
+from chaos.run import Plan, Report, choose
+
+from streamverify.core.messages.models import Reason
+from streamverify.standins.directives import parse_directives
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pytest
+
+
+def sent(*ids: str, partition: int = 0, step: int = 10) -> list[Sent]:
+    return [Sent(name, (partition, offset), offset * step) for offset, name in enumerate(ids)]
+
+
+def seen(record: Sent, at: int, verdict: str = "ok") -> Seen:
+    return Seen(record.custom_id, record.place, verdict, at)
+
+
+def judged(requests: Iterable[Sent], results: Iterable[Seen], strikes: Iterable[Strike] = ()) -> Outcome:
+    requests = list(requests)
+    return judge(requests, results, {record.custom_id: "ok" for record in requests}, strikes)
+
+
+# --- the load -------------------------------------------------------------------------------------------------------
+
+
+def test_a_seed_makes_the_same_load_and_another_one_another() -> None:
+    assert make_cases(200, 1) == make_cases(200, 1)
+    assert make_cases(200, 1) != make_cases(200, 2)
+
+
+def test_every_directive_is_understood_and_no_proof_comes_near_its_time_out() -> None:
+    cases = make_cases(2000, 3, poison=4)
+    for case in cases:
+        for directive in parse_directives(case.request.proof):
+            assert directive.problems == ()
+            assert sum(step.value for step in directive.steps if step.word == "service") <= LONGEST < TIMEOUT / 3
+    assert {case.expected for case in cases} == {
+        Reason.OK,
+        Reason.LEAN_ERROR,
+        Reason.SORRY,
+        Reason.PROTOCOL_VIOLATION,
+        Reason.REPL_CRASH,
+    }
+
+
+def test_poison_is_as_much_as_was_asked_for_and_in_the_first_half() -> None:
+    cases = make_cases(300, 5, poison=3)
+    poisoned = [number for number, case in enumerate(cases) if case.expected is Reason.REPL_CRASH]
+    assert len(poisoned) == 3
+    assert all(30 <= number < 150 for number in poisoned)
+    assert len(by_id(cases)) == 300
+    assert [request.custom_id for request in requests(cases)] == [case.custom_id for case in cases]
+
+
+# --- the judgement --------------------------------------------------------------------------------------------------
+
+
+def test_all_answered_once_is_well() -> None:
+    records = sent("a", "b", "c")
+    outcome = judged(records, [seen(record, record.at + 5) for record in records])
+    assert outcome.ok
+    assert (outcome.records, outcome.results, outcome.repeats, outcome.lost, outcome.wrong) == (3, 3, 0, [], [])
+    assert outcome.as_json()["ok"]
+
+
+def test_a_request_without_a_result_is_lost() -> None:
+    records = sent("a", "b")
+    assert judged(records, [seen(records[0], 5)]).lost == ["b"]
+
+
+def test_a_request_that_was_never_sent_is_lost() -> None:
+    records = sent("a")
+    outcome = judge(records, [seen(records[0], 5)], {"a": "ok", "z": "ok"}, [])
+    assert outcome.lost == ["z"]
+    assert not outcome.ok
+
+
+def test_the_answer_to_another_record_of_the_same_id_is_no_answer() -> None:
+    records = sent("a", "a")
+    assert judged(records, [seen(records[0], 5)]).lost == ["a"]
+
+
+def test_one_wrong_verdict_among_right_ones_is_seen_whichever_is_last() -> None:
+    [record] = sent("a")
+    for verdicts in (("ok", "timeout"), ("timeout", "ok")):
+        outcome = judged([record], [seen(record, at, verdict) for at, verdict in enumerate(verdicts)])
+        assert outcome.wrong == ["a: timeout, not ok"]
+        assert not outcome.ok
+
+
+def test_a_result_that_nobody_asked_for_is_wrong() -> None:
+    [record] = sent("a")
+    stray = Seen("b", (0, 7), "ok", 9)
+    assert judged([record], [seen(record, 5), stray]).wrong == ["b: ok, not sent at all"]
+
+
+def test_repeats_are_laid_to_the_last_strike_before_them() -> None:
+    records = sent("a", "b")
+    strikes = [Strike("killed", "w", 100, in_flight=5, at_risk=2), Strike("paused", "w", 200, in_flight=1, at_risk=1)]
+    results = [seen(records[0], 50), seen(records[1], 90), seen(records[0], 150), seen(records[1], 250)]
+    outcome = judged(records, [*results, seen(records[1], 260)], strikes)
+    assert outcome.ok
+    assert outcome.repeats == 3
+    rows = {row.kind: (row.strikes, row.in_flight, row.at_risk, row.repeats) for row in outcome.rows}
+    assert rows["killed"] == (1, 5, 2, 1)
+    assert rows["paused"] == (1, 1, 1, 2)
+
+
+def test_a_stall_is_counted_while_something_waits_and_not_while_nothing_does() -> None:
+    records = [Sent("a", (0, 0), 0), Sent("b", (0, 1), 5_000), Sent("c", (1, 0), 0)]
+    results = [seen(records[0], 10), seen(records[1], 5_900), seen(records[2], 2_000)]
+    outcome = judged(records, results, [Strike("killed", "w", 100)])
+    assert outcome.stall_ms == 2_000  # of partition 1; partition 0 was idle from 10 to 5,000, and then took 900
+    assert {row.kind: row.stall_ms for row in outcome.rows} == {"killed": 2_000, "(before any)": 10}
+
+
+def test_a_repeat_ends_no_stall() -> None:
+    records = sent("a", "b", step=0)
+    results = [seen(records[0], 10), seen(records[0], 500), seen(records[1], 1_000)]
+    assert judged(records, results).stall_ms == 990
+
+
+# --- the plans ------------------------------------------------------------------------------------------------------
+
+
+def arguments(**over: Any) -> argparse.Namespace:
+    given = {
+        "short": False,
+        "seconds": 10.0,
+        "records": 100,
+        "seed": 3,
+        "poison": 1,
+        "nodes": [1, 3],
+        "members": "both",
+        "faults": None,
+        "no_network": True,
+        "logs": None,
+    }
+    return argparse.Namespace(**given | over)
+
+
+def test_the_long_suite_runs_both_memberships_on_one_and_three_nodes() -> None:
+    made = command.plans(arguments())
+    assert {(plan.nodes, plan.static) for plan in made} == {(1, True), (1, False), (3, True), (3, False)}
+    assert {(plan.seconds, plan.seed, plan.poison) for plan in made} == {(10.0, 3, 1)}
+    [static] = command.plans(arguments(nodes=[1], members="static", faults="kill_worker"))
+    assert (static.static, static.only) == (True, ("kill_worker",))
+
+
+def test_the_short_suite_has_both_too() -> None:
+    made = command.plans(arguments(short=True))
+    assert {plan.nodes for plan in made} == {1, 3}
+    assert {plan.static for plan in made} == {True, False}
+
+
+def test_faults_that_this_machine_cannot_make_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "inside", lambda: False)
+    plan = Plan("p", nodes=1, static=True, seconds=1, records=1)
+    chosen, skipped = choose(plan)
+    assert not set(chosen) & set(NETWORK_FAULTS)
+    assert len(skipped) == len(NETWORK_FAULTS)
+    monkeypatch.setattr(network, "inside", lambda: True)
+    chosen, skipped = choose(plan)
+    assert set(NETWORK_FAULTS) <= set(chosen)
+    assert skipped == []
+
+
+def report(**over: Any) -> Report:
+    plan = Plan("p", nodes=1, static=True, seconds=1, records=1, poison=1)
+    outcome = judged([], [])
+    given: dict[str, Any] = {"dead_letters": 1} | over
+    return Report(plan, outcome, [], 1.0, {-9: 1}, **given)
+
+
+def test_a_report_is_well_only_without_defects_and_with_every_dead_letter() -> None:
+    assert report().ok
+    assert not report(dead_letters=0).ok
+    assert not report(defects=["worker-1 ended with 70"]).ok
+    shown = command.table([report(dead_letters=0, defects=["worker-1 ended with 70"], skipped=["cut: none"])])
+    for word in ("DEAD LETTERS: 0, not 1", "ended with 70", "not run: cut"):
+        assert word in shown
+    assert '"ok": false' in command.as_json([report(dead_letters=0)])
+
+
+async def test_one_round_of_all_faults_is_made_however_short_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_BETWEEN", 0.0)
+    monkeypatch.setattr(run, "_BUSY_PATIENCE", 0.0)
+    struck: list[str] = []
+
+    async def first(world: World) -> None:
+        struck.append("first")
+        await world.strike("first", "", [])
+
+    async def second(world: World) -> None:
+        struck.append("second")
+        await world.strike("second", "", [])
+
+    nothing: Any = None
+
+    class Fleet:
+        workers: tuple[()] = ()
+
+    fleet: Any = Fleet()
+    world = World(nothing, 1, fleet, nothing, random.Random(1))  # noqa: S311 - no secret
+    await run._torment(world, [first, second], 0.0)
+    assert sorted(struck) == ["first", "second"]
+    assert all(strike.end for strike in world.strikes)

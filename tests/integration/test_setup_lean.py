@@ -1,0 +1,536 @@
+"""setup_lean.sh, with stand-ins for git, curl, elan, lean and lake: what it calls, keeps, and says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import ROOT
+
+from streamverify.lean.repl.launch import find_repl
+from streamverify.settings import Settings
+
+SCRIPT = ROOT / "setup_lean.sh"
+SYSTEM_TOOLS = ("bash", "sh", "env", "mkdir", "cat", "tee", "grep", "sed", "mv", "rm", "cp", "chmod")
+OTHER_TOOLS = ("touch", "flock", "tar", "sleep")
+
+# Each notes how it was called, then fails if a file `fail-<call>` says how: exit status, then what to print.
+PREAMBLE = """#!/bin/sh
+call="${0##*/} $*"
+echo "$call" >> "$STUBS/calls"
+for failure in "$STUBS"/fail-*; do
+    case "$call" in "${failure#"$STUBS"/fail-}"*) sed 1d "$failure" >&2; exit "$(sed 1q "$failure")";; esac
+done
+"""
+GIT = """
+case "$1" in
+    ls-remote) for tag in "$@"; do :; done; [ ! -e "$STUBS/no-tag-${tag##*/}" ] || exit 2 ;;
+    clone) while [ $# -gt 1 ]; do shift; done; mkdir -p "$1" ;;
+    --git-dir=*) [ -e "${1#--git-dir=}/HEAD" ] ;;
+esac
+"""
+CURL = """
+while [ "$1" != -o ]; do shift; done
+printf 'mkdir -p "$ELAN_HOME/bin" && cp "$STUBS"/elan-bin/* "$ELAN_HOME/bin"\\n' > "$2"
+"""
+ELAN = """
+case "$2" in
+    list) cat "$STUBS/toolchains" 2> /dev/null || echo 'no installed toolchains' ;;
+    install) echo "$3" >> "$STUBS/toolchains" ;;
+esac
+"""
+LEAN = """
+echo "Lean (version ${ELAN_TOOLCHAIN#*:v}, x86_64-unknown-linux-gnu, commit 0123456789ab, Release)"
+"""
+LAKE = """
+case "$1" in
+    build) mkdir -p .lake/build/bin && cp "$STUBS/repl" .lake/build/bin/repl ;;
+    update)
+        echo "$MATHLIB_NO_CACHE_ON_UPDATE" > "$STUBS/no-cache-on-update"
+        mkdir -p .lake/packages/mathlib/.git && touch .lake/packages/mathlib/.git/HEAD
+        [ ! -e "$STUBS/mathlib-toolchain" ] || cp "$STUBS/mathlib-toolchain" lean-toolchain ;;
+    env) shift; LEAN_PATH="$PWD/lib" LEAN_SYSROOT='/a "quoted" place' PATH="/lake:$PATH" exec "$@" ;;
+esac
+"""
+REPL = """
+import json, os, sys
+assert os.environ["LEAN_SYSROOT"] == '/a "quoted" place', "not started in Lean's environment"
+assert "ELAN_SPARE" not in os.environ
+for number, block in enumerate(filter(None, sys.stdin.read().split("\\n\\n"))):
+    command = json.loads(block)
+    messages = [{"severity": "error", "data": "no"}] if ANSWER(command["cmd"]) else []
+    print(json.dumps({"env": number, "messages": messages}) + "\\n")
+"""
+
+
+@dataclass
+class Machine:
+    """A machine of stand-ins, and the script run on it."""
+
+    root: Path
+
+    @property
+    def stubs(self) -> Path:
+        return self.root / "stubs"
+
+    @property
+    def target(self) -> Path:
+        return self.root / "lean home"
+
+    def environment(self) -> dict[str, str]:
+        return {"PATH": str(self.root / "bin"), "HOME": str(self.root), "STUBS": str(self.stubs), "LANG": "C.UTF-8"}
+
+    def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(SCRIPT), *(("--dir", str(self.target)) if "XDG_DATA_HOME" not in extra else ()), *arguments],
+            env=self.environment() | extra,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def calls(self) -> list[str]:
+        """What was called since the last look, without what only looks."""
+        file = self.stubs / "calls"
+        lines = file.read_text().splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        looks = ("elan toolchain list", "lean --version", "lake env", "git --git-dir", "git ls-remote")
+        return [line for line in lines if not line.startswith(looks)]
+
+    def fail(self, call: str, status: int, says: str) -> None:
+        (self.stubs / f"fail-{call}").write_text(f"{status}\n{says}\n")
+
+    def mend(self) -> None:
+        for file in self.stubs.glob("fail-*"):
+            file.unlink()
+
+    def repl_rejects(self, condition: str) -> None:
+        """Make the REPL that is built next reject where `condition` over `text` holds."""
+        repl = REPL.replace("ANSWER", f"(lambda text: {condition})")
+        (self.stubs / "repl.py").write_text(repl)
+        (self.stubs / "repl").write_text('#!/bin/sh\nexec python3 "$STUBS/repl.py"\n')
+        (self.stubs / "repl").chmod(0o755)
+
+    def installed(self) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads((self.target / "install.json").read_text())
+        return record
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    machine = Machine(tmp_path)
+    for folder in ("bin", "stubs", "stubs/elan-bin"):
+        (tmp_path / folder).mkdir()
+    for tool in SYSTEM_TOOLS + OTHER_TOOLS:
+        found = shutil.which(tool)
+        assert found, f"this machine has no {tool}"
+        (tmp_path / "bin" / tool).symlink_to(found)
+    (tmp_path / "bin" / "python3").symlink_to(sys.executable)
+    stand_ins = {"bin/git": GIT, "bin/curl": CURL}
+    stand_ins |= {"stubs/elan-bin/elan": ELAN, "stubs/elan-bin/lean": LEAN, "stubs/elan-bin/lake": LAKE}
+    for name, body in stand_ins.items():
+        (tmp_path / name).write_text(PREAMBLE + body)
+        (tmp_path / name).chmod(0o755)
+    machine.repl_rejects("'wrong' in text")
+    return machine
+
+
+def pinned(what: str = "LEAN") -> str:
+    """The version that the script names."""
+    line = next(line for line in SCRIPT.read_text().splitlines() if line.startswith(f"readonly PINNED_{what}="))
+    return line.partition("=")[2]
+
+
+def pinned_repl() -> str:
+    """The tag of the REPL that the script names for the Lean that it names."""
+    return pinned("REPL")
+
+
+def test_a_fresh_install_ends_with_a_proof_verified_and_its_record(machine: Machine) -> None:
+    result = machine.run()
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "verified: theorem sum_comm" in result.stdout
+    assert "rejected: theorem wrong" in result.stdout
+    pin = pinned()
+    record = machine.installed()
+    assert record["repl"] == str(machine.target / f"repl-{pinned_repl()}" / ".lake/build/bin/repl")
+    assert os.access(record["repl"], os.X_OK)
+    assert record["lean_version"] == pin.removeprefix("v")
+    assert (record["repl_version"], record["mathlib_version"]) == (pinned_repl(), pin)
+    project = Path(record["project"])
+    assert (project / "lean-toolchain").read_text() == f"leanprover/lean4:{pin}\n"
+    assert f'rev = "{pin}"' in (project / "lakefile.toml").read_text()
+
+
+async def test_the_worker_finds_what_was_installed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.run("--core")
+    monkeypatch.setenv("STREAMVERIFY_LEAN_HOME", str(machine.target))
+
+    command = await find_repl("auto", None)
+
+    record = machine.installed()
+    assert command.argv == (record["repl"],)
+    assert command.cwd == Path(record["project"])
+    assert command.env is not None
+    assert command.env.items() >= record["env"].items()
+    assert (command.kind, command.repl_version, command.mathlib_version) == ("lean", pinned_repl(), None)
+
+
+def test_the_steps_are_those_of_the_installation_in_order(machine: Machine) -> None:
+    machine.run()
+
+    programs = [" ".join(call.split()[:2]) for call in machine.calls()]
+    assert programs == ["curl --proto", "elan toolchain", "git clone", "lake build", "lake update", "lake exe"]
+    # Fetched by the step of its own, in which a failure can be named.
+    assert (machine.stubs / "no-cache-on-update").read_text() == "1\n"
+
+
+def test_the_record_has_only_what_lean_adds_to_the_environment(machine: Machine) -> None:
+    machine.run(LEAN_PATH="/some/other/lean", ELAN_SPARE="1")
+
+    record = machine.installed()
+    assert record["env"] == {
+        "ELAN_HOME": str(machine.target / "elan"),
+        "ELAN_TOOLCHAIN": f"leanprover/lean4:{pinned()}",
+        "LEAN_PATH": str(Path(record["project"]) / "lib"),
+        "LEAN_SYSROOT": '/a "quoted" place',
+    }
+
+
+def test_a_second_run_installs_nothing(machine: Machine) -> None:
+    machine.run()
+    machine.calls()
+    before = (machine.target / "install.json").read_text()
+
+    result = machine.run()
+
+    assert result.returncode == 0, result.stderr
+    assert machine.calls() == []
+    assert (machine.target / "install.json").read_text() == before
+    assert "verified:" in result.stdout
+
+
+def test_core_has_no_mathlib(machine: Machine) -> None:
+    result = machine.run("--core")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert machine.installed()["mathlib_version"] is None
+    assert "mathlib" not in (Path(machine.installed()["project"]) / "lakefile.toml").read_text()
+    assert not any(call.startswith("lake exe") for call in machine.calls())
+    assert "verified: theorem two" in result.stdout
+
+
+def test_core_first_and_mathlib_later_adds_only_mathlib(machine: Machine) -> None:
+    machine.run("--core")
+    machine.calls()
+
+    machine.run()
+
+    assert machine.calls() == ["lake update", "lake exe cache get"]
+    assert machine.installed()["mathlib_version"] == pinned()
+
+
+@pytest.mark.parametrize(
+    ("call", "step"),
+    [
+        ("curl", "install elan"),
+        ("elan toolchain install", f"install Lean {pinned()}"),
+        ("git clone", f"fetch the REPL {pinned_repl()}"),
+        ("lake build", f"build the REPL {pinned_repl()}"),
+        ("lake update", "make the Lean project"),
+        ("lake exe", "fetch Mathlib's cache"),
+    ],
+)
+def test_a_step_that_fails_is_named_and_the_next_run_goes_on_from_it(machine: Machine, call: str, step: str) -> None:
+    machine.fail(call, 7, "the disk is full")
+
+    failed = machine.run()
+
+    assert failed.returncode == 1
+    assert f'the step "{step}' in failed.stderr
+    assert "status 7" in failed.stderr
+    assert "the disk is full" in failed.stdout
+    assert "Run the same command again" in failed.stderr
+    assert "network" not in failed.stderr
+    assert not (machine.target / "install.json").exists()
+    done = machine.calls()
+
+    machine.mend()
+    resumed = machine.run()
+
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    again = machine.calls()
+    assert again[0].startswith(call)
+    assert not set(again) & set(done[:-1])
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ("curl", "curl: (6) Could not resolve host: raw.githubusercontent.com"),
+        ("git clone", "fatal: unable to access 'https://github.com/': Failed to connect to github.com port 443"),
+        ("lake exe", "curl: (28) Operation timed out after 300000 milliseconds"),
+    ],
+)
+def test_where_the_network_is_the_cause_it_says_so(machine: Machine, call: str, says: str) -> None:
+    machine.fail(call, 6, says)
+
+    result = machine.run()
+
+    assert result.returncode == 1
+    assert "The network seems to be the cause" in result.stderr
+
+
+def test_missing_tools_are_all_named_at_once(machine: Machine) -> None:
+    for tool in ("git", "curl"):
+        (machine.root / "bin" / tool).unlink()
+
+    result = machine.run()
+
+    assert result.returncode == 1
+    assert "missing: git curl" in result.stderr
+    assert "apt-get install git curl" in result.stderr
+    assert not machine.target.exists()
+
+
+def test_an_elan_that_is_there_is_used(machine: Machine) -> None:
+    shutil.copytree(machine.stubs / "elan-bin", machine.root / ".elan" / "bin")
+
+    result = machine.run("--core")
+
+    assert result.returncode == 0, result.stderr
+    assert not any(call.startswith("curl") for call in machine.calls())
+    assert machine.installed()["env"]["ELAN_HOME"] == str(machine.root / ".elan")
+    assert not (machine.target / "elan").exists()
+
+
+@pytest.mark.parametrize("how", ["flag", "environment"])
+def test_versions_are_chosen_by_flag_or_environment(machine: Machine, how: str) -> None:
+    if how == "flag":
+        result = machine.run("--lean", "4.30.1", "--repl", "v4.30.0", "--mathlib", "v4.30.2")
+    else:
+        result = machine.run(LEAN_VERSION="v4.30.1", REPL_VERSION="v4.30.0", MATHLIB_VERSION="v4.30.2")
+
+    assert result.returncode == 0, result.stderr
+    record = machine.installed()
+    assert record["lean_version"] == "4.30.1"
+    assert (record["repl_version"], record["mathlib_version"]) == ("v4.30.0", "v4.30.2")
+    calls = machine.calls()
+    assert "elan toolchain install leanprover/lean4:v4.30.1" in calls
+    assert any(call.startswith("git clone") and "--branch v4.30.0 " in call for call in calls)
+
+
+def test_another_lean_means_another_repl_and_mathlib(machine: Machine) -> None:
+    machine.run("--core")
+    machine.calls()
+
+    machine.run("--core", "--lean", "v4.35.0")
+
+    assert [" ".join(call.split()[:2]) for call in machine.calls()] == [
+        "elan toolchain",
+        "git clone",
+        "lake build",
+        "lake update",
+    ]
+    assert machine.installed()["repl_version"] == "v4.35.0"
+
+
+def test_the_same_repl_for_another_lean_is_built_again(machine: Machine) -> None:
+    machine.run("--core")
+    machine.calls()
+
+    machine.run("--core", "--lean", "v4.35.0", "--repl", pinned_repl())
+
+    assert "lake build repl" in machine.calls()
+
+
+def test_the_lean_that_is_pinned_is_the_first_without_a_known_bug_of_its_kernel() -> None:
+    assert pinned() == "v4.34.1"
+    assert pinned().removeprefix("v") == Settings.model_fields["min_lean_version"].default
+    assert pinned_repl() == "v4.34.0"
+
+
+def no_tags(machine: Machine, *tags: str) -> None:
+    """The REPL's repository answers that it has no such tag."""
+    for tag in tags:
+        (machine.stubs / f"no-tag-{tag}").touch()
+
+
+def test_a_patch_release_of_lean_gets_the_repl_of_its_release(machine: Machine) -> None:
+    no_tags(machine, "v4.36.2")
+
+    assert machine.run("--core", "--lean", "v4.36.2").returncode == 0
+
+    assert machine.installed()["repl_version"] == "v4.36.0"
+    source = machine.target / "repl-v4.36.0"
+    assert (source / "lean-toolchain").read_text() == "leanprover/lean4:v4.36.2\n"
+
+
+def test_a_newer_lean_is_tried_with_the_newest_source_of_the_repl(machine: Machine) -> None:
+    no_tags(machine, "v4.36.2", "v4.36.0")
+
+    result = machine.run("--core", "--lean", "v4.36.2")
+
+    assert result.returncode == 0
+    assert "the REPL has no tag for Lean v4.36.2: its newest source is tried" in result.stdout
+    [clone] = [call for call in machine.calls() if call.startswith("git clone")]
+    assert "--branch" not in clone
+    assert machine.installed()["repl_version"] == "newest-for-v4.36.2"
+    source = machine.target / "repl-newest-for-v4.36.2"
+    assert (source / "lean-toolchain").read_text() == "leanprover/lean4:v4.36.2\n"
+
+
+def test_a_repl_that_does_not_compile_with_a_newer_lean_is_said_clearly(machine: Machine) -> None:
+    no_tags(machine, "v4.36.0")
+    machine.fail("lake build repl", 1, "error: REPL/Main.lean:12:3: unknown constant")
+
+    result = machine.run("--core", "--lean", "v4.36.0")
+
+    assert result.returncode == 1
+    assert "The REPL newest-for-v4.36.0 does not compile with Lean v4.36.0" in result.stderr
+    assert f"Lean {pinned()} with the REPL {pinned_repl()} is known to work" in result.stderr
+    assert "setup_lean:   error: REPL/Main.lean:12:3: unknown constant" in result.stderr
+    assert not (machine.target / "install.json").exists()
+
+
+def test_where_the_tags_cannot_be_asked_for_no_other_repl_is_taken(machine: Machine) -> None:
+    machine.fail("git ls-remote", 128, "fatal: unable to access: Could not resolve host: github.com")
+
+    result = machine.run("--core", "--lean", "v4.36.0")
+
+    assert result.returncode == 1
+    assert "The network seems to be the cause" in result.stderr
+
+
+def test_a_mathlib_for_another_lean_is_refused(machine: Machine) -> None:
+    (machine.stubs / "mathlib-toolchain").write_text("leanprover/lean4:v4.31.0\n")
+
+    result = machine.run("--mathlib", "v4.31.0")
+
+    assert result.returncode == 1
+    assert "Mathlib v4.31.0 is made for leanprover/lean4:v4.31.0: use --lean v4.31.0" in result.stderr
+
+
+def test_a_half_cloned_package_is_removed_and_a_whole_one_kept(machine: Machine) -> None:
+    machine.fail("lake update", 130, "killed")
+    machine.run()
+    packages = machine.target / f"project-lean-{pinned()}-mathlib-{pinned()}" / ".lake" / "packages"
+    (packages / "half" / ".git").mkdir(parents=True)
+    (packages / "whole" / ".git").mkdir(parents=True)
+    (packages / "whole" / ".git" / "HEAD").touch()
+    machine.mend()
+
+    assert machine.run().returncode == 0
+
+    assert not (packages / "half").exists()
+    assert (packages / "whole").exists()
+
+
+def test_a_lean_that_accepts_what_is_false_is_not_recorded(machine: Machine) -> None:
+    machine.repl_rejects("False")
+
+    result = machine.run()
+
+    assert result.returncode == 1
+    assert "accepted a false theorem" in result.stdout
+    assert not (machine.target / "install.json").exists()
+
+
+def test_a_lean_that_rejects_what_is_true_is_not_recorded(machine: Machine) -> None:
+    machine.repl_rejects("True")
+
+    result = machine.run()
+
+    assert result.returncode == 1
+    assert "rejected a true theorem" in result.stdout
+    assert not (machine.target / "install.json").exists()
+
+
+def test_a_repl_that_does_not_speak_is_no_repl(machine: Machine) -> None:
+    (machine.stubs / "repl").write_text("#!/bin/sh\necho 'Segmentation fault' >&2\nexit 139\n")
+
+    result = machine.run()
+
+    assert result.returncode == 1
+    assert "Segmentation fault" in result.stdout
+    assert 'the step "verify a proof" failed' in result.stderr
+
+
+def test_the_default_folder_is_where_streamverify_looks(machine: Machine) -> None:
+    result = machine.run("--core", XDG_DATA_HOME=str(machine.root / "data"))
+
+    assert result.returncode == 0, result.stderr
+    assert (machine.root / "data" / "streamverify" / "lean" / "install.json").exists()
+    assert "STREAMVERIFY_LEAN_HOME" not in result.stdout
+
+
+def test_another_folder_comes_with_the_variable_to_set(machine: Machine) -> None:
+    assert "export STREAMVERIFY_LEAN_HOME=" in machine.run("--core").stdout
+
+
+def test_two_at_once_in_one_folder_are_refused(machine: Machine) -> None:
+    machine.target.mkdir()
+    with subprocess.Popen(
+        [str(machine.root / "bin" / "flock"), str(machine.target / ".lock"), "sh", "-c", "echo held; exec sleep 60"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        result = machine.run("--core")
+        os.killpg(holder.pid, signal.SIGKILL)
+
+    assert result.returncode == 1
+    assert "another setup_lean.sh is at work" in result.stderr
+
+
+def test_an_interrupted_run_says_how_to_go_on(machine: Machine) -> None:
+    (machine.root / "bin" / "git").write_text('#!/bin/sh\necho cloning > "$STUBS/cloning"\nexec sleep 60\n')
+    process = subprocess.Popen(
+        [str(SCRIPT), "--core", "--dir", str(machine.target)],
+        env=machine.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not (machine.stubs / "cloning").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+
+    assert process.returncode != 0
+    assert f'interrupted in the step "fetch the REPL {pinned_repl()}"' in said
+    assert "Run the same command again" in said
+
+
+@pytest.mark.parametrize("arguments", [["--lean"], ["--dir", ""], ["--no-mathlib"], ["extra"]])
+def test_wrong_usage_is_2_and_shows_how(machine: Machine, arguments: list[str]) -> None:
+    result = machine.run(*arguments)
+
+    assert result.returncode == 2
+    assert "Usage: ./setup_lean.sh" in result.stderr
+    assert machine.calls() == []
+
+
+def test_help_says_what_it_does_and_does_nothing(machine: Machine) -> None:
+    result = machine.run("--help")
+
+    assert result.returncode == 0
+    for option in ("--core", "--dir", "--lean", "--repl", "--mathlib"):
+        assert option in result.stdout
+    assert not machine.target.exists()

@@ -1,0 +1,168 @@
+"""Handing requests to Kafka, with a producer that does as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiokafka.errors import (
+    KafkaConnectionError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+
+from streamverify.client import sender as module
+from streamverify.client.requests import EncodedRequest
+from streamverify.client.sender import Sender
+from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
+from streamverify.core.scheduling.partitioner import affinity_key, rendezvous
+from streamverify.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from streamverify.core.scheduling.partitioner import AffinityPartitioner
+
+
+class Producer:
+    """Stands in for AIOKafkaProducer. `fate` maps a value to the error of its acknowledgement."""
+
+    def __init__(self, fate: dict[bytes, Exception], partitions: Any, partitioner: AffinityPartitioner) -> None:
+        self.fate = fate
+        self.partitions = partitions
+        self.partitioner = partitioner
+        self.sent: list[tuple[bytes, int]] = []
+        self.stopped = False
+
+    async def start(self) -> None:
+        return None
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+    async def partitions_for(self, _topic: str) -> Any:
+        if isinstance(self.partitions, Exception):
+            raise self.partitions
+        if self.partitions is None:
+            await asyncio.Event().wait()
+        return self.partitions
+
+    async def send(self, topic: str, value: bytes, key: bytes, **_options: Any) -> asyncio.Future[Any]:
+        numbers = list(self.partitions)
+        partition = self.partitioner(key, numbers, numbers)
+        self.sent.append((value, partition))
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if value in self.fate:
+            future.set_exception(self.fate[value])
+        else:
+            future.set_result(SimpleNamespace(topic=topic, partition=partition, offset=len(self.sent), timestamp=5))
+        return future
+
+
+class Made:
+    """A sender whose producers are ours."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
+        self.producers: list[Producer] = []
+
+        def make(*_args: Any, partitioner: AffinityPartitioner, **_options: Any) -> Producer:
+            partitions = options.get("partitions", frozenset({0, 1, 2}))
+            self.producers.append(Producer(options.get("fate", {}), partitions, partitioner))
+            return self.producers[-1]
+
+        monkeypatch.setattr(module, "make_producer", make)
+        self.sender = Sender(Settings())
+
+
+def outgoing(value: bytes, header: str = "") -> EncodedRequest:
+    return EncodedRequest(value.decode(), "id", affinity_key(header), value)
+
+
+async def several(*values: bytes) -> AsyncIterator[EncodedRequest]:
+    for value in values:
+        yield outgoing(value)
+
+
+async def test_a_header_with_all_of_the_proofs_goes_to_all_partitions_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch)
+    tickets = [ticket async for ticket in made.sender.send_all(several(*[b"x"] * 9))]
+    assert Counter(ticket.partition for ticket in tickets) == {0: 3, 1: 3, 2: 3}
+    order = [partition for _, partition in made.producers[0].sent]
+    assert order[:3] == order[3:6]
+
+
+async def test_a_rare_header_stays_on_its_partition_whichever_producer_sends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Made(monkeypatch, fate={b"big": MessageSizeTooLargeError()})
+    [_ async for _ in made.sender.send_all(several(*[b"x"] * 99))]
+    rare = outgoing(b"rare", "import Aesop")
+    before = await made.sender.send(rare)
+    with pytest.raises(RequestTooLarge):
+        await made.sender.send(outgoing(b"big"))
+    after = await made.sender.send(rare)
+    assert len(made.producers) == 2
+    assert before.partition == after.partition == rendezvous(rare.key, 3)[0]
+
+
+async def test_a_refused_record_is_named_and_the_producer_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch, fate={b"big": MessageSizeTooLargeError()})
+    with pytest.raises(RequestTooLarge, match=r"'big' is too large .* max\.message\.bytes") as caught:
+        await made.sender.send(outgoing(b"big"))
+    assert caught.value.custom_id == "big"
+    assert made.producers[0].stopped
+    assert (await made.sender.send(outgoing(b"small"))).custom_id == "small"
+    assert len(made.producers) == 2
+
+
+async def test_after_a_failure_nothing_complains_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    fate = {b"a": MessageSizeTooLargeError(), b"b": OutOfOrderSequenceNumber()}
+    made = Made(monkeypatch, fate=fate)
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    with pytest.raises(RequestTooLarge, match="'a'"):
+        [ticket async for ticket in made.sender.send_all(several(b"a", b"b"))]
+    assert complaints == []
+
+
+async def test_a_record_that_was_not_delivered_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch, fate={b"a": KafkaConnectionError()})
+    with pytest.raises(BrokerUnavailable, match="did not take the request 'a'"):
+        await made.sender.send(outgoing(b"a"))
+
+
+async def test_a_record_larger_than_any_broker_takes_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch)
+    with pytest.raises(RequestTooLarge, match=r"a record may have 1,048,576 bytes"):
+        await made.sender.send(outgoing(b"x" * 1_048_576))
+    assert made.producers == []
+
+
+@pytest.mark.parametrize("partitions", [None, UnknownTopicOrPartitionError()])
+async def test_a_missing_topic_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch, partitions: Any) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    made = Made(monkeypatch, partitions=partitions)
+    with pytest.raises(
+        BrokerUnavailable, match=r"has no topic lean\.proofs: make it with `streamverify topics create`"
+    ):
+        await made.sender.send(outgoing(b"a"))
+
+
+async def test_a_topic_that_may_not_be_seen_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch, partitions=TopicAuthorizationFailedError())
+    with pytest.raises(BrokerUnavailable, match="does not let this user see the topic lean"):
+        await made.sender.partitions("lean.proofs")
+
+
+async def test_stop_is_no_error_without_or_after_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch)
+    await made.sender.stop()
+    await made.sender.start()
+    await made.sender.stop()
+    await made.sender.stop()
+    assert made.producers[0].stopped

@@ -1,0 +1,152 @@
+"""Whose fault a failed import is."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from streamverify.core.messages.models import Reason
+from streamverify.core.syntax.header import parse_header
+from streamverify.lean.failed_headers import LIFE, MOST, FailedHeaders
+from streamverify.lean.import_errors import FailedImport, Modules, components
+from streamverify.lean.repl.command import ReplCommand
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PREFIX_2026 = "unknown module prefix '{}'\n\nNo directory '{}' or file '{}.olean' in the search path entries:\n/lib"
+PACKAGE_2021 = "unknown package '{}'\nYou might need to open '/' as a workspace in your editor"
+OBJECT = "object file '/lib/x.olean' of module {} does not exist"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / ".lake/packages/mathlib/Mathlib").mkdir(parents=True)
+    (folder / ".lake/packages/mathlib/Archive").mkdir()
+    (folder / ".lake/packages/mathlib/Mathlib/Unbuilt.lean").touch()
+    (folder / "Own").mkdir()
+    (folder / "Own/Unbuilt.lean").touch()
+    manifest = {"name": "own", "packages": [{"name": "mathlib"}, {"name": "LeanSearchClient"}]}
+    (folder / "lake-manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def modules(project: Path | None, **environment: str) -> Modules:
+    return Modules(ReplCommand(("repl",), environment, project, "lean", wrapped=False))
+
+
+def reason(known: Modules, header: str, *texts: str) -> Reason:
+    return known.failed(parse_header(header), texts).reason
+
+
+@pytest.mark.parametrize("wording", [PREFIX_2026, PACKAGE_2021])
+def test_a_package_that_is_not_in_the_manifest_is_the_proofs_fault(project: Path, wording: str) -> None:
+    known = modules(project)
+    assert reason(known, "import Does.Not.Exist", wording.format("Does", "Does", "Does")) is Reason.HEADER_ERROR
+    for root in ("Mathlib", "LeanSearchClient", "Own", "Lean", "Std", "Archive"):
+        text = wording.format(root, root, root)
+        assert reason(known, f"import {root}.X", text) is Reason.IMPORT_FAILED, root
+
+
+def test_a_missing_module_is_the_proofs_fault_once_the_root_was_imported(project: Path) -> None:
+    known = modules(project)
+    text = OBJECT.format("Mathlib.Nope")
+    known.note_imported(parse_header("import Mathlib.Tactic"))
+    assert reason(known, "import Mathlib.Nope", text) is Reason.IMPORT_FAILED
+    known.note_imported(parse_header("import Lean\nimport Mathlib"))
+    assert reason(known, "import Mathlib.Nope", text) is Reason.HEADER_ERROR
+    assert reason(known, "import Lean.Nope", OBJECT.format("Lean.Nope")) is Reason.HEADER_ERROR
+    assert reason(known, "import Init.Nope", OBJECT.format("Init.Nope")) is Reason.HEADER_ERROR
+
+
+def test_a_module_whose_source_is_there_was_not_built(project: Path) -> None:
+    known = modules(project)
+    known.note_imported(parse_header("import Mathlib\nimport Own"))
+    for name in ("Mathlib.Unbuilt", "Own.Unbuilt"):
+        assert reason(known, f"import {name}", OBJECT.format(name)) is Reason.IMPORT_FAILED
+
+
+def test_sources_are_looked_for_where_lake_says(tmp_path: Path) -> None:
+    (tmp_path / "src/Mathlib").mkdir(parents=True)
+    (tmp_path / "src/Mathlib/Unbuilt.lean").touch()
+    known = modules(None, LEAN_SRC_PATH=os.pathsep.join(["/nowhere", str(tmp_path / "src")]))
+    known.note_imported(parse_header("import Mathlib"))
+    assert reason(known, "import Mathlib.Unbuilt", OBJECT.format("Mathlib.Unbuilt")) is Reason.IMPORT_FAILED
+    assert reason(known, "import Mathlib.Nope", OBJECT.format("Mathlib.Nope")) is Reason.HEADER_ERROR
+
+
+@pytest.mark.parametrize(
+    "manifest", [None, "", "{}", "[]", '{"packages": 3}', '{"packages": [{}]}', '{"packages": [1]}']
+)
+def test_without_a_manifest_nobody_knows(tmp_path: Path, manifest: str | None) -> None:
+    if manifest is not None:
+        (tmp_path / "lake-manifest.json").write_text(manifest)
+    assert reason(modules(tmp_path), "import Nope", PREFIX_2026.format(*["Nope"] * 3)) is Reason.IMPORT_FAILED
+    assert reason(modules(None), "import Nope", PREFIX_2026.format(*["Nope"] * 3)) is Reason.IMPORT_FAILED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OBJECT.format("Somebody.Elses"),
+        PREFIX_2026.format(*["Other"] * 3),
+        "failed to read file '/lib/Does.olean', incompatible header",
+        "import Does failed, environment already contains 'x' from Lean",
+    ],
+)
+def test_what_names_no_import_of_the_header_is_not_the_proofs_fault(project: Path, text: str) -> None:
+    assert reason(modules(project), "import Does.Not.Exist", text) is Reason.IMPORT_FAILED
+
+
+def test_one_honest_import_among_the_missing_is_enough(project: Path) -> None:
+    texts = (PREFIX_2026.format(*["Does"] * 3), OBJECT.format("Mathlib.Unbuilt"))
+    assert reason(modules(project), "import Does\nimport Mathlib.Unbuilt", *texts) is Reason.IMPORT_FAILED
+
+
+def test_quoted_names(project: Path) -> None:
+    assert components("«a b».C.«d.e»") == ["a b", "C", "d.e"]
+    text = PREFIX_2026.format(*["weird name"] * 3)
+    assert reason(modules(project), "import «weird name».X", text) is Reason.HEADER_ERROR
+    outside = PREFIX_2026.format(*["../../etc"] * 3)
+    assert reason(modules(project), "import «../../etc».passwd", outside) is Reason.HEADER_ERROR
+
+
+def test_where_lean_says_nothing_the_files_do(project: Path) -> None:
+    build = project / "build"
+    (build / "Mathlib").mkdir(parents=True)
+    (build / "Mathlib.olean").touch()
+    known = modules(project, LEAN_PATH="build", LEAN_SYSROOT="/nonexistent")
+    failed = known.failed(parse_header("import Mathlib\nimport Does.Not"), ())
+    assert failed == FailedImport(Reason.HEADER_ERROR, ("module Does.Not was not found in the search path",))
+    nothing_missing = known.failed(parse_header("import Mathlib"), ())
+    assert nothing_missing.reason is Reason.IMPORT_FAILED
+    assert "keeps Lean's reason to itself" in nothing_missing.texts[0]
+    assert modules(None).failed(parse_header("import X"), ()).reason is Reason.IMPORT_FAILED
+
+
+def remembered(**changes: Any) -> FailedImport:
+    return FailedImport(**{"reason": Reason.HEADER_ERROR, "texts": ("x",)} | changes)
+
+
+def test_a_failed_header_is_remembered_for_a_while() -> None:
+    failed = FailedHeaders()
+    failed.add("a", remembered(), 100.0)
+    assert failed.get("b", 100.0) is None
+    assert failed.get("a", 100.0 + LIFE - 0.1) == remembered()
+    assert failed.get("a", 100.0 + LIFE) is None
+    assert failed.get("a", 100.0) is None
+
+
+def test_the_oldest_failed_header_makes_room() -> None:
+    failed = FailedHeaders()
+    for number in range(MOST):
+        failed.add(str(number), remembered(), 0.0)
+    failed.add("0", remembered(), 0.0)
+    failed.add("new", remembered(), 0.0)
+    assert failed.get("1", 0.0) is None
+    assert failed.get("0", 0.0) is not None
+    assert failed.get("new", 0.0) is not None

@@ -1,0 +1,137 @@
+"""Rewinds and fetches of the router's consumer, with Faust's own replaced."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streamverify.router.consumer import RouterConsumer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ONE, TWO = TP("ingest", 0), TP("ingest", 1)
+
+
+class Log:
+    """Topic, position and rewinds of a consumer that fetches as it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.answer = asyncio.Event()
+        self.position = 0
+
+
+@pytest.fixture
+async def log(monkeypatch: pytest.MonkeyPatch) -> Log:
+    log = Log()
+
+    async def fetch(_self: Any, _active: Any, _timeout: float) -> Any:
+        log.events.append("fetch")
+        await log.answer.wait()
+        records = [(ONE, offset) for offset in range(log.position, log.position + 3)]
+        log.position += 3
+        log.events.append("fetched")
+        return records
+
+    async def getmany(self: Any, timeout: float) -> AsyncIterator[Any]:
+        for record in await self._getmany(None, timeout):
+            yield record
+
+    async def rewind(_self: Any) -> None:
+        log.events.append("rewind")
+        await asyncio.sleep(0.01)
+        log.position = 0
+        log.events.append("rewound")
+
+    monkeypatch.setattr(driver.Consumer, "_getmany", fetch)
+    monkeypatch.setattr(driver.Consumer, "getmany", getmany)
+    monkeypatch.setattr(driver.Consumer, "perform_seek", rewind)
+    return log
+
+
+def consumer(committed: dict[TP, int | None] | None = None) -> Any:
+    made: Any = object.__new__(RouterConsumer)
+    made._moving = asyncio.Lock()
+    made._rewinds = made._fetched_after = 0
+    made._committed_offset = defaultdict(lambda: None, committed or {ONE: 5})
+    made.assignment = lambda: set(made._committed_offset)
+    made._is_changelog_tp = lambda tp: tp.topic == "changelog"
+    return made
+
+
+async def taken(made: Any) -> list[int]:
+    return [offset async for _tp, offset in made.getmany(1.0)]
+
+
+async def test_without_a_rewind_everything_is_delivered(log: Log) -> None:
+    log.answer.set()
+    made = consumer()
+    assert await taken(made) == [0, 1, 2]
+    assert await taken(made) == [3, 4, 5]
+
+
+async def test_what_was_being_fetched_when_it_rewound_is_not_delivered(log: Log) -> None:
+    made = consumer()
+    fetching = asyncio.create_task(taken(made))
+    await asyncio.sleep(0.01)
+    rewinding = asyncio.create_task(made.perform_seek())
+    await asyncio.sleep(0.01)
+    assert log.events == ["fetch"]  # the rewind waits: it could come in between
+    log.answer.set()
+    await rewinding
+    assert await fetching == []
+    assert await taken(made) == [0, 1, 2]
+
+
+async def test_no_fetch_begins_while_it_rewinds(log: Log) -> None:
+    log.answer.set()
+    made = consumer()
+    rewinding = asyncio.create_task(made.perform_seek())
+    await asyncio.sleep(0)
+    assert await taken(made) == [0, 1, 2]
+    await rewinding
+    assert log.events == ["rewind", "rewound", "fetch", "fetched"]
+
+
+async def test_a_rewind_in_the_middle_of_a_batch_ends_it(log: Log) -> None:
+    log.answer.set()
+    made = consumer()
+    seen = []
+    async for _tp, offset in made.getmany(1.0):
+        seen.append(offset)
+        await made.perform_seek()
+    assert seen == [0]
+    assert await taken(made) == [0, 1, 2]
+
+
+async def test_where_nothing_is_committed_it_goes_back_to_the_beginning(log: Log) -> None:
+    log.answer.set()
+    made = consumer({ONE: None, TWO: 7, TP("changelog", 0): None})
+    sought: list[tuple[TP, int]] = []
+
+    async def earliest(*tps: TP) -> dict[TP, int]:
+        return dict.fromkeys(tps, 3)
+
+    async def seek(tp: TP, offset: int) -> None:
+        sought.append((tp, offset))
+
+    made.earliest_offsets, made.seek = earliest, seek
+    await made.perform_seek()
+    assert sought == [(ONE, 3)]
+
+
+async def test_room_for_a_partition_that_has_gone_elsewhere_is_of_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed: list[TP] = []
+    monkeypatch.setattr(driver.Consumer, "on_buffer_drop", lambda _self, tp: resumed.append(tp))
+    made = consumer({ONE: 1})
+    made._buffered_partitions = {ONE, TWO}
+    made.on_buffer_drop(ONE)
+    made.on_buffer_drop(TWO)
+    assert resumed == [ONE]
+    assert made._buffered_partitions == {ONE}
