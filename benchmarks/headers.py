@@ -1,6 +1,6 @@
 """Several headers in one REPL process: the private memory that each import adds, and what one process of many saves.
 
-Memory: one process takes the eight headers one after the other, and runs a proof with each. Run: a backlog of proofs
+Memory: one process takes the eight headers one after the other, and runs a proof with each. Run: proofs at intervals
 with the shares of the mix, on slots that hold one header each, and on slots that hold as many as memory allows.
 
     python -m benchmarks.headers --repl '/path/to/a/real/repl' [--headers 'Init; Lean'] [--memory 1073741824]
@@ -13,6 +13,7 @@ import asyncio
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.pool import TRIVIAL, job, report, run_all, table
 from benchmarks.workload import SHARES
@@ -23,6 +24,12 @@ from streamverify.lean.pool import Pool, PoolLimits
 from streamverify.lean.repl.launch import find_repl
 from streamverify.lean.repl.usage import usage
 from streamverify.logs import configure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streamverify.core.jobs import Job
+    from streamverify.core.verdict import Verdict
 
 HEADERS = "Lean; Init; Std; Lean.Meta; Lean.Elab; Lean.Parser; Lean.Data; Lean.Server"
 """Eight headers of Lean's own library, the most frequent first."""
@@ -44,7 +51,7 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the backlog."""
+    """One run of the proofs."""
 
     headers_per_repl: int
     proofs: int
@@ -52,6 +59,8 @@ class Run:
     elapsed: float
     imports: int
     import_seconds: float
+    queued: float
+    """Mean seconds until a proof's turn, its own import not included."""
     private: float
     """MiB of all processes at the end."""
 
@@ -96,22 +105,46 @@ def _mapped(pid: int) -> float:
     return total
 
 
+async def paced(pool: Pool, jobs: Iterable[Job], gap: float) -> tuple[float, list[Verdict]]:
+    """As `run_all`, with a pause between two proofs: a backlog is sorted by header, and shows little."""
+    loop = asyncio.get_running_loop()
+    answers: list[asyncio.Future[Verdict]] = []
+    begun = loop.time()
+    for each in jobs:
+        answer: asyncio.Future[Verdict] = loop.create_future()
+        answers.append(answer)
+        pool.submit(each, lambda _job, verdict, answer=answer: answer.set_result(verdict))  # type: ignore[misc]
+        await asyncio.sleep(gap)
+    verdicts = await asyncio.gather(*answers)
+    return loop.time() - begun, verdicts
+
+
 async def run(per_repl: int, args: argparse.Namespace) -> Run:
-    """One backlog."""
+    """The proofs, once."""
     limits = PoolLimits(headers_per_repl=per_repl, memory_per_repl=args.memory)
     pool = Pool(await find_repl(args.repl, None), slots=args.slots, limits=limits, rules=Rules())
     headers = parse_prewarm(args.headers)
     chosen = random.Random(args.seed).choices(headers, SHARES[: len(headers)], k=args.proofs)  # noqa: S311
     await pool.start()
     try:
-        jobs = [job(f"{header.canonical}{TRIVIAL.format(number)}", number) for number, header in enumerate(chosen)]
-        seconds, verdicts = await run_all(pool, jobs)
+        jobs = (job(f"{header.canonical}{TRIVIAL.format(number)}", number) for number, header in enumerate(chosen))
+        seconds, verdicts = await paced(pool, jobs, args.gap)
         sessions = [slot._session for slot in pool._slots]  # noqa: SLF001
         private = sum(usage(session.pid).memory for session in sessions if session is not None) / _MIB
     finally:
         await pool.close()
+    queued = sum(verdict.timings.queued for verdict in verdicts) / len(verdicts)
     spent = [verdict.timings.import_ for verdict in verdicts if verdict.timings.import_]
-    return Run(per_repl, len(jobs), args.slots, round(seconds, 1), len(spent), round(sum(spent), 1), round(private, 1))
+    return Run(
+        per_repl,
+        args.proofs,
+        args.slots,
+        round(seconds, 1),
+        len(spent),
+        round(sum(spent), 1),
+        round(queued, 3),
+        round(private, 1),
+    )
 
 
 def main() -> None:
@@ -121,6 +154,7 @@ def main() -> None:
     parser.add_argument("--headers", default=HEADERS, help="as the setting PREWARM")
     parser.add_argument("--memory", type=int, default=1 << 30, help="MEMORY_PER_REPL in bytes")
     parser.add_argument("--proofs", type=int, default=600)
+    parser.add_argument("--gap", type=float, default=0.02, help="seconds between two proofs")
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
