@@ -28,8 +28,7 @@ from streamverify.logs import configure
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streamverify.core.jobs import Job
-    from streamverify.core.verdict import Verdict
+    from streamverify.core.job import Job, Verdict
 
 HEADERS = "Lean; Init; Std; Lean.Meta; Lean.Elab; Lean.Parser; Lean.Data; Lean.Server"
 """Eight headers of Lean's own library, the most frequent first."""
