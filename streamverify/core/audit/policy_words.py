@@ -9,8 +9,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from streamverify.core.syntax.lexer import Kind
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -66,11 +64,6 @@ CONTINUATIONS = _words(
 """Words of terms and tactics with which people begin a line in the first column. None begins a command."""
 
 DIGITS_AND_DOT = frozenset("0123456789.")
-
-RULES_OF_KINDS = {Kind.STRING: "", Kind.ERROR: "literal", Kind.STRAY: "no_token"}
-"""The rules of tokens that are no code; none of a plain string."""
-
-RULES_OF_MARKS = _rules(quotation="`", lexical="-- /-")
 
 ASKING_FOR_MORE = _words(
     ":= : , => ↦ | <| |> ▸ = ≠ < > ≤ ≥ + / ∧ ∨ ¬ → -> ↔ ∈ ∉ ∘ ∣ ∀ ∃ ( [ { ⟨ "  # noqa: RUF001 -- Lean's symbols
@@ -163,6 +156,7 @@ COMMAND_RULES = _rules(
 """Words of commands that are a finding wherever they stand, whether the environment knows them or not."""
 
 TERM_RULES = _rules(
+    eval="eval%",
     run_code="""run_tac run_conv by_elab tactic success_if_fail_with_msg with_panel_widgets from_lrat plausible
         slim_check mk_rpc_widget mkRpcWidget""",
     native="native native_decide bv_decide bv_decide? bv_check",
@@ -293,9 +287,6 @@ DATA_NAMES = _words(
     """
 )
 """Names of constructors that people write in configurations without a dot before them."""
-
-PERCENT_RULES = _rules(eval="eval", unknown_command="compile_def compile_inductive gen_injective_theorems")
-"""Words that are a finding with a `%` glued to them."""
 
 _KNOWN_COMMANDS = _words(
     """

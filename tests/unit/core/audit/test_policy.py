@@ -59,7 +59,6 @@ class TestRules:
             *words.TERM_RULES.values(),
             *words.NAME_RULES.values(),
             *words.ATTRIBUTE_RULES.values(),
-            *words.PERCENT_RULES.values(),
             *(rule for _, rule in words.OPTION_RULES),
         ]
         assert set(named) <= RULES.keys()
