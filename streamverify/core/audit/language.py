@@ -74,8 +74,12 @@ class Form(NamedTuple):
 
 
 # A quoted part stands on one line, has no mark of a string, a comment or a quotation, and nothing of the names that
-# only Lean itself makes, which are printed like it.
-_QUOTED_PART = r"""«(?!\.|[^«»\n]*?(?:--|/-|-/|_hyg|_@|_inaccessible))[^«»\n\r\t"'`\\✝#?]++»"""
+# only Lean itself makes, which are printed like it. Nor is it a word with which a term begins: Lean of 2021 prints
+# `«Prop»` without its quotes.
+_TERM_WORDS = (
+    "Prop|Type|Sort|fun|forall|let|let_fun|have|letI|haveI|show|suffices|if|match|by|do|sorry|nat_lit|nomatch|nofun"
+)
+_QUOTED_PART = rf"""«(?!\.|(?:{_TERM_WORDS})»|[^«»\n]*?(?:--|/-|-/|_hyg|_@|_inaccessible))[^«»\n\r\t"'`\\✝#?]++»"""
 _PART = rf"(?:[{FIRST_OF_NAME}][{REST_OF_NAME}]*+|{_QUOTED_PART})"
 
 _SYMBOLS = (
@@ -293,30 +297,30 @@ _LITERALS = (Kind.NUMBER, Kind.STRING, Kind.CHARACTER)
 WORDS = (Kind.IDENTIFIER, Kind.KEYWORD)
 # After these a tactic begins, or something that is none.
 _BEFORE_TACTIC = frozenset(
-    """by ; <;> · . • => | ( { in try first repeat repeat' any_goals all_goals focus iterate classical
-    fail_if_success on_goal show_term says""".split()  # noqa: SIM905 -- as in _NAMING
+    """by ; <;> · . • => | ( { in try first repeat repeat' repeat1 repeat1' any_goals all_goals focus iterate classical
+    fail_if_success success_if_fail fail_if_no_progress on_goal show_term says with then else decreasing_by
+    decreasing_with using solve next checkpoint save with_reducible with_reducible_and_instances with_unfolding_all
+    with_unfolding_none""".split()  # noqa: SIM905 -- as in _NAMING
 )
-# A name after these, or before those, is one that the file defines.
-_DEFINES = frozenset(
-    "def abbrev instance structure class inductive opaque constant theorem lemma alias rec where → -> let".split()  # noqa: SIM905
-)
-_DEFINED_BEFORE = frozenset({":", ":=", "{", "[", "⦃"})
-# Classes whose instances say what a literal means, or put a function of the file between a literal and its use.
-_MEANINGS = ("OfNat", "OfScientific", "NatCast", "IntCast", "Coe")
-_INSTANCES = frozenset({"instance", "default_instance", "defaultInstance"})
+# A name after these is used, and not defined; anything else may define it, as `def`, `where`, a list of attributes do.
+_BEFORE_USE = frozenset(":= = ≠ == != ( [ , => ↦ ∧ && || <| | ⟨ . exact".split())  # noqa: SIM905 -- as in _NAMING
+# But for `,`, where one of these follows: `let rec a := 1, b := 2` defines both.
+_AFTER_DEFINED = frozenset({":", ":=", "{", "[", "(", "⦃"})
+_INSTANCES = frozenset({"instance", "default_instance", "defaultInstance", "deriving"})
 
 
 class Configurations:
     """The configurations of tactics and attributes in one file: `simp (config := { … })`, `omega (… := false)`.
 
     Lean compiles and runs what stands there (`declare_config_elab`, `evalExpr`), so a configuration must be data:
-    literals, `true`, `false`, constructors by their short name (`.all`), and structures and lists of these, none of
-    which the file gives another meaning. What follows `disch :=` is a tactic for those in `words.DISCHARGED`, and
-    judged as such.
+    literals, `true`, `false`, constructors by their short name (`.all`), and structures and lists of these. No name
+    that the file may define is, and where the file makes instances, which say what a literal is, no literal is. What
+    follows `disch :=` is a tactic for those in `words.DISCHARGED`, and judged as such.
 
-    An argument `(name := …)` is a configuration where it has one of the names in `words.CONFIGURATIONS`, or stands
-    after a tactic: a word of `words.CONFIGURED`, or where a tactic begins one that the environment knows as a tactic.
-    Named arguments of terms (`foo (n := k + 1)`) are none. To be asked in the order of the text; linear over a file.
+    An argument `(name := …)` is a configuration where it has one of the names in `words.CONFIGURATIONS`, or where it
+    stands after a tactic (a word of `words.CONFIGURED`, or one that the environment knows as such), after a keyword, or
+    after another configuration. Elsewhere it is a named argument of a term: `foo (n := k + 1)`. To be asked in the
+    order of the text; linear over a file.
     """
 
     def __init__(self, tokens: Sequence[Token], tactics: frozenset[str]) -> None:
@@ -346,11 +350,12 @@ class Configurations:
         if index < max(2, self._judged_to) or tokens[index - 2].text != "(" or tokens[index - 1].kind not in WORDS:
             return None
         name, tactic = tokens[index - 1].text, self._tactic(index - 3)
-        if name in words.HARMLESS_ARGUMENTS or not (tactic or name in words.CONFIGURATIONS):
+        if not (tactic or name in words.CONFIGURATIONS):
             return None
         end = self._ends.get(index - 2, len(tokens))
+        # Further ones may follow, whatever this one is.
         self._group = (end, tactic)
-        if name in words.TACTIC_ARGUMENTS and tactic in words.DISCHARGED:
+        if name in words.HARMLESS_ARGUMENTS or (name in words.TACTIC_ARGUMENTS and tactic in words.DISCHARGED):
             return None
         self._judged_to = end
         return next((tokens[at] for at in range(index + 1, end) if not self._is_data(at)), None)
@@ -366,11 +371,10 @@ class Configurations:
             return self._group[1]
         token = tokens[index]
         field = index > 0 and tokens[index - 1].text == "." and tokens[index - 1].offset + 1 == token.offset
-        if token.kind not in WORDS or field:
+        if token.kind not in WORDS or field or token.text in words.LEMMAS_AND_TACTICS:
             return ""
-        sure = token.text in words.CONFIGURED and token.text not in words.LIKE_TERMS
-        known = sure or token.text in words.CONFIGURED or token.text in self._tactics
-        return token.text if sure or (known and self.is_tactic(index)) else ""
+        known = token.text in words.CONFIGURED or token.text in self._tactics or token.text in KEYWORDS
+        return token.text if known else ""
 
     @cached_property
     def _ends(self) -> dict[int, int]:
@@ -387,7 +391,7 @@ class Configurations:
     def _is_data(self, index: int) -> bool:
         token, before = self._tokens[index], self._tokens[index - 1]
         if token.kind in _LITERALS:
-            return not self._gives_meaning
+            return not self._has_instances
         if token.kind is Kind.SYMBOL:
             return token.text in _DATA
         if index + 1 < len(self._tokens) and self._tokens[index + 1].text == ":=":
@@ -395,25 +399,27 @@ class Configurations:
         short = before.text == "." and before.offset + 1 == token.offset
         if not short and token.text not in words.DATA_NAMES:
             return False
-        return parts(token.text)[-1] not in self._own_names and not self._gives_meaning
+        return parts(token.text)[-1] not in self._own_names and not self._has_coercions
 
     @cached_property
     def _own_names(self) -> frozenset[str]:
-        """The last parts of the names that the file defines, and of those that look as if it did."""
+        """The last parts of the names that the file may define, by what stands beside them."""
         own: set[str] = set()
         for before, token, after in zip(self._tokens, self._tokens[1:], [*self._tokens[2:], None], strict=False):
-            defines = before.text in _DEFINES
-            if not defines and before.text not in {"(", "."}:
-                # A constructor, a field, a local definition.
-                defines = after is not None and after.text in _DEFINED_BEFORE
-            if defines and token.kind is Kind.IDENTIFIER:
+            used = before.text in _BEFORE_USE
+            if before.text == "," and after is not None and after.text in _AFTER_DEFINED:
+                used = False
+            if not used and token.kind is Kind.IDENTIFIER:
                 own.update(parts(token.text)[-1:])
         return frozenset(own)
 
     @cached_property
-    def _gives_meaning(self) -> bool:
-        """Whether the file has instances, and names a class by which they could give a literal another meaning."""
-        texts = {token.text for token in self._tokens if token.kind in WORDS}
-        return not _INSTANCES.isdisjoint(texts) and any(
-            last.startswith(_MEANINGS) for text in texts for last in parts(text)[-1:]
+    def _has_instances(self) -> bool:
+        return any(not _INSTANCES.isdisjoint(parts(token.text)) for token in self._tokens if token.kind in WORDS)
+
+    @cached_property
+    def _has_coercions(self) -> bool:
+        """Whether the file may put a function of its own between a name and its use."""
+        return self._has_instances and any(
+            last.startswith("Coe") for token in self._tokens if token.kind in WORDS for last in parts(token.text)[-1:]
         )

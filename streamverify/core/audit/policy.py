@@ -71,7 +71,7 @@ __all__ = [
     "trusted_by",
 ]
 
-POLICY_VERSION = "2"
+POLICY_VERSION = "3"
 """Changes with every change of a rule or of a list of words; `Trusted.digest` follows it where a site has its own."""
 
 MOST_A_RULE = 20
@@ -87,6 +87,7 @@ _BEFORE_ATTRIBUTE = frozenset({"local", "scoped", "-"})
 _ENDS_ATTRIBUTE = frozenset({",", "]", ")"})
 _SHORTEST_WITH_A_WORD = 3
 _AT_LINE_START = words.HARMLESS_COMMANDS | words.CONTINUATIONS | KEYWORDS
+_ROOT_NAMESPACE = ("namespace", "_root_")
 _WORD = re.compile(rf"#?{IDENTIFIER.pattern}")
 # Harmless commands that make something else of what follows them.
 _QUIET_COMMANDS = re.compile(r"set_option|attribute|private|@\[")
@@ -146,8 +147,7 @@ class _Check:
     """One pass over the tokens of a body.
 
     `option` says that the next word names an option; `marked` is an attribute that is harmless if nothing follows it;
-    `extended` is the first place where a definition of the file can become code that a tactic runs; `private` says
-    that the file has a private declaration.
+    `private` says that the file has a private declaration.
     """
 
     def __init__(self, proof: str, body: str, body_tokens: Sequence[Token], watched: WatchedWords) -> None:
@@ -162,7 +162,6 @@ class _Check:
         self.option = False
         self.private = False
         self.marked: Token | None = None
-        self.extended: Token | None = None
 
     def findings(self) -> list[Finding]:
         before = Token(Kind.SYMBOL, "", -1, 1, 0)
@@ -176,8 +175,6 @@ class _Check:
                 self._token(index, before, token)
         if self.private:
             self._private_theorems()
-        if self.extended is not None and self._metaprograms():
-            self._find("run_code", self.extended)
         self.found.sort(key=lambda item: (item.line, item.column))
         return self.found
 
@@ -212,12 +209,10 @@ class _Check:
         elif text == "trace":
             if self.configurations.is_tactic(index) and self._kind(index + 1) is not Kind.STRING:
                 self._find("run_code", token)
-        elif text == "add_aesop_rules" or (text == "add" and before.text == "("):
-            self.extended = self.extended or token
-        elif "." in text or "«" in text:
-            self._name(token)
         elif text[0] == "#":
             self._hash(token)
+        else:
+            self._name(token, before)
         if token.column == 0 or before.offset < 0:
             self._line_start(token, before, rule)
 
@@ -241,9 +236,20 @@ class _Check:
         if before.text.endswith(("open", "export")):
             self._find("open_private", before)
 
-    def _name(self, token: Token) -> None:
-        """A name of several parts, or quoted: any of them may be that of a constant that nobody should name."""
-        for part in parts(token.text):
+    def _name(self, token: Token, before: Token) -> None:
+        """A name, any part of which may be that of a constant, or of a namespace, that nobody should name."""
+        text = token.text
+        name_parts = parts(text) if "." in text or "«" in text else (text,)
+        if "_root_" in name_parts[1:] or name_parts == ("_root_",) or (before.text, name_parts[0]) == _ROOT_NAMESPACE:
+            # Versions of Lean disagree about what it names, and print constants in it ambiguously.
+            self._find("literal", token)
+            return
+        short = before.text == "." and before.offset + 1 == token.offset
+        metaprogram = short and name_parts[0] in words.METAPROGRAMMING_SHORT
+        if text.startswith(words.LEMMAS_OF_LEAN) and before.kind is Kind.SYMBOL and before.text not in CLOSING:
+            # A use of it, and no declaration, in which all of `Lean` would be open.
+            name_parts = name_parts[2:]
+        for part in name_parts:
             plain = PLAIN_PART.fullmatch(part) is not None
             # Where no tactic has this name, Lean goes on within the quotes.
             rules = words.NAME_RULES if plain else self.watched.words
@@ -251,6 +257,9 @@ class _Check:
             if rule is not None or (not plain and _QUIET_COMMANDS.search(part)):
                 self._find(rule or "literal", token)
                 return
+            metaprogram = metaprogram or part in words.METAPROGRAMMING
+        if metaprogram:
+            self._find("metaprogram", token)
 
     def _begins_command(self, token: Token) -> bool:
         """Whether a word with a `#` is a command, or begins with one: Lean may read `#evalx` as `#eval x`."""
@@ -342,8 +351,6 @@ class _Check:
             self._find(rule or "unknown_attribute", token)
         elif name in words.WITHOUT_ARGUMENTS:
             self.marked = token
-        elif name in words.AESOP:
-            self.extended = self.extended or token
         return True
 
     def _marked(self, token: Token) -> None:
@@ -367,14 +374,6 @@ class _Check:
         if all(item.private for item in theorems):
             for item in theorems:
                 self._find("private_theorem", Token(Kind.KEYWORD, item.kind, 0, item.line, item.column))
-
-    def _metaprograms(self) -> bool:
-        """Whether the file names anything of which code could be made."""
-        return any(
-            not words.METAPROGRAMMING.isdisjoint(parts(token.text))
-            for token in self.tokens
-            if token.kind is Kind.IDENTIFIER
-        )
 
     def _find(self, rule: str, token: Token) -> None:
         count = self.counts.get(rule, 0)
