@@ -63,8 +63,6 @@ CONTINUATIONS = _words(
 )
 """Words of terms and tactics with which people begin a line in the first column. None begins a command."""
 
-DIGITS_AND_DOT = frozenset("0123456789.")
-
 ASKING_FOR_MORE = _words(
     ":= : , => ↦ | <| |> ▸ = ≠ < > ≤ ≥ + / ∧ ∨ ¬ → -> ↔ ∈ ∉ ∘ ∣ ∀ ∃ ( [ { ⟨ "  # noqa: RUF001 -- Lean's symbols
     "theorem lemma def abbrev alias by from fun λ using with"
