@@ -529,6 +529,7 @@ class TestOtherReadings:
             "by x0baxiom",
             "by x0x1_axiom",
             "by x1.axiom",
+            "by x?.axiom",
             "by x1e5axiom",
             "by x''₁1axiom",
             "by _0axiom",
