@@ -26,8 +26,7 @@ from streamverify.core.scheduling.partitioner import AffinityPartitioner
 from streamverify.router.application import TABLE, app_id, changelog_topic, make_application, quieten
 from streamverify.router.forwarder import Forwarder
 from streamverify.router.view import HeaderView
-from streamverify.worker.health import HealthServer
-from streamverify.worker.lifecycle import EXIT_CUT_SHORT, EXIT_DONE, Signals, unless
+from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
 
 if TYPE_CHECKING:
     from faust.tables.manager import TableManager

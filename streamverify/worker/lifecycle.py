@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import structlog
@@ -29,7 +28,7 @@ from streamverify.lean.prewarm import headers_to_warm
 from streamverify.lean.repl.launch import configured_repl, find_repl, probe
 from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import learned_file
-from streamverify.worker.health import HealthServer
+from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
 
@@ -42,39 +41,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-EXIT_DONE = 0
-EXIT_CUT_SHORT = 130
 _RETRY = 0.5
 _LEAVE_TIMEOUT = 2.0
 """Seconds that leaving the group gets at least, even if the drain's time is used up."""
 _COLLECT_EVERY = 10_000
 """Objects that are made and not freed between two looks of the garbage collector at the youngest; Python: 700."""
-
-
-class Signals:
-    """SIGTERM and SIGINT: the first asks for a drain, the second ends the worker at once."""
-
-    def __init__(self) -> None:
-        self.drain = asyncio.Event()
-        self.force = asyncio.Event()
-
-    def listen(self) -> None:
-        """Take the signals over from Python."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._received, signal.Signals(number).name)
-
-    def _received(self, name: str) -> None:
-        if self.drain.is_set():
-            _log.warning(
-                "drain_interrupted",
-                signal=name,
-                hint="a second signal: running proofs are abandoned, and run again later",
-            )
-            self.force.set()
-        else:
-            _log.info("signal", signal=name, hint="finishing what runs; a second signal ends at once")
-            self.drain.set()
 
 
 async def run_worker(settings: Settings) -> int:
@@ -109,26 +80,6 @@ def _spare_the_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY, *gc.get_threshold()[1:])
-
-
-async def unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
-    """Do `work` unless the event comes first.
-
-    Returns:
-        Whether it was done.
-    """
-    task, stopped = asyncio.create_task(work), asyncio.create_task(event.wait())
-    try:
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            return False
-        await task
-        return True
-    finally:
-        stopped.cancel()
-        task.cancel()
-        with suppress(asyncio.CancelledError, StreamVerifyError):
-            await task
 
 
 class Worker:

@@ -33,8 +33,9 @@ from streamverify.cli import topics as cli_topics
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.router.router import Router
 from streamverify.router.view import HeaderView
+from streamverify.runtime import Signals
 from streamverify.settings import load_settings
-from streamverify.worker.lifecycle import Signals, Worker
+from streamverify.worker.lifecycle import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
