@@ -27,7 +27,7 @@ from streamverify.lean.repl.sandbox import confine, missing_inside
 from streamverify.lean.repl.session import ReplSession
 from streamverify.lean.repl.start_advice import start_advice
 from streamverify.lean.repl.usage import can_be_read
-from streamverify.settings import settings_files
+from streamverify.settings import PREFIX, settings_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +48,6 @@ _VERSION_QUESTIONS = (
     '#eval toString Lean.version.major ++ "." ++ toString Lean.version.minor ++ "." ++ toString Lean.version.patch',
 )
 
-_PREFIX = "STREAMVERIFY_"
 _STAND_INS = "streamverify.standins"
 _MOST_BYTES = 1 << 20
 _NOWHERE = (
@@ -328,7 +327,7 @@ def _environment(added: Mapping[str, str], without: tuple[str, ...] = ()) -> dic
 
     Lean aborts where it panics (docs/decisions/0011): else it goes on with a default value, and answers.
     """
-    ours = {name: value for name, value in os.environ.items() if not name.startswith((_PREFIX, *without))}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, *without))}
     return {**ours, **added, "LEAN_ABORT_ON_PANIC": "1"}
 
 
