@@ -318,7 +318,7 @@ def _settings_file() -> Path | None:
 
 def _check_names() -> None:
     """Refuse unknown keys of the settings file; warn of unknown variables."""
-    in_file = _names_in_file()
+    in_file = names_in_file()
     in_environment = {
         name.removeprefix(PREFIX).lower() for name, value in os.environ.items() if name.startswith(PREFIX) and value
     }
@@ -339,8 +339,16 @@ def settings_files() -> list[Path]:
     return [DEFAULT_FILE, *([] if named is None else [named])]
 
 
-def _names_in_file() -> set[str]:
-    file = _settings_file()
+def names_in_file(config_file: Path | None = None) -> set[str]:
+    """Read the keys of the settings file; there are none if there is no file.
+
+    Args:
+        config_file: The file that was named on the command line, if one was.
+
+    Raises:
+        SettingsError: The file cannot be read, or is not TOML.
+    """
+    file = config_file or _settings_file()
     if file is None:
         return set()
     try:

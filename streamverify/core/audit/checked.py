@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamverify.core.errors import at
 from streamverify.core.messages.models import Reason
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def objection(findings: Sequence[Finding]) -> str:
     """Where the first of the policy's findings is and what stands there, and how many more there are."""
     first, more = findings[0], len(findings) - 1
     others = f" (and {more} more finding{'s' if more > 1 else ''})" if more else ""
-    return f"line {first.line}, column {first.column}: the policy objects to {first.excerpt} ({first.rule}){others}"
+    return f"{at(first.line, first.column)}: the policy objects to {first.excerpt} ({first.rule}){others}"
 
 
 def first_error(errors: Sequence[Message]) -> str:
@@ -53,4 +54,4 @@ def first_error(errors: Sequence[Message]) -> str:
 
 
 def _place(message: Message) -> str:
-    return f"line {message['pos']['line']}, column {message['pos']['column']}"
+    return at(message["pos"]["line"], message["pos"]["column"])

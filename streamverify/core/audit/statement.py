@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from streamverify.core.audit.axioms import EXPLICIT, KIND_ONLY, Questions, answers, read_print, root
 from streamverify.core.audit.policy import THEOREMS, Reading
 from streamverify.core.audit.printed import PRINTED_NAME, UnreadableError, read_printed
-from streamverify.core.errors import HeaderError
+from streamverify.core.errors import HeaderError, at
 from streamverify.core.syntax.header import Header, parse_header
 from streamverify.core.syntax.names import parts
 
@@ -66,7 +66,7 @@ def read_statement(text: str, vocabulary: Vocabulary) -> Statement:
     try:
         header = parse_header(text)
     except HeaderError as error:
-        raise BadStatement(f"line {error.line}, column {error.column}: {error}") from None
+        raise BadStatement(f"{at(error.line, error.column)}: {error}") from None
     reading = Reading(text, header)
     _object_to(reading.check(vocabulary))
     made = reading.declared()
@@ -82,7 +82,7 @@ def read_statement(text: str, vocabulary: Vocabulary) -> Statement:
 def _object_to(findings: Sequence[Finding]) -> None:
     if findings:
         first = findings[0]
-        raise BadStatement(f"line {first.line}, column {first.column}: {first.rule}: {first.excerpt}")
+        raise BadStatement(f"{at(first.line, first.column)}: {first.rule}: {first.excerpt}")
 
 
 @dataclass(frozen=True, slots=True)

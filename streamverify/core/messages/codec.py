@@ -20,6 +20,7 @@ from streamverify.core.errors import (
     RequestTooLarge,
     UndecodableRequest,
     UndecodableResult,
+    at,
 )
 from streamverify.core.messages import jsontext
 from streamverify.core.messages.models import MAX_METADATA_DEPTH, SCHEMA_VERSION, ProofRequest, ProofResult, Status
@@ -135,7 +136,7 @@ def _exact(text: bytes, data: dict[str, Any]) -> dict[str, Any]:
 
 def _explain_unreadable(text: bytes, error: orjson.JSONDecodeError) -> UndecodableRequest | RefusedRequest:
     """Make the error for a value that is no strict JSON; it has the custom_id if a lenient reader finds a valid one."""
-    why = f"the value is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+    why = f"the value is not valid JSON: {error.msg} ({at(error.lineno, error.colno)})"
     try:
         data = jsontext.loads_leniently(text)
     except ValueError:
