@@ -54,7 +54,7 @@ _MARKS: dict[Level, str] = {"ok": "[green]ok     [/]", "warning": "[yellow]warni
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. `missing` means that no worker could run; `advice` says what to do."""
+    """The outcome of one check. `missing` means that no worker could run; `advice` says what to do."""
 
     name: str
     level: Level
@@ -68,10 +68,10 @@ def doctor(
     settings: Settings,
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as one line of JSON.")] = False,
 ) -> None:
-    """Look at what a worker needs here (Lean, Kafka, cores, memory, limits) and say what to do about what is not."""
+    """Check what a worker needs on this machine (Lean, Kafka, cores, memory, limits), and say what to do."""
     from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
 
-    # What is started here logs, too, and stdout is for the checks.
+    # The REPL and the Kafka client log, too: to stderr, as stdout is for the checks.
     configure(settings.log_level, settings.log_format)
     checks = asyncio.run(examine(settings))
     able = all(check.level != "missing" for check in checks)
@@ -85,7 +85,7 @@ def doctor(
 
 
 async def examine(settings: Settings) -> list[Check]:
-    """Every check, in the order in which they are shown."""
+    """Carry out all checks, in the order in which they are shown."""
     from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
 
     repl, command = await _repl(settings)
@@ -104,7 +104,7 @@ async def examine(settings: Settings) -> list[Check]:
 
 
 def python_check(version: tuple[int, ...], system: str) -> Check:
-    """Whether this Python is one that we know, on Linux."""
+    """Check that this is Linux, for which limits, sandbox and process control are written."""
     found = f"{'.'.join(map(str, version))} on {system}"
     if system != "Linux":
         return Check("Python", "warning", found, "limits, sandbox and process control are written for Linux")
@@ -112,7 +112,7 @@ def python_check(version: tuple[int, ...], system: str) -> Check:
 
 
 def libraries_check() -> Check:
-    """Which versions of the libraries that matter are installed."""
+    """Show the installed versions of the libraries that matter."""
     return Check("libraries", "ok", ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES))
 
 
@@ -147,7 +147,7 @@ async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
 
 
 async def _policy_allow(settings: Settings, command: ReplCommand) -> Check:
-    """Ask the environments of the headers that are warmed whether they know the words of `policy_allow`."""
+    """Ask the environments of the prewarmed headers whether they know the words of `policy_allow`."""
     from streamverify.lean.prewarm import headers_to_warm  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.commands import ImportRejected  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.errors import ReplFailure  # noqa: PLC0415 - keeps --help fast
@@ -164,7 +164,7 @@ async def _policy_allow(settings: Settings, command: ReplCommand) -> Check:
 
 
 def allowed_check(allowed: Trusted, known: Sequence[Vocabulary]) -> Check:
-    """Whether each word that the policy is to allow is one that some header knows."""
+    """Check that each word of `policy_allow` is known to some prewarmed header."""
     unknown = [
         f"{kind}:{name}"
         for kind, names in (("command", "commands"), ("attribute", "attributes"), ("option", "options"))
@@ -180,7 +180,7 @@ def allowed_check(allowed: Trusted, known: Sequence[Vocabulary]) -> Check:
 
 
 def sandbox_check(verifier: Verifier) -> Check:
-    """Whether what a proof runs is confined."""
+    """Check that code which a proof runs is confined."""
     found = f"sandbox: {verifier.sandbox}"
     if verifier.sandbox == "none" and verifier.kind == "lean":
         return Check("sandbox", "warning", found, "a proof can run code as this user; see docs/sandbox.md")
@@ -188,7 +188,7 @@ def sandbox_check(verifier: Verifier) -> Check:
 
 
 def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check:
-    """Whether a header of PREWARM can be imported under the limits of a REPL, and what that leaves for proofs."""
+    """Check that a header of PREWARM can be imported under the limits of a REPL, and leaves room for proofs."""
     name = "; ".join(header.canonical.split("\n")).strip("; ") or "a blank header"
     if trial.failure is not None:
         return Check(name, "missing", "cannot be imported", trial.failure)
@@ -202,7 +202,7 @@ def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check
 
 
 def repl_checks(verifier: Verifier, min_lean_version: str) -> list[Check]:
-    """What the REPL says of itself, and whether its Lean is new enough."""
+    """Show the versions that the REPL tells, and check that its Lean is new enough."""
     from streamverify.worker.lifecycle import too_old  # noqa: PLC0415 - keeps --help fast
 
     if verifier.kind != "lean":
@@ -233,7 +233,7 @@ async def _kafka(settings: Settings) -> list[Check]:
 
 
 def topic_check(state: TopicState) -> Check:
-    """Whether a topic is there, and what about it may lose proofs."""
+    """Check that a topic exists, and that its settings lose no proofs."""
     name = f"topic {state.name}"
     if not state.exists:
         advice = "streamverify topics create (a broker that makes topics itself makes it on first use)"
@@ -243,7 +243,7 @@ def topic_check(state: TopicState) -> Check:
 
 
 def cores_check(plan: Plan, of: int) -> Check:
-    """How many REPLs would run at once."""
+    """Check that there are not more slots than cores."""
     found = f"{plan.cores} of {of} may be used (affinity and cgroup quota), {_slots(plan)}, {plan.threads} threads each"
     if plan.slots > plan.cores:
         return Check(
@@ -258,7 +258,7 @@ def _slots(plan: Plan) -> str:
 
 
 def memory_check(plan: Plan) -> Check:
-    """Whether each REPL would have the memory that Lean needs."""
+    """Check that the memory suffices for the slots, and the slots for the cores."""
     if plan.memory is None:
         return Check("memory", "warning", "could not be read")
     found = (
@@ -276,7 +276,7 @@ def memory_check(plan: Plan) -> Check:
 
 
 def files_check(limit: int | None, slots: int) -> Check:
-    """Whether the pool's pipes and Kafka's connections fit."""
+    """Check that the limit of open files allows the pipes of the pool and the connections to Kafka."""
     needed = _FILES_BESIDES + slots * _FILES_PER_SLOT
     found = "open files: no limit" if limit is None else f"open files: {limit}"
     if limit is not None and limit < needed:
@@ -285,7 +285,7 @@ def files_check(limit: int | None, slots: int) -> Check:
 
 
 def processes_check(limit: int | None, slots: int) -> Check:
-    """Whether REPLs and their threads fit."""
+    """Check that the limit of processes allows the REPLs and their threads."""
     needed = _PROCESSES_BESIDES + slots * _PROCESSES_PER_SLOT
     found = "processes: no limit" if limit is None else f"processes: {limit}"
     if limit is not None and limit < needed:
@@ -295,7 +295,7 @@ def processes_check(limit: int | None, slots: int) -> Check:
 
 
 def reservations_check(limits: Sequence[str]) -> Check:
-    """Whether Lean may reserve far more memory than it uses: 1 GiB of stack for each thread, and its libraries."""
+    """Check that Lean may reserve more memory than it uses: 1 GiB of stack for each thread, and its libraries."""
     if limits:
         advice = "a Lean of today may not start, or not import Mathlib, under: " + "; ".join(limits)
         return Check("limits", "warning", "reserved memory is limited", advice)
