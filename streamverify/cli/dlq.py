@@ -32,8 +32,9 @@ Examples
   streamverify dlq replay 0:40-              this letter and all after it
   streamverify dlq replay --all --stage decode --dry-run
 
-A dead letter is a record without a readable custom_id (stage decode; route if
-the router found it), or a proof that kept crashing its worker (stage verify).
+A dead letter is a record without a readable custom_id (stage decode), one
+that the router could not forward (route), or a proof that kept crashing its
+worker (verify).
 Replay sends it to the request topic again as it was, and counts that in the
 Kafka header streamverify-replays. The letter stays on its topic, so a second
 replay sends it again.
