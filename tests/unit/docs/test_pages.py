@@ -23,7 +23,19 @@ PAGES = sorted(
     ]
 )
 MAX_WORDS_OF_OUR_OWN = 10
-MAX_WIDTH = 130
+MAX_WIDTH = 120
+WIDER = frozenset(
+    {
+        # Changed on several branches at once; to be brought to the width of the others after that.
+        "benchmarks/README.md",
+        "docs/audit.md",
+        "docs/decisions/0007-a-small-language.md",
+        "docs/exploits.md",
+        "docs/partitioning.md",
+        "docs/policy.md",
+        "schemas/partitioner.md",
+    }
+)
 
 
 def is_there(path: str, folder: Path | None = None) -> bool:
@@ -114,3 +126,18 @@ def test_every_source_file_that_a_page_names_exists(page: Path) -> None:
 def test_decisions_are_numbered_without_gaps() -> None:
     numbers = [int(file.name[:4]) for file in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def too_wide(page: str) -> list[str]:
+    """The lines of prose that are too wide: tables cannot be broken, and code is as wide as it is."""
+    prose = re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE)
+    return [line for line in prose.splitlines() if len(line) > MAX_WIDTH and not line.startswith(("|", "    "))]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.relative_to(ROOT).as_posix() not in WIDER],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
+def test_prose_is_at_most_120_characters_wide(page: Path) -> None:
+    assert too_wide(page.read_text("utf-8")) == []
