@@ -34,7 +34,7 @@ but some of the input was no request."""
 
 _NO_LEAN = {
     "replay": "the replay REPL answered, from recordings of a real Lean; nothing was checked now",
-    "synthetic": "the synthetic REPL answered, which checks nothing: these are not verdicts of Lean",
+    "synthetic": "the synthetic REPL answered, which checks nothing: these are no verdicts of Lean",
 }
 
 

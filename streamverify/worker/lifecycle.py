@@ -45,7 +45,7 @@ _RETRY = 0.5
 _LEAVE_TIMEOUT = 2.0
 """Seconds that leaving the group gets at least, even if the drain's time is used up."""
 _COLLECT_EVERY = 10_000
-"""Objects that are made and not freed between two looks of the garbage collector at the youngest; Python: 700."""
+"""Objects that are made and not freed between two collections of the youngest generation; Python's default is 700."""
 
 
 async def run_worker(settings: Settings) -> int:
@@ -72,7 +72,7 @@ async def run_worker(settings: Settings) -> int:
 
 
 def _spare_the_garbage_collector() -> None:
-    """Have it leave alone what lives as long as the worker, and look at the rest less often.
+    """Let the garbage collector ignore the objects that live as long as the worker, and run less often.
 
     A full collection walked over every module and took 60 ms, in which no REPL was answered; the small ones took 7 % of
     the CPU time of trivial proofs.
@@ -104,7 +104,7 @@ class Worker:
         trusted = trusted_by(settings.policy_allow, probed.lean_version)
         verifier = probed.model_copy(update={"policy_version": f"{POLICY_VERSION}{trusted.digest}"})
         check_verifier(verifier, settings)
-        # Before the pool, which takes minutes to warm up: a missing topic is to be said at once.
+        # Before the pool, which takes minutes to import headers: a missing topic shall be reported at once.
         sizes = await self._topic_sizes()
         self._pool = Pool(
             command,
@@ -133,10 +133,10 @@ class Worker:
         self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions)
         self._peers = Peers(settings, versions)
         self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
-        # From here on a supervisor sees a worker that lives and is not ready.
+        # From here on a supervisor sees that the worker lives and is not ready.
         await self._health.start()
         self._stack.push_async_callback(self._health.close)
-        # Warm first, and only then in the group: its partitions would wait for the imports.
+        # Import headers before joining the group: the partitions of a member would wait for the imports.
         await self._pool.start(headers_to_warm(settings.prewarm, command))
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         await self._consumer.start(self._service, PATIENCE)
@@ -252,12 +252,12 @@ def check_verifier(verifier: Verifier, settings: Settings) -> None:
         _log.warning(
             "cannot_audit",
             verifier=verifier.kind,
-            hint="what needs an audit is answered `unsupported`; set STREAMVERIFY_REQUIRE=checked for a trial",
+            hint="requests that need an audit are answered `unsupported`; set STREAMVERIFY_REQUIRE=checked for a trial",
         )
 
 
 def too_old(verifier: Verifier, least: str) -> str | None:
-    """Why this Lean may not verify, and what to do; None where it may. A stand-in is no Lean, and not asked."""
+    """Word why this Lean is too old to verify, and what to do; None if it may verify. Stand-ins have no version."""
     if verifier.kind != "lean" or not is_older(verifier.lean_version, least):
         return None
     found = f"is {verifier.lean_version}" if verifier.lean_version else "does not say its version"
@@ -282,7 +282,7 @@ def _pool_limits(settings: Settings, plan: Plan) -> PoolLimits:
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that ended the worker: ours where there is one, else whatever came first."""
+    """Choose the error that ended the worker: one of ours if there is one, else the first."""
     ours = errors.subgroup(StreamVerifyError)
     leaf: BaseException = ours or errors
     while isinstance(leaf, BaseExceptionGroup):

@@ -213,7 +213,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cluster]:
     monkeypatch.setattr(bus_admin, "AIOKafkaAdminClient", FakeClient)
     monkeypatch.setattr(connection, "AIOKafkaConsumer", FakeClient)
     monkeypatch.setattr(connection, "_FIRST_BACKOFF", 0.001)
-    monkeypatch.setattr(connection, "_LONGEST_BACKOFF", 0.002)
+    monkeypatch.setattr(connection, "_MAX_BACKOFF", 0.002)
 
     async def no_refusal(_client: Any) -> str:
         return ""
