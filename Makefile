@@ -75,7 +75,7 @@ with_test := .venv/.embedded
 # A half-made environment has no stamp and is made anew; so is one whose Python is gone, or that was made in another
 # folder, whose path is in its commands.
 ifneq ($(shell $(BIN)/python -c pass 2>/dev/null && cat .venv/.made),$(CURDIR))
-.PHONY: help demo test test-kafka honest chaos-short chaos fuzz test-oracle oracle simulator bench check venv clean
+.PHONY: .venv/.made
 endif
 .venv/.made:
 	@found=; usable=; \
