@@ -57,11 +57,20 @@ def run_command(env: Mapping[str, str], *arguments: str, stdin: str | None = Non
 
 @contextlib.contextmanager
 def started(env: Mapping[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A running `streamverify ARGUMENT...`; SIGTERM ends it with the block."""
+    """A running `streamverify ARGUMENT...`; SIGTERM ends it with the block.
+
+    A test that fails while it waited for a process that had ended by itself says how that ended, and why.
+    """
     argv = [sys.executable, "-m", "streamverify", *arguments]
     process = subprocess.Popen(argv, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         yield process
+    except BaseException as error:
+        ended = process.poll()
+        _, said = end(process)
+        if ended is not None:
+            error.add_note(f"`streamverify {' '.join(arguments)}` had ended with {ended}: {said}")
+        raise
     finally:
         end(process)
 
