@@ -18,7 +18,7 @@ demo: .venv/.embedded ## verify the bundled proofs, with nothing else installed:
 	@$(BIN)/streamverify demo
 
 test: .venv/.test ## unit, property and end-to-end tests; needs neither Lean nor Docker nor Java
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-kafka: .venv/.test ## the end-to-end tests on a real Apache Kafka (Docker, or Java 17 and Maven)
 	@$(BIN)/python tests/kafka_broker.py
