@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,15 @@ def run_command(env: Mapping[str, str], *arguments: str, stdin: str | None = Non
     )
 
 
+def run_all(
+    env: Mapping[str, str], *commands: tuple[str, ...], stdin: str | None = None
+) -> dict[tuple[str, ...], subprocess.CompletedProcess[str]]:
+    """Run the commands beside each other, to their ends: where each waits for a broker, that is one wait."""
+    with ThreadPoolExecutor(len(commands)) as pool:
+        runs = pool.map(lambda command: run_command(env, *command, stdin=stdin), commands)
+        return dict(zip(commands, runs, strict=True))
+
+
 @contextlib.contextmanager
 def started(env: Mapping[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A running `streamverify ARGUMENT...`; SIGTERM ends it with the block.
@@ -73,6 +83,21 @@ def started(env: Mapping[str, str], *arguments: str) -> Iterator[subprocess.Pope
         raise
     finally:
         end(process)
+
+
+def wait_for_log(process: subprocess.Popen[str], word: str) -> str:
+    """Read what a command logs until a line has this word.
+
+    Returns:
+        What it logged until then.
+    """
+    assert process.stderr is not None
+    said = ""
+    while word not in said:
+        line = process.stderr.readline()
+        assert line, f"it ended before it said {word}: {said}"
+        said += line
+    return said
 
 
 def end(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import kafka_records
 import pytest
-from command import descendants, end, make_environment, started, wait_until_gone
+from command import descendants, end, make_environment, started, wait_for_log, wait_until_gone
 
 from streamverify.bus.consumer import POLL_RECORDS
 from streamverify.client import Client
@@ -70,7 +70,8 @@ def env(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def served(env: dict[str, str]) -> Iterator[dict[str, str]]:
     """The same, with a worker."""
-    with started(env, "worker"):
+    with started(env, "worker") as process:
+        wait_for_log(process, "worker_started")
         yield env
 
 
@@ -94,13 +95,7 @@ def worker(env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
 
 async def joined(process: subprocess.Popen[str]) -> str:
     """Wait until the worker has its partitions; what it logged until then."""
-    assert process.stderr is not None
-    said = ""
-    while "partitions_restored" not in said:
-        line = await asyncio.to_thread(process.stderr.readline)
-        assert line, said
-        said += line
-    return said
+    return await asyncio.to_thread(wait_for_log, process, "partitions_restored")
 
 
 async def test_each_reason_with_its_status_and_whether_to_try_again(served: dict[str, str]) -> None:
