@@ -11,9 +11,9 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from streamverify.settings import PREFIX
+from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,6 +46,13 @@ def make_environment(broker: str, *, real: bool) -> dict[str, str]:
         made = run_command(env, "topics", "create", "--partitions", "3")
         assert made.returncode == 0, made.stderr
     return env
+
+
+def settings_of(env: Mapping[str, str]) -> Settings:
+    """The settings with which a test's own client joins the commands of this environment."""
+    names = ("BOOTSTRAP_SERVERS", "GROUP_ID", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC", "SESSION_TIMEOUT_MS")
+    given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names if PREFIX + name in env}
+    return load_settings(**given)
 
 
 def run_command(env: Mapping[str, str], *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

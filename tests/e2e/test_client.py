@@ -6,27 +6,22 @@ import asyncio
 import uuid
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from command import make_environment, started
+from command import make_environment, settings_of, started
 
 from streamverify.client import Client, Unanswered
 from streamverify.core.errors import RequestTooLarge
 from streamverify.core.messages.models import ProofRequest, Reason
 from streamverify.core.scheduling.partitioner import affinity_key
-from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streamverify.settings import Settings
+
 PROOF = "theorem t : 1 = 1 := rfl"
-
-
-def settings_of(env: dict[str, str]) -> Settings:
-    names = ("BOOTSTRAP_SERVERS", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC")
-    given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names}
-    return load_settings(**given)
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import kafka_records
 import pytest
-from command import descendants, end, make_environment, started, wait_for_log, wait_until_gone
+from command import descendants, end, make_environment, settings_of, started, wait_for_log, wait_until_gone
 
 from streamverify.bus.consumer import POLL_RECORDS
 from streamverify.client import Client
 from streamverify.core.messages.dead_letter import DeadLetter
 from streamverify.core.messages.models import OUTCOMES, Assurance, ProofRequest, Reason
-from streamverify.settings import PREFIX, Settings, load_settings
+from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
     import subprocess
@@ -79,12 +79,6 @@ def served(env: dict[str, str]) -> Iterator[dict[str, str]]:
 def fresh(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
     """Topics of one test's own."""
     return make_environment(broker, real=request.config.getoption("--kafka"))
-
-
-def settings_of(env: dict[str, str]) -> Settings:
-    names = ("BOOTSTRAP_SERVERS", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC")
-    given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names}
-    return load_settings(**given)
 
 
 @contextlib.contextmanager

@@ -6,19 +6,19 @@ import asyncio
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import kafka_records
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from command import end, make_environment, started, wait_for_log
+from command import end, make_environment, settings_of, started, wait_for_log
 
 from streamverify.bus.admin import open_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.client import Client
 from streamverify.core.messages.models import ProofRequest, Reason, Status
-from streamverify.settings import PREFIX, Settings, load_settings
+from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
     import subprocess
@@ -34,12 +34,6 @@ MEBIBYTE = 1024 * 1024
 def env(kafka: str) -> dict[str, str]:
     """Topics of one test's own; a member that is killed is given up soon."""
     return make_environment(kafka, real=True) | {PREFIX + "SESSION_TIMEOUT_MS": "6000"}
-
-
-def settings_of(env: Mapping[str, str]) -> Settings:
-    names = ("BOOTSTRAP_SERVERS", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC", "GROUP_ID")
-    given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names}
-    return load_settings(**given)
 
 
 def requests(count: int, directive: str = "service=0") -> list[ProofRequest]:

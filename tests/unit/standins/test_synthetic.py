@@ -1,3 +1,5 @@
+"""The synthetic REPL answers as a Lean would, and breaks as its directives ask."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The replay REPL repeats what the real Lean said, and makes nothing up."""
+
 from __future__ import annotations
 
 import json
