@@ -156,14 +156,6 @@ async def test_a_worker_stopped_longer_than_its_session_makes_no_false_timeout(e
     assert {result.reason for result in found.values()} == {Reason.OK}
 
 
-async def test_a_batch_compressed_with_lz4_is_read(env: dict[str, str]) -> None:
-    batch = requests("p", 50)
-    with started(env, "worker"):
-        await kafka_records.send(env, [each.model_dump_json().encode() for each in batch], compression="lz4")
-        found = await kafka_records.results(env, {each.custom_id for each in batch})
-    assert len(found) == 50
-
-
 async def test_a_reset_by_retention_at_run_time_is_logged_and_counted(env: dict[str, str]) -> None:
     settings = settings_of(env)
     with started(env, "worker") as process:
