@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 from chaos import __main__ as command
-from chaos import network, run
-from chaos.faults import NETWORK_FAULTS, World
+from chaos import network
+from chaos.faults import NETWORK_FAULTS
 from chaos.load import LONGEST, TIMEOUT, make_cases
 from chaos.outcome import Outcome, Seen, Sent, Strike, judge
 from chaos.run import Plan, Report, choose
@@ -129,28 +128,3 @@ def test_a_report_is_well_only_without_defects_and_with_every_dead_letter() -> N
     for word in ("DEAD LETTERS: 0, not 1", "ended with 70", "not run: cut"):
         assert word in shown
     assert '"ok": false' in command.as_json([report(dead_letters=0)])
-
-
-async def test_one_round_of_all_faults_is_made_however_short_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "_BETWEEN", 0.0)
-    monkeypatch.setattr(run, "_BUSY_PATIENCE", 0.0)
-    struck: list[str] = []
-
-    async def first(world: World) -> None:
-        struck.append("first")
-        await world.strike("first", "", [])
-
-    async def second(world: World) -> None:
-        struck.append("second")
-        await world.strike("second", "", [])
-
-    nothing: Any = None
-
-    class Fleet:
-        workers: tuple[()] = ()
-
-    fleet: Any = Fleet()
-    world = World(nothing, 1, fleet, nothing, random.Random(1))  # noqa: S311 - no secret
-    await run._torment(world, [first, second], 0.0)
-    assert sorted(struck) == ["first", "second"]
-    assert all(strike.end for strike in world.strikes)

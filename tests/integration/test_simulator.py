@@ -111,14 +111,6 @@ def test_a_process_that_dies_loses_what_it_had_imported() -> None:
         assert run(policy, proofs).imports == 2
 
 
-def test_steady_state_leaves_out_the_ends() -> None:
-    """The first proof waits for the import, and the last comes when nobody is there any more."""
-    proofs = [Proof(A, float(number * 10), 1.0) for number in range(101)]
-    outcome = run(Ours(1), proofs)
-    assert (outcome.imports, outcome.steady_imports, outcome.steady_p99, outcome.importing) == (1, 0, 0, 0)
-    assert outcome.wait_p99 > 0
-
-
 def test_the_report_says_what_is_worse_than_round_robin() -> None:
     proofs = backlog(50, seed=1)
     rows = [
@@ -130,9 +122,3 @@ def test_the_report_says_what_is_worse_than_round_robin() -> None:
     assert "better" in limits(rows)
     assert "**worse**" not in limits(rows)
     assert markdown(("a", "b"), [("x", "1")]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
-
-
-def test_a_partition_lets_in_no_more_than_is_admitted() -> None:
-    proofs = [Proof(A, 0.0, 0.001) for _ in range(1_500)] + [Proof(B, 0.0, 1.0)]
-    outcome = run(FirstInFirstOut(1), proofs)
-    assert outcome.imports == 2

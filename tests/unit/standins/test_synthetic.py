@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -112,13 +111,6 @@ def test_an_infotree_is_given_where_it_is_asked_for(repl: SyntheticRepl, kind: s
     assert [node["node"]["stx"]["range"] for node in answer["infotree"]] == [
         {"synthetic": False, "start": place(2, 2), "finish": place(2, 2 + len(PROOF))}
     ]
-
-
-def test_tactics_are_given_where_they_are_asked_for(repl: SyntheticRepl) -> None:
-    answer = ask(repl, f"\n{PROOF}", env=0, allTactics=True)
-
-    assert [(tactic["pos"], tactic["endPos"]) for tactic in answer["tactics"]] == [(place(2, 0), place(2, len(PROOF)))]
-    assert ask(repl, PROOF, env=0, allTactics=False) == {"env": 2}
 
 
 def test_a_wrong_word_is_named_and_nothing_is_done(repl: SyntheticRepl, slept: list[float]) -> None:
@@ -229,32 +221,6 @@ def test_wrong_import_rules(text: str) -> None:
 def test_it_can_run_out_of_memory_by_allocating(process: ReplProcess, word: str, mib: int) -> None:
     assert process.ask(directed(f"{word}={mib}"), env=0) is None
     assert process.finish() == (1, b"", b"INTERNAL PANIC: out of memory\n")
-
-
-def test_allocated_memory_is_given_back_and_leaked_memory_is_not(process: ReplProcess) -> None:
-    at_first = resident(process)
-
-    process.ask(directed("alloc=64"), env=0)
-    after_allocating = resident(process)
-    process.ask(directed("leak=64"), env=0)
-    after_leaking = resident(process)
-
-    assert after_allocating - at_first < 32 * MIB
-    assert after_leaking - at_first >= 64 * MIB
-
-
-def resident(process: ReplProcess) -> int:
-    with open(f"/proc/{process.process.pid}/statm", encoding="ascii") as statm:  # noqa: PTH123 - one figure of /proc
-        return int(statm.read().split()[1]) * resource.getpagesize()
-
-
-@pytest.mark.parametrize("size", [0, 1, 1000, 300_001])
-def test_stderr_gets_that_many_bytes(size: int) -> None:
-    with ReplProcess("synthetic") as process:
-        process.send(directed(f"stderr={size}"))
-        status, answers, flood = process.finish()
-
-    assert (status, answers, len(flood)) == (0, b'{"env": 0}\n\n', size)
 
 
 def test_a_forged_answer_can_come_after_the_real_one(process: ReplProcess) -> None:
