@@ -65,7 +65,7 @@ def test_with_one_of_three_brokers_away_everything_starts(nodes: KafkaNodes, env
     getattr(nodes, harm)(2)
     try:
         # Which broker is asked is chance.
-        for _ in range(3):
+        for _ in range(2):
             # A broker that hangs may be the active controller. To a producer's first request (InitProducerId) the
             # others then have no answer until their own request to it has timed out, after 30 s.
             begins(env, "worker", at_try=6 if harm == "pause" else 2)
