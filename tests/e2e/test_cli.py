@@ -18,8 +18,8 @@ from command import (
     environment,
     make_environment,
     run_command,
+    serving_worker,
     started,
-    wait_for_log,
     wait_until_gone,
 )
 
@@ -40,8 +40,7 @@ SLOW_REPL = f"{sys.executable} -m streamverify.standins.synthetic --service 30"
 def served(broker: str, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """The environment of commands whose topics a worker serves; the embedded broker makes them when it starts."""
     env = make_environment(broker, real=request.config.getoption("--kafka"))
-    with started(env, "worker") as process:
-        wait_for_log(process, "worker_started")
+    with serving_worker(env):
         yield env
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from command import make_environment, settings_of, started
+from command import make_environment, serving_worker, settings_of
 
 from streamverify.client import Client, Unanswered
 from streamverify.core.errors import RequestTooLarge
@@ -28,7 +28,7 @@ PROOF = "theorem t : 1 = 1 := rfl"
 def served(broker: str, request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Topics that a worker serves."""
     env = make_environment(broker, real=request.config.getoption("--kafka"))
-    with started(env, "worker"):
+    with serving_worker(env):
         yield settings_of(env)
 
 

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import kafka_records
 import pytest
-from command import descendants, end, make_environment, settings_of, started, wait_for_log, wait_until_gone
+from command import (
+    descendants,
+    end,
+    make_environment,
+    serving_worker,
+    settings_of,
+    started,
+    wait_for_log,
+    wait_until_gone,
+)
 
 from streamverify.bus.consumer import POLL_RECORDS
 from streamverify.client import Client
@@ -70,8 +79,7 @@ def env(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def served(env: dict[str, str]) -> Iterator[dict[str, str]]:
     """The same, with a worker."""
-    with started(env, "worker") as process:
-        wait_for_log(process, "worker_started")
+    with serving_worker(env):
         yield env
 
 
