@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,7 +31,6 @@ from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PROOF = "import Lean\n\ntheorem t : 1 = 2 := rfl -- synthetic: error\n"
 NOWHERE = "127.0.0.1:1"
@@ -56,6 +57,22 @@ def wait_for_children(process: subprocess.Popen[str], count: int) -> list[int]:
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     assert len(found) >= count
+    return found
+
+
+def wait_for_event_loop(process: subprocess.Popen[str]) -> None:
+    """Wait until a command is at work: before, Python itself would answer Ctrl-C."""
+    give_up = time.monotonic() + 60
+    while "anon_inode:[eventpoll]" not in open_files(process.pid) and time.monotonic() < give_up:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def open_files(pid: int) -> set[str]:
+    found = set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.add(str(file.readlink()))
     return found
 
 
@@ -142,7 +159,11 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(unserved: dict[str, str], comma
             process.stdin.write("theorem t : 1 = 1 := rfl")
             process.stdin.close()
             process.stdin = None
-        time.sleep(2.5)
+        if command == ["broker"]:
+            assert process.stdout is not None
+            process.stdout.readline()
+        else:
+            wait_for_event_loop(process)
         children = descendants(process.pid)
         _, errors = end(process, signal.SIGINT)
     assert process.returncode == 130
