@@ -1,3 +1,5 @@
+"""Properties of headers: any text has one, and it and its body are the whole text."""
+
 from __future__ import annotations
 
 from hypothesis import example, given

@@ -1,3 +1,5 @@
+"""A record becomes a request or a named error; a result becomes a record."""
+
 from __future__ import annotations
 
 import json

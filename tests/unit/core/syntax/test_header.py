@@ -1,3 +1,5 @@
+"""Headers are recognised, made canonical, and split from their bodies."""
+
 from __future__ import annotations
 
 import hashlib
