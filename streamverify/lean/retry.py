@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 from streamverify.core.audit.checked import first_error
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason, Response
-from streamverify.lean.repl.death import Cause
 from streamverify.lean.repl.errors import (
     AnswerTooLarge,
+    Cause,
     ChannelBroken,
+    ChannelCheckTimedOut,
     Died,
     NoRecording,
-    Overslept,
     ReplFailure,
-    Silent,
     StartFailed,
     TimedOut,
     TooDeep,
+    WorkerSuspended,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.messages.models import ProofRequest
 
-MOST_PAUSES = 3
+MAX_SUSPENSIONS = 3
 """Times that a proof is run again because this worker itself was stopped."""
 
 _DEATHS = {Cause.CRASH: Reason.REPL_CRASH, Cause.MEMORY: Reason.OUT_OF_MEMORY}
@@ -46,7 +46,7 @@ _WHILE_IMPORTING: Mapping[type[ReplFailure], Reason] = {
 _AFTER_THE_IMPORT: Mapping[type[ReplFailure], Reason] = {
     TimedOut: Reason.TIMEOUT,
     # Silence is no forged answer: a machine short of CPU keeps it too.
-    Silent: Reason.TIMEOUT,
+    ChannelCheckTimedOut: Reason.TIMEOUT,
     Died: Reason.PROTOCOL_VIOLATION,
     ChannelBroken: Reason.PROTOCOL_VIOLATION,
     NoRecording: Reason.NO_RECORDING,
@@ -54,7 +54,7 @@ _AFTER_THE_IMPORT: Mapping[type[ReplFailure], Reason] = {
 """Anything else is `worker_error`."""
 
 
-class Tries:
+class Attempts:
     """The tries of one proof. `extras` says whether infotree and tactics are still asked for."""
 
     def __init__(self, request: ProofRequest) -> None:
@@ -82,9 +82,9 @@ class Tries:
         return verdict
 
     def _after(self, failure: ReplFailure, *, importing: bool) -> Verdict | None:
-        if isinstance(failure, Overslept):
+        if isinstance(failure, WorkerSuspended):
             self._pauses += 1
-            return self._verdict(Reason.WORKER_ERROR, failure) if self._pauses > MOST_PAUSES else None
+            return self._verdict(Reason.WORKER_ERROR, failure) if self._pauses > MAX_SUSPENSIONS else None
         if isinstance(failure, AnswerTooLarge | TooDeep) and not importing:
             return self._without_extras(failure)
         reason = _reason(failure, importing=importing)

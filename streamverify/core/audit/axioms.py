@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.core.audit.printed import PRINTED_NAME
+from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason, Theorem
 from streamverify.core.syntax.names import parts
 
@@ -240,17 +241,18 @@ class AxiomsAudit:
         return found
 
 
-def judge_theorems(theorems: Sequence[Theorem], wanted: Iterable[str]) -> tuple[Reason, str | None]:
-    """`ok`, or what is wrong with the first theorem that falls short; `wanted` names those that must be there."""
+def verdict_on_theorems(theorems: Sequence[Theorem], wanted: Iterable[str]) -> Verdict:
+    """Return `ok`, or the objection to the first theorem that falls short; `wanted` names those that must be there."""
     for theorem in theorems:
         strange = [axiom for axiom in theorem.axioms if axiom not in ALLOWED_AXIOMS]
         if strange:
-            return Reason.AXIOM, f"The proof of {theorem.name} depends on {', '.join(strange)[:200]}."
+            sentence = f"The proof of {theorem.name} depends on {', '.join(strange)[:200]}."
+            return Verdict(Reason.AXIOM, sentence, theorems=theorems)
     known = {theorem.name for theorem in theorems}
     for name in wanted:
         if name not in known:
-            return Reason.NO_THEOREM, f"Lean knows no theorem {name} after the file."
-    return Reason.OK, None
+            return Verdict(Reason.NO_THEOREM, f"Lean knows no theorem {name} after the file.", theorems=theorems)
+    return Verdict(Reason.OK, theorems=theorems)
 
 
 def audit_of(names: Iterable[str], known_options: Collection[str], private_prefix: str = "") -> AxiomsAudit:

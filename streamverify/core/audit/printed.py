@@ -57,7 +57,7 @@ _SYNTAX = frozenset(
     """.split()  # noqa: SIM905 -- as in lexer.KEYWORDS
 )
 # Binders of one type are written apart; nested in each other, so many that what comes out would not be linear.
-_MOST_TOKENS_FOR_ONE = 64
+_MAX_TOKENS_FOR_ONE = 64
 
 
 class UnreadableError(StreamVerifyError):
@@ -148,7 +148,7 @@ class _Reader:
                 self._binders(lexeme)
             else:
                 self._term(lexeme)
-            if len(self.out) > _MOST_TOKENS_FOR_ONE * len(self.tokens):
+            if len(self.out) > _MAX_TOKENS_FOR_ONE * len(self.tokens):
                 raise UnreadableError("too many binders of one type")
         if len(self.stack) != 1 or not self.stack[0].atoms:
             raise UnreadableError("its end is missing")
@@ -277,7 +277,7 @@ class _Reader:
         for more in range(1, len(context.names)):
             # One variable more is in scope there than at the first.
             self.out += [t + more if isinstance(t, int) and t >= context.scope else t for t in binder]
-            if len(self.out) > _MOST_TOKENS_FOR_ONE * len(self.tokens):
+            if len(self.out) > _MAX_TOKENS_FOR_ONE * len(self.tokens):
                 raise UnreadableError("too many binders of one type")
         for name in context.names:
             self._bind(name)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from streamverify.core.audit.policy import Vocabulary
     from streamverify.core.messages.models import Finding, Message
 
-MOST_CONSTANTS = 500
+MAX_CONSTANTS = 500
 """Constants of a statement's own that are compared."""
 
 _TYPES = frozenset({"inductive", "structure", "class"})

@@ -27,7 +27,7 @@ class ProcessLimits(NamedTuple):
     """Processes and threads together; in the sandbox only, outside it there is no counting those of one REPL."""
 
     def as_text(self) -> str:
-        """The limits that the kernel holds any process to, as `leash` takes them."""
+        """The limits that the kernel holds any process to, as `exec_wrapper` takes them."""
         return f"core=0,fsize={self.file_size}"
 
 

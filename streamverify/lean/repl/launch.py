@@ -19,9 +19,8 @@ from streamverify.core.errors import ReplUnavailable
 from streamverify.core.messages.models import Verifier
 from streamverify.core.syntax.header import parse_header
 from streamverify.lean.repl.command import ProcessLimits, ReplCommand
-from streamverify.lean.repl.commands import ImportRejected, import_header
-from streamverify.lean.repl.errors import ReplFailure
-from streamverify.lean.repl.protocol import decode_answer, encode_command
+from streamverify.lean.repl.commands import ImportRejected, ask, import_header
+from streamverify.lean.repl.errors import Refused, ReplFailure
 from streamverify.lean.repl.resources import available_cores, memory_share, with_threads
 from streamverify.lean.repl.sandbox import confine, missing_inside
 from streamverify.lean.repl.session import ReplSession
@@ -50,7 +49,7 @@ _VERSION_QUESTIONS = (
 
 _PREFIX = "STREAMVERIFY_"
 _STAND_INS = "streamverify.standins"
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 _NOWHERE = (
     "No Lean is installed for streamverify ({record} is not there): run ./setup_lean.sh to install one, or name a "
     "REPL, STREAMVERIFY_REPL='lake env /path/to/repl'; for a trial without Lean, STREAMVERIFY_REPL=replay or synthetic "
@@ -135,15 +134,14 @@ async def probe(command: ReplCommand) -> Verifier:
 async def _probe(command: ReplCommand) -> Verifier:
     session: ReplSession | None = None
     try:
-        session = ReplSession(command, max_answer_bytes=_MOST_BYTES)
+        session = ReplSession(command, max_answer_bytes=_MAX_BYTES)
         env = await import_header(session, parse_header(""), timeout=PROBE_TIMEOUT, ask_lean=False)
         version = await _lean_version(session, env) if command.kind == "lean" else None
     except (ReplFailure, ImportRejected) as error:
         raise ReplUnavailable(_why(command, error, session)) from error
     finally:
         if session is not None:
-            session.kill()
-            await session.closed()
+            await session.close()
     return Verifier(
         kind=command.kind,
         sandbox=command.sandbox,
@@ -156,21 +154,12 @@ async def _probe(command: ReplCommand) -> Verifier:
 async def _lean_version(session: ReplSession, env: int) -> str | None:
     """What Lean calls itself; None where the REPL does not say."""
     for question in _VERSION_QUESTIONS:
-        if version := await _said(session, env, question):
-            return version
+        with suppress(Refused):
+            messages = (await ask(session, env, question, PROBE_TIMEOUT, refused=Refused)).messages
+            # One version has no such name, another no `#eval` without an import: then there is an error.
+            if len(messages) == 1 and messages[0]["severity"] == "info":
+                return messages[0]["data"].strip().strip('"') or None
     return None
-
-
-async def _said(session: ReplSession, env: int, question: str) -> str | None:
-    """The string that is the one answer to a question."""
-    answer = decode_answer(await session.ask(encode_command(question, env=env), PROBE_TIMEOUT))
-    messages = answer.fields.get("messages")
-    if type(messages) is not list or len(messages) != 1 or type(messages[0]) is not dict:
-        return None
-    data = messages[0].get("data")
-    if messages[0].get("severity") != "info" or type(data) is not str:
-        return None
-    return data.strip().strip('"') or None
 
 
 def _why(command: ReplCommand, error: Exception, session: ReplSession | None) -> str:

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from streamverify.lean.repl import exec_wrapper as leash
+from streamverify.lean.repl import exec_wrapper
 from streamverify.lean.repl.errors import StartFailed
 from streamverify.lean.repl.usage import tree
 
@@ -33,7 +33,7 @@ HANG_UP_GRACE = 1.0
 """Seconds between the end of a pipe and the death that it usually announces."""
 
 _CHUNK = 1 << 18
-_MOST_CHUNKS = 4096
+_MAX_CHUNKS = 4096
 _FIRST_FOR_THE_OOM_KILLER = "1000"
 
 
@@ -104,7 +104,7 @@ class ReplProcess:
 
     def drain(self) -> None:
         """Read what is there now, without waiting for the event loop to say so."""
-        for _ in range(_MOST_CHUNKS):
+        for _ in range(_MAX_CHUNKS):
             if not (self._listening and self._read_stdout()):
                 return
 
@@ -167,7 +167,7 @@ class ReplProcess:
             self.drain()
         listening = self._listening
         if listening:
-            for _ in range(_MOST_CHUNKS):
+            for _ in range(_MAX_CHUNKS):
                 if not self._read_stderr():
                     break
         self._stop_listening()
@@ -212,13 +212,16 @@ async def run_to_end(command: ReplCommand) -> tuple[int, bytes]:
 
 
 def _start(command: ReplCommand) -> tuple[subprocess.Popen[bytes], int]:
-    """The process and a descriptor that becomes readable when it ends."""
+    """Start the command, and return its process and a descriptor that becomes readable when it ends."""
+    # Without the site packages (-I -S): the wrapper needs the standard library alone, and starts in milliseconds.
+    python = (sys.executable, "-I", "-S", exec_wrapper.__file__)
+    wrapper = (*python, str(os.getpid()), command.limits.as_text(), command.seccomp.hex())
     try:
-        # Looked at here, where it can be said: on the leash it would only be a process that ended.
+        # Looked at here, where it can be said: the exec wrapper would only be a process that ended.
         if not (stat.S_ISREG(Path(command.argv[0]).stat().st_mode) and os.access(command.argv[0], os.X_OK)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         popen = subprocess.Popen(
-            (*_on_a_leash(command), *command.argv),
+            (*wrapper, *command.argv),
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -239,11 +242,6 @@ def _start(command: ReplCommand) -> tuple[subprocess.Popen[bytes], int]:
     with contextlib.suppress(OSError):
         Path(f"/proc/{popen.pid}/oom_score_adj").write_text(_FIRST_FOR_THE_OOM_KILLER, encoding="ascii")
     return popen, pidfd
-
-
-def _on_a_leash(command: ReplCommand) -> tuple[str, ...]:
-    python = (sys.executable, "-I", "-S", leash.__file__)
-    return (*python, str(os.getpid()), command.limits.as_text(), command.seccomp.hex())
 
 
 def _pipes(popen: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:

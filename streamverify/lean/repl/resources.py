@@ -1,10 +1,11 @@
-"""How many cores and how much memory this container may use, and how many REPLs run in that."""
+"""What this machine or container allows: cores, memory, processes, files; and how many REPLs run in that."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import os
+import resource
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,6 +20,7 @@ T = TypeVar("T", int, float)
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
+_OVERCOMMIT = "sys/vm/overcommit_memory"
 
 GIB = 1 << 30
 MATHLIB_BYTES = 4 * GIB
@@ -149,6 +151,40 @@ def memory_bytes(proc: Path = PROC, cgroups: Path = CGROUPS) -> int | None:
     """Bytes that the processes here may use together: the machine's, or the container's limit where that is less."""
     known = [cgroup_limit("memory", "memory.max", "memory.limit_in_bytes", proc, cgroups), _machine_memory(proc)]
     return min((size for size in known if size is not None), default=None)
+
+
+def process_limit(proc: Path = PROC, cgroups: Path = CGROUPS) -> int | None:
+    """Processes and threads that may exist; None where nothing limits them."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    known = [cgroup_limit("pids", "pids.max", "pids.max", proc, cgroups), None if soft < 0 else soft]
+    return min((count for count in known if count is not None), default=None)
+
+
+def open_files_limit() -> int | None:
+    """Files that one process may have open; None where nothing limits them."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft < 0 else soft
+
+
+def limits_on_reservations(proc: Path = PROC) -> list[str]:
+    """What limits memory that is reserved and not used, each with what to do; a Lean of today reserves many GiB."""
+    limits = (
+        (resource.RLIMIT_AS, "-v", "address space"),
+        # Thread stacks and .olean files are private writable mappings, which count as data.
+        (resource.RLIMIT_DATA, "-d", "data"),
+    )
+    found = []
+    for kind, letter, name in limits:
+        soft, _ = resource.getrlimit(kind)
+        if soft >= 0:
+            found.append(f"{soft / GIB:.3g} GiB of {name} (ulimit {letter} unlimited)")
+    try:
+        strict = (proc / _OVERCOMMIT).read_text("ascii").strip() == "2"
+    except OSError:
+        strict = False
+    if strict:
+        found.append("no more reservations than memory (sysctl vm.overcommit_memory=0)")
+    return found
 
 
 def cgroup_limit(controller: str, v2: str, v1: str, proc: Path, cgroups: Path) -> int | None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from streamverify.core.errors import ReplUnavailable
-from streamverify.lean.repl import exec_wrapper as leash
+from streamverify.lean.repl import exec_wrapper
 from streamverify.lean.repl.errors import ReplFailure
 from streamverify.lean.repl.process import run_to_end
 from streamverify.lean.repl.seccomp import filter_program
@@ -108,7 +108,7 @@ def inside(
         *(word for path in let_in for word in ("--ro-bind", str(path), str(path))),
         *(word for path in _below(let_in, hide) for word in ("--ro-bind", "/dev/null", str(path))),
         *("--remount-ro", "/", "--chdir", str(command.cwd or "/tmp")),  # noqa: S108 - inside
-        *(("--seccomp", leash.FILTER_FD) if seccomp else ()),
+        *(("--seccomp", exec_wrapper.FILTER_FD) if seccomp else ()),
         *_as_nobody(setpriv),
         *("/bin/sh", "-c", _INSIDE, "sh", str(command.limits.processes)),
         *command.argv,
@@ -218,7 +218,7 @@ def _as_nobody(setpriv: str | None) -> tuple[str, ...]:
         return ("--unshare-user", "--uid", "65534", "--gid", "65534", "--")
     return (
         *("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP", "--"),
-        *(setpriv, "--reuid", leash.OWN_UID, "--regid", leash.OWN_UID, "--clear-groups"),
+        *(setpriv, "--reuid", exec_wrapper.OWN_UID, "--regid", exec_wrapper.OWN_UID, "--clear-groups"),
         *("--inh-caps=-all", "--bounding-set=-all", "--"),
     )
 

@@ -14,17 +14,17 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from streamverify.core.scheduling.recycling import Limits as WearLimits
-from streamverify.core.scheduling.recycling import Wear
-from streamverify.lean.repl.death import Cause, Death, classify
 from streamverify.lean.repl.errors import (
     AnswerTooLarge,
+    Cause,
     ChannelBroken,
+    Death,
     Died,
     MemoryExceeded,
-    Overslept,
     ReplFailure,
     TimedOut,
+    WorkerSuspended,
+    classify,
 )
 from streamverify.lean.repl.memory_watch import memory_watch
 from streamverify.lean.repl.process import ReplProcess
@@ -34,7 +34,7 @@ from streamverify.lean.repl.usage import deepest_stack, private, tree, usage
 if TYPE_CHECKING:
     from streamverify.lean.repl.command import ReplCommand
 
-LATE = 1.0
+LATE_TIMEOUT_GRACE = 1.0
 """Seconds after which a time-out that fires is none: this process itself was stopped, or its loop was held up."""
 
 CHECK_TIMEOUT = 10.0
@@ -63,7 +63,6 @@ class ReplSession:
         self.failure: ReplFailure | None = None
         self._wrapped = command.wrapped
         self._limits = command.limits
-        self._wear: Wear | None = None
         self._max_answer_bytes = max_answer_bytes
         self._loop = asyncio.get_running_loop()
         self._splitter = AnswerSplitter()
@@ -166,6 +165,11 @@ class ReplSession:
             self.failure = ChannelBroken("The REPL was killed.")
         self._kill()
 
+    async def close(self) -> None:
+        """Kill the process group and wait until it is reaped."""
+        self.kill()
+        await self.closed()
+
     async def closed(self) -> None:
         """Wait until the process is dead and reaped."""
         await self._process.gone()
@@ -200,30 +204,6 @@ class ReplSession:
 
     def _on_exit(self, returncode: int) -> None:
         self._end(Died(classify(returncode, self._process.stderr, wrapped=self._wrapped)))
-
-    @property
-    def memory(self) -> int:
-        """Bytes that it used when it was last looked at, after an import or a proof."""
-        return 0 if self._wear is None else self._wear.memory
-
-    def read_memory(self) -> int:
-        """Read how many bytes it uses now; `memory` then says the same."""
-        memory = usage(self.pid).memory
-        if self._wear is not None:
-            self._wear.look(memory)
-        return memory
-
-    def imported(self) -> None:
-        """The header is there: what is used from now on is the proofs'."""
-        self._wear = Wear(WearLimits(self._limits.memory), usage(self.pid).memory)
-
-    def worn(self) -> str | None:
-        """Count one proof, and say why no other should run here; None: one may."""
-        if self._wear is None or self.failure is not None:
-            return None
-        if self._wear.used():
-            self._wear.look(usage(self.pid).memory)
-        return self._wear.worn
 
     def _on_time_out(self) -> None:
         late = time.monotonic() - self._deadline
@@ -263,8 +243,8 @@ class ReplSession:
         self._process.drain()
         if self._waiter is None or self._waiter.done():
             return
-        if late > LATE:
-            self._end(Overslept("The worker itself was stopped while Lean ran."))
+        if late > LATE_TIMEOUT_GRACE:
+            self._end(WorkerSuspended("The worker itself was stopped while Lean ran."))
         else:
             self._end(TimedOut("Lean did not answer in time."))
 

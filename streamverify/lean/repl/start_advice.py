@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamverify.lean.repl import machine
-from streamverify.lean.repl.death import Cause
-from streamverify.lean.repl.errors import Died, MemoryExceeded, TimedOut
+from streamverify.lean.repl import resources
+from streamverify.lean.repl.errors import Cause, Died, MemoryExceeded, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,7 @@ def start_advice(failure: BaseException | None, command: ReplCommand, import_tim
     """
     if isinstance(failure, TimedOut) and import_timeout is not None:
         return f" It had {import_timeout:g} s: set STREAMVERIFY_IMPORT_TIMEOUT (--import-timeout) higher."
-    advice = _advice(failure, command, machine.limits_on_reservations())
+    advice = _advice(failure, command, resources.limits_on_reservations())
     return f" {advice}" if advice else ""
 
 
@@ -58,7 +57,7 @@ def _limits_on_threads(command: ReplCommand) -> list[str]:
     found = []
     if command.sandbox != "none":
         found.append(f"{command.limits.processes} processes and threads in the sandbox (LEAN_NUM_THREADS lower)")
-    count = machine.process_limit()
+    count = resources.process_limit()
     if count is not None:
         found.append(f"{count} processes and threads in all (ulimit -u, or the container's pids limit, higher)")
     return found

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MOST_PROCESSES = 1024
+_MAX_PROCESSES = 1024
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _KIB = 1024
-_MOST_BYTES = 1 << 16
+_MAX_BYTES = 1 << 16
 _NEARLY_A_PAGE = 2048
 _STACK = re.compile(
     rb"^([0-9a-f]+)-([0-9a-f]+) ---p [^\n]*\n(?=\2-)([0-9a-f]+)-([0-9a-f]+) rw-p \S+ \S+ 0 *$", re.MULTILINE
@@ -51,14 +51,14 @@ def tree(pid: int) -> list[int]:
     """The process and its descendants.
 
     In the sandbox none can leave this tree: an orphan is adopted by the first process of the PID namespace, which is
-    in it. Outside, the REPL itself adopts orphans (`leash` asks the kernel for that).
+    in it. Outside, the REPL itself adopts orphans (`exec_wrapper` asks the kernel for that).
     """
     found = [pid]
     for current in found:
         # Each thread has its own list of the processes that it started.
         for thread in _threads(current):
             found += map(int, _read(f"/proc/{current}/task/{thread}/children").split())
-        if len(found) > _MOST_PROCESSES:
+        if len(found) > _MAX_PROCESSES:
             break
     return found
 
@@ -172,11 +172,11 @@ def _read(file: str) -> bytes:
     except OSError:
         return b""
     try:
-        text = os.read(descriptor, _MOST_BYTES)
+        text = os.read(descriptor, _MAX_BYTES)
         if len(text) < _NEARLY_A_PAGE:
             return text
         # The kernel gives about a page at a time, a list of many children in several.
-        pages = [text, *iter(lambda: os.read(descriptor, _MOST_BYTES), b"")]
+        pages = [text, *iter(lambda: os.read(descriptor, _MAX_BYTES), b"")]
     except OSError:
         return b""
     finally:

@@ -10,8 +10,14 @@ import pytest
 
 from streamverify.core.messages.models import Reason
 from streamverify.core.syntax.header import parse_header
-from streamverify.lean.failed_headers import LIFE, MOST, FailedHeaders
-from streamverify.lean.import_errors import FailedImport, Modules, components
+from streamverify.core.syntax.names import parts
+from streamverify.lean.import_errors import (
+    FAILED_HEADER_TTL,
+    MAX_FAILED_HEADERS,
+    FailedHeaders,
+    FailedImport,
+    ImportClassifier,
+)
 from streamverify.lean.repl.command import ReplCommand
 
 if TYPE_CHECKING:
@@ -35,12 +41,12 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def modules(project: Path | None, **environment: str) -> Modules:
-    return Modules(ReplCommand(("repl",), environment, project, "lean", wrapped=False))
+def modules(project: Path | None, **environment: str) -> ImportClassifier:
+    return ImportClassifier(ReplCommand(("repl",), environment, project, "lean", wrapped=False))
 
 
-def reason(known: Modules, header: str, *texts: str) -> Reason:
-    return known.failed(parse_header(header), texts).reason
+def reason(known: ImportClassifier, header: str, *texts: str) -> Reason:
+    return known.classify(parse_header(header), texts).reason
 
 
 @pytest.mark.parametrize("wording", [PREFIX_2026, PACKAGE_2021])
@@ -108,7 +114,7 @@ def test_one_honest_import_among_the_missing_is_enough(project: Path) -> None:
 
 
 def test_quoted_names(project: Path) -> None:
-    assert components("«a b».C.«d.e»") == ["a b", "C", "d.e"]
+    assert parts("«a b».C.«d.e»") == ("a b", "C", "d.e")
     text = PREFIX_2026.format(*["weird name"] * 3)
     assert reason(modules(project), "import «weird name».X", text) is Reason.HEADER_ERROR
     outside = PREFIX_2026.format(*["../../etc"] * 3)
@@ -120,12 +126,12 @@ def test_where_lean_says_nothing_the_files_do(project: Path) -> None:
     (build / "Mathlib").mkdir(parents=True)
     (build / "Mathlib.olean").touch()
     known = modules(project, LEAN_PATH="build", LEAN_SYSROOT="/nonexistent")
-    failed = known.failed(parse_header("import Mathlib\nimport Does.Not"), ())
+    failed = known.classify(parse_header("import Mathlib\nimport Does.Not"), ())
     assert failed == FailedImport(Reason.HEADER_ERROR, ("module Does.Not was not found in the search path",))
-    nothing_missing = known.failed(parse_header("import Mathlib"), ())
+    nothing_missing = known.classify(parse_header("import Mathlib"), ())
     assert nothing_missing.reason is Reason.IMPORT_FAILED
     assert "keeps Lean's reason to itself" in nothing_missing.texts[0]
-    assert modules(None).failed(parse_header("import X"), ()).reason is Reason.IMPORT_FAILED
+    assert modules(None).classify(parse_header("import X"), ()).reason is Reason.IMPORT_FAILED
 
 
 def remembered(**changes: Any) -> FailedImport:
@@ -136,14 +142,14 @@ def test_a_failed_header_is_remembered_for_a_while() -> None:
     failed = FailedHeaders()
     failed.add("a", remembered(), 100.0)
     assert failed.get("b", 100.0) is None
-    assert failed.get("a", 100.0 + LIFE - 0.1) == remembered()
-    assert failed.get("a", 100.0 + LIFE) is None
+    assert failed.get("a", 100.0 + FAILED_HEADER_TTL - 0.1) == remembered()
+    assert failed.get("a", 100.0 + FAILED_HEADER_TTL) is None
     assert failed.get("a", 100.0) is None
 
 
 def test_the_oldest_failed_header_makes_room() -> None:
     failed = FailedHeaders()
-    for number in range(MOST):
+    for number in range(MAX_FAILED_HEADERS):
         failed.add(str(number), remembered(), 0.0)
     failed.add("0", remembered(), 0.0)
     failed.add("new", remembered(), 0.0)

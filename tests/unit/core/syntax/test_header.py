@@ -8,8 +8,8 @@ import pytest
 from support import shared_data
 
 from streamverify.core.errors import HeaderError
-from streamverify.core.import_position import import_position
 from streamverify.core.syntax.header import body_of, parse_header
+from streamverify.lean.import_errors import import_position
 
 BODY = "theorem t : 1 = 1 := rfl\n"
 
