@@ -1,4 +1,4 @@
-"""How running a proof in a REPL can fail, apart from what Lean says about the proof. Pure.
+"""The ways in which running a proof in a REPL fails, apart from Lean's own messages about it. Pure.
 
 `classify` reads the death of a process from its exit status, its signal and the last of its stderr. Where two readings
 are possible the inconclusive one is taken: a proof is blamed only for an exit that nothing but the proof can have
@@ -34,7 +34,7 @@ _FRAME = re.compile(r"\s*#\d+ |backtrace:|\S+\(\S*\+0x[0-9a-f]+\) \[0x[0-9a-f]+\
 
 
 class Cause(Enum):
-    """What a death says about the proof that was running."""
+    """The bearing of a death on the proof that was running."""
 
     CRASH = "crash"
     """Lean crashed, as a runaway recursion makes it."""
@@ -51,7 +51,7 @@ class Death:
     cause: Cause
     sentence: str
     kind: str = ""
-    """How a crash ended the process, where that is its own doing: two of one kind are alike."""
+    """The end of the process, where a crash of its own brought it: two of one kind are alike."""
 
 
 class ReplFailure(Exception):
@@ -93,7 +93,7 @@ class ChannelBroken(ReplFailure):
 class AnswerTooLarge(ReplFailure):
     """The answer is longer than the configured maximum.
 
-    `start` is its first part, `messages` those that `verify.run_body` found there: none for any other command.
+    `start` is its first part, `messages` those that `commands.run_body` found there: none for any other command.
     """
 
     def __init__(self, text: str = "", start: bytes = b"") -> None:
@@ -123,7 +123,11 @@ def classify(returncode: int, stderr: bytes, *, wrapped: bool) -> Death:
         stderr: The last of what it wrote there during this proof.
         wrapped: Whether the executable may be a wrapper, which reports its child's signal n as status 128 + n.
     """
-    number = _signal(returncode, wrapped=wrapped)
+    number: int | None = -returncode
+    if returncode >= 0:
+        # A shell around the REPL turns the signal into its own exit status; without one that is the REPL's.
+        number = returncode - _SIGNAL_BASE
+        number = number if wrapped and 1 <= number <= _LAST_SIGNAL else None
     cause = _cause(returncode, number, stderr)
     ended = f"was ended by {_signal_name(number)}" if number else f"ended with exit status {returncode}"
     last = _panic(stderr) or _last_line(stderr)
@@ -131,14 +135,8 @@ def classify(returncode: int, stderr: bytes, *, wrapped: bool) -> Death:
     return Death(cause, f"The REPL {ended}" + (f": {last}" if last else "."), ended if own else "")
 
 
-def _signal(returncode: int, *, wrapped: bool) -> int | None:
-    if returncode < 0:
-        return -returncode
-    number = returncode - _SIGNAL_BASE
-    return number if wrapped and 1 <= number <= _LAST_SIGNAL else None
-
-
 def _cause(returncode: int, number: int | None, stderr: bytes) -> Cause:
+    # SIGKILL is the kernel's when memory ends: ours is never classified. An abort may be Lean's way to say the same.
     if number == signal.SIGKILL or (number == signal.SIGABRT and any(words in stderr for words in _MEMORY_ABORTS)):
         return Cause.MEMORY
     if number is not None:
@@ -159,7 +157,8 @@ def _signal_name(number: int) -> str:
 
 
 def _panic(stderr: bytes) -> str:
-    """What Lean said where it first panicked, on one line, without its backtrace; "" where it did not."""
+    """Return Lean's first panic on one line, without its backtrace; "" where there is none."""
+    # The first: what follows a panic is often another one, of what the first left undone.
     lines = iter(stderr.decode("utf-8", "replace").split("\n"))
     first = next((line for line in lines if _PANIC.match(line)), "")
     said = [first] if first else []
@@ -171,7 +170,7 @@ def _panic(stderr: bytes) -> str:
 
 
 def _last_line(stderr: bytes) -> str:
-    """The last line that says something, cut; lines of a backtrace do not."""
+    """Return the last line that is not blank nor part of a backtrace, cut."""
     lines = stderr[-4 * _LINE_LENGTH :].decode("utf-8", "replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip() and not _FRAME.match(line)), "")
     return _cut(last)

@@ -1,4 +1,4 @@
-"""Finding the REPL that the setting `repl` names, and seeing whether it works."""
+"""Finds the REPL that the setting `repl` names, and tries whether it works."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _NOWHERE = (
 
 
 def install_record() -> Path:
-    """The file that `setup_lean.sh` writes when it is done.
+    """Return the path of the file that `setup_lean.sh` writes when it is done.
 
     One JSON object: `repl` (path of the executable), `project` (path of the Lean project), `env` (what `lake env` adds
     to or changes in the environment, at least LEAN_PATH), `lean_version`, `repl_version`, and `mathlib_version` (null
@@ -71,7 +71,7 @@ def install_record() -> Path:
 
 
 async def find_repl(setting: str, lean_project: Path | None) -> ReplCommand:
-    """What to start for `auto`, `replay[:FILE]`, `synthetic [FLAGS]`, or a command line.
+    """Return the command for `auto`, `replay[:FILE]`, `synthetic [FLAGS]`, or a command line.
 
     A command line gets the environment of `lake env` in `lean_project`, asked for once, and is started directly there.
 
@@ -92,7 +92,7 @@ async def find_repl(setting: str, lean_project: Path | None) -> ReplCommand:
 async def configured_repl(
     settings: Settings, *, slots: int, spares: int = 0, found: ReplCommand | None = None
 ) -> ReplCommand:
-    """The REPL that the settings name, with its limits and in its sandbox, for a worker that runs `slots` of them.
+    """Return the REPL that the settings name, limited and confined, for a worker that runs `slots` of them.
 
     Args:
         settings: What is configured.
@@ -152,7 +152,7 @@ async def _probe(command: ReplCommand) -> Verifier:
 
 
 async def _lean_version(session: ReplSession, env: int) -> str | None:
-    """What Lean calls itself; None where the REPL does not say."""
+    """Return Lean's version; None where the REPL does not say."""
     for question in _VERSION_QUESTIONS:
         with suppress(Refused):
             messages = (await ask(session, env, question, PROBE_TIMEOUT, refused=Refused)).messages
@@ -171,7 +171,8 @@ def _why(command: ReplCommand, error: Exception, session: ReplSession | None) ->
 
 
 async def _add_advice(command: ReplCommand, refusal: ReplUnavailable) -> ReplUnavailable:
-    """What to do about a REPL that fails in the sandbox and works outside of it; else the refusal as it is."""
+    """Return the refusal, with a cure where the REPL fails in the sandbox and works outside of it."""
+    # Where a limit was met, that is the cause, inside and outside alike.
     if command.outside is None or start_advice(refusal.__cause__, command):
         return refusal
     try:
@@ -230,16 +231,20 @@ async def _configured(words: Sequence[str], lean_project: Path | None) -> ReplCo
     words = words[2:] if by_lake else words
     if not words:
         raise ReplUnavailable("`lake env` alone is no REPL: add the path of its executable.")
-    if lean_project is not None:
-        _check_project(lean_project)
+    if lean_project is not None and not lean_project.is_dir():  # noqa: ASYNC240 - one look, before anything runs
+        raise ReplUnavailable(
+            f"The Lean project {lean_project} is not there: set STREAMVERIFY_LEAN_PROJECT to its folder."
+        )
     added = await _lake_env(lean_project) if by_lake or lean_project is not None else {}
     environment = _environment(added)
+    # Started directly: a `lake` that stays above Lean would be one process more to limit, to watch and to kill.
     executable = _executable(words[0], environment, lean_project)
     return ReplCommand(
         argv=(executable, *words[1:]),
         env=environment,
         cwd=lean_project,
         kind="lean",
+        # It may be anybody's script.
         wrapped=True,
         repl_version=_version_in(lean_project, "REPL"),
         mathlib_version=_version_in(lean_project, "mathlib"),
@@ -247,7 +252,7 @@ async def _configured(words: Sequence[str], lean_project: Path | None) -> ReplCo
 
 
 def _version_in(project: Path | None, package: str) -> str | None:
-    """The version of a package that the project's manifest names: what was asked for, else the commit."""
+    """Return the version of a package in the project's manifest: the one that was asked for, else the commit."""
     if project is None:
         return None
     try:
@@ -258,13 +263,8 @@ def _version_in(project: Path | None, package: str) -> str | None:
     return _text(found.get("inputRev") or found.get("rev"))
 
 
-def _check_project(project: Path) -> None:
-    if not project.is_dir():
-        raise ReplUnavailable(f"The Lean project {project} is not there: set STREAMVERIFY_LEAN_PROJECT to its folder.")
-
-
 def _executable(name: str, environment: Mapping[str, str], folder: Path | None) -> str:
-    """The absolute path of an executable: names are looked up, relative paths are the project's if there is one."""
+    """Return the absolute path of an executable: a name is looked up, a relative path is the project's."""
     if "/" in name:
         path = Path(folder or "", name).absolute()
         if not path.is_file():
@@ -279,7 +279,7 @@ def _executable(name: str, environment: Mapping[str, str], folder: Path | None) 
 
 
 async def _lake_env(project: Path | None) -> dict[str, str]:
-    """The environment that `lake env` gives in the project."""
+    """Return the environment that `lake env` gives in the project."""
     lake = shutil.which("lake")
     if lake is None:
         raise ReplUnavailable(
@@ -313,7 +313,7 @@ async def _lake_env(project: Path | None) -> dict[str, str]:
 
 
 def _environment(added: Mapping[str, str], without: tuple[str, ...] = ()) -> dict[str, str]:
-    """Our environment without our own settings, which may hold a broker's password that no proof should read.
+    """Return our environment without our own settings, which may hold a broker's password that no proof should read.
 
     Lean aborts where it panics (docs/decisions/0011): else it goes on with a default value, and answers.
     """

@@ -1,4 +1,4 @@
-"""What to do about a REPL that does not come up, or does not import a header: which limit it met, what to set."""
+"""Advice on a REPL that does not come up, or does not import a header: the limit that it met, and its setting."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from streamverify.lean.repl.command import ReplCommand
 
 _NO_THREAD = ("failed to create thread", "can't start new thread", "Resource temporarily unavailable", "Cannot fork")
-"""What Lean, Python and shells say where a thread or a process is refused."""
+"""The words of Lean, Python and shells where a thread or a process is refused."""
 
 _MIB = 1024**2
 
 
 def start_advice(failure: BaseException | None, command: ReplCommand, import_timeout: float | None = None) -> str:
-    """One or two sentences that name the limit and what to set, with a space before them; nothing where none is known.
+    """Return one or two sentences that name the limit and the setting, after a space; "" where none is known.
 
     Args:
         failure: What ended the REPL before or while it imported.
@@ -55,6 +55,7 @@ def _advice(failure: BaseException | None, command: ReplCommand, reservations: S
 
 def _limits_on_threads(command: ReplCommand) -> list[str]:
     found = []
+    # Outside the sandbox there is no counting the processes of one REPL, so no limit of ours can be the one.
     if command.sandbox != "none":
         found.append(f"{command.limits.processes} processes and threads in the sandbox (LEAN_NUM_THREADS lower)")
     count = resources.process_limit()
