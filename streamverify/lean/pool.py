@@ -1,4 +1,4 @@
-"""The pool: N slots, never more than N REPL processes, one queue. `Scheduler` decides, `Slot` does; this wires them.
+"""The pool: N slots, never more than N REPL processes, one queue. `Scheduler` decides, `Slot` runs; this wires them.
 
 Knows nothing of Kafka, nor of what becomes of a verdict.
 """
@@ -58,13 +58,13 @@ class Pool:
         saved_headers: Path | None = None,
         trusted: Trusted | None = None,
     ) -> None:
-        """Make it; `start` starts it.
+        """Make a pool; `start` starts it.
 
         Args:
             command: The REPL.
             slots: How many proofs run at once.
-            limits: Of one proof, and of one process.
-            rules: Of the scheduler; its `slots` are those above.
+            limits: The limits of one proof, and of one process.
+            rules: The rules of the scheduler; its `slots` are those above.
             saved_headers: The file in which the hottest headers are kept over restarts.
             trusted: Words that the policy of the audits takes as harmless besides its own lists.
         """
@@ -180,6 +180,7 @@ class Pool:
             self._timer.cancel()
             self._timer = None
         now = time.monotonic()
+        # Time alone makes a job eligible for a slot with another header: nothing else would wake the scheduler.
         actions, again = self._scheduler.due(now)
         if actions:
             self._act(actions)
@@ -190,7 +191,7 @@ class Pool:
         self._act(self._scheduler.imported(number, header, seconds, time.monotonic()))
 
     async def _serve(self, number: int) -> None:
-        """The life of one slot."""
+        """Carry out the actions for one slot, and say each time that it is free."""
         slot, actions = self._slots[number], self._actions[number]
         while True:
             self._act(self._scheduler.slot_freed(number, slot.state, time.monotonic()))
@@ -204,6 +205,7 @@ class Pool:
                     error=failure[:200],
                     hint="proofs with this header wait for its import and may fail, too: run `lean` on a file with it",
                 )
+            # A REPL that does not start would be started in a loop, as fast as proofs come.
             if slot.failed_starts:
                 await asyncio.sleep(min(_FIRST_BACK_OFF * 2**slot.failed_starts, _MAX_BACK_OFF))
 

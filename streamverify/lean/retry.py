@@ -1,4 +1,4 @@
-"""What follows when running a proof failed: once more in a fresh process, or a verdict. Pure.
+"""Decides what follows a failure: the proof is run once more in a fresh process, or it gets a verdict. Pure.
 
 A process may have been spoilt by the proof before, so nothing that only a hostile proof does is held against the
 current one until it happened twice, the second time in a process of its own.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import ProofRequest
 
 MAX_SUSPENSIONS = 3
-"""Times that a proof is run again because this worker itself was stopped."""
+"""How often a proof is run again because this worker itself was stopped."""
 
 _DEATHS = {Cause.CRASH: Reason.REPL_CRASH, Cause.MEMORY: Reason.OUT_OF_MEMORY}
 
@@ -55,7 +55,7 @@ _AFTER_THE_IMPORT: Mapping[type[ReplFailure], Reason] = {
 
 
 class Attempts:
-    """The tries of one proof. `extras` says whether infotree and tactics are still asked for."""
+    """The attempts at one proof. The slot counts them; `truncated` names the extras that are no longer asked for."""
 
     def __init__(self, request: ProofRequest) -> None:
         self.count = 0
@@ -67,24 +67,25 @@ class Attempts:
             for name, wanted in (("infotree", request.infotree_type is not None), ("tactics", request.all_tactics))
             if wanted
         )
-        self._pauses = 0
+        self._suspensions = 0
         self._first: Reason | None = None
 
     @property
     def extras(self) -> bool:
-        """Whether what the request wants beside messages is still asked for."""
+        """True while the infotree and the tactics that the request wants are still asked for."""
         return not self.truncated
 
     def after(self, failure: ReplFailure, *, importing: bool) -> Verdict | None:
-        """The verdict, or None: run it once more, in a fresh process."""
+        """Return the verdict, or None: then run the proof once more, in a fresh process."""
         verdict = self._after(failure, importing=importing)
         self._fresh = verdict is None
         return verdict
 
     def _after(self, failure: ReplFailure, *, importing: bool) -> Verdict | None:
         if isinstance(failure, WorkerSuspended):
-            self._pauses += 1
-            return self._verdict(Reason.WORKER_ERROR, failure) if self._pauses > MAX_SUSPENSIONS else None
+            self._suspensions += 1
+            # Not the proof's doing, and no attempt of its own: it does not count as a first failure.
+            return self._verdict(Reason.WORKER_ERROR, failure) if self._suspensions > MAX_SUSPENSIONS else None
         if isinstance(failure, AnswerTooLarge | TooDeep) and not importing:
             return self._without_extras(failure)
         reason = _reason(failure, importing=importing)
@@ -101,6 +102,7 @@ class Attempts:
         return self._verdict(reason, failure)
 
     def _without_extras(self, failure: AnswerTooLarge | TooDeep) -> Verdict | None:
+        # The extras may be what made it too large or too deep: the same proof without them.
         if self._asked and not self.truncated:
             self.truncated = self._asked
             return None
@@ -125,6 +127,7 @@ class Attempts:
 
 
 def _reason(failure: ReplFailure, *, importing: bool) -> Reason:
+    # A crash or an end of memory is told as such, whatever ran; any other death by the tables.
     if isinstance(failure, Died) and failure.death.cause in _DEATHS:
         return _DEATHS[failure.death.cause]
     if importing:
@@ -133,7 +136,8 @@ def _reason(failure: ReplFailure, *, importing: bool) -> Reason:
 
 
 def _is_final(failure: ReplFailure, *, importing: bool) -> bool:
-    """Whether it means what it means the first time."""
+    """Return whether the first failure of this kind is evidence enough."""
     if isinstance(failure, Died):
+        # An end of itself during an import is a fault of the installation: another process would end alike.
         return importing and failure.death.cause is Cause.EXIT
     return isinstance(failure, TimedOut | StartFailed | NoRecording)

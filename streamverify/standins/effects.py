@@ -1,4 +1,4 @@
-"""What the synthetic REPL does to itself and to others: spend time, take memory, flood, forge, die.
+"""The faults of the synthetic REPL: it spends time, takes memory, floods, forges, dies.
 
 Each function is one fault as a driver sees it; none knows of commands or answers.
 """
@@ -61,7 +61,7 @@ def run_out_of_memory() -> Never:
 
 
 def allocate(mib: int) -> bytearray:
-    """That many MiB of memory, every page touched, for as long as the caller keeps it."""
+    """Take that many MiB of memory, every page touched, for as long as the caller keeps the result."""
     try:
         return bytearray(mib * _MIB)
     except (MemoryError, OverflowError):

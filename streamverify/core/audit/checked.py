@@ -16,7 +16,7 @@ SENTENCE_LENGTH = 300
 """Code points of Lean's own words in an error sentence; the whole message is in the response."""
 
 _SORRY_WARNINGS = ("declaration uses 'sorry'", "declaration uses `sorry`")
-"""How Lean words it: with apostrophes until 4.27, with backticks since."""
+"""Lean's words for it: with apostrophes until 4.27, with backticks since."""
 
 
 def verdict_on_response(response: Response) -> Verdict:
@@ -31,6 +31,7 @@ def verdict_on_response(response: Response) -> Verdict:
     if response.sorries:
         return Verdict(Reason.SORRY, "The proof uses sorry.", response)
     for message in response.messages:
+        # Lean's own warning begins with these words; a linter or a `#print` may have them further on.
         if message["severity"] == "warning" and message["data"].lstrip().startswith(_SORRY_WARNINGS):
             return Verdict(Reason.SORRY, f"The declaration at {_place(message)} uses sorry.", response)
     return Verdict(Reason.OK, response=response)

@@ -1,7 +1,7 @@
 """A constant as Lean prints it under `pp.all`, up to the names of its bound variables and universe parameters. Pure.
 
 The grammar of such text is small: applications, `fun`, dependent and plain arrows, `∀`, `let` and `have`, sorts,
-literals and projections; notation, `match` and structure instances are switched off (`core.audit.EXPLICIT`). This
+literals and projections; notation, `match` and structure instances are switched off (`axioms.EXPLICIT`). This
 module reads all of it or refuses: two texts with the same `Printed.text` are the same term. It knows nothing of what is
 asked of Lean.
 
@@ -66,7 +66,7 @@ class UnreadableError(StreamVerifyError):
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """What Lean printed: equal `text` means equal terms; `constants` are the names of all constants in it.
+    """A term as Lean printed it: equal `text` means equal terms; `constants` are the names of all constants in it.
 
     `#2` in the text is a bound variable: that of the binder with two binders around it; `%0` is a universe parameter.
     `rooted` are those of the constants that Lean printed with `_root_` before them, because a variable has the name;
@@ -80,7 +80,7 @@ class Printed:
 
 @dataclass(slots=True)
 class _Context:
-    """What is open: the text, a bracket, the binders of a `fun` or `∀`, the type or the value of a `let`.
+    """A part of the text that is open: all of it, a bracket, binders of a `fun` or `∀`, the type or value of a `let`.
 
     `kind` is the opening token, `binder` for a bracket that binds `names`, `let:` and `let:=` for the two halves of a
     `let`. `scope` is the number of variables in scope before it, `begins` where its tokens begin. `operand` is the
@@ -156,7 +156,7 @@ class _Reader:
         return Printed(" ".join(spelled), frozenset(self.constants), frozenset(self.rooted))
 
     def _binders(self, lexeme: str) -> None:
-        """What stands between `fun` and `=>`, or `∀` and `,`."""
+        """Read a token of the binders: between `fun` and `=>`, or `∀` and `,`."""
         kind = self.stack[-1].kind
         if lexeme in _CLOSER and self._opens_binder(lexeme):
             self._open_binder(lexeme, arrow=kind == "∀")
@@ -235,7 +235,7 @@ class _Reader:
         self._begin_operand()
 
     def _opens_binder(self, lexeme: str) -> bool:
-        """Whether names and a colon follow. Only an instance may lack its name."""
+        """Return whether names and a colon follow. Only an instance may lack its name."""
         ahead = self.at
         while ahead < len(self.tokens) and _is_binder_name(self.tokens[ahead]):
             ahead += 1

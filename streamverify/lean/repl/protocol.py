@@ -196,7 +196,7 @@ def first_messages(start: bytes) -> list[Message]:
 def is_nonce(answer: Answer, nonce: str) -> bool:
     """Return whether `answer` is Lean's to the channel check: one message, the nonce, and an environment."""
     messages = answer.fields.get("messages")
-    # Strict: a forger must guess the nonce, and no field may stand beside it that a later version might heed.
+    # Strict: Lean's answer to a command that only prints has these two fields and no others.
     if answer.env is None or len(answer.fields) != len(("env", "messages")) or type(messages) is not list:
         return False
     if len(messages) != 1 or type(messages[0]) is not dict:
