@@ -174,9 +174,9 @@ class Auditor:
             ReplFailure: There is no answer, or none that can be believed.
         """
         statement = ready.statement
-        # Asked for in one command, and judged apart: those of the proof first.
         declared = [each for each in ready.declared if each.kind in THEOREMS]
         names, missing = theorems_to_audit(declared, job.request.theorem)
+        # Asked for in one command, and judged apart: those of the proof first.
         wanted = [*names, *(statement.theorems if statement else ())]
         audit = audit_of(wanted, ready.options, ready.private_prefix)
         theorems = audit.theorems((await ask(session, env, audit.text, timeout)).messages) if audit.lines else []
@@ -206,6 +206,7 @@ class Auditor:
         Raises:
             ReplFailure: The channel did not hold, or the process does not prove.
         """
+        # The last question of an audit: a proof that ran code might answer those before it in Lean's place.
         known = await check_prover(session, env, [theorem.name for theorem in positive.theorems])
         if known is None:
             return positive
@@ -243,6 +244,7 @@ async def _print_statement(asking: _Asking, statement: Statement) -> dict[str, C
         seen |= new
         refuse_hidden(new, private_prefix)
         wanted = await _not_in_header(asking, new)
+    # The words of the file do not decide: Lean itself must call each of them a theorem.
     if lost := [name for name in statement.theorems if printed[name].kind != "theorem"]:
         raise BadStatement(f"Lean knows no theorem {lost[0]} after it")
     return printed
@@ -260,6 +262,7 @@ async def _print_proved(session: ReplSession, env: int, ready: Ready, timeout: f
     """Have Lean print the constants of a statement after the proof; none where the print can be an imitation."""
     asked = ready.asked or {}
     kinds = {name: constant.kind.rpartition(" ")[2] for name, constant in asked.items()}
+    # By the kinds of the statement: where the proof has another kind, the answers differ, and so do the constants.
     printing = print_in_full(kinds, ready.options, ready.private_prefix)
     proved = printing.printed((await ask(session, env, printing.text, timeout)).messages)
     imitations = look_up_imitations(proved.values(), ready.options)

@@ -1,4 +1,4 @@
-"""Whose fault a failed import is."""
+"""A failed import: whose fault it is, how long it is remembered, and where in the file Lean's message belongs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from streamverify.lean.import_errors import (
     FailedHeaders,
     FailedImport,
     ImportClassifier,
+    import_position,
 )
 from streamverify.lean.repl.command import ReplCommand
 
@@ -156,3 +157,40 @@ def test_the_oldest_failed_header_makes_room() -> None:
     assert failed.get("1", 0.0) is None
     assert failed.get("0", 0.0) is not None
     assert failed.get("new", 0.0) is not None
+
+
+HEADER = "import Lean\n\n  import Does.Not import «weird name».X\nimport Does.Not.Exist\nimport Foo\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "line", "column"),
+    [
+        ("unknown package 'Does'\nYou might need to open '/srv/Lean' as a workspace in your editor", 3, 2),
+        (
+            "unknown module prefix 'Does'\n\nNo directory 'Does' or file 'Does.olean' in the path:\n/x/lib/Lean",
+            3,
+            2,
+        ),
+        ("object file '/lib/Does/Not.olean' of module Does.Not does not exist", 3, 2),
+        ("object file '/lib/Lean/Does/Not/Exist.olean' of module Does.Not.Exist does not exist", 4, 0),
+        ("bad import 'Does.Not.Exist'", 4, 0),
+        ("unknown package 'Does' (Lean has no such package)", 3, 2),
+        ("bad import 'Foo'", 5, 0),
+        ("import Foo failed, environment already contains 'x' from Does.Not", 5, 0),
+        ("failed to read file '/lib/Does/Not/Exist.olean', invalid header", 4, 0),
+        ("no such file or directory (error code: 2)\n  file: ./././Does/Not.lean", 3, 2),
+        ("object file '/lib/Foo/Part.olean' of module Foo.Part does not exist", 5, 0),
+        ("unknown module prefix '«weird name»'", 3, 18),
+        ("unknown module prefix 'weird name'", 3, 18),
+        ("unknown module prefix '«weird name».X'", 3, 18),
+        ("out of memory", 1, 0),
+        ("", 1, 0),
+    ],
+)
+def test_a_message_about_an_import_is_placed_at_it(message: str, line: int, column: int) -> None:
+    assert import_position(parse_header(HEADER), message) == {"line": line, "column": column}
+
+
+def test_a_message_without_an_import_to_blame() -> None:
+    assert import_position(parse_header("module\n"), "cannot import") == {"line": 1, "column": 0}
+    assert import_position(parse_header("\n\nimport A"), "odd") == {"line": 3, "column": 0}
