@@ -109,6 +109,7 @@ class Pool:
         """
         if self._saved_headers is not None:
             self._scheduler.stats.restore(read_saved_headers(self._saved_headers), time.monotonic())
+        # Before the slots open, so that no job waits behind an import that may fail the start.
         await prewarm(self._slots, headers, self._scheduler.stats, at_once=self._imports_at_once)
         self._tasks = [
             asyncio.create_task(self._serve(number), name=f"slot-{number}") for number in range(len(self._slots))
@@ -160,6 +161,7 @@ class Pool:
         self.stop_dispatching()
         if self._timer is not None:
             self._timer.cancel()
+        # A cancelled slot kills its process at once; the wait for all of them comes after.
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -210,6 +212,7 @@ class Pool:
                 await asyncio.sleep(min(_FIRST_BACK_OFF * 2**slot.failed_starts, _MAX_BACK_OFF))
 
     def _finished(self, job: Job, verdict: Verdict) -> None:
+        # Counted before the answer: who gets it may ask how many jobs run.
         self._running -= 1
         if self._running == 0:
             self._nothing_runs.set()

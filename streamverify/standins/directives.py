@@ -92,6 +92,7 @@ def _directive(text: str, match: re.Match[str]) -> Directive:
             steps.append(parse_word(word))
         except ValueError as error:
             problems.append(str(error))
+    # Told, like a wrong word: a directive that does nothing is a slip in a test.
     if not words:
         problems.append("synthetic: no word after the colon")
     end = (line, column + match.end() - match.start())

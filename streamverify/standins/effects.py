@@ -44,6 +44,7 @@ def crash() -> Never:
     """Die by SIGSEGV, as Lean does of a runaway recursion; no core file is left behind."""
     import resource  # noqa: PLC0415 - seldom needed, and start-up time counts
 
+    # The worker sets the same limit; a test may start this without it.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.kill(os.getpid(), SIGSEGV)
     hang()
@@ -83,6 +84,7 @@ def forge(delay: float) -> None:
         return
     import threading  # noqa: PLC0415 - seldom needed, and start-up time counts
 
+    # A daemon: it must not keep the process when its input has ended.
     timer = threading.Timer(delay, write, (STDOUT, FORGED))
     timer.daemon = True
     timer.start()

@@ -46,6 +46,7 @@ class ReplayRepl(Repl):
         """Give the recorded answer. An environment is known by its header; one that a body made has no recordings."""
         if env is None:
             return self._reply(self._recordings.file(text), header=_header_alone(text))
+        # A body's environment has no header here: nobody recorded what comes after a proof.
         header = self._headers.get(env)
         return self._reply(None if header is None else self._recordings.body(header, text))
 
@@ -56,6 +57,7 @@ class ReplayRepl(Repl):
             time.sleep(answer.seconds / self._speed)
         if "message" in answer.response:
             return encode(answer.response)
+        # Only an import made an environment in which bodies were recorded.
         if header is not None:
             self._headers[self.environments] = header
         return self.result(**answer.response)

@@ -75,6 +75,7 @@ class SyntheticRepl(Repl):
             return self.result(messages=[message("error", str(error), (error.line, error.column))])
         if header.canonical and (failure := self._import(header.canonical, header.imports[-1:])):
             return failure
+        # A text that is a header and nothing else is an import command.
         if header.end == len(text) and MARK not in text:
             return self.result()
         return self._body(text, command)
@@ -101,6 +102,7 @@ class SyntheticRepl(Repl):
             return self.result(messages=problems)
         # In the order in which they stand, over all directives of the text.
         steps = [(found, step) for found in directives for step in found.steps]
+        # A proof that names its own time takes that; time that is drawn comes before all steps.
         if self._service and not any(step.word in ("service", "burn") for _, step in steps):
             self._spend(self._service())
         if not steps and len(command) == len(("cmd", "env")):

@@ -49,6 +49,7 @@ def first_error(errors: Sequence[Message]) -> str:
     words = " ".join(errors[0]["data"].split())
     if len(words) > SENTENCE_LENGTH:
         words = words[: SENTENCE_LENGTH - 1] + "…"
+    # The first is the one to look at: what follows it is often its consequence.
     more = len(errors) - 1
     others = f" (and {more} more error{'s' if more > 1 else ''})" if more else ""
     return f"{_place(errors[0])}: {words}{others}"

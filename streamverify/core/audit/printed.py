@@ -144,6 +144,7 @@ class _Reader:
         while self.at < len(self.tokens):
             lexeme = self.tokens[self.at]
             self.at += 1
+            # Between `fun` and `=>` there are binders and nothing else; everywhere else there is a term.
             if self.stack[-1].kind in _BINDERS_END:
                 self._binders(lexeme)
             else:
@@ -158,6 +159,7 @@ class _Reader:
     def _binders(self, lexeme: str) -> None:
         """Read a token of the binders: between `fun` and `=>`, or `∀` and `,`."""
         kind = self.stack[-1].kind
+        # `∀ (x : A), B` becomes what `(x : A) → B` becomes: each binder is followed by its arrow.
         if lexeme in _CLOSER and self._opens_binder(lexeme):
             self._open_binder(lexeme, arrow=kind == "∀")
         elif lexeme in _BINDERS_END[kind]:
@@ -176,6 +178,7 @@ class _Reader:
         elif lexeme == "→":
             self._arrow()
         elif lexeme in {"fun", "λ", "∀"}:
+            # `∀` leaves no token of its own: its binders become those of arrows.
             self._atom("" if lexeme == "∀" else "fun")
             self._open("∀" if lexeme == "∀" else "fun")
         elif lexeme in _LETS:
@@ -186,8 +189,10 @@ class _Reader:
             self._end_let()
         elif lexeme in _CLOSER:
             self._bracket(lexeme)
+        # Explicit mode belongs to the constant that follows; under `pp.explicit` Lean prints it before every one.
         elif lexeme == "@":
             self.out.append(lexeme)
+        # A projection by number, `p.1`: what it projects is then no term in parentheses that an arrow may unwrap.
         elif lexeme[0] == "." and lexeme[1:].isdigit() and context.atoms:
             context.brackets = None
             self.out.append(lexeme)
@@ -208,6 +213,7 @@ class _Reader:
         if lexeme in _SYNTAX or not _is_name(lexeme):
             raise self._unexpected(lexeme)
         has_universes = self._peek() == ".{"
+        # The innermost variable of that name hides the others, and any constant without universes.
         if not has_universes and self.levels.get(lexeme):
             self._atom(self.levels[lexeme][-1])
             return
@@ -228,6 +234,7 @@ class _Reader:
             raise self._unexpected(lexeme)
         self._atom(lexeme)
         self._open(lexeme)
+        # A named argument, `(motive := …)`: the label is part of the term.
         label = self._peek()
         if _is_name(label) and self._peek(1) == ":=":
             self.out += [label, ":="]
@@ -289,6 +296,7 @@ class _Reader:
         context = self.stack[-1]
         if not context.atoms:
             raise self._unexpected("→")
+        # Parentheses around the only atom go: those of the binder stand in their place.
         if context.atoms == 1 and context.brackets:
             for index in context.brackets:
                 self.out[index] = ""

@@ -95,6 +95,7 @@ async def import_header(session: ReplSession, header: Header, *, timeout: float,
     if errors:
         raise ImportRejected(errors)
     env = response.env or 0
+    # Before the channel check: a failed import leaves an environment in which the check is answered, too.
     if ask_lean:
         with _silence_told_apart():
             known = await ask(session, env, _KNOWN_AFTER_AN_IMPORT, CHECK_TIMEOUT)
@@ -136,6 +137,7 @@ async def run_checked_body(session: ReplSession, env: int, command: bytes, timeo
     Raises:
         ReplFailure: There is no answer, or none that can be believed.
     """
+    # It leaves this process when the body is answered, see `ask_and_check`: the body cannot read it.
     nonce = secrets.token_hex(16)
     with _first_messages_read():
         raw, seconds, check = await session.ask_and_check(command, timeout, encode_check(nonce, env))
@@ -202,6 +204,7 @@ async def check_prover(session: ReplSession, env: int, names: Sequence[str]) -> 
         ChannelBroken: Another answer came: what was read before may be forged too.
         ChannelCheckTimedOut: None came.
     """
+    # Numbers of five digits: Lean decides their equality at once, and a guess is hopeless.
     left, right, other = (10_000 + secrets.randbelow(90_000) for _ in range(3))
     total = Sum(left, right, left + right + other)
     challenge = Challenge(secrets.token_hex(16), total, names, false_first=bool(secrets.randbits(1)))

@@ -112,6 +112,7 @@ async def configured_repl(
     command = found or await find_repl(settings.repl, settings.lean_project)
     asked = settings.memory_per_repl
     memory = memory_share(command, slots + spares) if asked == "auto" else int(asked)
+    # Spares wait, so they share no cores.
     cores = max(1.0, available_cores() / slots)
     limits = ProcessLimits(memory=memory, cores=cores)
     read = [Path(part) for part in settings.sandbox_read.split(os.pathsep) if part]
@@ -157,14 +158,16 @@ async def _lean_version(session: ReplSession, env: int) -> str | None:
         with suppress(Refused):
             messages = (await ask(session, env, question, PROBE_TIMEOUT, refused=Refused)).messages
             # One version has no such name, another no `#eval` without an import: then there is an error.
-            if len(messages) == 1 and messages[0]["severity"] == "info":
-                return messages[0]["data"].strip().strip('"') or None
+            said = messages[0]["data"].strip().strip('"') if len(messages) == 1 else ""
+            if said and messages[0]["severity"] == "info":
+                return said
     return None
 
 
 def _why(command: ReplCommand, error: Exception, session: ReplSession | None) -> str:
     said = b"" if session is None else session.stderr
     lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+    # Not twice: the last line may be what the error quotes.
     last = f" It said last: {lines[-1].strip()[:200]}" if lines and lines[-1].strip()[:60] not in str(error) else ""
     advice = start_advice(error, command)
     return f"The REPL `{shlex.join((command.outside or command).argv)}` does not work: {error}{last}{advice}"
@@ -272,6 +275,7 @@ def _executable(name: str, environment: Mapping[str, str], folder: Path | None) 
         if not os.access(path, os.X_OK):
             raise ReplUnavailable(f"The REPL {path} cannot be executed: chmod +x it, or check the setting repl.")
         return str(path)
+    # On the PATH that the REPL gets: `lake env` puts the toolchain's own programs on it.
     found = shutil.which(name, path=environment.get("PATH"))
     if found is None:
         raise ReplUnavailable(f"The REPL {name} is not on the PATH: give its path in the setting repl.")
@@ -297,6 +301,7 @@ async def _lake_env(project: Path | None) -> dict[str, str]:
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+    # In a session of its own, so that what lake starts (elan, git, curl) ends with it.
     try:
         out, err = await asyncio.wait_for(process.communicate(), LAKE_TIMEOUT)
     except TimeoutError as error:

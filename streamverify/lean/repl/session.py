@@ -179,6 +179,7 @@ class ReplSession:
         answers = self._splitter.feed(chunk)
         waiter = self._waiter
         if waiter is not None and not waiter.done():
+            # Ended before it is complete: nothing that is larger goes into a result, or into memory.
             size = len(answers[0]) if answers else self._splitter.pending
             if size > self._max_answer_bytes:
                 start = answers[0][:FIRST_PART] if answers else self._splitter.start(FIRST_PART)
@@ -236,6 +237,7 @@ class ReplSession:
         with suppress(ProcessLookupError, PermissionError):
             # Its mappings take a while to read, and it may take memory meanwhile.
             os.kill(heaviest, signal.SIGSTOP)
+        # What a recursion has filled is one stack; what a proof needs lies in the heap.
         stack = deepest_stack(heaviest)
         if stack >= allowed / _MUCH_OF_IT:
             sentence = (
@@ -246,6 +248,7 @@ class ReplSession:
             self._end(MemoryExceeded(Death(Cause.MEMORY, f"{sentence}.")))
 
     def _end(self, failure: ReplFailure) -> None:
+        # The first failure is the cause; what follows (a closed pipe, an exit) is its consequence.
         if self.failure is None:
             self.failure = failure
         self._kill()
