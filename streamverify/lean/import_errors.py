@@ -31,7 +31,7 @@ FAILED_HEADER_TTL = 60.0
 """Seconds for which a failed import is remembered. Short, because the missing module may be being built."""
 
 MAX_FAILED_HEADERS = 1_000
-"""How many failed imports are remembered; the oldest makes room."""
+"""Failed imports that are remembered; the oldest makes room."""
 
 _TOOLCHAIN_ROOTS = frozenset({"Init", "Std", "Lean", "Lake"})
 
@@ -48,7 +48,7 @@ _MAX_PATH_DEPTH = 32
 
 @dataclass(frozen=True, slots=True)
 class FailedImport:
-    """Why a header cannot be imported, in Lean's own words where the REPL passes them on."""
+    """The reason why a header cannot be imported, in Lean's own words where the REPL passes them on."""
 
     reason: Reason
     texts: tuple[str, ...]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import ProofRequest
 
 MAX_SUSPENSIONS = 3
-"""How often a proof is run again because this worker itself was stopped."""
+"""The times that a proof is run again because this worker itself was stopped."""
 
 _DEATHS = {Cause.CRASH: Reason.REPL_CRASH, Cause.MEMORY: Reason.OUT_OF_MEMORY}
 
@@ -59,8 +59,6 @@ class Attempts:
 
     def __init__(self, request: ProofRequest) -> None:
         self.count = 0
-        self._fresh = False
-        self._first_kind = ""
         self.truncated: tuple[str, ...] = ()
         self._asked = tuple(
             name
@@ -68,7 +66,11 @@ class Attempts:
             if wanted
         )
         self._suspensions = 0
-        self._first: Reason | None = None
+        # The first failure that is not held against the proof until it happens twice, and how it crashed if it did.
+        self._first_reason: Reason | None = None
+        self._crash_kind = ""
+        # True in the attempt after a failure: its process was started for this proof.
+        self._fresh = False
 
     @property
     def extras(self) -> bool:
@@ -84,21 +86,21 @@ class Attempts:
     def _after(self, failure: ReplFailure, *, importing: bool) -> Verdict | None:
         if isinstance(failure, WorkerSuspended):
             self._suspensions += 1
-            # Not the proof's doing, and no attempt of its own: it does not count as a first failure.
+            # Not the proof's doing: it does not count as a first failure.
             return self._verdict(Reason.WORKER_ERROR, failure) if self._suspensions > MAX_SUSPENSIONS else None
         if isinstance(failure, AnswerTooLarge | TooDeep) and not importing:
             return self._without_extras(failure)
         reason = _reason(failure, importing=importing)
         kind = failure.death.kind if isinstance(failure, Died) and not importing else ""
-        if self._first is None and not _is_final(failure, importing=importing):
-            self._first, self._first_kind = reason, kind
+        if self._first_reason is None and not _is_final(failure, importing=importing):
+            self._first_reason, self._crash_kind = reason, kind
             return None
-        if kind and kind == self._first_kind:
+        if kind and kind == self._crash_kind:
             # It crashed the same way in a process that nobody else had used: it will do so wherever it is sent.
             return replace(self._verdict(reason, failure), final=True)
-        if reason is Reason.PROTOCOL_VIOLATION and self._first is not Reason.PROTOCOL_VIOLATION:
+        if reason is Reason.PROTOCOL_VIOLATION and self._first_reason is not Reason.PROTOCOL_VIOLATION:
             # It did two different things, of which one may be no fault of its own.
-            return self._verdict(self._first or reason, failure)
+            return self._verdict(self._first_reason or reason, failure)
         return self._verdict(reason, failure)
 
     def _without_extras(self, failure: AnswerTooLarge | TooDeep) -> Verdict | None:

@@ -1,4 +1,4 @@
-"""What this machine or container allows: cores, memory, processes, files; and how many REPLs run in that."""
+"""The resources of this machine or container (cores, memory, processes, files), and how many REPLs run in them."""
 
 from __future__ import annotations
 
