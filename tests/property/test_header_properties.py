@@ -6,9 +6,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamverify.core.errors import HeaderError
-from streamverify.core.import_position import import_position
 from streamverify.core.syntax.header import Header, body_of, parse_header
 from streamverify.core.syntax.lexer import Kind, position, skip_blank, tokens
+from streamverify.lean.import_errors import import_position
 
 # Texts made of what matters to the header and the lexer, and of anything at all.
 PIECES = st.sampled_from(
