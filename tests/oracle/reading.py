@@ -7,16 +7,21 @@ ran them. A marker is *unseen* where the policy has no finding at it or before i
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamverify.core.audit.policy import SHIPPED, Reading
+from streamverify.core.audit.policy import SHIPPED, Reading, Trusted
 from streamverify.core.errors import HeaderError
 from streamverify.core.syntax.header import parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from streamverify.core.audit.policy import Vocabulary
     from streamverify.core.messages.models import Finding
+
+OLD = replace(SHIPPED, trusted=Trusted(old_comments=True))
+"""What a worker goes by whose Lean is older than `--/` as the end of a comment."""
 
 PRELUDE = "prelude\ninductive T : Prop where\n| mk : T\n"
 """What a file needs that has no `Init`: a proposition and its proof."""
@@ -102,7 +107,7 @@ def traces(messages: Iterable[Mapping[str, object]]) -> set[str]:
     return found
 
 
-def findings(text: str) -> list[Finding] | None:
+def findings(text: str, vocabulary: Vocabulary = SHIPPED) -> list[Finding] | None:
     """What the policy objects to in a file; None where it has no header to begin with.
 
     The policy refuses `prelude`, which the Lean of these tests cannot do without: blanks stand in its place. That a
@@ -113,12 +118,12 @@ def findings(text: str) -> list[Finding] | None:
         header = parse_header(text)
     except HeaderError:
         return None
-    return [each for each in Reading(text, header).check(SHIPPED) if each.rule != "module_file"]
+    return [each for each in Reading(text, header).check(vocabulary) if each.rule != "module_file"]
 
 
-def unseen(text: str) -> list[Marker]:
+def unseen(text: str, vocabulary: Vocabulary = SHIPPED) -> list[Marker]:
     """The markers with no finding of the policy at them or before them."""
-    found = findings(text)
+    found = findings(text, vocabulary)
     if found is None:
         return []
     offsets = [_offset(text, each.line, each.column) for each in found]
