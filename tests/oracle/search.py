@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from oracle.generators import Files
 from oracle.lean435 import Leans
-from oracle.reading import MODULE_PRELUDE, OLD, PRELUDE, markers, minimised, traces, unseen
+from oracle.reading import MODULE_PRELUDE, OLD, PRELUDE, Marker, markers, minimised, traces, unseen
 from oracle.repl import Repl
 
 from streamverify.core.audit.policy import SHIPPED
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _BATCH = 200
 WORDS = ("--json", "-DmaxErrors=100000")
+_FIRST_WORD = re.compile(r"#?[\w«».]+")
 
 
 class Lean(Protocol):
@@ -81,7 +82,7 @@ def search(  # noqa: PLR0913 -- what a search can be told
         for (chosen, text), run in zip(batch, lean.run_all([text for _, text in batch], *WORDS), strict=True):
             if run.status not in (0, 1):
                 tally.crashed.append(text)
-            elif hidden(text, run.messages, vocabulary):
+            elif hidden(lean, text, run, vocabulary):
                 tally.hidden += 1
                 tally.families[chosen] += 1
                 if len(tally.kinds) < most_kinds:
@@ -90,17 +91,25 @@ def search(  # noqa: PLR0913 -- what a search can be told
     return tally
 
 
-def hidden(text: str, messages: list[dict[str, object]], vocabulary: Vocabulary = SHIPPED) -> list[str]:
-    """The markers that Lean ran and the policy did not see."""
-    ran = traces(messages)
-    return [each.name for each in unseen(text, vocabulary) if each.name in ran]
+def hidden(lean: Lean, text: str, run: Run, vocabulary: Vocabulary = SHIPPED) -> bool:
+    """Whether Lean ran a marker that the policy did not see."""
+    ran = traces(run.messages)
+    return any(each.name in ran and _by_its_word(lean, text, each) for each in unseen(text, vocabulary))
+
+
+def _by_its_word(lean: Lean, text: str, marker: Marker) -> bool:
+    """Whether a marker leaves no trace without its first word, which may stand in a line comment before the others."""
+    word = _FIRST_WORD.match(text, marker.start)
+    assert word is not None
+    [run] = lean.run_all([f"{text[: marker.start]},{text[word.end() :]}"], *WORDS)
+    return marker.name not in traces(run.messages)
 
 
 def _still(lean: Lean, text: str, vocabulary: Vocabulary) -> bool:
     if not unseen(text, vocabulary):
         return False
     [run] = lean.run_all([text], *WORDS)
-    return bool(hidden(text, run.messages, vocabulary))
+    return hidden(lean, text, run, vocabulary)
 
 
 def _kept(text: str) -> int:
