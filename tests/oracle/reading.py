@@ -57,8 +57,8 @@ SPELLINGS = (
 ATTRIBUTE_MARKERS = ('extern "c"] No.{0}', "No.{0}] theorem a : T := T.mk", "No.{0}, simp] theorem a : T := T.mk")
 """Ends of a list of attributes: what the policy must find there begins the text."""
 
-# Between the words of a marker there may be blanks and comments. The first word must not be the end of a longer one,
-# but a number ends where it begins.
+# Between the words of a marker there may be blanks and comments. The first word may be the end of a longer one, of
+# which Lean may have read the beginning alone.
 _GAP = r"(?:\s|/-[ a-z]*-/|--[ a-z]*\n)+"
 _MARKER = re.compile(
     rf"""
@@ -72,7 +72,6 @@ _MARKER = re.compile(
     """,
     re.VERBOSE,
 )
-_GLUED = re.compile(r"(?:[^\W\d]\d{0,2}|[!?»]|[\w!?']'|[^\W\d]\.|[»!?'₁]\.)\Z")
 # Lean has quoted with apostrophes, and with backticks since.
 _TRACE = re.compile(
     r"[`'](?:No|debug)\.(m[0-9]+)[`']|(?<=nknown attribute )`?(\[No\.m[0-9]+)\]|node kind `term(M[0-9]+)`"
@@ -93,7 +92,6 @@ def markers(text: str) -> list[Marker]:
         # That an attribute was looked up is another trace than that of a constant.
         Marker(match[match.lastgroup or 0].replace("«No»", "No").replace("No.", "[no."), match.start(), match.end())
         for match in _MARKER.finditer(text)
-        if not _GLUED.search(text[max(match.start() - 4, 0) : match.start()])
     ]
 
 

@@ -98,11 +98,14 @@ def hidden(lean: Lean, text: str, run: Run, vocabulary: Vocabulary = SHIPPED) ->
 
 
 def _by_its_word(lean: Lean, text: str, marker: Marker) -> bool:
-    """Whether a marker leaves no trace without its first word, which may stand in a line comment before the others."""
+    """Whether a marker leaves no trace without its first word.
+
+    The word may stand in a line comment before the others, or be part of a longer one that stands before them.
+    """
     word = _FIRST_WORD.match(text, marker.start)
     assert word is not None
-    [run] = lean.run_all([f"{text[: marker.start]},{text[word.end() :]}"], *WORDS)
-    return marker.name not in traces(run.messages)
+    others = [f"{text[: marker.start]}{other}{text[word.end() :]}" for other in (",", "zzz")]
+    return all(marker.name not in traces(run.messages) for run in lean.run_all(others, *WORDS))
 
 
 def _still(lean: Lean, text: str, vocabulary: Vocabulary) -> bool:
