@@ -266,7 +266,7 @@ async def _print_proved(session: ReplSession, env: int, ready: Ready, timeout: f
     printing = print_in_full(kinds, ready.options, ready.private_prefix)
     proved = printing.printed((await ask(session, env, printing.text, timeout)).messages)
     imitations = look_up_imitations(proved.values(), ready.options)
-    if imitations.lines and imitations.known((await ask(session, env, imitations.text, timeout)).messages):
+    if imitations.not_ruled_out((await ask(session, env, imitations.text, timeout)).messages):
         return {}
     return proved
 

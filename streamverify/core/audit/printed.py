@@ -48,6 +48,9 @@ _LETS = frozenset({"let", "have", "let_fun"})
 # The only words of the grammar that are tokens of a term by themselves.
 _WORDS = frozenset({"Prop", "nat_lit"})
 _SORTS = frozenset({"Type", "Sort"})
+GRAMMAR_WORDS = ("Prop", "Type", "Sort", "nat_lit", "fun", *sorted(_LETS))
+"""The words that are read as syntax: Lean of 2021 prints a constant `«Prop»` without its quotes."""
+
 # Words of the syntax of terms: where one of them stands, the text is not in the grammar. As names they are in «quotes».
 _SYNTAX = frozenset(
     """

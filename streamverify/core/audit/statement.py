@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.audit.axioms import EXPLICIT, KIND_ONLY, Questions, answers, read_print, root
 from streamverify.core.audit.policy import THEOREMS, Reading
-from streamverify.core.audit.printed import PRINTED_NAME, UnreadableError, read_printed
+from streamverify.core.audit.printed import GRAMMAR_WORDS, PRINTED_NAME, UnreadableError, read_printed
 from streamverify.core.errors import HeaderError, at
 from streamverify.core.syntax.header import Header, parse_header
 from streamverify.core.syntax.names import parts
@@ -208,6 +208,21 @@ class Lookup:
                 found.add(name)
         return found
 
+    def not_ruled_out(self, messages: Sequence[Message]) -> set[str]:
+        """Those of which Lean does not say that they are unknown, and no more than that.
+
+        Where a file left a namespace `A` open, Lean of 2021 takes `_root_.x` for `A._root_.x` first (seen): an answer
+        about another constant, or that there are several, does not say that there is none of this name.
+        """
+        said: dict[int, list[Message]] = {}
+        for each in messages:
+            said.setdefault(each["pos"]["line"], []).append(each)
+        return {name for name, line in self.lines.items() if not _is_unknown(said.get(line, ()))}
+
+
+def _is_unknown(said: Sequence[Message]) -> bool:
+    return len(said) == 1 and said[0]["severity"] == "error" and said[0]["data"].lower().startswith("unknown")
+
 
 def look_up(names: Iterable[str], known_options: Collection[str]) -> Lookup:
     """Return the question for the constants among these names."""
@@ -217,12 +232,13 @@ def look_up(names: Iterable[str], known_options: Collection[str]) -> Lookup:
 
 
 def look_up_imitations(constants: Iterable[Constant], known_options: Collection[str]) -> Lookup:
-    """Return the question for constants that Lean prints like one of these with `_root_` before it.
+    """Return the question for constants that Lean prints like something else; where there is one, no print is believed.
 
-    Such a constant is declared in a `namespace _root_`; where one is known, nothing that was printed can be believed.
+    That is one of a `namespace _root_` which is printed like one of these constants with `_root_` before it, and one
+    that has a word of the grammar for its name.
     """
     rooted = sorted({name for constant in constants for name in constant.rooted})
-    return look_up((root(name) for name in rooted), known_options)
+    return look_up([*map(root, rooted), *(f"«{word}»" for word in GRAMMAR_WORDS)], known_options)
 
 
 def refuse_hidden(names: Iterable[str], private_prefix: str = "") -> None:
