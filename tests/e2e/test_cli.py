@@ -277,5 +277,5 @@ class TestChildren:
     def test_one_that_says_nothing_is_given_up(self, tmp_path: Path) -> None:
         with Children(tmp_path, environment()) as children:
             child = children.start("broker", "broker", "--json")
-            with pytest.raises(ChildDied, match="did not say within 0 s"):
+            with pytest.raises(ChildDied, match="was not ready within 0 s"):
                 child.first_line(0)
