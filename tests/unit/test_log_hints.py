@@ -11,7 +11,8 @@ from support import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROOMS = ("bus", "client", "streams", "worker")
+ROOMS = ("bus", "client", "router", "worker")
+assert all((ROOT / "streamverify" / room).is_dir() for room in ROOMS)
 FILES = sorted(file for room in ROOMS for file in (ROOT / "streamverify" / room).glob("*.py"))
 
 
