@@ -5,12 +5,12 @@ These are the names for users of the library; the modules below them may change.
 
 from typing import TYPE_CHECKING, Any
 
+from streamverify.version import __version__
+
 if TYPE_CHECKING:
     from streamverify.client import Client
     from streamverify.core.messages.models import ProofRequest, ProofResult
     from streamverify.core.scheduling.partitioner import AffinityPartitioner
-
-__version__ = "0.1.0"
 
 __all__ = ["AffinityPartitioner", "Client", "ProofRequest", "ProofResult", "__version__"]
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from streamverify import __version__
 from streamverify.cli import (
     broker,
     config,
@@ -29,6 +28,7 @@ from streamverify.cli import (
 )
 from streamverify.cli.output import epilog, error_line
 from streamverify.core.errors import RefusedRequest, StreamVerifyError, UndecodableRequest
+from streamverify.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable

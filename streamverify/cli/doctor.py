@@ -17,7 +17,7 @@ from streamverify.cli.options import EVERYTHING, with_settings
 from streamverify.cli.output import print_json, print_line, printable, stdout
 from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.errors import BrokerUnavailable, ReplUnavailable
-from streamverify.lean.repl import machine
+from streamverify.lean.repl import resources
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.messages.models import Verifier
     from streamverify.core.syntax.header import Header
-    from streamverify.lean.prewarm import HeaderTrial
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.lean.repl.resources import Plan
+    from streamverify.lean.warm_headers import HeaderTrial
 
 EXAMPLES = """\
 Examples
@@ -96,9 +96,9 @@ async def examine(settings: Settings) -> list[Check]:
         *await _kafka(settings),
         cores_check(plan, os.cpu_count() or plan.cores),
         memory_check(plan),
-        files_check(machine.open_files_limit(), plan.slots + plan.spares),
-        processes_check(machine.process_limit(), plan.slots + plan.spares),
-        reservations_check(machine.limits_on_reservations()),
+        files_check(resources.open_files_limit(), plan.slots + plan.spares),
+        processes_check(resources.process_limit(), plan.slots + plan.spares),
+        reservations_check(resources.limits_on_reservations()),
     ]
 
 
@@ -123,9 +123,9 @@ def _version(name: str) -> str:
 
 
 async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
-    from streamverify.lean.prewarm import headers_to_warm, try_header  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.launch import configured_repl, find_repl, probe  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.warm_headers import headers_to_warm, try_header  # noqa: PLC0415 - keeps --help fast
 
     try:
         found = await find_repl(settings.repl, settings.lean_project)
@@ -147,10 +147,10 @@ async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
 
 async def _policy_allow(settings: Settings, command: ReplCommand) -> Check:
     """Ask the environments of the prewarmed headers whether they know the words of `policy_allow`."""
-    from streamverify.lean.prewarm import headers_to_warm  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.commands import ImportRejected  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.errors import ReplFailure  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.vocabularies import Vocabularies  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.warm_headers import headers_to_warm  # noqa: PLC0415 - keeps --help fast
 
     vocabularies = Vocabularies(command, import_timeout=settings.import_timeout, trusted=Trusted())
     known: list[Vocabulary] = []

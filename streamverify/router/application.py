@@ -16,9 +16,9 @@ import faust
 from faust.auth import SASLCredentials, SSLCredentials
 from yarl import URL
 
-from streamverify import __version__
 from streamverify.bus.connection import client_options
 from streamverify.router.consumer import RouterConsumer
+from streamverify.version import __version__
 
 if TYPE_CHECKING:
     from faust.stores.memory import Store

@@ -24,10 +24,9 @@ from streamverify.core.messages.versions import is_older
 from streamverify.core.scheduling.import_sizes import MAX_HEADERS
 from streamverify.core.scheduling.scheduler import Rules
 from streamverify.lean.pool import Pool, PoolLimits
-from streamverify.lean.prewarm import headers_to_warm
 from streamverify.lean.repl.launch import configured_repl, find_repl, probe
 from streamverify.lean.repl.resources import plan_for
-from streamverify.lean.warm_headers import learned_file
+from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
@@ -111,7 +110,7 @@ class Worker:
             slots=plan.slots,
             limits=_pool_limits(settings, plan),
             rules=_rules(settings, plan),
-            learned=learned_file(found),
+            saved_headers=saved_headers_file(found),
             trusted=trusted,
         )
         self._stack.push_async_callback(self._pool.close)

@@ -32,6 +32,7 @@ def _header(text: str) -> Header:
         header = parse_header(source)
     except HeaderError as error:
         raise ValueError(f"`{text.strip()}` names no modules: {error}") from None
+    # What Lean does not read as an import would begin the body, and nobody would be told.
     if header.end < len(source):
         raise ValueError(f"`{text.strip()}` names no modules")
     return header
