@@ -1,10 +1,13 @@
+"""The lexer skips comments and strings as Lean does, and its positions are Lean's."""
+
 from __future__ import annotations
 
 import re
 
 import pytest
 
-from streamverify.core.syntax.lexer import KEYWORDS, Kind, LexError, Token, first_offset, position, skip_blank, tokens
+from streamverify.core.audit.language import Kind, Token, tokens
+from streamverify.core.syntax.lexer import KEYWORDS, LexError, first_offset, position, skip_blank
 
 LIMIT = 512 * 1024
 
