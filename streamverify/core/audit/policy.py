@@ -91,6 +91,12 @@ _ROOT_NAMESPACE = ("namespace", "_root_")
 _WORD = re.compile(rf"#?{IDENTIFIER.pattern}")
 # Harmless commands that make something else of what follows them.
 _QUIET_COMMANDS = re.compile(r"set_option|attribute|private|@\[")
+# What no word begins with, or an exponent, a base or a separator of a number: where Lean goes on within a word, the
+# rest after any of these may be the next one.
+_NO_LETTERS = "[0-9!?'\u2080-\u2089\u2090-\u209c\u1d62-\u1d6a\u2c7c]"
+_BREAKS = re.compile(rf"{_NO_LETTERS}|(?<={_NO_LETTERS})\.|(?<=[0-9])[_eExXbBoO]")
+_HEXADECIMAL = re.compile("0[xX][0-9a-fA-F_]++")
+_PRIMES = re.compile("(?s:.)[0-9!?'.\u2080-\u209c]*'")
 # Letters that only newer versions of Lean take for letters: an older one goes on with the text after them.
 _NEW_LETTERS = re.compile("[\u00c0-\u017f\u2c7c]")
 
@@ -273,20 +279,22 @@ class _Check:
     def _read_otherwise(self, index: int, token: Token, before: Token) -> None:
         """Judge the ends of a word at which some Lean begins to read, always where a command may begin."""
         text, offset = token.text, token.offset
-        # Where no tactic has this name, Lean goes on after its first character (seen on 4.35): `by xaxiom y : False`.
-        ends = [text[1:].lstrip(".")]
-        if text[1:2] == "'":
-            # There it reads a character, of which it takes up to two further ones, right or wrong.
-            ends += [text[2:], text[3:], text[4:]]
-            if self._prime_swallows(index, offset + 2):
+        # Where no tactic has this name, Lean goes on after its first character (seen on 4.35: `by xaxiom y : False`),
+        # and from there over what is no word (`by x!1axiom`). No end that matters is longer than the longest command.
+        far = max(len(text) - self.watched.longest, 1)
+        ends = [text[1:].lstrip("."), *(text[at.end() :] for at in _BREAKS.finditer(text, far))]
+        if "'" in text:
+            # There it may read a character, of which it takes up to two further ones, right or wrong.
+            ends += [text[at + more :] for at in range(far, len(text)) if text[at] == "'" for more in (2, 3)]
+            primes = _PRIMES.match(text)
+            if primes and self._prime_swallows(index, offset, primes.end()):
                 self._find("literal", token)
+        if "0" in text:
+            ends += [text[at.end() :] for at in _HEXADECIMAL.finditer(text, far)]
         if before.text[-1:] == "'" and before.kind is Kind.SYMBOL:
             # The same after a symbol that this Lean does not know.
             end = before.offset + len(before.text)
             ends += [self.body[at : offset + len(text)] for at in (end + 1, end + 2) if at > offset]
-        elif text[0] in "eE" and self.body[offset - 1 : offset] in words.DIGITS_AND_DOT:
-            # Lean of 2021 takes `1e` and `1.e` for numbers.
-            ends.append(text[1:])
         if not text.isascii():
             ends += _NEW_LETTERS.split(text)[1:]
         for end_of_word in ends:
@@ -299,12 +307,20 @@ class _Check:
             elif end_of_word in self.watched.phrases:
                 self._phrase(end_of_word, offset + len(text) - len(end_of_word), token)
 
-    def _prime_swallows(self, index: int, after: int) -> bool:
-        """Whether the mark of a string or of a comment could be taken for part of the character before `after`."""
-        next_ones = self.body[after : after + 4]
-        if '"' in next_ones[:3] or next_ones.startswith(("\\x", "\\u")):
-            return True
-        return any(mark in next_ones for mark in ("--", "/-")) and self.configurations.is_tactic(index)
+    def _prime_swallows(self, index: int, offset: int, length: int) -> bool:
+        """Whether the mark of a string or of a comment could be taken for part of a character that begins in a word.
+
+        It begins with one of the primes in the first `length` characters of the word at `offset`.
+        """
+        for after in range(max(offset + 2, offset + length - 4), offset + length + 1):
+            next_ones = self.body[after : after + 4]
+            if self.body[after - 1] != "'":
+                continue
+            if '"' in next_ones[:3] or next_ones.startswith(("\\x", "\\u")):
+                return True
+            if any(mark in next_ones for mark in ("--", "/-")) and self.configurations.is_tactic(index):
+                return True
+        return False
 
     @cached_property
     def _has_strings(self) -> bool:

@@ -63,8 +63,6 @@ CONTINUATIONS = _words(
 )
 """Words of terms and tactics with which people begin a line in the first column. None begins a command."""
 
-DIGITS_AND_DOT = frozenset("0123456789.")
-
 ASKING_FOR_MORE = _words(
     ":= : , => ↦ | <| |> ▸ = ≠ < > ≤ ≥ + / ∧ ∨ ¬ → -> ↔ ∈ ∉ ∘ ∣ ∀ ∃ ( [ { ⟨ "  # noqa: RUF001 -- Lean's symbols
     "theorem lemma def abbrev alias by from fun λ using with"
@@ -253,10 +251,15 @@ CONFIGURED = _words(
     reassoc elementwise
     """
 )
-"""Tactics and attributes that take a configuration, by the grammar of Lean (`src/Init/Tactics.lean`, `Init/Meta.lean`,
-`Init/Conv.lean`, `Init/Omega`, `Init/Grind/Tactics.lean`, `Std/Tactic`), of Batteries (`Batteries/Tactic`), of Aesop
-(`Aesop/Frontend/Tactic.lean`), of Plausible, and of Mathlib (`Mathlib/Tactic`, wherever `declare_config_elab` or
-`elabConfig` stands). What else the environment knows as a tactic is one where it begins a tactic."""
+"""Tactics and attributes that take a configuration; joined with what the environment knows as a tactic.
+
+Looked up in the source: how each is evaluated (`declare_config_elab`, Lean's `src/Lean/Elab/Tactic/Config.lean`:
+without the local context, and past errors in other items); `omega` (`src/Lean/Elab/Tactic/Omega/Config.lean`);
+`grind`, `cutsat`, `grobner` (`src/Lean/Elab/Tactic/Grind/Main.lean`); `linarith`, `nlinarith`
+(`Mathlib/Tactic/Linarith/Frontend.lean`); `apply` (`Mathlib/Tactic/ApplyWith.lean`, by `evalTerm`);
+`generalize_proofs` (`Mathlib/Tactic/GeneralizeProofs.lean`); `grw`, `grewrite` and `enat_to_nat` by their
+`declare_config_elab`. The others are from the libraries' documentation: a word too many costs a finding only where a
+named argument that is no data follows it."""
 
 LEMMAS_AND_TACTICS = _words("rfl rfl' refl symm trans mono left right funext")
 """Tactics without a configuration whose names are those of lemmas, too: named arguments after them are a term's."""

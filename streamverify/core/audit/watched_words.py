@@ -32,6 +32,7 @@ class WatchedWords:
     attributes: frozenset[str]
     options: frozenset[str]
     tactics: frozenset[str]
+    longest: int
 
 
 @lru_cache(maxsize=64)
@@ -57,15 +58,17 @@ def watched_words(vocabulary: Vocabulary) -> WatchedWords:
         elif first is not None and not rule_of(first):
             # A command that begins outside of the language is a finding for that.
             phrases[first.text] = (*phrases.get(first.text, ()), (word, rule))
+    beginnings = {word: rule for word, rule in commands.items() if word in rules}
     return WatchedWords(
         words=rules,
-        beginnings={word: rule for word, rule in commands.items() if word in rules},
+        beginnings=beginnings,
         phrases=phrases,
         hashes=tuple(word for word in (*rules, *harmless) if word.startswith("#")),
         commands=harmless,
         attributes=words.HARMLESS_ATTRIBUTES | trusted.attributes,
         options=trusted.options,
         tactics=vocabulary.tactics,
+        longest=max(map(len, (*beginnings, *phrases, "set_option"))),
     )
 
 

@@ -523,6 +523,18 @@ class TestOtherReadings:
             "by «x axiom foo»",
             '"axiom"',
             "(x).axiom",
+            "by x!axiom",
+            "by x?!axiom",
+            "by x00axiom",
+            "by x0baxiom",
+            "by x0x1_axiom",
+            "by x1.axiom",
+            "by x?.axiom",
+            "by x1e5axiom",
+            "by x''₁1axiom",
+            "by _0axiom",
+            "1e?axiom",
+            "by x!'abaxiom",
         ],
     )
     def test_the_words_there_are_judged(self, text: str) -> None:
@@ -541,6 +553,7 @@ class TestOtherReadings:
 
     def test_a_character_may_swallow_the_mark_of_a_string(self) -> None:
         assert "literal" in _rules('theorem t : 1 = 1 := by x\'"a"')
+        assert "literal" in _rules('theorem t : 1 = 1 := by x!1\'"a"')
         assert "literal" in _rules("theorem t : 1 = 1 := by x' -- a comment")
         assert _rules("theorem t : 1 = 1 := by simp at x' -- a comment") == set()
 
