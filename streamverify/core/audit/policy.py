@@ -28,11 +28,10 @@ from streamverify.core.audit.language import (
     rule_of,
     tokens,
 )
-from streamverify.core.audit.policy_rules import RULES, Rule
+from streamverify.core.audit.policy_rules import RULES
 from streamverify.core.audit.vocabulary import (
     SHIPPED,
     VOCABULARY_QUERIES,
-    VOCABULARY_QUERY,
     Trusted,
     Vocabulary,
     VocabularyError,
@@ -50,17 +49,14 @@ if TYPE_CHECKING:
 
     from streamverify.core.syntax.header import Header
 
-# What the rest of the program needs of the policy, its vocabulary and its rules.
 __all__ = [
     "POLICY_VERSION",
     "RULES",
     "SHIPPED",
     "THEOREMS",
     "VOCABULARY_QUERIES",
-    "VOCABULARY_QUERY",
     "Declared",
     "Reading",
-    "Rule",
     "Trusted",
     "Vocabulary",
     "VocabularyError",
@@ -94,8 +90,8 @@ _QUIET_COMMANDS = re.compile(r"set_option|attribute|private|@\[")
 # What no word begins with, or an exponent, a base or a separator of a number: where Lean goes on within a word, the
 # rest after any of these may be the next one.
 _NO_LETTERS = "[0-9!?'\u2080-\u2089\u2090-\u209c\u1d62-\u1d6a\u2c7c]"
-_BREAKS = re.compile(rf"{_NO_LETTERS}|(?<={_NO_LETTERS})\.|(?<=[0-9])[_eExXbBoO]")
-_HEXADECIMAL = re.compile("0[xX][0-9a-fA-F_]++")
+_BREAKS = re.compile(rf"{_NO_LETTERS}|(?<={_NO_LETTERS})\.|(?<=[0-9])[_eExXbBoO]\.?")
+_HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F_]++\.?")
 _PRIMES = re.compile("(?s:.)[0-9!?'.\u2080-\u209c]*'")
 # Letters that only newer versions of Lean take for letters: an older one goes on with the text after them.
 _NEW_LETTERS = re.compile("[\u00c0-\u017f\u2c7c]")
@@ -395,12 +391,8 @@ class _Check:
         count = self.counts.get(rule, 0)
         self.counts[rule] = count + 1
         if count < MOST_A_RULE:
-            self.found.append(
-                Finding(rule=rule, line=token.line, column=token.column, excerpt=self._excerpt(token)),
-            )
-
-    def _excerpt(self, token: Token) -> str:
-        return self._lines[token.line - 1][token.column : token.column + _EXCERPT].rstrip()
+            excerpt = self._lines[token.line - 1][token.column : token.column + _EXCERPT].rstrip()
+            self.found.append(Finding(rule=rule, line=token.line, column=token.column, excerpt=excerpt))
 
     @cached_property
     def _lines(self) -> list[str]:

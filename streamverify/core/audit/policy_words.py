@@ -156,14 +156,17 @@ COMMAND_RULES = _rules(
 TERM_RULES = _rules(
     eval="eval%",
     run_code="""run_tac run_conv by_elab tactic success_if_fail_with_msg with_panel_widgets from_lrat plausible
-        slim_check mk_rpc_widget mkRpcWidget""",
+        slim_check mk_rpc_widget mkRpcWidget println! timeit allocprof dbgTrace dbgTraceVal dbgTraceIfShared
+        dbgSleep dbgStackTrace runST runEST""",
     native="native native_decide bv_decide bv_decide? bv_check",
     include_file="include_str include_bytes",
     external_tool="polyrith hammer suggest_premises sagecell llmstep llmqed",
 )
 """Words of terms and tactics that are a finding wherever they stand. `native` is that of `decide +native`, `tactic`
 that of aesop's rules made of a tactic. Lean compiles and runs the string that `success_if_fail_with_msg` is given, the
-widgets of `with_panel_widgets`, the certificates of `from_lrat`, and the goal of `plausible` and `slim_check`."""
+widgets of `with_panel_widgets`, the certificates of `from_lrat`, and the goal of `plausible` and `slim_check`.
+`println!` and the functions after it make something that does something without a name of METAPROGRAMMING: in 2021 a
+definition that hides it is pure, and one whose type is found by unification becomes a tactic."""
 
 NAME_RULES = _rules(
     sorry_axiom="sorryAx lcProof lcUnreachable lcAny lcErased lcVoid",
