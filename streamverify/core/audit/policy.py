@@ -90,7 +90,7 @@ _QUIET_COMMANDS = re.compile(r"set_option|attribute|private|@\[")
 # What no word begins with, or an exponent, a base or a separator of a number: where Lean goes on within a word, the
 # rest after any of these may be the next one.
 _NO_LETTERS = "[0-9!?'\u2080-\u2089\u2090-\u209c\u1d62-\u1d6a\u2c7c]"
-_BREAKS = re.compile(rf"{_NO_LETTERS}|(?<={_NO_LETTERS})\.|(?<=[0-9])[_eExXbBoO]\.?")
+_BREAKS = re.compile(rf"{_NO_LETTERS}|(?<={_NO_LETTERS})\.|(?<=[0-9])[_eExXbBoO][_.]*")
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F_]++\.?")
 _PRIMES = re.compile("(?s:.)[0-9!?'.\u2080-\u209c]*'")
 # Letters that only newer versions of Lean take for letters: an older one goes on with the text after them.
