@@ -88,7 +88,8 @@ _SYMBOLS = (
 )  # fmt: skip
 # Symbols of core and Mathlib that end with a `'`. A Lean that does not know one of them reads the `'` as the beginning
 # of a character, and goes on up to two characters further: these may not be the mark of a string, a name or a comment.
-_PRIMED = r"""(?:⁻¹'|''|∑'|∏'|∂'|⨆'|⨅'|\]')(?!(?s:.)?(?:["\\'«`]|--|/-))"""
+# Nor may a number follow: within `''0xaxiom` Lean 4.35 goes on at the `x`, and from there at the command (seen).
+_PRIMED = r"""(?:⁻¹'|''|∑'|∏'|∂'|⨆'|⨅'|\]')(?!(?s:.)?(?:["\\'«`]|--|/-)|[0-9])"""
 
 FORMS = (
     # Raw strings, which older versions do not have, and the end of one.
