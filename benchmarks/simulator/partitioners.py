@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from streamverify.core.scheduling import partitioner as partitioning
-from streamverify.core.scheduling.partitioner import Affinity, rendezvous
+from streamverify.core.scheduling.partitioner import Affinity, first_partitions
 
 if TYPE_CHECKING:
     import random
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Choose = Callable[[bytes], int]
     Make = Callable[[int, random.Random], Choose]
 
-_first = lru_cache(maxsize=20_000)(lambda key, partitions: rendezvous(key, partitions)[0])
+_first = lru_cache(maxsize=20_000)(lambda key, partitions: first_partitions(key, partitions)[0])
 
 
 def round_robin(partitions: int, rng: random.Random) -> Choose:
@@ -72,18 +72,18 @@ class OursTold:
         self._chooser.took(key, seconds)
 
 
-def ours_with_spread(times: int, of: int) -> Make:
-    """Ours with another constant than `SPREAD`."""
+def ours_with_spread(most: float) -> Make:
+    """Ours with another constant than `MOST_SPREAD`."""
 
     def make(partitions: int, rng: random.Random) -> Choose:
         choose = ours(partitions, rng)
 
         def chosen(key: bytes) -> int:
-            before, partitioning.SPREAD = partitioning.SPREAD, (times, of)
+            before, partitioning.MOST_SPREAD = partitioning.MOST_SPREAD, most
             try:
                 return choose(key)
             finally:
-                partitioning.SPREAD = before
+                partitioning.MOST_SPREAD = before
 
         return chosen
 
@@ -98,4 +98,4 @@ PARTITIONERS: dict[str, Make] = {
 }
 
 TOLD = {"ours, told the times": OursTold}
-"""For scenarios in which headers differ in what their proofs take."""
+"""For scenarios that are `told`."""
