@@ -18,7 +18,7 @@ demo: .venv/.embedded ## verify the bundled proofs, with nothing else installed:
 	@$(BIN)/streamverify demo
 
 test: .venv/.test ## unit, property and end-to-end tests; needs neither Lean nor Docker nor Java
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-kafka: .venv/.test ## the end-to-end tests on a real Apache Kafka (Docker, or Java 17 and Maven)
 	@$(BIN)/python tests/kafka_broker.py
@@ -75,7 +75,7 @@ with_test := .venv/.embedded
 # A half-made environment has no stamp and is made anew; so is one whose Python is gone, or that was made in another
 # folder, whose path is in its commands.
 ifneq ($(shell $(BIN)/python -c pass 2>/dev/null && cat .venv/.made),$(CURDIR))
-.PHONY: help demo test test-kafka honest chaos-short chaos fuzz test-oracle oracle simulator bench check venv clean
+.PHONY: .venv/.made
 endif
 .venv/.made:
 	@found=; usable=; \

@@ -1,6 +1,7 @@
-"""Logging: one line an event, `event key=value …` or JSON, on stderr.
+"""Sets up logging: each event is one line on stderr, `event key=value …` or JSON.
 
-Never a proof's text above 200 characters, never a secret.
+Values are cut to 200 characters, so no event has a whole proof. Every warning and error has a `hint`: what it means,
+and what to do.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
 
 MAX_VALUE = 200
-"""Characters of a value that are logged: proofs and Lean's answers do not belong into a log."""
+"""Characters of a value that are logged: proofs and answers of Lean do not belong into a log."""
 
 
 def _cut_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -26,7 +27,7 @@ def _cut_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def configure(level: str, log_format: str) -> None:
-    """Send our events and those of the libraries to stderr, in one form."""
+    """Send our events and those of the libraries to stderr, in the same form."""
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -58,5 +59,5 @@ def configure(level: str, log_format: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # aiokafka logs each join and each retried request; what matters of it we log ourselves.
+    # aiokafka logs each join and each retried request. We log ourselves what an operator has to know of them.
     logging.getLogger("aiokafka").setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)

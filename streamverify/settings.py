@@ -1,8 +1,7 @@
-"""The settings of every command: environment, an optional TOML file, command-line flags over both.
+"""The settings of every command: command-line flags, then the environment, then an optional TOML file.
 
 Each field is the environment variable `STREAMVERIFY_<NAME>`, the flag `--<name>` and a key of `streamverify.toml`.
-What a later version will read is listed in `NOT_YET` and refused, so that nobody believes in a setting that does
-nothing.
+A name that is no setting is an error in the file and a warning in the environment, which other programs share.
 """
 
 from __future__ import annotations
@@ -29,23 +28,17 @@ from streamverify.core.scheduling.import_sizes import MAX_HEADERS
 from streamverify.core.scheduling.prewarm import parse_prewarm
 
 PREFIX = "STREAMVERIFY_"
+"""What the name of each of our environment variables begins with."""
 DEFAULT_FILE = Path("streamverify.toml")
 
-NOT_YET = frozenset(
-    {
-        "log_dir",
-    }
-)
-"""Names that are taken and do nothing yet."""
-
 _OTHERS = frozenset({"config", "lean_home"})
-"""Variables with our prefix that are no settings: the file's path; where `setup_lean.sh` installs."""
+"""Variables with our prefix that are no settings: the path of the settings file, and where `setup_lean.sh` installs."""
 
 _named_file: ContextVar[Path | None] = ContextVar("settings file named on the command line", default=None)
 
 _log = structlog.get_logger(__name__)
 
-LEAST_MEMORY = 64 * 1024**2
+MIN_MEMORY = 64 * 1024**2
 """Bytes below which no REPL starts."""
 
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
@@ -55,36 +48,41 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
-    """The effective settings. Made by `load_settings`, which words the errors."""
+    """The effective settings. Get them from `load_settings`, whose errors are sentences for people."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
     bootstrap_servers: Annotated[
-        str, Field(pattern=_SERVERS, description="Kafka brokers, host:port, separated by commas.")
+        str, Field(pattern=_SERVERS, description="Addresses of Kafka brokers, host:port, separated by commas.")
     ] = "localhost:9092"
     security_protocol: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
-        Field(description="How to talk to the brokers."),
+        Field(description="Protocol for talking to the brokers."),
     ] = "PLAINTEXT"
     sasl_mechanism: Annotated[
-        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], Field(description="How to log in to the brokers.")
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
+        Field(description="Method of logging in to the brokers, for the SASL protocols."),
     ] = "PLAIN"
-    sasl_username: Annotated[str | None, Field(description="The user to log in as.")] = None
-    sasl_password: Annotated[SecretStr | None, Field(description="Its password.")] = None
-    ssl_cafile: Annotated[Path | None, Field(description="Certificates to trust (PEM); default: the system's.")] = None
+    sasl_username: Annotated[str | None, Field(description="User to log in to the brokers as.")] = None
+    sasl_password: Annotated[SecretStr | None, Field(description="Password of that user.")] = None
+    ssl_cafile: Annotated[
+        Path | None,
+        Field(description="PEM file with the certificate authorities to trust. Default: those of the system."),
+    ] = None
     ssl_certfile: Annotated[
-        Path | None, Field(description="Our own certificate (PEM), for brokers that ask for one.")
+        Path | None, Field(description="PEM file with the certificate that we show to brokers that ask for one.")
     ] = None
     ssl_keyfile: Annotated[
-        Path | None, Field(description="The key of our certificate (PEM); default: it is in ssl_certfile.")
+        Path | None,
+        Field(description="PEM file with the private key of that certificate. Default: the key is in ssl_certfile."),
     ] = None
-    ssl_keyfile_password: Annotated[SecretStr | None, Field(description="The password of that key.")] = None
-    group_id: Annotated[str, Field(min_length=1, description="The workers' consumer group.")] = "streamverify"
+    ssl_keyfile_password: Annotated[SecretStr | None, Field(description="Password of that private key.")] = None
+    group_id: Annotated[str, Field(min_length=1, description="Consumer group of the workers.")] = "streamverify"
     group_instance_id: Annotated[
         str | None,
         Field(
             pattern=r"^[A-Za-z0-9._-]{1,249}$",
-            description="Static membership: a name that this worker keeps over restarts, unique in the group.",
+            description="Name of this worker for static membership: unique in the group, and the same after a restart.",
         ),
     ] = None
     client_rack: Annotated[
@@ -95,85 +93,101 @@ class Settings(BaseSettings):
             "there is one.",
         ),
     ] = None
-    request_topic: Annotated[Topic, Field(description="Topic of the proofs.")] = "lean.proofs"
-    result_topic: Annotated[Topic, Field(description="Topic of the verdicts, keyed by custom_id.")] = "lean.results"
-    dlq_topic: Annotated[Topic, Field(description="Topic of what cannot be answered.")] = "lean.proofs.dlq"
+    request_topic: Annotated[Topic, Field(description="Topic that the proofs are read from.")] = "lean.proofs"
+    result_topic: Annotated[Topic, Field(description="Topic that the verdicts are written to, keyed by custom_id.")] = (
+        "lean.results"
+    )
+    dlq_topic: Annotated[Topic, Field(description="Topic for the records that cannot be answered (dead letters).")] = (
+        "lean.proofs.dlq"
+    )
     ingest_topic: Annotated[
-        Topic, Field(description="Topic of proofs from producers that do not choose the partition; for the router.")
+        Topic, Field(description="Topic that the router reads: proofs from producers that do not choose the partition.")
     ] = "lean.proofs.ingest"
     repl: Annotated[
         str,
         Field(
             min_length=1,
-            description="What verifies: auto (made by setup_lean.sh), replay[:FILE], synthetic, or a command line.",
+            description="REPL that verifies: auto (the one that setup_lean.sh made), replay[:FILE], synthetic, or a "
+            "command line.",
         ),
     ] = "auto"
     lean_project: Annotated[
         Path | None,
-        Field(description="The Lean project whose `lake env` a REPL given as a command line gets."),
+        Field(description="Folder of the Lean project in whose `lake env` a REPL given as a command line is started."),
     ] = None
     slots: Annotated[
         Literal["auto"] | Annotated[int, Field(ge=1, le=4096)],
-        Field(description="Proofs at once; auto: the cores that this container may use, as far as memory goes."),
+        Field(
+            description="Number of proofs that run at once. auto: one for each core that this container may use, or "
+            "fewer if its memory is too small for that many REPLs."
+        ),
     ] = "auto"
     memory_per_repl: Annotated[
-        Literal["auto"] | Annotated[ByteSize, Field(ge=LEAST_MEMORY)],
+        Literal["auto"] | Annotated[ByteSize, Field(ge=MIN_MEMORY)],
         Field(
-            description="Private memory that one REPL may use, beyond the libraries that it maps, such as 4GiB; auto: "
-            "its share of what there is here, where 4GiB are planned for one with Mathlib, 1GiB without."
+            description="Private memory that one REPL may use, such as 4GiB; mapped libraries do not count. auto: "
+            "an equal share of the memory of this machine, planned with 4GiB for a REPL with Mathlib and 1GiB without."
         ),
     ] = "auto"
     prewarm: Annotated[
         str,
         Field(
-            description="Headers to import before joining the group, such as `Mathlib; Mathlib Aesop`, the hottest "
-            "first; none; auto: the root of each library of the Lean project."
+            description="Headers to import before the worker joins its group, the most used first, such as "
+            "`Mathlib; Mathlib Aesop`; none; or auto: the root module of each library of the Lean project."
         ),
     ] = "auto"
     headers_per_repl: Annotated[
         Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_HEADERS)],
         Field(
-            description="Headers that one REPL process may hold, as far as half of MEMORY_PER_REPL goes; auto: as many "
-            "as that allows, by what imports add."
+            description="Number of headers that one REPL process may hold, as long as they fit into half of "
+            "MEMORY_PER_REPL. auto: as many as fit, judged by the memory that imports have added so far."
         ),
     ] = "auto"
     patience: Annotated[
-        Seconds, Field(description="Seconds after which a header is served although others keep all REPLs busy.")
+        Seconds,
+        Field(
+            description="Seconds after which the proofs of a waiting header go before those that keep all REPLs busy."
+        ),
     ] = 30.0
     quantum: Annotated[
         float,
         Field(
             ge=0,
             allow_inf_nan=False,
-            description="A REPL changes its header only after working this many times as long as the imports take.",
+            description="How many times as long as the imports a REPL must have worked before it leaves its header "
+            "for one that waits.",
         ),
     ] = 10.0
-    default_timeout: Annotated[Seconds, Field(description="Seconds Lean may run where a request names none.")] = 60.0
-    max_timeout: Annotated[
-        Seconds, Field(description="The longest time-out in seconds that a request may ask for.")
-    ] = 600.0
-    import_timeout: Annotated[Seconds, Field(description="Seconds that importing a header may take.")] = 300.0
+    default_timeout: Annotated[
+        Seconds, Field(description="Seconds that Lean may run if the request has no timeout.")
+    ] = 60.0
+    max_timeout: Annotated[Seconds, Field(description="Longest timeout in seconds that a request may ask for.")] = 600.0
+    import_timeout: Annotated[Seconds, Field(description="Seconds that the import of a header may take.")] = 300.0
     sandbox: Annotated[
         Literal["auto", "bwrap", "none"],
-        Field(description="What confines Lean: bwrap (bubblewrap), none, or auto: bwrap where it works."),
+        Field(description="Sandbox for Lean: bwrap (bubblewrap), none, or auto (bwrap if it works here, else none)."),
     ] = "auto"
     sandbox_read: Annotated[
         str,
-        Field(description="More folders that Lean may read in the sandbox, separated by colons."),
+        Field(description="More folders that Lean may read inside the sandbox, separated by colons."),
     ] = ""
     policy_allow: Annotated[
         str,
         Field(
-            description="Words of the site's own libraries that an audit takes as harmless, such as "
-            "`command:problem_file attribute:coe option:google.answer` (docs/policy.md)."
+            description="Commands, attributes and options of your own libraries that an audit accepts as harmless, "
+            "such as `command:problem_file attribute:coe option:google.answer` (docs/policy.md)."
         ),
     ] = ""
     max_proof_bytes: Annotated[
-        int, Field(ge=1, description="The largest proof (with its statement), in bytes of UTF-8.")
+        int, Field(ge=1, description="Size in bytes of UTF-8 that a proof, with its statement, may have at most.")
     ] = 512 * 1024
     session_timeout_ms: Annotated[
         int,
-        Field(ge=6_000, le=1_800_000, description="Milliseconds after which the group gives up a silent worker."),
+        Field(
+            ge=6_000,
+            le=1_800_000,
+            description="Milliseconds without a heartbeat after which Kafka gives a worker's partitions to others.",
+        ),
     ] = 45_000
     max_deliveries: Annotated[
         int,
@@ -184,30 +198,34 @@ class Settings(BaseSettings):
             "letter.",
         ),
     ] = 3
-    drain_timeout: Annotated[Seconds, Field(description="Seconds that running proofs get to finish after SIGTERM.")] = (
-        60.0
-    )
+    drain_timeout: Annotated[
+        Seconds, Field(description="Seconds that running proofs are given to finish after SIGTERM.")
+    ] = 60.0
     require: Annotated[
         Literal["checked", "audited"],
-        Field(description="The assurance that makes a proof verified where its request names none."),
+        Field(description="Assurance that a proof needs to be verified if its request asks for none."),
     ] = "audited"
     require_min: Annotated[
         Literal["checked", "audited"],
-        Field(description="The least assurance: what a request may not go below."),
+        Field(description="Lowest assurance that a request may ask for."),
     ] = "checked"
     min_lean_version: Annotated[
         str,
         Field(
             pattern=r"^(any|v?[0-9]+\.[0-9]+\.[0-9]+(-rc[0-9]+)?)$",
-            description="The oldest Lean that may verify: a worker with an older one, or one that does not say its "
-            "version, does not start. Lean before 4.34.1 has known bugs of its kernel. `any`: every Lean may.",
+            description="Oldest Lean that may verify. A worker whose Lean is older, or does not say its version, does "
+            "not start: the kernels before 4.34.1 have known bugs. `any` accepts every Lean.",
         ),
     ] = "4.34.1"
     http_port: Annotated[
-        int, Field(ge=0, le=65_535, description="Port of /live and /ready; 0: a free one, logged.")
+        int, Field(ge=0, le=65_535, description="Port of /live and /ready. 0 takes a free port, which is logged.")
     ] = 9464
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged.")] = "info"
-    log_format: Annotated[Literal["text", "json"], Field(description="How it is logged.")] = "text"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="Lowest level of the events that are logged.")
+    ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"], Field(description="Form of the log: text for people, json for programs.")
+    ] = "text"
 
     @field_validator("prewarm")
     @classmethod
@@ -267,19 +285,22 @@ class Settings(BaseSettings):
 
 
 def load_settings(config_file: Path | None = None, **flags: Any) -> Settings:
-    """The effective settings; `flags` that are None count as not given.
+    """Read the settings from flags, environment and file.
 
     Args:
         config_file: A TOML file; default: `$STREAMVERIFY_CONFIG`, else `streamverify.toml` where there is one.
-        flags: Values from the command line, by field name.
+        flags: Values from the command line, by field name; None counts as not given.
+
+    Returns:
+        The effective settings.
 
     Raises:
-        SettingsError: A setting is wrong; one line for each, naming it.
+        SettingsError: Settings are wrong. The message has one line for each of them, with its name.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     token = _named_file.set(config_file)
     try:
-        _check_names(given)
+        _check_names()
         return Settings(**given)
     except ValidationError as error:
         lines = dict.fromkeys(_explain(item) for item in error.errors())
@@ -295,28 +316,39 @@ def _settings_file() -> Path | None:
     return DEFAULT_FILE if DEFAULT_FILE.exists() else None
 
 
-def _check_names(given: dict[str, Any]) -> None:
-    in_file = _names_in_file()
+def _check_names() -> None:
+    """Refuse unknown keys of the settings file; warn of unknown variables."""
+    in_file = names_in_file()
     in_environment = {
         name.removeprefix(PREFIX).lower() for name, value in os.environ.items() if name.startswith(PREFIX) and value
     }
-    for name in sorted((in_environment | in_file | given.keys()) & NOT_YET):
-        raise SettingsError(f"{_name(name)} is not available in this version yet; remove it")
     for name in sorted(in_file - Settings.model_fields.keys()):
         raise SettingsError(f"{_settings_file()}: there is no setting `{name}`{_nearest(name)}")
     for name in sorted(in_environment - Settings.model_fields.keys() - _OTHERS):
-        if not name.startswith("test_"):
-            _log.warning("unknown_setting", name=f"{PREFIX}{name.upper()}", hint=_nearest(name).strip("; ") or None)
+        if not name.startswith("test_"):  # the switches of our own tests
+            _log.warning(
+                "unknown_setting",
+                name=f"{PREFIX}{name.upper()}",
+                hint=f"no setting has this name, so the variable has no effect{_nearest(name)}",
+            )
 
 
 def settings_files() -> list[Path]:
-    """The files that settings may have been read from here, which proofs must not read."""
+    """Name the files that settings may be read from on this machine. They may hold secrets: no proof may read them."""
     named = _settings_file()
     return [DEFAULT_FILE, *([] if named is None else [named])]
 
 
-def _names_in_file() -> set[str]:
-    file = _settings_file()
+def names_in_file(config_file: Path | None = None) -> set[str]:
+    """Read the keys of the settings file; there are none if there is no file.
+
+    Args:
+        config_file: The file that was named on the command line, if one was.
+
+    Raises:
+        SettingsError: The file cannot be read, or is not TOML.
+    """
+    file = config_file or _settings_file()
     if file is None:
         return set()
     try:
@@ -332,12 +364,13 @@ def _nearest(name: str) -> str:
     return f"; did you mean `{near[0]}`?" if near else ""
 
 
-def _name(field: str) -> str:
+def name_of(field: str) -> str:
+    """Name a setting for people, as variable and as flag: `STREAMVERIFY_SLOTS (--slots)`."""
     return f"{PREFIX}{field.upper()} (--{field.replace('_', '-')})"
 
 
 def _explain(error: Any) -> str:
-    """One line for one of pydantic's errors, without its jargon."""
+    """Word one of pydantic's errors as one line for people, without its jargon."""
     message = str(error["msg"]).removeprefix("Value error, ")
     if not error["loc"]:
         return message
@@ -347,12 +380,12 @@ def _explain(error: Any) -> str:
     if field == "memory_per_repl":
         message = "must be auto or a size of at least 64MiB, such as 4GiB"
     if error["type"] == "value_error":
-        return f"{_name(field)}: {message}"
+        return f"{name_of(field)}: {message}"
     if field == "bootstrap_servers":
         message = "must be host:port, or several separated by commas"
     if error["type"] == "string_too_short":
-        return f"{_name(field)}: must not be empty"
+        return f"{name_of(field)}: must not be empty"
     message = message.removeprefix("Input ").removeprefix("String ")
     value = error["input"]
     shown = "" if isinstance(value, dict) or "password" in field else f", not {str(value)[:80]!r}"
-    return f"{_name(field)}: {message}{shown}"
+    return f"{name_of(field)}: {message}{shown}"

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from streamverify.settings import PREFIX
+from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +48,13 @@ def make_environment(broker: str, *, real: bool) -> dict[str, str]:
     return env
 
 
+def settings_of(env: Mapping[str, str]) -> Settings:
+    """The settings with which a test's own client joins the commands of this environment."""
+    names = ("BOOTSTRAP_SERVERS", "GROUP_ID", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC", "SESSION_TIMEOUT_MS")
+    given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names if PREFIX + name in env}
+    return load_settings(**given)
+
+
 def run_command(env: Mapping[str, str], *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run `streamverify ARGUMENT...` to its end."""
     argv = [sys.executable, "-m", "streamverify", *arguments]
@@ -55,15 +63,56 @@ def run_command(env: Mapping[str, str], *arguments: str, stdin: str | None = Non
     )
 
 
+def run_all(
+    env: Mapping[str, str], *commands: tuple[str, ...], stdin: str | None = None
+) -> dict[tuple[str, ...], subprocess.CompletedProcess[str]]:
+    """Run the commands beside each other, to their ends: where each waits for a broker, that is one wait."""
+    with ThreadPoolExecutor(len(commands)) as pool:
+        runs = pool.map(lambda command: run_command(env, *command, stdin=stdin), commands)
+        return dict(zip(commands, runs, strict=True))
+
+
 @contextlib.contextmanager
 def started(env: Mapping[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A running `streamverify ARGUMENT...`; SIGTERM ends it with the block."""
+    """A running `streamverify ARGUMENT...`; SIGTERM ends it with the block.
+
+    A test that fails while it waited for a process that had ended by itself says how that ended, and why.
+    """
     argv = [sys.executable, "-m", "streamverify", *arguments]
     process = subprocess.Popen(argv, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         yield process
+    except BaseException as error:
+        ended = process.poll()
+        _, said = end(process)
+        if ended is not None:
+            error.add_note(f"`streamverify {' '.join(arguments)}` had ended with {ended}: {said}")
+        raise
     finally:
         end(process)
+
+
+@contextlib.contextmanager
+def serving_worker(env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A worker that has its partitions when the block begins, so that no test's time is spent on its start."""
+    with started(env, "worker") as process:
+        wait_for_log(process, "partitions_restored")
+        yield process
+
+
+def wait_for_log(process: subprocess.Popen[str], word: str) -> str:
+    """Read what a command logs until a line has this word.
+
+    Returns:
+        What it logged until then.
+    """
+    assert process.stderr is not None
+    said = ""
+    while word not in said:
+        line = process.stderr.readline()
+        assert line, f"it ended before it said {word}: {said}"
+        said += line
+    return said
 
 
 def end(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,12 @@ def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
+def pytest_configure() -> None:
+    """Let what the tests start hear Ctrl-C, also in a shell's background job, whose children inherit SIGINT ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--kafka",
@@ -28,16 +35,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without `--kafka` nothing needs a real Kafka; with it nothing uses the embedded broker."""
+    """Without `--kafka` nothing needs a real Kafka; with it nothing of e2e runs that needs none."""
     real = config.getoption("--kafka")
-    unwanted = [item for item in items if _needs_the_other(item, real=real)]
+    unwanted = [item for item in items if _is_for_the_other_run(item, real=real)]
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
         items[:] = [item for item in items if item not in unwanted]
 
 
-def _needs_the_other(item: pytest.Item, *, real: bool) -> bool:
+def _is_for_the_other_run(item: pytest.Item, *, real: bool) -> bool:
     fixtures = getattr(item, "fixturenames", ())
+    on_kafka = item.get_closest_marker("kafka") is not None or "kafka" in fixtures
     if real:
-        return "embedded" in fixtures
-    return item.get_closest_marker("kafka") is not None or "kafka" in fixtures
+        # What starts a broker of its own, or none, has the same answer in both runs: `make test` has it.
+        return "e2e" in item.path.parts and not on_kafka and "broker" not in fixtures
+    return on_kafka

@@ -76,8 +76,7 @@ async def asked(lean: Lean, *commands: str) -> list[list[Message]]:
             said.append(list(response.messages))
         return said
     finally:
-        session.kill()
-        await session.closed()
+        await session.close()
 
 
 @asynccontextmanager

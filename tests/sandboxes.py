@@ -91,5 +91,4 @@ async def attacker(command: ReplCommand) -> AsyncIterator[Attacker]:
     try:
         yield Attacker(session)
     finally:
-        session.kill()
-        await session.closed()
+        await session.close()

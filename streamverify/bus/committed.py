@@ -1,4 +1,4 @@
-"""Where a group's partitions were committed, read through the admin client.
+"""Reads the committed offsets of a group, with their metadata, through the admin client.
 
 The consumer's own `committed()` drops the metadata of a commit, which has the offset map.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
 _NONE = -1
-"""What a broker answers for a partition that has no commit."""
+"""The offset that a broker answers for a partition without a commit."""
 
 
 async def committed_offsets(

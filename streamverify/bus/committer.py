@@ -2,7 +2,7 @@
 
 It is an actor: everybody else posts to its inbox, `CommitRequests`, and it handles one message after the other. So one
 commit at a time is on its way, and nothing is committed between `revoked` and `assigned`. What to commit is decided by
-`core.ledger.Partitions`.
+`core.delivery.partitions.Partitions`.
 """
 
 from __future__ import annotations
@@ -348,7 +348,7 @@ class OffsetCommitter:
 
 
 def _has_no_generation(consumer: AIOKafkaConsumer) -> bool:
-    """Whether the group has given us up.
+    """Tell whether the group has given us up.
 
     aiokafka then commits without a generation, which a broker takes from a member of nobody's group: where another
     worker has come and gone meanwhile, that would set the group back.

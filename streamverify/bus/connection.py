@@ -1,4 +1,4 @@
-"""How every Kafka client of ours connects."""
+"""Connects every Kafka client of ours: their options, patience at the start, and messages for what failed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _SHORT_TRIES = 2
 _START_TIMEOUT = 30.0
 _DIAGNOSIS_TIMEOUT = 5.0
 _FIRST_BACKOFF = 0.2
-_LONGEST_BACKOFF = 5.0
+_MAX_BACKOFF = 5.0
 
 
 class _Client(Protocol):
@@ -185,7 +185,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
         else:
             return client
         await asyncio.sleep(max(0.0, min(backoff, give_up - loop.time())))
-        backoff = min(backoff * 2, _LONGEST_BACKOFF)
+        backoff = min(backoff * 2, _MAX_BACKOFF)
     raise AssertionError
 
 
@@ -222,11 +222,11 @@ async def patiently(
                 raise BrokerUnavailable(explain_failure(error, servers, patience)) from error
             _log.info("brokers_not_ready", error=_cause(error), retry_seconds=backoff)
         await asyncio.sleep(max(0.0, min(backoff, give_up - loop.time())))
-        backoff = min(backoff * 2, _LONGEST_BACKOFF)
+        backoff = min(backoff * 2, _MAX_BACKOFF)
 
 
 def is_permanent(error: BaseException) -> bool:
-    """Whether a broker refuses a request for good, so that another try, or another broker, changes nothing."""
+    """Tell whether a broker refuses a request for good, so that another try, or another broker, changes nothing."""
     return isinstance(error, _PERMANENT)
 
 

@@ -2,7 +2,7 @@
 
 Two tasks, each the only one to do its job: `poll` fetches, and the `OffsetCommitter` commits and follows the
 rebalances. The rebalance listener only posts to the committer. What to admit, commit and pause is decided by the pure
-`core.ledger.Partitions`.
+`core.delivery.partitions.Partitions`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether the members of the group verify with the same versions: a verdict must not depend on who got the record.
+"""Checks that the members of a group verify with the same versions: no verdict may depend on who got the record.
 
 A member says its versions in its client id, which the broker tells to whoever may describe the group.
 """

@@ -69,7 +69,7 @@ class Liveness:
         return True
 
     async def _has_records_to_fetch(self, consumer: AIOKafkaConsumer) -> bool:
-        """Whether a partition that is not paused has records beyond our position."""
+        """Tell whether a partition that is not paused has records beyond our position."""
         positions = self._partitions.readable()
         tps = [TopicPartition(self._topic, partition) for partition in positions]
         try:

@@ -97,7 +97,7 @@ class ResultReader:
         return [record for records in batches.values() for record in records]
 
     async def reached(self, ends: dict[TopicPartition, int]) -> bool:
-        """Whether everything below `ends` was read, or is no longer there."""
+        """Tell whether everything below `ends` was read, or is no longer there."""
         for partition, end in ends.items():
             # The position, not the last record's offset: compaction and transactions leave holes at the end.
             if await self._consumer.position(partition) < end:

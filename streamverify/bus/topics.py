@@ -237,7 +237,7 @@ async def require_topics(admin: PatientAdmin, settings: Settings, names: list[st
 
 
 async def _has_controller(admin: PatientAdmin) -> bool:
-    """Whether one of the brokers is the controller, which can be asked to make topics; the embedded one is none."""
+    """Tell whether one of the brokers is the controller, which makes topics; the embedded one is not."""
     cluster = await admin.describe_cluster()
     return any(broker["node_id"] == cluster["controller_id"] for broker in cluster["brokers"])
 

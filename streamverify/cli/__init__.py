@@ -8,7 +8,7 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run `streamverify`; never returns."""
     try:
-        from streamverify.cli.app import app  # noqa: PLC0415 - importing the package stays free for who wants one module
+        from streamverify.cli.app import app  # noqa: PLC0415 - importing one module stays cheap
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
     app()

@@ -1,4 +1,4 @@
-"""The application: its commands, and the one place where an error becomes a line and an exit code."""
+"""The application: it lists the commands, and turns an error into a line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import logging
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from streamverify import __version__
 from streamverify.cli import (
     broker,
     config,
@@ -29,6 +28,7 @@ from streamverify.cli import (
 )
 from streamverify.cli.output import epilog, error_line
 from streamverify.core.errors import RefusedRequest, StreamVerifyError, UndecodableRequest
+from streamverify.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +40,11 @@ Exit codes
   2    wrong usage, a wrong setting, or input that is no request
   3    a proof is inconclusive or still unanswered (verify)
   4    no Kafka broker, no topic, or no REPL
-  5    the worker gave itself up; its supervisor starts it anew
-  70   a defect of streamverify
-  130  interrupted by Ctrl-C; a worker: by a second signal, or its drain limit"""
+  5    the worker could not go on and ended itself; its supervisor starts it
+       again
+  70   a bug of streamverify
+  130  interrupted by Ctrl-C; a worker or router: by a second signal, or its
+       drain limit"""
 
 EXAMPLES = """\
 Start here
@@ -52,14 +54,15 @@ Start here
   streamverify worker             read proofs, write verdicts
   streamverify verify proof.lean  what Lean says, with the line it means"""
 
-_DEFECT = 70
+_EXIT_BUG = 70
 
 
 class Group(TyperGroup):
-    """Ends with one clear line and the exit code of the error, never with a traceback of what a user can cause."""
+    """Ends a command with one clear line and the exit code of the error. Only a bug shows a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
+        # aiokafka logs each failed try, and we word the last one ourselves.
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         try:
             return super().invoke(ctx)
@@ -67,19 +70,24 @@ class Group(TyperGroup):
             error_line(str(error))
             raise typer.Exit(exit_code(error)) from None
         except BrokenPipeError:
-            _reader_has_enough()
+            # The program that we are piped into (`head`) has closed its end: finish quietly. Without this, Python would
+            # complain when it flushes stdout at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
             if type(error).__module__.startswith("typer."):
                 raise  # wrong usage: Typer words and shows it
-            _defect(error)
+            traceback.print_exception(error)
+            error_line(f"this is a bug of streamverify, please report it: {type(error).__name__}: {error}")
+            raise typer.Exit(_EXIT_BUG) from None
 
 
 app = typer.Typer(
     name="streamverify",
     cls=Group,
-    help="Verify Lean 4 proofs that come in on a Kafka topic, and put a verdict for each on another.",
+    help="Verify Lean 4 proofs from a Kafka topic, and write a verdict for each to another topic.",
     epilog=epilog(EXAMPLES, EXIT_CODES),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -98,7 +106,7 @@ def _version(given: bool) -> None:  # noqa: FBT001 - Typer calls it so
 def _root(
     *,
     _version_wanted: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     pass
@@ -109,13 +117,13 @@ def _add(to: typer.Typer, name: str, command: Callable[..., None], examples: str
 
 
 _topics = typer.Typer(
-    help="Make the topics, or describe them.",
+    help="Create the topics, or describe them.",
     no_args_is_help=True,
     epilog=epilog(topics.EXAMPLES),
     rich_markup_mode="rich",
 )
 _dlq = typer.Typer(
-    help="The dead letters: list them, look at one, send them again.",
+    help="List the dead letters, show one, or send them again.",
     no_args_is_help=True,
     epilog=epilog(dlq.EXAMPLES),
     rich_markup_mode="rich",
@@ -141,19 +149,7 @@ _add(app, "schema", schema.schema, schema.EXAMPLES)
 
 
 def exit_code(error: StreamVerifyError) -> int:
-    """The exit code of an error that ends a command; never 1, which says that Lean rejected a proof."""
+    """Choose the exit code for an error. It is never 1, which says that Lean rejected a proof."""
     if error.exit_code != 1:
         return error.exit_code
-    return 2 if isinstance(error, RefusedRequest | UndecodableRequest) else _DEFECT
-
-
-def _reader_has_enough() -> NoReturn:
-    """End quietly where the program that we are piped into (`head`) has closed its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise typer.Exit(0)
-
-
-def _defect(error: Exception) -> NoReturn:
-    traceback.print_exception(error)
-    error_line(f"this is a defect of streamverify, please report it: {type(error).__name__}: {error}")
-    raise typer.Exit(_DEFECT) from None
+    return 2 if isinstance(error, RefusedRequest | UndecodableRequest) else _EXIT_BUG

@@ -22,9 +22,9 @@ def broker(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the address as one line of JSON.")] = False,
 ) -> None:
-    """Run the embedded broker, to try things out without Apache Kafka, until Ctrl-C.
+    """Run a broker in memory until Ctrl-C, to try things out without Apache Kafka.
 
-    It lives in memory and serves one worker. For real work, use Apache Kafka: `docker compose up`.
+    It serves one worker, and forgets everything when it ends. For real work use Apache Kafka: `docker compose up`.
     """
     from streamverify.bus.embedded import LIMITS, EmbeddedBroker  # noqa: PLC0415 - keeps --help fast
 
@@ -32,14 +32,11 @@ def broker(
         if as_json:
             print_json({"bootstrap_servers": running.bootstrap_servers, "limits": list(LIMITS)})
         else:
-            _introduce(running.bootstrap_servers, LIMITS)
+            console = stdout()
+            console.print(f"The embedded broker listens on [bold]{running.bootstrap_servers}[/]. Ctrl-C ends it.")
+            console.print("In other terminals:\n")
+            console.print(f"  export STREAMVERIFY_BOOTSTRAP_SERVERS={running.bootstrap_servers}\n")
+            for limit in LIMITS:
+                remark(limit, label="limit")
         while True:
             signal.pause()
-
-
-def _introduce(address: str, limits: tuple[str, ...]) -> None:
-    console = stdout()
-    console.print(f"The embedded broker listens on [bold]{address}[/]. Ctrl-C ends it. For other terminals:\n")
-    console.print(f"  export STREAMVERIFY_BOOTSTRAP_SERVERS={address}\n")
-    for limit in limits:
-        remark(limit, label="limit")

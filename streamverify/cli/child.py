@@ -1,6 +1,6 @@
-"""`python -m streamverify.cli.child PARENT ARGUMENT...`: the command line, ended by the kernel when its parent dies.
+"""`python -m streamverify.cli.child PARENT ARGUMENT...`: runs a command that the kernel ends when its parent dies.
 
-What the demo starts must not outlive it, not even where the demo itself is killed with SIGKILL.
+The processes that the demo starts must not outlive it, not even if the demo is killed with SIGKILL.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _PR_SET_PDEATHSIG = 1
 
 def _end_with(parent: int) -> None:
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is not None:  # Linux; elsewhere only an orderly end of the parent ends us
+    if prctl is not None:  # only on Linux; elsewhere only an orderly end of the parent ends us
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
-        sys.exit(0)  # it died before we asked
+        sys.exit(0)  # the parent died before we asked the kernel
 
 
 if __name__ == "__main__":

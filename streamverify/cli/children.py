@@ -1,4 +1,4 @@
-"""Commands of ours as child processes that do not outlive the one that starts them."""
+"""Runs commands of ours as child processes that do not outlive the process that starts them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TAIL = 15
 
 
 class Child:
-    """One child process; what it writes to stdout and stderr is kept in files."""
+    """One child process, whose stdout and stderr go to files."""
 
     def __init__(self, name: str, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
         self.name = name
@@ -31,7 +31,7 @@ class Child:
         self._stderr = folder / f"{name}.log"
         argv = [sys.executable, "-m", "streamverify.cli.child", str(os.getpid()), *arguments]
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
-            # A session of its own: Ctrl-C in the terminal is for us to pass on, in the right order.
+            # A session of its own: on Ctrl-C in the terminal we stop the children ourselves, in the right order.
             self._process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -44,26 +44,28 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """True while the process runs."""
         return self._process.poll() is None
 
     def check(self) -> None:
-        """Complain where it has ended.
+        """Check that the process still runs.
 
         Raises:
-            ChildDied: It has; with its last log lines.
+            ChildDied: The process has ended. The message has its last log lines.
         """
         if self.alive:
             return
         lines = self._stderr.read_text("utf-8", "replace").splitlines()[-_TAIL:]
-        said = "".join(f"\n  {line}" for line in lines) or " nothing"
-        raise ChildDied(f"the {self.name} ended unexpectedly ({_how(self._process.returncode)}); it said last:{said}")
+        status = self._process.returncode
+        how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
+        said = "".join(f"\n  {line}" for line in lines) or " none"
+        raise ChildDied(f"the {self.name} ended unexpectedly ({how}); its last log lines:{said}")
 
     def first_line(self, patience: float) -> str:
-        """The first line of its stdout, once it is there.
+        """Wait for the first line of its stdout.
 
         Raises:
-            ChildDied: It ended without one, or said nothing for `patience` seconds.
+            ChildDied: The process ended without a line, or wrote none for `patience` seconds.
         """
         give_up = time.monotonic() + patience
         while time.monotonic() < give_up:
@@ -72,10 +74,10 @@ class Child:
                 return line
             self.check()
             time.sleep(_POLL)
-        raise ChildDied(f"the {self.name} did not say within {patience:g} s that it is ready")
+        raise ChildDied(f"the {self.name} was not ready within {patience:g} s")
 
     def stop(self, patience: Sequence[float]) -> None:
-        """SIGTERM for each number of seconds in `patience`, waiting so long after it; then SIGKILL."""
+        """Send a SIGTERM for each number in `patience` and wait that many seconds after it; at last send SIGKILL."""
         for seconds in patience:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGTERM)
@@ -88,7 +90,7 @@ class Child:
 
 
 class Children:
-    """Child processes that all end with the context, the one started last first."""
+    """Child processes that all end with the context; the one that was started last ends first."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], *, patience: Sequence[float] = (8.0, 4.0)) -> None:
         self._folder = folder
@@ -97,13 +99,13 @@ class Children:
         self._children: list[Child] = []
 
     def __enter__(self) -> Self:
-        """Start nothing yet."""
+        """Start no process yet."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop all of them. The time for it is bounded, and meanwhile Ctrl-C is held back."""
+        """Stop all processes within a bounded time, in which Ctrl-C is ignored."""
         with _uninterrupted():
             for child in reversed(self._children):
                 child.stop(self._patience)
@@ -124,7 +126,3 @@ def _uninterrupted() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-
-
-def _how(status: int) -> str:
-    return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from streamverify.cli.options import EVERYTHING, with_settings
 from streamverify.cli.output import print_json, stdout
-from streamverify.settings import DEFAULT_FILE, PREFIX, Settings
+from streamverify.settings import PREFIX, Settings, names_in_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -37,9 +36,9 @@ def config(
     settings: Settings,
     as_json: Annotated[bool, typer.Option("--json", help="Print settings and sources as one line of JSON.")] = False,
 ) -> None:
-    """Print the effective settings and where each comes from; secrets are hidden. Reads, changes nothing."""
+    """Print the effective settings and where each comes from. Secrets are hidden, and nothing is changed."""
     flags = {name for name in EVERYTHING if context.params.get(name) is not None}
-    sources = find_sources(flags, os.environ, _names_in_file(context.params.get("config")))
+    sources = find_sources(flags, os.environ, names_in_file(context.params.get("config")))
     shown = {name: _shown(getattr(settings, name)) for name in EVERYTHING}
     if as_json:
         print_json({"settings": shown, "sources": sources})
@@ -52,32 +51,26 @@ def config(
 
 
 def find_sources(flags: Collection[str], environment: Mapping[str, str], in_file: Collection[str]) -> dict[str, str]:
-    """Where each setting comes from: `flag`, `environment`, `file` or `default`.
+    """Find where each setting comes from: `flag`, `environment`, `file` or `default`.
 
     Args:
         flags: The settings given on the command line.
-        environment: The process's.
+        environment: The environment of the process.
         in_file: The keys of the settings file.
     """
-    return {name: _source(name, flags, environment, in_file) for name in EVERYTHING}
-
-
-def _source(name: str, flags: Collection[str], environment: Mapping[str, str], in_file: Collection[str]) -> str:
-    if name in flags:
-        return "flag"
-    if environment.get(f"{PREFIX}{name.upper()}"):
-        return "environment"
-    return "file" if name in in_file else "default"
-
-
-def _names_in_file(named: Path | None) -> set[str]:
-    file = named or Path(os.environ.get(f"{PREFIX}CONFIG") or DEFAULT_FILE)
-    # That it is there and is TOML was found when the settings were loaded.
-    return set(tomllib.loads(file.read_text("utf-8"))) if file.exists() else set()
+    sources = {}
+    for name in EVERYTHING:
+        if name in flags:
+            sources[name] = "flag"
+        elif environment.get(f"{PREFIX}{name.upper()}"):
+            sources[name] = "environment"
+        else:
+            sources[name] = "file" if name in in_file else "default"
+    return sources
 
 
 def _shown(value: Any) -> str | int | float | None:
-    """A value for print and JSON; of a secret, only that there is one."""
+    """Make a value that can be printed and written as JSON; of a secret it shows only that there is one."""
     if isinstance(value, SecretStr | Path):
         return str(value)
     shown: str | int | float | None = value

@@ -1,4 +1,4 @@
-"""`streamverify demo`: everything on this machine, for a first look. `make demo` runs it."""
+"""`streamverify demo`: runs everything on this machine, for a first look. `make demo` starts it."""
 
 from __future__ import annotations
 
@@ -37,25 +37,23 @@ _BROKER_PATIENCE = 20.0
 _POLL = 0.1
 _DRAIN = "5"
 
-_WITH_LEAN = (
-    "[bold]Lean[/] is installed here ({where}) and checks the proofs: each verdict below is Lean's own, of now."
-)
+_WITH_LEAN = "[bold]Lean[/] is installed here ({where}) and checks the proofs now: each verdict below is Lean's own."
 _WITH_RECORDINGS = (
-    "There is [bold]no Lean[/] here, so the replay REPL answers in its place, with what a real Lean said to exactly\n"
-    "these proofs when it was recorded in 2021. Kafka protocol, worker, process pool and delivery are the real\n"
-    "thing; the verdicts are repeated from the recording, nothing is checked now. To have Lean itself:\n"
-    "./setup_lean.sh, then this again."
+    "There is [bold]no Lean[/] here, so the replay REPL answers in its place, with the answers that a real Lean gave\n"
+    "to these very proofs in 2021. Kafka protocol, worker, process pool and delivery are the real thing; the verdicts\n"
+    "are repeated from the recording, and nothing is checked now. To see Lean itself, run ./setup_lean.sh, then\n"
+    "this command again."
 )
-_AS_ASKED = "The REPL that was asked for answers: [bold]{where}[/]."
+_AS_ASKED = "The REPL that you asked for answers: [bold]{where}[/]."
 _ASSURANCE = (
     "The assurance is [bold]checked[/]: Lean accepted the whole file without error and without sorry. It is not an\n"
-    "audit: axioms and trickery are not looked for."
+    "audit: nobody looks for axioms and tricks."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What verifies in this demo, and what is to be said of it."""
+    """The REPL of this demo, and the words that introduce it."""
 
     repl: str
     words: str
@@ -64,13 +62,14 @@ class Choice:
 def demo(
     *,
     repl: Annotated[
-        str, typer.Option(help="What verifies: auto (Lean, else recordings), replay, synthetic, or a command line.")
+        str,
+        typer.Option(help="REPL that verifies: auto (Lean, else recordings), replay, synthetic, or a command line."),
     ] = "auto",
     wait: Annotated[float, typer.Option(min=1.0, help="Seconds to wait for all verdicts.")] = 600.0,
 ) -> None:
-    """Start an embedded broker and a worker, send 42 small proofs, show the verdicts, stop everything.
+    """Start a broker in memory and a worker, send 42 small proofs, show the verdicts, and stop everything.
 
-    Needs no Kafka, no Docker and no Lean, and leaves no process behind.
+    The demo needs no Kafka, no Docker and no Lean, and leaves no process behind.
     """
     console = stdout()
     requests = bundled_proofs()
@@ -88,7 +87,7 @@ def demo(
 
 
 def bundled_proofs() -> list[ProofRequest]:
-    """The proofs that come with the package; none needs Mathlib."""
+    """Read the proofs that come with the package; none of them needs Mathlib."""
     from streamverify.core.messages.models import ProofRequest  # noqa: PLC0415 - keeps --help fast
     from streamverify.standins.replay import BUNDLED  # noqa: PLC0415 - keeps --help fast
 
@@ -98,7 +97,7 @@ def bundled_proofs() -> list[ProofRequest]:
 
 
 async def choose(repl: str) -> Choice:
-    """Lean where it is installed, else the recordings; anything else as asked for."""
+    """Choose Lean if it is installed, else the recordings; any other REPL as it was asked for."""
     from streamverify.lean.repl.launch import find_repl  # noqa: PLC0415 - keeps --help fast
 
     if repl == "replay":
@@ -113,7 +112,7 @@ async def choose(repl: str) -> Choice:
 
 
 def child_environment(environment: dict[str, str] | os._Environ[str], repl: str) -> dict[str, str]:
-    """The environment of broker and worker: what is set for a real Kafka must not lead the demo there."""
+    """Make the environment of broker and worker. Settings for a real Kafka are left out: the demo must not go there."""
     kept = {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
     for name in ("LEAN_HOME", "LEAN_PROJECT"):
         if environment.get(PREFIX + name):
@@ -130,10 +129,13 @@ def _run(console: Console, children: Children, requests: list[ProofRequest], wai
 
 
 def start_broker(children: Children) -> str:
-    """The bootstrap servers of an embedded broker in a child process.
+    """Start an embedded broker in a child process.
+
+    Returns:
+        Its bootstrap servers.
 
     Raises:
-        ChildDied: It did not start.
+        ChildDied: The broker did not start.
     """
     line = children.start("broker", "broker", "--json").first_line(_BROKER_PATIENCE)
     address: str = orjson.loads(line)["bootstrap_servers"]
@@ -143,7 +145,7 @@ def start_broker(children: Children) -> str:
 async def _verify(
     console: Console, address: str, worker: Child, requests: list[ProofRequest], wait: float
 ) -> list[ProofResult]:
-    """All results, in the order of the requests, or the worker's last words."""
+    """Collect all results, in the order of the requests; raise ChildDied if the worker ends before."""
     verifying = asyncio.create_task(_collect(console, address, requests, wait))
     try:
         while not verifying.done():
@@ -159,7 +161,7 @@ async def _collect(console: Console, address: str, requests: list[ProofRequest],
     from streamverify.client import Client  # noqa: PLC0415 - keeps --help fast
     from streamverify.settings import Settings  # noqa: PLC0415 - keeps --help fast
 
-    # As shipped but for the address: the user's own topics and log-in are not for this broker.
+    # The defaults but for the address: the user's own topics and login are not for this broker.
     settings = Settings.model_construct(bootstrap_servers=address)
     results: list[ProofResult | None] = [None] * len(requests)
     with _progress(console) as progress:

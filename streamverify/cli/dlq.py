@@ -27,17 +27,19 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 Examples
   streamverify dlq list --stage verify --since 1h
-  streamverify dlq show 0:17                 partition:offset, as list has it
+  streamverify dlq show 0:17                 partition:offset, as in the list
   streamverify dlq replay 0:17 0:20-25       these letters
-  streamverify dlq replay 0:40-              from that one on
+  streamverify dlq replay 0:40-              this letter and all after it
   streamverify dlq replay --all --stage decode --dry-run
 
-A dead letter is a record without a readable custom_id (stage decode), or a
-proof that kept crashing its worker (stage verify). Replay sends it to the
-request topic again as it was, with the Kafka header streamverify-replays one
-higher. The letter stays on its topic, so a second replay sends it again.
+A dead letter is a record without a readable custom_id (stage decode), one
+that the router could not forward (route), or a proof that kept crashing its
+worker (verify).
+Replay sends it to the request topic again as it was, and counts that in the
+Kafka header streamverify-replays. The letter stays on its topic, so a second
+replay sends it again.
 
-Exit code 0: done. 2: no such letter, or one that was asked for was not sent."""
+Exit code 0: done. 2: a letter does not exist, or was not sent."""
 
 _SELECTION = re.compile(r"(?:(\d+):)?(\d+)(?:(-)(\d*))?")
 _SHOWN_VALUE = 4_000
@@ -45,22 +47,26 @@ _MESSAGE = 200
 
 _Since = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Only requests sent since then: RFC 3339, or a length of time as 10m."),
+    typer.Option(
+        metavar="TIME", help="Take only requests sent since this time: RFC 3339, or a length of time such as 10m."
+    ),
 ]
-_Stage = Annotated[str | None, typer.Option(metavar="STAGE", help="Only letters of this stage: decode or verify.")]
+_Stage = Annotated[
+    str | None, typer.Option(metavar="STAGE", help="Take only letters of this stage: decode, route or verify.")
+]
 
 
 def parse_selection(text: str) -> Selection:
-    """Read `PARTITION:OFFSET`, `PARTITION:FROM-TO` or `PARTITION:FROM-`; without a partition it is 0.
+    """Read `PARTITION:OFFSET`, `PARTITION:FROM-TO` or `PARTITION:FROM-`; the default partition is 0.
 
     Raises:
-        InputError: It is none of these.
+        InputError: The text is none of these.
     """
     from streamverify.client.dead_letters import Selection  # noqa: PLC0415 - keeps --help fast
 
     found = _SELECTION.fullmatch(text)
     if found is None:
-        raise InputError(f"{text!r} names no dead letter: give PARTITION:OFFSET, or a range as 0:20-25 or 0:20-")
+        raise InputError(f"{text!r} names no dead letter: give PARTITION:OFFSET, or a range such as 0:20-25 or 0:20-")
     first = int(found[2])
     last = first if found[3] is None else int(found[4]) if found[4] else None
     return Selection(int(found[1] or 0), first, last)
@@ -74,14 +80,14 @@ def list_letters(
     since: _Since = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each letter as a line of JSON.")] = False,
 ) -> None:
-    """List the dead letters: what failed, where and why. Joins no consumer group."""
+    """List the dead letters: which records failed, at which stage, and why. Joins no consumer group."""
     wanted = _filter(since, stage)
     letters = asyncio.run(_letters(settings, wanted))
     if as_json:
         for letter in letters:
             print_json(summary(letter))
     elif not letters:
-        remark(f"no dead letters on {settings.dlq_topic}" + (" that fit" if stage or since else ""))
+        remark(f"no dead letters on {settings.dlq_topic}" + (" of this stage and time" if stage or since else ""))
     else:
         stdout().print(_table(letters))
         print_line(plural(len(letters), "dead letter"))
@@ -91,10 +97,10 @@ def list_letters(
 def show(
     *,
     settings: Settings,
-    name: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="The letter, as `dlq list` names it.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as one line of JSON.")] = False,
+    name: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="The letter, named as in `dlq list`.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole letter as one line of JSON.")] = False,
 ) -> None:
-    """Show one dead letter: its headers, the stack trace, and the request as it was sent."""
+    """Show one dead letter: its Kafka headers, the stack trace, and the request as it was sent."""
     letter = asyncio.run(_one(settings, name))
     if as_json:
         print_json(summary(letter) | details(letter))
@@ -107,18 +113,21 @@ def replay(  # noqa: PLR0913 - each is a flag
     *,
     settings: Settings,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[PARTITION:OFFSET]...", help="The letters; ranges as 0:20-25.")
+        list[str] | None,
+        typer.Argument(metavar="[PARTITION:OFFSET]...", help="The letters; a range is written 0:20-25."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every letter that --stage and --since leave.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Replay every letter, or those that --stage and --since choose.")
+    ] = False,
     stage: _Stage = None,
     since: _Since = None,
     limit: Annotated[
-        int, typer.Option("--max-replays", min=1, help="Do not send again what was replayed so often.")
+        int, typer.Option("--max-replays", min=1, help="Do not send a letter that was replayed this many times.")
     ] = 3,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and send nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
 ) -> None:
-    """Send dead letters to the request topic again, as they were sent first."""
+    """Send dead letters to the request topic again, as they were first sent."""
     if bool(names) == everything:
         raise InputError("name the letters to replay (0:17, 0:20-25), or give --all")
     selected = {name: parse_selection(name) for name in names or ()}
@@ -181,7 +190,7 @@ async def _one(settings: Settings, name: str) -> Letter:
 
 
 def summary(letter: Letter) -> dict[str, Any]:
-    """A letter as a line of JSON: all but the request and the stack trace."""
+    """Make the line of JSON for a letter: everything but the request and the stack trace."""
     said: dict[str, Any] = {
         "partition": letter.partition,
         "offset": letter.offset,
@@ -205,7 +214,7 @@ def summary(letter: Letter) -> dict[str, Any]:
 
 
 def details(letter: Letter) -> dict[str, Any]:
-    """The parts that `summary` leaves out. Bytes that are not UTF-8 become {"base64": …}."""
+    """Take the parts that `summary` leaves out. Bytes that are not UTF-8 become {"base64": …}."""
     content = letter.content
     if content is None:
         return {}
@@ -218,7 +227,7 @@ def details(letter: Letter) -> dict[str, Any]:
 
 
 def custom_id(value: bytes | None) -> str | None:
-    """The custom_id of a request, None where it cannot be read."""
+    """Read the custom_id of a request; None if it cannot be read."""
     try:
         found = json.loads(value or b"")
     except (ValueError, RecursionError):
@@ -241,15 +250,15 @@ def _table(letters: list[Letter]) -> Table:
         "letter", "sent", "stage", "from", "attempts", "replays", "id", "what was wrong", box=None, pad_edge=False
     )
     for letter in letters:
-        place, content = f"{letter.partition}:{letter.offset}", letter.content
+        name, content = f"{letter.partition}:{letter.offset}", letter.content
         if content is None:
             table.add_row(
-                place, _moment(letter.timestamp), "?", "", "", "", "", escape(one_line(letter.error, _MESSAGE))
+                name, _moment(letter.timestamp), "?", "", "", "", "", escape(one_line(letter.error, _MESSAGE))
             )
             continue
         source = f"{content.source.topic}:{content.source.partition}:{content.source.offset}"
         table.add_row(
-            place,
+            name,
             _moment(letter.timestamp),
             escape(one_line(content.stage, 10)),
             escape(one_line(source, 60)),
@@ -292,7 +301,7 @@ def _show(letter: Letter) -> None:
 
 
 def _shown(value: bytes | None) -> str:
-    """Bytes as text where they are text, cut to a length that a person reads."""
+    """Show bytes as text if they are text, cut to a length that a person reads."""
     if value is None:
         return "(null)"
     if not value:
@@ -319,7 +328,7 @@ async def _replay(settings: Settings, wanted: Filter, max_replays: int, *, dry_r
 
 
 def _print_report(report: ReplayReport, settings: Settings, *, dry_run: bool) -> None:
-    """Say to a person what was sent, or would be, and where to go on."""
+    """Print what was sent, or would be, and how to go on with later letters."""
     if dry_run:
         for letter in report.sent:
             what = custom_id(letter.content.value) if letter.content else None
@@ -333,4 +342,4 @@ def _print_report(report: ReplayReport, settings: Settings, *, dry_run: bool) ->
         for letter in report.found:
             last[letter.partition] = max(letter.offset + 1, last.get(letter.partition, 0))
         later = " ".join(f"{partition}:{offset}-" for partition, offset in sorted(last.items()))
-        print_line(f"They stay on {settings.dlq_topic}; what comes later: streamverify dlq replay {later}")
+        print_line(f"They stay on {settings.dlq_topic}. To replay only later letters: streamverify dlq replay {later}")

@@ -17,7 +17,7 @@ from streamverify.cli.options import EVERYTHING, with_settings
 from streamverify.cli.output import print_json, print_line, printable, stdout
 from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.errors import BrokerUnavailable, ReplUnavailable
-from streamverify.lean.repl import machine
+from streamverify.lean.repl import resources
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.messages.models import Verifier
     from streamverify.core.syntax.header import Header
-    from streamverify.lean.prewarm import HeaderTrial
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.lean.repl.resources import Plan
+    from streamverify.lean.warm_headers import HeaderTrial
 
 EXAMPLES = """\
 Examples
@@ -40,7 +40,6 @@ Examples
 Exit code 0: a worker could run here. 4: something that it needs is missing."""
 
 _LIBRARIES = ("aiokafka", "aiohttp", "orjson", "pydantic", "confluent-kafka")
-_BROKER_PATIENCE = 3.0
 _GIB = 1024**3
 _MIB = 1024**2
 _FILES_PER_SLOT = 8
@@ -54,7 +53,7 @@ _MARKS: dict[Level, str] = {"ok": "[green]ok     [/]", "warning": "[yellow]warni
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. `missing` means that no worker could run; `advice` says what to do."""
+    """The outcome of one check. `missing` means that no worker could run; `advice` says what to do."""
 
     name: str
     level: Level
@@ -68,10 +67,10 @@ def doctor(
     settings: Settings,
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as one line of JSON.")] = False,
 ) -> None:
-    """Look at what a worker needs here (Lean, Kafka, cores, memory, limits) and say what to do about what is not."""
+    """Check what a worker needs on this machine (Lean, Kafka, cores, memory, limits), and say what to do."""
     from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
 
-    # What is started here logs, too, and stdout is for the checks.
+    # The REPL and the Kafka client log, too: to stderr, as stdout is for the checks.
     configure(settings.log_level, settings.log_format)
     checks = asyncio.run(examine(settings))
     able = all(check.level != "missing" for check in checks)
@@ -85,7 +84,7 @@ def doctor(
 
 
 async def examine(settings: Settings) -> list[Check]:
-    """Every check, in the order in which they are shown."""
+    """Carry out all checks, in the order in which they are shown."""
     from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
 
     repl, command = await _repl(settings)
@@ -97,14 +96,14 @@ async def examine(settings: Settings) -> list[Check]:
         *await _kafka(settings),
         cores_check(plan, os.cpu_count() or plan.cores),
         memory_check(plan),
-        files_check(machine.open_files_limit(), plan.slots + plan.spares),
-        processes_check(machine.process_limit(), plan.slots + plan.spares),
-        reservations_check(machine.limits_on_reservations()),
+        files_check(resources.open_files_limit(), plan.slots + plan.spares),
+        processes_check(resources.process_limit(), plan.slots + plan.spares),
+        reservations_check(resources.limits_on_reservations()),
     ]
 
 
 def python_check(version: tuple[int, ...], system: str) -> Check:
-    """Whether this Python is one that we know, on Linux."""
+    """Check that this is Linux, for which limits, sandbox and process control are written."""
     found = f"{'.'.join(map(str, version))} on {system}"
     if system != "Linux":
         return Check("Python", "warning", found, "limits, sandbox and process control are written for Linux")
@@ -112,7 +111,7 @@ def python_check(version: tuple[int, ...], system: str) -> Check:
 
 
 def libraries_check() -> Check:
-    """Which versions of the libraries that matter are installed."""
+    """Show the installed versions of the libraries that matter."""
     return Check("libraries", "ok", ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES))
 
 
@@ -124,9 +123,9 @@ def _version(name: str) -> str:
 
 
 async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
-    from streamverify.lean.prewarm import headers_to_warm, try_header  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.launch import configured_repl, find_repl, probe  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.warm_headers import headers_to_warm, try_header  # noqa: PLC0415 - keeps --help fast
 
     try:
         found = await find_repl(settings.repl, settings.lean_project)
@@ -147,11 +146,11 @@ async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
 
 
 async def _policy_allow(settings: Settings, command: ReplCommand) -> Check:
-    """Ask the environments of the headers that are warmed whether they know the words of `policy_allow`."""
-    from streamverify.lean.prewarm import headers_to_warm  # noqa: PLC0415 - keeps --help fast
+    """Ask the environments of the prewarmed headers whether they know the words of `policy_allow`."""
     from streamverify.lean.repl.commands import ImportRejected  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.errors import ReplFailure  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.vocabularies import Vocabularies  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.warm_headers import headers_to_warm  # noqa: PLC0415 - keeps --help fast
 
     vocabularies = Vocabularies(command, import_timeout=settings.import_timeout, trusted=Trusted())
     known: list[Vocabulary] = []
@@ -164,7 +163,7 @@ async def _policy_allow(settings: Settings, command: ReplCommand) -> Check:
 
 
 def allowed_check(allowed: Trusted, known: Sequence[Vocabulary]) -> Check:
-    """Whether each word that the policy is to allow is one that some header knows."""
+    """Check that each word of `policy_allow` is known to some prewarmed header."""
     unknown = [
         f"{kind}:{name}"
         for kind, names in (("command", "commands"), ("attribute", "attributes"), ("option", "options"))
@@ -180,7 +179,7 @@ def allowed_check(allowed: Trusted, known: Sequence[Vocabulary]) -> Check:
 
 
 def sandbox_check(verifier: Verifier) -> Check:
-    """Whether what a proof runs is confined."""
+    """Check that code which a proof runs is confined."""
     found = f"sandbox: {verifier.sandbox}"
     if verifier.sandbox == "none" and verifier.kind == "lean":
         return Check("sandbox", "warning", found, "a proof can run code as this user; see docs/sandbox.md")
@@ -188,7 +187,7 @@ def sandbox_check(verifier: Verifier) -> Check:
 
 
 def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check:
-    """Whether a header of PREWARM can be imported under the limits of a REPL, and what that leaves for proofs."""
+    """Check that a header of PREWARM can be imported under the limits of a REPL, and leaves room for proofs."""
     name = "; ".join(header.canonical.split("\n")).strip("; ") or "a blank header"
     if trial.failure is not None:
         return Check(name, "missing", "cannot be imported", trial.failure)
@@ -202,7 +201,7 @@ def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check
 
 
 def repl_checks(verifier: Verifier, min_lean_version: str) -> list[Check]:
-    """What the REPL says of itself, and whether its Lean is new enough."""
+    """Show the versions that the REPL tells, and check that its Lean is new enough."""
     from streamverify.worker.lifecycle import too_old  # noqa: PLC0415 - keeps --help fast
 
     if verifier.kind != "lean":
@@ -225,7 +224,8 @@ async def _kafka(settings: Settings) -> list[Check]:
 
     names = [settings.request_topic, settings.result_topic, settings.dlq_topic]
     try:
-        async with patient_admin(settings, patience=_BROKER_PATIENCE) as admin:
+        # With a worker's patience: one of the brokers may hang, and a shorter one was over before another was asked.
+        async with patient_admin(settings) as admin:
             states = await describe_topics(admin, names)
     except BrokerUnavailable as error:
         return [Check("Kafka", "missing", f"no broker at {settings.bootstrap_servers}", str(error))]
@@ -233,7 +233,7 @@ async def _kafka(settings: Settings) -> list[Check]:
 
 
 def topic_check(state: TopicState) -> Check:
-    """Whether a topic is there, and what about it may lose proofs."""
+    """Check that a topic exists, and that its settings lose no proofs."""
     name = f"topic {state.name}"
     if not state.exists:
         advice = "streamverify topics create (a broker that makes topics itself makes it on first use)"
@@ -243,7 +243,7 @@ def topic_check(state: TopicState) -> Check:
 
 
 def cores_check(plan: Plan, of: int) -> Check:
-    """How many REPLs would run at once."""
+    """Check that there are not more slots than cores."""
     found = f"{plan.cores} of {of} may be used (affinity and cgroup quota), {_slots(plan)}, {plan.threads} threads each"
     if plan.slots > plan.cores:
         return Check(
@@ -258,7 +258,7 @@ def _slots(plan: Plan) -> str:
 
 
 def memory_check(plan: Plan) -> Check:
-    """Whether each REPL would have the memory that Lean needs."""
+    """Check that the memory suffices for the slots, and the slots for the cores."""
     if plan.memory is None:
         return Check("memory", "warning", "could not be read")
     found = (
@@ -276,7 +276,7 @@ def memory_check(plan: Plan) -> Check:
 
 
 def files_check(limit: int | None, slots: int) -> Check:
-    """Whether the pool's pipes and Kafka's connections fit."""
+    """Check that the limit of open files allows the pipes of the pool and the connections to Kafka."""
     needed = _FILES_BESIDES + slots * _FILES_PER_SLOT
     found = "open files: no limit" if limit is None else f"open files: {limit}"
     if limit is not None and limit < needed:
@@ -285,7 +285,7 @@ def files_check(limit: int | None, slots: int) -> Check:
 
 
 def processes_check(limit: int | None, slots: int) -> Check:
-    """Whether REPLs and their threads fit."""
+    """Check that the limit of processes allows the REPLs and their threads."""
     needed = _PROCESSES_BESIDES + slots * _PROCESSES_PER_SLOT
     found = "processes: no limit" if limit is None else f"processes: {limit}"
     if limit is not None and limit < needed:
@@ -295,7 +295,7 @@ def processes_check(limit: int | None, slots: int) -> Check:
 
 
 def reservations_check(limits: Sequence[str]) -> Check:
-    """Whether Lean may reserve far more memory than it uses: 1 GiB of stack for each thread, and its libraries."""
+    """Check that Lean may reserve more memory than it uses: 1 GiB of stack for each thread, and its libraries."""
     if limits:
         advice = "a Lean of today may not start, or not import Mathlib, under: " + "; ".join(limits)
         return Check("limits", "warning", "reserved memory is limited", advice)

@@ -6,18 +6,18 @@ from streamverify.core.errors import StreamVerifyError
 
 
 class InputError(StreamVerifyError):
-    """What was named on the command line is not there, or an argument makes no sense."""
+    """An argument of the command line makes no sense, or names something that is not there."""
 
     exit_code = 2
 
 
 class ChildDied(StreamVerifyError):
-    """A process that a command started ended by itself; the message has the last of what it said."""
+    """A process that a command started ended by itself. The message has its last log lines."""
 
     exit_code = 4
 
 
 class MissingExtraError(StreamVerifyError):
-    """The command needs packages that are not installed."""
+    """A command needs packages that are not installed."""
 
     exit_code = 2

@@ -1,4 +1,4 @@
-"""What a user names on the command line, as requests: JSONL, `.lean` files, folders, standard input."""
+"""Reads requests from what a user names on the command line: JSONL, `.lean` files, folders, standard input."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _UNUSABLE = (InvalidRequest, RequestTooLarge, UndecodableRequest)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One request, or why there is none, and where it stands: `file` or `file:line`. `size` is in bytes."""
+    """One request, or the reason why there is none. `where` is `file` or `file:line`; `size` is in bytes."""
 
     where: str
     size: int
@@ -48,7 +48,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the command line says for every request, over what the request says itself."""
+    """The values of the command line that replace those of every request."""
 
     timeout: float | None = None
     require: Literal["checked", "audited"] | None = None
@@ -58,7 +58,7 @@ class Overrides:
             raise InputError(f"--timeout must be a number of seconds above 0, not {self.timeout:g}")
 
     def apply(self, request: ProofRequest) -> ProofRequest:
-        """The request as it is to be sent."""
+        """Make the request that is sent."""
         given = {"timeout": self.timeout, "require": self.require}
         changed = {name: value for name, value in given.items() if value is not None}
         return request.model_copy(update=changed) if changed else request
@@ -66,7 +66,7 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The files that were named, folders opened up. `total` is their size in bytes, None where stdin is one."""
+    """The files that were named, and those in the folders that were named."""
 
     files: tuple[Path, ...]
     limits: RequestLimits
@@ -74,7 +74,7 @@ class Inputs:
 
     @classmethod
     def find(cls, names: Sequence[str], limits: RequestLimits, overrides: Overrides) -> Inputs:
-        """Look for what was named, before anything is sent.
+        """Find everything that was named, before anything is sent.
 
         Raises:
             InputError: Something is not there, or a folder has no proofs.
@@ -84,13 +84,13 @@ class Inputs:
 
     @property
     def total(self) -> int | None:
-        """Bytes to read, where that is known."""
+        """The number of bytes to read; None if stdin or a pipe is among the files."""
         if any(str(file) == STDIN or not file.is_file() for file in self.files):
             return None
         return sum(file.stat().st_size for file in self.files)
 
     def read(self) -> Iterator[Item]:
-        """Every request, in the order of the files. What cannot be one is told, and passed over."""
+        """Yield every request, in the order of the files. An item that is no request has an error instead."""
         for file in self.files:
             if str(file) == STDIN:
                 yield from self._read_stream(_stdin(), "stdin", jsonl=None)
@@ -136,16 +136,16 @@ class Inputs:
 
 
 def printable_name(name: str) -> str:
-    """A file's name that may hold bytes which are no UTF-8."""
+    """Make the name of a file printable, as it may have bytes that are not UTF-8."""
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
 async def in_thread(items: Iterable[_T]) -> AsyncIterator[_T]:
-    """Iterate in a thread, so that a slow pipe stops neither what is being sent nor Ctrl-C."""
+    """Iterate in a thread, so that a slow pipe stops neither the sending nor Ctrl-C."""
     arrived: asyncio.Queue[_Arrival[_T]] = asyncio.Queue()
     room = threading.Semaphore(_READ_AHEAD)
     reader = partial(_read_into, asyncio.get_running_loop(), arrived, room, items)
-    # A daemon: Ctrl-C need not wait for the other end of a pipe.
+    # A daemon, so that Ctrl-C need not wait for the other end of a pipe.
     threading.Thread(target=reader, name="read-input", daemon=True).start()
     while True:
         arrival = await arrived.get()
@@ -159,7 +159,7 @@ async def in_thread(items: Iterable[_T]) -> AsyncIterator[_T]:
 
 @dataclass(frozen=True, slots=True)
 class _Arrival(Generic[_T]):
-    """What the thread read: one item, an error, or neither at the end."""
+    """One item that the thread has read, or an error, or neither at the end."""
 
     items: tuple[_T, ...] = ()
     error: Exception | None = None
@@ -201,7 +201,7 @@ def _find(name: str) -> Iterator[Path]:
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
-    """`.lean` and `.jsonl` files at any depth; not what is hidden, as Lake's own `.lake`."""
+    """Yield `.lean` and `.jsonl` files at any depth, but nothing hidden, such as the `.lake` folder."""
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found = (Path(parent, name) for name in files if not name.startswith("."))
@@ -209,7 +209,7 @@ def _in_folder(folder: Path) -> Iterator[Path]:
 
 
 def _is_jsonl(file: Path) -> bool | None:
-    """What the name says; None: look inside."""
+    """Tell by the name of a file whether it is JSONL; None if only its content says so."""
     if file.suffix == _LEAN:
         return False
     return True if file.suffix in _JSONL else None
@@ -217,7 +217,7 @@ def _is_jsonl(file: Path) -> bool | None:
 
 def _stdin() -> BinaryIO:
     try:
-        # An object of our own: a daemon thread that waits in sys.stdin would break the interpreter's exit.
+        # A file object of our own: a daemon thread that waits in sys.stdin would break the exit of the interpreter.
         return open(sys.stdin.fileno(), "rb", closefd=False)
     except OSError:
-        return sys.stdin.buffer  # replaced, as by a test
+        return sys.stdin.buffer  # sys.stdin was replaced, as a test does

@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 Examples
-  streamverify offsets                      of the group that --group-id names
+  streamverify offsets                      of the group of --group-id
   streamverify offsets --group other --json
 
-A worker commits how far a partition is done without a gap (committed), and in
-the commit's metadata what is done beyond that: lag counts the records behind
-the committed offset, to do those that really have no answer yet.
+A worker commits the offset up to which all records are finished (committed),
+and in the commit's metadata which later records are finished, too. So lag
+counts all records after the committed offset, and to do only those that have
+no answer yet. The column map says what the metadata is:
 
 open     a worker owns the partition, or crashed while owning it
 closed   the last worker has left it in order
@@ -47,8 +48,8 @@ _STYLES = {"foreign": "yellow", "open": "green"}
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How far a group is with one partition. Offsets; counts of records where the name says so."""
+class GroupPosition:
+    """How far a group is with one partition."""
 
     partition: int
     committed: int | None
@@ -56,16 +57,16 @@ class Standing:
     lag: int
     """Records from the committed offset (or the oldest one that is kept) to the end."""
     to_do: int
-    """The same without those that the map lists as finished; gaps of compaction and transactions count in neither."""
+    """The same without the records that the map lists as finished."""
     incomplete: list[tuple[int, int]]
-    """Offset and attempts of each record that the map lists as not finished."""
+    """The offset and the attempts of each record that the map lists as not finished."""
     state: State
     problem: str = ""
-    """Why the metadata is foreign."""
+    """The reason why the metadata is not ours."""
 
     @property
     def attempted(self) -> list[tuple[int, int]]:
-        """Those of `incomplete` at which a worker died, or which a worker runs in quarantine."""
+        """The records of `incomplete` that were running when a worker died, or that run in quarantine now."""
         return [pair for pair in self.incomplete if pair[1]]
 
 
@@ -73,10 +74,10 @@ class Standing:
 def offsets(
     *,
     settings: Settings,
-    group: Annotated[str | None, typer.Option(help="The consumer group; the same as --group-id.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as one line of JSON.")] = False,
+    group: Annotated[str | None, typer.Option(help="Consumer group; the same as --group-id.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the partitions as one line of JSON.")] = False,
 ) -> None:
-    """Show how far the workers' group is: committed offsets, lag, and what their metadata says. Changes nothing."""
+    """Show how far a group of workers is: committed offsets, lag, and records to do. Changes nothing."""
     name = group or settings.group_id
     standings = asyncio.run(_standings(settings, name))
     if as_json:
@@ -94,20 +95,20 @@ def offsets(
         remark(f"the group {name} has committed nothing for {settings.request_topic}")
 
 
-def stand(topic: str, partition: int, first: int, end: int, committed: Committed | None) -> Standing:
-    """What the broker's answers say of one partition; `first` and `end` are the log's."""
+def stand(topic: str, partition: int, first: int, end: int, committed: Committed | None) -> GroupPosition:
+    """Put together what the broker says of one partition; `first` and `end` are the bounds of its log."""
     if committed is None:
-        return Standing(partition, None, end, end - first, end - first, [], "new")
+        return GroupPosition(partition, None, end, end - first, end - first, [], "new")
     offset = committed.offset
     lag = max(0, end - max(first, offset))
     if not committed.metadata:
-        return Standing(partition, offset, end, lag, lag, [], "none")
+        return GroupPosition(partition, offset, end, lag, lag, [], "none")
     try:
         found = decode_map(committed.metadata, topic, partition, offset)
     except UndecodableOffsetMap as error:
-        return Standing(partition, offset, end, lag, lag, [], "foreign", str(error))
+        return GroupPosition(partition, offset, end, lag, lag, [], "foreign", str(error))
     state: State = "open" if found.open else "closed"
-    return Standing(partition, offset, end, lag, _to_do(found, first, end), list(found.incomplete.items()), state)
+    return GroupPosition(partition, offset, end, lag, _to_do(found, first, end), list(found.incomplete.items()), state)
 
 
 def _to_do(found: OffsetMap, first: int, end: int) -> int:
@@ -115,7 +116,7 @@ def _to_do(found: OffsetMap, first: int, end: int) -> int:
     return listed + max(0, end - max(first, found.end))
 
 
-async def _standings(settings: Settings, group: str) -> list[Standing]:
+async def _standings(settings: Settings, group: str) -> list[GroupPosition]:
     from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
     from streamverify.bus.topics import topic_partitions  # noqa: PLC0415 - keeps --help fast
 
@@ -135,9 +136,9 @@ async def _committed(admin: PatientAdmin, group: str, topic: str, numbers: list[
     try:
         return await admin.ask(lambda client: committed_offsets(client, group, topic, numbers))
     except KafkaError as error:
-        # What may change was asked again already.
+        # Errors that may pass were tried again already, so this one is a refusal.
         raise BrokerUnavailable(
-            f"the broker does not tell the offsets of the group {group}: this user may not describe it ({error!r})"
+            f"the broker does not show the offsets of the group {group}: this user may not describe it ({error!r})"
         ) from error
 
 
@@ -150,7 +151,7 @@ async def _bounds(
         return await reader.beginnings(), await reader.ends()
 
 
-def _table(standings: list[Standing]) -> Table:
+def _table(standings: list[GroupPosition]) -> Table:
     table = Table(
         "partition", "committed", "end", "lag", "to do", "unfinished", "attempted", "map", box=None, pad_edge=False
     )

@@ -1,4 +1,4 @@
-"""Flags for settings, generated from `Settings`: every setting is a flag under its own name."""
+"""Makes the flags for settings from `Settings`: each setting is a flag of its own name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONNECTION = (
     "ssl_keyfile",
     "ssl_keyfile_password",
 )
-"""The settings of everything that talks to Kafka."""
+"""The settings of every command that talks to Kafka."""
 REQUESTS = (*CONNECTION, "request_topic")
 RESULTS = (*CONNECTION, "result_topic")
 BOTH = (*CONNECTION, "request_topic", "result_topic")
@@ -39,7 +39,8 @@ _PANEL = "Settings (flag over environment over streamverify.toml)"
 def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the flags of these settings, and `--config`; it gets the result as its argument `settings`.
 
-    The flags' values go to `load_settings` as text: a wrong one is worded there, as that of a variable is.
+    The values of the flags go to `load_settings` as text, so a wrong value gets the same message from a flag as from a
+    variable.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -63,7 +64,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
 
 
 def flag_of(name: str) -> str:
-    """The flag of a setting."""
+    """Name the flag of a setting."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -72,7 +73,7 @@ def _config_flag() -> inspect.Parameter:
         "--config",
         metavar="FILE",
         rich_help_panel=_PANEL,
-        help=escape("Settings file (TOML); default: streamverify.toml where there is one. [env: STREAMVERIFY_CONFIG]"),
+        help=escape(f"Settings file (TOML). Default: streamverify.toml if there is one. [env: {PREFIX}CONFIG]"),
     )
     return _parameter("config", Annotated[Path | None, option])
 

@@ -1,4 +1,4 @@
-"""What every command prints with: streams, JSON, texts of strangers made safe for a terminal."""
+"""Prints for every command: to stdout and stderr, JSON, and texts from outside made safe for a terminal."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _PLAIN_WIDTH = 120
 
 
 def stdout() -> Console:
-    """The console for what was asked for. Without a terminal: no escape codes, and a width that fits a log."""
+    """Make the console for answers. Without a terminal it writes no escape codes, and has a width that fits a log."""
     return _console(sys.stdout)
 
 
 def stderr() -> Console:
-    """The console for progress and remarks."""
+    """Make the console for progress and remarks."""
     return _console(sys.stderr)
 
 
@@ -37,39 +37,39 @@ def _console(stream: Any) -> Console:
 
 
 def error_line(text: str) -> None:
-    """Say on stderr what went wrong: a line for each line of `text`, not wrapped, so that it can be searched for."""
+    """Print an error on stderr, each line of `text` on a line of its own, not wrapped, so that it can be searched."""
     console = stderr()
     for line in text.splitlines():
         console.print(f"[bold red]error:[/] {escape(printable(line))}", soft_wrap=True)
 
 
 def remark(text: str, label: str = "note", style: str = "yellow") -> None:
-    """Say something on stderr that is no failure."""
+    """Print something on stderr that is no failure."""
     stderr().print(f"[{style}]{label}:[/] {escape(printable(text))}", soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on one line of stdout, at once."""
+    """Print one JSON value as one line on stdout, and flush."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode("utf-8") + "\n")
     sys.stdout.flush()
 
 
 def print_result(result: ProofResult) -> None:
-    """One result as it stands on the topic, as one line of JSON."""
+    """Print one result as it is on the topic, as one line of JSON."""
     from streamverify.core.messages.codec import encode_result  # noqa: PLC0415 - keeps --help fast
 
-    # Not pydantic's own JSON: that stops at the depth of an honest infotree.
+    # Not with pydantic, which stops at a depth that real infotrees have.
     print_line(encode_result(result, limit=sys.maxsize, overhead=0).value.decode("utf-8"))
 
 
 def print_line(text: str) -> None:
-    """One line of stdout, as it is, at once."""
+    """Print one line on stdout as it is, and flush."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def printable(text: str) -> str:
-    """Text from outside without what would steer a terminal or reorder what is seen; line breaks and tabs stay."""
+    """Replace what would control a terminal or reorder the visible text; line breaks and tabs stay."""
     return "".join(char if char in "\n\t" or not _steers(char) else _picture(char) for char in text)
 
 
@@ -84,27 +84,27 @@ def _picture(char: str) -> str:
 
 
 def one_line(text: str, width: int) -> str:
-    """The first line of a text that is not blank, cut to `width` characters."""
+    """Take the first line of a text that is not blank, cut to `width` characters."""
     first = next((line.strip() for line in printable(text).split("\n") if line.strip()), "")
     return first if len(first) <= width else first[: width - 1] + "…"
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 proof`, `2 proofs`."""
+    """Write a number with its noun: `1 proof`, `2 proofs`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def epilog(*blocks: str) -> str:
-    """Blocks of preformatted help; Typer keeps the line breaks of a paragraph that starts with a backspace."""
+    """Join blocks of preformatted help. Typer keeps the line breaks of a paragraph that starts with a backspace."""
     return "\n\n".join("\b\n" + escape(block) for block in blocks)
 
 
 @contextlib.contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM end a command as Ctrl-C does: through every `finally`."""
+    """Make SIGTERM end a command as Ctrl-C does: through every `finally`."""
 
     def interrupt(_number: int, _frame: Any) -> None:
-        # Not by way of SIGINT: what a shell starts in the background has that ignored.
+        # Not by SIGINT, which a shell makes its background processes ignore.
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

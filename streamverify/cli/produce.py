@@ -26,32 +26,32 @@ Examples
   streamverify produce Proofs/ more/*.lean
   zcat proofs.jsonl.gz | streamverify produce - --json
 
-JSONL has a request a line: {"custom_id": "1", "proof": "theorem ..."}.
-Of a .lean file, the path is the custom_id. Of a folder, every .lean and
-.jsonl file in it and below is sent. Standard input is JSONL or one Lean file.
+JSONL has one request in a line: {"custom_id": "1", "proof": "theorem ..."}.
+The custom_id of a .lean file is its path. From a folder every .lean and
+.jsonl file is sent, at any depth. Standard input is JSONL or one Lean file.
 
-A line that is no request is reported as file:line and passed over; the
-others are sent, and the exit code is 2. Verdicts: streamverify results."""
+A line that is no request is reported as file:line and skipped; the others are
+sent, and the exit code is 2. Read the verdicts with `streamverify results`."""
 
 _SHOWN_ERRORS = 20
 
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the input."""
+    """Counts the proofs that were sent and the items that could not be."""
 
     sent: int = 0
     unusable: int = 0
     errors: list[dict[str, str]] = field(default_factory=list)
 
     def refuse(self, where: str, error: str) -> None:
-        """Count and report what is no request."""
+        """Count and report an item that is no request."""
         self.unusable += 1
         if len(self.errors) < _SHOWN_ERRORS:
             self.errors.append({"where": where, "error": error})
             remark(f"{where}: {error}", label="unusable", style="red")
         elif self.unusable == _SHOWN_ERRORS + 1:
-            remark("further ones are counted, not shown", label="unusable", style="red")
+            remark("more errors follow; they are counted, but not shown", label="unusable", style="red")
 
 
 @with_settings(*REQUESTS, "max_proof_bytes")
@@ -60,14 +60,15 @@ def produce(
     settings: Settings,
     files: Annotated[list[str], typer.Argument(metavar="FILES...", help="JSONL, .lean files, folders; - is stdin.")],
     timeout: Annotated[
-        float | None, typer.Option(help="Seconds that Lean may run, for every proof, over what its request says.")
+        float | None, typer.Option(help="Seconds that Lean may run on each proof, in place of what its request says.")
     ] = None,
     require: Annotated[
-        Literal["checked", "audited"] | None, typer.Option(help="The assurance to ask for, for every proof.")
+        Literal["checked", "audited"] | None,
+        typer.Option(help="Assurance to ask for, in place of what the requests say."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one line of JSON.")] = False,
 ) -> None:
-    """Put proofs on the request topic. Returns when the broker has them; does not wait for verdicts."""
+    """Write proofs to the request topic. Ends when the broker has them, and does not wait for verdicts."""
     from streamverify.cli.inputs import Inputs, Overrides  # noqa: PLC0415 - keeps --help fast
     from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
 

@@ -1,4 +1,4 @@
-"""Verdicts for people: Lean's messages with the source line they mean, and tables. Prints nothing itself."""
+"""Words verdicts for people: Lean's messages with the source line that they mean, and tables. Prints nothing."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 _SEVERITY_STYLES = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 _TAB = "    "
-_LONGEST = 100
+_MAX_LINE = 100
 """Code points of a source line that are shown."""
 _LEAD = 40
-"""Code points kept before the place that is meant, where a line is cut."""
+"""Code points that are shown before the position of a message if its line is cut."""
 _MESSAGE = 300
-_LONGEST_ID = 32
+_MAX_ID = 32
 _HEADS = ("id", "status", "reason", "message", "seconds")
 _GAP = "  "
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a table shows of a result. Keeps no answer of Lean: there may be very many rows."""
+    """The row of a table for one result. It keeps no answer of Lean, as there may be very many rows."""
 
     custom_id: str
     status: str
@@ -41,7 +41,7 @@ class Row:
 
     @classmethod
     def of(cls, result: ProofResult) -> Row:
-        """The row of a result."""
+        """Make the row of a result."""
         return cls(
             custom_id=result.custom_id,
             status=str(result.status),
@@ -52,7 +52,7 @@ class Row:
 
 
 def first_message(result: ProofResult) -> str:
-    """One line: Lean's first error, else its first message, else the worker's sentence."""
+    """Take one line: Lean's first error, else its first message, else the worker's sentence."""
     messages = result.response.messages if result.response else []
     errors = [message for message in messages if message["severity"] == "error"]
     for message in (*errors, *messages):
@@ -61,10 +61,10 @@ def first_message(result: ProofResult) -> str:
 
 
 def result_table(rows: Iterable[Row], width: int) -> Table:
-    """The table of `results` and of the demo, of at most `width` columns: ids and messages are cut to fit."""
+    """Make the table of `results` and of the demo. Ids and messages are cut so that it fits into `width` columns."""
     cells = [_cells(row) for row in rows]
     for row in cells:
-        row[0].truncate(_LONGEST_ID, overflow="ellipsis")
+        row[0].truncate(_MAX_ID, overflow="ellipsis")
     fixed = [max((text.cell_len for text in column), default=0) for column in zip(*cells, strict=True)] or [0] * 5
     taken = sum(max(size, len(head)) for size, head in zip(fixed, _HEADS, strict=True) if head != "message")
     for row in cells:
@@ -87,7 +87,7 @@ def _cells(row: Row) -> list[Text]:
 
 
 def report(result: ProofResult, proof: str) -> Iterator[Text]:
-    """A verdict and everything Lean said, each message with its source line; `proof` is the file as sent."""
+    """Yield a verdict and all messages of Lean, each with its source line. `proof` is the file as sent."""
     yield headline(result)
     lines = proof.split("\n")
     messages = result.response.messages if result.response else []
@@ -100,7 +100,7 @@ def report(result: ProofResult, proof: str) -> Iterator[Text]:
 
 
 def headline(result: ProofResult) -> Text:
-    """`rejected (lean_error)  file.lean  0.52 s`."""
+    """Make the first line of a report: `rejected (lean_error)  file.lean  0.52 s`."""
     text = Text(str(result.status), style=f"bold {STATUS_STYLES.get(str(result.status), '')}".strip())
     if result.reason != Reason.OK:
         text.append(f" ({printable(str(result.reason))})", style="not bold")
@@ -127,12 +127,12 @@ def _message(message: Message, name: str, lines: list[str]) -> Iterator[Text]:
 
 
 def excerpt(line: str, start: int, end: int) -> tuple[str, str]:
-    """A source line and the carets for the line below it, both as a terminal shows them.
+    """Make a source line and the carets for the line below it, both as a terminal shows them.
 
     Args:
-        line: As in the file.
-        start: Where it begins, in code points from 0.
-        end: One past where it ends; one caret where that is not after `start`.
+        line: The line as it is in the file.
+        start: The first code point to mark, counted from 0.
+        end: The code point after the last one to mark; if it is not after `start`, one caret is drawn.
     """
     start = min(start, len(line))
     end = min(max(end, start), len(line))
@@ -145,10 +145,10 @@ def excerpt(line: str, start: int, end: int) -> tuple[str, str]:
 
 
 def _window(length: int, start: int) -> tuple[int, int]:
-    if length <= _LONGEST:
+    if length <= _MAX_LINE:
         return 0, length
-    first = max(0, min(start - _LEAD, length - _LONGEST))
-    return first, first + _LONGEST
+    first = max(0, min(start - _LEAD, length - _MAX_LINE))
+    return first, first + _MAX_LINE
 
 
 def _shown(text: str) -> str:

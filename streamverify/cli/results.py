@@ -26,9 +26,9 @@ Examples
   streamverify results --since 2026-01-31T08:00:00Z --json
   streamverify results -f --json | jq -c 'select(.status == "rejected")'
 
-The table has one row a custom_id, the one whose request is the newest.
---json and --follow print every result on the topic as it stands, repeats
-included. --follow goes on until Ctrl-C."""
+The table has one row for each custom_id: the verdict on its newest request.
+--json and --follow print every result on the topic, repeats included.
+--follow goes on until Ctrl-C."""
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
@@ -36,10 +36,10 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 
 def parse_since(text: str) -> datetime:
-    """A moment from an RFC 3339 time, or from a length of time before now (`10m`, `1h30m`).
+    """Read an RFC 3339 time, or a length of time before now (`10m`, `1h30m`).
 
     Raises:
-        InputError: It is neither.
+        InputError: The text is neither.
     """
     word = text.strip()
     try:
@@ -62,12 +62,15 @@ def results(
     *,
     settings: Settings,
     since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Only results since then: RFC 3339, or a length of time as 10m.")
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Show only results since this time: RFC 3339, or a length of time such as 10m."
+        ),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new results until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print each result as a line of JSON.")] = False,
 ) -> None:
-    """Read the verdicts on the result topic. Joins no consumer group, so it takes nothing away from anybody."""
+    """Show the verdicts on the result topic. Joins no consumer group, so no other reader misses a record."""
     moment = None if since is None else parse_since(since)
     asyncio.run(_results(settings, moment, follow=follow, as_json=as_json))
 
@@ -102,16 +105,13 @@ async def _table(read: AsyncIterator[ProofResult], topic: str) -> None:
     async for result in read:
         known = rows.get(result.custom_id)
         if known is None or supersedes(result, known[0]):
-            # The answer of Lean is what takes the memory, and the row has what it needs of it.
+            # Lean's answer takes most of the memory, and the row has all that the table shows of it.
             rows[result.custom_id] = (result.model_copy(update={"response": None}), Row.of(result))
     if not rows:
         remark(f"no results on {topic} yet")
         return
     console = stdout()
     console.print(result_table((row for _, row in rows.values()), console.width))
-    print_line(_counts([row.status for _, row in rows.values()]))
-
-
-def _counts(statuses: list[str]) -> str:
+    statuses = [row.status for _, row in rows.values()]
     named = ", ".join(f"{statuses.count(status):,} {status}" for status in sorted(set(statuses), reverse=True))
-    return f"{plural(len(statuses), 'proof')}: {named}"
+    print_line(f"{plural(len(statuses), 'proof')}: {named}")

@@ -14,9 +14,10 @@ Examples
   streamverify router --bootstrap-servers kafka:9092 --http-port 9465
 
 For producers that cannot choose a partition by header: they write to the
-ingest topic, the router forwards to the request topic. http://localhost:9464/
-shows which headers came how often. Start more than one: Kafka shares the
-partitions out among them. SIGTERM or Ctrl-C finishes what is in hand."""
+ingest topic, and the router forwards to the request topic.
+http://localhost:9464/ shows how often each header came. You may start more
+than one: Kafka divides the partitions among them. SIGTERM or Ctrl-C forwards
+the records in hand and ends."""
 
 _SETTINGS = (
     *CONNECTION,
@@ -35,10 +36,10 @@ _SETTINGS = (
 
 @with_settings(*_SETTINGS)
 def router(*, settings: Settings) -> None:
-    """Forward proofs from the ingest topic to the request topic, each to the partition where its header is warm.
+    """Forward proofs from the ingest topic to the request topic, each to a partition where its header is warm.
 
-    Values, headers and timestamps stay as they are; the key becomes the header's fingerprint. Nothing is lost: a
-    record is committed after the broker has what was forwarded.
+    Values, Kafka headers and timestamps stay as they are; the key becomes the fingerprint of the imports. A record is
+    committed after the broker has its copy, so nothing is lost.
     """
     from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
 

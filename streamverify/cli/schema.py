@@ -12,9 +12,9 @@ from streamverify.cli.output import print_line
 
 EXAMPLES = """\
 Examples
-  streamverify schema                        all, one after the other
+  streamverify schema                        all schemas
   streamverify schema proof-request > request.json
-  streamverify schema --write schemas        a file for each"""
+  streamverify schema --write schemas        one file for each"""
 
 _SUFFIX = ".schema.json"
 
@@ -28,7 +28,7 @@ def schema(
         Path | None, typer.Option("--write", metavar="DIR", help="Write a file for each message into this folder.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of the messages on the topics, or write it to files."""
+    """Print the JSON Schemas of the messages on the topics, or write them to files."""
     from streamverify.core.messages.schemas import schema_files  # noqa: PLC0415 - keeps --help fast
 
     files = choose(schema_files(), message)
@@ -40,7 +40,7 @@ def schema(
 
 
 def choose(files: dict[str, str], message: str | None) -> dict[str, str]:
-    """The schema of the message, or all.
+    """Choose the schema of one message, or all schemas if no message was named.
 
     Raises:
         InputError: There is no such message.
@@ -50,12 +50,12 @@ def choose(files: dict[str, str], message: str | None) -> dict[str, str]:
     name = f"{message}{_SUFFIX}"
     if name not in files:
         known = ", ".join(file.removesuffix(_SUFFIX) for file in files)
-        raise InputError(f"there is no message {message!r}: {known}")
+        raise InputError(f"there is no message {message!r}; there are {known}")
     return {name: files[name]}
 
 
 def write_files(files: dict[str, str], folder: Path) -> None:
-    """Write those that differ from what is there, and say which.
+    """Write the files that differ from those in the folder, and print which.
 
     Raises:
         InputError: The folder cannot be written to.

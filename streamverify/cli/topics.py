@@ -24,10 +24,11 @@ Examples
   streamverify topics create --retention 30      keep for 30 days
   streamverify topics describe --json
 
-Four topics: proofs (kept by time), proofs for the router from producers that
-do not choose the partition, verdicts (compacted, so that the newest of each
-custom_id stays), and dead letters (what cannot be answered). More partitions
-allow more workers. What exists is left as it is."""
+There are four topics: proofs (kept by time), proofs for the router from
+producers that do not choose the partition, verdicts (compacted, so that the
+newest of each custom_id stays), and dead letters (records that cannot be
+answered). More partitions allow more workers. A topic that exists is left as
+it is."""
 
 _TOPICS = (*CONNECTION, "request_topic", "ingest_topic", "result_topic", "dlq_topic")
 _DAY_MS = 86_400_000
@@ -38,14 +39,14 @@ _SHOWN = ("cleanup.policy", "retention.ms", "min.compaction.lag.ms", "max.messag
 def create(
     *,
     settings: Settings,
-    partitions: Annotated[int, typer.Option(min=1, help="Partitions of proofs and of verdicts.")] = 12,
+    partitions: Annotated[int, typer.Option(min=1, help="Number of partitions of proofs and of verdicts.")] = 12,
     replication: Annotated[
-        int, typer.Option("--replication-factor", min=1, help="Copies of each partition; 3 where you have 3 brokers.")
+        int, typer.Option("--replication-factor", min=1, help="Copies of each partition; take 3 if you have 3 brokers.")
     ] = 1,
     retention: Annotated[float, typer.Option(min=0.01, help="Days that records are kept.")] = 14.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
 ) -> None:
-    """Make the topics that are not there yet, with settings that suit them. May be repeated."""
+    """Create the topics that do not exist yet, with settings that suit them. May be repeated."""
     from streamverify.bus.topics import plan_topics  # noqa: PLC0415 - keeps --help fast
 
     plans = plan_topics(settings, partitions=partitions, replication=replication, retention_ms=int(retention * _DAY_MS))
@@ -63,7 +64,7 @@ def describe(
     settings: Settings,
     as_json: Annotated[bool, typer.Option("--json", help="Print the topics as one line of JSON.")] = False,
 ) -> None:
-    """Show the topics as they are, with what may lose proofs. Exit code 4 where one is missing."""
+    """Show the topics, and warn of settings that may lose proofs. The exit code is 4 if a topic is missing."""
     states = asyncio.run(_describe(settings))
     if as_json:
         print_json([asdict(state) for state in states])
@@ -110,7 +111,7 @@ def _say_created(plans: list[TopicPlan], made: dict[str, bool], states: list[Top
 
 
 def differences(plan: TopicPlan, state: TopicState) -> list[str]:
-    """Where an existing topic is not what `create` would have made, and the means to change that."""
+    """List how an existing topic differs from what `create` would have made, and the tool that changes it."""
     found = []
     if state.partitions < plan.partitions:
         found.append(
@@ -138,7 +139,7 @@ def _table(states: list[TopicState]) -> Table:
 
 def _value(name: str, value: Any) -> str:
     if value is None:
-        return "not told"
+        return "unknown"
     if name.endswith(".ms") and str(value).isdigit():
         return f"{int(value) / _DAY_MS:g} days"
     return escape(str(value))

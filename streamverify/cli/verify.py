@@ -26,10 +26,11 @@ Examples
   echo 'theorem t : 1 + 1 = 2 := rfl' | streamverify verify -
   streamverify verify proofs.jsonl --json      in the order of the input
 
-Exit code 0: all verified. 1: a proof was rejected. 3: none was rejected, but
-one is inconclusive or has no answer yet. 2: all were verified, but some of
-the input was no request. A worker must be running, anywhere that reads the
-same topic."""
+A worker that reads the same topic must be running, on any machine.
+
+Exit code 0: all proofs were verified. 1: a proof was rejected. 3: none was
+rejected, but one is inconclusive or has no answer yet. 2: all were verified,
+but some of the input was no request."""
 
 _NO_LEAN = {
     "replay": "the replay REPL answered, from recordings of a real Lean; nothing was checked now",
@@ -44,12 +45,12 @@ def verify(  # noqa: PLR0913 - each is a flag
     files: Annotated[list[str], typer.Argument(metavar="FILES...", help=".lean files, JSONL, folders; - is stdin.")],
     timeout: Annotated[float | None, typer.Option(help="Seconds that Lean may run on each proof.")] = None,
     require: Annotated[
-        Literal["checked", "audited"] | None, typer.Option(help="The assurance that makes a proof verified.")
+        Literal["checked", "audited"] | None, typer.Option(help="Assurance that a proof needs to be verified.")
     ] = None,
     wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for all verdicts.")] = 300.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print each result as a line of JSON.")] = False,
 ) -> None:
-    """Have proofs verified by a running worker and show what Lean says, with the source line it means."""
+    """Have proofs verified by a running worker, and show what Lean says with the source line that it means."""
     requests, unusable = _read(settings, files, timeout, require)
     statuses = asyncio.run(_verify(settings, requests, wait, as_json=as_json))
     code = exit_code(statuses, expected=len(requests))
@@ -57,7 +58,7 @@ def verify(  # noqa: PLR0913 - each is a flag
 
 
 def exit_code(statuses: Iterable[Status], *, expected: int) -> int:
-    """1 where a proof was rejected, else 3 where not all were verified, else 0."""
+    """Choose the exit code: 1 if a proof was rejected, else 3 if not all were verified, else 0."""
     seen = list(statuses)
     if Status.REJECTED in seen:
         return 1
@@ -67,7 +68,11 @@ def exit_code(statuses: Iterable[Status], *, expected: int) -> int:
 def _read(
     settings: Settings, files: list[str], timeout: float | None, require: Literal["checked", "audited"] | None
 ) -> tuple[list[ProofRequest], int]:
-    """The requests, and how many items were unusable (and reported)."""
+    """Read the requests, and report the items that are none.
+
+    Returns:
+        The requests, and the number of unusable items.
+    """
     from streamverify.cli.inputs import Inputs, Overrides  # noqa: PLC0415 - keeps --help fast
     from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
 
@@ -78,7 +83,7 @@ def _read(
         remark(f"{item.where}: {item.error}", label="unusable", style="red")
     requests = [item.request for item in items if item.request is not None]
     if not requests:
-        raise InputError("there is no proof to verify in what was given")
+        raise InputError("there is no proof to verify in the input")
     return requests, len(unusable)
 
 
@@ -92,7 +97,7 @@ async def _verify(settings: Settings, requests: list[ProofRequest], wait: float,
             with waiting:
                 waiting.update(f"waiting for {plural(len(requests), 'verdict')}")
                 async for answer in answers:
-                    # The spinner is on the line that is about to be printed.
+                    # The spinner occupies the line that is about to be printed.
                     waiting.stop()
                     printer.add(answer.index, answer.result)
                     waiting.update(f"waiting for {plural(len(requests) - len(printer.statuses), 'verdict')}")
@@ -117,7 +122,7 @@ class Printer:
         self._console = stdout()
 
     def add(self, index: int, result: ProofResult) -> None:
-        """Take the answer to the `index`-th request."""
+        """Take the answer to the request of this index, and print what can be printed in order."""
         self.statuses.append(result.status)
         self._kinds.add(result.verifier.kind)
         self._early[index] = result
@@ -126,12 +131,12 @@ class Printer:
             self._next += 1
 
     def rest(self) -> None:
-        """Print what waits for an answer that does not come."""
+        """Print the answers that wait for an earlier one, which does not come."""
         for index in sorted(self._early):
             self._print(index, self._early.pop(index))
 
     def close(self) -> None:
-        """Say what the verdicts are worth, and how many there are."""
+        """Print what the verdicts are worth if no Lean gave them, and how many there are of each status."""
         for kind in sorted(self._kinds & _NO_LEAN.keys()):
             remark(_NO_LEAN[kind])
         if not self._as_json and len(self._requests) > 1:

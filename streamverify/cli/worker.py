@@ -16,20 +16,20 @@ Examples
   streamverify worker --repl replay --require checked
   streamverify worker --repl "lake env repl" --lean-project ~/project
 
-Start as many as you like: Kafka shares the partitions out among the workers
-of a group (--group-id). Give each a --group-instance-id that it keeps over
-restarts: the others then need not wait when one goes.
+Start as many as you like: Kafka divides the partitions among the workers of
+a group (--group-id). Give each a --group-instance-id that it keeps over
+restarts: then the others need not wait while one restarts.
 
-SIGTERM or Ctrl-C drains: what runs is finished and committed. A second
-signal forces the end."""
+SIGTERM or Ctrl-C drains: running proofs are finished and committed. A second
+signal ends the worker at once."""
 
 
 @with_settings(*EVERYTHING)
 def worker(*, settings: Settings) -> None:
     """Read proofs from the request topic, have Lean check them, write a verdict for each to the result topic.
 
-    Nothing is lost and nothing is stuck: a proof is committed after its verdict is on the topic, whatever crashes
-    in between. It runs until it is told to stop.
+    A proof is committed after its verdict is on the topic, so nothing is lost, whatever crashes in between. The worker
+    runs until it is told to stop.
     """
     from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
     from streamverify.worker.lifecycle import run_worker  # noqa: PLC0415 - keeps --help fast

@@ -72,7 +72,7 @@ class Correlator:
 
     @property
     def done(self) -> bool:
-        """Whether every request has its answer."""
+        """True if every request has its answer."""
         return not self._open
 
     def acknowledged(self, ticket: Ticket) -> Answer | None:

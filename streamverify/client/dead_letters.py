@@ -79,7 +79,7 @@ class Selection:
     last: int | None
 
     def has(self, letter: Letter) -> bool:
-        """Whether the selection names this letter."""
+        """Tell whether the selection names this letter."""
         if letter.partition != self.partition or letter.offset < self.first:
             return False
         return self.last is None or letter.offset <= self.last
@@ -94,7 +94,7 @@ class Filter:
     selected: Sequence[Selection] = ()
 
     def takes(self, letter: Letter) -> bool:
-        """Whether the letter is one of them."""
+        """Tell whether the letter is one of them."""
         if self.stage is not None and (letter.content is None or letter.content.stage != self.stage):
             return False
         return not self.selected or any(selection.has(letter) for selection in self.selected)

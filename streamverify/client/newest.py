@@ -23,7 +23,7 @@ def newest(results: Iterable[ProofResult]) -> dict[str, ProofResult]:
 
 
 def supersedes(new: ProofResult, old: ProofResult) -> bool:
-    """Whether `new`, read after `old` from the topic, replaces it.
+    """Tell whether `new`, read after `old` from the topic, replaces it.
 
     The later request counts, by the timestamp of its record. Two answers to one request are a repeat: a verdict
     is not replaced by an `inconclusive`, else what was read last counts.

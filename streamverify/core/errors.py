@@ -8,6 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 
+def at(line: int, column: int) -> str:
+    """Word a position in a Lean file for people. It is written in one way everywhere: `line 3, column 14`."""
+    return f"line {line}, column {column}"
+
+
 class StreamVerifyError(Exception):
     """Something went wrong that a person can act on; its text says what, where and what to do."""
 
@@ -15,7 +20,7 @@ class StreamVerifyError(Exception):
 
 
 class SettingsError(StreamVerifyError):
-    """A setting is wrong, unknown here, or contradicts another."""
+    """A setting is wrong, unknown, or contradicts another."""
 
     exit_code = 2
 
@@ -39,23 +44,23 @@ class ResultRefused(StreamVerifyError):
 
 
 class WorkerStuck(StreamVerifyError):
-    """The worker gave itself up so that its supervisor can start it anew."""
+    """The worker cannot go on and ends itself, so that its supervisor starts it again."""
 
     exit_code = 5
 
 
 class UndecodableRequest(StreamVerifyError):
-    """A record that cannot be answered, because no custom_id can be read from it: a dead letter."""
+    """No custom_id can be read from a record, so it cannot be answered and becomes a dead letter."""
 
 
 class WorkersDied(StreamVerifyError):
-    """A proof was running, at last alone, each time that a worker died: a dead letter, and a result."""
+    """A proof was running each time that a worker died, the last times alone. It gets a result and a dead letter."""
 
 
 class RefusedRequest(StreamVerifyError):
-    """A request with a readable custom_id that is answered and never run.
+    """A request with a readable custom_id is answered without being run.
 
-    `metadata` is the request's where it could be read and is valid: the answer returns it as it was sent.
+    `metadata` is that of the request if it could be read and is valid: the answer returns it as it was sent.
     """
 
     def __init__(self, message: str, *, custom_id: str, metadata: dict[str, Any] | None = None) -> None:
@@ -65,7 +70,7 @@ class RefusedRequest(StreamVerifyError):
 
 
 class InvalidRequest(RefusedRequest):
-    """A field is wrong, or the value is JSON only to a lenient reader; the text is one sentence naming it."""
+    """A field is wrong, or only a lenient reader can read the value. The text is one sentence that says which."""
 
 
 class RequestTooLarge(RefusedRequest):
@@ -77,13 +82,13 @@ class UndecodableResult(StreamVerifyError):
 
 
 class UndecodableDeadLetter(StreamVerifyError):
-    """A record of the dead letter topic lacks the headers that say where it came from."""
+    """A record of the dead letter topic lacks the Kafka headers that say where it came from."""
 
 
 class UndecodableOffsetMap(StreamVerifyError):
-    """The metadata of a commit is no offset map of its place: foreign, damaged, or of a newer version.
+    """The metadata of a commit is no offset map of that partition and offset: foreign, damaged, or of a newer version.
 
-    It costs nothing but repeats: reading goes on from the committed offset, and every record after it is new.
+    It costs only repeats: reading goes on from the committed offset, and every record after it counts as new.
     """
 
 

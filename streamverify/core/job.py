@@ -1,6 +1,6 @@
-"""What passes between the rooms of a worker: the record as it was delivered, the job that it becomes, its verdict.
+"""The three objects that pass between the rooms of a worker: a delivered record, its job, and the job's verdict.
 
-Each is immutable and made once: the consumer makes the record, the intake the job, the slot the verdict.
+Each is immutable and made once: by the consumer, the intake, and the slot, in this order.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Record:
     """The request as it came. It is kept as long as the job, beside the decoded request, for a dead letter."""
     kafka_headers: Sequence[tuple[str, bytes | None]]
     received: float
-    """When this worker got it, in monotonic seconds."""
+    """The time when this worker got it, in monotonic seconds."""
     attempts: int = 0
     """The number of times that a worker has died with the record running."""
     quarantined: bool = False

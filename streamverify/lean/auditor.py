@@ -1,27 +1,27 @@
-"""The audit of one proof in a running REPL: what comes before its body is run, and what comes after.
+"""The audit of one proof in a running REPL: the part before its body is run, and the part after.
 
-Before: the policy with what Lean itself says that it knows, and the statement, elaborated beside the proof. After:
+Before: the policy with the vocabulary that Lean itself lists, and the statement, elaborated beside the proof. After:
 axioms, types and kinds of its theorems, the comparison with the statement, and, before a positive is believed, the
-questions that only a process which proves can answer. What the answers mean is `core`'s business.
+questions that only a process which proves can answer. `core.audit` decides what the answers mean.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.core.audit.axioms import (
     ask_for_private_prefix,
     audit_of,
-    judge_theorems,
     read_private_prefix,
     theorems_to_audit,
+    verdict_on_theorems,
 )
 from streamverify.core.audit.checked import first_error, objection
 from streamverify.core.audit.policy import SHIPPED, THEOREMS, Reading, Trusted, module_finding
 from streamverify.core.audit.statement import (
-    MOST_CONSTANTS,
+    MAX_CONSTANTS,
     BadStatement,
     Constant,
     Difference,
@@ -36,12 +36,11 @@ from streamverify.core.audit.statement import (
     refuse_hidden,
     unreadable,
 )
+from streamverify.core.job import Verdict
 from streamverify.core.messages import jsontext
 from streamverify.core.messages.models import Finding, Reason
 from streamverify.core.syntax.header import body_of
-from streamverify.lean.repl.commands import check_channel, check_prover
-from streamverify.lean.repl.errors import ChannelBroken
-from streamverify.lean.repl.protocol import decode_answer, encode_command, read_response
+from streamverify.lean.repl.commands import ask, check_channel, check_prover
 from streamverify.lean.vocabularies import Vocabularies
 
 if TYPE_CHECKING:
@@ -49,35 +48,24 @@ if TYPE_CHECKING:
 
     from streamverify.core.audit.policy import Declared, Vocabulary
     from streamverify.core.job import Job
-    from streamverify.core.messages.models import Response, Theorem
     from streamverify.core.syntax.header import Header
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.lean.repl.session import ReplSession
 
-MOST_STATEMENTS = 1_000
+MAX_STATEMENTS = 1_000
 """Statements that are kept as Lean printed them; the oldest makes room."""
 
-MOST_MODULE_HEADERS = 256
+MAX_MODULE_HEADERS = 256
 """Headers that begin with `module` of which is kept how to audit in them; the oldest makes room."""
 
-_MOST_EXCERPT = 4_000
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the audit says of a proof."""
-
-    reason: Reason
-    error: str | None = None
-    theorems: Sequence[Theorem] = ()
-    findings: Sequence[Finding] = ()
+_MAX_EXCERPT = 4_000
 
 
 class Ready(NamedTuple):
-    """What the second half of an audit needs of the first.
+    """The outcome of the first part of an audit, for the second.
 
-    `declared` is what the file declares, `options` are those that Lean knows, `private_prefix` is what Lean puts before
-    the names that a file which begins with `module` does not make public.
+    `declared` are the declarations of the file, `options` the options that Lean knows. `private_prefix` is the text
+    that Lean puts before the names that a file which begins with `module` does not make public.
 
     `asked` (the statement as Lean prints it) is None where the request has no statement, or one under another header.
     """
@@ -90,7 +78,7 @@ class Ready(NamedTuple):
 
 
 class _Asking(NamedTuple):
-    """Where and how the questions about a statement are asked.
+    """The place and the terms of the questions about a statement.
 
     `env` is the environment of the header, `made` the one after the statement.
     """
@@ -104,7 +92,7 @@ class _Asking(NamedTuple):
 
 
 class Auditor:
-    """What the audits of a pool share: vocabularies, and statements that were elaborated before."""
+    """Audits the proofs of a pool; keeps the vocabularies of headers, and statements as Lean printed them."""
 
     def __init__(self, command: ReplCommand, *, import_timeout: float, trusted: Trusted) -> None:
         self._vocabularies = Vocabularies(command, import_timeout=import_timeout, trusted=trusted)
@@ -112,8 +100,11 @@ class Auditor:
         # For each header that begins with `module`, what Lean puts before private names; None: no audit is possible.
         self._private_prefixes: dict[str, str | None] = {}
 
-    async def before(self, session: ReplSession, env: int, job: Job, timeout: float) -> Ready | Judgement:
-        """Look at a proof in its header's environment before it is run: ready, or why it is not to be run at all.
+    async def before(self, session: ReplSession, env: int, job: Job, timeout: float) -> Ready | Verdict:
+        """Look at a proof in its header's environment before it is run.
+
+        Returns:
+            What `after` needs, or the verdict on a proof that is not to be run at all.
 
         Raises:
             ReplFailure: There is no answer, or none that can be believed.
@@ -122,27 +113,29 @@ class Auditor:
         private_prefix = await self._private_prefix(session, env, job.header, timeout)
         if private_prefix is None:
             found = [module_finding(job.request.proof)]
-            return Judgement(Reason.POLICY, objection(found), findings=found)
+            return Verdict(Reason.POLICY, objection(found), findings=found)
         try:
             statement, asked = await self._statement(session, env, job, (vocabulary, private_prefix), timeout)
         except BadStatement as error:
-            return Judgement(Reason.INVALID_REQUEST, error.sentence)
+            return Verdict(Reason.INVALID_REQUEST, error.sentence)
         reading = Reading(job.request.proof, job.header)
+        # The intake has read the proof with the shipped vocabulary. Only a Lean that knows more can make a difference.
         if not _covers(SHIPPED, vocabulary) and (found := reading.check(vocabulary)):
-            return Judgement(Reason.POLICY, objection(found), findings=found)
+            return Verdict(Reason.POLICY, objection(found), findings=found)
         return Ready(reading.declared(), vocabulary.options, statement, asked, private_prefix)
 
     async def _private_prefix(self, session: ReplSession, env: int, header: Header, timeout: float) -> str | None:
-        """What Lean puts before private names in a file that begins with `module`, asked once a header; else "".
+        """Ask, once a header, what Lean puts before private names in a file that begins with `module`.
 
-        None where this Lean does not tell the axioms of a theorem in such a file.
+        Returns:
+            "" for any other file; None where this Lean does not tell the axioms of a theorem in such a file.
         """
         if not header.is_module:
             return ""
         if header.fingerprint not in self._private_prefixes:
-            response = await _ask(session, env, ask_for_private_prefix(), timeout)
+            response = await ask(session, env, ask_for_private_prefix(), timeout)
             await check_channel(session, env)
-            if len(self._private_prefixes) >= MOST_MODULE_HEADERS:
+            if len(self._private_prefixes) >= MAX_MODULE_HEADERS:
                 del self._private_prefixes[next(iter(self._private_prefixes))]
             self._private_prefixes[header.fingerprint] = read_private_prefix(response.messages)
         return self._private_prefixes[header.fingerprint]
@@ -150,6 +143,7 @@ class Auditor:
     async def _statement(
         self, session: ReplSession, env: int, job: Job, known: tuple[Vocabulary, str], timeout: float
     ) -> tuple[Statement | None, Mapping[str, Constant] | None]:
+        """Read the statement of the request, and have Lean print it once for all proofs of it."""
         vocabulary, private_prefix = known
         text = job.request.statement
         if text is None:
@@ -160,19 +154,20 @@ class Auditor:
         key = (job.header.fingerprint, hashlib.sha256(text.encode()).digest())
         asked = self._asked.get(key)
         if asked is None:
-            response = await _ask(session, env, body_of(statement.text, statement.header), timeout)
+            # In an environment of its own: nothing of the statement can be used in the proof.
+            response = await ask(session, env, body_of(statement.text, statement.header), timeout)
             errors = [each for each in response.messages if each["severity"] == "error"]
             if errors:
                 raise BadStatement(first_error(errors))
             asking = _Asking(session, env, response.env or 0, vocabulary.options, timeout, private_prefix)
             asked = await _print_statement(asking, statement)
             await check_channel(session, env)
-            if len(self._asked) >= MOST_STATEMENTS:
+            if len(self._asked) >= MAX_STATEMENTS:
                 del self._asked[next(iter(self._asked))]
             self._asked[key] = asked
         return statement, asked
 
-    async def after(self, session: ReplSession, env: int, job: Job, ready: Ready, timeout: float) -> Judgement:
+    async def after(self, session: ReplSession, env: int, job: Job, ready: Ready, timeout: float) -> Verdict:
         """Audit a proof that Lean accepted, in the environment after it; the channel is to be checked afterwards.
 
         Raises:
@@ -181,23 +176,26 @@ class Auditor:
         statement = ready.statement
         declared = [each for each in ready.declared if each.kind in THEOREMS]
         names, missing = theorems_to_audit(declared, job.request.theorem)
+        # Asked for in one command, and judged apart: those of the proof first.
         wanted = [*names, *(statement.theorems if statement else ())]
         audit = audit_of(wanted, ready.options, ready.private_prefix)
-        theorems = audit.theorems((await _ask(session, env, audit.text, timeout)).messages) if audit.lines else []
-        reason, error = judge_theorems(theorems, names)
-        if reason is Reason.OK and missing:
-            reason, error = Reason.NO_THEOREM, missing
-        if reason is not Reason.OK or statement is None:
-            return Judgement(reason, error, theorems)
+        theorems = audit.theorems((await ask(session, env, audit.text, timeout)).messages) if audit.lines else []
+        verdict = verdict_on_theorems(theorems, names)
+        # An axiom comes first: it says more of the file than that the theorem which was asked for is not in it.
+        if verdict.reason is Reason.OK and missing:
+            verdict = replace(verdict, reason=Reason.NO_THEOREM, error=missing)
+        if verdict.reason is not Reason.OK or statement is None:
+            return verdict
+        mismatch = replace(verdict, reason=Reason.STATEMENT_MISMATCH)
         if ready.asked is None:
-            return Judgement(Reason.STATEMENT_MISMATCH, "The statement has another header than the proof.", theorems)
+            return replace(mismatch, error="The statement has another header than the proof.")
         proved = await _print_proved(session, env, ready, timeout)
         differs = difference(ready.asked, proved)
         if differs is None:
-            return Judgement(*judge_theorems(theorems, statement.theorems), theorems)
-        return Judgement(Reason.STATEMENT_MISMATCH, differs.sentence(), theorems, [_finding(differs, ready.declared)])
+            return verdict_on_theorems(theorems, statement.theorems)
+        return replace(mismatch, error=differs.sentence(), findings=[_finding(differs, ready.declared)])
 
-    async def confirm(self, session: ReplSession, env: int, positive: Judgement) -> Judgement:
+    async def confirm(self, session: ReplSession, env: int, positive: Verdict) -> Verdict:
         """Believe a positive only of a process that proves, and about theorems that the header does not know.
 
         Args:
@@ -208,14 +206,15 @@ class Auditor:
         Raises:
             ReplFailure: The channel did not hold, or the process does not prove.
         """
+        # The last question of an audit: a proof that ran code might answer those before it in Lean's place.
         known = await check_prover(session, env, [theorem.name for theorem in positive.theorems])
         if known is None:
             return positive
-        return Judgement(Reason.NO_THEOREM, f"{known[:200]} is no theorem of the file: the header has it.")
+        return Verdict(Reason.NO_THEOREM, f"{known[:200]} is no theorem of the file: the header has it.")
 
 
 async def _print_statement(asking: _Asking, statement: Statement) -> dict[str, Constant]:
-    """What a statement makes, as Lean prints it: its declarations, and all constants of its own that they reach.
+    """Have Lean print the declarations of a statement, and all constants of its own that they reach.
 
     Raises:
         BadStatement: It makes too much, or reaches something that cannot be asked for or read.
@@ -225,56 +224,51 @@ async def _print_statement(asking: _Asking, statement: Statement) -> dict[str, C
     printed: dict[str, Constant] = {}
     seen: set[str] = set()
     wanted: Collection[str] = [*statement.theorems, *statement.others]
+    # Breadth first: what is printed mentions constants, of which those that the header does not know are printed next.
     while wanted:
         question = ask_for_kinds(wanted, options, private_prefix)
-        kinds = question.found((await _ask(session, made, question.text, timeout)).messages)
+        kinds = question.found((await ask(session, made, question.text, timeout)).messages)
         if unknown := [name for name in wanted if name not in kinds]:
             raise cannot_be_asked(unknown[0])
         printing = print_in_full(kinds, options, private_prefix)
-        found = printing.printed((await _ask(session, made, printing.text, timeout)).messages)
+        found = printing.printed((await ask(session, made, printing.text, timeout)).messages)
         for name in wanted:
             if name not in found:
                 raise cannot_be_asked(name)
             if found[name].unreadable:
                 raise unreadable(name, found[name].unreadable)
         printed |= found
-        if len(printed) > MOST_CONSTANTS:
-            raise BadStatement(f"it makes more than {MOST_CONSTANTS} constants")
+        if len(printed) > MAX_CONSTANTS:
+            raise BadStatement(f"it makes more than {MAX_CONSTANTS} constants")
         new = {name for constant in found.values() for name in constant.mentions} - seen - printed.keys()
         seen |= new
         refuse_hidden(new, private_prefix)
         wanted = await _not_in_header(asking, new)
+    # The words of the file do not decide: Lean itself must call each of them a theorem.
     if lost := [name for name in statement.theorems if printed[name].kind != "theorem"]:
         raise BadStatement(f"Lean knows no theorem {lost[0]} after it")
     return printed
 
 
 async def _not_in_header(asking: _Asking, names: Collection[str]) -> list[str]:
-    """Those of `names` that the header does not know: the statement's own."""
+    """Return those of `names` that the header does not know: the statement's own."""
     # What is private to the file is never the header's, even if it has a constant of the same name.
     question = look_up(sorted(name for name in names if not name.startswith("_private.")), asking.options)
-    response = await _ask(asking.session, asking.env, question.text, asking.timeout)
+    response = await ask(asking.session, asking.env, question.text, asking.timeout)
     return sorted(set(names) - question.known(response.messages))
 
 
 async def _print_proved(session: ReplSession, env: int, ready: Ready, timeout: float) -> dict[str, Constant]:
-    """The constants of a statement as Lean prints them after the proof."""
+    """Have Lean print the constants of a statement after the proof; none where the print can be an imitation."""
     asked = ready.asked or {}
     kinds = {name: constant.kind.rpartition(" ")[2] for name, constant in asked.items()}
+    # By the kinds of the statement: where the proof has another kind, the answers differ, and so do the constants.
     printing = print_in_full(kinds, ready.options, ready.private_prefix)
-    proved = printing.printed((await _ask(session, env, printing.text, timeout)).messages)
+    proved = printing.printed((await ask(session, env, printing.text, timeout)).messages)
     imitations = look_up_imitations(proved.values(), ready.options)
-    if imitations.lines and imitations.known((await _ask(session, env, imitations.text, timeout)).messages):
+    if imitations.not_ruled_out((await ask(session, env, imitations.text, timeout)).messages):
         return {}
     return proved
-
-
-async def _ask(session: ReplSession, env: int, command: str, timeout: float) -> Response:
-    answer = decode_answer(await session.ask(encode_command(command, env=env), timeout))
-    if answer.refusal is not None:
-        # It knows every environment that it answered with itself.
-        raise ChannelBroken(f"The REPL refused the audit: {answer.refusal}")
-    return read_response(answer, 0.0)
 
 
 def _covers(larger: Vocabulary, smaller: Vocabulary) -> bool:
@@ -287,10 +281,11 @@ def _covers(larger: Vocabulary, smaller: Vocabulary) -> bool:
 
 
 def _finding(differs: Difference, declared: Sequence[Declared]) -> Finding:
+    # The constant itself, or the declaration that made it: `A.rec` stands where `A` is declared.
     at = next((each for each in declared if each.name and f"{differs.name}.".startswith(f"{each.name}.")), None)
     return Finding(
         rule=Reason.STATEMENT_MISMATCH,
         line=at.line if at else 1,
         column=at.column if at else 0,
-        excerpt=jsontext.cut(differs.excerpt(), _MOST_EXCERPT),
+        excerpt=jsontext.cut(differs.excerpt(), _MAX_EXCERPT),
     )

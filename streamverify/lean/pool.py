@@ -1,4 +1,4 @@
-"""The pool: N slots, never more than N REPL processes, one queue. `Scheduler` decides, `Slot` does; this wires them.
+"""The pool: N slots, never more than N REPL processes, one queue. `Scheduler` decides, `Slot` runs; this wires them.
 
 Knows nothing of Kafka, nor of what becomes of a verdict.
 """
@@ -17,11 +17,10 @@ from streamverify.core.messages.models import Reason
 from streamverify.core.scheduling.import_sizes import ImportSizes
 from streamverify.core.scheduling.scheduler import Rules, Scheduler, Start, Warm
 from streamverify.lean.auditor import Auditor
-from streamverify.lean.failed_headers import FailedHeaders
-from streamverify.lean.import_errors import Modules
-from streamverify.lean.prewarm import import_first
-from streamverify.lean.slot import PoolLimits, Shared, Slot, known_failure
-from streamverify.lean.warm_headers import read_learned, write_learned
+from streamverify.lean.import_errors import FailedHeaders, ImportClassifier
+from streamverify.lean.slot import Slot, known_failure
+from streamverify.lean.slot_process import PoolLimits, Shared
+from streamverify.lean.warm_headers import keep_saving, prewarm, read_saved_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,8 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Pool", "PoolLimits"]
 
 _FIRST_BACK_OFF = 0.1
-_LONGEST_BACK_OFF = 10.0
-_REMEMBER_EVERY = 300.0
+_MAX_BACK_OFF = 10.0
 
 _log = structlog.get_logger(__name__)
 
@@ -57,28 +55,29 @@ class Pool:
         slots: int,
         limits: PoolLimits,
         rules: Rules | None = None,
-        learned: Path | None = None,
+        saved_headers: Path | None = None,
         trusted: Trusted | None = None,
     ) -> None:
-        """Make it; `start` starts it.
+        """Make a pool; `start` starts it.
 
         Args:
             command: The REPL.
             slots: How many proofs run at once.
-            limits: Of one proof, and of one process.
-            rules: Of the scheduler; its `slots` are those above.
-            learned: The file in which the hot headers are kept over restarts.
-            trusted: What the policy of the audits takes as harmless besides its own lists.
+            limits: The limits of one proof, and of one process.
+            rules: The rules of the scheduler; its `slots` are those above.
+            saved_headers: The file in which the hottest headers are kept over restarts.
+            trusted: Words that the policy of the audits takes as harmless besides its own lists.
         """
         rules = (rules or Rules())._replace(slots=slots)
         self.trusted = trusted or Trusted()
         auditor = Auditor(command, import_timeout=limits.import_timeout, trusted=self.trusted)
-        modules = Modules(command.outside or command)
-        self._shared = Shared(command, limits, modules, FailedHeaders(), auditor, ImportSizes())
+        # Of a confined command the project's folder is among its arguments only.
+        classifier = ImportClassifier(command.outside or command)
+        self._shared = Shared(command, limits, classifier, FailedHeaders(), auditor, ImportSizes())
         self._slots = [Slot(self._shared, partial(self._imported, number)) for number in range(slots + rules.spares)]
         self._imports_at_once = rules.imports or len(self._slots)
         self._scheduler: Scheduler[Job] = Scheduler(rules)
-        self._learned = learned
+        self._saved_headers = saved_headers
         self._callbacks: dict[Job, OnDone] = {}
         # Each slot's next action. The scheduler gives a slot one at a time: only when it has said that it is idle.
         self._actions: list[asyncio.Queue[Action]] = [asyncio.Queue(1) for _ in self._slots]
@@ -99,23 +98,25 @@ class Pool:
         """Jobs that are being run."""
         return self._running
 
-    async def start(self, prewarm: Sequence[Header] = ()) -> None:
+    async def start(self, headers: Sequence[Header] = ()) -> None:
         """Open the slots. Jobs submitted before wait until then.
 
         Args:
-            prewarm: Headers, the most important first; each is imported once before this returns.
+            headers: Those of PREWARM, the most important first; each is imported once before this returns.
 
         Raises:
             ReplUnavailable: One of them cannot be imported.
         """
-        if self._learned is not None:
-            self._scheduler.stats.restore(read_learned(self._learned), time.monotonic())
-        await import_first(self._slots, prewarm, self._scheduler.stats, at_once=self._imports_at_once)
+        if self._saved_headers is not None:
+            self._scheduler.stats.restore(read_saved_headers(self._saved_headers), time.monotonic())
+        # Before the slots open, so that no job waits behind an import that may fail the start.
+        await prewarm(self._slots, headers, self._scheduler.stats, at_once=self._imports_at_once)
         self._tasks = [
             asyncio.create_task(self._serve(number), name=f"slot-{number}") for number in range(len(self._slots))
         ]
-        if self._learned is not None:
-            self._tasks.append(asyncio.create_task(self._remember(), name="remember-headers"))
+        if self._saved_headers is not None:
+            saving = keep_saving(self._saved_headers, self._scheduler.stats)
+            self._tasks.append(asyncio.create_task(saving, name="save-headers"))
 
     def submit(self, job: Job, on_done: OnDone, *, alone: bool = False) -> None:
         """Queue a job. `on_done` is called once, in the event loop, and must not raise.
@@ -160,6 +161,7 @@ class Pool:
         self.stop_dispatching()
         if self._timer is not None:
             self._timer.cancel()
+        # A cancelled slot kills its process at once; the wait for all of them comes after.
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -180,6 +182,7 @@ class Pool:
             self._timer.cancel()
             self._timer = None
         now = time.monotonic()
+        # Time alone makes a job eligible for a slot with another header: nothing else would wake the scheduler.
         actions, again = self._scheduler.due(now)
         if actions:
             self._act(actions)
@@ -190,46 +193,44 @@ class Pool:
         self._act(self._scheduler.imported(number, header, seconds, time.monotonic()))
 
     async def _serve(self, number: int) -> None:
-        """The life of one slot."""
+        """Carry out the actions for one slot, and say each time that it is free."""
         slot, actions = self._slots[number], self._actions[number]
         while True:
             self._act(self._scheduler.slot_freed(number, slot.state, time.monotonic()))
             action = await actions.get()
             if isinstance(action, Start):
-                self._done(action.job, await slot.run(action.job))
-            elif failure := await slot.warm(action.header):
-                _log.warning("prewarm_failed", header=action.header.canonical[:200], error=failure[:200])
+                self._finished(action.job, await slot.run(action.job))
+            elif failure := await slot.prewarm(action.header):
+                _log.warning(
+                    "prewarm_failed",
+                    header=action.header.canonical[:200],
+                    error=failure[:200],
+                    hint="proofs with this header wait for its import and may fail, too: run `lean` on a file with it",
+                )
+            # A REPL that does not start would be started in a loop, as fast as proofs come.
             if slot.failed_starts:
-                await asyncio.sleep(min(_FIRST_BACK_OFF * 2**slot.failed_starts, _LONGEST_BACK_OFF))
+                await asyncio.sleep(min(_FIRST_BACK_OFF * 2**slot.failed_starts, _MAX_BACK_OFF))
 
-    def _done(self, job: Job, verdict: Verdict) -> None:
+    def _finished(self, job: Job, verdict: Verdict) -> None:
+        # Counted before the answer: who gets it may ask how many jobs run.
         self._running -= 1
         if self._running == 0:
             self._nothing_runs.set()
         self._answer(job, verdict)
-        if verdict.reason is Reason.HEADER_ERROR:
-            self._answer_same_header(job)
-
-    def _answer_same_header(self, failed: Job) -> None:
-        """Those that wait with a header that turned out not to be importable need not wait for a slot."""
-        for job in self._scheduler.discard(lambda each: each.header.fingerprint == failed.header.fingerprint):
-            if verdict := known_failure(job, self._shared):
-                self._answer(job, verdict)
+        if verdict.reason is not Reason.HEADER_ERROR:
+            return
+        # Those that wait with a header that turned out not to be importable need not wait for a slot.
+        for waiting in self._scheduler.discard(lambda each: each.header.fingerprint == job.header.fingerprint):
+            if known := known_failure(waiting, self._shared):
+                self._answer(waiting, known)
 
     def _answer(self, job: Job, verdict: Verdict) -> None:
         on_done = self._callbacks.pop(job)
         try:
             on_done(job, verdict)
         except Exception:  # noqa: BLE001 - one caller's fault must not stop the slot
-            _log.exception("on_done_failed", custom_id=job.request.custom_id)
-
-    async def _remember(self) -> None:
-        """Keep the hot headers for the next start: now and then, and at the end."""
-        if self._learned is None:
-            return
-        try:
-            while True:
-                await asyncio.sleep(_REMEMBER_EVERY)
-                write_learned(self._learned, self._scheduler.stats, time.monotonic())
-        finally:
-            write_learned(self._learned, self._scheduler.stats, time.monotonic())
+            _log.exception(
+                "on_done_failed",
+                custom_id=job.request.custom_id,
+                hint="an error of streamverify's own: please report it with this traceback; the result may be missing",
+            )

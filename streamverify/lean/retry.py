@@ -1,4 +1,4 @@
-"""What follows when running a proof failed: once more in a fresh process, or a verdict. Pure.
+"""Decides what follows a failure: the proof is run once more in a fresh process, or it gets a verdict. Pure.
 
 A process may have been spoilt by the proof before, so nothing that only a hostile proof does is held against the
 current one until it happened twice, the second time in a process of its own.
@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 from streamverify.core.audit.checked import first_error
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason, Response
-from streamverify.lean.repl.death import Cause
 from streamverify.lean.repl.errors import (
     AnswerTooLarge,
+    Cause,
     ChannelBroken,
+    ChannelCheckTimedOut,
     Died,
     NoRecording,
-    Overslept,
     ReplFailure,
-    Silent,
     StartFailed,
     TimedOut,
     TooDeep,
+    WorkerSuspended,
 )
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from streamverify.core.messages.models import ProofRequest
 
-MOST_PAUSES = 3
-"""Times that a proof is run again because this worker itself was stopped."""
+MAX_SUSPENSIONS = 3
+"""The times that a proof is run again because this worker itself was stopped."""
 
 _DEATHS = {Cause.CRASH: Reason.REPL_CRASH, Cause.MEMORY: Reason.OUT_OF_MEMORY}
 
@@ -46,7 +46,7 @@ _WHILE_IMPORTING: Mapping[type[ReplFailure], Reason] = {
 _AFTER_THE_IMPORT: Mapping[type[ReplFailure], Reason] = {
     TimedOut: Reason.TIMEOUT,
     # Silence is no forged answer: a machine short of CPU keeps it too.
-    Silent: Reason.TIMEOUT,
+    ChannelCheckTimedOut: Reason.TIMEOUT,
     Died: Reason.PROTOCOL_VIOLATION,
     ChannelBroken: Reason.PROTOCOL_VIOLATION,
     NoRecording: Reason.NO_RECORDING,
@@ -54,53 +54,57 @@ _AFTER_THE_IMPORT: Mapping[type[ReplFailure], Reason] = {
 """Anything else is `worker_error`."""
 
 
-class Tries:
-    """The tries of one proof. `extras` says whether infotree and tactics are still asked for."""
+class Attempts:
+    """The attempts at one proof. The slot counts them; `truncated` names the extras that are no longer asked for."""
 
     def __init__(self, request: ProofRequest) -> None:
         self.count = 0
-        self._fresh = False
-        self._first_kind = ""
         self.truncated: tuple[str, ...] = ()
         self._asked = tuple(
             name
             for name, wanted in (("infotree", request.infotree_type is not None), ("tactics", request.all_tactics))
             if wanted
         )
-        self._pauses = 0
-        self._first: Reason | None = None
+        self._suspensions = 0
+        # The first failure that is not held against the proof until it happens twice, and how it crashed if it did.
+        self._first_reason: Reason | None = None
+        self._crash_kind = ""
+        # True in the attempt after a failure: its process was started for this proof.
+        self._fresh = False
 
     @property
     def extras(self) -> bool:
-        """Whether what the request wants beside messages is still asked for."""
+        """True while the infotree and the tactics that the request wants are still asked for."""
         return not self.truncated
 
     def after(self, failure: ReplFailure, *, importing: bool) -> Verdict | None:
-        """The verdict, or None: run it once more, in a fresh process."""
+        """Return the verdict, or None: then run the proof once more, in a fresh process."""
         verdict = self._after(failure, importing=importing)
         self._fresh = verdict is None
         return verdict
 
     def _after(self, failure: ReplFailure, *, importing: bool) -> Verdict | None:
-        if isinstance(failure, Overslept):
-            self._pauses += 1
-            return self._verdict(Reason.WORKER_ERROR, failure) if self._pauses > MOST_PAUSES else None
+        if isinstance(failure, WorkerSuspended):
+            self._suspensions += 1
+            # Not the proof's doing: it does not count as a first failure.
+            return self._verdict(Reason.WORKER_ERROR, failure) if self._suspensions > MAX_SUSPENSIONS else None
         if isinstance(failure, AnswerTooLarge | TooDeep) and not importing:
             return self._without_extras(failure)
         reason = _reason(failure, importing=importing)
         kind = failure.death.kind if isinstance(failure, Died) and not importing else ""
-        if self._first is None and not _is_final(failure, importing=importing):
-            self._first, self._first_kind = reason, kind
+        if self._first_reason is None and not _is_final(failure, importing=importing):
+            self._first_reason, self._crash_kind = reason, kind
             return None
-        if kind and kind == self._first_kind:
+        if kind and kind == self._crash_kind:
             # It crashed the same way in a process that nobody else had used: it will do so wherever it is sent.
             return replace(self._verdict(reason, failure), final=True)
-        if reason is Reason.PROTOCOL_VIOLATION and self._first is not Reason.PROTOCOL_VIOLATION:
+        if reason is Reason.PROTOCOL_VIOLATION and self._first_reason is not Reason.PROTOCOL_VIOLATION:
             # It did two different things, of which one may be no fault of its own.
-            return self._verdict(self._first or reason, failure)
+            return self._verdict(self._first_reason or reason, failure)
         return self._verdict(reason, failure)
 
     def _without_extras(self, failure: AnswerTooLarge | TooDeep) -> Verdict | None:
+        # The extras may be what made it too large or too deep: the same proof without them.
         if self._asked and not self.truncated:
             self.truncated = self._asked
             return None
@@ -125,6 +129,7 @@ class Tries:
 
 
 def _reason(failure: ReplFailure, *, importing: bool) -> Reason:
+    # A crash or an end of memory is told as such, whatever ran; any other death by the tables.
     if isinstance(failure, Died) and failure.death.cause in _DEATHS:
         return _DEATHS[failure.death.cause]
     if importing:
@@ -133,7 +138,8 @@ def _reason(failure: ReplFailure, *, importing: bool) -> Reason:
 
 
 def _is_final(failure: ReplFailure, *, importing: bool) -> bool:
-    """Whether it means what it means the first time."""
+    """Return whether the first failure of this kind is evidence enough."""
     if isinstance(failure, Died):
+        # An end of itself during an import is a fault of the installation: another process would end alike.
         return importing and failure.death.cause is Cause.EXIT
     return isinstance(failure, TimedOut | StartFailed | NoRecording)

@@ -1,4 +1,4 @@
-"""What the environment of each header knows, asked of Lean once and kept.
+"""The vocabulary of each header (its commands, attributes, options, tactics), asked of Lean once and kept.
 
 A header with too little of Lean for the query is asked again in a process of its own, with `import Lean` after it.
 """
@@ -13,9 +13,8 @@ import structlog
 
 from streamverify.core.audit.policy import VOCABULARY_QUERIES, Trusted, VocabularyError, parse_vocabulary
 from streamverify.core.syntax.header import parse_header
-from streamverify.lean.repl.commands import ImportRejected, check_channel, import_header
+from streamverify.lean.repl.commands import ImportRejected, ask, check_channel, import_header
 from streamverify.lean.repl.errors import Refused, ReplFailure, TimedOut
-from streamverify.lean.repl.protocol import decode_answer, encode_command, read_response
 from streamverify.lean.repl.session import ReplSession
 
 if TYPE_CHECKING:
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
     from streamverify.core.syntax.header import Header
     from streamverify.lean.repl.command import ReplCommand
 
-MOST = 256
+MAX_VOCABULARIES = 256
 """Headers whose vocabulary is kept; the oldest makes room."""
 
 QUERY_TIMEOUT = 60.0
 """Seconds for one query, which takes Lean a tenth of one."""
 
-_MOST_BYTES = 16 << 20
+_MAX_ANSWER_BYTES = 16 << 20
 
 _log = structlog.get_logger(__name__)
 
@@ -45,17 +44,17 @@ class Vocabularies:
         self._one_at_a_time = asyncio.Lock()
 
     async def of(self, session: ReplSession, env: int, header: Header) -> Vocabulary:
-        """What the environment `env` of this header knows.
+        """Return the vocabulary of the environment `env` of this header.
 
         Raises:
             ReplFailure: Lean does not say; without the list nothing can be audited.
         """
         known = self._known.get(header.fingerprint)
         if known is None:
-            found = await _ask(session, env) or await self._with_lean(header)
+            found = await _query(session, env) or await self._with_lean(header)
             known = replace(found, trusted=self._trusted)
             await check_channel(session, env)
-            if len(self._known) >= MOST:
+            if len(self._known) >= MAX_VOCABULARIES:
                 del self._known[next(iter(self._known))]
             self._known[header.fingerprint] = known
             _log.info(
@@ -69,55 +68,51 @@ class Vocabularies:
         return known
 
     async def of_header(self, header: Header) -> Vocabulary:
-        """What the environment of this header knows, asked of a process that lives for this question.
+        """Return the vocabulary of this header, asked of a process that lives for this question.
 
         Raises:
             ReplFailure: Lean does not say.
             ImportRejected: The header cannot be imported.
         """
-        session = ReplSession(self._command, max_answer_bytes=_MOST_BYTES)
+        session = ReplSession(self._command, max_answer_bytes=_MAX_ANSWER_BYTES)
         try:
             return await self.of(session, await self._import(session, header), header)
         finally:
-            session.kill()
-            await session.closed()
-
-    async def _import(self, session: ReplSession, header: Header) -> int:
-        return await import_header(session, header, timeout=self._import_timeout, ask_lean=bool(header.imports))
+            await session.close()
 
     async def _with_lean(self, header: Header) -> Vocabulary:
-        """What the header knows with `import Lean` after it, in a process that lives for this question."""
+        """Return the vocabulary of the header with `import Lean` after it, from a process that lives for this."""
         async with self._one_at_a_time:
-            known = self._known.get(header.fingerprint)
+            # Another slot may have asked while this one waited.
+            if known := self._known.get(header.fingerprint):
+                return known
             # Without `module`: there the query could not run on a private import, and a plain import brings
             # everything that one in a module brings, and more, which makes the policy stricter and nothing else.
             imports = "".join(f"import {each.module}\n" for each in header.imports)
-            return known or await self._in_another_process(parse_header(f"{imports}import Lean\n"))
-
-    async def _in_another_process(self, header: Header) -> Vocabulary:
-        session = ReplSession(self._command, max_answer_bytes=_MOST_BYTES)
-        try:
-            found = await _ask(session, await self._import(session, header))
-        except (ReplFailure, ImportRejected) as error:
-            raise Refused(f"Lean was asked which commands it knows, and failed: {error}") from error
-        finally:
-            session.kill()
-            await session.closed()
+            session = ReplSession(self._command, max_answer_bytes=_MAX_ANSWER_BYTES)
+            try:
+                found = await _query(session, await self._import(session, parse_header(f"{imports}import Lean\n")))
+            except (ReplFailure, ImportRejected) as error:
+                # This process failed, not the one of the proof: the proof's own is not to be judged by that.
+                raise Refused(f"Lean was asked which commands it knows, and failed: {error}") from error
+            finally:
+                await session.close()
         if found is None:
             raise Refused("This Lean does not say which commands it knows: proofs can be checked, not audited.")
         return found
 
+    async def _import(self, session: ReplSession, header: Header) -> int:
+        return await import_header(session, header, timeout=self._import_timeout, ask_lean=bool(header.imports))
 
-async def _ask(session: ReplSession, env: int) -> Vocabulary | None:
-    """The answer to the first spelling of the query that this Lean understands."""
+
+async def _query(session: ReplSession, env: int) -> Vocabulary | None:
+    """Return the answer to the first spelling of the query that this Lean understands, if there is one."""
     for query in VOCABULARY_QUERIES:
         try:
-            answer = decode_answer(await session.ask(encode_command(query, env=env), QUERY_TIMEOUT))
+            messages = (await ask(session, env, query, QUERY_TIMEOUT, refused=Refused)).messages
         except TimedOut as error:
+            # Not the proof's time-out: it has not been run yet.
             raise Refused("Lean did not say in time which commands it knows.") from error
-        if answer.refusal is not None:
-            raise Refused(f"Lean was asked which commands it knows: {answer.refusal}")
-        messages = read_response(answer, 0.0).messages
         if any(each["severity"] == "error" for each in messages):
             continue
         for each in messages:

@@ -1,1 +1,1 @@
-"""Faust applications: the router."""
+"""The router: forwards proofs from the ingest topic to the request topic, with Faust."""

@@ -1,8 +1,8 @@
-"""The Faust application, tamed: our brokers, our security; no files, no web server, no environment of its own.
+"""The Faust application: with our brokers and our security; without files, web server or environment of its own.
 
-Started as a service in our own event loop: `faust.Worker`, which takes over signals, logging and the process's title,
-is not used. Faust looks through `sys.argv` when it is imported (for `--datadir`, `--loop` and `-L`, none of which we
-have), so it is imported only where it is needed.
+It is started as a service in our own event loop. `faust.Worker` is not used: it takes over signals, logging and the
+title of the process. Faust reads `sys.argv` when it is imported (`--datadir`, `--loop` and `-L`, which we do not
+have), so only the router imports it. docs/decisions/0013-faust-for-the-router.md says why Faust is kept apart.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import faust
 from faust.auth import SASLCredentials, SSLCredentials
 from yarl import URL
 
-from streamverify import __version__
 from streamverify.bus.connection import client_options
 from streamverify.router.consumer import RouterConsumer
+from streamverify.version import __version__
 
 if TYPE_CHECKING:
     from faust.stores.memory import Store
@@ -29,19 +29,21 @@ if TYPE_CHECKING:
     from streamverify.settings import Settings
 
 TABLE = "headers"
+"""The name of the table with the counts, and a part of its changelog's name."""
 _COMMIT_SECONDS = 0.5
 _MIN_REQUEST_TIMEOUT = 90.0
 _REQUEST_OVER_SESSION = 10.0
+"""Seconds by which a request must outlast the session: a join waits for the other members that long."""
 _PRODUCE_TIMEOUT = 60.0
 _BUFFERED = 512
-"""Records between consumer and agent: with proofs of a megabyte this is what the router holds in memory."""
+"""Records between consumer and agent. With proofs of a megabyte this bounds the memory of the router."""
 
 
 class Application(faust.App):
-    """An app without files: its only table lives in memory, and in Kafka."""
+    """An app without files: its only table is in memory, and in its changelog topic."""
 
     hopeless = False
-    """Set before `stop()` if the records in hand will never be acknowledged, so that nothing waits for them."""
+    """Set it before `stop()` if the records in hand will never be acknowledged, so that nothing waits for them."""
 
     def _create_directories(self) -> None:
         """Make no directories: this application has no files."""
@@ -59,7 +61,7 @@ class Application(faust.App):
 class HeaderTable(faust.Table["Key", dict[str, Any]]):
     """Counts by (partition, fingerprint); each change goes to the changelog's partition of that number.
 
-    Faust takes the partition from the record that is being processed, which it does not know after `take()`.
+    Faust takes the partition of a change from the record in hand, which it does not know after `take()`.
     """
 
     def __init__(self, *given: Any, **options: Any) -> None:
@@ -71,7 +73,7 @@ class HeaderTable(faust.Table["Key", dict[str, Any]]):
         return key[0]
 
     def send_changelog(self, *given: Any, **options: Any) -> FutureMessage:
-        """Keep what is sent in mind. Faust's flush gives up after a tenth of a second and leaves the rest unsent."""
+        """Remember each change that is sent: Faust's flush gives up after 0.1 s and leaves the rest unsent."""
         future: FutureMessage = super().send_changelog(*given, **options)
         self._unacknowledged.append(future)
         return future
@@ -82,7 +84,7 @@ class HeaderTable(faust.Table["Key", dict[str, Any]]):
         await asyncio.gather(*waiting)
 
     def on_key_set(self, key: Key, value: Any) -> None:
-        """Tell the store the key's partition: else it would not forget the key when the partition is lost."""
+        """Tell the store the partition of the key: otherwise it would keep the key when the partition is lost."""
         super().on_key_set(key, value)
         cast("Store[Any, Any]", self.data)._key_partition[key] = key[0]  # noqa: SLF001 - as recovery does
 
@@ -93,26 +95,26 @@ class HeaderTable(faust.Table["Key", dict[str, Any]]):
 
 
 def app_id(settings: Settings) -> str:
-    """The router's consumer group, and the beginning of its changelog's name."""
+    """Name the consumer group of the router; the name of its changelog begins with it, too."""
     return f"{settings.group_id}-router"
 
 
 def changelog_topic(settings: Settings) -> str:
-    """The topic that holds the counts."""
+    """Name the topic that holds the counts."""
     return f"{app_id(settings)}-{TABLE}-changelog"
 
 
 def make_application(settings: Settings, partitions: int) -> Application:
-    """The app and its settings; connects to nothing yet.
+    """Make the app with its settings; it connects to nothing yet.
 
     Args:
-        settings: Ours.
-        partitions: Of the ingest topic, and so of the changelog.
+        settings: The settings of the command.
+        partitions: The number of partitions of the ingest topic, and so of the changelog.
     """
     session = settings.session_timeout_ms / 1000
     return Application(
         app_id(settings),
-        # Everything that Faust would read from the environment for itself (BROKER_URL, WEB_PORT, ...): nothing.
+        # Otherwise Faust would read variables of its own from the environment (BROKER_URL, WEB_PORT, ...).
         env={},
         autodiscover=False,
         datadir=Path("/nonexistent"),
@@ -127,13 +129,13 @@ def make_application(settings: Settings, partitions: int) -> Application:
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
         producer_request_timeout=_PRODUCE_TIMEOUT,
-        # At least once: Faust's exactly-once cannot fence (aiokafka), and holds each batch until a commit.
+        # At least once: with aiokafka Faust's exactly-once cannot fence, and it holds each batch until a commit.
         processing_guarantee="at_least_once",
         stream_buffer_maxsize=_BUFFERED,
         stream_wait_empty=True,
         store="memory://",
         Table=HeaderTable,
-        # Another router reads the changelog when it takes over; to follow it all the time would only cost.
+        # Another router reads the changelog when it takes a partition over; following it all the time would only cost.
         table_standby_replicas=0,
         topic_partitions=partitions,
         topic_disable_leader=True,

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MAX_HEADERS = 1000
-"""Headers that are told apart in a partition; the rarest are added up under `OTHERS`."""
+"""Headers of a partition that are counted apart; the rarest are added up under `OTHERS`."""
 
 OTHERS = "others"
-"""The key, in the place of a fingerprint, of all headers that are not told apart."""
+"""The key, in place of a fingerprint, of all headers that are not counted apart."""
 
 NO_OFFSET = -1
 
@@ -35,16 +35,16 @@ class Count:
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Count:
-        """Read what `as_value` wrote."""
+        """Read a value that `as_value` made."""
         return cls(value["count"], value["upto"], value["header"])
 
     def as_value(self) -> dict[str, Any]:
-        """The count as JSON, for the table."""
+        """Make the value for the table, which Faust writes as JSON."""
         return {"count": self.count, "upto": self.upto, "header": self.header}
 
 
 class PartitionCounts:
-    """The counts of one partition, and which of them changed since they were last taken."""
+    """The counts of one partition, and those that changed since `take_changes` was last called."""
 
     def __init__(self, counts: Mapping[str, Count], max_headers: int = MAX_HEADERS) -> None:
         self._counts = dict(counts)
@@ -52,7 +52,7 @@ class PartitionCounts:
         self._changed: set[str] = set()
 
     def add(self, fingerprint: str, header: str, offset: int) -> None:
-        """Count one proof more, unless the record at this offset was counted before."""
+        """Count one more proof, unless the record at this offset was counted before."""
         known = self._counts.get(fingerprint)
         if known is None:
             self._make_room()
@@ -63,14 +63,14 @@ class PartitionCounts:
     def take_changes(self) -> dict[str, Count | None]:
         """Return the changed counts by fingerprint, None for those that are gone.
 
-        New counts come before those that are gone: a router that dies in between must not have lost any.
+        New counts come before those that are gone, so that a router that dies in between has lost none.
         """
         changed, self._changed = self._changed, set()
         changes = {fingerprint: self._counts.get(fingerprint) for fingerprint in changed}
         return dict(sorted(changes.items(), key=lambda change: change[1] is None))
 
     def _make_room(self) -> None:
-        """Add the rarest, of these the oldest, to the others."""
+        """If no header more may be counted apart, add the rarest, of equals the oldest, to the others."""
         told_apart = [item for item in self._counts.items() if item[0] != OTHERS]
         if len(told_apart) < self._max_headers:
             return
@@ -86,7 +86,7 @@ class PartitionCounts:
 
 
 def by_partition(table: Iterable[tuple[Key, Mapping[str, Any]]]) -> dict[int, dict[str, Count]]:
-    """A table's content, sorted by partition."""
+    """Sort the content of the table by partition."""
     counts: defaultdict[int, dict[str, Count]] = defaultdict(dict)
     for (partition, fingerprint), value in table:
         counts[partition][fingerprint] = Count.of(value)

@@ -1,8 +1,8 @@
-"""Forwards batch by batch: decide, publish, and only when the broker has all of it count and acknowledge.
+"""Forwards batch by batch: decides, publishes, and counts and acknowledges only when the broker has the whole batch.
 
-Faust's `take()` acknowledges what it handed out even when the code that got it failed, and an agent that failed is
-started again without what it had in hand. So this uses `noack_take`, acknowledges by itself, and calls `on_failure`
-for whatever it did not expect: the router ends, and what was not acknowledged is delivered to the next.
+Faust's `take()` acknowledges a batch even when the code that got it failed, and an agent that failed is started again
+without the batch that it had. So this uses `noack_take`, acknowledges by itself, and calls `on_failure` for every
+unexpected error: the router ends, and records that were not acknowledged are delivered to the next one.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ if TYPE_CHECKING:
     from streamverify.settings import Settings
 
 BATCH = 500
-WITHIN = 0.05
-"""Seconds that a record waits for others at most."""
+"""Records that are forwarded at once."""
+BATCH_WINDOW = 0.05
+"""Seconds that a record waits at most for others of its batch."""
 
 _log = structlog.get_logger(__name__)
 
 
 class RefusedByTopic(BrokerUnavailable):
-    """The request topic takes no record of this size."""
+    """The request topic accepts no record of this size."""
 
 
 class Forwarder:
-    """The agent of the ingest topic."""
+    """The agent that Faust gives the records of the ingest topic."""
 
     def __init__(  # noqa: PLR0913 - it stands between that many parts
         self,
@@ -68,9 +69,9 @@ class Forwarder:
     async def run(self, stream: faust.StreamT[Any]) -> None:
         """Forward for as long as the stream lasts."""
         try:
-            async for events in cast("faust.Stream[Any]", stream).noack_take(BATCH, within=WITHIN):
+            async for events in cast("faust.Stream[Any]", stream).noack_take(BATCH, within=BATCH_WINDOW):
                 await self.forward(events)
-        except Exception as error:  # noqa: BLE001 - see above: Faust would go on without what we had in hand
+        except Exception as error:  # noqa: BLE001 - see above: Faust would go on without this batch
             self._on_failure(error)
             await asyncio.Event().wait()
 
@@ -78,10 +79,10 @@ class Forwarder:
         """Forward one batch, in its order.
 
         Raises:
-            BrokerUnavailable: The topic has more partitions than at the start.
+            BrokerUnavailable: The topic has more partitions than when the router started.
         """
         generation = self._app.consumer_generation_id
-        # What was delivered under an assignment that is over is delivered again, here or elsewhere.
+        # Records of an assignment that is over are delivered again, here or to another router.
         events = [event for event in events if event.message.generation_id == generation]
         if not events:
             return
@@ -98,7 +99,7 @@ class Forwarder:
             # A rebalance meanwhile: the next owner forwards the batch again, and counts it.
             return
         self._count(generation, [(message, where) for message, where in routed if isinstance(where, Forward)])
-        # Before the acknowledgement: who gets the partition next must find the counts in the changelog.
+        # Before the acknowledgement: the next owner of the partition must find the counts in the changelog.
         await self._table.acknowledged()
         for event in events:
             event.ack()
@@ -114,7 +115,7 @@ class Forwarder:
             self._settings.request_topic,
             key,
             message.value,
-            _plain_headers(message),
+            _kafka_headers(message),
             on_ack,
             refused,
             timestamp_ms=_milliseconds(message.timestamp),
@@ -126,7 +127,7 @@ class Forwarder:
             error,
             key=message.key,
             value=message.value,
-            kafka_headers=_plain_headers(message),
+            kafka_headers=_kafka_headers(message),
             source=Source(
                 topic=message.topic,
                 partition=message.partition,
@@ -148,7 +149,7 @@ class Forwarder:
 
     def _count(self, generation: int, forwarded: Sequence[tuple[Any, Forward]]) -> None:
         if generation != self._generation:
-            # The table has just been read from the changelog as far as the partitions are new here.
+            # After a rebalance: Faust has read the partitions that are new here from the changelog into the table.
             counts = by_partition(self._table.items())
             self._counts = {number: PartitionCounts(counts.get(number, {})) for number in range(self._partitions)}
             self._generation = generation
@@ -166,12 +167,13 @@ class Forwarder:
                     self._table.pop((number, fingerprint), None)
 
 
-def _plain_headers(message: Any) -> list[tuple[str, bytes | None]]:
+def _kafka_headers(message: Any) -> list[tuple[str, bytes | None]]:
+    """Take the Kafka headers of Faust's message, which may be None, as plain tuples."""
     return [(name, value) for name, value in message.headers or ()]
 
 
 def _milliseconds(seconds: float | None) -> int | None:
-    """Milliseconds since the epoch; Faust has them as seconds, of which a cut would make one less."""
+    """Convert Faust's seconds to milliseconds, rounded: cutting them off would often make one millisecond less."""
     if seconds is None or seconds < 0:
         return None
     return round(seconds * 1000)

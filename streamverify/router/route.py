@@ -10,15 +10,15 @@ from streamverify.core.messages.codec import RequestLimits, decode_request
 from streamverify.core.scheduling.partitioner import BLANK
 from streamverify.core.syntax.header import parse_header
 
-SHOWN = 200
-"""Characters of a header that are kept for people."""
+MAX_SHOWN = 200
+"""Characters of a header that are kept to show it."""
 
 _ANY_SIZE = RequestLimits(max_proof_bytes=1 << 62)
 
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """The record goes to the request topic under this key. `header` is the canonical one, cut to `SHOWN` characters."""
+    """The record goes to the request topic under this key. `header` is canonical, and cut to `MAX_SHOWN` characters."""
 
     key: bytes
     header: str
@@ -35,10 +35,10 @@ NO_HEADER: Final = Forward(BLANK, "")
 
 
 def route(value: bytes | None) -> Forward | DeadLetterRoute:
-    """Decide on one record's value.
+    """Decide where a record goes, by its value.
 
-    What has a readable custom_id is the worker's to answer, whatever else is wrong with it: it goes where the proofs
-    without imports go, as it needs no Lean. How large a proof may be is the worker's to say, too.
+    A record with a readable custom_id is answered by a worker, whatever else is wrong with it: it goes where the proofs
+    without imports go, as its answer needs no Lean. The worker also decides how large a proof may be.
     """
     try:
         header = parse_header(decode_request(value, limits=_ANY_SIZE).proof)
@@ -48,4 +48,4 @@ def route(value: bytes | None) -> Forward | DeadLetterRoute:
         return NO_HEADER
     except Exception as error:  # noqa: BLE001 - one record must not stop all that come after it
         return DeadLetterRoute(error)
-    return Forward(header.fingerprint.encode("ascii"), header.canonical[:SHOWN])
+    return Forward(header.fingerprint.encode("ascii"), header.canonical[:MAX_SHOWN])

@@ -26,8 +26,7 @@ from streamverify.core.scheduling.partitioner import AffinityPartitioner
 from streamverify.router.application import TABLE, app_id, changelog_topic, make_application, quieten
 from streamverify.router.forwarder import Forwarder
 from streamverify.router.view import HeaderView
-from streamverify.worker.health import HealthServer
-from streamverify.worker.lifecycle import EXIT_CUT_SHORT, EXIT_DONE, Signals, unless
+from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
 
 if TYPE_CHECKING:
     from faust.tables.manager import TableManager
@@ -38,22 +37,26 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 _GIVE_UP_TIMEOUT = 5.0
-"""Seconds that Faust gets to stop after a failure, when nothing is worth waiting for."""
+"""Seconds that Faust gets to stop after a failure, when no record in hand is waited for."""
 
 
 def run_router(settings: Settings) -> int:
-    """Forward from the ingest topic to the request topic until a signal; the exit code. See `_run`."""
+    """Forward from the ingest topic to the request topic until a signal.
+
+    Returns:
+        The exit code.
+    """
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
         return loop.run_until_complete(_run(settings))
     finally:
-        # Not asyncio.run(), which waits for every task: those of a Faust that lost its broker swallow being cancelled.
+        # Not asyncio.run(), which waits for every task: tasks of a Faust that lost its broker ignore cancellation.
         loop.set_exception_handler(lambda _loop, _context: None)
 
 
 async def _run(settings: Settings) -> int:
-    """Forward from the ingest topic to the request topic until a signal; the exit code.
+    """Do what `run_router` says.
 
     Raises:
         BrokerUnavailable: There is no broker, or a topic is missing, or nothing can be forwarded any more.
@@ -114,7 +117,7 @@ class Router:
         self._forwarder = self._make_forwarder(publisher, partitions)
 
     async def _start_app(self, publisher: Publisher, partitions: int) -> None:
-        """Start Faust, which connects clients of its own, and tries that once."""
+        """Start Faust, which connects clients of its own and tries that only once."""
         try:
             await self._app.start()
         except (KafkaError, OSError):
@@ -127,13 +130,17 @@ class Router:
         app = self._app
         table: Any = app.Table(TABLE, partitions=partitions)
         forwarder = Forwarder(self._settings, app, table, publisher, partitions=partitions, on_failure=self._failed)
-        # Raw by name: a type alone leaves JSON in place, and what is no JSON would be acknowledged and dropped.
+        # Raw by name: with a type alone Faust still reads JSON, and acknowledges and drops what is no JSON.
         topic = app.topic(self._settings.ingest_topic, key_serializer="raw", value_serializer="raw", allow_empty=True)
         app.agent(topic, name="router", concurrency=1)(forwarder.run)
         return forwarder
 
     async def _prepare_topics(self) -> tuple[int, list[int]]:
-        """The ingest topic's partitions, and `max.message.bytes` of the topics that are written to."""
+        """Check the topics, and make the changelog or extend it.
+
+        Returns:
+            The number of partitions of the ingest topic, and `max.message.bytes` of the topics that are written to.
+        """
         settings = self._settings
         targets = [settings.request_topic, settings.dlq_topic]
         async with patient_admin(settings) as admin:
@@ -148,7 +155,7 @@ class Router:
             return ingest.partitions, [await max_message_bytes(admin, topic) for topic in targets]
 
     async def _keep_running(self, work: Any) -> None:
-        """Run beside everything else; its failure is the router's."""
+        """Run `work` in a task of its own, whose failure ends the router."""
         task = asyncio.create_task(work)
         task.add_done_callback(lambda task: None if task.cancelled() else self._failed(task.exception()))
 
@@ -163,7 +170,7 @@ class Router:
             self._failure.set_exception(error)
 
     async def run(self) -> int:
-        """Forward until a signal, then finish what is in hand. Returns the exit code."""
+        """Forward until a signal, then finish the records in hand. Returns the exit code."""
         stopped: asyncio.Future[Any] = asyncio.create_task(self._app.wait())
         drain: asyncio.Future[Any] = asyncio.create_task(self._signals.drain.wait())
         try:
@@ -188,13 +195,13 @@ class Router:
         complete = stopping.done()
         _log.info("drained" if complete else "drain_cut_short", **self._numbers())
         if not complete:
-            # Nothing else is closed either: it would wait for the same broker.
+            # The other parts are not closed either: they would wait for the same broker.
             self._stack.pop_all()
             return EXIT_CUT_SHORT
         return EXIT_DONE
 
     async def _stop_app(self) -> None:
-        """After a failure: what is in hand is not waited for."""
+        """Stop Faust after a failure, without waiting for the records in hand."""
         self._app.hopeless = True
         await asyncio.wait({asyncio.create_task(self._app.stop())}, timeout=_GIVE_UP_TIMEOUT)
 
@@ -212,11 +219,11 @@ class Router:
 
 
 async def _extend(admin: PatientAdmin, changelog: str, has: int, needs: int) -> None:
-    """Give the changelog as many partitions as the ingest topic: Faust hands them out in pairs."""
+    """Give the changelog as many partitions as the ingest topic: Faust assigns the two together, number by number."""
     if has > needs:
         raise BrokerUnavailable(
-            f"the topic {changelog} has {has} partitions, the ingest topic only {needs}: it was made anew; "
-            f"delete {changelog} too (the counts in it are of the old one)"
+            f"the topic {changelog} has {has} partitions, and the ingest topic has only {needs}, so it was deleted "
+            f"and made again: delete {changelog} too, its counts belong to the old topic"
         )
     try:
         await admin.create_partitions({changelog: NewPartitions(total_count=needs)})
@@ -225,7 +232,7 @@ async def _extend(admin: PatientAdmin, changelog: str, has: int, needs: int) -> 
 
 
 def _explained(error: BaseException | None) -> BaseException:
-    """The error that ended the router, in words for an operator."""
+    """Word the error that ended the router for an operator."""
     if isinstance(error, KafkaError):
         return BrokerUnavailable(f"the router's connection to Kafka failed for good: {error!r}")
     if error is None:

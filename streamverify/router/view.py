@@ -1,7 +1,7 @@
-"""The counts of all routers, read from the changelog of their table: right with any number of them, and at any time.
+"""Shows the counts of all routers, read from the changelog of their table.
 
-A router's own table holds only the partitions that it has. What is shown comes from the changelog itself, where each
-router writes its own: no router needs to reach another.
+The table of a router holds only the partitions that the router owns. The changelog has what all routers write, so each
+can show all counts, and none needs to reach another.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ td:first-child,th:first-child{{text-align:left;white-space:pre-line;font-family:
 
 
 class HeaderView:
-    """Follows the changelog from its beginning."""
+    """Follows the changelog from its beginning and keeps the counts in memory."""
 
     def __init__(self, settings: Settings, partitions: int) -> None:
         topic = changelog_topic(settings)
@@ -41,7 +41,7 @@ class HeaderView:
 
     @property
     def complete(self) -> bool:
-        """Whether everything that was there at the start is in."""
+        """True once all records that were there at the start have been read."""
         return not self._behind
 
     async def start(self) -> None:
@@ -79,16 +79,16 @@ class HeaderView:
             self._counts[partition, fingerprint] = Count.of(json.loads(value))
 
     def summary(self) -> dict[str, Any]:
-        """The answer of `/headers`. `complete` is false while the changelog is still being read."""
+        """Make the answer to `/headers`. `complete` is false until the changelog has been read once."""
         headers = summed(self._counts)
         return {"complete": self.complete, "total": sum(row["count"] for row in headers), "headers": headers}
 
     async def answer_json(self, _request: web.Request) -> web.Response:
-        """`/headers`."""
+        """Answer `/headers`."""
         return web.json_response(self.summary())
 
     async def answer_page(self, _request: web.Request) -> web.Response:
-        """`/`."""
+        """Answer `/`."""
         summary = self.summary()
         rows = "".join(map(_row, summary["headers"][:_ROWS]))
         note = "" if summary["complete"] else "Still reading the counts. "

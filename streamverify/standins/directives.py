@@ -62,7 +62,7 @@ class Step(NamedTuple):
 
 
 class Directive(NamedTuple):
-    """One directive: where it stands (line, column), and its words or what is wrong with them."""
+    """One directive: its place (line, column), and its words, or the problems with them."""
 
     start: tuple[int, int]
     end: tuple[int, int]
@@ -77,7 +77,7 @@ _MAX_STATUS = 255
 
 
 def parse_directives(text: str) -> list[Directive]:
-    """The directives in `text`, in their order. Raises nothing: what is wrong with one is in its `problems`."""
+    """Return the directives in `text`, in their order. Raises nothing: each has its `problems`."""
     if MARK not in text:
         return []
     return [_directive(text, match) for match in _DIRECTIVE.finditer(text)]
@@ -92,6 +92,7 @@ def _directive(text: str, match: re.Match[str]) -> Directive:
             steps.append(parse_word(word))
         except ValueError as error:
             problems.append(str(error))
+    # Told, like a wrong word: a directive that does nothing is a slip in a test.
     if not words:
         problems.append("synthetic: no word after the colon")
     end = (line, column + match.end() - match.start())
@@ -99,7 +100,7 @@ def _directive(text: str, match: re.Match[str]) -> Directive:
 
 
 def parse_word(text: str) -> Step:
-    """One word of a directive, its value included. Raises ValueError with a sentence that names it."""
+    """Read one word of a directive, its value included. Raises ValueError with a sentence that names it."""
     name, equals, value = text.partition("=")
     word = WORDS.get(name)
     if word is None:
@@ -117,7 +118,7 @@ def parse_word(text: str) -> Step:
 
 
 def parse_seconds(text: str) -> float:
-    """A time in seconds, in plain decimal digits. Raises ValueError for anything else, infinity and signs too."""
+    """Read a time in seconds, in plain decimal digits. Raises ValueError for anything else, infinity and signs too."""
     if not _SECONDS.fullmatch(text):
         raise ValueError(f"{text!r} is no time in seconds")
     return float(text)
@@ -145,7 +146,7 @@ _READERS: dict[str, Callable[[str], float]] = {
 
 
 def describe_words() -> str:
-    """The words and their meanings as a table for `--help`."""
+    """Return the words and their meanings as a table for `--help`."""
     return "\n".join(f"  {_usage(name, word):22}{word.meaning}" for name, word in WORDS.items())
 
 

@@ -1,4 +1,4 @@
-"""What the synthetic REPL does to itself and to others: spend time, take memory, flood, forge, die.
+"""The faults of the synthetic REPL: it spends time, takes memory, floods, forges, dies.
 
 Each function is one fault as a driver sees it; none knows of commands or answers.
 """
@@ -44,6 +44,7 @@ def crash() -> Never:
     """Die by SIGSEGV, as Lean does of a runaway recursion; no core file is left behind."""
     import resource  # noqa: PLC0415 - seldom needed, and start-up time counts
 
+    # The worker sets the same limit; a test may start this without it.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.kill(os.getpid(), SIGSEGV)
     hang()
@@ -61,7 +62,7 @@ def run_out_of_memory() -> Never:
 
 
 def allocate(mib: int) -> bytearray:
-    """That many MiB of memory, every page touched, for as long as the caller keeps it."""
+    """Take that many MiB of memory, every page touched, for as long as the caller keeps the result."""
     try:
         return bytearray(mib * _MIB)
     except (MemoryError, OverflowError):
@@ -83,6 +84,7 @@ def forge(delay: float) -> None:
         return
     import threading  # noqa: PLC0415 - seldom needed, and start-up time counts
 
+    # A daemon: it must not keep the process when its input has ended.
     timer = threading.Timer(delay, write, (STDOUT, FORGED))
     timer.daemon = True
     timer.start()

@@ -1,4 +1,4 @@
-"""What both stand-ins share: the command-mode protocol of leanprover-community/repl.
+"""The part that both stand-ins share: the command-mode protocol of leanprover-community/repl.
 
 A command is a JSON object on stdin, ended by a blank line; its answer is one on stdout, followed by a blank line:
 
@@ -36,21 +36,21 @@ _PRINT_STRING = re.compile(r'#print "([^"\\]*)"\s*')
 
 
 class Repl:
-    """Answers commands, one at a time. What a text means in an environment is up to the subclass."""
+    """Answers commands, one at a time. A subclass decides what a text means in an environment."""
 
     def __init__(self) -> None:
         self.environments = 0
-        """How many there are; the next one gets this number."""
+        """The number of environments; the next one gets it for its own."""
 
     def evaluate(self, text: str, env: int | None, command: Mapping[str, Any]) -> bytes:
-        """The answer to `text` in environment `env`, which exists, or as a file of its own.
+        """Answer `text` in environment `env`, which exists, or as a file of its own.
 
         `command` is the whole command, for its other fields.
         """
         raise NotImplementedError
 
     def answer(self, block: bytes) -> bytes:
-        """The answer to one block of stdin, blank line included. Never raises for what stands in the block."""
+        """Answer one block of stdin, blank line included. Never raises for what stands in the block."""
         try:
             command = orjson.loads(block)
         except orjson.JSONDecodeError as error:
@@ -60,6 +60,7 @@ class Repl:
         text, env = command["cmd"], command.get("env")
         if env is not None and env >= self.environments:
             return encode({"message": "Unknown environment."})
+        # The two commands of the driver's own: a blank one makes an environment, and the channel check prints a word.
         if leading_space(text) == len(text):
             return self.blank(text, env)
         if text.startswith("#print") and (printed := _PRINT_STRING.fullmatch(text)):
@@ -67,14 +68,15 @@ class Repl:
         return self.evaluate(text, env, command)
 
     def blank(self, text: str, env: int | None) -> bytes:  # noqa: ARG002 - a subclass decides by them
-        """The answer to a text of white space."""
+        """Answer a text of white space."""
         return self.result()
 
     def result(self, /, **parts: Any) -> bytes:
-        """The answer that a text was run: a new environment, and what of `parts` is not empty."""
+        """Return the answer that a text was run: a new environment, and those of `parts` that are not empty."""
         env = self.environments
         self.environments += 1
         parts = {name: value for name, value in parts.items() if value and name != "env"}
+        # The usual answer, without the encoder: load tests measure what is around it.
         if not parts:
             return b'{"env": %d}\n\n' % env
         parts["env"] = env
@@ -82,7 +84,7 @@ class Repl:
 
 
 def _malformed(command: Any) -> str | None:
-    """What is wrong with a decoded block, as a command; None where it is one."""
+    """Return the objection to a decoded block as a command; None where it is one."""
     if type(command) is not dict:
         return "object expected"
     if type(command.get("cmd")) is not str:
@@ -94,29 +96,29 @@ def _malformed(command: Any) -> str | None:
 
 
 def encode(answer: Mapping[str, Any]) -> bytes:
-    """An answer as it goes to stdout: over several lines, as Lean prints it, so that readers learn to cope."""
+    """Return an answer as it goes to stdout: over several lines, as Lean prints it, so that readers learn to cope."""
     return orjson.dumps(answer, option=orjson.OPT_INDENT_2) + b"\n\n"
 
 
 def message(severity: str, data: str, start: tuple[int, int], end: tuple[int, int] | None = None) -> dict[str, Any]:
-    """A message in Lean's form; places are (line from 1, column in code points from 0)."""
+    """Return a message in Lean's form; places are (line from 1, column in code points from 0)."""
     return {"severity": severity, "pos": place(start), "endPos": end and place(end), "data": data}
 
 
 def place(position: tuple[int, int]) -> dict[str, int]:
-    """A place in Lean's form."""
+    """Return a place in Lean's form."""
     line, column = position
     return {"line": line, "column": column}
 
 
 def leading_space(text: str) -> int:
-    """How many code points of white space a text begins with: to Lean, a tab or a lone carriage return is none."""
+    """Count the code points of white space that a text begins with: to Lean a tab or a lone carriage return is none."""
     found = _NOT_SPACE.search(text)
     return found.start() if found else len(text)
 
 
 def first_token(text: str) -> int:
-    """Where a text's first token stands, behind white space and comments; the text's end where there is none."""
+    """Return the place of a text's first token, behind white space and comments; its end where there is none."""
     try:
         return skip_blank(text, 0)
     except LexError:
@@ -124,7 +126,7 @@ def first_token(text: str) -> int:
 
 
 def blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The blocks that blank lines separate; the end of input ends the last one."""
+    """Yield the blocks that blank lines separate; the end of input ends the last one."""
     block = b""
     for line in lines:
         if not line.isspace():

@@ -1,4 +1,4 @@
-"""What a real Lean answered, read from a JSONL file, and found again however the text was cut and padded.
+"""Recorded answers of a real Lean, read from a JSONL file, and found again however the text was cut and padded.
 
 A recording is found by its canonical header and its body from the first token on: how much of what stands before that,
 white space and comments, a driver sends with the body is its own affair. The answer comes from
@@ -31,11 +31,11 @@ FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "body_response": dict,
     "body_seconds": (int, float),
 }
-"""What a line must have; it may have more."""
+"""The fields that a line must have; it may have more."""
 
 
 class Answer(NamedTuple):
-    """What to answer, and the seconds that Lean took for it. `response` is shared: not to be changed."""
+    """An answer, and the seconds that Lean took for it. `response` is shared: not to be changed."""
 
     response: Mapping[str, Any]
     seconds: float
@@ -71,23 +71,24 @@ class Recordings:
             return  # no driver cuts a file whose header it cannot read
         self._headers.setdefault(header.canonical, Answer(recording["header_response"], header_seconds))
         alone = Answer(without(recording["file_response"], recording["header_response"]), body_seconds)
+        # A driver cuts a file where its own parser ends the header, which may be before or behind the recorded cut.
         for text in (proof[header.end :], recording["body"]):
             key = text[first_token(text) :]
             body = _Body(position(proof, len(proof) - len(key)), alone, whole)
             self._bodies.setdefault((header.canonical, key), body)
 
     def header(self, canonical: str) -> Answer | None:
-        """The answer to an import command; positions as recorded."""
+        """Return the answer to an import command; positions as recorded."""
         return self._headers.get(canonical)
 
     def body(self, canonical: str, text: str) -> Answer | None:
-        """The answer to `text` in an environment with that header, positions as `text` has them."""
+        """Return the answer to `text` in an environment with that header, positions as `text` has them."""
         rest = text[first_token(text) :]
         body = self._bodies.get((canonical, rest))
         return body and _moved(body.alone, body.start, text, len(rest))
 
     def file(self, text: str) -> Answer | None:
-        """The answer to a whole file as one command, or to an import command; positions as `text` has them."""
+        """Return the answer to a whole file as one command, or to an import command; positions as `text` has them."""
         if recorded := self._files.get(text):
             return recorded
         try:
@@ -102,13 +103,13 @@ class Recordings:
 
 
 def _moved(answer: Answer, start: tuple[int, int], text: str, length: int) -> Answer:
-    """The answer for a body that is the last `length` code points of `text`, and began at `start` when recorded."""
+    """Return the answer for a body that is the last `length` code points of `text` and was recorded at `start`."""
     to = position(text, len(text) - length)
     return answer if to == start else Answer(move(answer.response, start, to), answer.seconds)
 
 
 def move(value: Any, start: tuple[int, int], to: tuple[int, int]) -> Any:
-    """A JSON value with every position in a body that began at `start` moved for one that begins at `to`.
+    """Return a JSON value with every position in a body that began at `start` moved for one that begins at `to`.
 
     Lines count from 1, columns from 0. Only the body's first line moves sideways; positions before the body, which
     belong to the header, stay where they are.
@@ -127,10 +128,11 @@ def move(value: Any, start: tuple[int, int], to: tuple[int, int]) -> Any:
 
 
 def without(response: Mapping[str, Any], header_response: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The answer to a whole file less the messages that its header alone was answered with."""
+    """Return the answer to a whole file, less the messages with which its header alone was answered."""
     of_header = [_gist(item) for item in header_response.get("messages", ())]
     if not of_header:
         return response
+    # Each only once: the body may have brought the same message again.
     kept = []
     for item in response.get("messages", ()):
         if _gist(item) in of_header:
@@ -141,12 +143,12 @@ def without(response: Mapping[str, Any], header_response: Mapping[str, Any]) -> 
 
 
 def _gist(item: Mapping[str, Any]) -> tuple[Any, Any]:
-    """What makes two messages the same one, wherever the header stood."""
+    """Return the parts by which two messages are the same one, wherever the header stood."""
     return item.get("severity"), item.get("data")
 
 
 def load(path: Path) -> Recordings:
-    """The recordings in a file. Raises SettingsError, with the line, where it cannot be read as such."""
+    """Read the recordings in a file. Raises SettingsError, with the line, where it cannot be read as such."""
     recordings = Recordings()
     try:
         lines = path.read_bytes().splitlines()

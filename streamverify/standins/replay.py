@@ -1,4 +1,4 @@
-"""The replay REPL: answers what a real Lean answered when it was recorded, and `no recording` to anything else.
+"""The replay REPL: it gives a real Lean's recorded answers, and `no recording` to anything else.
 
 A driver may send a recorded file whole, or its canonical header as an import command and then its body, padded
 however it likes: positions are right for what was sent.
@@ -43,9 +43,10 @@ class ReplayRepl(Repl):
         return self.result()
 
     def evaluate(self, text: str, env: int | None, command: Mapping[str, Any]) -> bytes:  # noqa: ARG002 - infotrees were not recorded
-        """The recorded answer. An environment is known by its header; one that a body made has no recordings."""
+        """Give the recorded answer. An environment is known by its header; one that a body made has no recordings."""
         if env is None:
             return self._reply(self._recordings.file(text), header=_header_alone(text))
+        # A body's environment has no header here: nobody recorded what comes after a proof.
         header = self._headers.get(env)
         return self._reply(None if header is None else self._recordings.body(header, text))
 
@@ -56,13 +57,14 @@ class ReplayRepl(Repl):
             time.sleep(answer.seconds / self._speed)
         if "message" in answer.response:
             return encode(answer.response)
+        # Only an import made an environment in which bodies were recorded.
         if header is not None:
             self._headers[self.environments] = header
         return self.result(**answer.response)
 
 
 def _header_alone(text: str) -> str | None:
-    """The canonical header of a text that is nothing else."""
+    """Return the canonical header of a text that is nothing else, or None."""
     try:
         header = parse_header(text)
     except HeaderError:

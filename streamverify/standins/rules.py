@@ -1,4 +1,4 @@
-"""What the flags of the synthetic REPL say: the times to draw, and what becomes of which import. Does nothing itself.
+"""Reads the flags of the synthetic REPL: the times to draw, and the outcome of each import. Does nothing itself.
 
 The readers raise ValueError with a sentence for people.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 OUTCOMES = ("error", "fail", "crash", "hang")
-"""What may become of an import, besides that it succeeds."""
+"""The outcomes of an import, besides that it succeeds."""
 
 
 class ImportRule(NamedTuple):
@@ -27,7 +27,7 @@ class ImportRule(NamedTuple):
 
 
 def parse_import(text: str) -> tuple[str, ImportRule]:
-    """The canonical header and the rule of `HEADER=SECONDS[:OUTCOME]`.
+    """Read the canonical header and the rule of `HEADER=SECONDS[:OUTCOME]`.
 
     HEADER is a canonical header with `;` for its line ends; `import` may be left out of each part.
     """
@@ -39,7 +39,13 @@ def parse_import(text: str) -> tuple[str, ImportRule]:
 
 
 def _canonical(text: str) -> str:
-    lines = [_import_line(part.split()) for part in text.split(";") if part.strip()]
+    lines = []
+    for part in text.split(";"):
+        words = part.split()
+        # `Mathlib` is short for `import Mathlib`; `module` alone is a line of its own.
+        if words and not ("import" in words or words == ["module"]):
+            words = ["import", *words]
+        lines += [" ".join(words)] if words else []
     source = "".join(f"{line}\n" for line in lines)
     try:
         header = parse_header(source)
@@ -50,13 +56,8 @@ def _canonical(text: str) -> str:
     return header.canonical
 
 
-def _import_line(words: list[str]) -> str:
-    plain = "import" in words or words == ["module"]
-    return " ".join(words if plain else ["import", *words])
-
-
 def parse_service(text: str, seed: int | None) -> Callable[[], float] | None:
-    """What draws a service time in seconds: from `S`, `exp:MEAN` or `lognormal:MEDIAN:SIGMA`; None for no time."""
+    """Return a draw of service times in seconds: of `S`, `exp:MEAN` or `lognormal:MEDIAN:SIGMA`; None for no time."""
     name, *parameters = text.split(":")
     if not parameters:
         seconds = parse_seconds(name)

@@ -1,9 +1,8 @@
 """The synthetic REPL: answers at once, after a drawn time, or as a directive in the proof says.
 
 For load and fault tests. It checks nothing: a proof is accepted unless a directive says otherwise. `directives` has
-the words. They act from
-left to right, then the answer goes out. Where any word of a text is wrong, none of them acts: the answer is an error
-message for each that is wrong, so that a typo in a test is seen.
+the words. They act from left to right, then the answer goes out. Where any word of a text is wrong, none of them acts:
+the answer is an error message for each that is wrong, so that a typo in a test is seen.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class SyntheticRepl(Repl):
         self._proof_states = 0
 
     def evaluate(self, text: str, env: int | None, command: Mapping[str, Any]) -> bytes:
-        """The answer to a body, or to a file: its header is imported, then its body run."""
+        """Answer a body, or a file: its header is imported, then its body run."""
         if env is not None:
             return self._body(text, command)
         try:
@@ -76,12 +75,13 @@ class SyntheticRepl(Repl):
             return self.result(messages=[message("error", str(error), (error.line, error.column))])
         if header.canonical and (failure := self._import(header.canonical, header.imports[-1:])):
             return failure
+        # A text that is a header and nothing else is an import command.
         if header.end == len(text) and MARK not in text:
             return self.result()
         return self._body(text, command)
 
     def _import(self, canonical: str, last: Sequence[Any]) -> bytes | None:
-        """Spend an import's time; the answer where it fails."""
+        """Spend an import's time; return the answer where it fails."""
         rule = self._imports.get(canonical, self._default_import)
         self._spend(rule.seconds)
         module = last[0].module if last else ""
@@ -100,7 +100,9 @@ class SyntheticRepl(Repl):
         directives = parse_directives(text) if MARK in text else ()
         if problems := [_error(problem, found) for found in directives for problem in found.problems]:
             return self.result(messages=problems)
+        # In the order in which they stand, over all directives of the text.
         steps = [(found, step) for found in directives for step in found.steps]
+        # A proof that names its own time takes that; time that is drawn comes before all steps.
         if self._service and not any(step.word in ("service", "burn") for _, step in steps):
             self._spend(self._service())
         if not steps and len(command) == len(("cmd", "env")):
@@ -108,7 +110,8 @@ class SyntheticRepl(Repl):
         return self._directed(text, steps, command)
 
     def _directed(self, text: str, steps: Sequence[tuple[Directive, Step]], command: Mapping[str, Any]) -> bytes:
-        """Take the steps; the answer that they ask for, and the command's own fields."""
+        """Take the steps, and return the answer that they and the command's own fields ask for."""
+        # What `alloc` takes is given back when the answer is out, what `leak` takes never.
         held: list[bytearray] = []
         messages: list[dict[str, Any]] = []
         sorries: list[dict[str, Any]] = []
@@ -146,7 +149,7 @@ class SyntheticRepl(Repl):
         }
 
     def _tactics(self, text: str) -> list[dict[str, Any]]:
-        """One tactic, in the place of the whole body."""
+        """Return one tactic, in the place of the whole body."""
         start, end = _extent(text)
         return [
             {
@@ -169,12 +172,12 @@ def _error(data: str, found: Directive) -> dict[str, Any]:
 
 
 def _extent(text: str) -> tuple[_Place, _Place]:
-    """Where a body starts and ends, white space around it left out."""
+    """Return start and end of a body, without the white space around it."""
     return position(text, first_token(text)), position(text, len(text.rstrip()))
 
 
 def infotree(text: str, size: int) -> list[dict[str, Any]]:
-    """An infotree of one node, or of as many as make it `size` bytes of compact JSON; each spans the body."""
+    """Return an infotree of one node, or of as many as make it `size` bytes of compact JSON; each spans the body."""
     start, end = _extent(text)
     stx = {
         "range": {"synthetic": False, "start": place(start), "finish": place(end)},
@@ -188,12 +191,12 @@ def infotree(text: str, size: int) -> list[dict[str, Any]]:
 
 
 def olean(module: str) -> str:
-    """The file that a module would be read from; there is none."""
+    """Return the file that a module would be read from; there is none."""
     return f"/synthetic/{module.replace('.', '/')}.olean"
 
 
 def missing(module: str) -> str:
-    """Lean's words for a module that is not there: of a package that is there, where the name has several parts."""
+    """Return Lean's words for a module that is not there: its package is there where the name has several parts."""
     if "." in module:
         return f"object file '{olean(module)}' of module {module} does not exist"
     return (

@@ -1,1 +1,1 @@
-"""The service: from a request's bytes to a published result; lifecycle and health."""
+"""The worker: from the bytes of a request to a published result."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from streamverify.core.audit.checked import objection
 from streamverify.core.audit.policy import SHIPPED, check
 from streamverify.core.audit.statement import BadStatement, read_statement
-from streamverify.core.errors import HeaderError, RefusedRequest, RequestTooLarge, UndecodableRequest
+from streamverify.core.errors import HeaderError, RefusedRequest, RequestTooLarge, UndecodableRequest, at
 from streamverify.core.job import Job, Verdict
 from streamverify.core.messages.codec import RequestLimits, decode_request
 from streamverify.core.messages.models import Assurance, Message, ProofRequest, Reason, Response
@@ -136,4 +136,4 @@ def _bad_statement(request: ProofRequest, vocabulary: Vocabulary) -> Verdict | N
 def _bad_header(error: HeaderError) -> Verdict:
     message = Message(severity="error", pos={"line": error.line, "column": error.column}, endPos=None, data=str(error))
     response = Response(messages=[message])
-    return Verdict(Reason.HEADER_ERROR, f"line {error.line}, column {error.column}: {error}", response)
+    return Verdict(Reason.HEADER_ERROR, f"{at(error.line, error.column)}: {error}", response)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import structlog
@@ -25,11 +24,10 @@ from streamverify.core.messages.versions import is_older
 from streamverify.core.scheduling.import_sizes import MAX_HEADERS
 from streamverify.core.scheduling.scheduler import Rules
 from streamverify.lean.pool import Pool, PoolLimits
-from streamverify.lean.prewarm import headers_to_warm
 from streamverify.lean.repl.launch import configured_repl, find_repl, probe
 from streamverify.lean.repl.resources import plan_for
-from streamverify.lean.warm_headers import learned_file
-from streamverify.worker.health import HealthServer
+from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
+from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
 
@@ -42,39 +40,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-EXIT_DONE = 0
-EXIT_CUT_SHORT = 130
 _RETRY = 0.5
 _LEAVE_TIMEOUT = 2.0
 """Seconds that leaving the group gets at least, even if the drain's time is used up."""
 _COLLECT_EVERY = 10_000
-"""Objects that are made and not freed between two looks of the garbage collector at the youngest; Python: 700."""
-
-
-class Signals:
-    """SIGTERM and SIGINT: the first asks for a drain, the second ends the worker at once."""
-
-    def __init__(self) -> None:
-        self.drain = asyncio.Event()
-        self.force = asyncio.Event()
-
-    def listen(self) -> None:
-        """Take the signals over from Python."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._received, signal.Signals(number).name)
-
-    def _received(self, name: str) -> None:
-        if self.drain.is_set():
-            _log.warning(
-                "drain_interrupted",
-                signal=name,
-                hint="a second signal: running proofs are abandoned, and run again later",
-            )
-            self.force.set()
-        else:
-            _log.info("signal", signal=name, hint="finishing what runs; a second signal ends at once")
-            self.drain.set()
+"""Objects that are made and not freed between two collections of the youngest generation; Python's default is 700."""
 
 
 async def run_worker(settings: Settings) -> int:
@@ -101,7 +71,7 @@ async def run_worker(settings: Settings) -> int:
 
 
 def _spare_the_garbage_collector() -> None:
-    """Have it leave alone what lives as long as the worker, and look at the rest less often.
+    """Let the garbage collector ignore the objects that live as long as the worker, and run less often.
 
     A full collection walked over every module and took 60 ms, in which no REPL was answered; the small ones took 7 % of
     the CPU time of trivial proofs.
@@ -109,26 +79,6 @@ def _spare_the_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY, *gc.get_threshold()[1:])
-
-
-async def unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
-    """Do `work` unless the event comes first.
-
-    Returns:
-        Whether it was done.
-    """
-    task, stopped = asyncio.create_task(work), asyncio.create_task(event.wait())
-    try:
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            return False
-        await task
-        return True
-    finally:
-        stopped.cancel()
-        task.cancel()
-        with suppress(asyncio.CancelledError, StreamVerifyError):
-            await task
 
 
 class Worker:
@@ -153,14 +103,14 @@ class Worker:
         trusted = trusted_by(settings.policy_allow, probed.lean_version)
         verifier = probed.model_copy(update={"policy_version": f"{POLICY_VERSION}{trusted.digest}"})
         check_verifier(verifier, settings)
-        # Before the pool, which takes minutes to warm up: a missing topic is to be said at once.
+        # Before the pool, which takes minutes to import headers: a missing topic shall be reported at once.
         sizes = await self._topic_sizes()
         self._pool = Pool(
             command,
             slots=plan.slots,
             limits=_pool_limits(settings, plan),
             rules=_rules(settings, plan),
-            learned=learned_file(found),
+            saved_headers=saved_headers_file(found),
             trusted=trusted,
         )
         self._stack.push_async_callback(self._pool.close)
@@ -182,10 +132,10 @@ class Worker:
         self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions)
         self._peers = Peers(settings, versions)
         self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
-        # From here on a supervisor sees a worker that lives and is not ready.
+        # From here on a supervisor sees that the worker lives and is not ready.
         await self._health.start()
         self._stack.push_async_callback(self._health.close)
-        # Warm first, and only then in the group: its partitions would wait for the imports.
+        # Import headers before joining the group: the partitions of a member would wait for the imports.
         await self._pool.start(headers_to_warm(settings.prewarm, command))
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         await self._consumer.start(self._service, PATIENCE)
@@ -301,12 +251,12 @@ def check_verifier(verifier: Verifier, settings: Settings) -> None:
         _log.warning(
             "cannot_audit",
             verifier=verifier.kind,
-            hint="what needs an audit is answered `unsupported`; set STREAMVERIFY_REQUIRE=checked for a trial",
+            hint="requests that need an audit are answered `unsupported`; set STREAMVERIFY_REQUIRE=checked for a trial",
         )
 
 
 def too_old(verifier: Verifier, least: str) -> str | None:
-    """Why this Lean may not verify, and what to do; None where it may. A stand-in is no Lean, and not asked."""
+    """Word why this Lean is too old to verify, and what to do; None if it may verify. Stand-ins have no version."""
     if verifier.kind != "lean" or not is_older(verifier.lean_version, least):
         return None
     found = f"is {verifier.lean_version}" if verifier.lean_version else "does not say its version"
@@ -331,7 +281,7 @@ def _pool_limits(settings: Settings, plan: Plan) -> PoolLimits:
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that ended the worker: ours where there is one, else whatever came first."""
+    """Choose the error that ended the worker: one of ours if there is one, else the first."""
     ours = errors.subgroup(StreamVerifyError)
     leaf: BaseException = ours or errors
     while isinstance(leaf, BaseExceptionGroup):

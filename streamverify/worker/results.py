@@ -73,7 +73,7 @@ class ResultBuilder:
         key = requester.custom_id.encode()
         encoded = encode_result(result, limit=self.limit, overhead=record_overhead(key, copied))
         # The status stays even where the copied headers had to go: readers filter by it.
-        kafka_headers = status if encoded.headers_dropped else [*copied, *status]
+        kafka_headers = status if encoded.kafka_headers_dropped else [*copied, *status]
 
         def smaller() -> Outgoing:
             return Outgoing(self.topic, key, encode_bare_result(result), status, on_ack)

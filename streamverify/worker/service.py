@@ -1,8 +1,7 @@
-"""The worker's records on their way: received, run, published, completed.
+"""Takes each record through its steps: run the job, publish the result, wait for the acknowledgement, commit.
 
-The order for each record: run its job, publish the result, wait for the broker's acknowledgement, mark the offset
-complete, commit. What becomes of a record is decided in `intake`, offsets in `core.ledger`, who runs after a worker
-died in `core.gate`, slots in the pool; here the decisions are carried out.
+The decisions are made elsewhere and carried out here: `intake` decides what becomes of a record, `core.delivery` who
+owns it and which quarantined record may run, the pool in which slot it runs.
 """
 
 from __future__ import annotations

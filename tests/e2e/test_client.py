@@ -6,34 +6,29 @@ import asyncio
 import uuid
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from command import make_environment, started
+from command import make_environment, serving_worker, settings_of
 
 from streamverify.client import Client, Unanswered
-from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
+from streamverify.core.errors import RequestTooLarge
 from streamverify.core.messages.models import ProofRequest, Reason
 from streamverify.core.scheduling.partitioner import affinity_key
-from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streamverify.settings import Settings
+
 PROOF = "theorem t : 1 = 1 := rfl"
-
-
-def settings_of(env: dict[str, str]) -> Settings:
-    names = ("BOOTSTRAP_SERVERS", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC")
-    given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names}
-    return load_settings(**given)
 
 
 @pytest.fixture(scope="module")
 def served(broker: str, request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Topics that a worker serves."""
     env = make_environment(broker, real=request.config.getoption("--kafka"))
-    with started(env, "worker"):
+    with serving_worker(env):
         yield settings_of(env)
 
 
@@ -167,8 +162,3 @@ async def test_results_follow_what_comes(served: Settings) -> None:
                 if result.custom_id == name:
                     break
     assert result.reason is Reason.OK
-
-
-async def test_no_broker_is_said_so() -> None:
-    with pytest.raises(BrokerUnavailable, match=r"no Kafka broker answers at 127\.0\.0\.1:1 "):
-        await Client(bootstrap_servers="127.0.0.1:1").__aenter__()

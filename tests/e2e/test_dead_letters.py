@@ -138,13 +138,3 @@ async def test_offsets_decode_a_map_and_name_a_foreign_one(env: dict[str, str]) 
     assert "2 (2x)" in shown.stdout
     assert "partition 1" in shown.stderr
     assert "not base64" in shown.stderr
-
-
-@pytest.mark.kafka
-async def test_a_topic_that_is_missing_is_one_line_and_4(kafka: str) -> None:
-    env = make_environment(kafka, real=False)
-    for arguments in (("dlq", "list"), ("offsets",), ("dlq", "replay", "--all")):
-        result = await command(env, *arguments)
-        assert result.returncode == 4, arguments
-        assert "no topic" in result.stderr
-        assert "Traceback" not in result.stderr

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from command import end, make_environment, started
+from command import end, make_environment, settings_of, started
 from worker_fakes import FakeHandler
 
 from streamverify.bus import committer as owner
@@ -24,13 +24,14 @@ from streamverify.core.delivery.offset_map import OffsetMap, decode_map
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.core.messages.dead_letter import DeadLetter
 from streamverify.core.messages.models import ProofRequest, Reason
-from streamverify.settings import PREFIX, Settings, load_settings
+from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import AsyncIterator, Mapping
 
     from streamverify.core.delivery.partition_state import Committed
+    from streamverify.settings import Settings
 
 pytestmark = pytest.mark.kafka
 
@@ -42,12 +43,6 @@ SESSION = 6.0
 def env(kafka: str) -> dict[str, str]:
     """Topics of one test's own; a member that is silent for `SESSION` is given up."""
     return make_environment(kafka, real=True) | {PREFIX + "SESSION_TIMEOUT_MS": str(int(SESSION * 1000))}
-
-
-def settings_of(env: Mapping[str, str]) -> Settings:
-    names = ("BOOTSTRAP_SERVERS", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC", "GROUP_ID", "SESSION_TIMEOUT_MS")
-    given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names}
-    return load_settings(**given)
 
 
 def requests(prefix: str, count: int, directive: str = "service=0", **fields: Any) -> list[ProofRequest]:
@@ -159,14 +154,6 @@ async def test_a_worker_stopped_longer_than_its_session_makes_no_false_timeout(e
         more = await submit(env, requests("after", 5))
         found |= await kafka_records.results(env, more)
     assert {result.reason for result in found.values()} == {Reason.OK}
-
-
-async def test_a_batch_compressed_with_lz4_is_read(env: dict[str, str]) -> None:
-    batch = requests("p", 50)
-    with started(env, "worker"):
-        await kafka_records.send(env, [each.model_dump_json().encode() for each in batch], compression="lz4")
-        found = await kafka_records.results(env, {each.custom_id for each in batch})
-    assert len(found) == 50
 
 
 async def test_a_reset_by_retention_at_run_time_is_logged_and_counted(env: dict[str, str]) -> None:

@@ -452,13 +452,6 @@ def test_a_signal_ends_a_worker_that_is_starting(topics: Topics) -> None:
     assert process.returncode == 0
 
 
-def test_a_worker_without_a_broker_says_so() -> None:
-    env = environment(BOOTSTRAP_SERVERS="127.0.0.1:1", HTTP_PORT="0")
-    ended = run_command(env, "router")
-    assert ended.returncode == 4
-    assert ended.stderr.splitlines()[-1].startswith("error: no Kafka broker answers at 127.0.0.1:1")
-
-
 def test_a_wrong_topic_is_a_wrong_setting(topics: Topics) -> None:
     ended = run_command({**topics.env, PREFIX + "INGEST_TOPIC": "a.b/c"}, "router")
     assert ended.returncode == 2

@@ -15,13 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import kafka_records
 import pytest
-from command import descendants, end, make_environment, started, wait_until_gone
+from command import (
+    descendants,
+    end,
+    make_environment,
+    serving_worker,
+    settings_of,
+    started,
+    wait_for_log,
+    wait_until_gone,
+)
 
 from streamverify.bus.consumer import POLL_RECORDS
 from streamverify.client import Client
 from streamverify.core.messages.dead_letter import DeadLetter
 from streamverify.core.messages.models import OUTCOMES, Assurance, ProofRequest, Reason
-from streamverify.settings import PREFIX, Settings, load_settings
+from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
     import subprocess
@@ -70,7 +79,7 @@ def env(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def served(env: dict[str, str]) -> Iterator[dict[str, str]]:
     """The same, with a worker."""
-    with started(env, "worker"):
+    with serving_worker(env):
         yield env
 
 
@@ -78,12 +87,6 @@ def served(env: dict[str, str]) -> Iterator[dict[str, str]]:
 def fresh(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
     """Topics of one test's own."""
     return make_environment(broker, real=request.config.getoption("--kafka"))
-
-
-def settings_of(env: dict[str, str]) -> Settings:
-    names = ("BOOTSTRAP_SERVERS", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC")
-    given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names}
-    return load_settings(**given)
 
 
 @contextlib.contextmanager
@@ -94,13 +97,7 @@ def worker(env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
 
 async def joined(process: subprocess.Popen[str]) -> str:
     """Wait until the worker has its partitions; what it logged until then."""
-    assert process.stderr is not None
-    said = ""
-    while "partitions_restored" not in said:
-        line = await asyncio.to_thread(process.stderr.readline)
-        assert line, said
-        said += line
-    return said
+    return await asyncio.to_thread(wait_for_log, process, "partitions_restored")
 
 
 async def test_each_reason_with_its_status_and_whether_to_try_again(served: dict[str, str]) -> None:
@@ -130,8 +127,10 @@ async def test_a_repl_that_can_no_longer_be_started_is_the_workers_error(fresh: 
     script = tmp_path / "repl"
     script.write_text(f'#!/bin/sh\nrm -f "$0"\nexec {SYNTHETIC}\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    # In the sandbox it could not remove itself.
-    with worker(fresh | {PREFIX + "REPL": str(script), PREFIX + "SANDBOX": "none"}):
+    # In the sandbox it could not remove itself. What is configured by its path counts as a Lean, and this one has no
+    # version to show.
+    env = {PREFIX + "REPL": str(script), PREFIX + "SANDBOX": "none", PREFIX + "MIN_LEAN_VERSION": "any"}
+    with worker(fresh | env):
         async with Client(settings_of(fresh)) as client:
             [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=60)
     assert (result.reason, result.status, result.retriable) == (Reason.WORKER_ERROR, "inconclusive", True)

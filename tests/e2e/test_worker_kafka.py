@@ -6,19 +6,19 @@ import asyncio
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import kafka_records
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from command import end, make_environment, started
+from command import end, make_environment, settings_of, started, wait_for_log
 
 from streamverify.bus.admin import open_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.client import Client
 from streamverify.core.messages.models import ProofRequest, Reason, Status
-from streamverify.settings import PREFIX, Settings, load_settings
+from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
     import subprocess
@@ -36,12 +36,6 @@ def env(kafka: str) -> dict[str, str]:
     return make_environment(kafka, real=True) | {PREFIX + "SESSION_TIMEOUT_MS": "6000"}
 
 
-def settings_of(env: Mapping[str, str]) -> Settings:
-    names = ("BOOTSTRAP_SERVERS", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC", "GROUP_ID")
-    given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names}
-    return load_settings(**given)
-
-
 def requests(count: int, directive: str = "service=0") -> list[ProofRequest]:
     return [ProofRequest(custom_id=f"p{number}", proof=f"{PROOF} -- synthetic: {directive}") for number in range(count)]
 
@@ -52,9 +46,7 @@ async def submit(env: Mapping[str, str], batch: list[ProofRequest]) -> set[str]:
 
 
 async def said(process: subprocess.Popen[str], word: str) -> None:
-    assert process.stderr is not None
-    while word not in (line := await asyncio.to_thread(process.stderr.readline)):
-        assert line, f"the worker ended before it said {word}"
+    await asyncio.to_thread(wait_for_log, process, word)
 
 
 async def committed(env: Mapping[str, str]) -> int:
@@ -66,18 +58,6 @@ async def committed(env: Mapping[str, str]) -> int:
     finally:
         await admin.close()
     return sum(point.offset if point else 0 for point in offsets.values())
-
-
-async def test_killed_in_mid_run_and_started_again_it_answers_every_record(env: dict[str, str]) -> None:
-    sent = await submit(env, requests(400, "service=0.01"))
-    for _ in range(2):
-        with started(env, "worker") as process:
-            await said(process, "partitions_restored")
-            await asyncio.sleep(0.7)
-            process.kill()
-    with started(env, "worker"):
-        found = await kafka_records.results(env, sent)
-    assert {result.reason for result in found.values()} == {Reason.OK}
 
 
 async def test_what_was_committed_is_not_done_again(env: dict[str, str]) -> None:
@@ -224,19 +204,6 @@ async def test_a_header_name_that_is_not_utf8_ends_the_worker_with_5_and_says_wh
     assert "not UTF-8" in log
     assert "0 from 0" in log
     assert "Traceback" not in log
-
-
-async def test_a_missing_topic_is_not_made_with_the_brokers_defaults(env: dict[str, str]) -> None:
-    elsewhere = env | {PREFIX + "RESULT_TOPIC": env[PREFIX + "RESULT_TOPIC"] + ".missing"}
-    with started(elsewhere, "worker") as process:
-        _, log = await asyncio.to_thread(process.communicate, timeout=60)
-    assert process.returncode == 4
-    assert "streamverify topics create" in log
-    admin = await open_admin(settings_of(env))
-    try:
-        assert elsewhere[PREFIX + "RESULT_TOPIC"] not in await admin.list_topics()
-    finally:
-        await admin.close()
 
 
 async def limit_results(env: Mapping[str, str], size: int) -> None:

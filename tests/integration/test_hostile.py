@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sandboxes import LIMITS, MIB, ORDINARY, attacker, confined, hostile, is_root
 
-from streamverify.lean.repl import exec_wrapper as leash
+from streamverify.lean.repl import exec_wrapper
 from streamverify.lean.repl.errors import MemoryExceeded
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ async def test_a_fork_bomb_runs_against_its_limit_and_dies_with_the_session(vill
     assert alive() > before
     # The REPL still answers, and a second one is not in its way.
     assert await villain.attack("pid") > 0
-    villain.session.kill()
-    await villain.session.closed()
+    await villain.session.close()
     await until(lambda: alive() <= before)
 
 
@@ -129,16 +128,14 @@ async def test_a_daemon_does_not_outlive_its_session(villain: Attacker) -> None:
     mark = f"daemon-of-{os.getpid()}-{time.monotonic_ns()}"
     assert await villain.attack(f"daemon {mark}") == "done"
     await until(lambda: marked(mark))
-    villain.session.kill()
-    await villain.session.closed()
+    await villain.session.close()
     await until(lambda: not marked(mark))
 
 
 async def test_tmp_is_bounded_and_gone_afterwards(villain: Attacker) -> None:
     written, error = await villain.attack("fill /tmp")
     assert (written <= LIMITS.file_size, error) == (True, "ENOSPC")
-    villain.session.kill()
-    await villain.session.closed()
+    await villain.session.close()
     assert not exists("/tmp/0")
 
 
@@ -195,14 +192,22 @@ async def test_the_worker_dies_and_so_does_what_is_confined(tmp_path: Path) -> N
     mark = f"orphan-of-{os.getpid()}-{time.monotonic_ns()}"
     program = (
         "import os, subprocess, sys, time\n"
-        "leash, limits, program, *argv = sys.argv[1:]\n"
-        "child = subprocess.Popen([sys.executable, leash, str(os.getpid()), limits, program, *argv],\n"
+        "wrapper, limits, program, *argv = sys.argv[1:]\n"
+        "child = subprocess.Popen([sys.executable, wrapper, str(os.getpid()), limits, program, *argv],\n"
         "                         stdin=subprocess.PIPE)\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
     argv = (*command.argv, mark)
-    words = (sys.executable, "-c", program, leash.__file__, command.limits.as_text(), command.seccomp.hex(), *argv)
+    words = (
+        sys.executable,
+        "-c",
+        program,
+        exec_wrapper.__file__,
+        command.limits.as_text(),
+        command.seccomp.hex(),
+        *argv,
+    )
     parent = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE, cwd=tmp_path)
     assert parent.stdout
     await parent.stdout.readline()

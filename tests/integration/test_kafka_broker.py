@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
@@ -74,45 +73,31 @@ def checkout(tmp_path: Path) -> Checkout:
 # --- the choice -----------------------------------------------------------------------------------------------------
 
 
-def test_a_configured_broker_comes_before_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, "127.0.0.1:9092")
-    monkeypatch.setattr(kafka_broker, "docker_answers", lambda: pytest.fail("Docker was asked"))
-    assert kafka_broker.choice() == "configured"
-
-
-@pytest.mark.parametrize(("answers", "chosen"), [(True, "container"), (False, "jars")])
-def test_else_docker_where_its_engine_answers_else_the_jars(
-    monkeypatch: pytest.MonkeyPatch, *, answers: bool, chosen: str
+@pytest.mark.parametrize(
+    ("configured", "docker", "chosen"),
+    [("127.0.0.1:9092", True, "configured"), ("", True, "container"), ("", False, "jars")],
+)
+def test_what_is_configured_comes_before_docker_and_docker_before_the_jars(
+    monkeypatch: pytest.MonkeyPatch, configured: str, *, docker: bool, chosen: str
 ) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr(kafka_broker, "docker_answers", lambda: answers)
+    monkeypatch.setenv(VARIABLE, configured)
+    monkeypatch.setattr(kafka_broker, "docker_answers", lambda: docker)
     assert kafka_broker.choice() == chosen
 
 
-def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, "")
-    monkeypatch.setattr(kafka_broker, "docker_answers", lambda: False)
-    assert kafka_broker.choice() == "jars"
-
-
-def test_a_docker_client_without_an_engine_is_no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'nothing.sock'}")
-    assert not kafka_broker.docker_answers()
-
-
-def test_a_configured_broker_that_listens_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configured_broker_has_to_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         servers = f"127.0.0.1:1,127.0.0.1:{listener.getsockname()[1]}"
         monkeypatch.setenv(VARIABLE, servers)
         with real_broker() as found:
             assert found == servers
-
-
-@pytest.mark.parametrize("servers", ["127.0.0.1:1", "127.0.0.1", "127.0.0.1:kafka"])
-def test_a_configured_broker_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch, servers: str) -> None:
-    monkeypatch.setenv(VARIABLE, servers)
     with pytest.raises(NoBrokerError, match=VARIABLE), real_broker():
         pytest.fail("there is a broker")
+
+
+def test_a_docker_client_without_an_engine_is_no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'nothing.sock'}")
+    assert not kafka_broker.docker_answers()
 
 
 def test_a_script_that_ends_is_an_error_with_what_it_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -128,37 +113,16 @@ def test_a_script_that_ends_is_an_error_with_what_it_said(monkeypatch: pytest.Mo
 # --- the container --------------------------------------------------------------------------------------------------
 
 
-def test_the_container_is_configured_as_the_nodes_from_jars_are() -> None:
-    settings = kafka_broker.container_settings("localhost:29092")
-    assert "CLIENTS://localhost:29092" in settings["KAFKA_ADVERTISED_LISTENERS"].split(",")
-    template = (ROOT / "deploy/kafka/server.properties").read_text().splitlines()
-    properties = dict(line.split("=", 1) for line in template if "=" in line and not line.startswith("#"))
-    for name in ("num.partitions", "offsets.topic.num.partitions", "group.initial.rebalance.delay.ms"):
-        assert settings[f"KAFKA_{name.upper().replace('.', '_')}"] == properties[name]
-
-
-def test_nodes_listen_on_loopback_only_unless_they_are_told_otherwise() -> None:
-    template = (ROOT / "deploy/kafka/server.properties").read_text()
-    addresses = [part for line in template.splitlines() if "listeners=" in line for part in line.split("://")[1:]]
-    assert len(addresses) == 3
-    assert {address.partition(":")[0] for address in addresses} == {"$host", "127.0.0.1"}
-    assert 'LOOPBACK = "127.0.0.1"' in (ROOT / "deploy/kafka/kafka.py").read_text()
-
-
-def test_secure_listeners_without_openssl_say_what_is_missing(checkout: Checkout, tmp_path: Path) -> None:
-    result = checkout.run("run", "--secure", str(tmp_path / "secrets"))
-    assert result.returncode == 2
-    assert "install openssl" in result.stderr
-
-
 # --- tools and jars -------------------------------------------------------------------------------------------------
 
 
-def test_the_jars_are_fetched_once(checkout: Checkout) -> None:
-    assert checkout.run("fetch").returncode == 0
-    assert json.loads((checkout.jars() / "sizes.json").read_text()) == {"kafka.jar": 10, "log4j.jar": 4}
-    assert checkout.run("fetch").returncode == 0
-    assert checkout.maven_calls() == 1
+@pytest.mark.parametrize(("tool", "arguments"), [("maven", ["run"]), ("openssl", ["run", "--secure", "secrets"])])
+def test_a_tool_that_is_missing_is_named(checkout: Checkout, tool: str, arguments: list[str]) -> None:
+    if tool == "maven":  # there is no openssl anyway
+        (checkout.root / "bin" / "mvn").unlink()
+    result = checkout.run(*arguments)
+    assert result.returncode == 2
+    assert f"install {tool}" in result.stderr
 
 
 @pytest.mark.parametrize("damage", ["truncated", "missing", "no list"])
@@ -185,21 +149,6 @@ def test_a_fetch_that_fails_says_how_to_go_on_and_leaves_no_half_folder(checkout
     checkout.install("mvn", MAVEN)
     assert checkout.run("fetch").returncode == 0
     assert sorted(path.name for path in checkout.jars().iterdir()) == ["kafka.jar", "log4j.jar", "sizes.json"]
-
-
-def test_another_pom_means_other_jars(checkout: Checkout) -> None:
-    checkout.run("fetch")
-    with (checkout.root / "deploy/kafka/pom.xml").open("a") as pom:
-        pom.write("<!-- changed -->\n")
-    checkout.run("fetch")
-    assert checkout.maven_calls() == 2
-
-
-def test_without_maven_it_says_so(checkout: Checkout) -> None:
-    (checkout.root / "bin" / "mvn").unlink()
-    result = checkout.run("run")
-    assert result.returncode == 2
-    assert "apt-get install maven" in result.stderr
 
 
 @pytest.mark.parametrize("version", ["1.8.0_402", "11.0.22", ""])

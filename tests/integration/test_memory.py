@@ -21,8 +21,7 @@ from streamverify.core.syntax.header import parse_header
 from streamverify.lean.pool import Pool
 from streamverify.lean.repl import session
 from streamverify.lean.repl.command import ProcessLimits, ReplCommand
-from streamverify.lean.repl.death import Cause
-from streamverify.lean.repl.errors import MemoryExceeded, TimedOut
+from streamverify.lean.repl.errors import Cause, MemoryExceeded, TimedOut
 from streamverify.lean.repl.usage import tree
 
 pytestmark = pytest.mark.timeout(90)

@@ -15,7 +15,7 @@ import pytest
 from repl_fakes import LIMITS, Bench, bench, fake, job, living, no_process_left, starts, until  # noqa: F401 - a fixture
 
 from streamverify.core.messages.models import Reason
-from streamverify.lean import failed_headers
+from streamverify.lean import import_errors
 from streamverify.lean import slot as slot_module
 from streamverify.lean.pool import Pool
 from streamverify.lean.repl import session
@@ -149,7 +149,7 @@ async def test_a_header_error_is_remembered_and_starts_no_process(
         assert starts(no_process_left) == 1
         assert second.response is not None
         assert second.response.messages[0]["pos"] == {"line": 2, "column": 0}
-        monkeypatch.setattr(failed_headers, "LIFE", 0.0)
+        monkeypatch.setattr(import_errors, "FAILED_HEADER_TTL", 0.0)
         other = await b.verify("import Missing.Module\nimport Other\ntheorem t")
         again = await b.verify("import Missing.Module\nimport Other\ntheorem t")
         assert (other.reason, again.reason) == (Reason.HEADER_ERROR, Reason.HEADER_ERROR)
@@ -295,7 +295,7 @@ async def test_a_deadline_that_has_passed_is_not_started(no_process_left: Path) 
 async def test_an_error_of_our_own_is_a_worker_error_and_the_pool_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     async with bench() as b:
         with monkeypatch.context() as patched:
-            patched.setattr(slot_module, "judge", lambda _: 1 / 0)
+            patched.setattr(slot_module, "verdict_on_response", lambda _: 1 / 0)
             verdict = await b.verify("theorem t")
         assert verdict.reason is Reason.WORKER_ERROR
         assert verdict.error is not None

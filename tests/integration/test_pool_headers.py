@@ -14,7 +14,7 @@ from streamverify.core.scheduling.prewarm import parse_prewarm
 from streamverify.core.scheduling.scheduler import Rules
 from streamverify.lean.pool import Pool
 from streamverify.lean.repl.command import ReplCommand
-from streamverify.lean.warm_headers import read_learned
+from streamverify.lean.warm_headers import read_saved_headers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ async def test_a_process_takes_headers_by_what_imports_add(no_process_left: Path
         for proof in (A, B, C, A, B, C):
             assert (await b.verify(proof)).reason is Reason.OK
         sizes = b.pool._shared.sizes
-        assert 1 << 20 < b.pool._slots[0]._session.memory < 100 << 20  # type: ignore[union-attr]
+        assert 1 << 20 < b.pool._slots[0]._process._wear.memory < 100 << 20  # type: ignore[union-attr]
         assert sizes.expected < 5 << 20
     assert starts(no_process_left) == 1
 
@@ -117,9 +117,9 @@ async def test_a_header_of_prewarm_that_cannot_be_imported_stops_the_start() -> 
 
 
 async def test_what_was_hot_is_warm_after_a_restart(tmp_path: Path) -> None:
-    file = tmp_path / "learned.json"
+    file = tmp_path / "headers.json"
     for expected in (True, False):
-        pool = Pool(fake(), slots=1, limits=LIMITS, learned=file)
+        pool = Pool(fake(), slots=1, limits=LIMITS, saved_headers=file)
         await pool.start()
         try:
             if not expected:
@@ -130,7 +130,7 @@ async def test_what_was_hot_is_warm_after_a_restart(tmp_path: Path) -> None:
             assert ((await done.get()).timings.import_ > 0) is expected
         finally:
             await pool.close()
-    assert [memory.header.canonical for memory in read_learned(file)] == ["import A\n"]
+    assert [stat.header.canonical for stat in read_saved_headers(file)] == ["import A\n"]
 
 
 async def test_those_that_wait_with_a_header_that_is_refused_wait_for_no_slot(no_process_left: Path) -> None:  # noqa: F811

@@ -14,7 +14,7 @@ from benchmarks.simulator.partitioners import PARTITIONERS
 from benchmarks.simulator.policies import POLICIES, FirstInFirstOut, HeaderHash, LeastRecentlyUsed, Ours
 from benchmarks.simulator.report import limits, markdown
 from benchmarks.simulator.scenarios import SCENARIOS, Scenario
-from benchmarks.workload import IMPORT_SECONDS, Proof, backlog, headers, import_seconds, service_times, stream
+from benchmarks.workload import IMPORT_SECONDS, Proof, backlog, headers, import_seconds, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,26 +39,6 @@ def test_first_in_first_out_imports_for_every_change() -> None:
     assert outcome.imports == 4
     assert outcome.elapsed == 40 + 2 * (COST_A + COST_B)
     assert outcome.useful == pytest.approx(40 / outcome.elapsed)
-
-
-def test_least_recently_used_finds_the_idle_slot_that_suits() -> None:
-    warm = [Proof(A, 0.0, 1.0), Proof(B, 0.0, 1.0), Proof(B, 100.0, 1.0), Proof(A, 100.0, 1.0)]
-    assert run(LeastRecentlyUsed(2), warm, 2).imports == 2
-    # B was idle longest when C came, and is cold when it comes again; A is not.
-    for header, imports in ((A, 3), (B, 4)):
-        proofs = [*warm[:2], Proof(C, 50.0, 1.0), Proof(header, 100.0, 1.0)]
-        assert run(LeastRecentlyUsed(2), proofs, 2).imports == imports
-
-
-def test_by_hash_every_header_is_imported_once_a_slot_if_they_do_not_meet() -> None:
-    outcome = run(HeaderHash(64), [Proof(A, 0.0, seconds) for seconds in (1.0, 2.0, 3.0)], 64)
-    assert (outcome.imports, outcome.elapsed) == (1, COST_A + 6)
-
-
-def test_ours_stays_with_a_header() -> None:
-    outcome = run(Ours(1), alternating(4))
-    assert (outcome.imports, outcome.elapsed) == (2, 40 + COST_A + COST_B)
-    assert outcome.ideal == 40
 
 
 def test_ours_is_better_than_what_it_replaces_where_headers_are_mixed() -> None:
@@ -131,14 +111,6 @@ def test_a_process_that_dies_loses_what_it_had_imported() -> None:
         assert run(policy, proofs).imports == 2
 
 
-def test_steady_state_leaves_out_the_ends() -> None:
-    """The first proof waits for the import, and the last comes when nobody is there any more."""
-    proofs = [Proof(A, float(number * 10), 1.0) for number in range(101)]
-    outcome = run(Ours(1), proofs)
-    assert (outcome.imports, outcome.steady_imports, outcome.steady_p99, outcome.importing) == (1, 0, 0, 0)
-    assert outcome.wait_p99 > 0
-
-
 def test_the_report_says_what_is_worse_than_round_robin() -> None:
     proofs = backlog(50, seed=1)
     rows = [
@@ -150,20 +122,3 @@ def test_the_report_says_what_is_worse_than_round_robin() -> None:
     assert "better" in limits(rows)
     assert "**worse**" not in limits(rows)
     assert markdown(("a", "b"), [("x", "1")]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
-
-
-def test_a_partition_lets_in_no_more_than_is_admitted() -> None:
-    proofs = [Proof(A, 0.0, 0.001) for _ in range(1_500)] + [Proof(B, 0.0, 1.0)]
-    outcome = run(FirstInFirstOut(1), proofs)
-    assert outcome.imports == 2
-
-
-def test_the_workload_is_the_same_for_the_same_seed() -> None:
-    def drawn(seed: int) -> list[tuple[str, float, float]]:
-        proofs = stream(50, seed, slots=2, load=0.5)
-        return [(proof.header.fingerprint, proof.arrival, proof.service) for proof in proofs]
-
-    assert drawn(1) == drawn(1) != drawn(2)
-    assert {proof.header for proof in backlog(20, 1, one_header=True)} == {A}
-    assert set(import_seconds().values()) == set(IMPORT_SECONDS)
-    assert min(service_times()) > 0

@@ -35,6 +35,11 @@ def _pieces() -> dict[str, tuple[str, ...]]:
 
 
 POOLS = _pieces()
+_BEGINNINGS_OF_WORDS = ("x", "x", "λ", "é", "_", "x.", "1", "«a b»", "T", "exact", "skip", "#x", "h'")
+_ENDS_OF_WORDS = (
+    "0", "1", "0b", "0x", "0o", "1e", "1.", "!", "?", "'", "''", ".", "_", "₁", "ₐ", "x", "é", "ж", "«a»", "«a b»",
+    "..",
+)  # fmt: skip
 _BLANKS = ("", "", " ", " ", " ", "\n", "\n", "\n\n", "  ", "\n  ")
 
 _EVERYTHING = (
@@ -66,6 +71,7 @@ class Files:
             "mutations": self._mutations,
             "marks": self._single_marks,
             "unicode": self._unicode,
+            "glued": self._glued,
         }
         self.families = tuple(self._families)
 
@@ -178,6 +184,13 @@ class Files:
                 + self._blank()
             )
         return self._hide(text)
+
+    def _glued(self) -> str:
+        """A marker at the end of a word of which Lean may read the beginning alone."""
+        draw = self._random
+        before = draw.choice(("theorem t : T := by ", "theorem t : T := by\n  ", self._one("openings")))
+        word = "".join(draw.choice(_ENDS_OF_WORDS) for _ in range(draw.randint(0, 4)))
+        return f"{before}{draw.choice(_BEGINNINGS_OF_WORDS)}{word}{self._marked()}\n{self._one('closers')}"
 
 
 SETUP = "theorem id' (x : T) : T := x\n"

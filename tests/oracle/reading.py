@@ -7,16 +7,21 @@ ran them. A marker is *unseen* where the policy has no finding at it or before i
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamverify.core.audit.policy import SHIPPED, Reading
+from streamverify.core.audit.policy import SHIPPED, Reading, Trusted
 from streamverify.core.errors import HeaderError
 from streamverify.core.syntax.header import parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from streamverify.core.audit.policy import Vocabulary
     from streamverify.core.messages.models import Finding
+
+OLD = replace(SHIPPED, trusted=Trusted(old_comments=True))
+"""What a worker goes by whose Lean is older than `--/` as the end of a comment."""
 
 PRELUDE = "prelude\ninductive T : Prop where\n| mk : T\n"
 """What a file needs that has no `Init`: a proposition and its proof."""
@@ -52,8 +57,8 @@ SPELLINGS = (
 ATTRIBUTE_MARKERS = ('extern "c"] No.{0}', "No.{0}] theorem a : T := T.mk", "No.{0}, simp] theorem a : T := T.mk")
 """Ends of a list of attributes: what the policy must find there begins the text."""
 
-# Between the words of a marker there may be blanks and comments. The first word must not be the end of a longer one,
-# but a number ends where it begins.
+# Between the words of a marker there may be blanks and comments. The first word may be the end of a longer one, of
+# which Lean may have read the beginning alone.
 _GAP = r"(?:\s|/-[ a-z]*-/|--[ a-z]*\n)+"
 _MARKER = re.compile(
     rf"""
@@ -67,7 +72,6 @@ _MARKER = re.compile(
     """,
     re.VERBOSE,
 )
-_GLUED = re.compile(r"(?:[^\W\d]\d{0,2}|[!?»]|[\w!?']'|[^\W\d]\.|[»!?'₁]\.)\Z")
 # Lean has quoted with apostrophes, and with backticks since.
 _TRACE = re.compile(
     r"[`'](?:No|debug)\.(m[0-9]+)[`']|(?<=nknown attribute )`?(\[No\.m[0-9]+)\]|node kind `term(M[0-9]+)`"
@@ -88,7 +92,6 @@ def markers(text: str) -> list[Marker]:
         # That an attribute was looked up is another trace than that of a constant.
         Marker(match[match.lastgroup or 0].replace("«No»", "No").replace("No.", "[no."), match.start(), match.end())
         for match in _MARKER.finditer(text)
-        if not _GLUED.search(text[max(match.start() - 4, 0) : match.start()])
     ]
 
 
@@ -102,7 +105,7 @@ def traces(messages: Iterable[Mapping[str, object]]) -> set[str]:
     return found
 
 
-def findings(text: str) -> list[Finding] | None:
+def findings(text: str, vocabulary: Vocabulary = SHIPPED) -> list[Finding] | None:
     """What the policy objects to in a file; None where it has no header to begin with.
 
     The policy refuses `prelude`, which the Lean of these tests cannot do without: blanks stand in its place. That a
@@ -113,12 +116,12 @@ def findings(text: str) -> list[Finding] | None:
         header = parse_header(text)
     except HeaderError:
         return None
-    return [each for each in Reading(text, header).check(SHIPPED) if each.rule != "module_file"]
+    return [each for each in Reading(text, header).check(vocabulary) if each.rule != "module_file"]
 
 
-def unseen(text: str) -> list[Marker]:
+def unseen(text: str, vocabulary: Vocabulary = SHIPPED) -> list[Marker]:
     """The markers with no finding of the policy at them or before them."""
-    found = findings(text)
+    found = findings(text, vocabulary)
     if found is None:
         return []
     offsets = [_offset(text, each.line, each.column) for each in found]

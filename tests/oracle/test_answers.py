@@ -11,12 +11,11 @@ from oracle.headers import write_modules
 from oracle.lean435 import Leans
 
 from streamverify.core.audit.axioms import answers, audit_of, read_axioms, read_type, root
-from streamverify.core.audit.checked import judge
+from streamverify.core.audit.checked import verdict_on_response
 from streamverify.core.audit.statement import ask_for_kinds, look_up, print_in_full
-from streamverify.core.import_position import import_position
 from streamverify.core.messages.models import Message, Position, Reason, Response
 from streamverify.core.syntax.header import parse_header
-from streamverify.lean.import_errors import Modules
+from streamverify.lean.import_errors import ImportClassifier, import_position
 from streamverify.lean.repl.command import ReplCommand
 from streamverify.lean.repl.protocol import encode_check
 
@@ -202,8 +201,8 @@ def test_a_lookup_knows_what_is_there(leans: Leans) -> None:
 
 def test_a_sorry_is_seen_by_its_warning(leans: Leans) -> None:
     messages = messages_of(leans.run(f"{SORRY}theorem s : T := sorryAx T Bool.false\n", "--json"))
-    reason, sentence = judge(Response(messages=messages))
-    assert (reason, sentence) == (Reason.SORRY, "The declaration at line 8, column 8 uses sorry.")
+    verdict = verdict_on_response(Response(messages=messages))
+    assert (verdict.reason, verdict.error) == (Reason.SORRY, "The declaration at line 8, column 8 uses sorry.")
 
 
 @pytest.mark.parametrize(
@@ -236,10 +235,12 @@ def importing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leans]:
 def _failed(importing: Leans, header: str, project: Path) -> tuple[Reason, list[str], Position]:
     found = parse_header(header)
     errors = [each for each in messages_of(importing.run(header, "--json")) if each["severity"] == "error"]
-    modules = Modules(ReplCommand(("lean",), {"LEAN_PATH": str(importing.folder)}, project, "lean", wrapped=False))
+    modules = ImportClassifier(
+        ReplCommand(("lean",), {"LEAN_PATH": str(importing.folder)}, project, "lean", wrapped=False)
+    )
     modules.note_imported(parse_header("import A\n"))
     texts = [each["data"] for each in errors]
-    return modules.failed(found, texts).reason, texts, import_position(found, texts[0])
+    return modules.classify(found, texts).reason, texts, import_position(found, texts[0])
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from support import ROOT
 from streamverify.core.errors import ReplUnavailable
 from streamverify.core.messages.models import Reason
 from streamverify.core.syntax.header import parse_header
-from streamverify.lean.prewarm import try_header
 from streamverify.lean.repl.launch import configured_repl, probe
 from streamverify.lean.repl.process import run_to_end
+from streamverify.lean.warm_headers import try_header
 from streamverify.settings import load_settings
 
 if TYPE_CHECKING:

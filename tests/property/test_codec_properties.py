@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 
 from streamverify.core.errors import RefusedRequest, RequestTooLarge, UndecodableRequest, UndecodableResult
 from streamverify.core.messages.codec import (
+    MIN_LIMIT,
     RECORD_RESERVE,
-    SMALLEST_LIMIT,
     RequestLimits,
     decode_request,
     decode_result,
@@ -269,27 +269,25 @@ def test_a_result_goes_round(result: ProofResult) -> None:
     encoded = encode_result(result, limit=10**9, overhead=0)
 
     assert decode_result(encoded.value) == result
-    assert not encoded.headers_dropped
+    assert not encoded.kafka_headers_dropped
 
 
 # Sizes
 
 
 @untimed
-@given(
-    any_results, st.integers(SMALLEST_LIMIT, SMALLEST_LIMIT + 4000), st.lists(st.tuples(texts, st.binary()), max_size=4)
-)
+@given(any_results, st.integers(MIN_LIMIT, MIN_LIMIT + 4000), st.lists(st.tuples(texts, st.binary()), max_size=4))
 def test_every_result_fits(result: ProofResult, limit: int, headers: list[tuple[str, bytes]]) -> None:
     key = result.custom_id.encode()
     overhead = record_overhead(key, [*headers, ("pad", b"x" * 12_000)])
 
     encoded = encode_result(result, limit=limit, overhead=overhead)
 
-    left = len(key) if encoded.headers_dropped else overhead
+    left = len(key) if encoded.kafka_headers_dropped else overhead
     assert len(encoded.value) + left + RECORD_RESERVE <= limit
     read = decode_result(encoded.value)
     assert (read.custom_id, read.status, read.reason) == (result.custom_id, result.status, result.reason)
-    assert encoded.headers_dropped == ("headers" in read.truncated)
+    assert encoded.kafka_headers_dropped == ("headers" in read.truncated)
 
 
 def missing_of(read: ProofResult, before: ProofResult) -> dict[str, int | None]:
@@ -321,7 +319,7 @@ first_errors = st.lists(messages, max_size=5).flatmap(
 
 
 @untimed
-@given(any_results, first_errors, st.integers(SMALLEST_LIMIT, 10 * SMALLEST_LIMIT), st.booleans())
+@given(any_results, first_errors, st.integers(MIN_LIMIT, 10 * MIN_LIMIT), st.booleans())
 def test_of_a_rejection_the_first_error_survives(
     result: ProofResult,
     said: list[Any],
@@ -354,7 +352,7 @@ def test_of_a_rejection_the_first_error_survives(
 def test_a_bare_result_always_fits(result: ProofResult) -> None:
     value = encode_bare_result(result)
 
-    assert len(value) + len(result.custom_id.encode()) + RECORD_RESERVE <= SMALLEST_LIMIT
+    assert len(value) + len(result.custom_id.encode()) + RECORD_RESERVE <= MIN_LIMIT
     assert decode_result(value).reason == result.reason
 
 

@@ -1,3 +1,5 @@
+"""The stand-in REPLs understand every directive and survive every input."""
+
 from __future__ import annotations
 
 import json

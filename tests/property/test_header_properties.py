@@ -1,12 +1,14 @@
+"""Properties of headers: any text has one, and it and its body are the whole text."""
+
 from __future__ import annotations
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamverify.core.errors import HeaderError
-from streamverify.core.import_position import import_position
 from streamverify.core.syntax.header import Header, body_of, parse_header
 from streamverify.core.syntax.lexer import Kind, position, skip_blank, tokens
+from streamverify.lean.import_errors import import_position
 
 # Texts made of what matters to the header and the lexer, and of anything at all.
 PIECES = st.sampled_from(

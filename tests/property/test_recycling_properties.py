@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.core.scheduling.recycling import MOST_BETWEEN_LOOKS, Limits, Wear
+from streamverify.core.scheduling.recycling import MAX_PROOFS_BETWEEN_LOOKS, Limits, Wear
 
 MIB = 1024**2
 LIMIT = 4096 * MIB
@@ -23,7 +23,7 @@ def test_it_ends_for_one_of_the_two_reasons_and_looks_often_enough(first: int, l
         if wear.used():
             wear.look(memory)
             seen, since = memory, 0
-        assert since < MOST_BETWEEN_LOOKS
+        assert since < MAX_PROOFS_BETWEEN_LOOKS
         assert (wear.worn is not None) == (seen > wear.allowed or number >= uses)
         if wear.worn:
             break

@@ -1,4 +1,4 @@
-"""What is asked of Lean about the theorems of a file once it was accepted, and what its answers mean. Pure.
+"""The questions to Lean about the theorems of a file that it accepted, and the meaning of its answers. Pure.
 
 One command for all theorems, one line each: what a file left open or set must not show in the answers, so names are
 asked for and printed in full, and every option that bears on it is set by name. The result lasts for the command
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.core.audit.printed import PRINTED_NAME
+from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason, Theorem
 from streamverify.core.syntax.names import parts
 
@@ -154,23 +155,23 @@ class Questions:
         self._lines += [f"set_option {name} {value}" for name, value in options.items() if name in self._known]
 
     def ask(self, question: str) -> int:
-        """Add a question of one line; its number."""
+        """Add a question of one line, and return the number of the line."""
         self._lines.append(question)
         return len(self._lines)
 
 
 def answers(messages: Iterable[Message], line: int) -> list[str]:
-    """What Lean said to the question of a line, errors and warnings aside."""
+    """Return Lean's answers to the question of a line, errors and warnings aside."""
     return [each["data"] for each in messages if each["severity"] == "info" and each["pos"]["line"] == line]
 
 
 def root(name: str) -> str:
-    """A full name so that nothing that a file left open gets in its way."""
+    """Return a full name such that no namespace that a file left open gets in its way."""
     return f"_root_.{name}"
 
 
 def read_axioms(name: str, said: Iterable[str], private_prefix: str = "") -> frozenset[str] | None:
-    """The axioms of the theorem with this full name; None where Lean did not say.
+    """Return the axioms of the theorem with this full name; None where Lean did not say.
 
     Lean shortens names by what is open, and a name may stand for several theorems: messages about others do not count.
 
@@ -199,7 +200,7 @@ class PrintedConstant(NamedTuple):
 
 
 def read_print(name: str, said: Sequence[str], private_prefix: str = "") -> PrintedConstant | None:
-    """What Lean says to `#print` of this full name; None where it does not say one thing about it.
+    """Return Lean's answer to `#print` of this full name; None where it is not one answer about this name.
 
     The arguments are those of `read_axioms`.
     """
@@ -210,7 +211,7 @@ def read_print(name: str, said: Sequence[str], private_prefix: str = "") -> Prin
 
 
 def read_type(said: Sequence[str]) -> str | None:
-    """What stands after `name :`, or `@name.{u} :`, in the answer to `#check`."""
+    """Return the type in the answer to `#check`: the text after `name :`, or `@name.{u} :`."""
     for text in said:
         before, colon, after = text.partition(" :")
         if colon and not before.endswith("«") and after[:1] in {" ", "\n"}:
@@ -230,7 +231,7 @@ class AxiomsAudit:
     private_prefix: str
 
     def theorems(self, messages: Sequence[Message]) -> list[Theorem]:
-        """Those of which Lean says that they are theorems."""
+        """Return those of which Lean says that they are theorems."""
         found = []
         for name, (line, kind_line) in self.lines.items():
             axioms = read_axioms(name, answers(messages, line), self.private_prefix)
@@ -240,23 +241,26 @@ class AxiomsAudit:
         return found
 
 
-def judge_theorems(theorems: Sequence[Theorem], wanted: Iterable[str]) -> tuple[Reason, str | None]:
-    """`ok`, or what is wrong with the first theorem that falls short; `wanted` names those that must be there."""
+def verdict_on_theorems(theorems: Sequence[Theorem], wanted: Iterable[str]) -> Verdict:
+    """Return `ok`, or the objection to the first theorem that falls short; `wanted` names those that must be there."""
+    # An axiom first: it says more about the file than that a theorem is missing.
     for theorem in theorems:
         strange = [axiom for axiom in theorem.axioms if axiom not in ALLOWED_AXIOMS]
         if strange:
-            return Reason.AXIOM, f"The proof of {theorem.name} depends on {', '.join(strange)[:200]}."
+            sentence = f"The proof of {theorem.name} depends on {', '.join(strange)[:200]}."
+            return Verdict(Reason.AXIOM, sentence, theorems=theorems)
     known = {theorem.name for theorem in theorems}
     for name in wanted:
         if name not in known:
-            return Reason.NO_THEOREM, f"Lean knows no theorem {name} after the file."
-    return Reason.OK, None
+            return Verdict(Reason.NO_THEOREM, f"Lean knows no theorem {name} after the file.", theorems=theorems)
+    return Verdict(Reason.OK, theorems=theorems)
 
 
 def audit_of(names: Iterable[str], known_options: Collection[str], private_prefix: str = "") -> AxiomsAudit:
-    """Ask for the axioms, the type and the kind of each theorem, by full name; `private_prefix` as in `read_axioms`."""
+    """Return the questions for axioms, type and kind of each theorem, by full name; arguments as in `read_axioms`."""
     questions = Questions(_PLAIN, known_options)
     wanted = list(dict.fromkeys(names))
+    # All kinds after all axioms: the options of the ones would spoil the answers to the others.
     axioms = []
     for name in wanted:
         axioms.append(questions.ask(f"#print axioms {root(name)}"))
@@ -267,16 +271,17 @@ def audit_of(names: Iterable[str], known_options: Collection[str], private_prefi
 
 
 def ask_for_private_prefix() -> str:
-    """The command that asks, in the environment of a header, how the names of a file are private there."""
+    """Return the command that asks, in the environment of a header, how the names of a file are private there."""
     return f"theorem {MODULE_PROBE} : True := True.intro\n#print axioms {root(MODULE_PROBE)}"
 
 
 def read_private_prefix(messages: Iterable[Message]) -> str | None:
-    """What Lean puts before a name that is private to the file, such as `_private.0.`; "" where nothing is.
+    """Return Lean's prefix of names that are private to the file, such as `_private.0.`; "" where it has none.
 
     None where Lean does not tell the axioms of a theorem: some versions do not in a file that begins with `module`.
     """
     for each in messages:
+        # The probe depends on no axioms, so an answer that names some is about something else.
         match = _AXIOMS.fullmatch(each["data"]) if each["severity"] == "info" else None
         if match and not match["axioms"] and match["name"].endswith(MODULE_PROBE):
             prefix = match["name"].removesuffix(MODULE_PROBE)
@@ -295,7 +300,7 @@ class Sum(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What only a process that still proves can answer, asked in the environment of the header before a positive.
+    """A question that only a process which still proves can answer; in the header's environment, before a positive.
 
     A word, a true and a false statement that nobody can know before they are asked, and the audited names, which the
     header must not know. It is a hurdle for who answers in Lean's place, and proves nothing.
@@ -317,7 +322,7 @@ class Challenge:
         return "\n".join([f'#print "{self.nonce}"', *statements, *(f"#check @{root(name)}" for name in self.names)])
 
     def is_met(self, messages: Sequence[Message]) -> bool:
-        """Whether these are the answers of a process that proves: the word, and an error for the false one alone."""
+        """Return whether a process that proves gave these answers: the word, and an error for the false one alone."""
         false_line = 2 if self.false_first else 3
         about = [each for each in messages if each["pos"]["line"] <= 3]  # noqa: PLR2004 -- the lines of `text`
         said = {(each["pos"]["line"], each["severity"]): each["data"].strip() for each in about}
@@ -325,14 +330,14 @@ class Challenge:
         return len(about) == len(expected) == len(expected & said.keys()) and said[1, "info"] == self.nonce
 
     def not_new(self, messages: Sequence[Message]) -> str | None:
-        """The first of the names that the header knows by itself, or of which Lean says nothing."""
+        """Return the first of the names that the header knows by itself, or of which Lean says nothing."""
         lines = {name: line for line, name in enumerate(self.names, 4)}
         unknown = {each["pos"]["line"] for each in messages if each["severity"] == "error"}
         return next((name for name, line in lines.items() if line not in unknown or answers(messages, line)), None)
 
 
 def theorems_to_audit(declared: Sequence[Declared], wanted: str | None) -> tuple[list[str], str | None]:
-    """The full names to ask for, or why there are none.
+    """Return the full names to ask for, or the reason why there are none.
 
     Args:
         declared: The theorems that the file declares.

@@ -1,9 +1,11 @@
-"""What Lean's answer to a whole file says about the proof, at the assurance `checked`. Pure."""
+"""The verdict on a proof at the assurance `checked`, from Lean's answer to it; and the sentences for people. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamverify.core.errors import at
+from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason
 
 if TYPE_CHECKING:
@@ -15,42 +17,44 @@ SENTENCE_LENGTH = 300
 """Code points of Lean's own words in an error sentence; the whole message is in the response."""
 
 _SORRY_WARNINGS = ("declaration uses 'sorry'", "declaration uses `sorry`")
-"""How Lean words it: with apostrophes until 4.27, with backticks since."""
+"""Lean's words for it: with apostrophes until 4.27, with backticks since."""
 
 
-def judge(response: Response) -> tuple[Reason, str | None]:
-    """The reason and, where it is not `ok`, one sentence for people.
+def verdict_on_response(response: Response) -> Verdict:
+    """Return the verdict on a proof by Lean's answer to its body, with one sentence for people where it is not `ok`.
 
     An error message anywhere is `lean_error`; else a `sorry` anywhere is `sorry`. The list of sorries alone is no
     evidence of their absence: terms that come down to one are only warned about.
     """
     errors = [message for message in response.messages if message["severity"] == "error"]
     if errors:
-        return Reason.LEAN_ERROR, first_error(errors)
+        return Verdict(Reason.LEAN_ERROR, first_error(errors), response)
     if response.sorries:
-        return Reason.SORRY, "The proof uses sorry."
+        return Verdict(Reason.SORRY, "The proof uses sorry.", response)
     for message in response.messages:
+        # Lean's own warning begins with these words; a linter or a `#print` may have them further on.
         if message["severity"] == "warning" and message["data"].lstrip().startswith(_SORRY_WARNINGS):
-            return Reason.SORRY, f"The declaration at {_place(message)} uses sorry."
-    return Reason.OK, None
+            return Verdict(Reason.SORRY, f"The declaration at {_place(message)} uses sorry.", response)
+    return Verdict(Reason.OK, response=response)
 
 
 def objection(findings: Sequence[Finding]) -> str:
-    """Where the first of the policy's findings is and what stands there, and how many more there are."""
+    """Return the sentence about the policy's findings: place and excerpt of the first, and how many more there are."""
     first, more = findings[0], len(findings) - 1
     others = f" (and {more} more finding{'s' if more > 1 else ''})" if more else ""
-    return f"line {first.line}, column {first.column}: the policy objects to {first.excerpt} ({first.rule}){others}"
+    return f"{at(first.line, first.column)}: the policy objects to {first.excerpt} ({first.rule}){others}"
 
 
 def first_error(errors: Sequence[Message]) -> str:
-    """Where the first of `errors` is and what it says, on one line, and how many more there are."""
+    """Return the sentence about Lean's errors: place and words of the first, on one line, and the number of others."""
     words = " ".join(errors[0]["data"].split())
     if len(words) > SENTENCE_LENGTH:
         words = words[: SENTENCE_LENGTH - 1] + "…"
+    # The first is the one to look at: what follows it is often its consequence.
     more = len(errors) - 1
     others = f" (and {more} more error{'s' if more > 1 else ''})" if more else ""
     return f"{_place(errors[0])}: {words}{others}"
 
 
 def _place(message: Message) -> str:
-    return f"line {message['pos']['line']}, column {message['pos']['column']}"
+    return at(message["pos"]["line"], message["pos"]["column"])

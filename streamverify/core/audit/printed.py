@@ -1,7 +1,7 @@
 """A constant as Lean prints it under `pp.all`, up to the names of its bound variables and universe parameters. Pure.
 
 The grammar of such text is small: applications, `fun`, dependent and plain arrows, `∀`, `let` and `have`, sorts,
-literals and projections; notation, `match` and structure instances are switched off (`core.audit.EXPLICIT`). This
+literals and projections; notation, `match` and structure instances are switched off (`axioms.EXPLICIT`). This
 module reads all of it or refuses: two texts with the same `Printed.text` are the same term. It knows nothing of what is
 asked of Lean.
 
@@ -48,6 +48,9 @@ _LETS = frozenset({"let", "have", "let_fun"})
 # The only words of the grammar that are tokens of a term by themselves.
 _WORDS = frozenset({"Prop", "nat_lit"})
 _SORTS = frozenset({"Type", "Sort"})
+GRAMMAR_WORDS = ("Prop", "Type", "Sort", "nat_lit", "fun", *sorted(_LETS))
+"""The words that are read as syntax: Lean of 2021 prints a constant `«Prop»` without its quotes."""
+
 # Words of the syntax of terms: where one of them stands, the text is not in the grammar. As names they are in «quotes».
 _SYNTAX = frozenset(
     """
@@ -57,7 +60,7 @@ _SYNTAX = frozenset(
     """.split()  # noqa: SIM905 -- as in lexer.KEYWORDS
 )
 # Binders of one type are written apart; nested in each other, so many that what comes out would not be linear.
-_MOST_TOKENS_FOR_ONE = 64
+_MAX_TOKENS_FOR_ONE = 64
 
 
 class UnreadableError(StreamVerifyError):
@@ -66,7 +69,7 @@ class UnreadableError(StreamVerifyError):
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """What Lean printed: equal `text` means equal terms; `constants` are the names of all constants in it.
+    """A term as Lean printed it: equal `text` means equal terms; `constants` are the names of all constants in it.
 
     `#2` in the text is a bound variable: that of the binder with two binders around it; `%0` is a universe parameter.
     `rooted` are those of the constants that Lean printed with `_root_` before them, because a variable has the name;
@@ -80,7 +83,7 @@ class Printed:
 
 @dataclass(slots=True)
 class _Context:
-    """What is open: the text, a bracket, the binders of a `fun` or `∀`, the type or the value of a `let`.
+    """A part of the text that is open: all of it, a bracket, binders of a `fun` or `∀`, the type or value of a `let`.
 
     `kind` is the opening token, `binder` for a bracket that binds `names`, `let:` and `let:=` for the two halves of a
     `let`. `scope` is the number of variables in scope before it, `begins` where its tokens begin. `operand` is the
@@ -144,11 +147,12 @@ class _Reader:
         while self.at < len(self.tokens):
             lexeme = self.tokens[self.at]
             self.at += 1
+            # Between `fun` and `=>` there are binders and nothing else; everywhere else there is a term.
             if self.stack[-1].kind in _BINDERS_END:
                 self._binders(lexeme)
             else:
                 self._term(lexeme)
-            if len(self.out) > _MOST_TOKENS_FOR_ONE * len(self.tokens):
+            if len(self.out) > _MAX_TOKENS_FOR_ONE * len(self.tokens):
                 raise UnreadableError("too many binders of one type")
         if len(self.stack) != 1 or not self.stack[0].atoms:
             raise UnreadableError("its end is missing")
@@ -156,8 +160,9 @@ class _Reader:
         return Printed(" ".join(spelled), frozenset(self.constants), frozenset(self.rooted))
 
     def _binders(self, lexeme: str) -> None:
-        """What stands between `fun` and `=>`, or `∀` and `,`."""
+        """Read a token of the binders: between `fun` and `=>`, or `∀` and `,`."""
         kind = self.stack[-1].kind
+        # `∀ (x : A), B` becomes what `(x : A) → B` becomes: each binder is followed by its arrow.
         if lexeme in _CLOSER and self._opens_binder(lexeme):
             self._open_binder(lexeme, arrow=kind == "∀")
         elif lexeme in _BINDERS_END[kind]:
@@ -176,6 +181,7 @@ class _Reader:
         elif lexeme == "→":
             self._arrow()
         elif lexeme in {"fun", "λ", "∀"}:
+            # `∀` leaves no token of its own: its binders become those of arrows.
             self._atom("" if lexeme == "∀" else "fun")
             self._open("∀" if lexeme == "∀" else "fun")
         elif lexeme in _LETS:
@@ -186,8 +192,10 @@ class _Reader:
             self._end_let()
         elif lexeme in _CLOSER:
             self._bracket(lexeme)
+        # Explicit mode belongs to the constant that follows; under `pp.explicit` Lean prints it before every one.
         elif lexeme == "@":
             self.out.append(lexeme)
+        # A projection by number, `p.1`: what it projects is then no term in parentheses that an arrow may unwrap.
         elif lexeme[0] == "." and lexeme[1:].isdigit() and context.atoms:
             context.brackets = None
             self.out.append(lexeme)
@@ -208,6 +216,7 @@ class _Reader:
         if lexeme in _SYNTAX or not _is_name(lexeme):
             raise self._unexpected(lexeme)
         has_universes = self._peek() == ".{"
+        # The innermost variable of that name hides the others, and any constant without universes.
         if not has_universes and self.levels.get(lexeme):
             self._atom(self.levels[lexeme][-1])
             return
@@ -228,6 +237,7 @@ class _Reader:
             raise self._unexpected(lexeme)
         self._atom(lexeme)
         self._open(lexeme)
+        # A named argument, `(motive := …)`: the label is part of the term.
         label = self._peek()
         if _is_name(label) and self._peek(1) == ":=":
             self.out += [label, ":="]
@@ -235,7 +245,7 @@ class _Reader:
         self._begin_operand()
 
     def _opens_binder(self, lexeme: str) -> bool:
-        """Whether names and a colon follow. Only an instance may lack its name."""
+        """Return whether names and a colon follow. Only an instance may lack its name."""
         ahead = self.at
         while ahead < len(self.tokens) and _is_binder_name(self.tokens[ahead]):
             ahead += 1
@@ -277,7 +287,7 @@ class _Reader:
         for more in range(1, len(context.names)):
             # One variable more is in scope there than at the first.
             self.out += [t + more if isinstance(t, int) and t >= context.scope else t for t in binder]
-            if len(self.out) > _MOST_TOKENS_FOR_ONE * len(self.tokens):
+            if len(self.out) > _MAX_TOKENS_FOR_ONE * len(self.tokens):
                 raise UnreadableError("too many binders of one type")
         for name in context.names:
             self._bind(name)
@@ -289,6 +299,7 @@ class _Reader:
         context = self.stack[-1]
         if not context.atoms:
             raise self._unexpected("→")
+        # Parentheses around the only atom go: those of the binder stand in their place.
         if context.atoms == 1 and context.brackets:
             for index in context.brackets:
                 self.out[index] = ""

@@ -1,8 +1,8 @@
-"""Whether a proof proves what it was asked to: what a statement declares, compared as Lean prints it in full. Pure.
+"""Compares a proof with the statement that it was to prove: their constants, as Lean prints them in full. Pure.
 
 The statement is elaborated in an environment of the header alone. Its theorems, and every constant that they and
 their definitions reach and that the statement itself made, must be in the proof's environment and be the same, up to
-the names of bound variables and universe parameters (`core.printed`). Constants of the header are the same on both
+the names of bound variables and universe parameters (see `printed`). Constants of the header are the same on both
 sides, so their names are enough. A constant that cannot be asked for by its name makes the statement one that nothing
 can be compared with.
 """
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.audit.axioms import EXPLICIT, KIND_ONLY, Questions, answers, read_print, root
 from streamverify.core.audit.policy import THEOREMS, Reading
-from streamverify.core.audit.printed import PRINTED_NAME, UnreadableError, read_printed
-from streamverify.core.errors import HeaderError
+from streamverify.core.audit.printed import GRAMMAR_WORDS, PRINTED_NAME, UnreadableError, read_printed
+from streamverify.core.errors import HeaderError, at
 from streamverify.core.syntax.header import Header, parse_header
 from streamverify.core.syntax.names import parts
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from streamverify.core.audit.policy import Vocabulary
-    from streamverify.core.messages.models import Finding, Message
+    from streamverify.core.messages.models import Message
 
-MOST_CONSTANTS = 500
+MAX_CONSTANTS = 500
 """Constants of a statement's own that are compared."""
 
 _TYPES = frozenset({"inductive", "structure", "class"})
@@ -43,7 +43,7 @@ class BadStatement(Exception):
 
     @property
     def sentence(self) -> str:
-        """For the sender of the request."""
+        """The sentence for the sender of the request."""
         return f"`statement` is none to compare with: {self}"
 
 
@@ -58,7 +58,7 @@ class Statement:
 
 
 def read_statement(text: str, vocabulary: Vocabulary) -> Statement:
-    """The statement of a request.
+    """Read the statement of a request.
 
     Raises:
         BadStatement: Its header is not Lean, the policy objects to it, or it declares no theorem, or something private.
@@ -66,23 +66,21 @@ def read_statement(text: str, vocabulary: Vocabulary) -> Statement:
     try:
         header = parse_header(text)
     except HeaderError as error:
-        raise BadStatement(f"line {error.line}, column {error.column}: {error}") from None
+        raise BadStatement(f"{at(error.line, error.column)}: {error}") from None
     reading = Reading(text, header)
-    _object_to(reading.check(vocabulary))
+    # The statement is elaborated by the same rules as the proof: it must not run code, nor declare what cannot be read.
+    if findings := reading.check(vocabulary):
+        first = findings[0]
+        raise BadStatement(f"{at(first.line, first.column)}: {first.rule}: {first.excerpt}")
     made = reading.declared()
     theorems = [each.name for each in made if each.kind in THEOREMS and each.name]
     if not theorems:
         raise BadStatement("it declares no theorem")
+    # A private name is another one in each file, so the proof cannot have it.
     if private := next((each for each in made if each.private), None):
         raise BadStatement(f"line {private.line}: a private declaration cannot be compared")
     others = [each.name for each in made if each.kind not in THEOREMS and each.name]
     return Statement(text, header, tuple(dict.fromkeys(theorems)), tuple(dict.fromkeys(others)))
-
-
-def _object_to(findings: Sequence[Finding]) -> None:
-    if findings:
-        first = findings[0]
-        raise BadStatement(f"line {first.line}, column {first.column}: {first.rule}: {first.excerpt}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Constant:
     """A constant as it is compared: equal ones are the same but for the names of bound variables and universes.
 
     `kind` is the word for it with the modifiers before it (of a theorem the word alone), `type` and `value` are
-    `core.printed.Printed.text`; `value` is "" for what has none that is compared. `said` is what Lean printed,
+    `core.audit.printed.Printed.text`; `value` is "" for what has none that is compared. `said` is what Lean printed,
     `mentions` are the names of all constants in it, `rooted` those with `_root_` before them, `unreadable` is what
     in it cannot be read.
     """
@@ -113,7 +111,7 @@ class Kinds:
     private_prefix: str = ""
 
     def found(self, messages: Sequence[Message]) -> dict[str, str]:
-        """The kind of each constant that Lean knows."""
+        """Return the kind of each constant that Lean knows."""
         printed = {
             name: read_print(name.removeprefix(self.private_prefix), answers(messages, line), self.private_prefix)
             for name, line in self.lines.items()
@@ -122,7 +120,7 @@ class Kinds:
 
 
 def ask_for_kinds(names: Iterable[str], known_options: Collection[str], private_prefix: str = "") -> Kinds:
-    """Ask which kinds these constants are."""
+    """Return the question for the kinds of these constants."""
     questions = Questions(KIND_ONLY, known_options)
     lines = {name: questions.ask(f"#print {root(name.removeprefix(private_prefix))}") for name in names}
     return Kinds(questions.text, lines, private_prefix)
@@ -141,7 +139,7 @@ class Printing:
     private_prefix: str
 
     def printed(self, messages: Sequence[Message]) -> dict[str, Constant]:
-        """The constants that Lean knows, by their names."""
+        """Return the constants that Lean knows, by their names."""
         read = ((name, self._constant(name, *lines, messages)) for name, lines in self.lines.items())
         return {name: constant for name, constant in read if constant}
 
@@ -178,7 +176,7 @@ class Printing:
 
 
 def print_in_full(kinds: Mapping[str, str], known_options: Collection[str], private_prefix: str = "") -> Printing:
-    """Ask how Lean prints these constants, given with their kinds, when nothing is folded, hidden or cut.
+    """Return the question for these constants, given with their kinds, printed with nothing folded, hidden or cut.
 
     The value of a theorem, which may be long, is not printed: no theorem depends on the proof of another.
     """
@@ -201,7 +199,7 @@ class Lookup:
     lines: Mapping[str, int]
 
     def known(self, messages: Sequence[Message]) -> set[str]:
-        """Those that are: Lean answers about the very name, not about a field of something with a shorter one."""
+        """Return those that are: Lean answers about the very name, not about a field of one with a shorter name."""
         found = set()
         for name, line in self.lines.items():
             said = answers(messages, line)
@@ -210,21 +208,37 @@ class Lookup:
                 found.add(name)
         return found
 
+    def not_ruled_out(self, messages: Sequence[Message]) -> set[str]:
+        """Those of which Lean does not say that they are unknown, and no more than that.
+
+        Where a file left a namespace `A` open, Lean of 2021 takes `_root_.x` for `A._root_.x` first (seen): an answer
+        about another constant, or that there are several, does not say that there is none of this name.
+        """
+        said: dict[int, list[Message]] = {}
+        for each in messages:
+            said.setdefault(each["pos"]["line"], []).append(each)
+        return {name for name, line in self.lines.items() if not _is_unknown(said.get(line, ()))}
+
+
+def _is_unknown(said: Sequence[Message]) -> bool:
+    return len(said) == 1 and said[0]["severity"] == "error" and said[0]["data"].lower().startswith("unknown")
+
 
 def look_up(names: Iterable[str], known_options: Collection[str]) -> Lookup:
-    """Ask which of these names are constants."""
+    """Return the question for the constants among these names."""
     questions = Questions({"pp.all": "true"}, known_options)
     lines = {name: questions.ask(f"#check @{root(name)}") for name in names}
     return Lookup(questions.text, lines)
 
 
 def look_up_imitations(constants: Iterable[Constant], known_options: Collection[str]) -> Lookup:
-    """Ask whether there is a constant that Lean prints like one of these with `_root_` before it.
+    """Return the question for constants that Lean prints like something else; where there is one, no print is believed.
 
-    Such a constant is declared in a `namespace _root_`; where one is known, nothing that was printed can be believed.
+    That is one of a `namespace _root_` which is printed like one of these constants with `_root_` before it, and one
+    that has a word of the grammar for its name.
     """
     rooted = sorted({name for constant in constants for name in constant.rooted})
-    return look_up((root(name) for name in rooted), known_options)
+    return look_up([*map(root, rooted), *(f"«{word}»" for word in GRAMMAR_WORDS)], known_options)
 
 
 def refuse_hidden(names: Iterable[str], private_prefix: str = "") -> None:
@@ -241,7 +255,7 @@ def refuse_hidden(names: Iterable[str], private_prefix: str = "") -> None:
 
 
 def cannot_be_asked(name: str) -> BadStatement:
-    """Why nothing can be compared with a statement that reaches this constant."""
+    """Return the objection to a statement that reaches a constant which cannot be asked for."""
     return BadStatement(
         f"it reaches {name[:200]}, which cannot be asked for by name and so cannot be compared (what `deriving` and "
         "macros declare is often private); write the instance or definition out"
@@ -249,7 +263,7 @@ def cannot_be_asked(name: str) -> BadStatement:
 
 
 def unreadable(name: str, what: str) -> BadStatement:
-    """Why nothing can be compared with a statement of which Lean prints something that cannot be read."""
+    """Return the objection to a statement of which Lean prints something that cannot be read with certainty."""
     return BadStatement(f"what Lean prints of {name[:200]} cannot be read with certainty, at {what}")
 
 
@@ -262,18 +276,18 @@ class Difference:
     proved: str | None
 
     def sentence(self) -> str:
-        """For people."""
+        """Return the sentence for people."""
         if self.proved is None:
             return f"The file does not declare {self.name}, which the statement declares."
         return f"{self.name} is not what the statement says."
 
     def excerpt(self) -> str:
-        """Both sides in full."""
+        """Return both sides in full."""
         return f"statement: {self.asked}\nproof: {self.proved or '(not declared)'}"
 
 
 def difference(asked: Mapping[str, Constant], proved: Mapping[str, Constant]) -> Difference | None:
-    """The first constant that is not the same in both."""
+    """Return the first constant of the statement that the proof does not have, or has otherwise."""
     for name, constant in asked.items():
         found = proved.get(name)
         if found != constant:

@@ -1,4 +1,4 @@
-"""What a commit says beside its offset: which of the offsets after it are finished, in the commit's metadata.
+"""The metadata of a commit: it says which offsets after the committed one are finished.
 
 Pure. The byte format and its test vectors are in schemas/offset-map.md and schemas/offset-map.vectors.json. One
 version so far; the place of the version and of the checksum is the same for every version to come.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 MAX_CHARACTERS = 4_096
-"""What a Kafka broker takes as metadata by default (`offset.metadata.max.bytes`)."""
+"""Bytes of metadata that a Kafka broker accepts by default (`offset.metadata.max.bytes`)."""
 MAX_INCOMPLETE = 1_000
 """Incomplete offsets of one partition that are admitted at once."""
 MAX_WINDOW = 50_000
@@ -29,7 +29,7 @@ _OPEN = 0x01
 _CHECKSUM_BYTES = 4
 _SHORTEST = 3 + _CHECKSUM_BYTES
 _ATTEMPT_BITS = 3
-_LONGEST_VARINT = 9
+_MAX_VARINT_BYTES = 9
 """Bytes: 63 bits, as many as an offset has."""
 
 
@@ -43,7 +43,7 @@ class OffsetMap:
     base: int
     """The committed offset."""
     end: int
-    """Where the window ends: one past the highest offset that is finished or has an attempt, at least `base`."""
+    """The end of the window: one past the highest offset that is finished or has an attempt, at least `base`."""
     incomplete: Mapping[int, int] = field(default_factory=dict)
     """Offset to attempts (0..7) of each incomplete offset in the window, ascending."""
     open: bool = False
@@ -136,7 +136,7 @@ class _Reader:
 
     def varint(self) -> int:
         value = 0
-        for index, byte in enumerate(self._payload[self._at : self._at + _LONGEST_VARINT]):
+        for index, byte in enumerate(self._payload[self._at : self._at + _MAX_VARINT_BYTES]):
             value |= (byte & 0x7F) << (7 * index)
             if byte < 0x80:  # noqa: PLR2004 - the last byte
                 self._at += index + 1

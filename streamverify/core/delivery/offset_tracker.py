@@ -132,7 +132,7 @@ class OffsetTracker:
         self._running.discard(offset)
 
     def is_unfinished(self, offset: int) -> bool:
-        """Whether a result for `offset` is still of use: as far as this worker knows, nobody has finished it."""
+        """Tell whether a result for `offset` is still of use: as far as this worker knows, nobody has finished it."""
         return offset in self._incomplete or (offset >= self._restored_end and offset >= self._next)
 
     # --- commits ------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ class OffsetTracker:
 
     @property
     def quarantined(self) -> bool:
-        """Whether one of the records may have killed a worker: see "Poison and quarantine" in docs/delivery.md."""
+        """True if one of the records may have killed a worker: see "Poison and quarantine" in docs/delivery.md."""
         return bool(self._probation or self._suspects)
 
     def attempts(self, offset: int) -> int:

@@ -33,7 +33,7 @@ class Committed(NamedTuple):
 
 
 class Ownership(Enum):
-    """Whether a record is still this worker's to answer."""
+    """Says whether this worker still has to answer a record."""
 
     OWNED = auto()
     """The partition is ours and the record is not finished."""
@@ -75,7 +75,7 @@ class Admission(NamedTuple):
 
     @property
     def is_new(self) -> bool:
-        """Whether the record is to be worked on."""
+        """True if the record is to be worked on."""
         return self.delivery is Delivery.NEW
 
 
@@ -105,7 +105,7 @@ class PartitionCommit(NamedTuple):
 
 
 class PartitionLoad:
-    """What of a partition is in flight: records queued, running, or finished since the last acknowledged commit."""
+    """The load of a partition: records queued, running, or finished since the last acknowledged commit."""
 
     def __init__(self, limits: AdmissionLimits) -> None:
         self.records = 0
@@ -118,7 +118,7 @@ class PartitionLoad:
         """Bytes of each admitted record that is not complete."""
 
     def has_room_for(self, size: int) -> bool:
-        """Whether a record of `size` bytes is within the limits, or the only one: that would wait for ever."""
+        """Tell whether a record of `size` bytes is within the limits, or the only one: that would wait for ever."""
         fits = self.records == 0 or self.bytes + size <= self._limits.partition_bytes
         return fits and self.records < self._limits.records
 
@@ -142,12 +142,12 @@ class PartitionLoad:
 
     @property
     def is_full(self) -> bool:
-        """Whether the partition is at one of its limits."""
+        """True if the partition is at one of its limits."""
         return self.records >= self._limits.records or self.bytes >= self._limits.partition_bytes
 
     @property
     def is_half_empty(self) -> bool:
-        """Whether the partition is at half of its limits or below: it is resumed only then, not for each record."""
+        """True if the partition is at half of its limits or below: it is resumed only then, not for each record."""
         return self.records <= self._limits.records // 2 and self.bytes <= self._limits.partition_bytes // 2
 
 
@@ -191,7 +191,7 @@ class PartitionState:
 
     @property
     def is_owned(self) -> bool:
-        """Whether the partition is ours and restored."""
+        """True if the partition is ours and restored."""
         return self.phase in (Phase.CLOSED, Phase.OPEN)
 
     def revoke(self) -> None:
@@ -249,7 +249,7 @@ class PartitionState:
         return self.tracker.local_work(self.tracker.base if last is None else last.offset)
 
     def ownership(self, record: RecordId) -> Ownership:
-        """Whether the record is still ours to answer."""
+        """Tell whether the record still has to be answered here."""
         if record.epoch != self.epoch or self.phase is Phase.LOST:
             return Ownership.LOST
         # REVOKED or RESTORING: until the commit is read, another worker may have finished the record.
@@ -311,7 +311,7 @@ class PartitionState:
 
     @property
     def commit_is_due(self) -> bool:
-        """Whether something has changed since the last commit was made."""
+        """True if something has changed since the last commit was made."""
         return self.is_owned and self.changed
 
     def commit(self, *, closing: bool) -> PartitionCommit | None:
@@ -351,7 +351,7 @@ class PartitionState:
 
     @property
     def may_resume(self) -> bool:
-        """Whether a paused partition is open, has got rid of half its load, and has room for the record it refused."""
+        """True if a paused partition is open, has got rid of half its load, and has room for the record it refused."""
         if self.phase is not Phase.OPEN or not self.load.is_half_empty:
             return False
         return self._refused is None or self.tracker.window(self._refused) <= self._limits.window

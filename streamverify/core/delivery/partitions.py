@@ -94,11 +94,11 @@ class Partitions:
 
     @property
     def are_restored(self) -> bool:
-        """Whether the group has decided, and every assigned partition is restored."""
+        """True if the group has decided, and every assigned partition is restored."""
         return self._assigned is not None and self._assigned <= self.restored()
 
     def ownership(self, record: RecordId) -> Ownership:
-        """Whether the record is still ours to answer."""
+        """Tell whether the record still has to be answered here."""
         state = self._states.get(record.partition)
         return Ownership.LOST if state is None else state.ownership(record)
 
@@ -174,7 +174,7 @@ class Partitions:
 
     @property
     def commit_is_due(self) -> bool:
-        """Whether something has changed since the last commit was made."""
+        """True if something has changed since the last commit was made."""
         return any(state.commit_is_due for state in self._states.values())
 
     # --- pauses -------------------------------------------------------------------------------------------------

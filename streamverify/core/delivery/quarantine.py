@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Decision(NamedTuple):
-    """What the quarantine wants done now."""
+    """The actions that the quarantine wants carried out now."""
 
     pause_pool: bool
     """Start nothing but what the quarantine dispatches."""
@@ -40,7 +40,7 @@ class Dispatch(NamedTuple):
 
 
 def is_poison(attempts: int, max_deliveries: int) -> bool:
-    """Whether a record with so many attempts is not to be run again: all of them but the first were made alone."""
+    """Tell whether a record with so many attempts is not to be run again: all of them but the first were made alone."""
     return attempts > max_deliveries
 
 

@@ -33,7 +33,7 @@ class Watchdog:
         self._due_since = None
 
     def is_worth_asking(self, now: float) -> bool:
-        """Whether nothing has succeeded for so long that it is worth asking the broker."""
+        """Tell whether nothing has succeeded for so long that it is worth asking the broker."""
         return now - self._last_success > self._limit / 4
 
     def judge(self, now: float, *, broker_answers: bool, something_due: bool) -> Health:

@@ -1,11 +1,13 @@
 """Bytes to ProofRequest, ProofResult to bytes, and the way back for clients.
 
-What a request may look like (the decisions are in the docstring of `decode_request`), and how a result that is too
-large for its topic is cut. Knows nothing of Kafka but that a record has a key, headers and a largest size.
+The docstring of `decode_request` says what a request may look like. `truncation` cuts a result that is too large for
+its topic; `request_errors` words what is wrong with a request; `jsontext` reads and writes what orjson refuses. This
+module knows of Kafka only that a record has a key, headers and a largest size.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,22 +20,23 @@ from streamverify.core.errors import (
     RequestTooLarge,
     UndecodableRequest,
     UndecodableResult,
+    at,
 )
 from streamverify.core.messages import jsontext
 from streamverify.core.messages.models import MAX_METADATA_DEPTH, SCHEMA_VERSION, ProofRequest, ProofResult, Status
-from streamverify.core.messages.request_errors import echo, refusal
-from streamverify.core.messages.truncation import PARTS, Draft, encode_whole
+from streamverify.core.messages.request_errors import echo, request_error
+from streamverify.core.messages.truncation import PARTS, TruncatedResult, encode_uncut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 RECORD_RESERVE = 1024
-"""Bytes of a result's limit that are kept free: Kafka's framing of a batch and a record (about 100), and the few
-headers of our own that stay when the copied ones are dropped."""
+"""Bytes of a topic's limit that no result uses: for Kafka's framing of a batch and a record (about 100 bytes), and for
+the few Kafka headers of our own that stay when the copied ones are dropped."""
 
-SMALLEST_LIMIT = 16 * 1024
-"""From this limit on every result fits once all `PARTS` are left out: the rest takes at most 14.5 KB, with the longest
-custom_id in the key and in the value, and control characters, which JSON escapes, wherever there can be any."""
+MIN_LIMIT = 16 * 1024
+"""From this limit on every result fits once all `PARTS` are left out. The rest takes at most 14.5 KB: with the longest
+custom_id, in the key and in the value, and with control characters, which JSON escapes, wherever there can be any."""
 
 _BOM = b"\xef\xbb\xbf"
 _STATUSES = frozenset[str](Status)
@@ -41,17 +44,20 @@ _STATUSES = frozenset[str](Status)
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """What a worker takes. `max_proof_bytes`: bytes of UTF-8 of a proof with its statement."""
+    """The limits of a worker for requests. `max_proof_bytes` counts the UTF-8 of a proof with its statement."""
 
     max_proof_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedResult:
-    """The value of a result's record; `headers_dropped`: the headers copied from the request are to be left out."""
+    """The value of a result's record.
+
+    `kafka_headers_dropped` says that there is no room for the Kafka headers that were copied from the request.
+    """
 
     value: bytes
-    headers_dropped: bool
+    kafka_headers_dropped: bool
 
 
 def decode_request(value: bytes | None, *, limits: RequestLimits) -> ProofRequest:
@@ -66,31 +72,31 @@ def decode_request(value: bytes | None, *, limits: RequestLimits) -> ProofReques
     - What is no strict JSON is refused: NaN, numbers beyond a double's range, half surrogate pairs (`\ud800`), bytes
       that are not UTF-8, control characters in strings, more than 1,024 levels. Where a lenient reader can still make
       out a valid `custom_id`, that is an InvalidRequest, so that the sender gets an answer.
-    - `proof` may be empty: Lean says what it makes of it.
+    - `proof` may be empty: Lean says what it thinks of it.
 
     Args:
         value: The record's value; None for a tombstone.
         limits: What this worker takes.
 
     Raises:
-        UndecodableRequest: No valid custom_id can be read: a dead letter.
-        InvalidRequest: There is one, and something else is wrong.
-        RequestTooLarge: Nothing is wrong but the size of `proof` and `statement`.
+        UndecodableRequest: No valid custom_id can be read: the record becomes a dead letter.
+        InvalidRequest: There is a valid custom_id, and something else is wrong.
+        RequestTooLarge: Only the size of `proof` and `statement` is wrong.
     """
     text = _text(value)
     data = _loads(text)
     try:
         request = ProofRequest.model_validate(data)
     except ValidationError as error:
-        raise refusal(data, error) from None
-    # JSON never takes fewer bytes than the strings in it
+        raise request_error(data, error) from None
+    # JSON never takes fewer bytes than the strings in it, so most requests need not be measured.
     if len(text) > limits.max_proof_bytes:
         _check_size(request, limits)
     return request
 
 
 def encode_request(request: ProofRequest) -> bytes:
-    """The value of its record; what has its default is left out."""
+    """Write the value of a request's record. Fields that have their default are left out."""
     fields = {name: item for name, item in request.__dict__.items() if item is not None and item is not False}
     if request.deadline is not None:
         fields["deadline"] = request.deadline.isoformat()
@@ -117,22 +123,22 @@ def _loads(text: bytes) -> dict[str, Any]:
 
 
 def _exact(text: bytes, data: dict[str, Any]) -> dict[str, Any]:
-    """The document, read again where orjson may have rounded an integer that must come back as it was sent."""
+    """Read the document again if orjson may have rounded an integer that must come back as it was sent."""
     identity = [data.get("custom_id"), data.get("metadata")]
     if not jsontext.has_rounded_integer(identity, MAX_METADATA_DEPTH + 1):
         return data
     try:
-        exact: dict[str, Any] = jsontext.loads_patiently(text)
+        exact: dict[str, Any] = jsontext.loads_leniently(text)
     except ValueError as error:
         raise UndecodableRequest(f"the value is not JSON that can be read: {error}") from None
     return exact
 
 
 def _explain_unreadable(text: bytes, error: orjson.JSONDecodeError) -> UndecodableRequest | RefusedRequest:
-    """The error for a value that is no strict JSON: under its custom_id where a lenient reader finds one."""
-    why = f"the value is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+    """Make the error for a value that is no strict JSON; it has the custom_id if a lenient reader finds a valid one."""
+    why = f"the value is not valid JSON: {error.msg} ({at(error.lineno, error.colno)})"
     try:
-        data = jsontext.loads_patiently(text)
+        data = jsontext.loads_leniently(text)
     except ValueError:
         return UndecodableRequest(why)
     if not isinstance(data, dict):
@@ -140,7 +146,7 @@ def _explain_unreadable(text: bytes, error: orjson.JSONDecodeError) -> Undecodab
     try:
         request = ProofRequest.model_validate(data)
     except ValidationError as invalid:
-        return refusal(data, invalid)
+        return request_error(data, invalid)
     return InvalidRequest(why, custom_id=request.custom_id, metadata=request.metadata)
 
 
@@ -155,74 +161,79 @@ def _check_size(request: ProofRequest, limits: RequestLimits) -> None:
         )
 
 
-def record_overhead(key: bytes, headers: Iterable[tuple[str, bytes | None]]) -> int:
-    """Bytes of a record besides its value: what `encode_result` wants to know."""
-    # five bytes are the most that Kafka spends on each of a header's two lengths
-    return len(key) + sum(len(name.encode()) + len(value or b"") + 10 for name, value in headers)
+def record_overhead(key: bytes, kafka_headers: Iterable[tuple[str, bytes | None]]) -> int:
+    """Count the bytes of a record besides its value, which `encode_result` must know."""
+    # Kafka spends at most five bytes on each of the two lengths of a header.
+    return len(key) + sum(len(name.encode()) + len(value or b"") + 10 for name, value in kafka_headers)
 
 
 def encode_result(result: ProofResult, *, limit: int, overhead: int) -> EncodedResult:
-    """The value of a result's record, cut until the record fits.
+    """Write the value of a result's record, cut until the record fits.
 
-    Cut, in the order of `PARTS` and each named in `truncated`, is what does not fit; also what cannot be written as
-    JSON or not be read again (an infotree of more than about 900 levels). Lists lose equal entries first (the one that
-    stays has their `count`), then entries from the end; of a rejection's messages the first error always stays.
-    `error`, the worker's name and the versions are cut to fixed lengths in any case; so from `SMALLEST_LIMIT` on every
-    result fits.
+    The parts are cut in the order of `PARTS`, and each is named in `truncated`. A part is also cut if it cannot be
+    written as JSON, or not be read again (an infotree of more than about 900 levels). Lists lose equal entries first
+    (the one that stays has their `count`), then entries from the end; the first error of a rejection always stays.
+    `error`, the worker's name and the versions are always cut to fixed lengths, so from `MIN_LIMIT` on every result
+    fits.
 
     Args:
-        result: What is to be said.
+        result: The result to write.
         limit: The result topic's `max.message.bytes`.
-        overhead: Bytes of the record's key and of the headers copied from the request (`record_overhead`).
+        overhead: Bytes of the record's key and of the Kafka headers copied from the request (`record_overhead`).
+
+    Returns:
+        The value, and whether the copied Kafka headers have to be left out.
     """
     room = limit - RECORD_RESERVE
     try:
-        value = encode_whole(result)
+        value = encode_uncut(result)
     except TypeError:
+        # Something in it is beyond orjson: write it part by part, each as well as it can be written.
         return _encode_cut(result, room, overhead)
     if len(value) + overhead <= room:
-        return EncodedResult(value, headers_dropped=False)
+        return EncodedResult(value, kafka_headers_dropped=False)
     return _encode_cut(result, room, overhead)
 
 
 def _encode_cut(result: ProofResult, room: int, overhead: int) -> EncodedResult:
     key = len(result.custom_id.encode())
-    draft = Draft(result)
-    draft.write_parts()
-    value = draft.encode()
+    cut_result = TruncatedResult(result)
+    cut_result.write_parts()
+    value = cut_result.encode()
     for part in PARTS:
         excess = len(value) + overhead - room
         if excess <= 0:
             break
         if part != "headers":
-            draft.cut(part, excess)
+            cut_result.cut(part, excess)
         elif overhead > key:
-            draft.name(part)
+            # These are not in the value: dropping them makes the record smaller, and the value a little larger.
+            cut_result.name(part)
             overhead = key
-        value = draft.encode()
-    return EncodedResult(value, headers_dropped="headers" in draft.left_out)
+        value = cut_result.encode()
+    return EncodedResult(value, kafka_headers_dropped="headers" in cut_result.left_out)
 
 
 def encode_bare_result(result: ProofResult) -> bytes:
-    """The value with all `PARTS` left out, for a record that goes without the copied headers.
+    """Write the value with all `PARTS` left out, for a record without the copied Kafka headers.
 
-    Of a rejection the first error stays, cut to a few words.
+    The first error of a rejection stays, cut to a few words.
     """
-    draft = Draft(result)
+    cut_result = TruncatedResult(result)
     for part in PARTS:
-        draft.leave_out(part)
-    draft.name("headers")
-    return draft.encode()
+        cut_result.leave_out(part)
+    cut_result.name("headers")
+    return cut_result.encode()
 
 
 def decode_result(value: bytes | None) -> ProofResult:
     """Read the value of a record of the result topic, also one that a newer version wrote.
 
-    Unknown fields are ignored, unknown reasons kept as text; a status that is unknown here reads as `inconclusive`.
-    Of a newer `schema_version`, optional fields that are not understood get their defaults.
+    Unknown fields are ignored, and unknown reasons are kept as text. An unknown status is read as `inconclusive`. If
+    the `schema_version` is newer than ours, optional fields that are not understood get their defaults.
 
     Raises:
-        UndecodableResult: It is no ProofResult.
+        UndecodableResult: The value is no ProofResult.
     """
     data = _loads_result(value)
     status = data.get("status")
@@ -234,8 +245,10 @@ def decode_result(value: bytes | None) -> ProofResult:
         strange = [str(item["loc"][0]) for item in error.errors(include_url=False)]
     version = data.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        return _decode_newer({name: item for name, item in data.items() if name not in strange}, strange)
-    raise _no_result(strange)
+        with suppress(ValidationError):
+            return ProofResult.model_validate({name: item for name, item in data.items() if name not in strange})
+    fields = ", ".join(f"`{name}`" for name in dict.fromkeys(strange))
+    raise UndecodableResult(f"the value is no ProofResult: missing or not understood: {fields}")
 
 
 def _loads_result(value: bytes | None) -> dict[str, Any]:
@@ -250,19 +263,7 @@ def _loads_result(value: bytes | None) -> dict[str, Any]:
     if not jsontext.has_rounded_integer(data.get("metadata"), MAX_METADATA_DEPTH):
         return data
     try:
-        data["metadata"] = jsontext.loads_patiently(value)["metadata"]
+        data["metadata"] = jsontext.loads_leniently(value)["metadata"]
     except ValueError as error:
         raise UndecodableResult(f"the value is not JSON that can be read: {error}") from None
     return data
-
-
-def _decode_newer(understood: dict[str, Any], strange: list[str]) -> ProofResult:
-    try:
-        return ProofResult.model_validate(understood)
-    except ValidationError:
-        raise _no_result(strange) from None
-
-
-def _no_result(strange: list[str]) -> UndecodableResult:
-    fields = ", ".join(f"`{name}`" for name in dict.fromkeys(strange))
-    return UndecodableResult(f"the value is no ProofResult: missing or not understood: {fields}")

@@ -1,7 +1,7 @@
-"""A record that could not be answered under a custom_id, or that kept crashing its worker, as a dead letter.
+"""Dead letters: records that could not be answered under a custom_id, and proofs that kept crashing their worker.
 
-The original key, value, headers and timestamp go to the dead letter topic as they came; what went wrong is told in
-text headers, as Kafka Connect and Kafka Streams do it.
+The original key, value, Kafka headers and timestamp go to the dead letter topic as they came. Further Kafka headers say
+in text what went wrong, as Kafka Connect and Kafka Streams do it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PREFIX = "__streamverify.errors."
 
 MAX_HEADER_BYTES = 8 * 1024
-"""Bytes that our Kafka headers add to a record at most, names included: the dead letter topic must take records that
-much larger than the request topic."""
+"""Bytes that our Kafka headers add to a record at most, names included. The dead letter topic must take records
+that are so much larger than those of the request topic."""
 
 _LEFT_OUT = "(its value is left out)"
 _MAX_MESSAGE = 1024
@@ -37,35 +37,35 @@ class Stage(StrEnum):
     """The stage at which the record failed."""
 
     DECODE = "decode"
-    """Its value could not be read."""
+    """The worker could not read its value."""
     ROUTE = "route"
-    """The router could not read its value, or the request topic did not take it."""
+    """The router could not read its value, or the request topic did not accept it."""
     VERIFY = "verify"
-    """It was running each time that its worker died, the last times alone."""
+    """It was running each time that its worker died, the last times while nothing else ran."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One record of the dead letter topic. `source` says where the original lies, and has its timestamp."""
+    """One record of the dead letter topic. `source` names the original record, and has its timestamp."""
 
     key: bytes | None
     value: bytes | None
     kafka_headers: Sequence[tuple[str, bytes | None]]
-    """The original's, without those that an earlier failure added."""
+    """The Kafka headers of the original, without those that an earlier failure added."""
     source: Source
     group: str
-    """The consumer group that gave it up."""
+    """The consumer group whose member gave the record up."""
     stage: str
-    """One of `Stage`; a newer version may know more."""
+    """One of `Stage`, or one that only a newer version knows."""
     exception_class: str
     message: str
     stack_trace: str
     attempts: int
-    """How many times it was tried."""
+    """The number of times that it was tried."""
 
     @property
     def timestamp(self) -> int:
-        """The timestamp of the original record, which the dead letter gets, too: milliseconds since the epoch."""
+        """The timestamp of the original record, in milliseconds since 1970; the dead letter has the same."""
         return self.source.timestamp
 
     @classmethod
@@ -81,12 +81,12 @@ class DeadLetter:
         stage: Stage,
         attempts: int = 1,
     ) -> Self:
-        """The dead letter for a record that `error` ended."""
+        """Make the dead letter for a record that ended in `error`."""
         kind = type(error)
         return cls(
             key=key,
             value=value,
-            kafka_headers=_foreign(kafka_headers),
+            kafka_headers=_without_ours(kafka_headers),
             source=source,
             group=_head(group, _MAX_NAME),
             stage=stage,
@@ -97,24 +97,24 @@ class DeadLetter:
         )
 
     def emptied(self) -> Self:
-        """Without the original's key, value and headers, for a topic that does not take them.
+        """Leave out the original's key, value and Kafka headers, for a topic that does not take so large a record.
 
-        `source` says where they lie.
+        `source` still says where they are.
         """
         message = _head(f"{_LEFT_OUT} {self.message}", _MAX_MESSAGE)
         return replace(self, key=b"", value=None, kafka_headers=(), message=message)
 
     @property
     def is_emptied(self) -> bool:
-        """Whether the original is left out; a value that is null may just as well have come so."""
+        """True if the original was left out. A null value alone does not say so: it may have been a tombstone."""
         return self.value is None and self.message.startswith(_LEFT_OUT)
 
     def filled(self, key: bytes | None, value: bytes | None, kafka_headers: Iterable[tuple[str, bytes | None]]) -> Self:
-        """The letter with the original in it, found where `source` says."""
-        return replace(self, key=key, value=value, kafka_headers=_foreign(kafka_headers))
+        """Put the original, which was found where `source` says, back into the letter."""
+        return replace(self, key=key, value=value, kafka_headers=_without_ours(kafka_headers))
 
     def record_headers(self) -> list[tuple[str, bytes | None]]:
-        """The original's headers, then ours, each value UTF-8 text."""
+        """List the Kafka headers of the dead letter: the original's, then ours, whose values are text in UTF-8."""
         ours = {
             "topic": self.source.topic,
             "partition": self.source.partition,
@@ -127,7 +127,7 @@ class DeadLetter:
             "exception.stacktrace": self.stack_trace,
             "attempts": self.attempts,
         }
-        return [*_foreign(self.kafka_headers), *((PREFIX + name, _utf8(str(text))) for name, text in ours.items())]
+        return [*_without_ours(self.kafka_headers), *((PREFIX + name, _utf8(str(text))) for name, text in ours.items())]
 
     @classmethod
     def from_record(
@@ -136,7 +136,7 @@ class DeadLetter:
         """Read a record of the dead letter topic.
 
         Raises:
-            UndecodableDeadLetter: One of our headers is missing, or is not a number where a number is due.
+            UndecodableDeadLetter: One of our Kafka headers is missing, or is not the number that it should be.
         """
         kafka_headers = list(kafka_headers)
         ours = {
@@ -147,7 +147,7 @@ class DeadLetter:
         return cls(
             key=key,
             value=value,
-            kafka_headers=_foreign(kafka_headers),
+            kafka_headers=_without_ours(kafka_headers),
             source=_source(ours),
             group=_text(ours, "group"),
             stage=_text(ours, "stage"),
@@ -158,8 +158,8 @@ class DeadLetter:
         )
 
 
-def _foreign(kafka_headers: Iterable[tuple[str, bytes | None]]) -> tuple[tuple[str, bytes | None], ...]:
-    """All but ours: a dead letter that was replayed and failed again tells of its last failure only."""
+def _without_ours(kafka_headers: Iterable[tuple[str, bytes | None]]) -> tuple[tuple[str, bytes | None], ...]:
+    """Leave out our own Kafka headers: a letter that was replayed and failed again tells only of its last failure."""
     return tuple((name, value) for name, value in kafka_headers if not name.startswith(PREFIX))
 
 
@@ -169,7 +169,7 @@ def _source(ours: dict[str, str]) -> Source:
         return Source(topic=_text(ours, "topic"), **numbers)
     except ValidationError:
         raise UndecodableDeadLetter(
-            "the record is no dead letter of streamverify: its headers name no place in a Kafka topic"
+            "the record is no dead letter of streamverify: its headers do not name a record of a Kafka topic"
         ) from None
 
 
@@ -193,10 +193,10 @@ def _utf8(text: str) -> bytes:
 
 
 def _head(text: str, size: int) -> str:
-    """The beginning of a text, at most `size` bytes of UTF-8."""
+    """Cut a text to its beginning, at most `size` bytes of UTF-8."""
     return _utf8(text)[:size].decode("utf-8", "ignore")
 
 
 def _tail(text: str, size: int) -> str:
-    """The end of a text, at most `size` bytes of UTF-8: the last calls of a stack trace say most."""
+    """Cut a text to its end, at most `size` bytes of UTF-8: the last calls of a stack trace say most."""
     return _utf8(text)[-size:].decode("utf-8", "ignore")

@@ -1,4 +1,4 @@
-"""JSON as text: orjson for nearly everything, the standard library where orjson refuses what must not be lost.
+"""JSON as text: orjson for nearly everything, the standard library for what orjson refuses and must not be lost.
 
 orjson refuses more than 254 levels, integers beyond 64 bits and lone surrogates when it writes, and reads integers
 beyond 64 bits as floats. Real infotrees are deeper, and real ids (`uuid4().int`) are longer.
@@ -14,17 +14,17 @@ from typing import Any
 import orjson
 
 MAX_DEPTH = 1024
-"""Levels that orjson, and so every reader of ours, reads."""
+"""Levels of nesting that orjson, and so every reader of ours, can read."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_DIGITS = 640
 """Python converts integers of this length whatever its limit is set to (`sys.int_info`)."""
 
 
-def is_text(text: str) -> bool:
-    """Whether UTF-8 can encode it: a Python string may hold half of a surrogate pair."""
+def is_encodable(text: str) -> bool:
+    """Tell whether UTF-8 can encode a text: a Python string may hold half of a surrogate pair."""
     try:
-        # faster than a search by regular expression for proofs of many KB
+        # For proofs of many KB this is faster than a search by regular expression.
         text.encode()
     except UnicodeEncodeError:
         return False
@@ -32,17 +32,17 @@ def is_text(text: str) -> bool:
 
 
 def repaired(text: str) -> str:
-    """The text with U+FFFD for each lone surrogate."""
+    """Replace each lone surrogate by U+FFFD."""
     return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def cut(text: str, size: int) -> str:
-    """A text that UTF-8 can encode, of at most `size` code points."""
+    """Make a text that UTF-8 can encode, of at most `size` code points; a cut one ends in `…`."""
     return repaired(text if len(text) <= size else text[: size - 1] + "…")
 
 
 def dumps(value: Any) -> bytes:
-    """Compact UTF-8 JSON.
+    """Write compact JSON in UTF-8.
 
     Raises:
         ValueError: The value is no JSON, or is nested too deeply to be written or to be read again.
@@ -50,33 +50,33 @@ def dumps(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
-        return _dumps_patiently(value)
+        return _dumps_with_stdlib(value)
 
 
-def _dumps_patiently(value: Any) -> bytes:
-    """The same by the standard library: any integer, more levels, U+FFFD for lone surrogates."""
+def _dumps_with_stdlib(value: Any) -> bytes:
+    """Write with the standard library: it takes any integer and more levels; lone surrogates become U+FFFD."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, RecursionError) as error:
         raise ValueError(f"cannot be written as JSON: {error}") from None
     data = repaired(text).encode()
     try:
-        # two levels more, because a part of an answer lies that deep in its result
+        # Two levels more than its own: a part of an answer lies that deep in its result.
         orjson.loads(b"[[%b]]" % data)
     except orjson.JSONDecodeError as error:
         raise ValueError(f"cannot be read again as JSON: {error}") from None
     return data
 
 
-def loads_patiently(data: bytes) -> Any:
+def loads_leniently(data: bytes) -> Any:
     """Read exactly, and leniently, what orjson approximates or refuses.
 
     Integers of up to 640 digits are exact. NaN, Infinity, control characters in strings and half surrogate pairs are
-    let through; bytes that are not UTF-8 become lone surrogates. Only for saying what is wrong with a document,
-    and under which custom_id, or for the exact value of an integer.
+    accepted; bytes that are not UTF-8 become lone surrogates. Use it only to say what is wrong with a document and
+    under which custom_id, or to get the exact value of an integer.
 
     Raises:
-        ValueError: Not even a lenient reader makes something of it.
+        ValueError: Not even a lenient reader can read it.
     """
     try:
         return json.loads(data.decode("utf-8", "surrogateescape"), strict=False, parse_int=_integer)
@@ -89,7 +89,7 @@ def _integer(digits: str) -> int | float:
 
 
 def has_rounded_integer(value: Any, max_depth: int) -> bool:
-    """Whether a float in it may be what orjson made of an integer beyond 64 bits (looked for `max_depth` deep)."""
+    """Tell whether the first `max_depth` levels have a float that orjson may have made of an integer beyond 64 bits."""
     if isinstance(value, float):
         return abs(value) >= 2**63
     if max_depth == 0 or not isinstance(value, dict | list):
@@ -98,11 +98,11 @@ def has_rounded_integer(value: Any, max_depth: int) -> bool:
     return any(has_rounded_integer(item, max_depth - 1) for item in items)
 
 
-def check(value: Any, *, max_depth: int) -> None:
-    """Check that a value is JSON, of no more than `max_depth` levels, that comes back as it was written.
+def check_json(value: Any, *, max_depth: int) -> None:
+    """Check that a value is JSON, has no more than `max_depth` levels, and comes back as it was written.
 
     Raises:
-        ValueError: It is not; the text continues a sentence that begins with the value's name.
+        ValueError: It is not. The text continues a sentence that begins with the value's name.
     """
     match value:
         case dict() | list() if max_depth == 0:
@@ -111,12 +111,12 @@ def check(value: Any, *, max_depth: int) -> None:
             for key, item in value.items():
                 if not isinstance(key, str):
                     raise ValueError("has a key that is no string")  # noqa: TRY004 - pydantic turns it into one of its own
-                check(key, max_depth=max_depth)
-                check(item, max_depth=max_depth - 1)
+                check_json(key, max_depth=max_depth)
+                check_json(item, max_depth=max_depth - 1)
         case list():
             for item in value:
-                check(item, max_depth=max_depth - 1)
-        case str() if not is_text(value):
+                check_json(item, max_depth=max_depth - 1)
+        case str() if not is_encodable(value):
             raise ValueError("has characters that UTF-8 cannot encode (half of a surrogate pair)")
         case float() if not math.isfinite(value):
             raise ValueError("has a number that JSON cannot express (NaN or an infinity)")

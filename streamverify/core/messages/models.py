@@ -1,7 +1,7 @@
-"""The messages on the wire: ProofRequest, ProofResult and the reasons that a result can carry.
+"""The messages on the topics: ProofRequest, ProofResult and the reasons that a result can have.
 
-`schemas/` holds their JSON Schema, made by `streamverify schema`. How bytes become a request, and a result
-bytes, is `codec`'s business.
+`streamverify schema` makes their JSON Schemas, in the folder `schemas`. How bytes become a request, and how a result
+becomes bytes, is decided in `codec`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Reason(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """What a reason implies."""
+    """The status that belongs to a reason, and whether the same request may be sent again."""
 
     status: Status
     retriable: bool
@@ -87,11 +87,11 @@ def _outcomes() -> dict[Reason, Outcome]:
 
 
 OUTCOMES: Mapping[Reason, Outcome] = _outcomes()
-"""The table of reasons: an infrastructure failure never looks like a rejection."""
+"""The outcome of each reason. A failure of the infrastructure is never a rejection."""
 
 
 class Assurance(StrEnum):
-    """How much a `verified` is worth."""
+    """How much the status `verified` is worth."""
 
     NONE = "none"
     CHECKED = "checked"
@@ -103,9 +103,9 @@ Require = Literal["checked", "audited"]
 VerifierKind = Literal["lean", "replay", "synthetic"]
 
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
-"""A name from a list that grows: bounded, so that a result without its optional parts has a largest size."""
-LeftOut = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}(: [0-9,]{1,26} of [0-9,]{1,26})?$")]
-"""A part of a result, and, of a list, how many of its entries are not there."""
+"""A name from a list that may grow. Its length is bounded, so that a result without its optional parts is, too."""
+TruncationNote = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}(: [0-9,]{1,26} of [0-9,]{1,26})?$")]
+"""The name of a part that is missing in a result; of a list, also how many entries are missing."""
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -125,22 +125,22 @@ RFC_3339 = (
 """A deadline: RFC 3339's `date-time`, which always has an offset; no leap seconds, which Python's clock lacks."""
 
 ALIASES = {"proof": "code", "infotree_type": "infotree"}
-"""Field to the other name under which it is read, where the field itself is absent or null."""
+"""For each field the other name under which it is read if the field itself is absent or null."""
 
 
 def _utf8(text: str) -> str:
-    if not jsontext.is_text(text):
+    if not jsontext.is_encodable(text):
         raise ValueError("has characters that UTF-8 cannot encode (half of a surrogate pair)")
     return text
 
 
-def _digits(value: Any) -> Any:
-    # `type` and not isinstance: a bool is an int, and `true` is no key
+def _integer_as_text(value: Any) -> Any:
+    # `type` and not isinstance: for Python a bool is an int, but `true` is no custom_id.
     return str(value) if type(value) is int else value
 
 
-def _moment(value: Any) -> Any:
-    """Text as a time; what is no RFC 3339 time is returned as it came, for the type check to refuse."""
+def _as_time(value: Any) -> Any:
+    """Read a text as an RFC 3339 time. Anything else is returned as it came: the type check refuses it."""
     if not isinstance(value, str) or not re.fullmatch(RFC_3339, value):
         return value
     try:
@@ -156,8 +156,8 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is outside of the years 1 to 9999 in UTC") from None
 
 
-def _small(metadata: dict[str, Any]) -> dict[str, Any]:
-    jsontext.check(metadata, max_depth=MAX_METADATA_DEPTH)
+def _bounded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    jsontext.check_json(metadata, max_depth=MAX_METADATA_DEPTH)
     size = len(jsontext.dumps(metadata))
     if size > MAX_METADATA_BYTES:
         raise ValueError(f"takes {size} bytes as JSON; at most {MAX_METADATA_BYTES} are allowed")
@@ -180,7 +180,7 @@ class ProofRequest(BaseModel):
             description="The sender's key for the verdict: sent again after its answer, it replaces the verdict. "
             "An integer is read as its decimal digits.",
         ),
-        BeforeValidator(_digits),
+        BeforeValidator(_integer_as_text),
         AfterValidator(_utf8),
     ]
     proof: Annotated[str, Field(description="The whole Lean file, imports included."), AfterValidator(_utf8)]
@@ -194,10 +194,10 @@ class ProofRequest(BaseModel):
         ),
     ] = None
     infotree_type: Annotated[
-        InfotreeType | None, Field(description="The infotree that the answer is to have; passed to the REPL.")
+        InfotreeType | None, Field(description="The kind of infotree that the answer shall have; passed to the REPL.")
     ] = None
     all_tactics: Annotated[
-        bool, Field(description="Whether the answer is to list every tactic; passed to the REPL.")
+        bool, Field(description="Whether the answer shall list every tactic; passed to the REPL.")
     ] = False
     disable_cache: Annotated[bool, Field(description="Use a fresh environment and no cached result.")] = False
     require: Annotated[
@@ -211,23 +211,23 @@ class ProofRequest(BaseModel):
     ] = None
     statement: Annotated[
         str | None,
-        Field(description="What was to be proved: a Lean file whose theorem ends in `sorry`."),
+        Field(description="The statement to prove: a Lean file whose theorem ends in `sorry`."),
         AfterValidator(lambda text: text if text is None else _utf8(text)),
     ] = None
     deadline: Annotated[
         Annotated[AwareDatetime, AfterValidator(_in_utc)] | None,
         Field(description="RFC 3339 time, with its offset, after which the proof is no longer started."),
-        BeforeValidator(_moment),
+        BeforeValidator(_as_time),
     ] = None
     metadata: Annotated[
-        Annotated[dict[str, Any], AfterValidator(_small)] | None,
+        Annotated[dict[str, Any], AfterValidator(_bounded_metadata)] | None,
         Field(description="Returned untouched in the result; at most 4 KiB as compact UTF-8, 32 levels deep."),
     ] = None
 
     @model_validator(mode="before")
     @classmethod
-    def _as_meant(cls, data: Any) -> Any:
-        """Drop nulls, and take the alias where the field itself is not given."""
+    def _without_nulls(cls, data: Any) -> Any:
+        """Drop nulls, and read a field by its alias if the field itself is not given."""
         if not isinstance(data, dict):
             return data
         given = {name: value for name, value in data.items() if value is not None}
@@ -238,13 +238,13 @@ class ProofRequest(BaseModel):
 
 
 class Position(TypedDict):
-    """A place in the file as sent."""
+    """A position in the file as sent."""
 
     line: Annotated[int, Field(description="From 1.")]
     column: Annotated[int, Field(description="In code points from 0, as Lean counts.")]
 
 
-@with_config(ConfigDict(extra="allow"))  # what a newer REPL adds is passed on, not lost
+@with_config(ConfigDict(extra="allow"))  # fields that a newer REPL adds are passed on
 class Message(TypedDict):
     """A message of Lean."""
 
@@ -259,7 +259,7 @@ class Message(TypedDict):
 
 
 class Response(BaseModel):
-    """What the REPL answered, positions in the whole file as sent."""
+    """The answer of the REPL, with positions in the whole file as sent."""
 
     model_config = ConfigDict(extra="allow", title="Response")
 
@@ -284,7 +284,7 @@ class Theorem(BaseModel):
 
 
 class Finding(BaseModel):
-    """A place that the policy objects to."""
+    """A place in a proof that the policy objects to."""
 
     rule: Annotated[str, Field(description="The rule's name.")]
     line: Annotated[Int64, Field(description="From 1, in the file as sent.")]
@@ -294,7 +294,7 @@ class Finding(BaseModel):
 
 
 class Timings(BaseModel):
-    """Where the time went, in seconds."""
+    """The time that each step took, in seconds."""
 
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
 
@@ -306,7 +306,7 @@ class Timings(BaseModel):
 
 
 class Verifier(BaseModel):
-    """What answered: only `kind` = `lean` is a verdict of Lean."""
+    """The program that answered. Only `kind` = `lean` gives verdicts of Lean."""
 
     kind: Annotated[
         VerifierKind | Word,
@@ -315,7 +315,7 @@ class Verifier(BaseModel):
             description="`lean`, or a stand-in: `replay` (recordings), `synthetic` (invented).",
         ),
     ]
-    sandbox: Annotated[str, Field(description="What Lean was confined by: `bwrap` or `none`.")] = "none"
+    sandbox: Annotated[str, Field(description="The sandbox that confined Lean: `bwrap` or `none`.")] = "none"
     lean_version: Annotated[str | None, Field(description="Lean's version.")] = None
     repl_version: Annotated[str | None, Field(description="The REPL's version.")] = None
     mathlib_version: Annotated[str | None, Field(description="Mathlib's version.")] = None
@@ -323,7 +323,7 @@ class Verifier(BaseModel):
 
 
 class Source(BaseModel):
-    """The record that was answered; by it a reader keeps the newest verdict of a custom_id."""
+    """The record that was answered. Readers compare it to find the newest verdict of a custom_id."""
 
     topic: Annotated[str, Field(max_length=249, description="Its topic.")]
     partition: Annotated[Int64, Field(description="Its partition.")]
@@ -353,7 +353,7 @@ class ProofResult(BaseModel):
         None
     )
     truncated: Annotated[
-        list[LeftOut],
+        list[TruncationNote],
         Field(
             description="What is missing because the result topic would not take it: a part (`infotree`), or how many "
             "entries of a list (`messages: 8,113 of 9,000`)."

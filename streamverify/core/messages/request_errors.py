@@ -1,4 +1,4 @@
-"""What is wrong with a request, in words for its sender: one sentence, the field first, none of pydantic's jargon."""
+"""Words what is wrong with a request for its sender: one sentence, the field first, without pydantic's jargon."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _EXPECTED = {
 }
 
 
-def refusal(data: dict[str, Any], invalid: ValidationError) -> UndecodableRequest | InvalidRequest:
-    """The error for fields that are wrong; of several the first is named, custom_id before all others."""
+def request_error(data: dict[str, Any], invalid: ValidationError) -> UndecodableRequest | InvalidRequest:
+    """Make the error for wrong fields. If several are wrong it names the first, and custom_id before all others."""
     errors = invalid.errors(include_url=False)
     wrong = {error["loc"][0] for error in errors}
     message = _sentence(data, errors[0])
@@ -42,7 +42,7 @@ def refusal(data: dict[str, Any], invalid: ValidationError) -> UndecodableReques
 
 
 def _sentence(data: dict[str, Any], error: ErrorDetails) -> str:
-    """One of pydantic's errors in words for the sender, under the name that the sender used."""
+    """Word one of pydantic's errors, with the name of the field that the sender used."""
     field = str(error["loc"][0])
     alias = ALIASES.get(field)
     name = f"`{alias}`" if alias in data and data.get(field) is None else f"`{field}`"
@@ -62,7 +62,7 @@ def _sentence(data: dict[str, Any], error: ErrorDetails) -> str:
 
 
 def echo(value: Any) -> str:
-    """A value as the sender wrote it, cut; of what has parts the kind alone."""
+    """Show a value as the sender wrote it, cut to `_MAX_ECHO` characters; of an object or a list only its kind."""
     match value:
         case dict():
             return "an object"

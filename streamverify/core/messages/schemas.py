@@ -1,4 +1,4 @@
-"""JSON Schema (draft 2020-12) of what is on the wire, for producers and consumers in any language.
+"""JSON Schemas (draft 2020-12) of the messages, for producers and consumers in any language.
 
 The descriptions come from the models; what a request may look like beyond its model (aliases, nulls, integer ids) is
 written here, beside `codec.decode_request`, which decides it.
@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, get_args
 
-from streamverify.core.messages import dead_letter as deadletter
+from streamverify.core.messages.dead_letter import PREFIX as DEAD_LETTER_PREFIX
 from streamverify.core.messages.models import (
     ALIASES,
     MAX_CUSTOM_ID,
@@ -34,7 +34,7 @@ _WRONG_PROOF = "theorem t (a b : Nat) : a + b = a := by simp"
 
 
 def schema_files() -> dict[str, str]:
-    """The text of each file of the folder `schemas`, by its name."""
+    """Make the text of each JSON Schema in the folder `schemas`, by the name of its file."""
     schemas = {
         "proof-request.schema.json": _request(),
         "proof-result.schema.json": _result(),
@@ -76,7 +76,7 @@ def _request() -> Schema:
 
 
 def _request_types() -> dict[str, Schema]:
-    """What the decoder accepts for each field; null besides, for it counts as not given."""
+    """Say what the decoder accepts for each field. Null is accepted everywhere, as it counts as not given."""
     text_or_null = {"type": ["string", "null"]}
     flag = {"type": ["boolean", "null"], "default": False}
     return {
@@ -156,8 +156,8 @@ def _dead_letter() -> Schema:
     }
     body = {
         "type": "object",
-        "required": [deadletter.PREFIX + name for name in headers],
-        "properties": {deadletter.PREFIX + name: schema for name, schema in headers.items()},
+        "required": [DEAD_LETTER_PREFIX + name for name in headers],
+        "properties": {DEAD_LETTER_PREFIX + name: schema for name, schema in headers.items()},
         "additionalProperties": {"type": ["string", "null"]},
         "examples": _DEAD_LETTER_EXAMPLES,
     }
@@ -227,7 +227,7 @@ _RESULT_EXAMPLES: list[Schema] = [
 
 _DEAD_LETTER_EXAMPLES: list[Schema] = [
     {
-        deadletter.PREFIX + name: text
+        DEAD_LETTER_PREFIX + name: text
         for name, text in {
             "topic": "lean.proofs",
             "partition": "3",

@@ -1,4 +1,7 @@
-"""A result on its way to bytes: in pieces, so that what does not fit can be left out."""
+"""Cuts a result that is too large for its topic, part by part, and says in `truncated` what is missing.
+
+A result is written in pieces of JSON, so that a piece can be left out without writing the others again.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,10 @@ PARTS = (
     "headers",
     "metadata",
 )
-"""What `ProofResult.truncated` can name, in the order in which it is cut from a result that is too large.
+"""The parts that `ProofResult.truncated` can name, in the order in which they are cut.
 
-`other` is what the REPL answered beyond the fields that we know; `headers` are the Kafka headers copied from the
-request.
+`other` stands for the fields of the REPL's answer that we do not know; `headers` are the Kafka headers that were copied
+from the request.
 """
 
 _MAX_ERROR = 500
@@ -37,44 +40,45 @@ _MAX_VERSION = 64
 _MAX_TRUNCATED = 16
 _MAX_NAME = 64
 """Bytes, at most, by which naming a list in `truncated` makes a result longer."""
-_LEAST_TEXT = 80
+_MIN_TEXT = 80
 """Code points that are left of the first error of a rejection, however little room there is."""
 _MAX_SEVERITY = 16
-_LAST_PLACE = 2**53
-_WHERE = frozenset({"pos", "endPos", "proofState", "line", "column"})
-"""Fields by which equal entries may differ: where they stand, and the REPL's number for a state."""
+_MAX_COORDINATE = 2**53
+_POSITION_FIELDS = frozenset({"pos", "endPos", "proofState", "line", "column"})
+"""Fields in which two entries may differ and still count as equal: positions, and the REPL's number of a state."""
 
 
-def encode_whole(result: ProofResult) -> bytes:
-    """All of it, the ordinary way.
+def encode_uncut(result: ProofResult) -> bytes:
+    """Write the whole result with orjson, which is enough for nearly every result.
 
     Raises:
-        TypeError: Something in it is beyond orjson: nested too deeply, a lone surrogate, an integer beyond 64 bits.
+        TypeError: The result has something that orjson cannot write: too many levels, a lone surrogate, an integer
+            beyond 64 bits.
     """
     return orjson.dumps(_fields(result), default=_plain)
 
 
-class Draft:
+class TruncatedResult:
     """A result whose parts can be cut one after the other, each as far as is needed."""
 
     def __init__(self, result: ProofResult) -> None:
         self.left_out: set[str] = set()
         self._fields = _fields(result)
-        self._wholes = {
-            part: places
-            for part, places in _places(result, self._fields).items()
-            if any(holder[key] not in (None, [], {}) for holder, key, _ in places)
+        self._removable = {
+            part: fields
+            for part, fields in _removable_fields(result, self._fields).items()
+            if any(holder[key] not in (None, [], {}) for holder, key, _ in fields)
         }
         self._lists = _lists(result, self._fields)
 
     def write_parts(self) -> None:
-        """Turn each part into JSON, once and for all, and leave out what cannot be."""
+        """Write each part as JSON, once; a part that cannot be written is left out."""
         for part, entries in self._lists.items():
             entries.write()
-            self._name_entries(part)
-        for part, places in list(self._wholes.items()):
+            self._note_entries(part)
+        for part, fields in list(self._removable.items()):
             try:
-                for holder, key, _ in places:
+                for holder, key, _ in fields:
                     holder[key] = orjson.Fragment(jsontext.dumps(holder[key]))
             except ValueError:
                 self.leave_out(part)
@@ -82,35 +86,38 @@ class Draft:
     def cut(self, part: str, excess: int) -> None:
         """Make a part smaller by `excess` bytes, or as small as it gets, and say in `truncated` what is missing.
 
-        Of a list equal entries go first, then entries from its end; anything else goes as a whole.
+        A list loses equal entries first, then entries from its end. Any other part is left out as a whole.
         """
         if part in self._lists:
             self._lists[part].shrink(excess + _MAX_NAME)
-            self._name_entries(part)
+            self._note_entries(part)
         else:
             self.leave_out(part)
 
     def leave_out(self, part: str) -> None:
-        """Leave a part out, and name it, if the result has it; the first error of a rejection stays."""
+        """Leave a part out if the result has it, and name it in `truncated`. The first error of a rejection stays."""
         if part in self._lists:
             self._lists[part].clear()
-            self._name_entries(part)
-        for holder, key, without in self._wholes.pop(part, ()):
-            if without is _NO_KEY:
+            self._note_entries(part)
+        for holder, key, replacement in self._removable.pop(part, ()):
+            if replacement is _NO_KEY:
                 del holder[key]
             else:
-                holder[key] = without
+                holder[key] = replacement
             self.name(part)
         if part == "theorem_types" and "theorem_types" in self.left_out:
+            # The types were in the theorems, which were written before: write these again without them.
             self._lists["theorems"].write()
 
-    def _name_entries(self, part: str) -> None:
+    def _note_entries(self, part: str) -> None:
+        """Say in `truncated` how many entries of a list are missing."""
         entries = self._lists[part]
         if entries.missing or entries.shortened:
             self.left_out.add(part)
-            said = self._fields["truncated"]
-            said[:] = [name for name in said if name.partition(":")[0] != part]
-            said.append(f"{part}: {entries.missing:,} of {entries.total:,}" if entries.missing else part)
+            notes = self._fields["truncated"]
+            # A list may be cut twice: the newer note, with more entries missing, replaces the older one.
+            notes[:] = [note for note in notes if note.partition(":")[0] != part]
+            notes.append(f"{part}: {entries.missing:,} of {entries.total:,}" if entries.missing else part)
 
     def name(self, part: str) -> None:
         """Say in `truncated` that a part was left out."""
@@ -119,22 +126,22 @@ class Draft:
             self._fields["truncated"].append(part)
 
     def encode(self) -> bytes:
-        """The result without what was left out."""
+        """Write the result without what was left out."""
         return orjson.dumps(self._fields, default=_plain)
 
 
-class _Entries:
-    """A list of a result, to be cut entry by entry.
+class _TruncatedList:
+    """A list of a result that is cut entry by entry.
 
-    `spared` is the place of the entry that stays whatever happens, at worst with its text cut: the first error of a
-    rejection. A rejection that does not say why would be worth nothing to whoever reads it.
+    `kept` is the index of the entry that always stays, at worst with its text cut: the first error of a rejection. A
+    rejection that does not say why would be worth nothing to its reader.
     """
 
-    def __init__(self, holder: dict[str, Any], key: str, entries: list[dict[str, Any]], *, spared: int | None) -> None:
+    def __init__(self, holder: dict[str, Any], key: str, entries: list[dict[str, Any]], *, kept: int | None) -> None:
         self.total = len(entries)
-        self.spared = spared
+        self.kept = kept
         self.shortened = False
-        """Whether the text of the entry that is spared was cut."""
+        """True once the text of the entry that always stays was cut."""
         self._holder = holder
         self._key = key
         self._entries = entries
@@ -142,22 +149,22 @@ class _Entries:
 
     @property
     def missing(self) -> int:
-        """How many of the entries are not there."""
+        """The number of entries that were left out."""
         return self.total - len(self._entries if self._written is None else self._written)
 
     def write(self) -> None:
-        """Turn each entry into JSON; one that cannot be is left out."""
+        """Write each entry as JSON; an entry that cannot be written is left out."""
         written = []
-        for place, entry in enumerate(self._entries):
+        for index, entry in enumerate(self._entries):
             try:
-                written.append((place, jsontext.dumps(entry)))
+                written.append((index, jsontext.dumps(entry)))
             except ValueError:
-                if place == self.spared:
-                    written.append((place, self._fitting(0)))
+                if index == self.kept:
+                    written.append((index, self._kept_within(0)))
         self._keep(written)
 
     def shrink(self, excess: int) -> None:
-        """Make it smaller by so many bytes, if that can be; it was written before."""
+        """Make the list smaller by `excess` bytes, or as small as it gets. It must have been written before."""
         written = self._written or []
         room = _size(written) - excess
         written = self._merged(written)
@@ -166,113 +173,123 @@ class _Entries:
         self._keep(written)
 
     def clear(self) -> None:
-        """Leave out all but what is spared."""
-        self._keep([] if self.spared is None else [(self.spared, self._fitting(0))])
+        """Leave out all entries but the one that always stays."""
+        self._keep([] if self.kept is None else [(self.kept, self._kept_within(0))])
 
     def _keep(self, written: list[tuple[int, bytes]]) -> None:
-        """Put these into the result in the list's place."""
+        """Put these entries into the result in place of the list."""
         self._written = written
         self._holder[self._key] = orjson.Fragment(b"[%b]" % b",".join(text for _, text in written))
 
     def _merged(self, written: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-        """Each entry once, with a count of those that differ from it in nothing but their place in the file."""
+        """Keep one of each group of entries that differ in nothing but their position, and give it their number."""
         groups: dict[bytes, list[tuple[int, bytes]]] = {}
-        for place, text in written:
-            entry = self._entries[place]
-            same = {name: value for name, value in entry.items() if name not in _WHERE}
-            # Nothing but places: two such entries are not the same.
+        for index, text in written:
+            entry = self._entries[index]
+            same = {name: value for name, value in entry.items() if name not in _POSITION_FIELDS}
+            # Entries that have nothing but a position are not equal; theorems have no `count`.
             key = text if self._key == "theorems" or not same else jsontext.dumps(same)
-            groups.setdefault(key, []).append((place, text))
+            groups.setdefault(key, []).append((index, text))
         merged = []
         for group in groups.values():
-            place, text = group[0]
-            merged.append(
-                (place, text)
-                if len(group) == 1
-                else (place, jsontext.dumps({**self._entries[place], "count": len(group)}))
-            )
+            index, text = group[0]
+            if len(group) > 1:
+                text = jsontext.dumps({**self._entries[index], "count": len(group)})
+            merged.append((index, text))
         return merged
 
     def _first_that_fit(self, written: list[tuple[int, bytes]], room: int) -> list[tuple[int, bytes]]:
-        spared = next(((place, text) for place, text in written if place == self.spared), None)
-        if spared is not None and _size([spared]) > room:
-            return [(spared[0], self._fitting(room - _size([])))]
-        kept, left = [], room - _size([]) - (0 if spared is None else len(spared[1]) + 1)
-        for place, text in written:
-            if spared is not None and place == spared[0]:
-                kept.append(spared)
-                spared = None
+        """Keep entries from the beginning as long as there is room, and the entry that always stays."""
+        always = next((item for item in written if item[0] == self.kept), None)
+        if always is not None and _size([always]) > room:
+            return [(always[0], self._kept_within(room - _size([])))]
+        fitting, left = [], room - _size([]) - (0 if always is None else len(always[1]) + 1)
+        for item in written:
+            if always is not None and item[0] == always[0]:
+                # Its room was set aside before the loop.
+                fitting.append(always)
+                always = None
                 continue
-            left -= len(text) + 1
+            left -= len(item[1]) + 1
             if left < 0:
                 break
-            kept.append((place, text))
-        # It comes after what was kept, or among it.
-        return kept if spared is None else [*kept, spared]
+            fitting.append(item)
+        # The loop may have ended before it reached the entry that always stays.
+        return fitting if always is None else [*fitting, always]
 
-    def _fitting(self, room: int) -> bytes:
-        """The entry that is spared, with as much of its text as there is room for, and never less than a few words."""
+    def _kept_within(self, room: int) -> bytes:
+        """Write the entry that always stays with as much of its text as there is room for, at least `_MIN_TEXT`."""
         self.shortened = True
-        entry = self._entries[self.spared or 0]
-        least, most = _LEAST_TEXT, max(_LEAST_TEXT, min(len(entry["data"]), room))
-        while least < most:
-            size = (least + most + 1) // 2
+        entry = self._entries[self.kept or 0]
+        # By bisection: how many bytes a code point takes depends on what JSON escapes.
+        low, high = _MIN_TEXT, max(_MIN_TEXT, min(len(entry["data"]), room))
+        while low < high:
+            size = (low + high + 1) // 2
             if len(_shortened(entry, size)) <= room:
-                least = size
+                low = size
             else:
-                most = size - 1
-        return _shortened(entry, least)
+                high = size - 1
+        return _shortened(entry, low)
 
 
 def _size(written: list[tuple[int, bytes]]) -> int:
-    """Bytes of a list as JSON."""
+    """Count the bytes that a list of these entries takes as JSON."""
     return 2 + sum(len(text) for _, text in written) + max(0, len(written) - 1)
 
 
 def _shortened(message: dict[str, Any], size: int) -> bytes:
-    """A message of Lean with at most `size` code points of its text, and nothing in it that has no bound."""
+    """Write a message of Lean with at most `size` code points of its text, and without fields that have no bound."""
     short: dict[str, Any] = {"severity": jsontext.cut(message["severity"], _MAX_SEVERITY)}
     for name in ("pos", "endPos"):
         if name in message:
-            place = message[name]
-            short[name] = place and {key: max(0, min(int(place[key]), _LAST_PLACE)) for key in ("line", "column")}
+            position = message[name]
+            short[name] = position and {
+                key: max(0, min(int(position[key]), _MAX_COORDINATE)) for key in ("line", "column")
+            }
     return jsontext.dumps({**short, "data": jsontext.cut(message["data"], size)})
 
 
-_Place = tuple[dict[str, Any], str, Any]
-"""Where something stands: an object, the key in it, and what stands there once it is left out."""
+_Field = tuple[dict[str, Any], str, Any]
+"""A field that can be left out: the object that has it, its key, and the value that replaces it."""
 
 _NO_KEY = object()
 
 
-def _places(result: ProofResult, fields: dict[str, Any]) -> dict[str, list[_Place]]:
-    """The place of each part that is left out as a whole, in `fields`, which gets objects of its own to be changed."""
+def _removable_fields(result: ProofResult, fields: dict[str, Any]) -> dict[str, list[_Field]]:
+    """Find the fields of each part that is left out as a whole.
+
+    They lie in `fields`, into which copies are put of the models that have them, so that these can be changed.
+    """
     fields["theorems"] = [_plain(theorem) for theorem in result.theorems]
     fields["findings"] = [_plain(finding) for finding in result.findings]
-    places: dict[str, list[_Place]] = {"metadata": [(fields, "metadata", None)]}
-    places["theorem_types"] = [(theorem, "type", None) for theorem in fields["theorems"] if theorem["type"] is not None]
+    removable: dict[str, list[_Field]] = {"metadata": [(fields, "metadata", None)]}
+    removable["theorem_types"] = [
+        (theorem, "type", None) for theorem in fields["theorems"] if theorem["type"] is not None
+    ]
     if result.response is not None:
         response = fields["response"] = _plain(result.response)
-        places["infotree"] = [(response, "infotree", None)]
-        # names too: they may be as long as they like
-        places["other"] = [(response, name, _NO_KEY) for name in result.response.model_extra or ()]
-    return places
+        removable["infotree"] = [(response, "infotree", None)]
+        # The names go as well as the values: both may be of any length.
+        removable["other"] = [(response, name, _NO_KEY) for name in result.response.model_extra or ()]
+    return removable
 
 
-def _lists(result: ProofResult, fields: dict[str, Any]) -> dict[str, _Entries]:
-    """The parts that are cut entry by entry."""
-    lists = {part: _Entries(fields, part, fields[part], spared=None) for part in ("findings", "theorems")}
+def _lists(result: ProofResult, fields: dict[str, Any]) -> dict[str, _TruncatedList]:
+    """Find the parts that are cut entry by entry."""
+    lists = {part: _TruncatedList(fields, part, fields[part], kept=None) for part in ("findings", "theorems")}
     if result.response is not None:
         response = fields["response"]
         lists |= {
-            part: _Entries(response, part, response[part], spared=_spared(result) if part == "messages" else None)
+            part: _TruncatedList(
+                response, part, response[part], kept=_first_error_of_rejection(result) if part == "messages" else None
+            )
             for part in ("tactics", "sorries", "messages")
         }
     return lists
 
 
-def _spared(result: ProofResult) -> int | None:
-    """The place of the first error of a rejection, else of its first message."""
+def _first_error_of_rejection(result: ProofResult) -> int | None:
+    """Find the index of the first error of a rejection, or of its first message if there is no error."""
     if result.status is not Status.REJECTED or result.response is None or not result.response.messages:
         return None
     severities = [message["severity"] for message in result.response.messages]
@@ -280,7 +297,7 @@ def _spared(result: ProofResult) -> int | None:
 
 
 def _fields(result: ProofResult) -> dict[str, Any]:
-    """The result's fields, each that is never left out within its bounds."""
+    """Take the fields of the result; those that are never left out are cut to fixed lengths."""
     return {
         **result.__dict__,
         "error": None if result.error is None else jsontext.cut(result.error, _MAX_ERROR),
@@ -294,7 +311,7 @@ def _fields(result: ProofResult) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> dict[str, Any]:
-    """A model of ours for orjson: `model_dump` would walk into infotrees, and stops at 255 levels."""
+    """Give orjson a model of ours as a dict. `model_dump` would walk into infotrees, and stops at 255 levels."""
     if isinstance(value, Timings):
         return {("import" if name == "import_" else name): seconds for name, seconds in value.__dict__.items()}
     if isinstance(value, BaseModel):

@@ -1,4 +1,4 @@
-"""Versions of Lean, compared. Pure."""
+"""Compares versions of Lean. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ _RELEASED = 1 << 30
 
 
 def lean_version(text: str) -> tuple[int, int, int, int] | None:
-    """What a version sorts by: `4.9.0-rc1` before `4.9.0`, other suffixes like none; None where it is no version."""
+    """Read a version as numbers that sort by age.
+
+    `4.9.0-rc1` comes before `4.9.0`; other suffixes are ignored.
+
+    Returns:
+        None if the text is no version.
+    """
     match = _VERSION.match(text)
     if match is None:
         return None
@@ -18,12 +24,12 @@ def lean_version(text: str) -> tuple[int, int, int, int] | None:
 
 
 ANY = "any"
-"""In place of the oldest version that may be: every one may, also one that cannot be read."""
+"""In place of a minimum: every version is new enough, also one that cannot be read."""
 
 
-def is_older(version: str | None, least: str) -> bool:
-    """Whether a version is older than `least`; one that cannot be read counts as older, unless `least` is `any`."""
-    if least == ANY:
+def is_older(version: str | None, minimum: str) -> bool:
+    """Tell whether a version is older than `minimum`. One that cannot be read counts as older, except for `any`."""
+    if minimum == ANY:
         return False
-    ours, floor = lean_version(version or ""), lean_version(least)
+    ours, floor = lean_version(version or ""), lean_version(minimum)
     return ours is None or floor is None or ours < floor

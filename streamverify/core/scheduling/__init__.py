@@ -1,1 +1,1 @@
-"""Which partition a proof goes to, which slot runs it, when a process is worn."""
+"""Decides to which partition a proof goes, in which slot it runs, and when a process is replaced."""

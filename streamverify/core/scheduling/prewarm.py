@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def parse_prewarm(text: str) -> list[Header]:
-    """Headers separated by `;`, each one or more modules separated by blanks or commas; `none` for none.
+    """Read headers separated by `;`, each one or more modules separated by blanks or commas; `none` names none.
 
-    `Mathlib; Mathlib Aesop` names two: `import Mathlib`, and `import Mathlib` with `import Aesop`.
+    `Mathlib; Mathlib Aesop` names two headers: `import Mathlib`, and `import Mathlib` with `import Aesop`.
 
     Raises:
-        ValueError: One is no header.
+        ValueError: A part names no modules.
     """
     if text.strip() == "none":
         return []
@@ -32,6 +32,7 @@ def _header(text: str) -> Header:
         header = parse_header(source)
     except HeaderError as error:
         raise ValueError(f"`{text.strip()}` names no modules: {error}") from None
+    # What Lean does not read as an import would begin the body, and nobody would be told.
     if header.end < len(source):
         raise ValueError(f"`{text.strip()}` names no modules")
     return header

@@ -1,43 +1,43 @@
-"""When a REPL is to be replaced because it has grown or is worn. Pure: no clock, no I/O; memory is passed in.
+"""Decides when a REPL process is replaced because it has grown. Pure: no clock, no I/O; memory is passed in.
 
-The upstream REPL keeps every environment for ever, so each proof leaves something behind. Reading a process's memory
-costs as much as a small proof, so it is read seldom: again when, at the growth measured so far, half of the room that
-is left could be used up.
+The upstream REPL keeps every environment for ever, so each proof leaves something behind. To read the memory of a
+process costs as much as a small proof, so it is read seldom: the next time when half of the room that is left could be
+used up, at the growth measured so far. docs/memory.md has the rule for operators.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-MOST_USES = 20_000
+MAX_PROOFS = 20_000
 """Proofs after which a process is replaced however little it has grown."""
 
-MOST_BETWEEN_LOOKS = 64
-"""Proofs that run without a look at the memory at most."""
+MAX_PROOFS_BETWEEN_LOOKS = 64
+"""Proofs that run at most between two readings of the memory."""
 
-USUAL_ROOM = 1024**3
-"""Bytes that a process may grow by where nothing limits its memory."""
+DEFAULT_ROOM = 1024**3
+"""Bytes that a process may grow by if nothing limits its memory."""
 
 _SHARE = 2
-"""One part in so many of what the import left free may be used up; the rest is for the proof that runs next."""
+"""The part, 1 / `_SHARE`, of the room left by the import that may be used up; the rest is for the next proof."""
 
 
 class Limits(NamedTuple):
-    """Bytes that a process may use (None: nobody says), and proofs that it may run."""
+    """Bytes that a process may use (None: no limit is known), and proofs that it may run."""
 
     memory: int | None = None
-    uses: int = MOST_USES
+    uses: int = MAX_PROOFS
 
 
 class Wear:
-    """How worn one process is, from the import of its header on."""
+    """The growth of one process, from the import of its header on."""
 
     def __init__(self, limits: Limits, memory: int) -> None:
         """Start counting.
 
         Args:
-            limits: Of the process.
-            memory: Bytes that it uses after the import.
+            limits: The limits of the process.
+            memory: Bytes that the process uses after the import.
         """
         self._limits = limits
         self._first = memory
@@ -47,31 +47,35 @@ class Wear:
 
     @property
     def memory(self) -> int:
-        """Bytes that it used at the last look."""
+        """Bytes that the process used when its memory was last read."""
         return self._last
 
     @property
     def allowed(self) -> int:
-        """Bytes beyond which it is replaced."""
-        free = USUAL_ROOM if self._limits.memory is None else self._limits.memory - self._first
+        """Bytes beyond which the process is replaced."""
+        free = DEFAULT_ROOM if self._limits.memory is None else self._limits.memory - self._first
         return self._first + max(0, free) // _SHARE
 
     def used(self) -> bool:
-        """Count one proof. Returns whether the memory should be read now, and told by `look`."""
+        """Count one proof.
+
+        Returns:
+            Whether the memory should be read now and passed to `look`.
+        """
         self._uses += 1
         return self._uses >= self._next_look
 
     def look(self, memory: int) -> None:
-        """Take in how many bytes it uses now."""
+        """Note how many bytes the process uses now, and plan the next reading."""
         self._last = memory
         rate = max(0, memory - self._first) / max(1, self._uses)
         left = max(0, self.allowed - memory)
-        pause = MOST_BETWEEN_LOOKS if rate == 0 else int(left / rate / 2)
-        self._next_look = self._uses + max(1, min(MOST_BETWEEN_LOOKS, pause))
+        pause = MAX_PROOFS_BETWEEN_LOOKS if rate == 0 else int(left / rate / 2)
+        self._next_look = self._uses + max(1, min(MAX_PROOFS_BETWEEN_LOOKS, pause))
 
     @property
     def worn(self) -> str | None:
-        """Why it is to be replaced before the next proof; None: it is not."""
+        """The reason to replace the process before its next proof; None if there is none."""
         if self._last > self.allowed:
             return f"it grew from {_mib(self._first)} to {_mib(self._last)} in {self._uses} proofs"
         if self._uses >= self._limits.uses:

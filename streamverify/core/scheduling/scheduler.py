@@ -1,7 +1,8 @@
-"""Which proof runs in which slot. Pure: no I/O and no clock; `now` is passed in, in monotonic seconds.
+"""Decides which proof runs in which slot. Pure: no I/O and no clock; `now` is passed in, in monotonic seconds.
 
-The rules stand in docs/scheduling.md; `Scheduler._next` carries them out in their order. A slot has room for one REPL
-process. There may be more slots than run at once: *spares*, whose processes wait warm.
+docs/scheduling.md has the rules and the reasons for them; `Scheduler._next` carries them out in their order. A slot has
+room for one REPL process. There may be more slots than may run at once: the *spares*, whose processes wait with their
+headers imported.
 """
 
 from __future__ import annotations
@@ -18,36 +19,38 @@ if TYPE_CHECKING:
     from streamverify.core.syntax.header import Header
 
 PATIENCE = 30.0
+"""Default of the setting, in seconds."""
 QUANTUM = 10.0
+"""Default of the setting, as a multiple of two imports."""
 
-WORTH_WARMING = 2.0
-"""Proofs in about ten minutes that make a header worth an import before it is asked for again."""
+MIN_ASKED = 2.0
+"""Proofs of the last ten minutes from which on a header is imported ahead of demand."""
 
-LOOK_AGAIN = 1.0
-"""Seconds until headers are looked through again for one that is worth warming."""
+WARM_UP_INTERVAL = 1.0
+"""Seconds between two searches for a header to import ahead of demand: each looks at all known headers."""
 
 
 class Rules(NamedTuple):
-    """The figures of the rules."""
+    """The numbers in the rules, from the settings and the plan of slots."""
 
     slots: int = 1
-    """How many may run at once."""
+    """The number of jobs that may run at once."""
     spares: int = 0
-    """Slots beyond those."""
+    """The number of slots beyond those."""
     imports: int | None = None
-    """How many imports may run at once; None: all."""
+    """The number of imports that may run at once; None: no limit."""
     patience: float = PATIENCE
-    """Seconds."""
+    """Seconds after which a waiting header goes before headers that are loaded (rule 1)."""
     quantum: float = QUANTUM
-    """Times two imports."""
+    """The useful work, as a multiple of two imports, after which a process may leave its header (rule 1)."""
 
 
 class HasHeader(Protocol):
-    """All that is known of a job here."""
+    """The only part of a job that the scheduler knows."""
 
     @property
     def header(self) -> Header:
-        """Its imports."""
+        """The imports of the proof."""
         ...
 
 
@@ -62,27 +65,27 @@ class Start(NamedTuple, Generic[J]):
 
 
 class Warm(NamedTuple):
-    """Import `header` in the slot of this number, which has no process; no job waits for it."""
+    """Import `header` ahead of demand in the slot of this number, which has no process."""
 
     slot: int
     header: Header
 
 
 class SlotState(NamedTuple):
-    """What a free slot's process has: fingerprints of headers, seconds of the last import and of work since then."""
+    """The process of a free slot: fingerprints of its headers, seconds of its last import and of the work since."""
 
     headers: tuple[str, ...] = ()
     import_seconds: float = 0.0
     useful_seconds: float = 0.0
     room: bool = True
-    """Whether it may import another header and keep those that it has."""
+    """True if the process may import another header and keep those that it has."""
 
 
 NO_PROCESS = SlotState()
 
 
 class _Entry(NamedTuple, Generic[J]):
-    """A job that waits: its place in the order of arrival, and when it came."""
+    """A waiting job: its number in the order of arrival, and the time when it came."""
 
     number: int
     came: float
@@ -90,7 +93,7 @@ class _Entry(NamedTuple, Generic[J]):
 
 
 class _Waiting(Generic[J]):
-    """The jobs of one header, the oldest first; and since when none of them was started."""
+    """The waiting jobs of one header, the oldest first, and the time since which none of them was started."""
 
     __slots__ = ("jobs", "unserved_since")
 
@@ -100,7 +103,7 @@ class _Waiting(Generic[J]):
 
 
 class _Busy(NamedTuple):
-    """A slot's work: a header, and since when; `importing` until that is done; `warming` where there is no job."""
+    """The work of a slot: its header, and since when. `importing` until that is done; `warming` if there is no job."""
 
     header: str
     since: float
@@ -109,14 +112,19 @@ class _Busy(NamedTuple):
 
 
 class Scheduler(Generic[J]):
-    """The queue of a pool, and its slots. A slot is idle from `slot_freed` until an action names it."""
+    """The queue of a pool and its slots.
+
+    idle ── Start, header loaded ──> busy ── slot_freed ──> idle
+    idle ── Start or Warm, header not loaded ──> importing ── imported ──> busy
+                                                 importing ── slot_freed: failed, or warmed ──> idle
+    """
 
     def __init__(self, rules: Rules, stats: HeaderStats | None = None) -> None:
         """Start without slots.
 
         Args:
-            rules: The figures of the rules; the slots' numbers are the caller's.
-            stats: The headers' demand and costs as far as they are known already.
+            rules: The numbers in the rules. The caller numbers the slots.
+            stats: Demand and cost of the headers, as far as they are known already.
         """
         self.stats = HeaderStats() if stats is None else stats
         self._slots = rules.slots
@@ -124,12 +132,12 @@ class Scheduler(Generic[J]):
         self._imports = rules.slots + rules.spares if rules.imports is None else rules.imports
         self._patience = rules.patience
         self._quantum = rules.quantum
-        # The header longest unserved comes first, and of the idle slots the one that was used longest ago.
+        # In order: the header that was served longest ago first, and the idle slot that was used longest ago first.
         self._waiting: OrderedDict[str, _Waiting[J]] = OrderedDict()
         self._idle: OrderedDict[int, SlotState] = OrderedDict()
         self._busy: dict[int, _Busy] = {}
         self._alone: J | None = None
-        # Slots by header, those that import it included; and the reverse.
+        # The slots that hold or import each header, and the headers of each slot.
         self._holders: dict[str, set[int]] = {}
         self._held: dict[int, tuple[str, ...]] = {}
         self._submitted = 0
@@ -140,16 +148,16 @@ class Scheduler(Generic[J]):
         self._paused = False
         self._draining = False
 
-    # --- events: each returns what is to be done ----------------------------------------------------------------
+    # --- events: each returns the actions to carry out --------------------------------------------------------------
 
     def submit(self, job: J, now: float, *, alone: bool = False) -> list[Start[J] | Warm]:
-        """A job came.
+        """Queue a job.
 
         Args:
-            job: What is to be run.
+            job: The job to run.
             now: Monotonic seconds.
-            alone: It starts although the scheduler is paused, once no slot is busy. Who asks for that has paused the
-                scheduler, has waited until nothing runs, and resumes when the job has ended: so it is the only one.
+            alone: Start the job although the scheduler is paused, once no slot is busy. The caller has paused the
+                scheduler, has waited until nothing runs, and resumes when the job has ended: so there is only one.
         """
         header = job.header
         self.stats.asked(header, now)
@@ -165,7 +173,7 @@ class Scheduler(Generic[J]):
         return self._decide(now) if self._idle else []
 
     def slot_freed(self, slot: int, state: SlotState, now: float) -> list[Start[J] | Warm]:
-        """A slot is idle: for the first time, or because its job has ended or it is warm."""
+        """Note that a slot is idle: for the first time, or because its job or its import ahead of demand has ended."""
         busy = self._busy.pop(slot, None)
         if busy is not None:
             self._warming -= busy.warming
@@ -182,7 +190,7 @@ class Scheduler(Generic[J]):
         return self._decide(now)
 
     def imported(self, slot: int, header: Header, seconds: float, now: float) -> list[Start[J] | Warm]:
-        """A busy slot has imported its header, and goes on with its job."""
+        """Note that a busy slot has imported its header and goes on with its job."""
         self.stats.imported(header, seconds, now)
         busy = self._busy.get(slot)
         if busy is None or not busy.importing:
@@ -192,7 +200,11 @@ class Scheduler(Generic[J]):
         return self._decide(now)
 
     def due(self, now: float) -> tuple[list[Start[J] | Warm], float | None]:
-        """What time alone made eligible, and when to ask again unless something else happens before."""
+        """Start what may start only because time has passed.
+
+        Returns:
+            The actions, and the time at which to ask again if no event comes before; None if there is no such time.
+        """
         actions = self._decide(now)
         if not self.timed or self._importing >= self._imports:
             return actions, None
@@ -200,7 +212,11 @@ class Scheduler(Generic[J]):
         return actions, min((time for time in times if time > now), default=None)
 
     def discard(self, doomed: Callable[[J], bool]) -> list[J]:
-        """Drop the waiting jobs that `doomed` names, and return them."""
+        """Drop the waiting jobs for which `doomed` is true.
+
+        Returns:
+            The dropped jobs.
+        """
         dropped: list[J] = []
         if self._alone is not None and doomed(self._alone):
             dropped.append(self._alone)
@@ -219,7 +235,7 @@ class Scheduler(Generic[J]):
         return dropped
 
     def pause(self) -> None:
-        """Start nothing but a job that runs alone; the queue stays as it is."""
+        """Start nothing but a job that was submitted as `alone`; the queue stays as it is."""
         self._paused = True
 
     def resume(self, now: float) -> list[Start[J] | Warm]:
@@ -235,23 +251,23 @@ class Scheduler(Generic[J]):
 
     @property
     def queued(self) -> int:
-        """Jobs that wait."""
+        """The number of waiting jobs."""
         return self._queued
 
     @property
     def running(self) -> int:
-        """Jobs that were started and have not ended."""
+        """The number of jobs that were started and have not ended."""
         return len(self._busy) - self._warming
 
     @property
     def timed(self) -> bool:
-        """Whether time alone may make something eligible: something waits, and a slot could take it."""
+        """True if passing time alone may start something: a job waits, and a slot could take it."""
         return bool(self._waiting) and self._has_turn() and not self._paused
 
     # --- the decision -------------------------------------------------------------------------------------------
 
     def _decide(self, now: float) -> list[Start[J] | Warm]:
-        """Fill the idle slots: with jobs as long as a rule gives one, then with headers that are worth warming."""
+        """Fill the idle slots: with jobs as long as a rule starts one, then with imports ahead of demand."""
         actions: list[Start[J] | Warm] = []
         while start := self._next(now):
             actions.append(start)
@@ -260,11 +276,11 @@ class Scheduler(Generic[J]):
         return actions
 
     def _next(self, now: float) -> Start[J] | None:  # noqa: C901, PLR0911, PLR0912 - all rules in one place, in order
-        """Take the next job that starts, and its slot: the first rule of docs/scheduling.md that applies."""
+        """Start the next job, by the first rule of docs/scheduling.md that applies; None if none does."""
         if not self._has_turn():
             return None
 
-        # A job that runs alone: all else is paused. Only a warm-up may be under way, and it is waited for.
+        # A job that runs alone: all else is paused. Only an import ahead of demand may be under way: wait for it.
         if self._alone is not None:
             if self._busy:
                 return None
@@ -311,11 +327,11 @@ class Scheduler(Generic[J]):
                 header = min(headers, key=lambda each: self._waiting[each].jobs[0].number)
                 return self._take(header, self._cheapest(self._idle, now), now)
 
-        # Rule 5: none; the slot idles.
+        # Rule 5: no job; the slot idles.
         return None
 
     def _has_turn(self) -> bool:
-        """Whether one more job may run, and a slot is there for it."""
+        """Tell whether one more job may run, and a slot is free for it."""
         return bool(self._idle) and not self._draining and self.running < self._slots
 
     def _take(self, header: str, slot: int | None, now: float) -> Start[J]:
@@ -341,9 +357,12 @@ class Scheduler(Generic[J]):
         return Start(slot, job)
 
     def _warm_up(self, now: float) -> list[Start[J] | Warm]:
-        """Imports in idle slots without a process: as many as slots may run, or one beside those."""
+        """Import headers ahead of demand in idle slots without a process.
+
+        At most as many imports as slots may run, or one beside slots that run already: see `_worth_warming`.
+        """
         actions: list[Start[J] | Warm] = []
-        self._look_again = now + LOOK_AGAIN
+        self._look_again = now + WARM_UP_INTERVAL
         if self._draining or self._paused:
             return actions
         for slot in [slot for slot, state in self._idle.items() if not state.headers]:
@@ -359,7 +378,7 @@ class Scheduler(Generic[J]):
         return actions
 
     def _note_headers(self, slot: int, headers: tuple[str, ...]) -> None:
-        """Keep the index of slots by header true."""
+        """Update the index of the slots that hold each header."""
         before = self._held.get(slot, ())
         if before == headers:
             return
@@ -372,18 +391,19 @@ class Scheduler(Generic[J]):
             self._holders.setdefault(header, set()).add(slot)
         self._held[slot] = headers
 
-    # --- measures: what the rules compare -----------------------------------------------------------------------
+    # --- measures that the rules compare ------------------------------------------------------------------------
 
     def _is_crowded(self, header: str, waiting: _Waiting[J], now: float) -> bool:
-        """Whether a header that only busy slots hold is worth one slot more."""
+        """Tell whether a header that only busy slots hold is worth one more slot (rule 4)."""
         if any(now >= time for time in self._crowded_at(header, waiting)):
             return True
+        # The waiting work must be more than an import for the slots that hold the header.
         holders, jobs = len(self._holders[header]), len(waiting.jobs)
         work = jobs * self.stats.run_seconds(header)
         return 2 * jobs > holders and work > holders * self.stats.import_seconds(header)
 
     def _crowded_at(self, header: str, waiting: _Waiting[J]) -> list[float]:
-        """When rule 4 gives a header a slot however little work waits; none where that depends on other events."""
+        """List the times from which on rule 4 gives a header a slot, however little work waits."""
         holders = len(self._holders.get(header, ()))
         times = []
         if 2 * len(waiting.jobs) > holders:
@@ -399,7 +419,7 @@ class Scheduler(Generic[J]):
         )
 
     def _paid(self, header: str) -> list[int]:
-        """The idle slots whose work has paid for leaving their headers for this one, and for coming back."""
+        """List the idle slots whose work since their import outweighs the imports there and back."""
         there = self.stats.import_seconds(header)
         return [
             slot
@@ -408,11 +428,11 @@ class Scheduler(Generic[J]):
         ]
 
     def _last_used(self, header: str) -> int | None:
-        """Of the idle slots that hold a header, the one used last."""
+        """Find the idle slot with this header that was used last."""
         return next((slot for slot, state in reversed(self._idle.items()) if header in state.headers), None)
 
     def _cheapest(self, slots: Iterable[int], now: float) -> int | None:
-        """The slot in which importing one more header loses least; of equal ones that used longest ago."""
+        """Find the slot that loses least by one more import; of equal slots the one that was used longest ago."""
         best: tuple[float, int] | None = None
         cheapest = None
         for slot in slots:
@@ -423,17 +443,17 @@ class Scheduler(Generic[J]):
         return cheapest
 
     def _loss(self, header: str, now: float) -> float:
-        """What it costs that one process less holds a header."""
+        """Estimate the cost of one process less that holds a header."""
         return self.stats.worth(header, now) / len(self._holders[header])
 
     def _worth_warming(self, now: float) -> Header | None:
-        """The header for which one more process is worth most, if it is worth one at all and an import may start."""
+        """Choose the header for which one more process is worth most; None if none is, or no import may start."""
         if self._importing >= self._imports or (self._warming and len(self._busy) >= self._slots):
             return None
         best, most = None, 0.0
         for header, asked, seconds in self.stats.importable(now):
             holders = len(self._holders.get(header.fingerprint, ()))
             gain = asked * seconds / (holders + 1)
-            if asked >= WORTH_WARMING and holders < self._max_holders and gain > most:
+            if asked >= MIN_ASKED and holders < self._max_holders and gain > most:
                 best, most = header, gain
         return best

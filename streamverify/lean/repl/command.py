@@ -1,4 +1,4 @@
-"""What is started as a REPL. Pure; `launch` finds it, `sandbox` confines it, `process` starts it."""
+"""The command of a REPL, and its limits. Pure; `launch` finds it, `sandbox` confines it, `process` starts it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Confinement = Literal["bwrap", "none"]
 
 
 class ProcessLimits(NamedTuple):
-    """What one REPL may use; the kernel holds it to most of it, `session` to the rest."""
+    """The limits of one REPL; the kernel holds it to most of them, `session` to the rest."""
 
     memory: int | None = None
     """Bytes of private memory of all its processes together, mapped libraries not counted: see `memory_watch`."""
@@ -27,12 +27,12 @@ class ProcessLimits(NamedTuple):
     """Processes and threads together; in the sandbox only, outside it there is no counting those of one REPL."""
 
     def as_text(self) -> str:
-        """The limits that the kernel holds any process to, as `leash` takes them."""
+        """The limits that the kernel holds any process to, as `exec_wrapper` takes them."""
         return f"core=0,fsize={self.file_size}"
 
 
 USUAL_LIMITS = ProcessLimits()
-"""What holds for every REPL."""
+"""The limits that hold for every REPL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +55,4 @@ class ReplCommand:
     seccomp: bytes = b""
     """The filter that the sandbox loads; empty: none."""
     outside: ReplCommand | None = None
-    """Where this is confined: the same without the sandbox."""
+    """The same command without the sandbox, where this one is confined; else None."""

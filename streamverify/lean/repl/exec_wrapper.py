@@ -1,4 +1,4 @@
-"""`python leash.py PARENT LIMITS FILTER COMMAND...`: becomes COMMAND, which the kernel kills when PARENT dies.
+"""`python exec_wrapper.py PARENT LIMITS FILTER COMMAND...`: becomes COMMAND, which the kernel kills when PARENT dies.
 
 A worker that is killed with SIGKILL cannot end its REPLs, and a proof that loops never looks whether its stdin has
 ended. Run as a script, so that it starts in milliseconds; `preexec_fn` would do the same in a copy of the worker,

@@ -1,4 +1,4 @@
-"""Finding the REPL that the setting `repl` names, and seeing whether it works."""
+"""Finds the REPL that the setting `repl` names, and tries whether it works."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from streamverify.core.errors import ReplUnavailable
 from streamverify.core.messages.models import Verifier
 from streamverify.core.syntax.header import parse_header
 from streamverify.lean.repl.command import ProcessLimits, ReplCommand
-from streamverify.lean.repl.commands import ImportRejected, import_header
-from streamverify.lean.repl.errors import ReplFailure
-from streamverify.lean.repl.protocol import decode_answer, encode_command
+from streamverify.lean.repl.commands import ImportRejected, ask, import_header
+from streamverify.lean.repl.errors import Refused, ReplFailure
 from streamverify.lean.repl.resources import available_cores, memory_share, with_threads
 from streamverify.lean.repl.sandbox import confine, missing_inside
 from streamverify.lean.repl.session import ReplSession
 from streamverify.lean.repl.start_advice import start_advice
 from streamverify.lean.repl.usage import can_be_read
-from streamverify.settings import settings_files
+from streamverify.settings import PREFIX, settings_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,9 +47,8 @@ _VERSION_QUESTIONS = (
     '#eval toString Lean.version.major ++ "." ++ toString Lean.version.minor ++ "." ++ toString Lean.version.patch',
 )
 
-_PREFIX = "STREAMVERIFY_"
 _STAND_INS = "streamverify.standins"
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 _NOWHERE = (
     "No Lean is installed for streamverify ({record} is not there): run ./setup_lean.sh to install one, or name a "
     "REPL, STREAMVERIFY_REPL='lake env /path/to/repl'; for a trial without Lean, STREAMVERIFY_REPL=replay or synthetic "
@@ -59,7 +57,7 @@ _NOWHERE = (
 
 
 def install_record() -> Path:
-    """The file that `setup_lean.sh` writes when it is done.
+    """Return the path of the file that `setup_lean.sh` writes when it is done.
 
     One JSON object: `repl` (path of the executable), `project` (path of the Lean project), `env` (what `lake env` adds
     to or changes in the environment, at least LEAN_PATH), `lean_version`, `repl_version`, and `mathlib_version` (null
@@ -72,7 +70,7 @@ def install_record() -> Path:
 
 
 async def find_repl(setting: str, lean_project: Path | None) -> ReplCommand:
-    """What to start for `auto`, `replay[:FILE]`, `synthetic [FLAGS]`, or a command line.
+    """Return the command for `auto`, `replay[:FILE]`, `synthetic [FLAGS]`, or a command line.
 
     A command line gets the environment of `lake env` in `lean_project`, asked for once, and is started directly there.
 
@@ -93,7 +91,7 @@ async def find_repl(setting: str, lean_project: Path | None) -> ReplCommand:
 async def configured_repl(
     settings: Settings, *, slots: int, spares: int = 0, found: ReplCommand | None = None
 ) -> ReplCommand:
-    """The REPL that the settings name, with its limits and in its sandbox, for a worker that runs `slots` of them.
+    """Return the REPL that the settings name, limited and confined, for a worker that runs `slots` of them.
 
     Args:
         settings: What is configured.
@@ -113,6 +111,7 @@ async def configured_repl(
     command = found or await find_repl(settings.repl, settings.lean_project)
     asked = settings.memory_per_repl
     memory = memory_share(command, slots + spares) if asked == "auto" else int(asked)
+    # Spares wait, so they share no cores.
     cores = max(1.0, available_cores() / slots)
     limits = ProcessLimits(memory=memory, cores=cores)
     read = [Path(part) for part in settings.sandbox_read.split(os.pathsep) if part]
@@ -135,15 +134,14 @@ async def probe(command: ReplCommand) -> Verifier:
 async def _probe(command: ReplCommand) -> Verifier:
     session: ReplSession | None = None
     try:
-        session = ReplSession(command, max_answer_bytes=_MOST_BYTES)
+        session = ReplSession(command, max_answer_bytes=_MAX_BYTES)
         env = await import_header(session, parse_header(""), timeout=PROBE_TIMEOUT, ask_lean=False)
         version = await _lean_version(session, env) if command.kind == "lean" else None
     except (ReplFailure, ImportRejected) as error:
         raise ReplUnavailable(_why(command, error, session)) from error
     finally:
         if session is not None:
-            session.kill()
-            await session.closed()
+            await session.close()
     return Verifier(
         kind=command.kind,
         sandbox=command.sandbox,
@@ -154,35 +152,29 @@ async def _probe(command: ReplCommand) -> Verifier:
 
 
 async def _lean_version(session: ReplSession, env: int) -> str | None:
-    """What Lean calls itself; None where the REPL does not say."""
+    """Return Lean's version; None where the REPL does not say."""
     for question in _VERSION_QUESTIONS:
-        if version := await _said(session, env, question):
-            return version
+        with suppress(Refused):
+            messages = (await ask(session, env, question, PROBE_TIMEOUT, refused=Refused)).messages
+            # One version has no such name, another no `#eval` without an import: then there is an error.
+            said = messages[0]["data"].strip().strip('"') if len(messages) == 1 else ""
+            if said and messages[0]["severity"] == "info":
+                return said
     return None
-
-
-async def _said(session: ReplSession, env: int, question: str) -> str | None:
-    """The string that is the one answer to a question."""
-    answer = decode_answer(await session.ask(encode_command(question, env=env), PROBE_TIMEOUT))
-    messages = answer.fields.get("messages")
-    if type(messages) is not list or len(messages) != 1 or type(messages[0]) is not dict:
-        return None
-    data = messages[0].get("data")
-    if messages[0].get("severity") != "info" or type(data) is not str:
-        return None
-    return data.strip().strip('"') or None
 
 
 def _why(command: ReplCommand, error: Exception, session: ReplSession | None) -> str:
     said = b"" if session is None else session.stderr
     lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+    # Not twice: the last line may be what the error quotes.
     last = f" It said last: {lines[-1].strip()[:200]}" if lines and lines[-1].strip()[:60] not in str(error) else ""
     advice = start_advice(error, command)
     return f"The REPL `{shlex.join((command.outside or command).argv)}` does not work: {error}{last}{advice}"
 
 
 async def _add_advice(command: ReplCommand, refusal: ReplUnavailable) -> ReplUnavailable:
-    """What to do about a REPL that fails in the sandbox and works outside of it; else the refusal as it is."""
+    """Return the refusal, with a cure where the REPL fails in the sandbox and works outside of it."""
+    # Where a limit was met, that is the cause, inside and outside alike.
     if command.outside is None or start_advice(refusal.__cause__, command):
         return refusal
     try:
@@ -241,16 +233,20 @@ async def _configured(words: Sequence[str], lean_project: Path | None) -> ReplCo
     words = words[2:] if by_lake else words
     if not words:
         raise ReplUnavailable("`lake env` alone is no REPL: add the path of its executable.")
-    if lean_project is not None:
-        _check_project(lean_project)
+    if lean_project is not None and not lean_project.is_dir():  # noqa: ASYNC240 - one look, before anything runs
+        raise ReplUnavailable(
+            f"The Lean project {lean_project} is not there: set STREAMVERIFY_LEAN_PROJECT to its folder."
+        )
     added = await _lake_env(lean_project) if by_lake or lean_project is not None else {}
     environment = _environment(added)
+    # Started directly: a `lake` that stays above Lean would be one process more to limit, to watch and to kill.
     executable = _executable(words[0], environment, lean_project)
     return ReplCommand(
         argv=(executable, *words[1:]),
         env=environment,
         cwd=lean_project,
         kind="lean",
+        # It may be anybody's script.
         wrapped=True,
         repl_version=_version_in(lean_project, "REPL"),
         mathlib_version=_version_in(lean_project, "mathlib"),
@@ -258,7 +254,7 @@ async def _configured(words: Sequence[str], lean_project: Path | None) -> ReplCo
 
 
 def _version_in(project: Path | None, package: str) -> str | None:
-    """The version of a package that the project's manifest names: what was asked for, else the commit."""
+    """Return the version of a package in the project's manifest: the one that was asked for, else the commit."""
     if project is None:
         return None
     try:
@@ -269,13 +265,8 @@ def _version_in(project: Path | None, package: str) -> str | None:
     return _text(found.get("inputRev") or found.get("rev"))
 
 
-def _check_project(project: Path) -> None:
-    if not project.is_dir():
-        raise ReplUnavailable(f"The Lean project {project} is not there: set STREAMVERIFY_LEAN_PROJECT to its folder.")
-
-
 def _executable(name: str, environment: Mapping[str, str], folder: Path | None) -> str:
-    """The absolute path of an executable: names are looked up, relative paths are the project's if there is one."""
+    """Return the absolute path of an executable: a name is looked up, a relative path is the project's."""
     if "/" in name:
         path = Path(folder or "", name).absolute()
         if not path.is_file():
@@ -283,6 +274,7 @@ def _executable(name: str, environment: Mapping[str, str], folder: Path | None) 
         if not os.access(path, os.X_OK):
             raise ReplUnavailable(f"The REPL {path} cannot be executed: chmod +x it, or check the setting repl.")
         return str(path)
+    # On the PATH that the REPL gets: `lake env` puts the toolchain's own programs on it.
     found = shutil.which(name, path=environment.get("PATH"))
     if found is None:
         raise ReplUnavailable(f"The REPL {name} is not on the PATH: give its path in the setting repl.")
@@ -290,7 +282,7 @@ def _executable(name: str, environment: Mapping[str, str], folder: Path | None) 
 
 
 async def _lake_env(project: Path | None) -> dict[str, str]:
-    """The environment that `lake env` gives in the project."""
+    """Return the environment that `lake env` gives in the project."""
     lake = shutil.which("lake")
     if lake is None:
         raise ReplUnavailable(
@@ -308,6 +300,7 @@ async def _lake_env(project: Path | None) -> dict[str, str]:
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+    # In a session of its own, so that what lake starts (elan, git, curl) ends with it.
     try:
         out, err = await asyncio.wait_for(process.communicate(), LAKE_TIMEOUT)
     except TimeoutError as error:
@@ -324,11 +317,11 @@ async def _lake_env(project: Path | None) -> dict[str, str]:
 
 
 def _environment(added: Mapping[str, str], without: tuple[str, ...] = ()) -> dict[str, str]:
-    """Our environment without our own settings, which may hold a broker's password that no proof should read.
+    """Return our environment without our own settings, which may hold a broker's password that no proof should read.
 
     Lean aborts where it panics (docs/decisions/0011): else it goes on with a default value, and answers.
     """
-    ours = {name: value for name, value in os.environ.items() if not name.startswith((_PREFIX, *without))}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, *without))}
     return {**ours, **added, "LEAN_ABORT_ON_PANIC": "1"}
 
 

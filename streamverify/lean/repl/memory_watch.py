@@ -44,7 +44,7 @@ class _Watched:
 
 
 def memory_watch() -> MemoryWatch:
-    """The watch of the running event loop, made when it is first asked for."""
+    """Return the watch of the running event loop, made when it is first asked for."""
     loop = asyncio.get_running_loop()
     watch = _watches.get(loop)
     if watch is None:
@@ -102,7 +102,7 @@ class MemoryWatch:
 
 
 def _excess(watched: _Watched) -> int | None:
-    """The bytes that a REPL uses, where they are more than its budget; else None. The cheapest question comes first."""
+    """Return the bytes that a REPL uses if they exceed its budget, else None. The cheapest question comes first."""
     pids, budget = watched.pids, watched.budget
     # Mapped files included, so an upper bound.
     if sum(map(resident, pids)) <= budget:

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from streamverify.lean.repl import exec_wrapper as leash
+from streamverify.lean.repl import exec_wrapper
 from streamverify.lean.repl.errors import StartFailed
 from streamverify.lean.repl.usage import tree
 
@@ -33,7 +33,7 @@ HANG_UP_GRACE = 1.0
 """Seconds between the end of a pipe and the death that it usually announces."""
 
 _CHUNK = 1 << 18
-_MOST_CHUNKS = 4096
+_MAX_CHUNKS = 4096
 _FIRST_FOR_THE_OOM_KILLER = "1000"
 
 
@@ -63,7 +63,9 @@ class ReplProcess:
         self._on_exit = on_exit
         self._popen, self._pidfd = _start(command)
         self.pid = self._popen.pid
-        self._stdin, self._stdout, self._stderr = map(_non_blocking, _pipes(self._popen))
+        self._stdin, self._stdout, self._stderr = (pipe.fileno() for pipe in _pipes(self._popen))
+        for descriptor in (self._stdin, self._stdout, self._stderr):
+            os.set_blocking(descriptor, False)
         self._listening = True
         self._unsent: memoryview | None = None
         self._hang_up_timer: asyncio.TimerHandle | None = None
@@ -79,12 +81,12 @@ class ReplProcess:
         return bytes(self._stderr_ring)
 
     def forget_stderr(self) -> None:
-        """What was written so far belongs to no later proof."""
+        """Forget what was written so far: it belongs to no later proof."""
         self._stderr_ring.clear()
 
     @property
     def sending(self) -> bool:
-        """Whether it has not taken all that was written to it."""
+        """True while the process has not taken all that was written to it."""
         return self._unsent is not None
 
     def write(self, data: bytes | memoryview) -> None:
@@ -96,6 +98,7 @@ class ReplProcess:
         except BlockingIOError:
             sent = 0
         except OSError:
+            # The other end is closed. Usually the process is about to die, and how it died says more.
             self._hang_up()
             return
         if sent < len(data):
@@ -104,7 +107,8 @@ class ReplProcess:
 
     def drain(self) -> None:
         """Read what is there now, without waiting for the event loop to say so."""
-        for _ in range(_MOST_CHUNKS):
+        # Bounded: a process that writes without end must not hold up the event loop.
+        for _ in range(_MAX_CHUNKS):
             if not (self._listening and self._read_stdout()):
                 return
 
@@ -146,6 +150,7 @@ class ReplProcess:
             return False
         ring = self._stderr_ring
         ring += chunk
+        # The last says why the process died; it may have flooded the pipe before.
         if len(ring) > STDERR_KEPT:
             del ring[:-STDERR_KEPT]
         return True
@@ -165,9 +170,11 @@ class ReplProcess:
         self._kill_group()
         if self._listening:
             self.drain()
+        # What was read may have ended the session, and with it the listening.
         listening = self._listening
         if listening:
-            for _ in range(_MOST_CHUNKS):
+            # Why it died stands there, and the loop may not have looked since.
+            for _ in range(_MAX_CHUNKS):
                 if not self._read_stderr():
                     break
         self._stop_listening()
@@ -197,7 +204,7 @@ class ReplProcess:
 
 
 async def run_to_end(command: ReplCommand) -> tuple[int, bytes]:
-    """Run something that is no REPL; its return code and the last of its stderr. Killed where this is cancelled.
+    """Run a command that is no REPL, and return its exit code and the last of its stderr. Cancelling this kills it.
 
     Raises:
         StartFailed: The system cannot start the executable.
@@ -212,13 +219,16 @@ async def run_to_end(command: ReplCommand) -> tuple[int, bytes]:
 
 
 def _start(command: ReplCommand) -> tuple[subprocess.Popen[bytes], int]:
-    """The process and a descriptor that becomes readable when it ends."""
+    """Start the command, and return its process and a descriptor that becomes readable when it ends."""
+    # Without the site packages (-I -S): the wrapper needs the standard library alone, and starts in milliseconds.
+    python = (sys.executable, "-I", "-S", exec_wrapper.__file__)
+    wrapper = (*python, str(os.getpid()), command.limits.as_text(), command.seccomp.hex())
     try:
-        # Looked at here, where it can be said: on the leash it would only be a process that ended.
+        # Looked at here, where it can be said: the exec wrapper would only be a process that ended.
         if not (stat.S_ISREG(Path(command.argv[0]).stat().st_mode) and os.access(command.argv[0], os.X_OK)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         popen = subprocess.Popen(
-            (*_on_a_leash(command), *command.argv),
+            (*wrapper, *command.argv),
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -236,22 +246,13 @@ def _start(command: ReplCommand) -> tuple[subprocess.Popen[bytes], int]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise StartFailed(f"The REPL {command.argv[0]} cannot be started: {reason}.") from error
+    # A REPL is restarted and its proof run again; a worker that is killed takes all its proofs with it.
     with contextlib.suppress(OSError):
         Path(f"/proc/{popen.pid}/oom_score_adj").write_text(_FIRST_FOR_THE_OOM_KILLER, encoding="ascii")
     return popen, pidfd
-
-
-def _on_a_leash(command: ReplCommand) -> tuple[str, ...]:
-    python = (sys.executable, "-I", "-S", leash.__file__)
-    return (*python, str(os.getpid()), command.limits.as_text(), command.seccomp.hex())
 
 
 def _pipes(popen: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
     if popen.stdin is None or popen.stdout is None or popen.stderr is None:
         raise AssertionError
     return popen.stdin, popen.stdout, popen.stderr
-
-
-def _non_blocking(pipe: IO[bytes]) -> int:
-    os.set_blocking(pipe.fileno(), False)
-    return pipe.fileno()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import InfotreeType
 
 NO_RECORDING = "no recording"
-"""What the replay REPL refuses with when it has not recorded what was asked."""
+"""The refusal of the replay REPL where it has no recording of the command."""
 
 _BLANK_LINE = b"\n\n"
 _JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}:]', re.DOTALL)
@@ -43,7 +43,7 @@ def encode_command(
     infotree: InfotreeType | None = None,
     all_tactics: bool = False,
 ) -> bytes:
-    """The command that runs `text` in environment `env`, or, where that is None, as a file of its own."""
+    """Return the command that runs `text` in environment `env`, or, where that is None, as a file of its own."""
     command: dict[str, Any] = {"cmd": text}
     if env is not None:
         command["env"] = env
@@ -55,12 +55,12 @@ def encode_command(
 
 
 def encode_check(nonce: str, env: int) -> bytes:
-    """The command of the channel check; `nonce` has no quotes and no backslashes."""
+    """Return the command of the channel check; `nonce` has no quotes and no backslashes."""
     return b'{"cmd":"#print \\"%b\\"","env":%d}\n\n' % (nonce.encode("ascii"), env)
 
 
 class AnswerSplitter:
-    """Cuts what a REPL wrote into answers, however it was chunked. Each byte is looked at once."""
+    """Cuts the output of a REPL into answers, however it was chunked. Each byte is looked at once."""
 
     __slots__ = ("_buffer", "_scanned")
 
@@ -69,7 +69,7 @@ class AnswerSplitter:
         self._scanned = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The answers that `chunk` completed, without the white space around them."""
+        """Return the answers that `chunk` completed, without the white space around them."""
         if not self._buffer and 0 <= chunk.find(_BLANK_LINE) == len(chunk) - len(_BLANK_LINE):
             # Nearly every answer: one chunk, which is it.
             answer = chunk.strip()
@@ -87,7 +87,7 @@ class AnswerSplitter:
         return answers
 
     def start(self, size: int) -> bytes:
-        """The first bytes of an answer that is not complete."""
+        """Return the first bytes of an answer that is not complete."""
         return bytes(self._buffer[:size])
 
     @property
@@ -97,13 +97,13 @@ class AnswerSplitter:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing but white space waits for its blank line."""
+        """True where nothing but white space waits for its blank line."""
         return not self._buffer or self._buffer.isspace()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A decoded answer. Exactly one of `env`, `proof_state` and `refusal` says what kind it is."""
+    """A decoded answer. Exactly one of its fields `env`, `proofState` and `message` says of which kind it is."""
 
     fields: Mapping[str, Any]
 
@@ -113,13 +113,8 @@ class Answer:
         return self.fields.get("env")
 
     @property
-    def proof_state(self) -> int | None:
-        """The proof state that a tactic made; None for other answers."""
-        return self.fields.get("proofState")
-
-    @property
     def refusal(self) -> str | None:
-        """Why the REPL did not run what it was sent; None for other answers."""
+        """The reason why the REPL did not run the command; None for other answers."""
         return self.fields.get("message")
 
 
@@ -133,6 +128,7 @@ def decode_answer(raw: bytes) -> Answer:
     try:
         fields = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
+        # orjson has one exception for both. What is nested too deeply is legal: Lean prints infotrees of any depth.
         if "depth" in str(error) or "recursion" in str(error).lower():
             raise TooDeep("The answer is nested too deeply to be read.") from error
         raise ChannelBroken(f"The answer is not JSON ({error}): {_excerpt(raw)}") from error
@@ -150,7 +146,7 @@ def _has_one_kind(fields: Mapping[str, Any]) -> bool:
 
 
 def read_response(answer: Answer, seconds: float) -> Response:
-    """The answer to a command as it goes into a result; `seconds` is how long Lean ran.
+    """Return the answer to a command as it goes into a result; `seconds` is how long Lean ran.
 
     Raises:
         ChannelBroken: It is the answer to something else, or its fields have types that no REPL prints.
@@ -166,7 +162,7 @@ def read_response(answer: Answer, seconds: float) -> Response:
 
 
 def first_messages(start: bytes) -> list[Message]:
-    """The messages that stand complete in the first part of the answer to a command, whatever follows.
+    """Return the messages that stand complete in the first part of the answer to a command, whatever follows.
 
     Total: what is no JSON ends the search, and what is no message is passed over. Each byte is looked at once, and once
     more where it belongs to a message.
@@ -198,8 +194,9 @@ def first_messages(start: bytes) -> list[Message]:
 
 
 def is_nonce(answer: Answer, nonce: str) -> bool:
-    """Whether `answer` is what Lean says to the channel check: one message, the nonce, and an environment."""
+    """Return whether `answer` is Lean's to the channel check: one message, the nonce, and an environment."""
     messages = answer.fields.get("messages")
+    # Strict: Lean's answer to a command that only prints has these two fields and no others.
     if answer.env is None or len(answer.fields) != len(("env", "messages")) or type(messages) is not list:
         return False
     if len(messages) != 1 or type(messages[0]) is not dict:

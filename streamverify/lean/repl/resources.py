@@ -1,10 +1,11 @@
-"""How many cores and how much memory this container may use, and how many REPLs run in that."""
+"""The resources of this machine or container (cores, memory, processes, files), and how many REPLs run in them."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import os
+import resource
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,6 +20,7 @@ T = TypeVar("T", int, float)
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
+_OVERCOMMIT = "sys/vm/overcommit_memory"
 
 GIB = 1 << 30
 MATHLIB_BYTES = 4 * GIB
@@ -38,10 +40,10 @@ _UNLIMITED = 1 << 60
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many REPLs run here, and why.
+    """The number of REPLs that run here, and the reasons for it.
 
     `spares` are processes beyond the slots, which wait warm. `memory`, `memory_per_repl` and `shared` are in bytes;
-    `shared` is what of `memory` no single REPL gets: the worker's own, and the libraries that all of them map.
+    `shared` is the part of `memory` that no single REPL gets: the worker's own, and the libraries that all of them map.
     """
 
     slots: int
@@ -54,26 +56,28 @@ class Plan:
 
     @property
     def threads(self) -> int:
-        """What each Lean may use of the cores."""
+        """The threads that each Lean may use: its part of the cores."""
         return max(1, self.cores // self.slots)
 
 
 def plan_slots(slots: int | None, memory_per_repl: int, cores: int, memory: int | None, *, shared: int = 0) -> Plan:
-    """As many slots as there are cores and as memory has room for, or as many as was asked for.
+    """Plan as many slots as there are cores and as memory has room for, or as many as was asked for.
 
     Half of the memory that is then left may be spares', at most one a slot: Lean's libraries are mapped files, and
     want the rest as page cache.
 
     Args:
-        slots: What was asked for; None: decide.
+        slots: The setting; None: decide.
         memory_per_repl: Bytes that one process may need.
         cores: As `available_cores` says.
         memory: Bytes for everything, as `memory_bytes` says; None where it is not known.
         shared: Bytes of that which are no REPL's own, as `shared_bytes` says.
     """
     room = None if memory is None else max(0, memory - shared)
+    # One slot at least, even where memory is short: the warning below says so, and small headers may fit.
     fitting = max(1, room // memory_per_repl) if room is not None else cores
     chosen = min(cores, fitting) if slots is None else slots
+    # Where memory is not known there are no spares: they are an offer, and may cost a proof its process.
     left = max(0, fitting - chosen) if room is not None else 0
     per = f"{memory_per_repl / GIB:g} GiB a REPL"
     warnings = []
@@ -87,7 +91,7 @@ def plan_slots(slots: int | None, memory_per_repl: int, cores: int, memory: int 
 
 
 def plan_for(settings: Settings, command: ReplCommand | None) -> Plan:
-    """The plan of a worker here. `command` is None where no REPL was found: then its memory is not counted."""
+    """Return the plan of a worker here. `command` is None where no REPL was found: then its memory is not counted."""
     asked = None if settings.slots == "auto" else settings.slots
     if settings.memory_per_repl != "auto":
         per_repl = int(settings.memory_per_repl)
@@ -98,21 +102,21 @@ def plan_for(settings: Settings, command: ReplCommand | None) -> Plan:
 
 
 def memory_needed(command: ReplCommand) -> int:
-    """Bytes of private memory to plan for one process, where the setting MEMORY_PER_REPL does not say."""
+    """Return the bytes of private memory to plan for one process, where the setting MEMORY_PER_REPL does not say."""
     if command.kind != "lean":
         return STAND_IN_BYTES
     return MATHLIB_BYTES if _has_mathlib(command) else LEAN_BYTES
 
 
 def shared_bytes(command: ReplCommand) -> int:
-    """Bytes that are no REPL's own: the worker's, and those of the libraries that the REPLs map and share."""
+    """Return the bytes that are no REPL's own: the worker's, and those of the libraries that the REPLs share."""
     if command.kind != "lean":
         return WORKERS_OWN
     return WORKERS_OWN + (MATHLIB_LIBRARIES if _has_mathlib(command) else LEAN_LIBRARIES)
 
 
 def memory_share(command: ReplCommand, processes: int) -> int | None:
-    """Bytes of private memory that each of that many REPLs may use of what there is here; None: unknown.
+    """Return the bytes of private memory that each of that many REPLs may use here; None: unknown.
 
     Never less than one needs: where there are more than memory has room for, the kernel takes one when it must.
     """
@@ -127,32 +131,67 @@ def _has_mathlib(command: ReplCommand) -> bool:
 
 
 def with_threads(command: ReplCommand, threads: int) -> ReplCommand:
-    """The command, with LEAN_NUM_THREADS in its environment unless that has one."""
+    """Return the command with LEAN_NUM_THREADS in its environment, unless that has one."""
     environment = dict(os.environ if command.env is None else command.env)
+    # Each Lean starts as many threads as the machine has cores, however many of it run.
     environment.setdefault("LEAN_NUM_THREADS", str(threads))
     return replace(command, env=environment)
 
 
 def available_cores() -> int:
-    """Cores that a process here may keep busy: the affinity mask, and the cgroup's quota rounded up; at least 1."""
+    """Return the cores that a process here may keep busy: the affinity mask, and the cgroup's quota rounded up."""
     cores = len(os.sched_getaffinity(0))
     quota = cgroup_cores()
     return max(1, min(cores, math.ceil(quota))) if quota is not None else cores
 
 
 def cgroup_cores(proc: Path = PROC, cgroups: Path = CGROUPS) -> float | None:
-    """The smallest CPU quota on the way from this process's cgroup to the root, in cores; None where there is none."""
+    """Return the smallest CPU quota from this process's cgroup to the root, in cores; None where there is none."""
     return min(_on_the_way("cpu", _quota_v2, _quota_v1, proc, cgroups), default=None)
 
 
 def memory_bytes(proc: Path = PROC, cgroups: Path = CGROUPS) -> int | None:
-    """Bytes that the processes here may use together: the machine's, or the container's limit where that is less."""
+    """Return the bytes that the processes here may use together: the machine's, or the container's limit if less."""
     known = [cgroup_limit("memory", "memory.max", "memory.limit_in_bytes", proc, cgroups), _machine_memory(proc)]
     return min((size for size in known if size is not None), default=None)
 
 
+def process_limit(proc: Path = PROC, cgroups: Path = CGROUPS) -> int | None:
+    """Return how many processes and threads may exist; None where nothing limits them."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    known = [cgroup_limit("pids", "pids.max", "pids.max", proc, cgroups), None if soft < 0 else soft]
+    return min((count for count in known if count is not None), default=None)
+
+
+def open_files_limit() -> int | None:
+    """Return how many files one process may have open; None where nothing limits them."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft < 0 else soft
+
+
+def limits_on_reservations(proc: Path = PROC) -> list[str]:
+    """Return the limits on memory that is reserved and not used, each with its cure: today's Lean reserves many GiB."""
+    limits = (
+        (resource.RLIMIT_AS, "-v", "address space"),
+        # Thread stacks and .olean files are private writable mappings, which count as data.
+        (resource.RLIMIT_DATA, "-d", "data"),
+    )
+    found = []
+    for kind, letter, name in limits:
+        soft, _ = resource.getrlimit(kind)
+        if soft >= 0:
+            found.append(f"{soft / GIB:.3g} GiB of {name} (ulimit {letter} unlimited)")
+    try:
+        strict = (proc / _OVERCOMMIT).read_text("ascii").strip() == "2"
+    except OSError:
+        strict = False
+    if strict:
+        found.append("no more reservations than memory (sysctl vm.overcommit_memory=0)")
+    return found
+
+
 def cgroup_limit(controller: str, v2: str, v1: str, proc: Path, cgroups: Path) -> int | None:
-    """The smallest limit on the way from this process's cgroup to the root; None where there is none.
+    """Return the smallest limit on the way from this process's cgroup to the root; None where there is none.
 
     Args:
         controller: Its name in cgroup v1, `memory`.
@@ -172,9 +211,11 @@ def _on_the_way(
     proc: Path,
     cgroups: Path,
 ) -> Iterator[T]:
-    """What each folder says, from this process's cgroup to the root, in whichever version has the controller."""
+    """Yield the value of each folder from this process's cgroup to the root, in the controller's version."""
+    # See `man 7 cgroups`: "hierarchy:controllers:path".
     for line in _text(proc / "self" / "cgroup").splitlines():
         _number, controllers, path = line.split(":", 2)
+        # Version 2 has one hierarchy for all controllers, and names none; a machine may have both versions.
         if not controllers:
             base, read = cgroups, read_v2
         elif controller in controllers.split(","):
@@ -193,6 +234,7 @@ def _quota_v2(folder: Path) -> float | None:
     words = _text(folder / "cpu.max").split()
     if not words or words[0] == "max":
         return None
+    # Both in microseconds: the CPU time of all processes in each period.
     quota, period = words
     return int(quota) / int(period)
 

@@ -1,4 +1,4 @@
-"""Confining a REPL with bubblewrap, so that a proof that runs code reaches nothing.
+"""Confines a REPL with bubblewrap, so that a proof that runs code reaches nothing.
 
 Inside there is no network, no other process, no home and no environment of the worker's; libraries and toolchain can
 be read, a bounded private /tmp can be written, nothing else. `docs/sandbox.md` says what is let in and why. The driver
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from streamverify.core.errors import ReplUnavailable
-from streamverify.lean.repl import exec_wrapper as leash
+from streamverify.lean.repl import exec_wrapper
 from streamverify.lean.repl.errors import ReplFailure
 from streamverify.lean.repl.process import run_to_end
 from streamverify.lean.repl.seccomp import filter_program
@@ -54,7 +54,7 @@ _log = structlog.get_logger(__name__)
 async def confine(
     command: ReplCommand, *, mode: Mode, read: Sequence[Path] = (), hide: Sequence[Path] = ()
 ) -> ReplCommand:
-    """The command as the setting `sandbox` wants it.
+    """Return the command as the setting `sandbox` wants it.
 
     Args:
         command: Found by `find_repl`.
@@ -71,6 +71,7 @@ async def confine(
     bwrap, setpriv = shutil.which("bwrap"), shutil.which("setpriv")
     if bwrap is None:
         return _without(command, mode, "bubblewrap is not installed (apt-get install bubblewrap)")
+    # A worker that is root needs it to become another user inside: else the proof would be root.
     if setpriv is None and os.geteuid() == 0:
         return _without(command, mode, "setpriv is not installed (apt-get install util-linux)")
     confined = inside(command, bwrap, setpriv if os.geteuid() == 0 else None, _checked(read), hide)
@@ -84,7 +85,7 @@ async def confine(
 def inside(
     command: ReplCommand, bwrap: str, setpriv: str | None, read: Sequence[Path] = (), hide: Sequence[Path] = ()
 ) -> ReplCommand:
-    """The same REPL in the sandbox.
+    """Return the same REPL in the sandbox.
 
     Args:
         command: As it would be started outside.
@@ -95,6 +96,7 @@ def inside(
         hide: Files that cannot be read inside.
     """
     let_in = readable(command, read)
+    # Where the system calls of a machine are not listed, namespaces and the unprivileged user confine alone.
     seccomp = filter_program(platform.machine()) or b""
     argv = (
         bwrap,
@@ -107,8 +109,9 @@ def inside(
         *(word for path in _parents(let_in) for word in ("--perms", "0755", "--dir", str(path))),
         *(word for path in let_in for word in ("--ro-bind", str(path), str(path))),
         *(word for path in _below(let_in, hide) for word in ("--ro-bind", "/dev/null", str(path))),
+        # Last, when all mount points are made.
         *("--remount-ro", "/", "--chdir", str(command.cwd or "/tmp")),  # noqa: S108 - inside
-        *(("--seccomp", leash.FILTER_FD) if seccomp else ()),
+        *(("--seccomp", exec_wrapper.FILTER_FD) if seccomp else ()),
         *_as_nobody(setpriv),
         *("/bin/sh", "-c", _INSIDE, "sh", str(command.limits.processes)),
         *command.argv,
@@ -126,11 +129,13 @@ def inside(
 
 
 def readable(command: ReplCommand, read: Iterable[Path] = ()) -> list[Path]:
-    """What is let in beside the system's libraries: the outermost of the folders that Lean needs, and `read`."""
+    """Return the paths that are let in beside the system's libraries: the outermost that Lean needs, and `read`."""
     environment = os.environ if command.env is None else command.env
     wanted = [*read, *_of_executable(Path(command.argv[0])), *_of_lean(command, environment)]
     if command.kind != "lean":
-        wanted += _of_python()
+        # A stand-in needs this Python, its libraries and this package.
+        wanted += [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[2]]
+    # By both names: the command line may have the one, Lean's own messages and paths the other.
     paths = {place for path in wanted if path.is_absolute() and path.exists() for place in (path, path.resolve())}
     found: list[Path] = []
     for path in sorted(paths, key=lambda path: len(path.parts)):
@@ -141,20 +146,20 @@ def readable(command: ReplCommand, read: Iterable[Path] = ()) -> list[Path]:
 
 
 def _parents(paths: Iterable[Path]) -> list[Path]:
-    """The folders that lead there, outermost first: bubblewrap would make them for its own user only."""
+    """Return the folders that lead there, outermost first: bubblewrap would make them for its own user only."""
     made = {Path(folder) for folder in ("/", "/tmp", "/etc")}  # noqa: S108 - inside
     folders = {folder for path in paths for folder in path.parents} - made
     return sorted(folders, key=lambda folder: len(folder.parts))
 
 
 def _below(folders: Sequence[Path], files: Iterable[Path]) -> list[Path]:
-    """The files that would be seen inside, by each name that they have there."""
+    """Return the files that would be seen inside, by each name that they have there."""
     names = {name for file in files if file.is_file() for name in (file.absolute(), file.resolve())}
     return sorted(name for name in names if any(name.is_relative_to(folder) for folder in folders))
 
 
 def missing_inside(command: ReplCommand, said: str) -> list[str]:
-    """Paths in what a REPL said that exist here and were not let in."""
+    """Return the paths in the words of a REPL that exist here and were not let in."""
     if command.outside is None:
         return []
     words = (word.strip("'\"`:;,.()") for word in said.split())
@@ -187,7 +192,7 @@ def _checked(read: Sequence[Path]) -> Sequence[Path]:
 
 
 async def _trial(confined: ReplCommand) -> str | None:
-    """Why a confined command does not run here; None: it does."""
+    """Return the reason why a confined command does not run here; None where it does."""
     try:
         returncode, stderr = await asyncio.wait_for(run_to_end(confined), TRIAL_TIMEOUT)
     except ReplFailure as error:
@@ -201,7 +206,7 @@ async def _trial(confined: ReplCommand) -> str | None:
 
 
 def _system() -> Iterator[str]:
-    """The system's programs and libraries: a Lean needs the C library, a wrapper script a shell."""
+    """Yield the options for the system's programs and libraries: Lean needs the C library, a wrapper script a shell."""
     for name in _SYSTEM:
         path = Path(name)
         if path.is_symlink():
@@ -218,7 +223,7 @@ def _as_nobody(setpriv: str | None) -> tuple[str, ...]:
         return ("--unshare-user", "--uid", "65534", "--gid", "65534", "--")
     return (
         *("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP", "--"),
-        *(setpriv, "--reuid", leash.OWN_UID, "--regid", leash.OWN_UID, "--clear-groups"),
+        *(setpriv, "--reuid", exec_wrapper.OWN_UID, "--regid", exec_wrapper.OWN_UID, "--clear-groups"),
         *("--inh-caps=-all", "--bounding-set=-all", "--"),
     )
 
@@ -231,14 +236,11 @@ def _environment(command: ReplCommand) -> dict[str, str]:
 
 
 def _of_executable(executable: Path) -> list[Path]:
-    """Its folder, where that is no place for everything; what it is a link to, too."""
-    return [_folder_or_file(executable), _folder_or_file(executable.resolve())]
-
-
-def _folder_or_file(file: Path) -> Path:
-    folder, home = file.parent, Path.home()
-    wide = str(folder) in _TOO_WIDE or home.is_relative_to(folder)
-    return file if wide else folder
+    """Return its folder, or itself where the folder is one for everything; the same of the file that it links to."""
+    files, home = (executable, executable.resolve()), Path.home()
+    return [
+        file if str(file.parent) in _TOO_WIDE or home.is_relative_to(file.parent) else file.parent for file in files
+    ]
 
 
 def _of_lean(command: ReplCommand, environment: Mapping[str, str]) -> list[Path]:
@@ -247,9 +249,3 @@ def _of_lean(command: ReplCommand, environment: Mapping[str, str]) -> list[Path]
     elan = [Path.home() / ".elan"] if command.kind == "lean" else []
     project = [] if command.cwd is None else [command.cwd]
     return [*project, *elan, *(Path(command.cwd or "", path) for path in listed)]
-
-
-def _of_python() -> list[Path]:
-    """What a stand-in needs: this Python, its libraries and this package."""
-    package = Path(__file__).parents[2]
-    return [Path(sys.prefix), Path(sys.base_prefix), package]

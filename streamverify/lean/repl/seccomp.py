@@ -70,13 +70,14 @@ _MACHINES = {
 
 
 def filter_program(machine: str) -> bytes | None:
-    """The classic BPF program for a machine as `os.uname` calls it; None where its system calls are not listed here."""
+    """Return the classic BPF program for a machine as `os.uname` calls it; None for one that is not listed here."""
     known = _MACHINES.get(machine)
     return None if known is None else b"".join(_instructions(known))
 
 
 def _instructions(machine: _Machine) -> list[bytes]:
     refuse = _FAIL | errno.EPERM
+    # The filter is for one architecture: numbers of another one would mean other calls.
     steps = [
         _step(_LOAD, _ARCHITECTURE),
         *_when(_EQUAL, machine.audit, skip=1),
@@ -89,6 +90,7 @@ def _instructions(machine: _Machine) -> list[bytes]:
         steps += [*_unless(_EQUAL, number), _step(_RETURN, refuse)]
     # Its flags lie in memory, where no filter can look; libraries then use `clone`.
     steps += [*_unless(_EQUAL, _CLONE3), _step(_RETURN, _FAIL | errno.ENOSYS)]
+    # A thread or a process may be made, but not in a namespace of its own.
     steps += [
         *_unless(_EQUAL, machine.clone, skip=4),
         _step(_LOAD, _FIRST_ARGUMENT),
@@ -96,6 +98,7 @@ def _instructions(machine: _Machine) -> list[bytes]:
         _step(_RETURN, refuse),
         _step(_RETURN, _ALLOW),
     ]
+    # Sockets of any family but AF_UNIX fail as where the kernel has no such family.
     steps += [
         *_unless(_EQUAL, machine.socket, skip=3),
         _step(_LOAD, _FIRST_ARGUMENT),

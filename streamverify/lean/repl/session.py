@@ -1,7 +1,7 @@
 """One REPL process and the conversation with it: a command goes out, one answer comes back, in time.
 
 The channel is not trusted: bytes that nobody asked for end the session, as everything does that leaves it unclear
-which answer belongs to which command. What the answers mean is `verify`'s business.
+which answer belongs to which command. `commands` reads what the answers mean.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from streamverify.core.scheduling.recycling import Limits as WearLimits
-from streamverify.core.scheduling.recycling import Wear
-from streamverify.lean.repl.death import Cause, Death, classify
 from streamverify.lean.repl.errors import (
     AnswerTooLarge,
+    Cause,
     ChannelBroken,
+    Death,
     Died,
     MemoryExceeded,
-    Overslept,
     ReplFailure,
     TimedOut,
+    WorkerSuspended,
+    classify,
 )
 from streamverify.lean.repl.memory_watch import memory_watch
 from streamverify.lean.repl.process import ReplProcess
@@ -34,7 +34,7 @@ from streamverify.lean.repl.usage import deepest_stack, private, tree, usage
 if TYPE_CHECKING:
     from streamverify.lean.repl.command import ReplCommand
 
-LATE = 1.0
+LATE_TIMEOUT_GRACE = 1.0
 """Seconds after which a time-out that fires is none: this process itself was stopped, or its loop was held up."""
 
 CHECK_TIMEOUT = 10.0
@@ -63,7 +63,6 @@ class ReplSession:
         self.failure: ReplFailure | None = None
         self._wrapped = command.wrapped
         self._limits = command.limits
-        self._wear: Wear | None = None
         self._max_answer_bytes = max_answer_bytes
         self._loop = asyncio.get_running_loop()
         self._splitter = AnswerSplitter()
@@ -94,7 +93,7 @@ class ReplSession:
         return self._process.stderr
 
     def forget_stderr(self) -> None:
-        """A new proof begins."""
+        """Forget what was written so far: a new proof begins."""
         self._process.forget_stderr()
 
     async def ask(self, command: bytes, timeout: float) -> bytes:
@@ -166,14 +165,21 @@ class ReplSession:
             self.failure = ChannelBroken("The REPL was killed.")
         self._kill()
 
+    async def close(self) -> None:
+        """Kill the process group and wait until it is reaped."""
+        self.kill()
+        await self.closed()
+
     async def closed(self) -> None:
         """Wait until the process is dead and reaped."""
         await self._process.gone()
 
     def _on_output(self, chunk: bytes) -> None:
+        """Hand the answer to who waits for it. Whatever else was written ends the session."""
         answers = self._splitter.feed(chunk)
         waiter = self._waiter
         if waiter is not None and not waiter.done():
+            # Ended before it is complete: nothing that is larger goes into a result, or into memory.
             size = len(answers[0]) if answers else self._splitter.pending
             if size > self._max_answer_bytes:
                 start = answers[0][:FIRST_PART] if answers else self._splitter.start(FIRST_PART)
@@ -181,19 +187,18 @@ class ReplSession:
                 return
             if not answers:
                 return
+            # One command, one answer. With more than that nobody can say which of them is Lean's: see below.
             answer = answers.pop(0)
             if self._check is None:
                 waiter.set_result(answer)
             elif not answers and self._splitter.clean:
-                self._send_check(answer, self._check)
+                # Only now, when the process can no longer have read the check before it answered.
+                self._first, check, self._check = (answer, time.monotonic() - self._asked_at), self._check, None
+                self._refuse_unread()
+                self._allow(CHECK_TIMEOUT)
+                self._process.write(check)
         if answers or not self._splitter.clean:
             self._end(ChannelBroken("Something was written to the answer channel that nobody had asked for."))
-
-    def _send_check(self, answer: bytes, check: bytes) -> None:
-        self._first, self._check = (answer, time.monotonic() - self._asked_at), None
-        self._refuse_unread()
-        self._allow(CHECK_TIMEOUT)
-        self._process.write(check)
 
     def _on_hang_up(self) -> None:
         self._end(ChannelBroken("The REPL closed its input or its output."))
@@ -201,48 +206,30 @@ class ReplSession:
     def _on_exit(self, returncode: int) -> None:
         self._end(Died(classify(returncode, self._process.stderr, wrapped=self._wrapped)))
 
-    @property
-    def memory(self) -> int:
-        """Bytes that it used when it was last looked at, after an import or a proof."""
-        return 0 if self._wear is None else self._wear.memory
-
-    def read_memory(self) -> int:
-        """Read how many bytes it uses now; `memory` then says the same."""
-        memory = usage(self.pid).memory
-        if self._wear is not None:
-            self._wear.look(memory)
-        return memory
-
-    def imported(self) -> None:
-        """The header is there: what is used from now on is the proofs'."""
-        self._wear = Wear(WearLimits(self._limits.memory), usage(self.pid).memory)
-
-    def worn(self) -> str | None:
-        """Count one proof, and say why no other should run here; None: one may."""
-        if self._wear is None or self.failure is not None:
-            return None
-        if self._wear.used():
-            self._wear.look(usage(self.pid).memory)
-        return self._wear.worn
-
     def _on_time_out(self) -> None:
+        """Look at the CPU time of a command that runs, and end the session when its time is over."""
         late = time.monotonic() - self._deadline
         if late >= 0:
-            self._timed_out(late)
-        elif failure := self._beyond_cpu_time():
-            self._end(failure)
+            # The answer may be there, and this loop may not have looked yet.
+            self._process.drain()
+            if self._waiter is None or self._waiter.done():
+                return
+            # Nobody knows how long Lean ran where this process itself was stopped: that is not held against the proof.
+            if late > LATE_TIMEOUT_GRACE:
+                self._end(WorkerSuspended("The worker itself was stopped while Lean ran."))
+            else:
+                self._end(TimedOut("Lean did not answer in time."))
+            return
+        used = usage(self.pid).cpu
+        # Not read before the first look, which most proofs never see.
+        self._cpu_at_first = used if self._cpu_at_first is None else self._cpu_at_first
+        if used - self._cpu_at_first > self._cpu_allowed:
+            self._end(TimedOut(f"Lean used more than the {self._cpu_allowed:.0f} s of CPU time that it may use."))
         else:
             self._timer = self._loop.call_later(min(-late, LOOK_EVERY), self._on_time_out)
 
-    def _beyond_cpu_time(self) -> ReplFailure | None:
-        used = usage(self.pid)
-        # Not read before the first look, which most proofs never see.
-        self._cpu_at_first = used.cpu if self._cpu_at_first is None else self._cpu_at_first
-        if used.cpu - self._cpu_at_first > self._cpu_allowed:
-            return TimedOut(f"Lean used more than the {self._cpu_allowed:.0f} s of CPU time that it may use.")
-        return None
-
     def _on_excess(self, used: int) -> None:
+        """End a REPL that uses more memory than it may. What uses it says whether it crashed or needs more."""
         allowed = self._limits.memory or 0
         sentence = f"The REPL used {used // _MIB} MiB of memory, more than the {allowed // _MIB} MiB of MEMORY_PER_REPL"
         # A thread of Lean may use 1 GiB of stack, so a runaway recursion may meet this limit before its own.
@@ -250,6 +237,7 @@ class ReplSession:
         with suppress(ProcessLookupError, PermissionError):
             # Its mappings take a while to read, and it may take memory meanwhile.
             os.kill(heaviest, signal.SIGSTOP)
+        # What a recursion has filled is one stack; what a proof needs lies in the heap.
         stack = deepest_stack(heaviest)
         if stack >= allowed / _MUCH_OF_IT:
             sentence = (
@@ -259,16 +247,8 @@ class ReplSession:
         else:
             self._end(MemoryExceeded(Death(Cause.MEMORY, f"{sentence}.")))
 
-    def _timed_out(self, late: float) -> None:
-        self._process.drain()
-        if self._waiter is None or self._waiter.done():
-            return
-        if late > LATE:
-            self._end(Overslept("The worker itself was stopped while Lean ran."))
-        else:
-            self._end(TimedOut("Lean did not answer in time."))
-
     def _end(self, failure: ReplFailure) -> None:
+        # The first failure is the cause; what follows (a closed pipe, an exit) is its consequence.
         if self.failure is None:
             self.failure = failure
         self._kill()

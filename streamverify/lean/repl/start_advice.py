@@ -1,12 +1,11 @@
-"""What to do about a REPL that does not come up, or does not import a header: which limit it met, what to set."""
+"""Advice on a REPL that does not come up, or does not import a header: the limit that it met, and its setting."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamverify.lean.repl import machine
-from streamverify.lean.repl.death import Cause
-from streamverify.lean.repl.errors import Died, MemoryExceeded, TimedOut
+from streamverify.lean.repl import resources
+from streamverify.lean.repl.errors import Cause, Died, MemoryExceeded, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,13 +13,13 @@ if TYPE_CHECKING:
     from streamverify.lean.repl.command import ReplCommand
 
 _NO_THREAD = ("failed to create thread", "can't start new thread", "Resource temporarily unavailable", "Cannot fork")
-"""What Lean, Python and shells say where a thread or a process is refused."""
+"""The words of Lean, Python and shells where a thread or a process is refused."""
 
 _MIB = 1024**2
 
 
 def start_advice(failure: BaseException | None, command: ReplCommand, import_timeout: float | None = None) -> str:
-    """One or two sentences that name the limit and what to set, with a space before them; nothing where none is known.
+    """Return one or two sentences that name the limit and the setting, after a space; "" where none is known.
 
     Args:
         failure: What ended the REPL before or while it imported.
@@ -29,7 +28,7 @@ def start_advice(failure: BaseException | None, command: ReplCommand, import_tim
     """
     if isinstance(failure, TimedOut) and import_timeout is not None:
         return f" It had {import_timeout:g} s: set STREAMVERIFY_IMPORT_TIMEOUT (--import-timeout) higher."
-    advice = _advice(failure, command, machine.limits_on_reservations())
+    advice = _advice(failure, command, resources.limits_on_reservations())
     return f" {advice}" if advice else ""
 
 
@@ -56,9 +55,10 @@ def _advice(failure: BaseException | None, command: ReplCommand, reservations: S
 
 def _limits_on_threads(command: ReplCommand) -> list[str]:
     found = []
+    # Outside the sandbox there is no counting the processes of one REPL, so no limit of ours can be the one.
     if command.sandbox != "none":
         found.append(f"{command.limits.processes} processes and threads in the sandbox (LEAN_NUM_THREADS lower)")
-    count = machine.process_limit()
+    count = resources.process_limit()
     if count is not None:
         found.append(f"{count} processes and threads in all (ulimit -u, or the container's pids limit, higher)")
     return found

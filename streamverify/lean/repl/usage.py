@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MOST_PROCESSES = 1024
+_MAX_PROCESSES = 1024
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _KIB = 1024
-_MOST_BYTES = 1 << 16
+_MAX_BYTES = 1 << 16
 _NEARLY_A_PAGE = 2048
 _STACK = re.compile(
     rb"^([0-9a-f]+)-([0-9a-f]+) ---p [^\n]*\n(?=\2-)([0-9a-f]+)-([0-9a-f]+) rw-p \S+ \S+ 0 *$", re.MULTILINE
@@ -42,29 +42,30 @@ class Usage(NamedTuple):
 
 
 def usage(pid: int) -> Usage:
-    """What the process and its descendants use; zeros where it is gone."""
+    """Return the memory and CPU time of the process and its descendants; zeros where it is gone."""
     pids = tree(pid)
     return Usage(sum(map(private, pids)), sum(map(_cpu_seconds, pids)), len(pids))
 
 
 def tree(pid: int) -> list[int]:
-    """The process and its descendants.
+    """Return the process and its descendants.
 
     In the sandbox none can leave this tree: an orphan is adopted by the first process of the PID namespace, which is
-    in it. Outside, the REPL itself adopts orphans (`leash` asks the kernel for that).
+    in it. Outside, the REPL itself adopts orphans (`exec_wrapper` asks the kernel for that).
     """
     found = [pid]
     for current in found:
         # Each thread has its own list of the processes that it started.
         for thread in _threads(current):
             found += map(int, _read(f"/proc/{current}/task/{thread}/children").split())
-        if len(found) > _MOST_PROCESSES:
+        # The sandbox allows fewer. Outside, a proof that forks for ever must not keep the event loop here.
+        if len(found) > _MAX_PROCESSES:
             break
     return found
 
 
 def newest_pid() -> bytes | None:
-    """The number of the process or thread started last on this machine; None where the kernel does not say.
+    """Return the number of the process or thread started last on this machine; None where the kernel does not say.
 
     As long as it stays the same, no tree has a new process: 3 µs instead of some 100 for each tree.
     """
@@ -73,19 +74,19 @@ def newest_pid() -> bytes | None:
 
 
 def resident(pid: int) -> int:
-    """All resident pages of the process, those of mapped files included; a fifth of the cost of `private`."""
+    """Return the bytes of all resident pages, mapped files included; it costs a fifth of `private`."""
     words = _of_memory(pid, "statm", lambda text: not text.startswith(b"0 ")).split()
     return int(words[1]) * _PAGE if words else 0
 
 
 def private(pid: int) -> int:
-    """Private memory of the process; zero where it is gone."""
+    """Return the bytes of private memory of the process; zero where it is gone."""
     text = _of_memory(pid, "status", lambda text: b"\nRssAnon:" in text)
     return _sum_of(text, b"\nRssAnon:", b"\nRssShmem:")
 
 
 def proportional(pid: int) -> int:
-    """As `private`, with the pages that processes share divided among them (PSS). The kernel walks every page for it.
+    """Return `private` with the pages that processes share divided among them (PSS); the kernel walks every page.
 
     A process may keep its pages from being walked by another user's; then they count in full.
     """
@@ -94,7 +95,7 @@ def proportional(pid: int) -> int:
 
 
 def deepest_stack(pid: int) -> int:
-    """The resident bytes of the largest stack of a thread of the process; zero where the kernel does not say.
+    """Return the resident bytes of the largest stack of a thread; zero where the kernel does not say.
 
     Stacks have no names. What tells one from an allocator's memory is the guard below it: a mapping that may not be
     touched, which ends where the stack begins. Of the stacks alone it is asked which pages are there: `smaps` would
@@ -115,13 +116,14 @@ def deepest_stack(pid: int) -> int:
 
 
 def _pages_in(pagemap: int, start: int, end: int) -> int:
-    """How many pages of a mapping are in memory or swapped out: the upper two bits of an entry of eight bytes."""
+    """Return how many pages of a mapping are in memory or swapped out."""
+    # The upper two bits of an entry of eight bytes; see `man 5 proc`, /proc/pid/pagemap.
     entries = os.pread(pagemap, (end - start) // _PAGE * 8, start // _PAGE * 8)
     return len(entries[7::8].translate(None, _NOT_THERE))
 
 
 def can_be_read() -> bool:
-    """Whether this kernel says what the functions above ask for: since Linux 4.5, and with CONFIG_PROC_CHILDREN."""
+    """Return whether this kernel answers the functions above: since Linux 4.5, and with CONFIG_PROC_CHILDREN."""
     pid = os.getpid()
     try:
         with open(f"/proc/{pid}/task/{pid}/children", "rb"):  # noqa: PTH123 - as below
@@ -131,7 +133,7 @@ def can_be_read() -> bool:
 
 
 def _sum_of(text: bytes, *names: bytes) -> int:
-    """The sum of the fields with these names, which the kernel gives in KiB."""
+    """Return the sum of the fields with these names in bytes; the kernel gives KiB."""
     size = 0
     for name in names:
         at = text.find(name)
@@ -142,6 +144,7 @@ def _sum_of(text: bytes, *names: bytes) -> int:
 
 
 def _cpu_seconds(pid: int) -> float:
+    # User and system time, its own and that of the children that it has waited for.
     words = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return sum(map(int, words[_TIMES])) / _TICKS
 
@@ -154,7 +157,7 @@ def _threads(pid: int) -> list[str]:
 
 
 def _of_memory(pid: int, file: str, has_memory: Callable[[bytes], bool]) -> bytes:
-    """What a file in `/proc` says of the memory of a process; nothing where it has none.
+    """Return the text of a file in `/proc` about the memory of a process; "" where it has none.
 
     Of a process whose main thread has ended, and others not, only the others' files still tell.
     """
@@ -166,17 +169,17 @@ def _of_memory(pid: int, file: str, has_memory: Callable[[bytes], bool]) -> byte
 
 
 def _read(file: str) -> bytes:
-    """The whole of a file; nothing where its process has ended. A third of the time that `open` takes."""
+    """Return the whole of a file; "" where its process has ended. It takes a third of the time of `open`."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
     try:
-        text = os.read(descriptor, _MOST_BYTES)
+        text = os.read(descriptor, _MAX_BYTES)
         if len(text) < _NEARLY_A_PAGE:
             return text
         # The kernel gives about a page at a time, a list of many children in several.
-        pages = [text, *iter(lambda: os.read(descriptor, _MOST_BYTES), b"")]
+        pages = [text, *iter(lambda: os.read(descriptor, _MAX_BYTES), b"")]
     except OSError:
         return b""
     finally:

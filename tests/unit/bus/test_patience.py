@@ -33,8 +33,9 @@ from streamverify.cli import topics as cli_topics
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.router.router import Router
 from streamverify.router.view import HeaderView
+from streamverify.runtime import Signals
 from streamverify.settings import load_settings
-from streamverify.worker.lifecycle import Signals, Worker
+from streamverify.worker.lifecycle import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -212,7 +213,7 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cluster]:
     monkeypatch.setattr(bus_admin, "AIOKafkaAdminClient", FakeClient)
     monkeypatch.setattr(connection, "AIOKafkaConsumer", FakeClient)
     monkeypatch.setattr(connection, "_FIRST_BACKOFF", 0.001)
-    monkeypatch.setattr(connection, "_LONGEST_BACKOFF", 0.002)
+    monkeypatch.setattr(connection, "_MAX_BACKOFF", 0.002)
 
     async def no_refusal(_client: Any) -> str:
         return ""

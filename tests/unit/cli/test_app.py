@@ -150,7 +150,7 @@ def test_a_defect_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     raising(monkeypatch, ZeroDivisionError("oh"))
     result = run("schema")
     assert result.exit_code == 70
-    assert result.stderr.endswith("error: this is a defect of streamverify, please report it: ZeroDivisionError: oh\n")
+    assert result.stderr.endswith("error: this is a bug of streamverify, please report it: ZeroDivisionError: oh\n")
 
 
 def test_config_says_where_each_setting_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -30,9 +30,9 @@ from streamverify.cli.doctor import (
 from streamverify.core.audit.vocabulary import Trusted, Vocabulary
 from streamverify.core.messages.models import Verifier
 from streamverify.core.syntax.header import parse_header
-from streamverify.lean.prewarm import HeaderTrial
-from streamverify.lean.repl import machine
+from streamverify.lean.repl import resources
 from streamverify.lean.repl.resources import plan_slots
+from streamverify.lean.warm_headers import HeaderTrial
 from streamverify.settings import load_settings
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def test_the_exit_code_says_whether_a_worker_could_run(monkeypatch: pytest.Monke
 def test_the_pids_limit_of_a_container(tmp_path: Path) -> None:
     write(tmp_path / "proc", **{"self/cgroup": "0::/\n"})
     write(tmp_path / "cg", **{"pids.max": "7\n"})
-    assert machine.process_limit(tmp_path / "proc", tmp_path / "cg") == 7
+    assert resources.process_limit(tmp_path / "proc", tmp_path / "cg") == 7
 
 
 def test_the_words_of_policy_allow_must_be_known_to_a_header() -> None:

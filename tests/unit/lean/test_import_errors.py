@@ -1,4 +1,4 @@
-"""Whose fault a failed import is."""
+"""A failed import: whose fault it is, how long it is remembered, and where in the file Lean's message belongs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ import pytest
 
 from streamverify.core.messages.models import Reason
 from streamverify.core.syntax.header import parse_header
-from streamverify.lean.failed_headers import LIFE, MOST, FailedHeaders
-from streamverify.lean.import_errors import FailedImport, Modules, components
+from streamverify.core.syntax.names import parts
+from streamverify.lean.import_errors import (
+    FAILED_HEADER_TTL,
+    MAX_FAILED_HEADERS,
+    FailedHeaders,
+    FailedImport,
+    ImportClassifier,
+    import_position,
+)
 from streamverify.lean.repl.command import ReplCommand
 
 if TYPE_CHECKING:
@@ -35,12 +42,12 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def modules(project: Path | None, **environment: str) -> Modules:
-    return Modules(ReplCommand(("repl",), environment, project, "lean", wrapped=False))
+def modules(project: Path | None, **environment: str) -> ImportClassifier:
+    return ImportClassifier(ReplCommand(("repl",), environment, project, "lean", wrapped=False))
 
 
-def reason(known: Modules, header: str, *texts: str) -> Reason:
-    return known.failed(parse_header(header), texts).reason
+def reason(known: ImportClassifier, header: str, *texts: str) -> Reason:
+    return known.classify(parse_header(header), texts).reason
 
 
 @pytest.mark.parametrize("wording", [PREFIX_2026, PACKAGE_2021])
@@ -108,7 +115,7 @@ def test_one_honest_import_among_the_missing_is_enough(project: Path) -> None:
 
 
 def test_quoted_names(project: Path) -> None:
-    assert components("«a b».C.«d.e»") == ["a b", "C", "d.e"]
+    assert parts("«a b».C.«d.e»") == ("a b", "C", "d.e")
     text = PREFIX_2026.format(*["weird name"] * 3)
     assert reason(modules(project), "import «weird name».X", text) is Reason.HEADER_ERROR
     outside = PREFIX_2026.format(*["../../etc"] * 3)
@@ -120,12 +127,12 @@ def test_where_lean_says_nothing_the_files_do(project: Path) -> None:
     (build / "Mathlib").mkdir(parents=True)
     (build / "Mathlib.olean").touch()
     known = modules(project, LEAN_PATH="build", LEAN_SYSROOT="/nonexistent")
-    failed = known.failed(parse_header("import Mathlib\nimport Does.Not"), ())
+    failed = known.classify(parse_header("import Mathlib\nimport Does.Not"), ())
     assert failed == FailedImport(Reason.HEADER_ERROR, ("module Does.Not was not found in the search path",))
-    nothing_missing = known.failed(parse_header("import Mathlib"), ())
+    nothing_missing = known.classify(parse_header("import Mathlib"), ())
     assert nothing_missing.reason is Reason.IMPORT_FAILED
     assert "keeps Lean's reason to itself" in nothing_missing.texts[0]
-    assert modules(None).failed(parse_header("import X"), ()).reason is Reason.IMPORT_FAILED
+    assert modules(None).classify(parse_header("import X"), ()).reason is Reason.IMPORT_FAILED
 
 
 def remembered(**changes: Any) -> FailedImport:
@@ -136,17 +143,54 @@ def test_a_failed_header_is_remembered_for_a_while() -> None:
     failed = FailedHeaders()
     failed.add("a", remembered(), 100.0)
     assert failed.get("b", 100.0) is None
-    assert failed.get("a", 100.0 + LIFE - 0.1) == remembered()
-    assert failed.get("a", 100.0 + LIFE) is None
+    assert failed.get("a", 100.0 + FAILED_HEADER_TTL - 0.1) == remembered()
+    assert failed.get("a", 100.0 + FAILED_HEADER_TTL) is None
     assert failed.get("a", 100.0) is None
 
 
 def test_the_oldest_failed_header_makes_room() -> None:
     failed = FailedHeaders()
-    for number in range(MOST):
+    for number in range(MAX_FAILED_HEADERS):
         failed.add(str(number), remembered(), 0.0)
     failed.add("0", remembered(), 0.0)
     failed.add("new", remembered(), 0.0)
     assert failed.get("1", 0.0) is None
     assert failed.get("0", 0.0) is not None
     assert failed.get("new", 0.0) is not None
+
+
+HEADER = "import Lean\n\n  import Does.Not import «weird name».X\nimport Does.Not.Exist\nimport Foo\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "line", "column"),
+    [
+        ("unknown package 'Does'\nYou might need to open '/srv/Lean' as a workspace in your editor", 3, 2),
+        (
+            "unknown module prefix 'Does'\n\nNo directory 'Does' or file 'Does.olean' in the path:\n/x/lib/Lean",
+            3,
+            2,
+        ),
+        ("object file '/lib/Does/Not.olean' of module Does.Not does not exist", 3, 2),
+        ("object file '/lib/Lean/Does/Not/Exist.olean' of module Does.Not.Exist does not exist", 4, 0),
+        ("bad import 'Does.Not.Exist'", 4, 0),
+        ("unknown package 'Does' (Lean has no such package)", 3, 2),
+        ("bad import 'Foo'", 5, 0),
+        ("import Foo failed, environment already contains 'x' from Does.Not", 5, 0),
+        ("failed to read file '/lib/Does/Not/Exist.olean', invalid header", 4, 0),
+        ("no such file or directory (error code: 2)\n  file: ./././Does/Not.lean", 3, 2),
+        ("object file '/lib/Foo/Part.olean' of module Foo.Part does not exist", 5, 0),
+        ("unknown module prefix '«weird name»'", 3, 18),
+        ("unknown module prefix 'weird name'", 3, 18),
+        ("unknown module prefix '«weird name».X'", 3, 18),
+        ("out of memory", 1, 0),
+        ("", 1, 0),
+    ],
+)
+def test_a_message_about_an_import_is_placed_at_it(message: str, line: int, column: int) -> None:
+    assert import_position(parse_header(HEADER), message) == {"line": line, "column": column}
+
+
+def test_a_message_without_an_import_to_blame() -> None:
+    assert import_position(parse_header("module\n"), "cannot import") == {"line": 1, "column": 0}
+    assert import_position(parse_header("\n\nimport A"), "odd") == {"line": 3, "column": 0}

@@ -7,21 +7,22 @@ from typing import Any
 import pytest
 
 from streamverify.core.messages.models import ProofRequest, Reason
-from streamverify.lean.repl.death import Cause, Death
 from streamverify.lean.repl.errors import (
     AnswerTooLarge,
+    Cause,
     ChannelBroken,
+    ChannelCheckTimedOut,
+    Death,
     Died,
     NoRecording,
-    Overslept,
     Refused,
     ReplFailure,
-    Silent,
     StartFailed,
     TimedOut,
     TooDeep,
+    WorkerSuspended,
 )
-from streamverify.lean.retry import MOST_PAUSES, Tries
+from streamverify.lean.retry import MAX_SUSPENSIONS, Attempts
 
 CRASH = Died(Death(Cause.CRASH, "crash"))
 MEMORY = Died(Death(Cause.MEMORY, "memory"))
@@ -31,7 +32,7 @@ BROKEN = ChannelBroken("broken")
 
 def outcome(*failures: ReplFailure, importing: bool = False, **request: Any) -> tuple[Reason | None, int]:
     """The reason after these failures, and how many of them it took."""
-    tries = Tries(ProofRequest(custom_id="x", proof="", **request))
+    tries = Attempts(ProofRequest(custom_id="x", proof="", **request))
     for failure in failures:
         tries.count += 1
         verdict = tries.after(failure, importing=importing)
@@ -60,8 +61,8 @@ def outcome(*failures: ReplFailure, importing: bool = False, **request: Any) -> 
         ((EXIT, CRASH), (Reason.REPL_CRASH, 2)),
         ((EXIT, TimedOut()), (Reason.TIMEOUT, 2)),
         ((Refused(), Refused()), (Reason.WORKER_ERROR, 2)),
-        ((Silent(), Silent()), (Reason.TIMEOUT, 2)),
-        ((Silent(), EXIT), (Reason.TIMEOUT, 2)),
+        ((ChannelCheckTimedOut(), ChannelCheckTimedOut()), (Reason.TIMEOUT, 2)),
+        ((ChannelCheckTimedOut(), EXIT), (Reason.TIMEOUT, 2)),
         ((AnswerTooLarge(),), (Reason.TOO_LARGE, 1)),
         ((TooDeep(),), (Reason.TOO_LARGE, 1)),
     ],
@@ -80,7 +81,7 @@ def test_after_the_import(failures: tuple[ReplFailure, ...], expected: tuple[Rea
         ((BROKEN,), (None, 1)),
         ((BROKEN, BROKEN), (Reason.IMPORT_FAILED, 2)),
         ((Refused(), Refused()), (Reason.IMPORT_FAILED, 2)),
-        ((Silent(), Silent()), (Reason.IMPORT_FAILED, 2)),
+        ((ChannelCheckTimedOut(), ChannelCheckTimedOut()), (Reason.IMPORT_FAILED, 2)),
         ((AnswerTooLarge(), TooDeep()), (Reason.IMPORT_FAILED, 2)),
         ((NoRecording(),), (Reason.NO_RECORDING, 1)),
     ],
@@ -90,11 +91,11 @@ def test_while_importing(failures: tuple[ReplFailure, ...], expected: tuple[Reas
 
 
 def test_our_own_pauses_are_tried_again_for_a_while_and_are_no_try_of_the_proof() -> None:
-    pauses = [Overslept()] * MOST_PAUSES
-    assert outcome(*pauses) == (None, MOST_PAUSES)
-    assert outcome(*pauses, Overslept()) == (Reason.WORKER_ERROR, MOST_PAUSES + 1)
-    assert outcome(Overslept(), CRASH) == (None, 2)
-    assert outcome(Overslept(), CRASH, CRASH) == (Reason.REPL_CRASH, 3)
+    pauses = [WorkerSuspended()] * MAX_SUSPENSIONS
+    assert outcome(*pauses) == (None, MAX_SUSPENSIONS)
+    assert outcome(*pauses, WorkerSuspended()) == (Reason.WORKER_ERROR, MAX_SUSPENSIONS + 1)
+    assert outcome(WorkerSuspended(), CRASH) == (None, 2)
+    assert outcome(WorkerSuspended(), CRASH, CRASH) == (Reason.REPL_CRASH, 3)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_our_own_pauses_are_tried_again_for_a_while_and_are_no_try_of_the_proof(
 def test_extras_are_left_out_once(
     request_fields: dict[str, Any], left_out: tuple[str, ...], failure: ReplFailure
 ) -> None:
-    tries = Tries(ProofRequest(custom_id="x", proof="", **request_fields))
+    tries = Attempts(ProofRequest(custom_id="x", proof="", **request_fields))
     assert tries.extras
     assert tries.after(failure, importing=False) is None
     assert not tries.extras
@@ -132,11 +133,11 @@ ABORT = Died(Death(Cause.CRASH, "PANIC", "was ended by SIGABRT"))
         ((CRASH, CRASH), False),
         ((EXIT, SEGV), False),
         ((MEMORY, MEMORY), False),
-        ((Overslept(), SEGV, SEGV), True),
+        ((WorkerSuspended(), SEGV, SEGV), True),
     ],
 )
 def test_only_a_crash_that_happened_alike_twice_is_final(failures: tuple[ReplFailure, ...], final: bool) -> None:  # noqa: FBT001 - a table
-    tries = Tries(ProofRequest(custom_id="x", proof=""))
+    tries = Attempts(ProofRequest(custom_id="x", proof=""))
     verdicts = [tries.after(failure, importing=False) for failure in failures]
     assert verdicts[:-1] == [None] * (len(failures) - 1)
     assert verdicts[-1] is not None
@@ -144,7 +145,7 @@ def test_only_a_crash_that_happened_alike_twice_is_final(failures: tuple[ReplFai
 
 
 def test_a_crash_while_importing_is_never_the_bodys() -> None:
-    tries = Tries(ProofRequest(custom_id="x", proof=""))
+    tries = Attempts(ProofRequest(custom_id="x", proof=""))
     assert tries.after(SEGV, importing=True) is None
     verdict = tries.after(SEGV, importing=True)
     assert verdict is not None
@@ -158,7 +159,7 @@ def too_large(*severities: str) -> AnswerTooLarge:
 
 
 def test_an_error_in_the_first_part_of_an_answer_counts_from_a_fresh_process_only() -> None:
-    tries = Tries(ProofRequest(custom_id="x", proof=""))
+    tries = Attempts(ProofRequest(custom_id="x", proof=""))
     assert tries.after(too_large("warning", "error"), importing=False) is None
     verdict = tries.after(too_large("warning", "error"), importing=False)
     assert verdict is not None

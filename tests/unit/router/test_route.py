@@ -9,7 +9,7 @@ import pytest
 from streamverify.core.errors import UndecodableRequest
 from streamverify.core.scheduling.partitioner import BLANK, affinity_key
 from streamverify.router import route as module
-from streamverify.router.route import NO_HEADER, SHOWN, DeadLetterRoute, Forward, route
+from streamverify.router.route import MAX_SHOWN, NO_HEADER, DeadLetterRoute, Forward, route
 
 
 def value(**fields: object) -> bytes:
@@ -56,7 +56,7 @@ def test_a_long_header_is_cut_for_people_only() -> None:
     proof = "".join(f"import Some.Module.Number{number}\n" for number in range(100))
     decided = route(value(proof=proof))
     assert isinstance(decided, Forward)
-    assert decided.header == proof[:SHOWN]
+    assert decided.header == proof[:MAX_SHOWN]
     assert decided.key == affinity_key(proof)
 
 

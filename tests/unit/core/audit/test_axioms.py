@@ -12,14 +12,15 @@ from streamverify.core.audit.axioms import (
     Questions,
     Sum,
     audit_of,
-    judge_theorems,
     read_axioms,
     read_private_prefix,
     read_type,
     theorems_to_audit,
+    verdict_on_theorems,
 )
 from streamverify.core.audit.policy import Declared
 from streamverify.core.audit.policy_words import HARMLESS_OPTIONS
+from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Message, Reason, Theorem
 
 if TYPE_CHECKING:
@@ -224,20 +225,20 @@ def test_an_error_is_no_answer_whatever_it_says() -> None:
     "axiom", ["sorryAx", "Lean.ofReduceBool", "propext'", "A.propext", "Quot", "", "Classical.choice_1"]
 )
 def test_axioms_are_allowed_by_exact_name(axiom: str) -> None:
-    reason, error = judge_theorems([Theorem(name="t", axioms=["propext", axiom])], ["t"])
-    assert reason is Reason.AXIOM
-    assert error is not None
-    assert error.startswith("The proof of t depends on ")
+    verdict = verdict_on_theorems([Theorem(name="t", axioms=["propext", axiom])], ["t"])
+    assert verdict.reason is Reason.AXIOM
+    assert verdict.error is not None
+    assert verdict.error.startswith("The proof of t depends on ")
 
 
 def test_the_three_of_mathlib_are_allowed() -> None:
     theorem = Theorem(name="t", axioms=["Classical.choice", "Quot.sound", "propext"])
-    assert judge_theorems([theorem], ["t"]) == (Reason.OK, None)
+    assert verdict_on_theorems([theorem], ["t"]) == Verdict(Reason.OK, theorems=[theorem])
 
 
 def test_what_lean_does_not_know_is_no_theorem_but_an_axiom_comes_first() -> None:
-    assert judge_theorems([], ["t"])[0] is Reason.NO_THEOREM
-    assert judge_theorems([Theorem(name="a", axioms=["cheat"])], ["a", "t"])[0] is Reason.AXIOM
+    assert verdict_on_theorems([], ["t"]).reason is Reason.NO_THEOREM
+    assert verdict_on_theorems([Theorem(name="a", axioms=["cheat"])], ["a", "t"]).reason is Reason.AXIOM
 
 
 def test_by_default_all_theorems_but_private_ones_are_audited() -> None:

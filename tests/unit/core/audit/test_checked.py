@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamverify.core.audit.checked import SENTENCE_LENGTH, judge
+from streamverify.core.audit.checked import SENTENCE_LENGTH, verdict_on_response
 from streamverify.core.messages.models import Reason, Response
 
 
@@ -15,7 +15,8 @@ def message(severity: str, data: str, line: int = 3, column: int = 7) -> dict[st
 
 
 def judged(*messages: dict[str, Any], sorries: tuple[dict[str, Any], ...] = ()) -> tuple[Reason, str | None]:
-    return judge(Response.model_validate({"messages": messages, "sorries": list(sorries)}))
+    verdict = verdict_on_response(Response.model_validate({"messages": messages, "sorries": list(sorries)}))
+    return verdict.reason, verdict.error
 
 
 @pytest.mark.parametrize("messages", [(), (message("info", "error"),), (message("warning", "unused variable"),)])

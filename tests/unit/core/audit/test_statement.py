@@ -107,8 +107,15 @@ def test_a_constant_that_is_printed_like_another_under_a_variable_is_looked_for(
     found = printing.printed([info(1, "t : ∀ (f : N), P f _root_.f"), info(2, "s : f")])
     assert found["t"].type == ": (#: N ) → P #0 f"
     question = look_up_imitations(found.values(), ())
-    assert question.text == "#check @_root_._root_.f"
-    assert question.known([info(1, "_root_.f : N")]) == {"_root_.f"}
+    lines = question.text.split("\n")
+    assert lines[:3] == ["#check @_root_._root_.f", "#check @_root_.«Prop»", "#check @_root_.«Type»"]
+    unknown = [info(line, "unknown identifier", "error") for line in range(1, len(lines) + 1)]
+    assert not question.not_ruled_out(unknown)
+    assert question.not_ruled_out(unknown[1:]) == {"_root_.f"}
+    # A constant of a namespace that was left open, and several of them, are no answers about this one.
+    for said in (info(1, "_root_.f : N"), info(1, "A._root_._root_.f : N"), info(1, "ambiguous, f or f", "error")):
+        assert question.not_ruled_out([said, *unknown[1:]]) == {"_root_.f"}
+        assert question.not_ruled_out([said, *unknown]) == {"_root_.f"}
 
 
 def test_names_are_looked_up_a_line_each() -> None:

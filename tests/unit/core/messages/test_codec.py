@@ -1,3 +1,5 @@
+"""A record becomes a request or a named error; a result becomes a record."""
+
 from __future__ import annotations
 
 import json
@@ -16,8 +18,8 @@ from streamverify.core.errors import (
     UndecodableResult,
 )
 from streamverify.core.messages.codec import (
+    MIN_LIMIT,
     RECORD_RESERVE,
-    SMALLEST_LIMIT,
     EncodedResult,
     RequestLimits,
     decode_request,
@@ -534,7 +536,7 @@ def test_what_fits_is_sent_whole() -> None:
     encoded = encode_result(full(), limit=10**6, overhead=500_000)
 
     assert decode_result(encoded.value) == full()
-    assert not encoded.headers_dropped
+    assert not encoded.kafka_headers_dropped
 
 
 def test_parts_are_left_out_in_order_until_the_rest_fits() -> None:
@@ -543,7 +545,7 @@ def test_parts_are_left_out_in_order_until_the_rest_fits() -> None:
         value, encoded = cut_to(limit=(10 - count) * 10_000 + 5_000)
 
         assert parts(value["truncated"]) == list(PARTS[:count])
-        assert encoded.headers_dropped == ("headers" in PARTS[:count])
+        assert encoded.kafka_headers_dropped == ("headers" in PARTS[:count])
         assert value["status"] == "rejected"
         assert value["reason"] == "lean_error"
 
@@ -703,7 +705,7 @@ def test_only_what_is_there_is_named() -> None:
 def test_copied_headers_alone_may_be_what_does_not_fit() -> None:
     encoded = encode_result(result(), limit=100_000, overhead=99_999)
 
-    assert encoded.headers_dropped
+    assert encoded.kafka_headers_dropped
     assert decode_result(encoded.value).truncated == ["headers"]
 
 
@@ -781,8 +783,8 @@ def test_the_largest_rest_fits_the_smallest_limit(character: str) -> None:
     )
     key = len(custom_id.encode())
 
-    for value in (encode_result(worst, limit=SMALLEST_LIMIT, overhead=10**6).value, encode_bare_result(worst)):
-        assert len(value) + key + RECORD_RESERVE <= SMALLEST_LIMIT
+    for value in (encode_result(worst, limit=MIN_LIMIT, overhead=10**6).value, encode_bare_result(worst)):
+        assert len(value) + key + RECORD_RESERVE <= MIN_LIMIT
         read = decode_result(value)
         assert (read.custom_id, read.status, read.reason) == (custom_id, Status.REJECTED, word)
         assert read.response is not None

@@ -1,3 +1,5 @@
+"""A dead letter has the request's bytes as they came, and Kafka headers that say why."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Requests and results keep what Lean and producers send, and refuse what they do not understand."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone

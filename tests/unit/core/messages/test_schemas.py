@@ -1,3 +1,5 @@
+"""The schemas in schemas/ are those of the models, and accept what the models accept."""
+
 from __future__ import annotations
 
 import json

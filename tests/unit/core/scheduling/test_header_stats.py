@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streamverify.core.scheduling import header_stats as module
-from streamverify.core.scheduling.header_stats import DEMAND_WINDOW, FIRST_GUESS, HeaderStat, HeaderStats
+from streamverify.core.scheduling.header_stats import DEMAND_WINDOW, INITIAL_IMPORT_SECONDS, HeaderStat, HeaderStats
 from streamverify.core.syntax.header import parse_header
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ def test_what_was_asked_for_fades() -> None:
 
 def test_an_unknown_header_costs_what_others_do_and_is_worth_nothing() -> None:
     stats = HeaderStats()
-    assert stats.import_seconds(A.fingerprint) == FIRST_GUESS
+    assert stats.import_seconds(A.fingerprint) == INITIAL_IMPORT_SECONDS
     assert stats.run_seconds(A.fingerprint) == 0
-    stats.imported(B, FIRST_GUESS + 1, 0.0)
+    stats.imported(B, INITIAL_IMPORT_SECONDS + 1, 0.0)
     stats.ran(B.fingerprint, 3.0)
-    assert FIRST_GUESS < stats.import_seconds(A.fingerprint) < FIRST_GUESS + 1
+    assert INITIAL_IMPORT_SECONDS < stats.import_seconds(A.fingerprint) < INITIAL_IMPORT_SECONDS + 1
     assert stats.run_seconds(A.fingerprint) == stats.run_seconds(B.fingerprint) == 3
     assert stats.worth(A.fingerprint, 0.0) == 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamverify.core.scheduling.recycling import MOST_BETWEEN_LOOKS, USUAL_ROOM, Limits, Wear
+from streamverify.core.scheduling.recycling import DEFAULT_ROOM, MAX_PROOFS_BETWEEN_LOOKS, Limits, Wear
 
 MIB = 1024**2
 
@@ -25,14 +25,14 @@ def proofs(wear: Wear, count: int, *, leak: int, memory: int = 100 * MIB) -> tup
 def test_a_process_that_does_not_grow_is_looked_at_seldom_and_kept() -> None:
     ran, looks = proofs(Wear(Limits(1000 * MIB), 100 * MIB), 10_000, leak=0)
     assert ran == 10_000
-    assert looks <= 10_000 / MOST_BETWEEN_LOOKS + 1
+    assert looks <= 10_000 / MAX_PROOFS_BETWEEN_LOOKS + 1
 
 
 def test_it_is_replaced_when_half_of_what_the_import_left_is_used() -> None:
     wear = Wear(Limits(1000 * MIB), 100 * MIB)
     ran, looks = proofs(wear, 10_000, leak=MIB)
     assert wear.allowed == 550 * MIB
-    assert 450 < ran <= 450 + MOST_BETWEEN_LOOKS
+    assert 450 < ran <= 450 + MAX_PROOFS_BETWEEN_LOOKS
     assert looks < 40
     assert wear.worn is not None
     assert "it grew from 100 MiB to " in wear.worn
@@ -52,7 +52,7 @@ def test_it_is_replaced_after_so_many_proofs_however_small_it_stays() -> None:
 
 
 def test_without_a_limit_there_is_a_usual_room() -> None:
-    assert Wear(Limits(), MIB).allowed == MIB + USUAL_ROOM // 2
+    assert Wear(Limits(), MIB).allowed == MIB + DEFAULT_ROOM // 2
 
 
 def test_an_import_that_fills_its_limit_leaves_one_proof_each() -> None:
@@ -65,7 +65,7 @@ def test_memory_that_is_given_back_is_no_growth() -> None:
     wear.used()
     wear.look(50 * MIB)
     assert wear.worn is None
-    assert not any(wear.used() for _ in range(MOST_BETWEEN_LOOKS - 1))
+    assert not any(wear.used() for _ in range(MAX_PROOFS_BETWEEN_LOOKS - 1))
     assert wear.used()
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from repl_fakes import job
 
-from streamverify.core.scheduling.header_stats import FIRST_GUESS, HeaderStat, HeaderStats
+from streamverify.core.scheduling.header_stats import INITIAL_IMPORT_SECONDS, HeaderStat, HeaderStats
 from streamverify.core.scheduling.scheduler import (
-    LOOK_AGAIN,
     NO_PROCESS,
     PATIENCE,
     QUANTUM,
+    WARM_UP_INTERVAL,
     Rules,
     Scheduler,
     SlotState,
@@ -246,7 +246,7 @@ def test_an_idle_slot_without_a_process_is_warmed_with_what_is_worth_most() -> N
     # One beside those that may run, but not while others are being warmed.
     assert made.slot_freed(2, NO_PROCESS, 0.0) == []
     assert made.imported(0, header, 2.0, 2.0) == []
-    assert made.slot_freed(0, holding(A), 2.0) == [] != made.due(2.0 + LOOK_AGAIN)[0]
+    assert made.slot_freed(0, holding(A), 2.0) == [] != made.due(2.0 + WARM_UP_INTERVAL)[0]
     assert made.running == 0
 
 
@@ -301,7 +301,7 @@ def test_draining_it_starts_nothing() -> None:
     assert made.queued == 2
 
 
-@pytest.mark.parametrize(("measured", "expected"), [((), FIRST_GUESS), ((2.0,), 2.0), ((2.0, 4.0), 2.6)])
+@pytest.mark.parametrize(("measured", "expected"), [((), INITIAL_IMPORT_SECONDS), ((2.0,), 2.0), ((2.0, 4.0), 2.6)])
 def test_the_cost_of_an_import_follows_the_measurements(measured: tuple[float, ...], expected: float) -> None:
     made: Scheduler[Job] = Scheduler(Rules())
     for seconds in measured:

@@ -1,3 +1,5 @@
+"""Headers are recognised, made canonical, and split from their bodies."""
+
 from __future__ import annotations
 
 import hashlib
@@ -8,7 +10,6 @@ import pytest
 from support import shared_data
 
 from streamverify.core.errors import HeaderError
-from streamverify.core.import_position import import_position
 from streamverify.core.syntax.header import body_of, parse_header
 
 BODY = "theorem t : 1 = 1 := rfl\n"
@@ -317,46 +318,6 @@ def test_a_byte_order_mark_is_skipped_and_counts_as_a_column() -> None:
 )
 def test_the_body_is_padded_to_its_place_in_the_file(proof: str, sent: str) -> None:
     assert body_of(proof, parse_header(proof)) == sent
-
-
-# Where messages about imports belong
-
-
-HEADER = "import Lean\n\n  import Does.Not import «weird name».X\nimport Does.Not.Exist\nimport Foo\n"
-
-
-@pytest.mark.parametrize(
-    ("message", "line", "column"),
-    [
-        ("unknown package 'Does'\nYou might need to open '/srv/Lean' as a workspace in your editor", 3, 2),
-        (
-            "unknown module prefix 'Does'\n\nNo directory 'Does' or file 'Does.olean' in the path:\n/x/lib/Lean",
-            3,
-            2,
-        ),
-        ("object file '/lib/Does/Not.olean' of module Does.Not does not exist", 3, 2),
-        ("object file '/lib/Lean/Does/Not/Exist.olean' of module Does.Not.Exist does not exist", 4, 0),
-        ("bad import 'Does.Not.Exist'", 4, 0),
-        ("unknown package 'Does' (Lean has no such package)", 3, 2),
-        ("bad import 'Foo'", 5, 0),
-        ("import Foo failed, environment already contains 'x' from Does.Not", 5, 0),
-        ("failed to read file '/lib/Does/Not/Exist.olean', invalid header", 4, 0),
-        ("no such file or directory (error code: 2)\n  file: ./././Does/Not.lean", 3, 2),
-        ("object file '/lib/Foo/Part.olean' of module Foo.Part does not exist", 5, 0),
-        ("unknown module prefix '«weird name»'", 3, 18),
-        ("unknown module prefix 'weird name'", 3, 18),
-        ("unknown module prefix '«weird name».X'", 3, 18),
-        ("out of memory", 1, 0),
-        ("", 1, 0),
-    ],
-)
-def test_a_message_about_an_import_is_placed_at_it(message: str, line: int, column: int) -> None:
-    assert import_position(parse_header(HEADER), message) == {"line": line, "column": column}
-
-
-def test_a_message_without_an_import_to_blame() -> None:
-    assert import_position(parse_header("module\n"), "cannot import") == {"line": 1, "column": 0}
-    assert import_position(parse_header("\n\nimport A"), "odd") == {"line": 3, "column": 0}
 
 
 # Recordings of a real Lean

@@ -1,3 +1,5 @@
+"""The lexer skips comments and strings as Lean does, and its positions are Lean's."""
+
 from __future__ import annotations
 
 import re

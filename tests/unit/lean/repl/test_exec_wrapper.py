@@ -7,17 +7,17 @@ import resource
 import subprocess
 import sys
 
-from streamverify.lean.repl import exec_wrapper as leash
+from streamverify.lean.repl import exec_wrapper
 from streamverify.lean.repl.command import ProcessLimits
 
 
 def started(limits: str, program: str, *command: str, parent: int | None = None) -> subprocess.CompletedProcess[str]:
-    words = (sys.executable, "-I", "-S", leash.__file__, str(parent or os.getpid()), limits, program, *command)
+    words = (sys.executable, "-I", "-S", exec_wrapper.__file__, str(parent or os.getpid()), limits, program, *command)
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
 def shell(limits: str, script: str, program: str = "") -> str:
-    done = started(limits, program, "/bin/sh", "-c", script, "sh", leash.FILTER_FD, leash.OWN_UID)
+    done = started(limits, program, "/bin/sh", "-c", script, "sh", exec_wrapper.FILTER_FD, exec_wrapper.OWN_UID)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

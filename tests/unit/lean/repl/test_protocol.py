@@ -56,13 +56,14 @@ def test_the_channel_check_prints_the_nonce_in_the_given_environment() -> None:
     [
         (b'{"env": 0}', "env"),
         (b'{"env": 0, "messages": []}', "env"),
-        (b'{"proofState": 1, "goals": []}', "proof_state"),
-        (b'{"message": "Unknown environment."}', "refusal"),
+        (b'{"proofState": 1, "goals": []}', "proofState"),
+        (b'{"message": "Unknown environment."}', "message"),
     ],
 )
 def test_an_answer_is_of_one_kind(raw: bytes, kind: str) -> None:
     answer = decode_answer(raw)
-    assert [each for each in ("env", "proof_state", "refusal") if getattr(answer, each) is not None] == [kind]
+    assert [each for each in ("env", "proofState", "message") if each in answer.fields] == [kind]
+    assert (answer.env is not None, answer.refusal is not None) == (kind == "env", kind == "message")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from repl_fakes import no_process_left  # noqa: F401 - a fixture
 from support import ROOT, shared_data
 
-from streamverify.core.audit.checked import judge
+from streamverify.core.audit.checked import verdict_on_response
 from streamverify.core.messages.models import Reason
 from streamverify.lean.repl.command import ReplCommand
 from streamverify.lean.repl.protocol import decode_answer, encode_command, read_response
@@ -56,8 +56,7 @@ async def play(name: str) -> list[tuple[dict[str, Any], Answer]]:
         commands = [json.loads(block) for block in blocks(recorded)]
         return [(command, decode_answer(await session.ask(encoded(command), 20.0))) for command in commands]
     finally:
-        session.kill()
-        await session.closed()
+        await session.close()
 
 
 @pytest.mark.skipif(not SESSIONS, reason=f"no recorded sessions at {FOLDER}")
@@ -66,9 +65,9 @@ async def test_a_recorded_session(name: str) -> None:
     for command, answer in await play(name):
         if answer.refusal is not None:
             assert answer.env is None
-            assert answer.proof_state is None
+            assert answer.fields.get("proofState") is None
         elif "tactic" in command or "unpickleProofStateFrom" in command:
-            assert isinstance(answer.proof_state, int)
+            assert isinstance(answer.fields.get("proofState"), int)
             assert answer.fields["goals"] is not None
         elif answer.env is not None:
             check_response(answer)
@@ -82,7 +81,7 @@ def check_response(answer: Answer) -> None:
     errors = [each for each in response.messages if each["severity"] == "error"]
     warned = any("declaration uses" in each["data"] for each in response.messages)
     expected = Reason.LEAN_ERROR if errors else Reason.SORRY if response.sorries or warned else Reason.OK
-    assert judge(response)[0] is expected
+    assert verdict_on_response(response).reason is expected
 
 
 def test_all_37_sessions_are_here() -> None:

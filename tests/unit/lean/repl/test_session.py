@@ -14,15 +14,15 @@ from repl_fakes import fake, no_process_left, until  # noqa: F401 - a fixture
 
 from streamverify.lean.repl import session as session_module
 from streamverify.lean.repl.command import ReplCommand
-from streamverify.lean.repl.death import Cause
 from streamverify.lean.repl.errors import (
     AnswerTooLarge,
+    Cause,
     ChannelBroken,
     Died,
-    Overslept,
     ReplFailure,
     StartFailed,
     TimedOut,
+    WorkerSuspended,
 )
 from streamverify.lean.repl.process import STDERR_KEPT
 from streamverify.lean.repl.protocol import decode_answer, encode_check, encode_command, is_nonce
@@ -43,8 +43,7 @@ async def session(*arguments: str, wrapped: bool = False, largest: int = 1 << 20
     try:
         yield running
     finally:
-        running.kill()
-        await running.closed()
+        await running.close()
 
 
 def body(trick: str) -> bytes:
@@ -221,7 +220,7 @@ async def test_a_late_time_out_is_none() -> None:
         asking = asyncio.ensure_future(running.ask(body("hang"), 0.2))
         await asyncio.sleep(0.05)
         time.sleep(1.4)  # noqa: ASYNC251 - emulates SIGSTOP
-        with pytest.raises(Overslept):
+        with pytest.raises(WorkerSuspended):
             await asking
 
 
@@ -269,8 +268,7 @@ async def test_killed_by_us_it_says_so_and_can_be_killed_again() -> None:
     async with session() as running:
         await opened(running)
         running.kill()
-        running.kill()
-        await running.closed()
+        await running.close()
         with pytest.raises(ChannelBroken, match="was killed"):
             await running.ask(body("ok"), LONG)
 

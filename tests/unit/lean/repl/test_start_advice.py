@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamverify.lean.repl import machine
+from streamverify.lean.repl import resources
 from streamverify.lean.repl.command import ProcessLimits, ReplCommand
-from streamverify.lean.repl.death import Cause, Death
-from streamverify.lean.repl.errors import ChannelBroken, Died, MemoryExceeded, ReplFailure, TimedOut
+from streamverify.lean.repl.errors import Cause, ChannelBroken, Death, Died, MemoryExceeded, ReplFailure, TimedOut
 from streamverify.lean.repl.start_advice import start_advice
 
 if TYPE_CHECKING:
@@ -50,8 +49,8 @@ def died(cause: Cause, sentence: str = "It ended.") -> Died:
 def test_the_limit_and_the_setting_are_named(
     monkeypatch: pytest.MonkeyPatch, failure: ReplFailure, reservations: list[str], words: str
 ) -> None:
-    monkeypatch.setattr(machine, "limits_on_reservations", lambda: reservations)
-    monkeypatch.setattr(machine, "process_limit", lambda: 9)
+    monkeypatch.setattr(resources, "limits_on_reservations", lambda: reservations)
+    monkeypatch.setattr(resources, "process_limit", lambda: 9)
     advice = start_advice(failure, command())
     assert words in advice
     assert bool(words) is bool(advice)
@@ -70,10 +69,10 @@ def test_an_import_that_took_too_long_names_its_setting() -> None:
 def test_limits_on_reservations_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     limits = {resource.RLIMIT_AS: 5 << 30, resource.RLIMIT_DATA: 4 << 30}
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits.get(kind, -1), -1))
-    assert machine.limits_on_reservations(tmp_path) == ["5 GiB of address space (ulimit -v unlimited)", DATA]
+    assert resources.limits_on_reservations(tmp_path) == ["5 GiB of address space (ulimit -v unlimited)", DATA]
     limits.clear()
-    assert machine.limits_on_reservations(tmp_path) == []
+    assert resources.limits_on_reservations(tmp_path) == []
     for mode, found in (("0", 0), ("1", 0), ("2", 1)):
         (tmp_path / "sys/vm").mkdir(parents=True, exist_ok=True)
         (tmp_path / "sys/vm/overcommit_memory").write_text(f"{mode}\n")
-        assert len(machine.limits_on_reservations(tmp_path)) == found
+        assert len(resources.limits_on_reservations(tmp_path)) == found

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from streamverify.lean.repl.death import Cause, classify
+from streamverify.lean.repl.errors import Cause, classify
 
 PANIC = b"some noise\nINTERNAL PANIC: out of memory\n"
 

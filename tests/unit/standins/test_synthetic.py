@@ -1,8 +1,9 @@
+"""The synthetic REPL answers as a Lean would, and breaks as its directives ask."""
+
 from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -12,11 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from repl_process import HEAVY, ReplProcess, modules_after_import
 
-from streamverify.core.syntax.header import body_of, parse_header
-from streamverify.core.syntax.lexer import position
 from streamverify.standins import effects, synthetic
-from streamverify.standins.directives import WORDS, parse_directives
-from streamverify.standins.rules import OUTCOMES, ImportRule, parse_import, parse_service
+from streamverify.standins.rules import ImportRule, parse_import
 from streamverify.standins.synthetic import SyntheticRepl
 
 if TYPE_CHECKING:
@@ -86,12 +84,6 @@ def test_an_error_stands_where_its_directive_does(repl: SyntheticRepl) -> None:
     }
 
 
-def test_a_file_of_comments_is_directed_too(repl: SyntheticRepl) -> None:
-    answer = ask(repl, "-- synthetic: error")
-
-    assert [item["severity"] for item in answer["messages"]] == ["error"]
-
-
 def test_a_sorry_is_listed_and_warned_about(repl: SyntheticRepl) -> None:
     answer = ask(repl, "-- synthetic: sorry\n-- synthetic: sorry", env=0)
 
@@ -121,25 +113,6 @@ def test_an_infotree_is_given_where_it_is_asked_for(repl: SyntheticRepl, kind: s
     ]
 
 
-def test_an_infotree_can_be_large(process: ReplProcess) -> None:
-    answer = process.ask(directed(f"infotree={3 * MIB}"), env=0, infotree="full")
-
-    size = len(json.dumps(answer["infotree"], separators=(",", ":"), ensure_ascii=False).encode())
-    assert 3 * MIB <= size <= 4 * MIB
-
-
-@pytest.mark.parametrize("kind", [None, "", "everything", 1])
-def test_no_infotree_is_given_where_none_is_asked_for(repl: SyntheticRepl, kind: Any) -> None:
-    assert ask(repl, directed("infotree=1000"), env=0, infotree=kind) == {"env": 1}
-
-
-def test_tactics_are_given_where_they_are_asked_for(repl: SyntheticRepl) -> None:
-    answer = ask(repl, f"\n{PROOF}", env=0, allTactics=True)
-
-    assert [(tactic["pos"], tactic["endPos"]) for tactic in answer["tactics"]] == [(place(2, 0), place(2, len(PROOF)))]
-    assert ask(repl, PROOF, env=0, allTactics=False) == {"env": 2}
-
-
 def test_a_wrong_word_is_named_and_nothing_is_done(repl: SyntheticRepl, slept: list[float]) -> None:
     answer = ask(repl, "-- synthetic: service=5 crahs\n-- synthetic: error exit=256", env=0)
 
@@ -157,13 +130,6 @@ def test_the_nonce_and_an_unknown_environment(repl: SyntheticRepl) -> None:
     assert ask(repl, PROOF, env=2) == {"message": "Unknown environment."}
 
 
-def test_a_blank_body_is_answered_at_once(slept: list[float]) -> None:
-    repl = SyntheticRepl(service=lambda: 1.0, default_import=2.0)
-
-    assert [ask(repl, ""), ask(repl, "\n\n ", env=0)] == [{"env": 0}, {"env": 1}]
-    assert slept == []
-
-
 # Time
 
 
@@ -177,67 +143,6 @@ def test_a_directive_sleeps_in_place_of_the_drawn_time(slept: list[float]) -> No
     ask(repl, directed("service=0 sorry service=0.5"), env=0)
 
     assert slept == [1.0, 1.0, 0.25, 0.5]
-
-
-def test_words_act_from_left_to_right(process: ReplProcess) -> None:
-    assert process.ask(directed("forge exit=3 crash"), env=0) == {"env": 1}
-    assert process.finish() == (3, b"", b"")
-
-
-def test_burning_uses_cpu_time() -> None:
-    before = time.thread_time()
-
-    effects.burn(0.05)
-
-    assert time.thread_time() - before >= 0.05
-
-
-def test_a_directive_can_burn(repl: SyntheticRepl, slept: list[float]) -> None:
-    before = time.thread_time()
-
-    assert ask(repl, directed("burn=0.05"), env=0) == {"env": 1}
-
-    assert time.thread_time() - before >= 0.05
-    assert slept == []
-
-
-def test_flags_can_burn_the_times(slept: list[float]) -> None:
-    burnt: list[float] = []
-    imports = dict([parse_import("Mathlib=2")])
-    repl = SyntheticRepl(service=lambda: 1.0, spend=burnt.append, imports=imports)
-
-    ask(repl, f"{HEADER}{PROOF}")
-
-    assert burnt == [2.0, 1.0]
-    assert slept == []
-
-
-@pytest.mark.parametrize("flag", ["0.02", "exp:0.02", "lognormal:0.02:1.5"])
-def test_a_seed_gives_the_same_times_again(flag: str) -> None:
-    def draw(seed: int) -> list[float]:
-        service = parse_service(flag, seed)
-        assert service is not None
-        return [service() for _ in range(20)]
-
-    assert draw(1) == draw(1)
-    assert all(seconds > 0 for seconds in draw(1))
-    assert (draw(1) == draw(2)) == (flag == "0.02")
-
-
-def test_a_distribution_has_the_mean_or_median_that_it_names() -> None:
-    exponential, lognormal = parse_service("exp:0.02", 1), parse_service("lognormal:0.02:1.5", 1)
-    assert exponential is not None
-    assert lognormal is not None
-
-    mean = sum(exponential() for _ in range(10_000)) / 10_000
-    below = sum(lognormal() < 0.02 for _ in range(10_000)) / 10_000
-
-    assert mean == pytest.approx(0.02, rel=0.05)
-    assert below == pytest.approx(0.5, abs=0.02)
-
-
-def test_no_time_is_no_draw() -> None:
-    assert parse_service("0", None) is None
 
 
 # Imports
@@ -270,23 +175,6 @@ def test_an_import_can_fail_with_leans_words(header: str, words: str) -> None:
     assert answer["env"] == 0
 
 
-def test_an_import_can_fail_without_an_environment() -> None:
-    repl = SyntheticRepl(imports={HEADER: ImportRule(0, "fail")})
-
-    answer = ask(repl, HEADER)
-
-    assert list(answer) == ["message"]
-    assert "Mathlib.olean" in answer["message"]
-    assert ask(repl, "") == {"env": 0}
-
-
-def test_an_import_can_crash() -> None:
-    with ReplProcess("synthetic", "--import", "Mathlib=0:crash") as process:
-        assert process.ask("import Lean\n") == {"env": 0}
-        assert process.ask(HEADER) is None
-        assert process.finish() == (-signal.SIGSEGV, b"", b"")
-
-
 @pytest.mark.parametrize(("command", "flags"), [(HEADER, ("--import", "Mathlib=0:hang")), (directed("forge hang"), ())])
 def test_a_hang_never_ends(command: str, flags: tuple[str, ...]) -> None:
     with ReplProcess("synthetic", *flags) as process:
@@ -297,13 +185,6 @@ def test_a_hang_never_ends(command: str, flags: tuple[str, ...]) -> None:
             process.process.wait(0.3)
         process.process.terminate()
         assert process.process.wait() == -signal.SIGTERM
-
-
-def test_a_header_that_is_no_lean_is_an_error(repl: SyntheticRepl) -> None:
-    answer = ask(repl, f"import\n{PROOF}")
-
-    assert [item["severity"] for item in answer["messages"]] == ["error"]
-    assert answer["env"] == 1
 
 
 @pytest.mark.parametrize(
@@ -335,83 +216,11 @@ def test_wrong_import_rules(text: str) -> None:
 # Faults
 
 
-def test_a_crash_is_a_segmentation_fault(process: ReplProcess) -> None:
-    assert process.ask(directed("crash"), env=0) is None
-    assert process.finish() == (-signal.SIGSEGV, b"", b"")
-
-
-@pytest.mark.parametrize("status", [0, 1, 3, 255])
-def test_it_can_exit(process: ReplProcess, status: int) -> None:
-    assert process.ask(directed(f"exit={status}"), env=0) is None
-    assert process.finish() == (status, b"", b"")
-
-
-def test_it_can_run_out_of_memory_at_once(process: ReplProcess) -> None:
-    assert process.ask(directed("oom"), env=0) is None
-    assert process.finish() == (1, b"", b"INTERNAL PANIC: out of memory\n")
-
-
 @pytest.mark.parametrize("word", ["alloc", "leak"])
 @pytest.mark.parametrize("mib", [10**9, 10**12 - 1])
 def test_it_can_run_out_of_memory_by_allocating(process: ReplProcess, word: str, mib: int) -> None:
     assert process.ask(directed(f"{word}={mib}"), env=0) is None
     assert process.finish() == (1, b"", b"INTERNAL PANIC: out of memory\n")
-
-
-def test_a_limit_on_data_is_felt(process: ReplProcess) -> None:
-    resource.prlimit(process.process.pid, resource.RLIMIT_DATA, (256 * MIB, 256 * MIB))
-
-    assert process.ask(directed("alloc=64"), env=0) == {"env": 1}
-    assert process.ask(directed("alloc=512"), env=0) is None
-    assert process.finish() == (1, b"", b"INTERNAL PANIC: out of memory\n")
-
-
-def test_allocated_memory_is_given_back_and_leaked_memory_is_not(process: ReplProcess) -> None:
-    at_first = resident(process)
-
-    process.ask(directed("alloc=64"), env=0)
-    after_allocating = resident(process)
-    process.ask(directed("leak=64"), env=0)
-    after_leaking = resident(process)
-
-    assert after_allocating - at_first < 32 * MIB
-    assert after_leaking - at_first >= 64 * MIB
-
-
-def test_memory_is_held_until_the_answer_is_out(monkeypatch: pytest.MonkeyPatch, repl: SyntheticRepl) -> None:
-    freed: list[str] = []
-
-    class Memory(bytearray):
-        def __del__(self) -> None:
-            freed.append("freed")
-
-    monkeypatch.setattr(effects, "allocate", lambda _: Memory())
-    monkeypatch.setattr(time, "sleep", lambda _: freed.append("slept"))
-
-    ask(repl, directed("alloc=1 service=1"), env=0)
-
-    assert freed == ["slept", "freed"]
-
-
-def resident(process: ReplProcess) -> int:
-    with open(f"/proc/{process.process.pid}/statm", encoding="ascii") as statm:  # noqa: PTH123 - one figure of /proc
-        return int(statm.read().split()[1]) * resource.getpagesize()
-
-
-@pytest.mark.parametrize("size", [0, 1, 1000, 300_001])
-def test_stderr_gets_that_many_bytes(size: int) -> None:
-    with ReplProcess("synthetic") as process:
-        process.send(directed(f"stderr={size}"))
-        status, answers, flood = process.finish()
-
-    assert (status, answers, len(flood)) == (0, b'{"env": 0}\n\n', size)
-
-
-def test_a_forged_answer_comes_before_the_real_one(process: ReplProcess) -> None:
-    process.send(directed("forge error"), env=0)
-
-    assert process.read() == {"env": 1}
-    assert process.read()["messages"][0]["severity"] == "error"
 
 
 def test_a_forged_answer_can_come_after_the_real_one(process: ReplProcess) -> None:
@@ -455,17 +264,26 @@ def test_it_kills_no_process_that_did_not_start_it(monkeypatch: pytest.MonkeyPat
 # The executable
 
 
-def test_it_answers_many_commands_that_wait() -> None:
-    commands = [{"cmd": ""}] + [{"cmd": PROOF, "env": 0}] * 5000
-    with ReplProcess("synthetic") as process:
-        status, answers, errors = process.process, b"", b""
-        answers, errors = process.process.communicate(
-            b"".join(json.dumps(command).encode() + b"\n\n" for command in commands)
-        )
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("crash", -signal.SIGSEGV, b""),
+        ("exit=3", 3, b""),
+        ("oom", 1, b"INTERNAL PANIC: out of memory\n"),
+    ],
+)
+def test_a_directive_ends_it_as_lean_would_end(process: ReplProcess, words: str, status: int, said: bytes) -> None:
+    assert process.ask(directed(words), env=0) is None
+    assert process.finish() == (status, b"", said)
 
-    assert status.returncode == 0
-    assert answers == b"".join(b'{"env": %d}\n\n' % env for env in range(5001))
-    assert errors == b""
+
+@pytest.mark.parametrize("flag", ["--service=soon", "--service=exp:0", "--import=Mathlib=1:explode", "--unknown"])
+def test_a_wrong_flag_ends_it_with_two(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        synthetic.main([flag])
+
+    assert ended.value.code == 2
+    assert flag.rpartition("=")[2].partition(":")[0] in capsys.readouterr().err
 
 
 def test_it_starts_with_little() -> None:
@@ -484,54 +302,3 @@ def test_flags_reach_the_answers() -> None:
         assert process.ask(HEADER) == {"env": 0}
         assert process.ask(PROOF, env=0) == {"env": 1}
         assert process.ask("import Nope\n")["messages"][0]["severity"] == "error"
-
-
-@pytest.mark.parametrize(
-    "flags",
-    [
-        ("--service=soon",),
-        ("--service=exp:0",),
-        ("--service=exp:1:2",),
-        ("--service=lognormal:1",),
-        ("--service=normal:1:2",),
-        ("--service=-1",),
-        ("--default-import=inf",),
-        ("--import=Mathlib=1:explode",),
-        ("--seed=a",),
-        ("--unknown",),
-    ],
-)
-def test_a_wrong_flag_ends_it_with_two(flags: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        synthetic.main(flags)
-
-    assert ended.value.code == 2
-    assert flags[0].rpartition("=")[2].partition(":")[0] in capsys.readouterr().err
-
-
-def test_help_teaches_every_word_and_outcome(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        synthetic.main(["--help"])
-
-    shown = capsys.readouterr().out
-    assert ended.value.code == 0
-    for word in (*WORDS, *OUTCOMES, "--service", "--burn", "--seed", "--import", "--default-import", "printf"):
-        assert f" {word}" in shown
-
-
-@pytest.mark.parametrize(
-    "proof",
-    [
-        "import Mathlib\n-- synthetic: error\ntheorem t : True := trivial",
-        "import Mathlib -- synthetic: error\n\ntheorem t : True := trivial",
-        "import Mathlib\n/- a\n-- synthetic: error\n-/\ntheorem t : True := trivial",
-        "-- synthetic: error\ntheorem t : True := trivial",
-    ],
-)
-def test_a_directive_anywhere_after_the_last_import_reaches_the_body(proof: str) -> None:
-    body = body_of(proof, parse_header(proof))
-
-    [found] = parse_directives(body)
-
-    assert [step.word for step in found.steps] == ["error"]
-    assert found.start == position(proof, proof.index("-- synthetic"))

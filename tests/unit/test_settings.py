@@ -9,7 +9,7 @@ import pytest
 from support import ROOT
 
 from streamverify.core.errors import SettingsError
-from streamverify.settings import NOT_YET, Settings, load_settings
+from streamverify.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,17 +98,6 @@ def test_two_wrong_settings_are_two_lines() -> None:
     assert len(complaint(slots="x", http_port=-1).splitlines()) == 2
 
 
-@pytest.mark.parametrize("name", sorted(NOT_YET))
-def test_a_setting_of_a_later_version_is_refused_wherever_it_stands(
-    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv(f"STREAMVERIFY_{name.upper()}", "1")
-    assert "not available in this version yet" in complaint()
-    monkeypatch.delenv(f"STREAMVERIFY_{name.upper()}")
-    (tmp_path / "streamverify.toml").write_text(f"{name} = 1\n")
-    assert f"STREAMVERIFY_{name.upper()}" in complaint()
-
-
 def test_an_unknown_variable_is_warned_about_with_the_nearest_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,6 +106,15 @@ def test_an_unknown_variable_is_warned_about_with_the_nearest_name(
     said = "".join(capsys.readouterr())
     assert "STREAMVERIFY_BOOTSTRAP_SERVER" in said
     assert "bootstrap_servers" in said
+    assert "hint" in said
+
+
+def test_a_variable_like_no_setting_is_warned_about_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STREAMVERIFY_LOG_DIR", "/tmp")
+    load_settings()
+    assert "has no effect" in "".join(capsys.readouterr())
 
 
 def test_an_unknown_name_in_the_file_is_an_error(tmp_path: Path) -> None:
@@ -157,4 +155,3 @@ def test_the_documentation_has_every_setting_with_its_default() -> None:
         default = "" if field.default is None else field.default
         shown = f" `{default:g}` " if isinstance(default, float) else f" `{default}` " if default != "" else "  "
         assert f"| `{name.upper()}` |{shown}| {field.description} |" in page
-    assert all(f"`{name.upper()}`" in page for name in NOT_YET)

@@ -1,0 +1,148 @@
+"""The parts that worker and router share as processes: signals, work that a signal cuts short, health over HTTP.
+
+Knows nothing of proofs and nothing of Kafka.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiohttp import web
+
+from streamverify.core.errors import SettingsError, StreamVerifyError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_log = structlog.get_logger(__name__)
+
+EXIT_DONE = 0
+"""The process has drained, or a signal came before it had begun to serve."""
+EXIT_CUT_SHORT = 130
+"""A second signal or the drain's time limit cut work short."""
+
+
+class Signals:
+    """SIGTERM and SIGINT: the first signal asks for a drain, the second ends the process at once.
+
+    nothing set ── first signal ──> drain is set ── second signal ──> force is set
+    """
+
+    def __init__(self) -> None:
+        self.drain = asyncio.Event()
+        self.force = asyncio.Event()
+
+    def listen(self) -> None:
+        """Replace Python's own handlers of both signals."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._received, signal.Signals(number).name)
+
+    def _received(self, name: str) -> None:
+        if self.drain.is_set():
+            _log.warning(
+                "drain_interrupted",
+                signal=name,
+                hint="a second signal came: the work in hand is abandoned, and done again after the next start",
+            )
+            self.force.set()
+        else:
+            _log.info("signal", signal=name, hint="the work in hand is finished first; a second signal ends at once")
+            self.drain.set()
+
+
+async def unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+    """Do `work`, and cancel it if the event comes first.
+
+    Returns:
+        Whether the work was done. Errors of finished work are raised; those of cancelled work are not.
+    """
+    task, stopped = asyncio.create_task(work), asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            return False
+        await task
+        return True
+    finally:
+        stopped.cancel()
+        task.cancel()
+        with suppress(asyncio.CancelledError, StreamVerifyError):
+            await task
+
+
+class HealthServer:
+    """Answers `/live` with 200 while the event loop turns, `/ready` with 200 while `ready()` says so, else 503."""
+
+    def __init__(
+        self,
+        port: int,
+        *,
+        ready: Callable[[], bool],
+        status: Callable[[], Mapping[str, Any]],
+        more: Mapping[str, Handler] | None = None,
+    ) -> None:
+        """Listen on nothing yet.
+
+        Args:
+            port: The port to listen on; 0 takes a free one, which is logged.
+            ready: Says whether `/ready` answers 200.
+            status: Gives the fields that `/ready` shows besides.
+            more: Other paths, and what answers them.
+        """
+        self._port = port
+        self._ready = ready
+        self._status = status
+        app = web.Application()
+        app.router.add_get("/live", self._answer_live)
+        app.router.add_get("/ready", self._answer_ready)
+        for path, handler in (more or {}).items():
+            app.router.add_get(path, handler)
+        self._paths = " ".join(("/live", "/ready", *(more or ())))
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def start(self) -> int:
+        """Listen.
+
+        Returns:
+            The port that it listens on.
+
+        Raises:
+            SettingsError: The port is taken, or this user may not listen on it.
+        """
+        await self._runner.setup()
+        listening = _listen(self._port)
+        await web.SockSite(self._runner, listening).start()
+        port: int = listening.getsockname()[1]
+        _log.info("http_listening", port=port, paths=self._paths)
+        return port
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self._runner.cleanup()
+
+    async def _answer_live(self, _request: web.Request) -> web.Response:
+        return web.json_response({"live": True})
+
+    async def _answer_ready(self, _request: web.Request) -> web.Response:
+        ready = self._ready()
+        return web.json_response({"ready": ready, **self._status()}, status=200 if ready else 503)
+
+
+def _listen(port: int) -> socket.socket:
+    """Open one socket for IPv4 and IPv6 if the machine has both: two sockets would get two different free ports."""
+    try:
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        return socket.create_server(("", port))
+    except OSError as error:
+        raise SettingsError(
+            f"STREAMVERIFY_HTTP_PORT (--http-port): cannot listen on port {port} ({error.strerror}); 0 takes a free one"
+        ) from None
