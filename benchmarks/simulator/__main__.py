@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).parents[1] / "results" / "simulator.json"
 
-SPREADS = (1.5, 2, 3, 4, 5, 7)
+SPREADS = {"1": (1, 1), "1.25": (5, 4), "1.5": (3, 2), "2": (2, 1), "3": (3, 1), "5": (5, 1)}
 
 
 def across(scenario: Scenario, make: Make, seed: int) -> Outcome:
@@ -106,7 +106,7 @@ def scenarios(seeds: int, only: Sequence[str]) -> Iterator[Row]:
 
 def spread(seeds: int) -> Iterator[Row]:
     """The constant of our rule."""
-    makes = {f"{value:g}": ours_with_spread(value) for value in SPREADS}
+    makes = {name: ours_with_spread(*value) for name, value in SPREADS.items()}
     for name in ("10 workers", "100 workers", "rare headers 4 times as slow"):
         yield from _scenario(next(each for each in SCENARIOS if each.name == name), makes, seeds)
 

@@ -72,18 +72,18 @@ class OursTold:
         self._chooser.took(key, seconds)
 
 
-def ours_with_spread(most: float) -> Make:
-    """Ours with another constant than `MOST_SPREAD`."""
+def ours_with_spread(times: int, of: int) -> Make:
+    """Ours with another constant than `SPREAD`."""
 
     def make(partitions: int, rng: random.Random) -> Choose:
         choose = ours(partitions, rng)
 
         def chosen(key: bytes) -> int:
-            before, partitioning.MOST_SPREAD = partitioning.MOST_SPREAD, most
+            before, partitioning.SPREAD = partitioning.SPREAD, (times, of)
             try:
                 return choose(key)
             finally:
-                partitioning.MOST_SPREAD = before
+                partitioning.SPREAD = before
 
         return chosen
 

@@ -96,28 +96,25 @@ def test_memory_is_bounded_and_the_past_fades(sent: list[bytes], counters: int, 
 def by_specification(sent: list[bytes], starts: list[float]) -> list[int]:
     """Steps 3 to 5 of schemas/partitioner.md as anybody would write them: all counts exact, all partitions seen."""
     partitions = len(starts)
-    to, narrow, of, chosen = list(starts), list(starts), Counter[bytes](), []
+    to, of, chosen = list(starts), Counter[bytes](), []
     places: dict[bytes, list[int]] = {}
     for number, key in enumerate(sent, start=1):
         of[key] += 1
         order = places.setdefault(key, first_partitions(key, partitions, partitions))
-        rest = number - sum(count for count in of.values() if 3 * count > number)
-        constant = min(Fraction(5), max(Fraction(3, 2), Fraction(number, rest) if rest else Fraction(5)))
-        own = math.ceil(constant * of[key] * partitions / number)
-        if 2 * own > partitions:
+        own = math.ceil(Fraction(3 * of[key] * partitions, 2 * number))
+        if own >= partitions:
             best = min(range(partitions), key=lambda at: to[at])
         else:
             new = of[key] == 1
             others = max(2 * own, 8 if new else 4)
-            best = min(order[:own], key=lambda at: narrow[at])
-            among = range(partitions) if 2 * others > partitions else order[:others]
+            best = min(order[:own], key=lambda at: to[at])
+            among = range(partitions) if others >= partitions else order[:others]
             other = min(among, key=lambda at: to[at])
             if to[best] > to[other] + (0 if new else 8):
                 best = other
                 if new:
                     order.remove(other)
                     order.insert(0, other)
-            narrow[best] += 1
         to[best] += 1
         chosen.append(best)
     return chosen
@@ -132,15 +129,6 @@ def test_each_choice_is_the_specifications(sent: list[bytes], begins: list[int])
     assert (RELIEF, NEW, SLACK) == (4, 8, 8)
     chosen = [affinity.choose(key, partitions, range(partitions)) for key in sent]
     assert chosen == by_specification(sent, starts)
-
-
-@given(st.lists(few_keys, max_size=400), st.integers(1, 300))
-def test_the_rest_is_what_has_no_more_than_a_third(sent: list[bytes], window: int) -> None:
-    counts = RecentCounts(window=window)
-    for key in sent:
-        counts.add(key)
-        frequent = [count for count in counts._counts.values() if 3 * count > counts.total]
-        assert counts.rest() == counts.total - sum(frequent)
 
 
 @given(

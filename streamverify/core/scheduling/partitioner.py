@@ -23,19 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 SPREAD = (3, 2)
-"""A header gets ceil(3/2 x its share of the proofs x partitions) partitions, where what its proofs cost is known.
+"""A header gets ceil(3/2 x its share of the proofs x partitions) partitions.
 
 Below 1 its partitions would get more than the others. The half more is room for shares that are known only from what
-was sent of late. Simulated: each half beyond costs imports and saves no waiting."""
-
-MOST_SPREAD = 5.0
-"""The constant where nobody says what a header's proofs cost: 1 / the share of all that are not frequent, at most this.
-
-So these cover every partition once, together, and each partition gets about as much of them as with round robin: if
-they are slow, none is overloaded by them. With 3/2 twice as slow as the frequent ones is too slow."""
-
-FREQUENT = 3
-"""A header with more than this part of the records, a third, is frequent: it has all partitions anyway."""
+was sent of late, and for proofs that take longer than most. Simulated: each half beyond costs imports and waiting."""
 
 RELIEF = 4
 """How many partitions of its order a header may fall back on: four, or twice its own where that is more."""
@@ -106,7 +97,7 @@ def first_partitions(key: bytes, partitions: int, first: int = 1) -> list[int]:
     Args:
         key: What `affinity_key` made.
         partitions: How many the topic has.
-        first: How many are asked for. Up to half of the partitions cost at most 1.4 numbers each; all of P cost P ln P.
+        first: How many are asked for. Half of the partitions cost 1.4 numbers each, nine tenths 2.6; all of P, P ln P.
     """
     first = min(first, partitions)
     order: dict[int, None] = {}
@@ -119,21 +110,16 @@ def first_partitions(key: bytes, partitions: int, first: int = 1) -> list[int]:
     raise AssertionError  # Counting has no end.
 
 
-def partitions_for(count: float, total: float, partitions: int, rest: float | None = None) -> int:
+def partitions_for(count: float, total: float, partitions: int) -> int:
     """How many partitions a header gets: from 1 to all.
 
     Args:
         count: Records with this header, of late.
         total: All records.
         partitions: How many the topic has.
-        rest: Records of headers that have no more than a third each. None: what a record of this header costs is known.
     """
     times, of = SPREAD
-    if rest is None or times * rest >= of * total:
-        number = math.ceil(times * count * partitions / (of * total))
-    else:
-        number = math.ceil(count * partitions / max(rest, total / MOST_SPREAD))
-    return min(partitions, max(1, number))
+    return min(partitions, max(1, math.ceil(times * count * partitions / (of * total))))
 
 
 class RecentCounts:
@@ -147,7 +133,6 @@ class RecentCounts:
         self._counters = counters
         self._window = window
         self._counts: dict[bytes, float] = {}
-        self._frequent: set[bytes] = set()
         self.total = 0.0
         self.halvings = 0
 
@@ -168,21 +153,7 @@ class RecentCounts:
             self.total /= 2
             self.halvings += 1
             self._counts = {key: count / 2 for key, count in self._counts.items() if count > 1}
-        known = self._counts.get(key, 0.0)
-        if known * FREQUENT > self.total:
-            self._frequent.add(key)
-        return known
-
-    def rest(self) -> float:
-        """What the headers have together of which none has more than a third. O(1): there are two others at most."""
-        rest = self.total
-        for key in list(self._frequent):
-            count = self._counts.get(key, 0.0)
-            if count * FREQUENT > self.total:
-                rest -= count
-            else:
-                self._frequent.discard(key)
-        return rest
+        return self._counts.get(key, 0.0)
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -205,10 +176,6 @@ class RunTimes:
         # The first ten count little: one proof that took long says nothing of a header.
         self._of[key] = number + 1, mean + max(1 / (number + 10), 0.02) * (seconds - mean)
 
-    def __contains__(self, key: bytes) -> bool:
-        """Whether anything was said of this header."""
-        return key in self._of
-
     def weight(self, key: bytes) -> float:
         """What a record of this header costs, as a multiple of the usual one; 1 where nothing is known."""
         known = self._of.get(key)
@@ -223,9 +190,6 @@ class _Load:
     def __init__(self, partitions: int, start: Callable[[], float], halvings: int) -> None:
         self.partitions = partitions
         self._sent = [start() for _ in range(partitions)]
-        # Of these the records of headers that have not all partitions. Those that have all fill what these leave, so
-        # that the whole does not tell where two such headers meet.
-        self._narrow = list(self._sent)
         self._halvings = halvings
         self._orders: dict[bytes, list[int]] = {}
         # All partitions by what was sent when they were put there, which is at most what was sent by now.
@@ -238,7 +202,6 @@ class _Load:
         if halvings != self._halvings:
             part = 0.5 ** (halvings - self._halvings)
             self._sent = [sent * part for sent in self._sent]
-            self._narrow = [sent * part for sent in self._narrow]
             self._halvings = halvings
             self._least = []
 
@@ -249,10 +212,9 @@ class _Load:
         ):
             return
         missing = frozenset(range(self.partitions)).difference(reachable)
-        for counts in (self._sent, self._narrow):
-            mean = sum(counts) / self.partitions
-            for number in self._missing - missing:
-                counts[number] = max(counts[number], mean)
+        mean = sum(self._sent) / self.partitions
+        for number in self._missing - missing:
+            self._sent[number] = max(self._sent[number], mean)
         # With no leader at all one place is as good as another.
         self._missing = missing if len(missing) < self.partitions else frozenset()
         self._having = self.partitions - len(self._missing)
@@ -267,12 +229,7 @@ class _Load:
             weight: What the record costs.
             new: Whether the header was not sent of late.
         """
-        # A header that has more than half of the partitions gets all: the end of an order costs most and brings little.
-        if key is None or 2 * count > self._having:
-            chosen = self._least_of_all()
-        else:
-            chosen = self._least_of(key, count, new=new)
-            self._narrow[chosen] += weight
+        chosen = self._least_of_all() if key is None or count >= self._having else self._least_of(key, count, new=new)
         self._sent[chosen] += weight
         return chosen
 
@@ -286,11 +243,11 @@ class _Load:
         return number
 
     def _least_of(self, key: bytes, count: int, *, new: bool) -> int:
-        """Of a header's first `count` the one that others use least, or a less filled one where that is far ahead."""
+        """Of a header's first `count` the one that was sent least, or a less filled one where that is far ahead."""
         relief = max(2 * count, NEW if new else RELIEF)
-        everywhere = 2 * relief > self._having
+        everywhere = relief >= self._having
         order = self._order(key, count if everywhere else relief)
-        own = min(order[:count], key=self._narrow.__getitem__)
+        own = min(order[:count], key=self._sent.__getitem__)
         other = self._least_of_all() if everywhere else min(order[:relief], key=self._sent.__getitem__)
         if self._sent[own] <= self._sent[other] + (0 if new else SLACK):
             return own
@@ -300,7 +257,7 @@ class _Load:
         return other
 
     def _order(self, key: bytes, count: int) -> list[int]:
-        """At least the first `count` partitions of a header that have a leader. Twice as many have one."""
+        """At least the first `count` partitions of a header that have a leader, where as many have one."""
         order = self._orders.get(key)
         if order is None:
             if len(self._orders) >= COUNTERS:
@@ -354,9 +311,8 @@ class Affinity:
             weight = self._times.weight(key)
             known = self._counts.add(key, weight)
             new = known <= weight
-            rest = None if key in self._times else self._counts.rest()
             # True of whatever comes first, too: who has seen little spreads, as a producer of a single proof should.
-            count = partitions_for(known, self._counts.total, partitions, rest)
+            count = partitions_for(known, self._counts.total, partitions)
         load.halve(self._counts.halvings)
         return load.choose(key, count, weight, new=new)
 

@@ -111,7 +111,12 @@ def test_the_trace_of_the_vectors_holds() -> None:
 
 @pytest.mark.parametrize(
     ("constant", "other"),
-    [("SPREAD", (2, 1)), ("MOST_SPREAD", 4.0), ("FREQUENT", 2), ("NEW", 4), ("SLACK", 4)],
+    [
+        *(("SPREAD", other) for other in [(1, 1), (4, 3), (5, 3), (2, 1)]),
+        *(("RELIEF", other) for other in [3, 5]),
+        *(("NEW", other) for other in [7, 9]),
+        *(("SLACK", other) for other in [7, 9]),
+    ],
 )
 def test_the_trace_notices_another_rule(constant: str, other: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """A vector that a wrong producer passes is none."""
@@ -156,7 +161,7 @@ def test_each_header_of_the_mix_gets_the_partitions_that_its_share_needs() -> No
     spread(affinity, mix(2000), 100)
     seen = spread(affinity, mix(6000), 100)
     for number, share in enumerate(SHARES):
-        expected = partitions_for(share, 100, 100, 20)
+        expected = partitions_for(share, 100, 100)
         used = seen[key(number)]
         # One more is where the first record went, when little was known.
         assert len(set(used) - set(first_partitions(key(number), 100, 2 * expected))) <= 1
