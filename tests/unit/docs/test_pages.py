@@ -31,7 +31,6 @@ WIDER = frozenset(
         "docs/audit.md",
         "docs/decisions/0007-a-small-language.md",
         "docs/exploits.md",
-        "docs/partitioning.md",
         "docs/policy.md",
         "schemas/partitioner.md",
     }
