@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from streamverify.core.scheduling import partitioner as partitioning
-from streamverify.core.scheduling.partitioner import Affinity, rendezvous
+from streamverify.core.scheduling.partitioner import Affinity, first_partitions
 
 if TYPE_CHECKING:
     import random
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Choose = Callable[[bytes], int]
     Make = Callable[[int, random.Random], Choose]
 
-_first = lru_cache(maxsize=20_000)(lambda key, partitions: rendezvous(key, partitions)[0])
+_first = lru_cache(maxsize=20_000)(lambda key, partitions: first_partitions(key, partitions)[0])
 
 
 def round_robin(partitions: int, rng: random.Random) -> Choose:
@@ -98,4 +98,4 @@ PARTITIONERS: dict[str, Make] = {
 }
 
 TOLD = {"ours, told the times": OursTold}
-"""For scenarios in which headers differ in what their proofs take."""
+"""For scenarios that are `told`."""

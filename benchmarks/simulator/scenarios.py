@@ -51,6 +51,8 @@ class Scenario:
     """Proofs with the same header, one after the other."""
     slowness: Sequence[float] = field(default=(1.0,))
     """What Lean's times are multiplied by, by header; the last for all that follow."""
+    told: bool = False
+    """Whether ours is tried as a producer, too, that learns from the results what each header's proofs take."""
     producers: int | str = 1
     """How many send the proofs, each proof one of them; `header`: each header its own; `proof`: each proof its own."""
     headers_per_repl: int = 1
@@ -107,8 +109,8 @@ class Scenario:
 
 SCENARIOS = (
     Scenario("1 worker", workers=1, proofs_each=2000),
-    Scenario("10 workers", workers=10, proofs_each=400),
-    Scenario("100 workers"),
+    Scenario("10 workers", workers=10, proofs_each=400, told=True),
+    Scenario("100 workers", told=True),
     Scenario("1,000 workers", workers=1000),
     Scenario("10 workers, load 0.9", workers=10, proofs_each=400, load=0.9),
     Scenario("100 workers, load 0.9", load=0.9),
@@ -127,5 +129,5 @@ SCENARIOS = (
     Scenario("10 of 100 workers lost, 10 added", changes=True, load=0.7),
     Scenario("workers of 3 and of 5 slots, load 0.6", slots=(3, 5), load=0.6),
     Scenario("shares drift", drift=True),
-    Scenario("rare headers 4 times as slow", slowness=(1.0, 4.0)),
+    Scenario("rare headers 4 times as slow", slowness=(1.0, 4.0), told=True),
 )

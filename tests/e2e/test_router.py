@@ -24,7 +24,7 @@ from command import end, environment, run_command, started
 from kafka_broker import VARIABLE, KafkaNodes
 
 from streamverify.core.messages.dead_letter import DeadLetter
-from streamverify.core.scheduling.partitioner import BLANK, SLACK, affinity_key, rendezvous
+from streamverify.core.scheduling.partitioner import BLANK, SLACK, affinity_key
 from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -202,8 +202,9 @@ async def test_everything_arrives_once_in_order_where_its_header_belongs(topics:
     assert max(everything.values()) - min(everything.values()) <= SLACK
     for rare in ("import Lean", "import Aesop"):
         partitions = Counter(record.partition for record in records if record.key == affinity_key(rare))
-        # A tenth of four partitions is less than one, but for the first few, when shares are not known.
-        assert partitions[rendezvous(affinity_key(rare), PARTITIONS)[0]] > 280
+        # A tenth of four partitions is less than one, but for the first few, when shares are not known. Which one is
+        # chance: a new header goes to the least filled of eight.
+        assert max(partitions.values()) > 280
     assert counts == {"import Mathlib\n": 2400, "import Lean\n": 300, "import Aesop\n": 300}
 
 

@@ -23,9 +23,10 @@ from streamverify.core.scheduling.partitioner import (
     RecentCounts,
     RunTimes,
     affinity_key,
+    first_partitions,
     is_fingerprint,
+    jump,
     partitions_for,
-    rendezvous,
 )
 from streamverify.core.syntax.header import parse_header
 
@@ -41,13 +42,28 @@ def key(number: int) -> bytes:
     return affinity_key(f"import M{number}\n")
 
 
+def jump_by_specification(number: int, partitions: int) -> int:
+    """Step 2 of schemas/partitioner.md as anybody would write it, in whole numbers."""
+    at, after = -1, 0
+    while after < partitions:
+        at = after
+        number = (2862933555777941757 * number + 1) % 2**64
+        after = (at + 1) * 2**31 // (number // 2**33 + 1)
+    return at
+
+
 def order_by_specification(fingerprint: bytes, partitions: int) -> list[int]:
-    """Step 2 of schemas/partitioner.md, written as anybody would."""
-
-    def weight(partition: int) -> int:
-        return int(hashlib.sha256(fingerprint + bytes([0, 0, partition >> 8, partition & 255])).hexdigest(), 16)
-
-    return sorted(range(partitions), key=weight, reverse=True)
+    """The whole order, with no look at how many are asked for."""
+    order: list[int] = []
+    block = 0
+    while len(order) < partitions:
+        digest = hashlib.sha256(fingerprint + bytes([0, 0, block >> 8, block & 255])).digest()
+        for start in (0, 8, 16, 24):
+            partition = jump_by_specification(int.from_bytes(digest[start : start + 8], "big"), partitions)
+            if partition not in order:
+                order.append(partition)
+        block += 1
+    return order
 
 
 def spread(affinity: Affinity, sent: list[bytes], partitions: int = 12) -> dict[bytes, Counter[int]]:
@@ -67,8 +83,15 @@ def test_the_orders_of_the_vectors_hold(vector: dict[str, Any]) -> None:
     header, first = vector["header"], vector["first"]
     made = affinity_key(header + "theorem t : True := trivial")
     assert made.decode() == vector["key"] == hashlib.sha256(header.encode()).hexdigest()[:32]
-    assert {count: rendezvous(made, int(count), 12) for count in first} == first
+    assert {count: first_partitions(made, int(count), 12) for count in first} == first
     assert {count: order_by_specification(made, int(count))[:12] for count in first} == first
+
+
+@pytest.mark.parametrize("vector", VECTORS["jumps"], ids=lambda vector: vector["number"])
+def test_the_jumps_of_the_vectors_hold(vector: dict[str, Any]) -> None:
+    number = int(vector["number"])
+    for partitions, expected in vector["partition"].items():
+        assert jump(number, int(partitions)) == jump_by_specification(number, int(partitions)) == expected
 
 
 def test_the_vectors_tell_the_partitions_apart() -> None:
@@ -86,13 +109,18 @@ def test_the_trace_of_the_vectors_holds() -> None:
         assert [partitioner(each, every, available) for each in keys] == step["partitions"], step["says"]
 
 
-@pytest.mark.parametrize("constant", ["SPREAD", "RELIEF", "SLACK"])
-def test_the_trace_notices_another_rule(constant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("constant", "other"),
+    [
+        *(("SPREAD", other) for other in [(1, 1), (4, 3), (5, 3), (2, 1)]),
+        *(("RELIEF", other) for other in [3, 5]),
+        *(("NEW", other) for other in [7, 9]),
+        *(("SLACK", other) for other in [7, 9]),
+    ],
+)
+def test_the_trace_notices_another_rule(constant: str, other: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """A vector that a wrong producer passes is none."""
-    monkeypatch.setattr(partitioning, constant, {"SPREAD": (2, 1), "RELIEF": 1, "SLACK": 4}[constant])
-    if constant == "RELIEF":
-        # Twice its own is what else a header may fall back on.
-        monkeypatch.setattr(partitioning, "SLACK", 1000)
+    monkeypatch.setattr(partitioning, constant, other)
     with pytest.raises(AssertionError):
         test_the_trace_of_the_vectors_holds()
 
@@ -135,9 +163,9 @@ def test_each_header_of_the_mix_gets_the_partitions_that_its_share_needs() -> No
     for number, share in enumerate(SHARES):
         expected = partitions_for(share, 100, 100)
         used = seen[key(number)]
-        assert set(used) <= set(rendezvous(key(number), 100, max(2 * expected, 4)))
-        own = rendezvous(key(number), 100, expected + 1)
-        assert sum(used[partition] for partition in own) > 0.95 * used.total()
+        # One more is where the first record went, when little was known.
+        assert len(set(used) - set(first_partitions(key(number), 100, 2 * expected))) <= 1
+        assert sum(count for _, count in used.most_common(expected)) > 0.95 * used.total()
     total = sum(seen.values(), Counter[int]())
     assert max(total.values()) - min(total.values()) <= SLACK + 2
 
@@ -149,7 +177,9 @@ def test_producers_beside_each_other_use_the_same_partitions() -> None:
         affinity = Affinity(lambda start=start: start / 5)  # type: ignore[misc]
         spread(affinity, mix(2000), 100)
         used += spread(affinity, mix(2000), 100)[key(7)]
-    assert sum(used[number] for number in rendezvous(key(7), 100, 4)) == used.total()
+    # Five partitions each, and as many to fall back on.
+    assert set(used) <= set(first_partitions(key(7), 100, 10))
+    assert len(used) <= 6
 
 
 def test_a_header_whose_share_falls_gives_partitions_back() -> None:
@@ -157,7 +187,7 @@ def test_a_header_whose_share_falls_gives_partitions_back() -> None:
     spread(affinity, [HOT] * 2000)
     others = [key(number % 40) for number in range(20_000)]
     spread(affinity, others)
-    assert set(spread(affinity, [HOT] * 5)[HOT]) <= set(rendezvous(HOT, 12, 4))
+    assert set(spread(affinity, [HOT] * 5)[HOT]) <= set(first_partitions(HOT, 12, 4))
 
 
 def test_partitions_that_are_added_are_not_filled_at_once() -> None:
@@ -179,9 +209,9 @@ def test_a_partition_without_a_leader_is_left_out_and_not_filled_when_it_is_back
 def test_a_header_whose_only_partition_has_no_leader_goes_to_the_next() -> None:
     affinity = Affinity()
     spread(affinity, [key(number % 60) for number in range(600)])
-    first, second = rendezvous(key(7), 12, 2)
+    first, second = first_partitions(key(7), 12, 2)
     up = [number for number in PARTITIONS if number != first]
-    assert affinity.choose(key(7), 12, up) in rendezvous(key(7), 12, 5)[1:]
+    assert affinity.choose(key(7), 12, up) in first_partitions(key(7), 12, 5)[1:]
     assert second in {affinity.choose(key(7), 12, up) for _ in range(5)}
 
 
