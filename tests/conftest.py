@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A property is about what comes out; how fast a busy machine draws examples is not.
 settings.register_profile("streamverify", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -17,6 +23,17 @@ settings.load_profile("streamverify")
 def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What a worker learns in one run changes nothing in the next, nor at home."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_its_own() -> Iterator[None]:
+    """A command that a test runs in this process configures logging; the next test finds it as it was."""
+    root, aiokafka = logging.getLogger(), logging.getLogger("aiokafka")
+    before = root.handlers, root.level, aiokafka.level
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        root.handlers, root.level, aiokafka.level = before
 
 
 def pytest_configure() -> None:

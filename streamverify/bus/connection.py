@@ -325,5 +325,7 @@ async def _dispose(client: Any) -> None:
 
 
 def _cause(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:160]}" if text else type(error).__name__
+    name = type(error).__name__
+    # aiokafka's errors begin with their name.
+    text = " ".join(str(error).split()).removeprefix(f"{name}: ")
+    return f"{name}: {text[:160]}" if text else name

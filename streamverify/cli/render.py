@@ -96,7 +96,8 @@ def report(result: ProofResult, proof: str) -> Iterator[Text]:
     if result.error and not any(message["severity"] == "error" for message in messages):
         yield Text(f"  {printable(result.error)}")
     if result.truncated:
-        yield Text(f"  left out, because the topic takes no larger results: {', '.join(result.truncated)}", "dim")
+        # Too large for the topic, or for the worker to read to its end: the reader of a result cannot tell.
+        yield Text(f"  left out, because Lean's answer was too large: {', '.join(result.truncated)}", "dim")
 
 
 def headline(result: ProofResult) -> Text:
@@ -114,6 +115,8 @@ def _message(message: Message, name: str, lines: list[str]) -> Iterator[Text]:
     text = Text(f"{printable(name)}:{pos['line']}:{pos['column']}: ")
     text.append(f"{message['severity']}: ", style=_SEVERITY_STYLES.get(message["severity"], ""))
     text.append(printable(message["data"].rstrip("\n")))
+    if (count := message.get("count", 1)) > 1:
+        text.append(f" ({count:,} times, the others left out)", style="dim")
     yield text
     if not 1 <= pos["line"] <= len(lines):
         return

@@ -186,7 +186,7 @@ async def prewarm(slots: Sequence[Slot], headers: Sequence[Header], stats: Heade
         for header, failure in zip(batch, failures, strict=True):
             if failure is not None:
                 names = header.canonical.replace("\n", "; ").strip("; ") or "a blank header"
-                raise ReplUnavailable(f"PREWARM: `{names}` cannot be imported: {failure}")
+                raise ReplUnavailable(f"STREAMVERIFY_PREWARM (--prewarm): `{names}` cannot be imported: {failure}")
     for rank, header in enumerate(headers):
         stats.asked(header, time.monotonic(), _DEMAND_OF_FIRST / 16**rank)
     hottest = stats.hottest(time.monotonic(), 1)

@@ -242,10 +242,12 @@ def check_verifier(verifier: Verifier, settings: Settings) -> None:
     """
     if refusal := too_old(verifier, settings.min_lean_version):
         raise ReplUnavailable(refusal)
-    if verifier.kind != "lean" and "min_lean_version" in settings.model_fields_set:
+    asked = "min_lean_version" in settings.model_fields_set and settings.min_lean_version != "any"
+    if verifier.kind != "lean" and asked:
         # By default a stand-in may answer: each of its results says that it is no Lean.
         raise SettingsError(
-            f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): repl={settings.repl} is no Lean at all"
+            f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): {settings.min_lean_version} is asked for, and "
+            f"repl={settings.repl} is no Lean at all: leave that setting out, or name a Lean with STREAMVERIFY_REPL"
         )
     if verifier.kind != "lean" and "audited" in (settings.require, settings.require_min):
         _log.warning(

@@ -113,6 +113,14 @@ def body(text: str, command: dict[str, Any]) -> bytes:  # noqa: C901, PLR0911, P
         case "panic":
             write(b"INTERNAL PANIC: out of memory\n", 2)
             os._exit(1)
+        case "recursion":
+            # As Lean's interpreter ends: what it met, then each of its frames.
+            frames = "".join(f"#{number} f\n" for number in range(int(value)))
+            sys.stderr.write(
+                f"terminate called\n  what():  deep recursion was detected\ninterpreter stacktrace:\n{frames}"
+            )
+            sys.stderr.flush()
+            die("SIGABRT")
         case "stderr":
             write(b"x" * 79 + b"\n" * 1 + b"y" * int(value), 2)
             return answer()
@@ -190,7 +198,8 @@ def audit(text: str, *, private: str, old: bool) -> bytes:
             continue
         name = line.rpartition("_root_.")[2]
         reply = message("info", "")
-        if name.startswith("unknown"):
+        # A word of the grammar is asked for as a name, in «quotes»: no header has one.
+        if name.startswith(("unknown", "«")):
             reply = message("error", f"unknown constant '{name}'")
         elif line.startswith("#print axioms") and old:
             reply = message("error", "cannot use `#print axioms` in a `module`")

@@ -9,11 +9,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamverify.core.audit.language import tokens
 from streamverify.core.audit.policy import RULES, SHIPPED, Reading
 from streamverify.core.errors import HeaderError, RefusedRequest, UndecodableRequest, UndecodableResult
 from streamverify.core.messages.codec import RequestLimits, decode_request, decode_result, encode_request
 from streamverify.core.syntax.header import body_of, parse_header
-from streamverify.core.syntax.lexer import tokens
 from streamverify.lean.import_errors import import_position
 from streamverify.lean.repl.errors import ChannelBroken, TooDeep
 from streamverify.lean.repl.protocol import AnswerSplitter, decode_answer, is_nonce, read_response

@@ -124,7 +124,7 @@ echo "make $*" >> "$CALLS"
 echo "words of $1"
 case "$1" in test-kafka|chaos-short)
     : > "$CALLS.$1"
-    until [ -e "$CALLS.test-kafka" ] && [ -e "$CALLS.chaos-short" ]; do :; done ;;
+    until [ -e "$CALLS.test-kafka" ] && [ -e "$CALLS.chaos-short" ]; do sleep 0.02; done ;;
 esac
 [ "$1" != "$FAILS" ]
 """
@@ -136,7 +136,7 @@ def new_machine(tmp_path: Path) -> Path:
     (tmp_path / "bin").mkdir()
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
-    for tool in ("bash", "sh", "env", "dirname", "sed", "head", "chmod", "mktemp", "cat", "rm"):
+    for tool in ("bash", "sh", "env", "dirname", "sed", "head", "chmod", "mktemp", "cat", "rm", "sleep"):
         found = shutil.which(tool)
         assert found, f"this machine has no {tool}"
         (tmp_path / "bin" / tool).symlink_to(found)

@@ -134,7 +134,10 @@ async def test_an_import_is_watched_too() -> None:
 async def test_a_header_of_prewarm_that_needs_too_much_names_the_setting() -> None:
     pool = Pool(large(), slots=1, limits=LIMITS_OF_A_PROOF)
     try:
-        with pytest.raises(ReplUnavailable, match=r"PREWARM: `import A`.*100 MiB: set STREAMVERIFY_MEMORY_PER_REPL"):
+        with pytest.raises(
+            ReplUnavailable,
+            match=r"STREAMVERIFY_PREWARM \(--prewarm\): `import A`.*100 MiB: set STREAMVERIFY_MEMORY_PER_REPL",
+        ):
             await pool.start([parse_header("import A\n")])
     finally:
         await pool.close()

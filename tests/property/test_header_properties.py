@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from streamverify.core.audit.language import Kind, tokens
 from streamverify.core.errors import HeaderError
 from streamverify.core.syntax.header import Header, body_of, parse_header
-from streamverify.core.syntax.lexer import Kind, position, skip_blank, tokens
+from streamverify.core.syntax.lexer import position, skip_blank
 from streamverify.lean.import_errors import import_position
 
 # Texts made of what matters to the header and the lexer, and of anything at all.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from unittest.mock import patch
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamverify.core.audit import language
 from streamverify.core.audit import policy_words as words
 from streamverify.core.audit.policy import (
     MOST_A_RULE,
@@ -97,6 +101,13 @@ def test_after_a_mark_in_doubt_there_is_a_finding_and_the_next_line_is_judged(be
     rules = {item.rule for item in check(proof, parse_header(proof), SHIPPED)}
     assert rules & {"literal", "quotation", "lexical", "no_token"}
     assert rules & {"eval", "unknown_attribute", "unknown_option", "literal"}
+
+
+@given(text=TEXTS, old=st.booleans())
+def test_the_short_way_to_a_token_is_the_long_one(*, text: str, old: bool) -> None:
+    short = list(language.tokens(text, old_comments=old))
+    with patch.object(language, "_BLANKS_AND_TOKEN", re.compile("(?!)")):
+        assert list(language.tokens(text, old_comments=old)) == short
 
 
 @given(LEAN_LIKE)

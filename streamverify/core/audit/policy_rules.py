@@ -62,6 +62,14 @@ _ALL = (
         runs_code=True,
     ),
     Rule(
+        "metaprogram",
+        "a name that only metaprograms need: with a part `Lean`, `IO`, `System`, `Syntax`, `MetaM`, … (but for lemmas "
+        "such as `Lean.Grind.…`), `.atom`, `.anonymous`",
+        "Lean runs a definition in more ways than a list could name; where none can do anything, none is a danger.",
+        "def evil : Nat := (IO.getStdout ()).casesOn 0",
+        runs_code=True,
+    ),
+    Rule(
         "initialize",
         "`initialize`, `builtin_initialize`, and what registers options, attributes and simp sets",
         "Code runs when the file is loaded.",
@@ -200,7 +208,8 @@ _ALL = (
     Rule(
         "literal",
         "a quotation mark that is not that of a plain string on one line (without `\\`, `{`, `}` or a comment's mark), "
-        "of a plain character, or of a plain quoted name; a number without its digits (`0x`)",
+        "of a plain character, or of a plain quoted name; a number without its digits (`0x`); `«Prop»` and other words "
+        "with which a term begins; `_root_` but at the beginning of a name",
         "Lean may read other tokens after it than we do, and goes on with the next command after an error.",
         "def a := '\"'",
         runs_code=True,

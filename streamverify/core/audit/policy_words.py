@@ -9,8 +9,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from streamverify.core.syntax.lexer import Kind
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -64,13 +62,6 @@ CONTINUATIONS = _words(
     """
 )
 """Words of terms and tactics with which people begin a line in the first column. None begins a command."""
-
-DIGITS_AND_DOT = frozenset("0123456789.")
-
-RULES_OF_KINDS = {Kind.STRING: "", Kind.ERROR: "literal", Kind.STRAY: "no_token"}
-"""The rules of tokens that are no code; none of a plain string."""
-
-RULES_OF_MARKS = _rules(quotation="`", lexical="-- /-")
 
 ASKING_FOR_MORE = _words(
     ":= : , => ↦ | <| |> ▸ = ≠ < > ≤ ≥ + / ∧ ∨ ¬ → -> ↔ ∈ ∉ ∘ ∣ ∀ ∃ ( [ { ⟨ "  # noqa: RUF001 -- Lean's symbols
@@ -163,15 +154,19 @@ COMMAND_RULES = _rules(
 """Words of commands that are a finding wherever they stand, whether the environment knows them or not."""
 
 TERM_RULES = _rules(
+    eval="eval%",
     run_code="""run_tac run_conv by_elab tactic success_if_fail_with_msg with_panel_widgets from_lrat plausible
-        slim_check mk_rpc_widget mkRpcWidget""",
+        slim_check mk_rpc_widget mkRpcWidget println! timeit allocprof dbgTrace dbgTraceVal dbgTraceIfShared
+        dbgSleep dbgStackTrace runST runEST""",
     native="native native_decide bv_decide bv_decide? bv_check",
     include_file="include_str include_bytes",
     external_tool="polyrith hammer suggest_premises sagecell llmstep llmqed",
 )
 """Words of terms and tactics that are a finding wherever they stand. `native` is that of `decide +native`, `tactic`
 that of aesop's rules made of a tactic. Lean compiles and runs the string that `success_if_fail_with_msg` is given, the
-widgets of `with_panel_widgets`, the certificates of `from_lrat`, and the goal of `plausible` and `slim_check`."""
+widgets of `with_panel_widgets`, the certificates of `from_lrat`, and the goal of `plausible` and `slim_check`.
+`println!` and the functions after it make something that does something without a name of METAPROGRAMMING: in 2021 a
+definition that hides it is pure, and one whose type is found by unification becomes a tactic."""
 
 NAME_RULES = _rules(
     sorry_axiom="sorryAx lcProof lcUnreachable lcAny lcErased lcVoid",
@@ -186,16 +181,21 @@ NAME_RULES = _rules(
 """Names of constants that are a finding wherever they stand, as parts of longer names too. What `autoParam` names is
 syntax that Lean builds by running a definition, and runs as a tactic."""
 
-AESOP = _words("aesop aesop?")
-"""Attributes by which a definition of the file becomes a rule, and code if its type is that of a tactic."""
-
 METAPROGRAMMING = _words(
     """
-    Lean IO EIO BaseIO System Elab Meta Tactic TacticM MetaM CoreM TermElabM CommandElabM Mathlib Batteries Aesop
-    Linarith Qq ProofWidgets RuleTac SingleRuleTac SimpleRuleTac
+    Lean IO EIO BaseIO EStateM System Elab Meta Tactic TacticM MetaM CoreM TermElabM CommandElabM Syntax TSyntax
+    SourceInfo Aesop RuleTac SingleRuleTac SimpleRuleTac Linarith Qq ProofWidgets Internal UV Async
+    mkAtom mkIdent mkNode mkStr toName getKind setKind setArg setArgs modifyArg modifyArgs
     """
 )
-"""Parts of names without one of which no code that does something can be written."""
+"""Parts of names without one of which no code can be written that does something, or that makes syntax. No proof needs
+them: of 2,697 public files that have no other finding, none has one but for the names below."""
+
+METAPROGRAMMING_SHORT = _words("atom ident missing str anonymous mkSimple")
+"""The same after a dot alone (`.atom`): constructors of syntax and of names, whose type Lean finds by unification."""
+
+LEMMAS_OF_LEAN = ("Lean.Grind.", "Lean.Omega.", "Lean.Elab.WF.", "Lean.Meta.TransparencyMode.")
+"""Beginnings of names that are no metaprogram: lemmas that tactics print, and constructors of configurations."""
 
 ATTRIBUTE_RULES = _rules(
     implemented_by="implemented_by implementedBy",
@@ -254,18 +254,18 @@ CONFIGURED = _words(
     reassoc elementwise
     """
 )
-"""Tactics and attributes that take a configuration, by the grammar of Lean (`src/Init/Tactics.lean`, `Init/Meta.lean`,
-`Init/Conv.lean`, `Init/Omega`, `Init/Grind/Tactics.lean`, `Std/Tactic`), of Batteries (`Batteries/Tactic`), of Aesop
-(`Aesop/Frontend/Tactic.lean`), of Plausible, and of Mathlib (`Mathlib/Tactic`, wherever `declare_config_elab` or
-`elabConfig` stands). What else the environment knows as a tactic is one where it begins a tactic."""
+"""Tactics and attributes that take a configuration; joined with what the environment knows as a tactic.
 
-LIKE_TERMS = _words(
-    """
-    apply arg cases congr decide enter exact ext field funext generalize group hint induction mono module order pattern
-    pull push refine rel rfl rfl' ring split
-    """
-)
-"""Those of them that people also name in terms, with named arguments after them."""
+Looked up in the source: how each is evaluated (`declare_config_elab`, Lean's `src/Lean/Elab/Tactic/Config.lean`:
+without the local context, and past errors in other items); `omega` (`src/Lean/Elab/Tactic/Omega/Config.lean`);
+`grind`, `cutsat`, `grobner` (`src/Lean/Elab/Tactic/Grind/Main.lean`); `linarith`, `nlinarith`
+(`Mathlib/Tactic/Linarith/Frontend.lean`); `apply` (`Mathlib/Tactic/ApplyWith.lean`, by `evalTerm`);
+`generalize_proofs` (`Mathlib/Tactic/GeneralizeProofs.lean`); `grw`, `grewrite` and `enat_to_nat` by their
+`declare_config_elab`. The others are from the libraries' documentation: a word too many costs a finding only where a
+named argument that is no data follows it."""
+
+LEMMAS_AND_TACTICS = _words("rfl rfl' refl symm trans mono left right funext")
+"""Tactics without a configuration whose names are those of lemmas, too: named arguments after them are a term's."""
 
 DISCHARGED = _words(
     """
@@ -286,16 +286,13 @@ HARMLESS_ARGUMENTS = _words("attr since priority rule_sets iff reorder motive")
 
 DATA_NAMES = _words(
     """
-    true false none some default instances reducible all
+    true false none some instances reducible all
     TransparencyMode.all TransparencyMode.default TransparencyMode.reducible TransparencyMode.instances
     Lean.Meta.TransparencyMode.all Lean.Meta.TransparencyMode.default Lean.Meta.TransparencyMode.reducible
     Lean.Meta.TransparencyMode.instances Occurrences.all Occurrences.pos Occurrences.neg
     """
 )
 """Names of constructors that people write in configurations without a dot before them."""
-
-PERCENT_RULES = _rules(eval="eval", unknown_command="compile_def compile_inductive gen_injective_theorems")
-"""Words that are a finding with a `%` glued to them."""
 
 _KNOWN_COMMANDS = _words(
     """

@@ -83,15 +83,26 @@ def decode_request(value: bytes | None, *, limits: RequestLimits) -> ProofReques
         InvalidRequest: There is a valid custom_id, and something else is wrong.
         RequestTooLarge: Only the size of `proof` and `statement` is wrong.
     """
-    text = _text(value)
-    data = _loads(text)
+    if value is None:
+        raise UndecodableRequest("the record has no value (a tombstone)")
+    text = value.removeprefix(_BOM)
+    if not text:
+        raise UndecodableRequest("the value is empty")
+    data = _load_object(text)
     try:
         request = ProofRequest.model_validate(data)
     except ValidationError as error:
         raise request_error(data, error) from None
     # JSON never takes fewer bytes than the strings in it, so most requests need not be measured.
     if len(text) > limits.max_proof_bytes:
-        _check_size(request, limits)
+        size = len(request.proof.encode()) + len((request.statement or "").encode())
+        if size > limits.max_proof_bytes:
+            raise RequestTooLarge(
+                f"the proof{' and its statement have' if request.statement else ' has'} {size} bytes; "
+                f"this worker takes at most {limits.max_proof_bytes}",
+                custom_id=request.custom_id,
+                metadata=request.metadata,
+            )
     return request
 
 
@@ -103,35 +114,22 @@ def encode_request(request: ProofRequest) -> bytes:
     return jsontext.dumps(fields)
 
 
-def _text(value: bytes | None) -> bytes:
-    if value is None:
-        raise UndecodableRequest("the record has no value (a tombstone)")
-    text = value.removeprefix(_BOM)
-    if not text:
-        raise UndecodableRequest("the value is empty")
-    return text
-
-
-def _loads(text: bytes) -> dict[str, Any]:
+def _load_object(text: bytes) -> dict[str, Any]:
+    """Read a JSON object strictly, with every integer of `custom_id` and `metadata` as it was sent."""
+    data: dict[str, Any]
     try:
         data = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise _explain_unreadable(text, error) from None
     if not isinstance(data, dict):
         raise UndecodableRequest(f"the value is {echo(data)}, not a JSON object")
-    return _exact(text, data)
-
-
-def _exact(text: bytes, data: dict[str, Any]) -> dict[str, Any]:
-    """Read the document again if orjson may have rounded an integer that must come back as it was sent."""
-    identity = [data.get("custom_id"), data.get("metadata")]
-    if not jsontext.has_rounded_integer(identity, MAX_METADATA_DEPTH + 1):
-        return data
-    try:
-        exact: dict[str, Any] = jsontext.loads_leniently(text)
-    except ValueError as error:
-        raise UndecodableRequest(f"the value is not JSON that can be read: {error}") from None
-    return exact
+    # orjson reads integers beyond 64 bits as floats. They must come back as they were sent, so we read them again.
+    if jsontext.has_rounded_integer([data.get("custom_id"), data.get("metadata")], MAX_METADATA_DEPTH + 1):
+        try:
+            data = jsontext.loads_leniently(text)
+        except ValueError as error:
+            raise UndecodableRequest(f"the value is not JSON that can be read: {error}") from None
+    return data
 
 
 def _explain_unreadable(text: bytes, error: orjson.JSONDecodeError) -> UndecodableRequest | RefusedRequest:
@@ -148,17 +146,6 @@ def _explain_unreadable(text: bytes, error: orjson.JSONDecodeError) -> Undecodab
     except ValidationError as invalid:
         return request_error(data, invalid)
     return InvalidRequest(why, custom_id=request.custom_id, metadata=request.metadata)
-
-
-def _check_size(request: ProofRequest, limits: RequestLimits) -> None:
-    size = len(request.proof.encode()) + len((request.statement or "").encode())
-    if size > limits.max_proof_bytes:
-        raise RequestTooLarge(
-            f"the proof{' and its statement have' if request.statement else ' has'} {size} bytes; "
-            f"this worker takes at most {limits.max_proof_bytes}",
-            custom_id=request.custom_id,
-            metadata=request.metadata,
-        )
 
 
 def record_overhead(key: bytes, kafka_headers: Iterable[tuple[str, bytes | None]]) -> int:

@@ -29,8 +29,10 @@ _OWN_SIGNALS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.
 _PYTHONS_WORD = b"\nMemoryError"
 """The end of a traceback of a stand-in, whose memory may end anywhere."""
 _LINE_LENGTH = 200
-_FRAME = re.compile(r"\s*#\d+ |backtrace:|\S+\(\S*\+0x[0-9a-f]+\) \[0x[0-9a-f]+\]")
+_FRAME = re.compile(r"\s*#\d+ |(?:interpreter stack)?(?:back)?trace:|\S+\(\S*\+0x[0-9a-f]+\) \[0x[0-9a-f]+\]")
 """A line of a backtrace that Lean prints, after a stack overflow or a panic."""
+_WHAT = re.compile(r"\s*what\(\):\s*")
+"""What C++ writes before the text of an exception that nobody catches."""
 
 
 class Cause(Enum):
@@ -120,7 +122,7 @@ def classify(returncode: int, stderr: bytes, *, wrapped: bool) -> Death:
 
     Args:
         returncode: As `subprocess` gives it: the exit status, or minus the number of the signal.
-        stderr: The last of what it wrote there during this proof.
+        stderr: The first and the last of what it wrote there during this proof.
         wrapped: Whether the executable may be a wrapper, which reports its child's signal n as status 128 + n.
     """
     number: int | None = -returncode
@@ -171,9 +173,9 @@ def _panic(stderr: bytes) -> str:
 
 def _last_line(stderr: bytes) -> str:
     """Return the last line that is not blank nor part of a backtrace, cut."""
-    lines = stderr[-4 * _LINE_LENGTH :].decode("utf-8", "replace").split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip() and not _FRAME.match(line)), "")
-    return _cut(last)
+    lines = stderr.decode("utf-8", "replace").split("\n")
+    last = next((line for line in reversed(lines) if line.strip() and not _FRAME.match(line)), "")
+    return _cut(_WHAT.sub("", last).strip())
 
 
 def _cut(line: str) -> str:

@@ -70,6 +70,8 @@ class ReplProcess:
         self._unsent: memoryview | None = None
         self._hang_up_timer: asyncio.TimerHandle | None = None
         self._gone = asyncio.Event()
+        self._stderr_head = bytearray()
+        self._stderr_cut = False
         self._stderr_ring = bytearray()
         self._loop.add_reader(self._stdout, self._read_stdout)
         self._loop.add_reader(self._stderr, self._read_stderr)
@@ -77,11 +79,17 @@ class ReplProcess:
 
     @property
     def stderr(self) -> bytes:
-        """The last of what it wrote to stderr since `forget_stderr`."""
-        return bytes(self._stderr_ring)
+        """What it wrote to stderr since `forget_stderr`: the first and the last of it, where it was much."""
+        head, tail = bytes(self._stderr_head), bytes(self._stderr_ring)
+        if not self._stderr_cut:
+            return head + tail
+        # Whole lines, so that half a line of a backtrace is not taken for a sentence.
+        return (head.rpartition(b"\n")[0] or head) + b"\n" + (tail.partition(b"\n")[2] or tail)
 
     def forget_stderr(self) -> None:
         """Forget what was written so far: it belongs to no later proof."""
+        self._stderr_head.clear()
+        self._stderr_cut = False
         self._stderr_ring.clear()
 
     @property
@@ -148,11 +156,14 @@ class ReplProcess:
         if not chunk:
             self._loop.remove_reader(self._stderr)
             return False
-        ring = self._stderr_ring
-        ring += chunk
-        # The last says why the process died; it may have flooded the pipe before.
-        if len(ring) > STDERR_KEPT:
-            del ring[:-STDERR_KEPT]
+        # The first of it, too: Lean says why it dies before its backtrace, which can be thousands of lines long.
+        head, ring = self._stderr_head, self._stderr_ring
+        room = STDERR_KEPT // 2 - len(head)
+        head += chunk[:room]
+        ring += chunk[room:]
+        if len(ring) > STDERR_KEPT // 2:
+            self._stderr_cut = True
+            del ring[: -STDERR_KEPT // 2]
         return True
 
     def _send_rest(self) -> None:

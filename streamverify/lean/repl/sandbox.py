@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import resource
 import shutil
 import sys
 from dataclasses import replace
@@ -113,7 +114,7 @@ def inside(
         *("--remount-ro", "/", "--chdir", str(command.cwd or "/tmp")),  # noqa: S108 - inside
         *(("--seccomp", exec_wrapper.FILTER_FD) if seccomp else ()),
         *_as_nobody(setpriv),
-        *("/bin/sh", "-c", _INSIDE, "sh", str(command.limits.processes)),
+        *("/bin/sh", "-c", _INSIDE, "sh", str(_allowed_processes(command.limits.processes))),
         *command.argv,
     )
     return replace(
@@ -126,6 +127,12 @@ def inside(
         seccomp=seccomp,
         outside=command,
     )
+
+
+def _allowed_processes(wanted: int) -> int:
+    """As many, or what the hard limit here leaves: a shell cannot set more than that."""
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def readable(command: ReplCommand, read: Iterable[Path] = ()) -> list[Path]:

@@ -20,7 +20,7 @@ from aiokafka.errors import (
 )
 
 from streamverify.bus import connection
-from streamverify.bus.connection import client_options, connect, explain_refusal
+from streamverify.bus.connection import _cause, client_options, connect, explain_refusal
 from streamverify.core.errors import BrokerUnavailable, SettingsError
 from streamverify.settings import load_settings
 
@@ -188,3 +188,15 @@ async def test_where_nothing_listens_the_address_is_the_question() -> None:
     said = await complaint("127.0.0.1:1")
     assert "STREAMVERIFY_BOOTSTRAP_SERVERS" in said
     assert "SECURITY_PROTOCOL" not in said
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KafkaConnectionError("refused"), "KafkaConnectionError: refused"),
+        (TimeoutError(), "TimeoutError"),
+        (OSError("no route\nto host"), "OSError: no route to host"),
+    ],
+)
+def test_the_cause_names_its_error_once(error: BaseException, said: str) -> None:
+    assert _cause(error) == said

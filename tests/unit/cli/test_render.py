@@ -55,7 +55,15 @@ def test_the_workers_sentence_is_shown_where_lean_has_no_error() -> None:
 
 def test_what_was_left_out_is_said() -> None:
     result = make_result().model_copy(update={"truncated": ["infotree"]})
-    assert "left out, because the topic takes no larger results: infotree" in shown(result, "")[-1]
+    assert "left out, because Lean's answer was too large: infotree" in shown(result, "")[-1]
+
+
+def test_how_often_a_message_came_is_said() -> None:
+    message = make_message("wrong", line=1, column=0)
+    assert shown(make_result(messages=[message | {"count": 9000}]), "x")[1].endswith(
+        "error: wrong (9,000 times, the others left out)"
+    )
+    assert shown(make_result(messages=[message | {"count": 1}]), "x")[1].endswith("error: wrong")
 
 
 @pytest.mark.parametrize(

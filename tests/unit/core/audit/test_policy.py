@@ -59,7 +59,6 @@ class TestRules:
             *words.TERM_RULES.values(),
             *words.NAME_RULES.values(),
             *words.ATTRIBUTE_RULES.values(),
-            *words.PERCENT_RULES.values(),
             *(rule for _, rule in words.OPTION_RULES),
         ]
         assert set(named) <= RULES.keys()
@@ -247,8 +246,8 @@ class TestAttributes:
     def test_a_rule_made_of_a_tactic(self) -> None:
         assert _rules("@[aesop safe tactic] def x := 1") == {"run_code"}
         assert _rules("@[aesop safe] def x : Foo := 1") == set()
-        assert _rules("open Lean\n@[aesop safe] def x : Foo := 1") == {"run_code"}
-        assert _rules("add_aesop_rules safe x\ndef x : Lean.Foo := 1") == {"run_code"}
+        assert _rules("open Lean\n@[aesop safe] def x : Foo := 1") == {"metaprogram"}
+        assert _rules("add_aesop_rules safe x\ndef x : Lean.Foo := 1") == {"metaprogram"}
 
     def test_arguments_are_no_attributes(self) -> None:
         assert _rules("@[simps (config := {foo := .bar}) a b, deprecated extern (since := x)] def x := 1") == set()
@@ -342,6 +341,16 @@ class TestTerms:
             ("`foo", "quotation"),
             ("by trace foo", "run_code"),
             ("by plausible", "run_code"),
+            ("by skip with trace foo", "run_code"),
+            ("IO.println x", "metaprogram"),
+            ("by linarith [IO.foo]", "metaprogram"),
+            ("«Lean».Grind.foo", "metaprogram"),
+            ("x Lean.Grind.foo", "metaprogram"),
+            ("(Lean.Grind.Syntax.x)", "metaprogram"),
+            ("x.setArgs", "metaprogram"),
+            (".atom x", "metaprogram"),
+            ("«Prop»", "literal"),
+            ("A._root_.b", "literal"),
         ],
     )
     def test_code_and_ways_round_the_kernel(self, term: str, rule: str) -> None:
@@ -362,8 +371,10 @@ class TestTerms:
             "by decide +kernel",
             "sorry",
             "by linarith (splitNe := true)",
-            "by linarith [IO.foo]",
-            "IO.println x",
+            "by linarith [io.foo]",
+            "by simp [Lean.Grind.toInt_fin, ← Lean.Elab.WF.paramLet]",
+            '"by Lean and IO"',
+            "Tree.node l r",
         ],
     )
     def test_what_looks_like_it(self, term: str) -> None:
@@ -426,17 +437,23 @@ class TestConfigurations:
             "norm_num (config := { decide := foo.bar })",
             "aesop (config := { maxRuleApplications := evil })",
             "aesop (simp_config := evil)",
-            "linarith (config := IO.x)",
+            "linarith (config := io.x)",
             "linarith (discharger := evil)",
-            "nlinarith! only (discharger := Lean.x)",
-            "linarith +splitNe -x (oracle := Lean.x)",
-            "solve_by_elim* (discharge := Lean.x)",
-            "apply_rules (proc := Lean.x)",
+            "nlinarith! only (discharger := lean.x)",
+            "linarith +splitNe -x (oracle := lean.x)",
+            "solve_by_elim* (discharge := lean.x)",
+            "apply_rules (proc := lean.x)",
             "some_tactic_of_a_library (config := evil)",
             "conv => rw (config := evil)",
             "(simp (maxSteps := evil))",
             "exact h; simp (maxSteps := evil)",
             "tauto (config := { closer := evil })",
+            "simp (motive := 1) (maxSteps := evil)",
+            "with_reducible decide (kernel := evil)",
+            "simp (disch := decide (kernel := evil))",
+            "induction n with decide (kernel := evil)",
+            "exact if h : p then decide (kernel := evil) else x",
+            "some_tactic (config := { a := default })",
         ],
     )
     def test_anything_else_is_a_finding(self, tactic: str) -> None:
@@ -446,7 +463,6 @@ class TestConfigurations:
         proof = "theorem t : 1 = 1 := by\n  frob (steps := evil)"
         assert _rules(proof) == set()
         assert _rules(proof, replace(SHIPPED, tactics=frozenset({"frob"}))) == {"configuration"}
-        assert _rules("theorem t : 1 = 1 := foo frob (n := k)", replace(SHIPPED, tactics=frozenset({"frob"}))) == set()
 
     @pytest.mark.parametrize(
         "before",
@@ -457,6 +473,10 @@ class TestConfigurations:
             "def f := let rec evil : Nat := f 3; g",
             "open Foo renaming f → evil",
             "alias Nat.evil := Foo.f",
+            "irreducible_def evil (n := 1) : Nat := f n",
+            "@[to_additive Nat.evil] def f : Nat := 1",
+            "def f := let rec a : Nat := 1, evil : Nat := 2; g",
+            "def f := g where\n  a := 1\n  evil (n : Nat := 3) : Nat := n",
         ],
     )
     def test_a_constructor_that_the_file_makes_itself_is_none(self, before: str) -> None:
@@ -465,11 +485,13 @@ class TestConfigurations:
         assert _rules(f"{before}\n{tactic}") == {"configuration"}
         assert _rules(f"{before.replace('evil', 'true')}\n{tactic.replace('.evil', 'true')}") == {"configuration"}
 
-    @pytest.mark.parametrize("made", ["OfNat Nat 3", "Coe Bool Nat", "Foo.CoeTail Bool Nat"])
+    @pytest.mark.parametrize("made", ["OfNat Nat 3", "Zero Nat", "Inhabited Nat", "Foo.CoeTail Bool Nat"])
     def test_nor_is_a_literal_to_which_the_file_gives_a_meaning(self, made: str) -> None:
         tactic = "theorem t : 1 = 1 := by simp (config := { maxSteps := 3 })"
         assert _rules(f"instance : {made} := ⟨evil⟩\n{tactic}") == {"configuration"}
         assert _rules(f"theorem u : {made.replace(' ', '.')} := x\n{tactic}") == set()
+        flag = tactic.replace("3", "true")
+        assert _rules(f"instance : {made} := ⟨evil⟩\n{flag}") == ({"configuration"} if "Coe" in made else set())
 
     def test_those_of_attributes_and_commands(self) -> None:
         assert _rules("@[simps (config := { rhsMd := evil })] def x := 1") == {"configuration"}
@@ -501,6 +523,18 @@ class TestOtherReadings:
             "by «x axiom foo»",
             '"axiom"',
             "(x).axiom",
+            "by x!axiom",
+            "by x?!axiom",
+            "by x00axiom",
+            "by x0baxiom",
+            "by x0x1_axiom",
+            "by x1.axiom",
+            "by x?.axiom",
+            "by x1e5axiom",
+            "by x''₁1axiom",
+            "by _0axiom",
+            "1e?axiom",
+            "by x!'abaxiom",
         ],
     )
     def test_the_words_there_are_judged(self, text: str) -> None:
@@ -519,6 +553,7 @@ class TestOtherReadings:
 
     def test_a_character_may_swallow_the_mark_of_a_string(self) -> None:
         assert "literal" in _rules('theorem t : 1 = 1 := by x\'"a"')
+        assert "literal" in _rules('theorem t : 1 = 1 := by x!1\'"a"')
         assert "literal" in _rules("theorem t : 1 = 1 := by x' -- a comment")
         assert _rules("theorem t : 1 = 1 := by simp at x' -- a comment") == set()
 

@@ -13,12 +13,12 @@ import pytest
 from streamverify.core.audit.policy import (
     SHIPPED,
     VOCABULARY_QUERIES,
-    VOCABULARY_QUERY,
     Trusted,
     Vocabulary,
     VocabularyError,
     parse_vocabulary,
 )
+from streamverify.core.audit.vocabulary import VOCABULARY_QUERY
 
 ANSWER = """streamverify-vocabulary commands
 theorem

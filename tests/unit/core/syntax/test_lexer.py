@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from streamverify.core.syntax.lexer import KEYWORDS, Kind, LexError, Token, first_offset, position, skip_blank, tokens
+from streamverify.core.audit.language import Kind, Token, tokens
+from streamverify.core.syntax.lexer import KEYWORDS, LexError, first_offset, position, skip_blank
 
 LIMIT = 512 * 1024
 

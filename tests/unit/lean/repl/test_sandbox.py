@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -198,6 +199,16 @@ def test_only_what_lean_needs_of_the_environment_is_kept() -> None:
     wanted = {"LEAN_PATH": "/l", "LEAN_NUM_THREADS": "1", "LAKE": "/lake", "ELAN_TOOLCHAIN": "t", "LANG": "C"}
     confined = inside(replace(lean(), env={**secrets, **wanted}), "/usr/bin/bwrap", None)
     assert confined.env == {**wanted, "HOME": "/tmp"}
+
+
+@pytest.mark.parametrize(("hard", "set_inside"), [(resource.RLIM_INFINITY, "256"), (100_000, "256"), (100, "100")])
+def test_no_more_processes_are_asked_for_than_the_limit_here_leaves(
+    hard: int, set_inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A shell that asks for more says `Illegal option`, which names no limit.
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (hard, hard))
+    argv = inside(lean("/opt/x/repl"), "/usr/bin/bwrap", None).argv
+    assert argv[-2:] == (set_inside, "/opt/x/repl")
 
 
 def test_the_project_is_where_it_starts(tmp_path: Path) -> None:

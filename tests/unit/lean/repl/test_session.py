@@ -190,13 +190,24 @@ async def test_half_an_answer_is_none() -> None:
             await running.ask(body("partial 5"), LONG)
 
 
-async def test_the_last_of_stderr_is_kept_and_forgotten() -> None:
+async def test_the_first_and_the_last_of_stderr_are_kept_and_forgotten() -> None:
     async with session() as running:
         await opened(running)
         await running.ask(body("stderr 400000"), LONG)
-        await until(lambda: len(running.stderr) == STDERR_KEPT, "stderr is drained")
+        await until(lambda: running.stderr.endswith(b"y" * (STDERR_KEPT // 2)), "stderr is drained")
+        assert running.stderr.startswith(b"x" * 79 + b"\n")
+        assert len(running.stderr) <= STDERR_KEPT + 1
         running.forget_stderr()
         assert running.stderr == b""
+
+
+@pytest.mark.parametrize("frames", [0, 10, 5_000, 5_001, 5_432, 9_999])
+async def test_what_lean_met_is_said_however_long_its_backtrace(frames: int) -> None:
+    async with session() as running:
+        await opened(running)
+        with pytest.raises(Died) as caught:
+            await running.ask(body(f"recursion {frames}"), LONG)
+    assert str(caught.value) == "The REPL was ended by SIGABRT: deep recursion was detected"
 
 
 async def test_a_panic_on_stderr_is_seen_with_the_death() -> None:

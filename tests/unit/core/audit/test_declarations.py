@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from streamverify.core.audit.policy import declared, declared_theorems
+from streamverify.core.audit.declarations import THEOREMS, Declared
+from streamverify.core.audit.policy import Reading
 from streamverify.core.syntax.header import parse_header
 from streamverify.core.syntax.names import parts, spelled
 
-if TYPE_CHECKING:
-    from streamverify.core.syntax.declarations import Declared
-
 
 def _all(proof: str) -> list[Declared]:
-    return declared(proof, parse_header(proof))
+    return Reading(proof, parse_header(proof)).declared()
 
 
 def _names(proof: str) -> list[str]:
-    return [item.name for item in declared_theorems(proof, parse_header(proof))]
+    return [item.name for item in _all(proof) if item.kind in THEOREMS]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +149,7 @@ lemma g : 1 = 1 := rfl
 
 
 def test_in_a_module_only_what_is_declared_public_is_public() -> None:
-    found = declared(MODULE, parse_header(MODULE))
+    found = _all(MODULE)
     assert {each.name: each.public for each in found} == {
         "a": False, "b": True, "c": True, "d": False, "N.e": True, "f": False, "g": True,
     }  # fmt: skip
@@ -162,4 +158,4 @@ def test_in_a_module_only_what_is_declared_public_is_public() -> None:
 
 def test_elsewhere_what_is_not_private_is_public() -> None:
     proof = MODULE.removeprefix("module\n")
-    assert [each.name for each in declared(proof, parse_header(proof)) if not each.public] == ["d"]
+    assert [each.name for each in _all(proof) if not each.public] == ["d"]

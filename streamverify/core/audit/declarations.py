@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamverify.core.audit.language import Kind
 from streamverify.core.syntax import names
-from streamverify.core.syntax.lexer import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from streamverify.core.syntax.lexer import Token
+    from streamverify.core.audit.language import Token
 
 THEOREMS = frozenset({"theorem", "lemma"})
 _DECLARES = THEOREMS | frozenset(
