@@ -24,12 +24,6 @@ PAGES = sorted(
 )
 MAX_WORDS_OF_OUR_OWN = 10
 MAX_WIDTH = 120
-WIDER = frozenset(
-    {
-        # Changed on several branches at once; to be brought to the width of the others after that.
-        "benchmarks/README.md",
-    }
-)
 
 
 def is_there(path: str, folder: Path | None = None) -> bool:
@@ -145,7 +139,7 @@ def too_wide(page: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if page.relative_to(ROOT).as_posix() not in WIDER],
+    PAGES,
     ids=lambda page: page.relative_to(ROOT).as_posix(),
 )
 def test_prose_is_at_most_120_characters_wide(page: Path) -> None:
