@@ -21,6 +21,7 @@ from streamverify.core.syntax.header import parse_header
 from streamverify.lean.repl.command import ProcessLimits, ReplCommand
 from streamverify.lean.repl.commands import ImportRejected, ask, import_header
 from streamverify.lean.repl.errors import Refused, ReplFailure
+from streamverify.lean.repl.memory_watch import memory_watch
 from streamverify.lean.repl.resources import available_cores, memory_share, with_threads
 from streamverify.lean.repl.sandbox import confine, missing_inside
 from streamverify.lean.repl.session import ReplSession
@@ -137,6 +138,10 @@ async def _probe(command: ReplCommand) -> Verifier:
         session = ReplSession(command, max_answer_bytes=_MAX_BYTES)
         env = await import_header(session, parse_header(""), timeout=PROBE_TIMEOUT, ask_lean=False)
         version = await _lean_version(session, env) if command.kind == "lean" else None
+        # Its answers may come before the watch has looked at its memory for the first time.
+        memory_watch().look()
+        if session.failure is not None:
+            raise session.failure
     except (ReplFailure, ImportRejected) as error:
         raise ReplUnavailable(_why(command, error, session)) from error
     finally:
