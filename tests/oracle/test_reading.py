@@ -67,7 +67,7 @@ def test_a_marker_in_a_comment_or_a_string_leaves_no_trace(leans: Leans) -> None
 
 def test_the_search_finds_what_a_reading_hides(monkeypatch: pytest.MonkeyPatch, all_leans: Leans) -> None:
     # A policy that objects to nothing hides every marker that Lean runs.
-    monkeypatch.setattr("oracle.reading.findings", lambda _: [])
+    monkeypatch.setattr("oracle.reading.findings", lambda *_: [])
     tally = search(all_leans, 1, 40, most_kinds=1)
     assert tally.hidden
     [small] = tally.kinds.values()
