@@ -91,6 +91,7 @@ _QUIET_COMMANDS = re.compile(r"set_option|attribute|private|@\[")
 # rest after any of these may be the next one.
 _NO_LETTERS = "[0-9!?'\u2080-\u2089\u2090-\u209c\u1d62-\u1d6a\u2c7c]"
 _BREAKS = re.compile(rf"{_NO_LETTERS}|(?<={_NO_LETTERS})\.|(?<=[0-9])[_eExXbBoO][_.]*")
+_NO_BEGINNING = "0123456789!?'.\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089"
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F_]++\.?")
 _PRIMES = re.compile("(?s:.)[0-9!?'.\u2080-\u209c]*'")
 # Letters that only newer versions of Lean take for letters: an older one goes on with the text after them.
@@ -278,7 +279,7 @@ class _Check:
         # Where no tactic has this name, Lean goes on after its first character (seen on 4.35: `by xaxiom y : False`),
         # and from there over what is no word (`by x!1axiom`). No end that matters is longer than the longest command.
         far = max(len(text) - self.watched.longest, 1)
-        ends = [text[1:].lstrip("."), *(text[at.end() :] for at in _BREAKS.finditer(text, far))]
+        ends = [text[1:], *(text[at.end() :] for at in _BREAKS.finditer(text, far))]
         if "'" in text:
             # There it may read a character, of which it takes up to two further ones, right or wrong.
             ends += [text[at + more :] for at in range(far, len(text)) if text[at] == "'" for more in (2, 3)]
@@ -293,7 +294,8 @@ class _Check:
             ends += [self.body[at : offset + len(text)] for at in (end + 1, end + 2) if at > offset]
         if not text.isascii():
             ends += _NEW_LETTERS.split(text)[1:]
-        for end_of_word in ends:
+        # Wherever it goes on, what no word begins with is passed over first (seen: `by h'?_.axiom y : False`).
+        for end_of_word in (end.lstrip(_NO_BEGINNING) for end in ends):
             rule = self.watched.beginnings.get(end_of_word)
             # `hprefix` is the name of a hypothesis, unless a notation could follow.
             if rule is not None and (rule != "notation" or self._has_strings):
