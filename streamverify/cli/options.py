@@ -11,7 +11,8 @@ import typer
 from pydantic_core import PydanticUndefined
 from rich.markup import escape
 
-from streamverify.settings import PREFIX, Settings, load_settings
+from streamverify.setting_sources import PREFIX, flag_of
+from streamverify.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,11 +62,6 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
         return run
 
     return decorate
-
-
-def flag_of(name: str) -> str:
-    """Name the flag of a setting."""
-    return f"--{name.replace('_', '-')}"
 
 
 def _config_flag() -> inspect.Parameter:
