@@ -59,6 +59,8 @@ Start here
   streamverify verify proof.lean  what Lean says, with the line it means"""
 
 _EXIT_BUG = 70
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What Typer raises for any wrong usage. It has no public name, and in older versions another home."""
 
 
 class Group(TyperGroup):
@@ -90,14 +92,14 @@ def _errors_as_lines() -> Iterator[None]:
     except StreamVerifyError as error:
         error_line(str(error))
         raise typer.Exit(exit_code(error)) from None
-    except typer.BadParameter.__mro__[1] as error:  # any wrong usage; the class has no public name
+    except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             raise  # Typer shows the help
         error_line(usage_error(error))
         raise typer.Exit(InputError.exit_code) from None
     except (typer.Exit, typer.Abort):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it ends as one line and a code of its own
         traceback.print_exception(error)
         error_line(f"this is a bug of streamverify, please report it: {type(error).__name__}: {error}")
         raise typer.Exit(_EXIT_BUG) from None

@@ -23,11 +23,11 @@ class _Answers(io.FileIO):
 
     failed = False
 
-    def write(self, data: Buffer, /) -> int | None:
+    def write(self, data: Buffer, /) -> int:
         if self.failed:
             return len(memoryview(data))
         try:
-            return super().write(data)
+            return super().write(data) or 0
         except OSError as error:
             self.failed = True
             if error.errno == errno.EPIPE:
@@ -38,9 +38,9 @@ class _Answers(io.FileIO):
 class _Talk(io.FileIO):
     """Standard error."""
 
-    def write(self, data: Buffer, /) -> int | None:
+    def write(self, data: Buffer, /) -> int:
         try:
-            return super().write(data)
+            return super().write(data) or 0
         except OSError:
             return len(memoryview(data))
 
