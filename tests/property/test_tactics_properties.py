@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.core.infotree.tactics import split_tactics
+from streamverify.core.infotree.cut import split_tactics
 from streamverify.core.infotree.tokens import Tokens
 
 WORDS = st.sampled_from(

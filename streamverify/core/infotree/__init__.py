@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from streamverify.core.errors import NoInfotree
-from streamverify.core.infotree.tactics import Tactic, split_tactics
+from streamverify.core.infotree.cut import Tactic, split_tactics
 
 if TYPE_CHECKING:
     from streamverify.core.messages.models import ProofResult

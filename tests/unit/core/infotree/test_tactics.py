@@ -10,7 +10,7 @@ import pytest
 from streamverify import tactics as exported
 from streamverify.core.errors import NoInfotree
 from streamverify.core.infotree import Tactic, tactics
-from streamverify.core.infotree.tactics import split_tactics
+from streamverify.core.infotree.cut import split_tactics
 
 FOLDER = Path(__file__).parents[3] / "infotrees"
 RECORDINGS = {
