@@ -143,7 +143,7 @@ async def test_room_for_a_partition_that_has_gone_elsewhere_is_of_no_use(monkeyp
 async def test_a_rebalance_does_not_wait_for_a_record_that_was_left_to_the_next_owner() -> None:
     """The stream holds on to its last record: with Faust's own bookkeeping the wait would have no end."""
     made: Any = object.__new__(RouterConsumer)
-    message = ConsumerMessage("ingest", 0, 7, 0.0, 0, (), None, b"", None, None, tp=ONE, generation_id=1)
+    message = ConsumerMessage("ingest", 0, 7, 0.0, 0, [], None, b"", None, None, tp=ONE, generation_id=1)
     made._unacked_messages = WeakSet([message])
     commits: list[str] = []
 
