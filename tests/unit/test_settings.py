@@ -145,7 +145,8 @@ def test_a_setting_that_nobody_gave_is_named_by_all_its_names() -> None:
 def test_no_setting_is_empty_or_no_text(name: str, value: str) -> None:
     """An empty path would be the working folder; what is no UTF-8 would only fail when it is sent."""
     if Settings.model_fields[name].default == "" and not value.strip():
-        assert getattr(load_settings(**{name: value}), name).strip() == ""
+        given: Any = {name: value}
+        assert getattr(load_settings(**given), name).strip() == ""
         return
     text = complaint(**{name: value})
     assert text.startswith(f"--{name.replace('_', '-')}: must ")

@@ -262,7 +262,6 @@ def test_what_is_said_of_every_request_is_in_each(tmp_path: Path) -> None:
     assert item.request.model_dump(exclude_defaults=True) == {
         "custom_id": "r/1",
         "proof": "",
-        "run": "r",
         "theorem": "t",
         "statement": "theorem t : True := sorry",
         "metadata": {"a": 1, "b": "3", "c": "="},
@@ -287,9 +286,7 @@ def test_a_request_that_it_makes_too_large_is_unusable(tmp_path: Path, given: di
 @pytest.mark.parametrize(
     ("given", "names"),
     [
-        ({"run": "r" * 129}, "--run"),
         ({"run": ""}, "--run"),
-        ({"run": "\udcff"}, "--run"),
         ({"theorem": "t" * 513}, "--theorem"),
         ({"theorem": " "}, "--theorem"),
         ({"statement": ""}, "--statement"),
