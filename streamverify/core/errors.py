@@ -105,3 +105,7 @@ class HeaderError(StreamVerifyError):
         super().__init__(message)
         self.line = line
         self.column = column
+
+
+class NoInfotree(StreamVerifyError):
+    """A result has no infotree, or not the one of the file that it was to be read with."""
