@@ -32,6 +32,7 @@ _SHOWN = 80
 
 _EXPECTED = {
     "slots": "must be auto or a whole number from 1 to 4096",
+    "http_port": "must be auto or a whole number from 0 to 65535",
     "memory_per_repl": "must be auto or a size of at least 64MiB, such as 4GiB",
     "bootstrap_servers": "must be host:port, or several separated by commas",
 }
