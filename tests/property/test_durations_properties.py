@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.core.scheduling.durations import Durations, Work, id_prefix
+from streamverify.core.scheduling.durations import Durations
+from streamverify.core.scheduling.work import Work, id_prefix
 
 SECONDS = st.floats(0, 10_000)
 

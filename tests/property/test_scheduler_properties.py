@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from repl_fakes import job
 
-from streamverify.core.scheduling.durations import LONG_TIMEOUT, Work
+from streamverify.core.scheduling.durations import LONG_TIMEOUT
 from streamverify.core.scheduling.scheduler import (
     NO_PROCESS,
     PATIENCE,
@@ -20,6 +20,7 @@ from streamverify.core.scheduling.scheduler import (
     Start,
     Warm,
 )
+from streamverify.core.scheduling.work import Work
 
 if TYPE_CHECKING:
     from streamverify.core.job import Job

@@ -9,9 +9,10 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
-from streamverify.core.scheduling.durations import LONG_TIMEOUT, Work
+from streamverify.core.scheduling.durations import LONG_TIMEOUT
 from streamverify.core.scheduling.job_queue import J
 from streamverify.core.scheduling.slots import Busy
+from streamverify.core.scheduling.work import Work
 
 if TYPE_CHECKING:
     from streamverify.core.scheduling.header_stats import HeaderStats

@@ -6,9 +6,11 @@ Pure: no clock. Everything that is remembered is bounded.
 from __future__ import annotations
 
 import math
-import re
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamverify.core.scheduling.work import Work
 
 LONG_TIMEOUT = 120.0
 """Default of the setting, in seconds."""
@@ -32,22 +34,6 @@ _SHORTEST = 0.001
 _BINS_PER_DOUBLING = 2
 _BINS = 44
 """Bins of a histogram: from a millisecond to an hour, each 1.4 times as wide as the one before."""
-
-_TRAILING_NUMBER = re.compile(r"[-_.:/#]?[0-9]+$")
-
-
-class Work(NamedTuple):
-    """What is known of a job before it runs. The default is a job that is short and belongs to no group."""
-
-    timeout: float = 0.0
-    """The seconds that Lean may run for it."""
-    names: tuple[str, ...] | None = None
-    """The names under which its duration is observed, the most telling first; its header comes after them.
-
-    None where the sender chose the time-out for this proof: then that alone says whether the work is long.
-    """
-    group: str | None = None
-    """The group of which one success is enough: of its jobs no two are run at once while others wait."""
 
 
 class Durations:
@@ -107,12 +93,6 @@ class Durations:
         total = sum(weight for weight, _rest in longer)
         expected = elapsed if total < _FORGOTTEN else sum(weight * rest for weight, rest in longer) / total
         return max(0.0, min(expected, timeout - elapsed))
-
-
-def id_prefix(custom_id: str) -> str | None:
-    """What an id has in common with those of its kind: all but the number at its end; None where there is none."""
-    prefix = _TRAILING_NUMBER.sub("", custom_id)
-    return prefix if prefix and prefix != custom_id else None
 
 
 def _bin(seconds: float) -> int:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from streamverify.core.scheduling.durations import Durations, Work
+    from streamverify.core.scheduling.durations import Durations
+    from streamverify.core.scheduling.work import Work
     from streamverify.core.syntax.header import Header
 
 LOOK_AHEAD = 512

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic
 
 from streamverify.core.scheduling.decisions import PATIENCE, QUANTUM, WARM_UP_INTERVAL, Decisions, Rules, Start, Warm
-from streamverify.core.scheduling.durations import Durations, Work
+from streamverify.core.scheduling.durations import Durations
 from streamverify.core.scheduling.header_stats import HeaderStats
 from streamverify.core.scheduling.job_queue import J, JobQueue
 from streamverify.core.scheduling.slots import NO_PROCESS, Slots, SlotState
+from streamverify.core.scheduling.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from streamverify.core.scheduling.durations import Work
+from streamverify.core.scheduling.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamverify.core.scheduling.durations import MAX_HISTOGRAMS, MAX_NAMES, Durations, Work, id_prefix
+from streamverify.core.scheduling.durations import MAX_HISTOGRAMS, MAX_NAMES, Durations
+from streamverify.core.scheduling.work import Work, id_prefix
 
 NAMES = ("group:g", "prefix:p")
 

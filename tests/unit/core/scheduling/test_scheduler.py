@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from repl_fakes import job
 
-from streamverify.core.scheduling.durations import LONG_TIMEOUT, Work
+from streamverify.core.scheduling.durations import LONG_TIMEOUT
 from streamverify.core.scheduling.header_stats import INITIAL_IMPORT_SECONDS, HeaderStat, HeaderStats
 from streamverify.core.scheduling.scheduler import (
     NO_PROCESS,
@@ -20,6 +20,7 @@ from streamverify.core.scheduling.scheduler import (
     Start,
     Warm,
 )
+from streamverify.core.scheduling.work import Work
 
 if TYPE_CHECKING:
     from streamverify.core.job import Job
