@@ -293,7 +293,7 @@ async def test_a_deadline_that_has_passed_is_not_started(no_process_left: Path) 
 async def test_an_error_of_our_own_is_a_worker_error_and_the_pool_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     async with bench() as b:
         with monkeypatch.context() as patched:
-            patched.setattr(slot_module, "verdict_on_response", lambda _: 1 / 0)
+            patched.setattr(slot_module, "verdict_on_response", lambda *_: 1 / 0)
             verdict = await b.verify("theorem t")
         assert verdict.reason is Reason.WORKER_ERROR
         assert "ZeroDivisionError" in verdict.summary
