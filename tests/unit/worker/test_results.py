@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
@@ -16,6 +16,11 @@ from streamverify.core.messages.models import OUTCOMES, Finding, Reason, Respons
 from streamverify.core.messages.schemas import schema_files
 from streamverify.worker.intake import Requester
 from streamverify.worker.results import ResultBuilder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Header = tuple[str, bytes | None]
 
 SOURCE = Source(topic="lean.proofs", partition=2, offset=5, timestamp=77)
 SCHEMA = json.loads(schema_files()["proof-result.schema.json"])
@@ -42,9 +47,8 @@ verdicts = st.sampled_from(Reason).flatmap(
 names = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=128)
 
 
-def requester(run: str | None = None, group: str | None = None, **kafka_headers: bytes) -> Requester:
-    headers = [(name.replace("_", "-"), value) for name, value in kafka_headers.items()]
-    record = Record(RecordId(2, 5, 0), SOURCE, b"key", b"{}", headers, received=0.0)
+def requester(run: str | None = None, group: str | None = None, *, sent: Sequence[Header] = ()) -> Requester:
+    record = Record(RecordId(2, 5, 0), SOURCE, b"key", b"{}", sent, received=0.0)
     return Requester(record, "a", {"n": 1}, run, group, "theorem t : True := trivial")
 
 
@@ -94,9 +98,9 @@ def test_superseded_is_final_and_names_the_winner() -> None:
 @pytest.mark.parametrize("limit", [MIN_LIMIT, 10**6])
 def test_the_run_is_a_kafka_header_once_whatever_the_request_had(limit: int) -> None:
     verdict = Verdict(Reason.OK, "fine", Response(time=1.0))
-    sent = {"trace": b"x" * (MIN_LIMIT if limit == MIN_LIMIT else 1), "streamverify_run": b"another"}
+    sent = [("trace", b"x" * (MIN_LIMIT if limit == MIN_LIMIT else 1)), ("streamverify-run", b"another")]
     for record in (
-        builder(limit).record(requester("r\u00e9sum\u00e9", **sent), verdict, lambda: None),
+        builder(limit).record(requester("r\u00e9sum\u00e9", sent=sent), verdict, lambda: None),
         builder(limit).record(requester("r\u00e9sum\u00e9"), verdict, lambda: None),
     ):
         runs = [value for name, value in record.kafka_headers if name == "streamverify-run"]
@@ -107,5 +111,5 @@ def test_the_run_is_a_kafka_header_once_whatever_the_request_had(limit: int) -> 
 
 def test_a_header_of_that_name_is_copied_where_the_request_names_no_run() -> None:
     verdict = Verdict(Reason.OK, "fine", Response(time=1.0))
-    record = builder().record(requester(streamverify_run=b"theirs"), verdict, lambda: None)
+    record = builder().record(requester(sent=[("streamverify-run", b"theirs")]), verdict, lambda: None)
     assert ("streamverify-run", b"theirs") in record.kafka_headers
