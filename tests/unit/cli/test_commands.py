@@ -160,8 +160,8 @@ def test_verify_says_where_lean_did_not_answer(tmp_path: Path, kind: str, words:
 
 
 def test_exit_code_of_no_answer_at_all() -> None:
-    assert exit_code([], expected=1) == 3
-    assert exit_code([Status.VERIFIED], expected=1) == 0
+    assert exit_code({}, expected=1) == 3
+    assert exit_code({Status.VERIFIED: 1}, expected=1) == 0
 
 
 def test_results_shows_the_newest_of_each_custom_id() -> None:
