@@ -42,22 +42,24 @@ MAX_UNSENT = 1_000
 class Announcements:
     """Reads the topic, without a group and from the last `GROUP_TTL`, and writes to it."""
 
-    def __init__(self, settings: Settings, on_winner: Callable[[Winner], None]) -> None:
-        """`on_winner` is told each winner that was announced, those of this worker too; it must not raise."""
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._on_winner = on_winner
         self._unsent: asyncio.Queue[Winner] = asyncio.Queue(MAX_UNSENT)
         self._caught_up = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._failing: set[str] = set()
         """What has failed, and not succeeded since: it is told once."""
 
-    async def start(self) -> None:
-        """Begin, and wait until everything that is on the topic was read, or that has taken too long."""
+    async def start(self, on_winner: Callable[[Winner], None]) -> None:
+        """Begin, and wait until everything that is on the topic was read, or that has taken too long.
+
+        Args:
+            on_winner: Is told each winner that was announced, those of this worker too. It must not raise.
+        """
         if not self._settings.group_ttl:
             return
         self._tasks = [
-            asyncio.create_task(self._keep_reading(), name="read-announcements"),
+            asyncio.create_task(self._keep_reading(on_winner), name="read-announcements"),
             asyncio.create_task(self._keep_writing(), name="write-announcements"),
         ]
         try:
@@ -81,17 +83,17 @@ class Announcements:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _keep_reading(self) -> None:
+    async def _keep_reading(self, on_winner: Callable[[Winner], None]) -> None:
         while True:
             try:
-                await self._read()
+                await self._read(on_winner)
             except BrokerUnavailable as error:
                 self._cannot("read", error)
             # Whatever it is: who starts the worker need not wait for what cannot be read.
             self._caught_up.set()
             await asyncio.sleep(_RETRY)
 
-    async def _read(self) -> None:
+    async def _read(self, on_winner: Callable[[Winner], None]) -> None:
         """Read until that fails.
 
         Raises:
@@ -105,13 +107,14 @@ class Announcements:
             self._failing.discard("read")
             while True:
                 for record in await reader.read(_READ_TIMEOUT):
-                    self._hear(record.value, record.timestamp)
+                    if winner := self._understand(record.value, record.timestamp):
+                        on_winner(winner)
                 if not self._caught_up.is_set() and await reader.reached(ends):
                     self._caught_up.set()
 
-    def _hear(self, value: bytes | None, timestamp_ms: int) -> None:
+    def _understand(self, value: bytes | None, timestamp_ms: int) -> Winner | None:
         try:
-            winner = decode_announcement(value, timestamp_ms)
+            return decode_announcement(value, timestamp_ms)
         except ValueError as error:
             _log.warning(
                 "announcement_not_understood",
@@ -119,8 +122,7 @@ class Announcements:
                 error=str(error)[:200],
                 hint="it is ignored; only workers write to this topic: is it another one, or of a later version?",
             )
-            return
-        self._on_winner(winner)
+            return None
 
     async def _keep_writing(self) -> None:
         producer: AIOKafkaProducer | None = None

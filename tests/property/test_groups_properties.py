@@ -266,14 +266,14 @@ class GroupsMachine(RuleBasedStateMachine):
                     self.end(worker, min(worker.running))
         self.whoever_is_superseded_can_be_told_a_success()
         self.no_winner_is_superseded()
-        sent = [each for log in self.log for each in log]
-        for each in sent:
-            words = {result.word for result in self.results if result.sent is each}
-            assert words, each
+        records = [each for log in self.log for each in log]
+        for sent in records:
+            words = {result.word for result in self.results if result.sent is sent}
+            assert words, sent
             # The readers' rule: a definite verdict is not replaced by one that is none.
-            assert words - {"superseded"} in (set(), {"verified" if each.good else "rejected"})
+            assert words - {"superseded"} in (set(), {"verified" if sent.good else "rejected"})
         verified = {result.sent.scope for result in self.results if result.word == "verified"}
-        assert verified == {each.scope for each in sent if each.good}
+        assert verified == {sent.scope for sent in records if sent.good}
 
 
 TestGroups = GroupsMachine.TestCase

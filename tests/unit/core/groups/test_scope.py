@@ -15,9 +15,8 @@ STATEMENT = "theorem t : 1 = 1 := by sorry"
 def scope(
     kafka_headers: tuple[tuple[str, bytes | None], ...] = (), group_id: str = "g", topic: str = "t", **fields: Any
 ) -> str | None:
-    request = ProofRequest(
-        **{"custom_id": "a", "proof": "x", "group": "p", "first_success": True, "statement": STATEMENT} | fields
-    )
+    given: dict[str, Any] = {"custom_id": "a", "proof": "x", "group": "p", "first_success": True}
+    request = ProofRequest(**given | {"statement": STATEMENT} | fields)
     return scope_of(request, kafka_headers, consumer_group=group_id, result_topic=topic)
 
 
