@@ -7,7 +7,7 @@ import base64
 import json
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -41,7 +41,8 @@ replay sends it again.
 
 Exit code 0: done. 2: a letter does not exist, or was not sent."""
 
-_SELECTION = re.compile(r"(?:(\d+):)?(\d+)(?:(-)(\d*))?")
+_SELECTION = re.compile(r"(?:([0-9]{1,9}):)?([0-9]{1,18})(?:(-)([0-9]{0,18}))?")
+"""Numbers with more digits are no partition and no offset of Kafka's."""
 _SHOWN_VALUE = 4_000
 _MESSAGE = 200
 
@@ -52,7 +53,8 @@ _Since = Annotated[
     ),
 ]
 _Stage = Annotated[
-    str | None, typer.Option(metavar="STAGE", help="Take only letters of this stage: decode, route or verify.")
+    Literal["decode", "route", "verify"] | None,
+    typer.Option(help="Take only letters of this stage."),
 ]
 
 
@@ -66,7 +68,9 @@ def parse_selection(text: str) -> Selection:
 
     found = _SELECTION.fullmatch(text)
     if found is None:
-        raise InputError(f"{text!r} names no dead letter: give PARTITION:OFFSET, or a range such as 0:20-25 or 0:20-")
+        raise InputError(
+            f"{text[:80]!r} names no dead letter: give PARTITION:OFFSET, or a range such as 0:20-25 or 0:20-"
+        )
     first = int(found[2])
     last = first if found[3] is None else int(found[4]) if found[4] else None
     return Selection(int(found[1] or 0), first, last)

@@ -15,10 +15,11 @@ def Duration(help: str, *, above: float = 0.0) -> Any:  # noqa: N802, A002 - rea
         help: What it is for.
         above: The least value.
     """
-    return typer.Option(metavar="SECONDS", min=above, help=help, callback=_finite)
+    return typer.Option(metavar="SECONDS", min=above, help=help, callback=finite)
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """Refuse NaN and infinity, for an option that is any other number."""
     if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is not a number of seconds")
+        raise typer.BadParameter(f"{value} is no finite number")
     return value
