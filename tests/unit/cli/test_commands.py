@@ -186,7 +186,7 @@ def test_results_as_json_are_all_there_are() -> None:
 
 
 def test_results_follow_is_a_line_each() -> None:
-    FakeClient.kept = [make_result("a", Reason.LEAN_ERROR, error="wrong"), make_result("b")]
+    FakeClient.kept = [make_result("a", Reason.LEAN_ERROR, summary="wrong"), make_result("b")]
     result = run("results", "--follow")
     assert result.stdout.splitlines() == ["rejected (lean_error)  a  0.25 s  wrong", "verified  b  0.25 s  "]
     assert FakeClient.asked[0]["follow"] is True

@@ -261,6 +261,7 @@ def test_what_is_said_of_every_request_is_in_each(tmp_path: Path) -> None:
     assert item.request is not None
     assert item.request.model_dump(exclude_defaults=True) == {
         "custom_id": "r/1",
+        "run": "r",
         "proof": "",
         "theorem": "t",
         "statement": "theorem t : True := sorry",
