@@ -19,8 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from streamverify.cli.checks import Duration
 from streamverify.cli.children import Child, Children
-from streamverify.cli.numbers import Duration
 from streamverify.cli.output import STATUS_STYLES, remark, sigterm_interrupts, stdout
 from streamverify.cli.render import first_message
 from streamverify.core.errors import ReplUnavailable

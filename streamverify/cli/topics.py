@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from streamverify.cli.numbers import finite
+from streamverify.cli.checks import finite
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import print_json, print_line, remark, stdout
 from streamverify.core.errors import BrokerUnavailable

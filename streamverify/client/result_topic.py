@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from streamverify.core.messages.models import ProofResult
-    from streamverify.core.messages.selection import Selection
+    from streamverify.core.messages.selection import ResultSelection
     from streamverify.settings import Settings
 
 _POLL = 0.5
@@ -36,7 +36,7 @@ class Found:
 
 
 async def read_results(
-    settings: Settings, wanted: Selection, *, follow: bool = False, from_now: bool = False
+    settings: Settings, wanted: ResultSelection, *, follow: bool = False, from_now: bool = False
 ) -> AsyncGenerator[Found, None]:
     """Read the results that are wanted, each partition in its order.
 

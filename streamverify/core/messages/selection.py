@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ResultSelection:
     """A result is one of these if it meets every condition that is given; of several values any one will do.
 
     Times are those of the result's record, in milliseconds since 1970.

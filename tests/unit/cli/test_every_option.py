@@ -68,15 +68,18 @@ FREE_TEXT = {
     "run",
     "metadata",
     "theorem",
+    "ids",
+    "prefix",
     "id_column",
     "proof_column",
     "statement_column",
     "group",
-    "config",
     "repl",
     "write",
 }
 """The further options that take any text, or any name of a file."""
+MAY_BE_EMPTY = {"prefix", "write"}
+"""Of these the ones for which an empty text means something, or that only fail when they are used."""
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +139,8 @@ def test_any_value_of_any_option_ends_in_one_line(command: str) -> None:
                     option.name not in Settings.model_fields and option.name not in FREE_TEXT
                 )
                 assert not wrong or code == 2, f"{command} {flag} takes {value!r}"
+            if value in {"", " "} and option.name not in Settings.model_fields:
+                assert code == 2 or option.name in MAY_BE_EMPTY, f"{command} {flag} takes an empty text"
         assert check([*command.split(), *ARGUMENTS[command], flag]) == 2  # no value at all
 
 

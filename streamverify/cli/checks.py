@@ -1,4 +1,4 @@
-"""Kinds of options that are numbers, each with what makes one impossible."""
+"""What makes the value of an option impossible that Typer would take."""
 
 from __future__ import annotations
 
@@ -22,4 +22,12 @@ def finite(value: float | None) -> float | None:
     """Refuse NaN and infinity, for an option that is any other number."""
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter(f"{value} is no finite number")
+    return value
+
+
+def not_empty(value: Any) -> Any:
+    """Refuse an empty text (or one in a list), which names nothing: often it is a shell variable that is not set."""
+    texts = value if isinstance(value, list) else [value]
+    if any(text is not None and not str(text).strip() for text in texts):
+        raise typer.BadParameter("it is empty")
     return value
