@@ -60,7 +60,7 @@ def make_message(text: str, *, line: int = 1, column: int = 0, severity: Any = "
 
 
 class FakeClient:
-    """Stands in for `streamverify.client.Client`; what it does is set on the class."""
+    """Stands in for `streamverify.client.AsyncClient`; what it does is set on the class."""
 
     sent: ClassVar[list[ProofRequest]] = []
     answer: ClassVar[Callable[[ProofRequest], ProofResult | None]]

@@ -87,7 +87,7 @@ def produce(
 
 
 async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
-    from streamverify.client import Client  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client import AsyncClient  # noqa: PLC0415 - keeps --help fast
 
     with _progress() as progress:
         task = progress.add_task("sending", total=inputs.total, sent=0)
@@ -103,7 +103,7 @@ async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
                     tally.read += 1
                     yield item.request
 
-        async with Client(settings) as client:
+        async with AsyncClient(settings) as client:
             async for _ticket in client.submit_all(requests()):
                 tally.sent += 1
                 progress.update(task, sent=tally.sent)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from streamverify.cli.inputs import Inputs
-    from streamverify.client import Client
+    from streamverify.client import AsyncClient
     from streamverify.core.messages.models import ProofRequest, ProofResult
 
 EXAMPLES = f"""\
@@ -99,11 +99,11 @@ class Session:
         Raises:
             InputError: There is no request in the input.
         """
-        from streamverify.client import Client, Unanswered  # noqa: PLC0415 - keeps --help fast
+        from streamverify.client import AsyncClient, Unanswered  # noqa: PLC0415 - keeps --help fast
 
         give_up = time.monotonic() + self._wait
         looking: asyncio.Task[None] | None = None
-        async with Client(self._settings) as client:
+        async with AsyncClient(self._settings) as client:
             try:
                 async for batch in self._batches():
                     looking = looking or asyncio.create_task(self._look_for_a_worker())
@@ -157,7 +157,7 @@ class Session:
         if batch:
             yield batch
 
-    async def _verify(self, client: Client, batch: list[ProofRequest], left: float) -> None:
+    async def _verify(self, client: AsyncClient, batch: list[ProofRequest], left: float) -> None:
         self._printer.begin(batch)
         waiting = stderr().status(f"waiting for {plural(len(batch), 'verdict')}")
         async with aclosing(client.verify_each(batch, left)) as answers:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _fake_client(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeClient.reset()
-    monkeypatch.setattr("streamverify.client.Client", FakeClient)
+    monkeypatch.setattr("streamverify.client.AsyncClient", FakeClient)
 
 
 def run(*arguments: str, stdin: str | None = None) -> Any:
