@@ -56,7 +56,7 @@ _Since = Annotated[
 ]
 _Stage = Annotated[
     Literal["decode", "route", "verify"] | None,
-    typer.Option(help="Take only letters of this stage."),
+    typer.Option(help="Take only letters of this stage: decode, route or verify."),
 ]
 
 
