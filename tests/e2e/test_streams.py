@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
 REQUEST = b'{"custom_id": "a", "proof": "theorem t : True := trivial"}\n'
 
+LETTER = "(the letter)"
+"""Stands for the name of the dead letter, which the broker chooses."""
 JSON = {
     "config": ["--json"],
     "dlq list": ["--json"],
-    "dlq replay": ["0:0", "--dry-run", "--json"],
-    "dlq show": ["0:0", "--json"],
+    "dlq replay": [LETTER, "--dry-run", "--json"],
+    "dlq show": [LETTER, "--json"],
     "doctor": ["--json"],
     "offsets": ["--json"],
     "produce": ["-", "--json"],
@@ -72,21 +74,22 @@ def served(broker: str, request: pytest.FixtureRequest) -> Iterator[dict[str, st
     """The environment of a worker that has answered one proof and put one record among the dead letters."""
     env = make_environment(broker, real=request.config.getoption("--kafka"))
     with serving_worker(env):
-        asyncio.run(send_nonsense(env))
+        env[LETTER] = asyncio.run(send_nonsense(env))
         assert forked(env, "verify", "-", "--wait", "60").code == 0
         yield env
 
 
-async def send_nonsense(env: Mapping[str, str]) -> None:
-    """Send what is no request, and wait for the dead letter."""
+async def send_nonsense(env: Mapping[str, str]) -> str:
+    """Send what is no request, and wait for the dead letter. Returns its name."""
     settings = settings_of(env)
     producer = make_producer(settings)
     await producer.start()
     await producer.send_and_wait(settings.request_topic, b"nonsense")
     await producer.stop()
     async with DeadLetters(settings) as letters:
-        while not [letter async for letter in letters.read()]:
+        while not (found := [letter async for letter in letters.read()]):
             await asyncio.sleep(0.05)
+    return f"{found[0].partition}:{found[0].offset}"
 
 
 def forked(env: Mapping[str, str], *arguments: str, stdout: int | None = None) -> Ran:
@@ -113,8 +116,8 @@ def _become(env: Mapping[str, str], arguments: Sequence[str], descriptors: Seque
                 os.dup2(descriptor, number)
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - instead of pytest's
         os.environ.clear()
-        os.environ.update(env)
-        sys.argv = ["streamverify", *arguments]
+        os.environ.update({name: value for name, value in env.items() if name != LETTER})
+        sys.argv = ["streamverify", *(env[LETTER] if each == LETTER else each for each in arguments)]
         main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0
