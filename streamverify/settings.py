@@ -378,7 +378,7 @@ def _wrong(setting: str, message: str) -> PydanticCustomError:
 def _check_names(origins: Origins) -> None:
     """Refuse unknown keys of the settings file; warn of unknown variables."""
     for name in sorted(origins.in_file - Settings.model_fields.keys()):
-        raise SettingsError(f"{origins.file}: there is no setting `{name}`{_nearest(name)}")
+        raise SettingsError(f"{origins.file_name}: there is no setting `{name}`{_nearest(name)}")
     for name in sorted(origins.variables.keys() - Settings.model_fields.keys() - _OTHERS):
         if not name.startswith("test_"):  # the switches of our own tests
             _log.warning(
