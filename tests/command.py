@@ -36,6 +36,7 @@ def make_environment(broker: str, *, real: bool) -> dict[str, str]:
         REQUEST_TOPIC=f"{name}.proofs",
         RESULT_TOPIC=f"{name}.results",
         DLQ_TOPIC=f"{name}.dlq",
+        GROUPS_TOPIC=f"{name}.groups",
         REPL="synthetic",
         REQUIRE="checked",
         HTTP_PORT="0",
