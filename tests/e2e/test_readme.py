@@ -35,7 +35,9 @@ def strangers_environment(home: Path) -> dict[str, str]:
     """What a new user's shell has: none of our settings, no environment that is active, an empty home."""
     ours = os.path.realpath(ROOT / ".venv" / "bin")
     folders = [each for each in os.environ["PATH"].split(":") if os.path.realpath(each) != ours]
-    others = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "VIRTUAL_ENV", "PYTHON"))}
+    others = {
+        name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "VIRTUAL_ENV", "PYTHON"))
+    }
     return others | {"HOME": str(home), "PATH": ":".join(folders)}
 
 
