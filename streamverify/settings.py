@@ -232,11 +232,22 @@ class Settings(BaseSettings):
         ),
     ] = "auto"
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Field(description="Lowest level of the events that are logged.")
+        Literal["trace", "debug", "info", "warning", "error"],
+        Field(
+            description="Lowest level of the events that are logged. trace: also every line of the Kafka client's own "
+            "log, which is long."
+        ),
     ] = "info"
     log_format: Annotated[
         Literal["text", "json"], Field(description="Form of the log: text for people, json for programs.")
     ] = "text"
+    log_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder for the log, beside stderr: a file of each process, set aside at 20 MiB; five such are "
+            "kept."
+        ),
+    ] = None
 
     @field_validator("prewarm")
     @classmethod
