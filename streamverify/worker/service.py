@@ -178,10 +178,9 @@ class Service:
         verdict = Verdict(Reason.REPL_CRASH, f"{error}; it is not run again", attempts=attempts, final=True)
         # If only one of both reached the broker before a crash, the next worker sends both again.
         on_ack = countdown(2, partial(self._complete, record.id))
-        self._publish_result(Requester.of(job), verdict, on_ack)
-        self._publish_dead_letter(
-            record, error, Stage.VERIFY, attempts=attempts, on_ack=on_ack, of=job.request.custom_id
-        )
+        self._publish_result(Requester.of_job(job), verdict, on_ack)
+        custom_id = job.request.custom_id
+        self._publish_dead_letter(record, error, Stage.VERIFY, attempts=attempts, on_ack=on_ack, of=custom_id)
 
     # --- results --------------------------------------------------------------------------------------------------
 
@@ -197,7 +196,7 @@ class Service:
         definite = OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE
         if definite or ownership is Ownership.OWNED:
             # A definite verdict does not depend on who found it: it is published whoever owns the partition by now.
-            self._publish_result(Requester.of(job), verdict, partial(self._complete, record))
+            self._publish_result(Requester.of_job(job), verdict, partial(self._complete, record))
         elif ownership is Ownership.UNKNOWN:
             # If the partition comes back to us the record is not delivered again: the verdict must not be thrown away.
             self._undecided.append((job, verdict))
@@ -250,6 +249,11 @@ class Service:
         of: str | None = None,
     ) -> None:
         """Publish a dead letter; `of` is the custom_id of its request where that could be read."""
+
+        def acknowledged() -> None:
+            self.activity.dead_letter()
+            on_ack()
+
         letter = DeadLetter.of(
             error,
             key=record.key,
@@ -260,7 +264,6 @@ class Service:
             stage=stage,
             attempts=attempts,
         )
-        self.activity.dead_letter()
         _log.warning(
             "dead_letter",
             **({} if of is None else {"custom_id": of}),
@@ -270,4 +273,4 @@ class Service:
             error=str(error),
             hint=f"see it with `streamverify dlq list`; it is on {self._settings.dlq_topic}",
         )
-        self._publisher.publish(dead_letter_record(self._settings.dlq_topic, letter, on_ack))
+        self._publisher.publish(dead_letter_record(self._settings.dlq_topic, letter, acknowledged))
