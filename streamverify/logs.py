@@ -14,6 +14,7 @@ import re
 import sys
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -22,7 +23,6 @@ from streamverify.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from structlog.typing import EventDict, Processor
 
@@ -43,7 +43,7 @@ def _cut_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def configure(level: str, log_format: str, *, log_dir: Path | None = None, name: str = "streamverify") -> None:
+def configure(level: str, log_format: str, *, log_dir: str | None = None, name: str = "streamverify") -> None:
     """Send our events and those of the libraries to stderr and into a file, in the same form.
 
     Args:
@@ -106,7 +106,8 @@ class LogFile(RotatingFileHandler):
     back goes on in the file of its predecessor, and the number of files stays bounded.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, log_dir: str, name: str) -> None:
+        folder = Path(log_dir)
         safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
         try:
             folder.mkdir(parents=True, exist_ok=True)

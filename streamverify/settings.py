@@ -273,10 +273,11 @@ class Settings(BaseSettings):
         Literal["text", "json"], Field(description="Form of the log: text for people, json for programs.")
     ] = "text"
     log_dir: Annotated[
-        Path | None,
+        str | None,
         Field(
+            min_length=1,
             description="Folder for the log, beside stderr: a file of each process, set aside at 20 MiB; five such are "
-            "kept."
+            "kept.",
         ),
     ] = None
 

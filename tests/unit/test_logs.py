@@ -37,25 +37,25 @@ def test_the_kafka_client_logs_only_where_that_is_asked_for(
 
 
 def test_events_are_in_the_file_too_in_the_same_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    configure("info", "json", log_dir=tmp_path / "deep" / "logs", name="worker-a/b")
+    configure("info", "json", log_dir=str(tmp_path / "deep" / "logs"), name="worker-a/b")
     structlog.get_logger("streamverify.x").warning("an_event", hint="ü", secret="x" * 1000)
     [line] = (tmp_path / "deep" / "logs" / "worker-a-b.log").read_text("utf-8").splitlines()
     assert line == capsys.readouterr().err.strip()
     event = json.loads(line)
     assert (event["event"], event["hint"], event["level"]) == ("an_event", "ü", "warning")
     assert len(event["secret"]) < 300
-    configure("info", "text", log_dir=tmp_path, name="worker")
+    configure("info", "text", log_dir=str(tmp_path), name="worker")
     structlog.get_logger("streamverify.x").info("another")
     assert "\x1b" not in (tmp_path / "worker.log").read_text("utf-8")
 
 
 def test_two_processes_do_not_write_one_file_and_a_successor_goes_on_in_it(tmp_path: Path) -> None:
-    one, two = LogFile(tmp_path, "worker"), LogFile(tmp_path, "worker")
-    three = LogFile(tmp_path, "worker")
+    one, two = LogFile(str(tmp_path), "worker"), LogFile(str(tmp_path), "worker")
+    three = LogFile(str(tmp_path), "worker")
     names = [handler.baseFilename.rpartition("/")[2] for handler in (one, two, three)]
     assert names == ["worker.log", "worker-2.log", "worker-3.log"]
     two.close()
-    successor = LogFile(tmp_path, "worker")
+    successor = LogFile(str(tmp_path), "worker")
     assert successor.baseFilename == two.baseFilename
     for handler in (one, three, successor):
         handler.close()
@@ -65,7 +65,7 @@ def test_a_file_is_set_aside_when_it_is_full_and_only_some_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logs, "FILE_BYTES", 1_000)
-    handler = LogFile(tmp_path, "worker")
+    handler = LogFile(str(tmp_path), "worker")
     for number in range(200):
         handler.handle(logging.LogRecord("x", logging.INFO, "", 1, f"{number:060d}", (), None))
     handler.close()
@@ -82,7 +82,7 @@ class FullDisk(io.StringIO):
 
 
 def test_a_disk_that_is_full_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    handler = LogFile(tmp_path, "worker")
+    handler = LogFile(str(tmp_path), "worker")
     before, handler.stream = handler.stream, FullDisk()  # type: ignore[assignment]
     for _ in range(3):
         handler.handle(logging.LogRecord("x", logging.INFO, "", 1, "y" * 100, (), None))
@@ -96,7 +96,7 @@ def test_a_disk_that_is_full_is_said_once(tmp_path: Path, capsys: pytest.Capture
 def test_a_folder_that_cannot_be_written_is_one_line_and_2(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match=r"^STREAMVERIFY_LOG_DIR \(--log-dir\): no log can be written to [^\n]+$"):
-        LogFile(tmp_path / "file", "worker")
+        LogFile(str(tmp_path / "file"), "worker")
     done = run_command(environment(), "worker", "--log-dir", "/proc/none")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
