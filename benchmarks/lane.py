@@ -1,4 +1,4 @@
-"""400 short proofs behind slow ones, through the pool and the synthetic REPL: with the lane for short work, and without.
+"""400 short proofs behind slow ones, through the pool with the synthetic REPL: with a lane for short work, and without.
 
 Short ones take 20 ms and have a time-out of 60 s; the slow ones, 20 for each slot, take 3 s and have one of 300 s. All
 are there at the start, the slow ones first. Seconds from the start until a proof has its verdict.

@@ -129,7 +129,7 @@ class Cluster:
     def __init__(self, workers: int, slots: int) -> None:
         self.now = 0.0
         self.runs = self.ended = self.answered = 0
-        self.workers = [Worker(self, slots) for _ in range(workers)]
+        self.workers = [Worker(self, slots, f"worker-{number}") for number in range(workers)]
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
 
@@ -151,10 +151,10 @@ class Cluster:
 class Worker:
     """The scheduler and the groups of production, with slots that only pretend."""
 
-    def __init__(self, cluster: Cluster, slots: int) -> None:
+    def __init__(self, cluster: Cluster, slots: int, name: str) -> None:
         self.feed: deque[Try] = deque()
         self._cluster = cluster
-        self._scheduler: Scheduler[Try] = Scheduler(Rules(slots))
+        self._scheduler: Scheduler[Try] = Scheduler(Rules(slots, worker=name))
         self._groups = Groups(ttl=1e9)
         self._inside: dict[RecordId, Try] = {}
         # The job of each busy slot; another object there means that an event is of a job that was ended.
