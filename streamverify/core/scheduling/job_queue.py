@@ -7,9 +7,9 @@ in which slot, the scheduler decides.
 from __future__ import annotations
 
 from collections import OrderedDict
+from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
-from zlib import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -41,7 +41,7 @@ class Entry(NamedTuple, Generic[J]):
     came: float
     job: J
     work: Work
-    turn: int = 0
+    turn: bytes = b""
     """The place of its group in this worker's order of groups."""
 
 
@@ -113,7 +113,7 @@ class JobQueue(Generic[J]):
     def add(self, job: J, work: Work, now: float) -> None:
         """Put a job at the end of its line."""
         self._submitted += 1
-        turn = 0 if work.group is None else crc32(f"{self._worker}/{work.group}".encode())
+        turn = b"" if work.group is None else blake2b(f"{self._worker}/{work.group}".encode(), digest_size=8).digest()
         self._append(Entry(self._submitted, now, job, work, turn), now)
 
     def take(self, line: Line[J], running: Container[str], now: float) -> Entry[J] | None:
