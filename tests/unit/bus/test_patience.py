@@ -27,8 +27,9 @@ import streamverify
 from streamverify.bus import admin as bus_admin
 from streamverify.bus import connection, topics
 from streamverify.bus.admin import PatientAdmin, patient_admin
+from streamverify.bus.group_positions import group_positions
 from streamverify.bus.reader import ResultReader
-from streamverify.cli import doctor, offsets
+from streamverify.cli import doctor
 from streamverify.cli import topics as cli_topics
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.router.router import Router
@@ -171,7 +172,7 @@ async def name_partitions() -> Any:
 
 
 async def show_offsets() -> Any:
-    return await offsets._standings(SETTINGS, "group")
+    return await group_positions(SETTINGS, "group")
 
 
 STARTS: list[tuple[Callable[[], Awaitable[Any]], str]] = [
@@ -336,6 +337,8 @@ ASK_ONCE = {
     "bus/committer.py": {"beginning_offsets"},
     "bus/retention.py": {"beginning_offsets"},
     "bus/group_versions.py": {"describe_consumer_groups"},
+    # before a worker joins again; at the start only for a line in the log
+    "bus/fencing.py": {"describe_consumer_groups"},
     # librdkafka's, of the broker in this very process
     "bus/embedded.py": {"list_topics"},
     # waits for metadata by itself
