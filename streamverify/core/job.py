@@ -60,6 +60,8 @@ class Job:
     """The assurance that makes the proof `verified`."""
     findings: Sequence[Finding] = ()
     """The findings of the policy before the proof was queued."""
+    scope: str | None = None
+    """Where one success is enough: the digest of what its attempts have in common (`core.groups.scope`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Verdict:
     """
 
     reason: Reason
-    error: str | None = None
+    summary: str
+    """One sentence for people."""
     response: Response | None = None
     truncated: Sequence[str] = ()
     timings: Timings = field(default_factory=Timings)
@@ -81,3 +84,5 @@ class Verdict:
     assurance: Assurance = Assurance.CHECKED
     theorems: Sequence[Theorem] = ()
     findings: Sequence[Finding] = ()
+    superseded_by: str | None = None
+    """Of a `superseded` verdict: the custom_id in the same group whose success ended this proof."""
