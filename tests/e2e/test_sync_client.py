@@ -21,6 +21,7 @@ from streamverify.core.messages.models import Reason
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streamverify.client.requests import Proof
     from streamverify.settings import Settings
 
 PROOF = "theorem t : 1 = 1 := rfl"
@@ -56,7 +57,7 @@ def script(env: dict[str, str], text: str, *options: str) -> subprocess.Complete
 
 
 def test_whatever_is_a_proof_is_verified_in_the_order_sent(client: Client) -> None:
-    proofs = [
+    proofs: list[Proof] = [
         {"custom_id": "a", "proof": PROOF},
         WRONG,
         ProofRequest(custom_id="c", proof=PROOF),
@@ -228,7 +229,11 @@ def test_workers_that_were_forked_make_their_own_client(env: dict[str, str]) -> 
 
 UNCLOSED = {
     "sync": "from streamverify import Client; print(len(Client().verify(['theorem t : True := trivial'])))",
-    "sync, kept": "from streamverify import Client; c = Client(); print(len(c.verify(['theorem t : True := trivial'])))",
+    "sync, kept": """
+from streamverify import Client
+client = Client()
+print(len(client.verify(["theorem t : True := trivial"])))
+""",
     "sync, interrupted": """
 from streamverify import Client
 client = Client()
