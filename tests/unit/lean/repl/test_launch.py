@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from repl_fakes import FAKE, fake, no_process_left  # noqa: F401 - a fixture
@@ -15,9 +15,6 @@ from streamverify.lean.repl import launch
 from streamverify.lean.repl.command import ReplCommand
 from streamverify.lean.repl.launch import find_repl, install_record, known_as, probe
 from streamverify.lean.repl.sandbox import inside
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = [pytest.mark.usefixtures("no_process_left"), pytest.mark.timeout(60)]
 
