@@ -33,6 +33,7 @@ from aiokafka.errors import (
     UnsupportedVersionError,
 )
 
+from streamverify.bus.metadata import never_makes_topics
 from streamverify.core.errors import BrokerUnavailable, SettingsError
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ PATIENCE = 10.0
 TRY_SECONDS = 3.0
 """Seconds for one try of one call, where another broker can be asked: one that took the request and hangs is left,
 where Kafka's own limit (40 s) would leave no time to ask another."""
+MAX_REQUEST_BYTES = 100 * 1024 * 1024
+"""The largest request that a broker takes where nobody configured it (`socket.request.max.bytes`). A producer of ours
+that has no smaller limit of its own has this one: the topic decides."""
 _SHORT_TRIES = 2
 _START_TIMEOUT = 30.0
 _DIAGNOSIS_TIMEOUT = 5.0
@@ -145,7 +149,7 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
 
 
 async def connect(make: Callable[[], C], servers: str, *, patience: float = PATIENCE) -> C:
-    """Make and start a client, trying again with back-off until a broker answers.
+    """Make and start a client, trying again with back-off until a broker answers. It makes no topics.
 
     Args:
         make: Builds a client that is not started; a new one is built for each try.
@@ -161,6 +165,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
     each = servers.split(",")
     for count in itertools.count():
         client = make()
+        never_makes_topics(client)
         if count and len(each) > 1:
             # aiokafka tries the servers in a random order, and waits for one that hangs until our time is over.
             _kafka_client(client)._bootstrap_servers = each[count % len(each)]  # noqa: SLF001 - public nowhere else

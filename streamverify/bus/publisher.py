@@ -21,6 +21,7 @@ from aiokafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
+    UnknownTopicOrPartitionError,
 )
 from aiokafka.partitioner import DefaultPartitioner
 
@@ -192,12 +193,15 @@ class Publisher:
             if not (error.retriable or isinstance(error, KafkaTimeoutError)):
                 self._fail(error)
                 return
+            gone = isinstance(error, UnknownTopicOrPartitionError)
             _log.warning(
                 "publish_failed",
                 topic=record.topic,
                 error=repr(error),
                 retry_seconds=_RETRY,
-                hint="tried again until a broker answers; nothing is lost",
+                hint=f"no topic {record.topic} on {self._settings.bootstrap_servers}: streamverify topics create"
+                if gone
+                else "tried again until a broker answers; nothing is lost",
             )
             await asyncio.sleep(_RETRY)
         else:

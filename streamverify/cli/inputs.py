@@ -1,4 +1,7 @@
-"""Reads requests from what a user names on the command line: JSONL, `.lean` files, folders, standard input."""
+"""Reads requests from what a user names on the command line: JSONL, `.lean` files, folders, standard input.
+
+How large a proof may be is not known here: the topic and the worker have their limits, and say so.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import orjson
 
 from streamverify.cli.errors import InputError
-from streamverify.core.errors import InvalidRequest, RequestTooLarge, UndecodableRequest
-from streamverify.core.messages.codec import decode_request
+from streamverify.core.errors import InvalidRequest, UndecodableRequest
+from streamverify.core.messages.codec import ANY_SIZE, decode_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
     from typing import BinaryIO, Literal
 
-    from streamverify.core.messages.codec import RequestLimits
     from streamverify.core.messages.models import ProofRequest
 
 _T = TypeVar("_T")
@@ -33,7 +35,7 @@ _LEAN = ".lean"
 _JSONL = frozenset({".jsonl", ".ndjson"})
 _BOM = b"\xef\xbb\xbf"
 _READ_AHEAD = 1024
-_UNUSABLE = (InvalidRequest, RequestTooLarge, UndecodableRequest)
+_UNUSABLE = (InvalidRequest, UndecodableRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +71,17 @@ class Inputs:
     """The files that were named, and those in the folders that were named."""
 
     files: tuple[Path, ...]
-    limits: RequestLimits
     overrides: Overrides = field(default_factory=Overrides)
 
     @classmethod
-    def find(cls, names: Sequence[str], limits: RequestLimits, overrides: Overrides) -> Inputs:
+    def find(cls, names: Sequence[str], overrides: Overrides) -> Inputs:
         """Find everything that was named, before anything is sent.
 
         Raises:
             InputError: Something is not there, or a folder has no proofs.
         """
         files = [file for name in names for file in _find(name)]
-        return cls(tuple(dict.fromkeys(files)), limits, overrides)
+        return cls(tuple(dict.fromkeys(files)), overrides)
 
     @property
     def total(self) -> int | None:
@@ -129,7 +130,7 @@ class Inputs:
 
     def _item(self, value: bytes, where: str, size: int) -> Item:
         try:
-            request = decode_request(value, limits=self.limits)
+            request = decode_request(value, limits=ANY_SIZE)
         except _UNUSABLE as error:
             return Item(where, size, error=str(error))
         return Item(where, size, self.overrides.apply(request))

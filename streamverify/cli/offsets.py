@@ -118,7 +118,7 @@ def _to_do(found: OffsetMap, first: int, end: int) -> int:
 
 async def _standings(settings: Settings, group: str) -> list[GroupPosition]:
     from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
-    from streamverify.bus.topics import topic_partitions  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.presence import topic_partitions  # noqa: PLC0415 - keeps --help fast
 
     topic = settings.request_topic
     partitions = await topic_partitions(settings, topic)

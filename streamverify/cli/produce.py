@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from streamverify.cli.inputs import Inputs
+    from streamverify.client import Client
     from streamverify.core.messages.models import ProofRequest
 
 EXAMPLES = """\
@@ -70,10 +71,8 @@ def produce(
 ) -> None:
     """Write proofs to the request topic. Ends when the broker has them, and does not wait for verdicts."""
     from streamverify.cli.inputs import Inputs, Overrides  # noqa: PLC0415 - keeps --help fast
-    from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
 
-    limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
-    inputs = Inputs.find(files, limits, Overrides(timeout, require))
+    inputs = Inputs.find(files, Overrides(timeout, require))
     start = time.monotonic()
     tally = asyncio.run(_produce(settings, inputs))
     _summarize(tally, settings, time.monotonic() - start, as_json=as_json)
@@ -88,18 +87,20 @@ async def _produce(settings: Settings, inputs: Inputs) -> Tally:
     with _progress() as progress:
         task = progress.add_task("sending", total=inputs.total, sent=0)
 
-        async def requests() -> AsyncIterator[ProofRequest]:
+        async def requests(client: Client) -> AsyncIterator[ProofRequest]:
             from streamverify.cli.inputs import in_thread  # noqa: PLC0415 - keeps --help fast
 
             async for item in in_thread(inputs.read()):
                 progress.update(task, advance=item.size)
                 if item.request is None:
                     tally.refuse(item.where, item.error or "")
+                elif refusal := await client.refusal(item.request):
+                    tally.refuse(item.where, str(refusal))
                 else:
                     yield item.request
 
         async with Client(settings) as client:
-            async for _ticket in client.submit_all(requests()):
+            async for _ticket in client.submit_all(requests(client)):
                 tally.sent += 1
                 progress.update(task, sent=tally.sent)
     return tally

@@ -17,6 +17,7 @@ from streamverify.settings import Settings  # noqa: TC001 - Typer reads the anno
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from streamverify.client import Client
     from streamverify.core.messages.models import ProofRequest, ProofResult
 
 EXAMPLES = """\
@@ -51,10 +52,10 @@ def verify(  # noqa: PLR0913 - each is a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print each result as a line of JSON.")] = False,
 ) -> None:
     """Have proofs verified by a running worker, and show what Lean says with the source line that it means."""
-    requests, unusable = _read(settings, files, timeout, require)
-    statuses = asyncio.run(_verify(settings, requests, wait, as_json=as_json))
-    code = exit_code(statuses, expected=len(requests))
-    raise typer.Exit(2 if unusable and code == 0 else code)
+    requests, unusable = _read(files, timeout, require)
+    statuses, too_large = asyncio.run(_verify(settings, requests, wait, as_json=as_json))
+    code = exit_code(statuses, expected=len(requests) - too_large)
+    raise typer.Exit(2 if (unusable or too_large) and code == 0 else code)
 
 
 def exit_code(statuses: Iterable[Status], *, expected: int) -> int:
@@ -66,7 +67,7 @@ def exit_code(statuses: Iterable[Status], *, expected: int) -> int:
 
 
 def _read(
-    settings: Settings, files: list[str], timeout: float | None, require: Literal["checked", "audited"] | None
+    files: list[str], timeout: float | None, require: Literal["checked", "audited"] | None
 ) -> tuple[list[ProofRequest], int]:
     """Read the requests, and report the items that are none.
 
@@ -74,10 +75,8 @@ def _read(
         The requests, and the number of unusable items.
     """
     from streamverify.cli.inputs import Inputs, Overrides  # noqa: PLC0415 - keeps --help fast
-    from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
 
-    limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
-    items = list(Inputs.find(files, limits, Overrides(timeout, require)).read())
+    items = list(Inputs.find(files, Overrides(timeout, require)).read())
     unusable = [item for item in items if item.request is None]
     for item in unusable:
         remark(f"{item.where}: {item.error}", label="unusable", style="red")
@@ -87,26 +86,52 @@ def _read(
     return requests, len(unusable)
 
 
-async def _verify(settings: Settings, requests: list[ProofRequest], wait: float, *, as_json: bool) -> list[Status]:
+async def _verify(
+    settings: Settings, requests: list[ProofRequest], wait: float, *, as_json: bool
+) -> tuple[list[Status], int]:
+    """Send the requests and print the answers.
+
+    Returns:
+        The statuses of the answers, and the number of requests that are too large to be sent.
+    """
     from streamverify.client import Client, Unanswered  # noqa: PLC0415 - keeps --help fast
 
-    printer = Printer(requests, as_json=as_json)
     waiting = stderr().status("")
-    try:
-        async with Client(settings) as client, aclosing(client.verify_each(requests, wait)) as answers:
-            with waiting:
-                waiting.update(f"waiting for {plural(len(requests), 'verdict')}")
-                async for answer in answers:
-                    # The spinner occupies the line that is about to be printed.
-                    waiting.stop()
-                    printer.add(answer.index, answer.result)
-                    waiting.update(f"waiting for {plural(len(requests) - len(printer.statuses), 'verdict')}")
-                    waiting.start()
-    except Unanswered as error:
-        printer.rest()
-        error_line(str(error))
+    async with Client(settings) as client:
+        sendable = await _sendable(client, requests)
+        printer = Printer(sendable, as_json=as_json)
+        try:
+            async with aclosing(client.verify_each(sendable, wait)) as answers:
+                with waiting:
+                    waiting.update(f"waiting for {plural(len(sendable), 'verdict')}")
+                    async for answer in answers:
+                        # The spinner occupies the line that is about to be printed.
+                        waiting.stop()
+                        printer.add(answer.index, answer.result)
+                        waiting.update(f"waiting for {plural(len(sendable) - len(printer.statuses), 'verdict')}")
+                        waiting.start()
+        except Unanswered as error:
+            printer.rest()
+            error_line(str(error))
     printer.close()
-    return printer.statuses
+    return printer.statuses, len(requests) - len(sendable)
+
+
+async def _sendable(client: Client, requests: list[ProofRequest]) -> list[ProofRequest]:
+    """Report the requests that are too large for the topic, and keep the others.
+
+    Raises:
+        InputError: All are too large.
+    """
+    fitting = []
+    for request in requests:
+        if refusal := await client.refusal(request):
+            remark(str(refusal), label="unusable", style="red")
+        else:
+            fitting.append(request)
+    if not fitting:
+        raise InputError("there is no proof in the input that can be sent")
+    return fitting
 
 
 class Printer:

@@ -15,8 +15,8 @@ import structlog
 from aiokafka import TopicPartition
 
 from streamverify.bus.admin import open_admin
+from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
-from streamverify.bus.topics import topic_partitions
 from streamverify.client.correlator import Correlator, Unanswered
 from streamverify.client.requests import prepare
 from streamverify.client.sender import Sender
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from streamverify.client.correlator import Answer
     from streamverify.client.requests import EncodedRequest, Ticket
+    from streamverify.core.errors import RequestTooLarge
     from streamverify.core.messages.models import ProofRequest, ProofResult
     from streamverify.settings import Settings
 
@@ -108,6 +109,17 @@ class Client:
         async for ticket in self._sender.send_all(self._prepare_all(requests)):
             yield ticket
 
+    async def refusal(self, request: ProofRequest) -> RequestTooLarge | None:
+        """The reason why a request is too large to be sent, None where it is not. Nothing is sent.
+
+        Raises:
+            InvalidRequest: It cannot be encoded.
+            BrokerUnavailable: No broker, or no topic.
+        """
+        if self._sender.limit.surely_takes(request):
+            return None
+        return await self._sender.refusal(prepare(request, self._name))
+
     async def verify(
         self,
         requests: Iterable[ProofRequest],
@@ -148,7 +160,8 @@ class Client:
         if not batch:
             return
         give_up = float("inf") if timeout is None else time.monotonic() + timeout
-        partitions = await self._sender.partitions(self._settings.result_topic)
+        topic = self._settings.result_topic
+        partitions = (await self._sender.look_up(topic))[topic]
         open_requests = Correlator(batch)
         early: deque[Answer] = deque()
         async with ResultReader(self._settings, partitions) as reader:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from streamverify.bus.connection import connect, make_producer
+from streamverify.bus.connection import MAX_REQUEST_BYTES, connect, make_producer
+from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
-from streamverify.bus.topics import topic_partitions
 from streamverify.client.dead_letters import Letter, Original
 from streamverify.core.errors import BrokerUnavailable
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 _POLL = 0.5
 _STOP_TIMEOUT = 5.0
-_MAX_REQUEST_BYTES = 4 * 1024 * 1024
-"""Above what the request topic took once: the original is no larger than it was then."""
 
 
 class DeadLetters:
@@ -102,7 +100,7 @@ class DeadLetters:
         topic = self._settings.request_topic
         partitions = itertools.cycle(await topic_partitions(self._settings, topic))
         self._producer = producer = await connect(
-            lambda: make_producer(self._settings, max_request_size=_MAX_REQUEST_BYTES), self._settings.bootstrap_servers
+            lambda: make_producer(self._settings, max_request_size=MAX_REQUEST_BYTES), self._settings.bootstrap_servers
         )
         waiting = []
         try:

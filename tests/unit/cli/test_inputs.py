@@ -12,18 +12,16 @@ import pytest
 
 from streamverify.cli.errors import InputError
 from streamverify.cli.inputs import Inputs, Item, Overrides, in_thread
-from streamverify.core.messages.codec import RequestLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LIMITS = RequestLimits(max_proof_bytes=1000)
 GOOD = b'{"custom_id": "1", "proof": "theorem t : 1 = 1 := rfl"}'
 
 
 def read(*names: Path | str, overrides: Overrides | None = None) -> list[Item]:
-    return list(Inputs.find([str(name) for name in names], LIMITS, overrides or Overrides()).read())
+    return list(Inputs.find([str(name) for name in names], overrides or Overrides()).read())
 
 
 def write(folder: Path, name: str, content: bytes) -> Path:
@@ -43,11 +41,10 @@ def test_a_bad_line_is_told_with_its_place_and_the_others_are_read(tmp_path: Pat
     assert "custom_id" in (items[2].error or "")
 
 
-def test_a_proof_beyond_the_limit_is_unusable(tmp_path: Path) -> None:
-    value = orjson.dumps({"custom_id": "1", "proof": "x" * 1001})
+def test_how_large_a_proof_may_be_is_not_judged_here(tmp_path: Path) -> None:
+    value = orjson.dumps({"custom_id": "1", "proof": "x" * 9_000_000})
     [item] = read(write(tmp_path, "a.jsonl", value))
-    assert item.request is None
-    assert "1001 bytes" in (item.error or "")
+    assert item.request is not None
 
 
 def test_a_byte_order_mark_before_jsonl_is_passed_over(tmp_path: Path) -> None:
@@ -141,8 +138,8 @@ def test_a_file_that_may_not_be_read_is_unusable(tmp_path: Path) -> None:
 
 def test_the_total_is_known_for_files_alone(tmp_path: Path) -> None:
     file = write(tmp_path, "a.jsonl", GOOD)
-    assert Inputs.find([str(file)], LIMITS, Overrides()).total == len(GOOD)
-    assert Inputs.find([str(file), "-"], LIMITS, Overrides()).total is None
+    assert Inputs.find([str(file)], Overrides()).total == len(GOOD)
+    assert Inputs.find([str(file), "-"], Overrides()).total is None
 
 
 def test_the_command_line_is_over_the_request(tmp_path: Path) -> None:
