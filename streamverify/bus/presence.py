@@ -36,26 +36,21 @@ class Found:
     """Topics that this user may not describe: Kafka does not tell such a user whether they exist."""
 
 
-async def find_topics(admin: PatientAdmin, names: Sequence[str], *, made: frozenset[str] = frozenset()) -> Found:
+async def find_topics(admin: PatientAdmin, names: Sequence[str]) -> Found:
     """Look topics up by their names.
-
-    Args:
-        admin: Asks the brokers.
-        names: The topics.
-        made: Those that were made just now: a broker that has not heard of one is asked again.
 
     Raises:
         KafkaError: A name is none that Kafka takes.
-        BrokerUnavailable: No broker answers, or none has heard of what was made.
+        BrokerUnavailable: No broker answers.
     """
-    return await admin.ask(partial(_find, names, made)) if names else Found()
+    return await admin.ask(partial(_find, names)) if names else Found()
 
 
-async def _find(names: Sequence[str], made: frozenset[str], admin: AIOKafkaAdminClient) -> Found:
+async def _find(names: Sequence[str], admin: AIOKafkaAdminClient) -> Found:
     found = Found()
     for topic in await admin.describe_topics(list(names)):
         name, error = topic["topic"], for_code(topic["error_code"])
-        if error is UnknownTopicOrPartitionError and name not in made:
+        if error is UnknownTopicOrPartitionError:
             found.missing.append(name)
         elif error is TopicAuthorizationFailedError:
             found.hidden.append(name)

@@ -5,6 +5,7 @@ What a difference does to proofs is decided in `core.topics`; which topics are t
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ FALLBACK_MAX_MESSAGE_BYTES = 1_000_000
 _DYNAMIC_TOPIC_CONFIG = 1
 """How a broker marks a setting that the topic has of its own, neither the broker's nor Kafka's default."""
 _COPIES = 3
+_POLL = 0.1
 
 
 def router_group(settings: Settings) -> str:
@@ -168,20 +170,9 @@ async def _alter(name: str, changes: Mapping[str, str], admin: AIOKafkaAdminClie
                 raise for_code(code)(message or name)
 
 
-async def describe_topics(
-    admin: PatientAdmin, names: Sequence[str], *, made: frozenset[str] = frozenset()
-) -> list[TopicState]:
-    """Each topic as it is.
-
-    Args:
-        admin: Asks the brokers.
-        names: The topics.
-        made: Those of them that were made just now: a broker that has not heard of them yet is asked again.
-
-    Raises:
-        BrokerUnavailable: No broker answers, or none has heard of what was made.
-    """
-    found = await find_topics(admin, names, made=made)
+async def describe_topics(admin: PatientAdmin, names: Sequence[str]) -> list[TopicState]:
+    """Each topic as it is."""
+    found = await find_topics(admin, names)
     states = []
     for name in names:
         partitions = found.partitions.get(name)
@@ -195,6 +186,25 @@ async def describe_topics(
             TopicState(name, exists=True, partitions=len(partitions), replication=replication, settings=settings)
         )
     return states
+
+
+async def settled_topics(admin: PatientAdmin, plans: Sequence[TopicPlan], changed: set[str]) -> list[TopicState]:
+    """The topics as they are once the brokers have heard of those that were made or altered (`changed`).
+
+    A broker answers for a moment as if nothing had happened; what is not to be seen after some seconds did not happen.
+    """
+    give_up = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        states = await describe_topics(admin, [plan.name for plan in plans])
+        pending = [
+            state.name
+            for plan, state in zip(plans, states, strict=True)
+            if plan.name in changed
+            and (not state.exists or any(not difference.remedy for difference in differences(plan, state)))
+        ]
+        if not pending or asyncio.get_running_loop().time() > give_up:
+            return states
+        await asyncio.sleep(_POLL)
 
 
 async def inspect_topics(admin: PatientAdmin, plans: Sequence[TopicPlan]) -> list[TopicState]:

@@ -147,6 +147,7 @@ async def _create(settings: Settings, planner: Planner, *, alter: bool) -> Repor
         count_brokers,
         create_topics,
         describe_topics,
+        settled_topics,
     )
     from streamverify.core.topics import aligned, differences  # noqa: PLC0415 - keeps --help fast
 
@@ -160,8 +161,7 @@ async def _create(settings: Settings, planner: Planner, *, alter: bool) -> Repor
         for plan in plans:
             if alter and not created[plan.name] and (found := differences(plan, before[plan.name])):
                 altered[plan.name] = await alter_topic(admin, plan, found)
-        made = frozenset(name for name, now in created.items() if now)
-        states = await describe_topics(admin, names, made=made)
+        states = await settled_topics(admin, plans, altered.keys() | {name for name, made in created.items() if made})
     left = {plan.name: differences(plan, state) for plan, state in zip(plans, states, strict=True) if state.exists}
     return Report(
         plans,

@@ -74,8 +74,15 @@ class DeadLetters:
                         yield Letter.of(record)
 
     async def fetch(self, topic: str, partition: int, offset: int) -> Any | None:
-        """Read one record; None if it is no longer there."""
+        """Read one record; None if it is not there, or no longer.
+
+        Raises:
+            BrokerUnavailable: No broker, or no topic.
+        """
         tp = TopicPartition(topic, partition)
+        if tp not in await topic_partitions(self._settings, topic):
+            # A reader would wait for the partition.
+            return None
         async with ResultReader(self._settings, [tp]) as reader:
             ends = await reader.ends()
             if offset >= ends[tp]:
@@ -87,7 +94,11 @@ class DeadLetters:
         return None
 
     async def original(self, source: Source) -> Original | None:
-        """The request itself, for a letter that had to be emptied; None where its topic no longer has it."""
+        """The request itself, for a letter that had to be emptied; None where its topic no longer has it.
+
+        Raises:
+            BrokerUnavailable: No broker, or its topic is gone.
+        """
         record = await self.fetch(source.topic, source.partition, source.offset)
         return None if record is None else Original(record.key, record.value, list(record.headers))
 

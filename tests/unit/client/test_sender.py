@@ -168,7 +168,7 @@ async def test_what_the_topic_takes_is_asked_again_but_not_for_each_of_many(monk
     assert made.asked == 1
     # The topic was raised, and the answer is too old to be believed.
     made.takes, made.sender._ask_again = 20_000_000, 0.0
-    assert (await made.sender.send(large)).partition == 0
+    assert (await made.sender.send(large)).offset == 1
     assert await made.sender.refusal(outgoing(b"x" * 18_000_000)) is None
     assert made.asked == 2
 
