@@ -48,9 +48,6 @@ PATIENCE = 10.0
 TRY_SECONDS = 3.0
 """Seconds for one try of one call, where another broker can be asked: one that took the request and hangs is left,
 where Kafka's own limit (40 s) would leave no time to ask another."""
-MAX_REQUEST_BYTES = 100 * 1024 * 1024
-"""The largest request that a broker takes where nobody configured it (`socket.request.max.bytes`). A producer of ours
-that has no smaller limit of its own has this one: the topic decides."""
 _SHORT_TRIES = 2
 _START_TIMEOUT = 30.0
 _DIAGNOSIS_TIMEOUT = 5.0
@@ -132,7 +129,8 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.ssl_cafile)
     except (ssl.SSLError, OSError) as error:
-        raise SettingsError(f"STREAMVERIFY_SSL_CAFILE: {settings.ssl_cafile} holds no certificates: {error}") from None
+        name = settings.origins.words("ssl_cafile")
+        raise SettingsError(f"{name}: {settings.ssl_cafile} holds no certificates: {error}") from None
     if settings.ssl_certfile is not None:
         secret = settings.ssl_keyfile_password
         # Without a password of ours OpenSSL would ask for one on the terminal.
@@ -140,10 +138,11 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
         try:
             context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password)
         except (ssl.SSLError, OSError) as error:
+            names = settings.origins.words
             raise SettingsError(
-                f"STREAMVERIFY_SSL_CERTFILE {settings.ssl_certfile}, STREAMVERIFY_SSL_KEYFILE "
+                f"{names('ssl_certfile')}: {settings.ssl_certfile}, {names('ssl_keyfile')}: "
                 f"{settings.ssl_keyfile or '(not set)'}: certificate and key cannot be read or do not belong together, "
-                f"or STREAMVERIFY_SSL_KEYFILE_PASSWORD is wrong ({error})"
+                f"or {names('ssl_keyfile_password')} is wrong ({error})"
             ) from None
     return context
 

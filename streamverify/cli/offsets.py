@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -12,17 +12,10 @@ from rich.table import Table
 
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import one_line, print_json, print_line, remark, stdout
-from streamverify.core.delivery.offset_map import OffsetMap, decode_map
-from streamverify.core.errors import BrokerUnavailable, UndecodableOffsetMap
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aiokafka import TopicPartition
-
-    from streamverify.bus.admin import PatientAdmin
-    from streamverify.core.delivery.partition_state import Committed
+    from streamverify.core.delivery.group_position import GroupPosition
 
 EXAMPLES = """\
 Examples
@@ -43,31 +36,7 @@ new      nothing was ever committed
 
 kafka-consumer-groups.sh shows offsets and lag, and no metadata."""
 
-State = Literal["open", "closed", "none", "foreign", "new"]
 _STYLES = {"foreign": "yellow", "open": "green"}
-
-
-@dataclass(frozen=True, slots=True)
-class GroupPosition:
-    """How far a group is with one partition."""
-
-    partition: int
-    committed: int | None
-    end: int
-    lag: int
-    """Records from the committed offset (or the oldest one that is kept) to the end."""
-    to_do: int
-    """The same without the records that the map lists as finished."""
-    incomplete: list[tuple[int, int]]
-    """The offset and the attempts of each record that the map lists as not finished."""
-    state: State
-    problem: str = ""
-    """The reason why the metadata is not ours."""
-
-    @property
-    def attempted(self) -> list[tuple[int, int]]:
-        """The records of `incomplete` that were running when a worker died, or that run in quarantine now."""
-        return [pair for pair in self.incomplete if pair[1]]
 
 
 @with_settings(*CONNECTION, "request_topic", "group_id")
@@ -78,86 +47,32 @@ def offsets(
     as_json: Annotated[bool, typer.Option("--json", help="Print the partitions as one line of JSON.")] = False,
 ) -> None:
     """Show how far a group of workers is: committed offsets, lag, and records to do. Changes nothing."""
+    from streamverify.bus.group_positions import group_positions  # noqa: PLC0415 - keeps --help fast
+
     name = group or settings.group_id
-    standings = asyncio.run(_standings(settings, name))
+    positions = asyncio.run(group_positions(settings, name))
     if as_json:
-        print_json({"group": name, "topic": settings.request_topic, "partitions": [asdict(one) for one in standings]})
+        print_json({"group": name, "topic": settings.request_topic, "partitions": [asdict(one) for one in positions]})
         return
-    stdout().print(_table(standings))
+    stdout().print(_table(positions))
     print_line(
-        f"group {name}, topic {settings.request_topic}: {sum(one.to_do for one in standings):,} records to do, "
-        f"lag {sum(one.lag for one in standings):,}"
+        f"group {name}, topic {settings.request_topic}: {sum(one.to_do for one in positions):,} records to do, "
+        f"lag {sum(one.lag for one in positions):,}"
     )
-    for one in standings:
+    for one in positions:
         if one.problem:
             remark(f"partition {one.partition}: {one.problem}", label="foreign")
-    if all(one.state == "new" for one in standings):
+    if all(one.state == "new" for one in positions):
         remark(f"the group {name} has committed nothing for {settings.request_topic}")
 
 
-def stand(topic: str, partition: int, first: int, end: int, committed: Committed | None) -> GroupPosition:
-    """Put together what the broker says of one partition; `first` and `end` are the bounds of its log."""
-    if committed is None:
-        return GroupPosition(partition, None, end, end - first, end - first, [], "new")
-    offset = committed.offset
-    lag = max(0, end - max(first, offset))
-    if not committed.metadata:
-        return GroupPosition(partition, offset, end, lag, lag, [], "none")
-    try:
-        found = decode_map(committed.metadata, topic, partition, offset)
-    except UndecodableOffsetMap as error:
-        return GroupPosition(partition, offset, end, lag, lag, [], "foreign", str(error))
-    state: State = "open" if found.open else "closed"
-    return GroupPosition(partition, offset, end, lag, _to_do(found, first, end), list(found.incomplete.items()), state)
-
-
-def _to_do(found: OffsetMap, first: int, end: int) -> int:
-    listed = sum(1 for offset in found.incomplete if first <= offset < end)
-    return listed + max(0, end - max(first, found.end))
-
-
-async def _standings(settings: Settings, group: str) -> list[GroupPosition]:
-    from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
-    from streamverify.bus.presence import topic_partitions  # noqa: PLC0415 - keeps --help fast
-
-    topic = settings.request_topic
-    partitions = await topic_partitions(settings, topic)
-    async with patient_admin(settings) as admin:
-        committed = await _committed(admin, group, topic, [tp.partition for tp in partitions])
-    firsts, ends = await _bounds(settings, partitions)
-    return [stand(topic, tp.partition, firsts[tp], ends[tp], committed[tp.partition]) for tp in sorted(ends)]
-
-
-async def _committed(admin: PatientAdmin, group: str, topic: str, numbers: list[int]) -> Mapping[int, Committed | None]:
-    from aiokafka.errors import KafkaError  # noqa: PLC0415 - keeps --help fast
-
-    from streamverify.bus.committed import committed_offsets  # noqa: PLC0415 - keeps --help fast
-
-    try:
-        return await admin.ask(lambda client: committed_offsets(client, group, topic, numbers))
-    except KafkaError as error:
-        # Errors that may pass were tried again already, so this one is a refusal.
-        raise BrokerUnavailable(
-            f"the broker does not show the offsets of the group {group}: this user may not describe it ({error!r})"
-        ) from error
-
-
-async def _bounds(
-    settings: Settings, partitions: list[TopicPartition]
-) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-    from streamverify.bus.reader import ResultReader  # noqa: PLC0415 - keeps --help fast
-
-    async with ResultReader(settings, partitions) as reader:
-        return await reader.beginnings(), await reader.ends()
-
-
-def _table(standings: list[GroupPosition]) -> Table:
+def _table(positions: list[GroupPosition]) -> Table:
     table = Table(
         "partition", "committed", "end", "lag", "to do", "unfinished", "attempted", "map", box=None, pad_edge=False
     )
     for column in table.columns[:6]:
         column.justify = "right"
-    for one in standings:
+    for one in positions:
         attempted = ", ".join(f"{offset} ({attempts}x)" for offset, attempts in one.attempted)
         table.add_row(
             str(one.partition),

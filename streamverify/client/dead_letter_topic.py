@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from streamverify.bus.connection import MAX_REQUEST_BYTES, connect, make_producer
+from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
 from streamverify.client.dead_letters import Letter, Original
 from streamverify.core.errors import BrokerUnavailable
+from streamverify.core.topics import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator

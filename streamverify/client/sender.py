@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from streamverify.bus.admin import patient_admin
-from streamverify.bus.connection import MAX_REQUEST_BYTES, connect, make_producer
+from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import require_topics
 from streamverify.bus.topics import topic_settings
 from streamverify.client.limit import Limit
 from streamverify.client.requests import Ticket
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.scheduling.partitioner import AffinityPartitioner
+from streamverify.core.topics import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -162,6 +163,7 @@ class Sender:
     def _make(self) -> AIOKafkaProducer:
         return make_producer(
             self._settings,
+            # The topic decides what is too large, and was asked.
             max_request_size=MAX_REQUEST_BYTES,
             max_batch_size=64 * 1024,
             partitioner=self._partitioner,

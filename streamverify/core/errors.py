@@ -49,6 +49,12 @@ class WorkerStuck(StreamVerifyError):
     exit_code = 5
 
 
+class WorkerFenced(StreamVerifyError):
+    """Another worker has joined the group under this one's `group_instance_id`. The newer one goes on."""
+
+    exit_code = 6
+
+
 class UndecodableRequest(StreamVerifyError):
     """No custom_id can be read from a record, so it cannot be answered and becomes a dead letter."""
 
@@ -60,13 +66,24 @@ class WorkersDied(StreamVerifyError):
 class RefusedRequest(StreamVerifyError):
     """A request with a readable custom_id is answered without being run.
 
-    `metadata` is that of the request if it could be read and is valid: the answer returns it as it was sent.
+    `metadata`, `run` and `group` are those of the request, each if it could be read and is valid: the answer returns
+    them as they were sent.
     """
 
-    def __init__(self, message: str, *, custom_id: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        custom_id: str,
+        metadata: dict[str, Any] | None = None,
+        run: str | None = None,
+        group: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.custom_id = custom_id
         self.metadata = metadata
+        self.run = run
+        self.group = group
 
 
 class InvalidRequest(RefusedRequest):
@@ -99,3 +116,7 @@ class HeaderError(StreamVerifyError):
         super().__init__(message)
         self.line = line
         self.column = column
+
+
+class NoInfotree(StreamVerifyError):
+    """A result has no infotree, or not the one of the file that it was to be read with."""

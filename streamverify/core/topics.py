@@ -14,8 +14,10 @@ SHORT_RETENTION_MS = 3 * DAY_MS
 """A backlog may well live this long; what is kept for less may be lost before it is read."""
 KAFKA_MAX_MESSAGE_BYTES = 1024 * 1024 + 12
 """`max.message.bytes` of a topic where nobody has configured it: a record of one MiB, and what a batch adds to it."""
+MAX_REQUEST_BYTES = 100 * 1024 * 1024
+"""The largest request that a broker takes where nobody configured it (`socket.request.max.bytes`)."""
 MAX_PROOF_BYTES = 50_000_000
-"""The largest proof that a setting can allow: brokers take no request above 100 MiB (`socket.request.max.bytes`)."""
+"""The largest proof that a setting can allow: as JSON it may have twice its bytes."""
 _DEAD_LETTER_BYTES = 1024 * 1024 - 12
 """What a dead letter may say of its request, at most: with the usual request topic 2 MiB come out for the two."""
 _FOR_EVER = -1

@@ -59,6 +59,7 @@ async def run_worker(settings: Settings) -> int:
         BrokerUnavailable: There is no broker, or a topic is missing.
         ResultRefused: The broker takes no result any more.
         WorkerStuck: Fetching fails for good.
+        WorkerFenced: Another worker has taken this one's name.
     """
     signals = Signals()
     signals.listen()
@@ -132,7 +133,7 @@ class Worker:
         versions = client_id(verifier)
         self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions)
         self._peers = Peers(settings, versions)
-        self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
+        self._health = HealthServer(settings.http_host, settings.http_port, ready=self._ready, status=self._status)
         # From here on a supervisor sees that the worker lives and is not ready.
         await self._health.start()
         self._stack.push_async_callback(self._health.close)

@@ -244,7 +244,7 @@ async def test_a_listener_that_speaks_otherwise_is_a_question_about_the_protocol
     ("over", "names"),
     [
         ({"ssl_keyfile_password": "wrong"}, "STREAMVERIFY_SSL_KEYFILE_PASSWORD"),
-        ({"ssl_cafile": "keyfile"}, "STREAMVERIFY_SSL_CAFILE"),
+        ({"ssl_cafile": "keyfile"}, "--ssl-cafile"),
         ({"ssl_keyfile": "cafile"}, "STREAMVERIFY_SSL_KEYFILE"),
     ],
 )

@@ -29,7 +29,7 @@ from command import (
 from streamverify.bus.consumer import POLL_RECORDS
 from streamverify.client import Client
 from streamverify.core.messages.dead_letter import DeadLetter
-from streamverify.core.messages.models import OUTCOMES, Assurance, ProofRequest, Reason
+from streamverify.core.messages.models import LEAN_ANSWERED, OUTCOMES, Assurance, ProofRequest, Reason
 from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -110,7 +110,10 @@ async def test_each_reason_with_its_status_and_whether_to_try_again(served: dict
         retriable = OUTCOMES[reason].retriable and reason is not Reason.REPL_CRASH
         assert (result.reason, result.status, result.retriable) == (reason, OUTCOMES[reason].status, retriable)
         assert result.verifier.kind == "synthetic"
-        assert (result.error is None) == (reason is Reason.OK)
+        assert result.summary
+        # Of this header_error Lean was never asked.
+        assert (result.error is None) == (reason in LEAN_ANSWERED - {Reason.HEADER_ERROR})
+        assert (result.error is None) != (result.response is None)
         assert result.assurance == (Assurance.CHECKED if reason is Reason.OK else Assurance.NONE)
     assert found[Reason.REPL_CRASH].attempts == found[Reason.OUT_OF_MEMORY].attempts == 2
 

@@ -28,9 +28,10 @@ import streamverify
 from streamverify.bus import admin as bus_admin
 from streamverify.bus import connection, topics
 from streamverify.bus.admin import PatientAdmin, patient_admin
+from streamverify.bus.group_positions import group_positions
 from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
-from streamverify.cli import doctor, offsets
+from streamverify.cli import doctor
 from streamverify.cli import topics as cli_topics
 from streamverify.client.sender import Sender
 from streamverify.core.errors import BrokerUnavailable
@@ -187,7 +188,7 @@ async def look_before_sending() -> Any:
 
 
 async def show_offsets() -> Any:
-    return await offsets._standings(SETTINGS, "group")
+    return await group_positions(SETTINGS, "group")
 
 
 STARTS: list[tuple[Callable[[], Awaitable[Any]], str]] = [
@@ -357,6 +358,10 @@ ASK_ONCE = {
     "bus/committer.py": {"beginning_offsets"},
     "bus/retention.py": {"beginning_offsets"},
     "bus/group_versions.py": {"describe_consumer_groups"},
+    # in passing: who waits for a worker is told at once that there is none, or not at all
+    "bus/group_members.py": {"describe_consumer_groups"},
+    # before a worker joins again; at the start only for a line in the log
+    "bus/fencing.py": {"describe_consumer_groups"},
     # librdkafka's, of the broker in this very process
     "bus/embedded.py": {"list_topics"},
     # waits for metadata by itself

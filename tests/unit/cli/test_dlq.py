@@ -1,4 +1,4 @@
-"""dlq and offsets without a broker: what is selected, sent again, shown and decoded."""
+"""dlq without a broker: what is selected, sent again and shown."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from streamverify.cli import dlq
 from streamverify.cli.app import app
 from streamverify.cli.dlq import custom_id, details, parse_selection, summary
 from streamverify.cli.errors import InputError
-from streamverify.cli.offsets import stand
 from streamverify.client.dead_letters import REPLAYS, Filter, Letter, Original, ReplayReport, Selection, replayed
-from streamverify.core.delivery.offset_map import OffsetMap, encode_map
-from streamverify.core.delivery.partition_state import Committed
 from streamverify.core.messages.dead_letter import PREFIX, DeadLetter, Stage
 from streamverify.core.messages.models import Source
 
@@ -294,44 +291,3 @@ def test_a_report_of_no_letters_does_not_say_where_to_go_on(capsys: pytest.Captu
 
     dlq._print_report(ReplayReport(), Settings(), dry_run=False)
     assert capsys.readouterr().out == "0 letters sent to lean.proofs again\n"
-
-
-# --- offsets --------------------------------------------------------------------------------------------------------
-
-
-def commit(base: int, end: int, incomplete: dict[int, int], *, is_open: bool = False) -> Committed:
-    return Committed(base, encode_map(OffsetMap(base, end, incomplete, open=is_open), TOPIC, 0))
-
-
-def test_to_do_leaves_out_the_records_that_the_map_lists_as_finished() -> None:
-    one = stand(TOPIC, 0, 0, 20, commit(10, 16, {10: 0, 12: 2}, is_open=True))
-    assert (one.lag, one.to_do, one.state) == (10, 6, "open")
-    assert one.incomplete == [(10, 0), (12, 2)]
-    assert one.attempted == [(12, 2)]
-
-
-def test_a_closed_map_with_nothing_left() -> None:
-    one = stand(TOPIC, 0, 0, 10, commit(10, 10, {}))
-    assert (one.lag, one.to_do, one.state, one.incomplete) == (0, 0, "closed", [])
-
-
-@pytest.mark.parametrize("metadata", ["hello", "aGVsbG8gd29ybGQ=", commit(10, 12, {10: 0}).metadata[:-2]])
-def test_metadata_that_is_no_map_is_foreign_and_says_why(metadata: str) -> None:
-    one = stand(TOPIC, 0, 0, 20, Committed(10, metadata))
-    assert (one.state, one.lag, one.to_do, one.incomplete) == ("foreign", 10, 10, [])
-    assert one.problem
-
-
-def test_a_map_of_another_partition_is_foreign() -> None:
-    assert stand(TOPIC, 1, 0, 20, commit(10, 12, {10: 0})).state == "foreign"
-
-
-def test_an_offset_without_metadata_and_no_offset_at_all() -> None:
-    assert stand(TOPIC, 0, 0, 20, Committed(5, "")).state == "none"
-    fresh = stand(TOPIC, 0, 4, 20, None)
-    assert (fresh.state, fresh.committed, fresh.lag, fresh.to_do) == ("new", None, 16, 16)
-
-
-def test_records_deleted_by_retention_do_not_count_as_lag() -> None:
-    one = stand(TOPIC, 0, 15, 20, commit(10, 17, {10: 0, 16: 0}))
-    assert (one.lag, one.to_do) == (5, 4)

@@ -1,0 +1,186 @@
+"""The live state of a gateway: verdicts by reason, their rate, the last ones, and the headers that are warm. Pure.
+
+Everything here has a bound, whatever comes: a gateway runs for months, and reasons, ids and headers are other
+people's texts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamverify.core.messages.models import ProofResult, Timings
+
+WINDOW = 60
+"""Seconds of the past by which the rate of verdicts is measured."""
+MAX_LAST = 20
+"""Verdicts that are kept for each owner."""
+MAX_OWNERS = 1_000
+MAX_REASONS = 64
+MAX_HEADERS = 50
+MAX_TEXT = 300
+"""Code points of a summary or a header that are kept."""
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class LastVerdict:
+    """A verdict as the list of the last ones has it: neither the proof nor Lean's answer."""
+
+    custom_id: str
+    status: str
+    reason: str
+    summary: str
+    at: int
+    """When the request was sent, in milliseconds since the epoch."""
+
+    @classmethod
+    def of(cls, result: ProofResult, summary: str) -> LastVerdict:
+        """Take from a result what the list shows. The id is the caller's, not the gateway's own."""
+        return cls(
+            custom_id=result.custom_id,
+            status=str(result.status),
+            reason=str(result.reason),
+            summary=summary[:MAX_TEXT],
+            at=result.source.timestamp,
+        )
+
+
+class Rate:
+    """Counts events of the last `WINDOW` seconds, in buckets of one second."""
+
+    def __init__(self) -> None:
+        self._buckets: deque[tuple[int, int]] = deque()
+
+    def add(self, now: float) -> None:
+        """Count one event. `now` is in seconds and never goes back."""
+        second = int(now)
+        if self._buckets and self._buckets[-1][0] == second:
+            self._buckets[-1] = (second, self._buckets[-1][1] + 1)
+        else:
+            self._buckets.append((second, 1))
+        self._forget(now)
+
+    def per_second(self, now: float) -> float:
+        """Events a second since the oldest one of the window, 0 if there was none in it.
+
+        Not over the whole window: after a pause, ten seconds of work would be counted as a sixth of their speed.
+        """
+        self._forget(now)
+        if not self._buckets:
+            return 0.0
+        return sum(count for _, count in self._buckets) / max(1.0, now - self._buckets[0][0])
+
+    def _forget(self, now: float) -> None:
+        while self._buckets and self._buckets[0][0] <= now - WINDOW:
+            self._buckets.popleft()
+
+
+def backlog_seconds(to_do: int, rate: float) -> float | None:
+    """Estimate how long `to_do` records will take at `rate` verdicts a second; None if nobody works on them."""
+    if to_do <= 0:
+        return 0.0
+    return to_do / rate if rate > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderState:
+    """What the answers to proofs with one import header say of it."""
+
+    header: str
+    warm: bool
+    """True where the newest answer needed no import."""
+    import_seconds: float
+    """How long its last import took; 0 if none was seen."""
+    proofs: int
+
+
+class Headers:
+    """The import headers that were asked for last, and whether a worker had them loaded."""
+
+    def __init__(self) -> None:
+        self._states: OrderedDict[str, HeaderState] = OrderedDict()
+
+    def answered(self, header: str, timings: Timings) -> None:
+        """Learn from an answer. One that Lean did not run (a policy's, an expired one) says nothing of its header."""
+        if timings.run <= 0 and timings.import_ <= 0:
+            return
+        name = header[:MAX_TEXT]
+        before = self._states.pop(name, None)
+        warm = timings.import_ <= 0
+        self._states[name] = HeaderState(
+            header=name,
+            warm=warm,
+            import_seconds=before.import_seconds if warm and before else timings.import_,
+            proofs=1 + (before.proofs if before else 0),
+        )
+        if len(self._states) > MAX_HEADERS:
+            self._states.popitem(last=False)
+
+    def states(self) -> list[HeaderState]:
+        """The headers, the one that was answered last first."""
+        return list(reversed(self._states.values()))
+
+
+def _newest() -> deque[LastVerdict]:
+    return deque(maxlen=MAX_LAST)
+
+
+@dataclass(slots=True)
+class _Owner:
+    """What the requests of one API key have shown: a header is a part of a proof, so others do not see it."""
+
+    last: deque[LastVerdict] = field(default_factory=_newest)
+    headers: Headers = field(default_factory=Headers)
+
+
+class LiveState:
+    """What a gateway has seen since its start. `now` is in seconds and never goes back."""
+
+    def __init__(self) -> None:
+        self._reasons: Counter[str] = Counter()
+        self._rate = Rate()
+        self._last = _newest()
+        self._owners: OrderedDict[str, _Owner] = OrderedDict()
+        self.version = 0
+        """Grows with each change."""
+
+    def seen(self, verdict: LastVerdict, now: float) -> None:
+        """Count a verdict of the result topic, whoever asked for it."""
+        known = verdict.reason in self._reasons or len(self._reasons) < MAX_REASONS
+        self._reasons[verdict.reason if known else OTHER] += 1
+        self._rate.add(now)
+        self._last.appendleft(verdict)
+        self.version += 1
+
+    def answered(self, verdict: LastVerdict, owner: str, header: str, timings: Timings) -> None:
+        """Keep a verdict that this gateway was asked for, for its owner: the name of the API key that asked."""
+        theirs = self._owners.setdefault(owner, _Owner())
+        self._owners.move_to_end(owner)
+        if len(self._owners) > MAX_OWNERS:
+            self._owners.popitem(last=False)
+        theirs.last.appendleft(verdict)
+        theirs.headers.answered(header, timings)
+        self.version += 1
+
+    def reasons(self) -> dict[str, int]:
+        """How many verdicts had each reason."""
+        return dict(self._reasons)
+
+    def rate(self, now: float) -> float:
+        """Verdicts a second."""
+        return self._rate.per_second(now)
+
+    def last(self) -> list[LastVerdict]:
+        """The newest verdicts of the result topic, the newest first."""
+        return list(self._last)
+
+    def last_of(self, owner: str) -> list[LastVerdict]:
+        """The newest verdicts that this owner has asked for here, the newest first."""
+        return list(self._owners[owner].last) if owner in self._owners else []
+
+    def headers_of(self, owner: str) -> list[HeaderState]:
+        """The import headers of the proofs that this owner has asked for here, the newest first."""
+        return self._owners[owner].headers.states() if owner in self._owners else []
