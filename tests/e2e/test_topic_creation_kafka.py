@@ -77,11 +77,10 @@ async def topics_of(env: Mapping[str, str]) -> set[str]:
 async def env(kafka: str) -> dict[str, str]:
     """A broker that makes topics if it is let: which is shown first, or else all below would show nothing."""
     env = make_environment(kafka, real=False)
-    name = env[PREFIX + "GROUP_ID"]
-    env[PREFIX + "INGEST_TOPIC"] = f"{name}.ingest"
+    control = f"{env[PREFIX + 'GROUP_ID']}.control"
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
-        await producer.send_and_wait(f"{name}.control", b"made by naming it")
-    assert f"{name}.control" in await topics_of(env)
+        await producer.send_and_wait(control, b"made by naming it")
+    assert control in await topics_of(env)
     return env
 
 
