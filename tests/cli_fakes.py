@@ -33,6 +33,7 @@ def make_result(  # noqa: PLR0913 - each has its default
     offset: int = 0,
     timestamp: int = 1_000,
     kind: Any = "lean",
+    run: str | None = None,
 ) -> ProofResult:
     """A result as a worker would send it: with Lean's answer where the reason rests on one, else with an error."""
     answered = reason in LEAN_ANSWERED
@@ -45,6 +46,7 @@ def make_result(  # noqa: PLR0913 - each has its default
         summary=summary,
         response=Response(messages=list(messages)) if answered else None,
         timings=Timings(run=0.25),
+        run=run,
         verifier=Verifier(kind=kind),
         source=Source(topic="lean.proofs", partition=0, offset=offset, timestamp=timestamp),
     )
@@ -59,11 +61,9 @@ def make_message(text: str, *, line: int = 1, column: int = 0, severity: Any = "
 
 
 class FakeClient:
-    """Stands in for `streamverify.client.Client`; what it does is set on the class."""
+    """Stands in for `streamverify.client.AsyncClient`; what it does is set on the class."""
 
     sent: ClassVar[list[ProofRequest]] = []
-    kept: ClassVar[list[ProofResult]] = []
-    asked: ClassVar[list[dict[str, Any]]] = []
     answer: ClassVar[Callable[[ProofRequest], ProofResult | None]]
     too_large: ClassVar[dict[str, RequestTooLarge]] = {}
 
@@ -73,7 +73,7 @@ class FakeClient:
     @classmethod
     def reset(cls) -> None:
         """Forget everything, and verify every proof."""
-        cls.sent, cls.kept, cls.asked, cls.too_large = [], [], [], {}
+        cls.sent, cls.too_large = [], {}
         cls.answer = staticmethod(lambda request: make_result(request.custom_id))
 
     async def __aenter__(self) -> Self:
@@ -102,8 +102,3 @@ class FakeClient:
                 yield Answer(index, result)
         if unanswered:
             raise Unanswered(unanswered, len(requests), timeout)
-
-    async def results(self, since: Any, *, follow: bool) -> AsyncIterator[ProofResult]:
-        self.asked.append({"since": since, "follow": follow})
-        for result in self.kept:
-            yield result

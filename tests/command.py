@@ -36,6 +36,7 @@ def make_environment(broker: str, *, real: bool) -> dict[str, str]:
         REQUEST_TOPIC=f"{name}.proofs",
         RESULT_TOPIC=f"{name}.results",
         DLQ_TOPIC=f"{name}.dlq",
+        GROUPS_TOPIC=f"{name}.groups",
         INGEST_TOPIC=f"{name}.ingest",
         REPL="synthetic",
         REQUIRE="checked",
@@ -58,6 +59,7 @@ def settings_of(env: Mapping[str, str]) -> Settings:
         "RESULT_TOPIC",
         "DLQ_TOPIC",
         "INGEST_TOPIC",
+        "GROUPS_TOPIC",
         "SESSION_TIMEOUT_MS",
     )
     given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names if PREFIX + name in env}

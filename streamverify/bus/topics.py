@@ -94,16 +94,19 @@ def plan_topics(
         "max.message.bytes": str(KAFKA_MAX_MESSAGE_BYTES),
     }
     letters = by_time | {"max.message.bytes": str(dead_letter_record_bytes(settings.max_proof_bytes))}
+    # Longer than any GROUP_TTL.
+    announcements = safe | {"cleanup.policy": "compact,delete", "retention.ms": str(8 * DAY_MS)}
     state = safe | {"cleanup.policy": "compact"}
-    # One partition is enough for dead letters, whatever was asked for.
-    of_letters, of_state = asked - {"partitions"}, asked - {"partitions", "retention.ms"}
+    # One partition is enough for what is rare, whatever was asked for.
+    of_letters, of_others = asked - {"partitions"}, asked - {"partitions", "retention.ms"}
     ingest = settings.ingest_topic
     return [
         TopicPlan(settings.request_topic, Purpose.REQUESTS, count, copies, requests, asked=asked),
         TopicPlan(ingest, Purpose.REQUESTS, count, copies, requests, asked=asked),
         TopicPlan(settings.result_topic, Purpose.RESULTS, count, copies, results, asked=asked),
         TopicPlan(settings.dlq_topic, Purpose.DEAD_LETTERS, 1, copies, letters, asked=of_letters),
-        TopicPlan(changelog_topic(settings), Purpose.STATE, count, copies, state, like=ingest, asked=of_state),
+        TopicPlan(changelog_topic(settings), Purpose.STATE, count, copies, state, like=ingest, asked=of_others),
+        TopicPlan(settings.groups_topic, Purpose.ANNOUNCEMENTS, 1, copies, announcements, asked=of_others),
     ]
 
 

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from streamverify.cli.checks import Duration
 from streamverify.cli.children import Child, Children
 from streamverify.cli.output import STATUS_STYLES, remark, sigterm_interrupts, stdout
 from streamverify.cli.render import first_message
@@ -76,7 +77,7 @@ def demo(
         str,
         typer.Option(help="REPL that verifies: auto (Lean, else recordings), replay, synthetic, or a command line."),
     ] = "auto",
-    wait: Annotated[float, typer.Option(min=1.0, help="Seconds to wait for all verdicts.")] = 600.0,
+    wait: Annotated[float, Duration("Seconds to wait for all verdicts.", above=1.0)] = 600.0,
 ) -> None:
     """Start a broker in memory and a worker, send 42 small proofs, show the verdicts, and stop everything.
 
@@ -171,7 +172,7 @@ async def _verify(
 
 
 async def _collect(console: Console, address: str, requests: list[ProofRequest], wait: float) -> list[ProofResult]:
-    from streamverify.client import Client  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client import AsyncClient  # noqa: PLC0415 - keeps --help fast
     from streamverify.settings import Settings  # noqa: PLC0415 - keeps --help fast
 
     # The defaults but for the address: the user's own topics and login are not for this broker.
@@ -179,7 +180,7 @@ async def _collect(console: Console, address: str, requests: list[ProofRequest],
     results: list[ProofResult | None] = [None] * len(requests)
     with _progress(console) as progress:
         task = progress.add_task("verified by now", total=len(requests))
-        async with Client(settings) as client, aclosing(client.verify_each(requests, wait)) as answers:
+        async with AsyncClient(settings) as client, aclosing(client.verify_each(requests, wait)) as answers:
             async for answer in answers:
                 results[answer.index] = answer.result
                 progress.advance(task)

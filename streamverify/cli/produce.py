@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from streamverify.cli.inputs import Inputs
-    from streamverify.client import Client
+    from streamverify.client import AsyncClient
     from streamverify.core.messages.models import ProofRequest
 
 EXAMPLES = f"""\
@@ -88,12 +88,12 @@ def produce(
 
 
 async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
-    from streamverify.client import Client  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client import AsyncClient  # noqa: PLC0415 - keeps --help fast
 
     with _progress() as progress:
         task = progress.add_task("sending", total=inputs.total, sent=0)
 
-        async def requests(client: Client) -> AsyncIterator[ProofRequest]:
+        async def requests(client: AsyncClient) -> AsyncIterator[ProofRequest]:
             from streamverify.cli.inputs import in_thread  # noqa: PLC0415 - keeps --help fast
 
             async for item in in_thread(inputs.read()):
@@ -106,7 +106,7 @@ async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
                     tally.read += 1
                     yield item.request
 
-        async with Client(settings) as client:
+        async with AsyncClient(settings) as client:
             async for _ticket in client.submit_all(requests(client)):
                 tally.sent += 1
                 progress.update(task, sent=tally.sent)

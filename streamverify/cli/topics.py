@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from streamverify.cli.checks import finite
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import print_json, print_line, remark, stdout
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
@@ -30,10 +31,11 @@ Examples
   streamverify topics create --alter --max-proof-bytes 9000000
   streamverify topics describe --json
 
-There are five topics: proofs (kept by time), proofs for the router from
+There are six topics: proofs (kept by time), proofs for the router from
 producers that do not choose the partition, verdicts (compacted, so that the
 newest of each custom_id stays), dead letters (records that cannot be
-answered), and the router's counts. More partitions allow more workers.
+answered), the router's counts, and the successes in groups of attempts. More
+partitions of proofs allow more workers.
 Nothing else makes a topic: a command that finds one missing says so.
 
 A topic that exists is left as it is, unless --alter is given. Where something
@@ -41,23 +43,36 @@ of it loses or delays proofs, or is not what was asked for here, that is said.
 
 Exit code 0: the topics are as they should be. 1 (create): one is not."""
 
-_TOPICS = (*CONNECTION, "request_topic", "ingest_topic", "result_topic", "dlq_topic", "group_id", "max_proof_bytes")
+_TOPICS = (
+    *CONNECTION,
+    "request_topic",
+    "ingest_topic",
+    "result_topic",
+    "dlq_topic",
+    "groups_topic",
+    "group_id",
+    "max_proof_bytes",
+)
 _DAY_MS = 86_400_000
 _SHOWN = ("cleanup.policy", "retention.ms", "min.compaction.lag.ms", "max.message.bytes")
 _DIFFERS = 1
 
 _Partitions = Annotated[
-    int | None, typer.Option(min=1, help="Number of partitions of proofs and of verdicts. Default: 12.")
+    int | None, typer.Option(min=1, max=100_000, help="Number of partitions of proofs and of verdicts. Default: 12.")
 ]
 _Replication = Annotated[
     int | None,
     typer.Option(
         "--replication-factor",
         min=1,
+        max=1000,
         help="Copies of each partition. Default: 3, or as many as there are brokers.",
     ),
 ]
-_Retention = Annotated[float | None, typer.Option(min=0.01, help="Days that records are kept. Default: 14.")]
+_Retention = Annotated[
+    float | None,
+    typer.Option(min=0.01, max=36_500.0, callback=finite, help="Days that records are kept. Default: 14."),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamverify.cli.checks import Duration
 from streamverify.cli.errors import InputError, ReaderGone
 from streamverify.cli.input_options import COLUMNS_HELP, InputOptions, with_inputs
 from streamverify.cli.interrupted import results_command, say_how_far
-from streamverify.cli.numbers import Duration
 from streamverify.cli.options import BOTH, with_settings
-from streamverify.cli.output import error_line, plural, print_line, print_result, remark, short, stderr, stdout
+from streamverify.cli.output import error_line, flush, plural, print_line, print_result, remark, short, stderr, stdout
 from streamverify.core.messages.models import Status
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from streamverify.cli.inputs import Inputs
-    from streamverify.client import Client
+    from streamverify.client import AsyncClient
     from streamverify.core.messages.models import ProofRequest, ProofResult
 
 EXAMPLES = f"""\
@@ -99,11 +99,11 @@ class Session:
         Raises:
             InputError: There is no request in the input.
         """
-        from streamverify.client import Client, Unanswered  # noqa: PLC0415 - keeps --help fast
+        from streamverify.client import AsyncClient, Unanswered  # noqa: PLC0415 - keeps --help fast
 
         give_up = time.monotonic() + self._wait
         looking: asyncio.Task[None] | None = None
-        async with Client(self._settings) as client:
+        async with AsyncClient(self._settings) as client:
             try:
                 async for batch in self._batches(client):
                     looking = looking or asyncio.create_task(self._look_for_a_worker())
@@ -137,7 +137,7 @@ class Session:
             f"{self._settings.request_topic} and get their verdicts, also without this command; {fetch}"
         )
 
-    async def _batches(self, client: Client) -> AsyncIterator[list[ProofRequest]]:
+    async def _batches(self, client: AsyncClient) -> AsyncIterator[list[ProofRequest]]:
         from streamverify.cli.inputs import in_thread  # noqa: PLC0415 - keeps --help fast
 
         batch: list[ProofRequest] = []
@@ -161,7 +161,7 @@ class Session:
         if batch:
             yield batch
 
-    async def _verify(self, client: Client, batch: list[ProofRequest], left: float) -> None:
+    async def _verify(self, client: AsyncClient, batch: list[ProofRequest], left: float) -> None:
         self._printer.begin(batch)
         waiting = stderr().status(f"waiting for {plural(len(batch), 'verdict')}")
         async with aclosing(client.verify_each(batch, left)) as answers:
@@ -238,6 +238,7 @@ class Printer:
 
         if self._as_json:
             print_result(result)
+            flush()
             return
         for line in report(result, self._requests[index].proof):
             self._console.print(line, soft_wrap=True)

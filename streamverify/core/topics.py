@@ -33,6 +33,8 @@ class Purpose(Enum):
     """Verdicts, of which the newest of each custom_id stays."""
     DEAD_LETTERS = auto()
     """Records that could not be answered."""
+    ANNOUNCEMENTS = auto()
+    """What workers tell each other, of use for a while: the newest record of each key."""
     STATE = auto()
     """What a service of ours knows: the newest record of each key, for ever."""
 
@@ -196,6 +198,7 @@ _TOO_LARGE = {
     Purpose.REQUESTS: "it refuses larger requests, such as proofs of MAX_PROOF_BYTES can be",
     Purpose.RESULTS: "more of what Lean says is cut",
     Purpose.DEAD_LETTERS: "larger ones do not hold their request",
+    Purpose.ANNOUNCEMENTS: "larger ones are refused",
     Purpose.STATE: "larger ones are refused",
 }
 
@@ -209,6 +212,8 @@ def _setting(plan: TopicPlan, name: str, actual: str, wanted: str) -> Difference
         same = actual == wanted
     else:
         harm = _HARM[name] if _amount(name, actual) < _amount(name, wanted) else ""
+        if harm and plan.purpose is Purpose.ANNOUNCEMENTS:
+            harm = "successes are forgotten early, and attempts that nobody needs are run"
         same = actual == wanted
     if harm or (name in plan.asked and not same):
         return Difference(name, actual, wanted, harm)
@@ -218,6 +223,9 @@ def _setting(plan: TopicPlan, name: str, actual: str, wanted: str) -> Difference
 def _harm_of_cleanup(purpose: Purpose, policy: set[str]) -> str:
     if purpose in {Purpose.REQUESTS, Purpose.DEAD_LETTERS}:
         return "compaction deletes all but the newest record of a key, read or not" if "compact" in policy else ""
+    if purpose is Purpose.ANNOUNCEMENTS:
+        # Kept for longer than they are of use either way.
+        return ""
     if "compact" not in policy:
         return "the newest record of a key is deleted with the rest when it is old"
     if purpose is Purpose.STATE and "delete" in policy:

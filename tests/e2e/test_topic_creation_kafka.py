@@ -20,7 +20,7 @@ from command import end, make_environment, run_all, run_command, settings_of, st
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.topics import plan_topics
 from streamverify.cli.app import app
-from streamverify.client import Client
+from streamverify.client import AsyncClient
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.models import ProofRequest
 from streamverify.settings import PREFIX
@@ -98,7 +98,7 @@ async def test_no_command_makes_a_topic_and_a_missing_one_is_said_at_once(env: d
         last = ended.stderr.splitlines()[-1]
         assert last.startswith("error: no topic "), (run, ended.stderr)
         assert last.endswith(f" on {servers}: streamverify topics create"), run
-    async with Client(settings_of(env)) as client:
+    async with AsyncClient(settings_of(env)) as client:
         for call in (client.verify([request("a")], timeout=5), client.submit(request("b"))):
             with pytest.raises(BrokerUnavailable, match=f"^no topic .* on {servers}: streamverify topics create$"):
                 await call
@@ -120,7 +120,7 @@ async def test_who_works_makes_none_and_a_topic_that_is_deleted_is_not_made_anew
             await producer.send_and_wait(env[PREFIX + "REQUEST_TOPIC"], b"no JSON, so a dead letter")
             routed = json.dumps({"custom_id": "routed", "proof": PROOF}).encode()
             await producer.send_and_wait(env[PREFIX + "INGEST_TOPIC"], routed)
-        async with Client(settings_of(env)) as client:
+        async with AsyncClient(settings_of(env)) as client:
             assert (await client.verify([request("before")], timeout=60))[0].status == "verified"
             runs = [(*name, *given) for name, given in NAMES_TOPICS.items() if name not in {("worker",), ("router",)}]
             for run, ended in (await asyncio.to_thread(run_all, env, *runs, stdin=PROOF)).items():
