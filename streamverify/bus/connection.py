@@ -33,6 +33,7 @@ from aiokafka.errors import (
     UnsupportedVersionError,
 )
 
+from streamverify.bus.client_log import say_once
 from streamverify.bus.metadata import never_makes_topics
 from streamverify.core.errors import BrokerUnavailable, SettingsError
 
@@ -158,6 +159,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
     Raises:
         BrokerUnavailable: None answered within `patience`, or the one that did refused us.
     """
+    say_once(servers)
     loop = asyncio.get_running_loop()
     give_up = loop.time() + patience
     backoff = _FIRST_BACKOFF

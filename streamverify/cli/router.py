@@ -32,6 +32,7 @@ _SETTINGS = (
     "http_port",
     "log_level",
     "log_format",
+    "log_dir",
 )
 
 
@@ -50,5 +51,6 @@ def router(*, settings: Settings) -> None:
         if error.name not in {"faust", "mode"}:
             raise
         raise MissingExtraError("the router needs Faust: pip install 'streamverify[router]'") from None
-    configure(settings.log_level, settings.log_format)
+    name = "-".join(("router", *filter(None, [settings.group_instance_id])))
+    configure(settings.log_level, settings.log_format, log_dir=settings.log_dir, name=name)
     raise typer.Exit(run_router(settings))

@@ -196,7 +196,7 @@ def test_schema_says_where_it_cannot_write(tmp_path: Path) -> None:
     assert "file" in result.stderr
 
 
-@pytest.mark.parametrize("code", [0, 4, 5, 130])
+@pytest.mark.parametrize("code", [0, 4, 5, 6, 130])
 def test_the_worker_ends_with_its_own_code(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     seen = []
 
@@ -204,7 +204,7 @@ def test_the_worker_ends_with_its_own_code(monkeypatch: pytest.MonkeyPatch, code
         seen.append(settings.slots)
         return code
 
-    monkeypatch.setattr("streamverify.logs.configure", lambda *_args: None)
+    monkeypatch.setattr("streamverify.logs.configure", lambda *_args, **_options: None)
     monkeypatch.setattr("streamverify.worker.lifecycle.run_worker", run_worker)
     assert run("worker", "--slots", "7").exit_code == code
     assert seen == [7]
