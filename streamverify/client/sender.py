@@ -46,6 +46,8 @@ class Sender:
         self.limit = Limit.unknown(settings.request_topic)
         """What the request topic takes; nothing until it was asked."""
         self._ask_again = 0.0
+        self._asking = asyncio.Lock()
+        self._connecting = asyncio.Lock()
 
     def took(self, key: bytes, seconds: float) -> None:
         """A proof with this key took Lean so long: what the next ones cost is counted by that."""
@@ -87,11 +89,14 @@ class Sender:
 
         How large a proof a worker takes is not known here: the worker answers a larger one, and says so.
         """
+        if self.limit.takes(encoded):
+            return None
         now = asyncio.get_running_loop().time()
-        # The topic may take more by now: so it is asked again before anything is refused, but not for each of many.
-        if not self.limit.takes(encoded) and now >= self._ask_again:
-            await self.look_up()
-            self._ask_again = now + _ASK_AGAIN
+        async with self._asking:
+            # The topic may take more by now: so it is asked again before anything is refused, but not for each of many.
+            if not self.limit.takes(encoded) and now >= self._ask_again:
+                await self.look_up()
+                self._ask_again = now + _ASK_AGAIN
         return None if self.limit.takes(encoded) else self.limit.refusal(encoded)
 
     async def send_all(self, batch: AsyncIterable[EncodedRequest]) -> AsyncIterator[Ticket]:
@@ -156,9 +161,11 @@ class Sender:
         )
 
     async def _connected(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            self._producer = await connect(self._make, self._settings.bootstrap_servers)
-        return self._producer
+        # Many may send at once before there is a producer.
+        async with self._connecting:
+            if self._producer is None:
+                self._producer = await connect(self._make, self._settings.bootstrap_servers)
+            return self._producer
 
     def _make(self) -> AIOKafkaProducer:
         return make_producer(

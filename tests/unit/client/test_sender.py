@@ -188,6 +188,12 @@ async def test_what_no_setting_allows_is_not_advised(monkeypatch: pytest.MonkeyP
         await made.sender.send(outgoing(b"x" * 50_000_001))
 
 
+async def test_who_sends_at_once_shares_one_producer_and_one_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch)
+    await asyncio.gather(*(made.sender.send(outgoing(b"a")) for _ in range(20)))
+    assert (len(made.producers), made.asked) == (1, 1)
+
+
 async def test_a_missing_topic_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(monkeypatch)
     made.missing = ["lean.proofs"]
