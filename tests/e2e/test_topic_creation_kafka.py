@@ -34,9 +34,11 @@ PROOF = "theorem t : 1 = 1 := rfl"
 NAMES_TOPICS: dict[tuple[str, ...], list[str]] = {
     ("worker",): [],
     ("router",): [],
+    ("gateway",): ["--gateway-port", "0"],
     ("produce",): ["-"],
     ("verify",): ["-", "--wait", "2"],
     ("results",): ["--json"],
+    ("retry",): ["--since", "1h"],
     ("offsets",): [],
     ("dlq", "list"): [],
     ("dlq", "show"): ["0:0"],
@@ -47,6 +49,8 @@ NAMES_TOPICS: dict[tuple[str, ...], list[str]] = {
 NEEDS_NONE = {("broker",), ("demo",), ("doctor",), ("config",), ("schema",)}
 """Commands that need no topic of this broker; `doctor` says which are missing."""
 MAKES_THEM = {("topics", "create")}
+SERVERS = {("worker",), ("router",), ("gateway",)}
+"""Commands that run until they are told to stop."""
 
 
 def commands(of: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -107,22 +111,27 @@ async def test_no_command_makes_a_topic_and_a_missing_one_is_said_at_once(env: d
 
 @pytest.mark.kafka
 async def test_who_works_makes_none_and_a_topic_that_is_deleted_is_not_made_anew(env: dict[str, str]) -> None:
-    """A worker, a router and a client at work, and each command with something to do; then all topics go, and come."""
+    """A worker, a router, a gateway and a client at work, and each command; then all topics go, and come."""
     create = ("topics", "create", "--partitions", "3")
     kept = await topics_of(env)
     assert (await asyncio.to_thread(run_command, env, *create)).returncode == 0
     ours = await topics_of(env) - kept
     assert len(ours) == len(plan_topics(settings_of(env)))
-    with started(env, "worker") as worker, started(env, "router") as router:
+    with (
+        started(env, "worker") as worker,
+        started(env, "router") as router,
+        started(env, "gateway", "--gateway-port", "0") as gateway,
+    ):
         await asyncio.to_thread(wait_for_log, worker, "partitions_restored")
         await asyncio.to_thread(wait_for_log, router, "router_started")
+        await asyncio.to_thread(wait_for_log, gateway, "gateway_listening")
         async with AIOKafkaProducer(bootstrap_servers=env[PREFIX + "BOOTSTRAP_SERVERS"]) as producer:
             await producer.send_and_wait(env[PREFIX + "REQUEST_TOPIC"], b"no JSON, so a dead letter")
             routed = json.dumps({"custom_id": "routed", "proof": PROOF}).encode()
             await producer.send_and_wait(env[PREFIX + "INGEST_TOPIC"], routed)
         async with AsyncClient(settings_of(env)) as client:
             assert (await client.verify([request("before")], timeout=60))[0].status == "verified"
-            runs = [(*name, *given) for name, given in NAMES_TOPICS.items() if name not in {("worker",), ("router",)}]
+            runs = [(*name, *given) for name, given in NAMES_TOPICS.items() if name not in SERVERS]
             for run, ended in (await asyncio.to_thread(run_all, env, *runs, stdin=PROOF)).items():
                 assert ended.returncode == 0, (run, ended.stderr)
             assert await topics_of(env) == kept | ours
@@ -141,6 +150,7 @@ async def test_who_works_makes_none_and_a_topic_that_is_deleted_is_not_made_anew
                 # It went out to the new topic, unless Kafka took it in the last moment of the old one.
                 await sending
             assert (await client.verify([request("after")], timeout=90))[0].status == "verified"
-        # Its ingest topic went away under it: whatever it does then, it is not to take the time of a drain.
+        # Their topics went away under them: whatever they do then, it is not to take the time of a drain.
         await asyncio.to_thread(end, router, signal.SIGKILL)
+        await asyncio.to_thread(end, gateway, signal.SIGKILL)
     assert await topics_of(env) == kept | ours
