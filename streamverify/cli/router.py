@@ -15,9 +15,10 @@ Examples
 
 For producers that cannot choose a partition by header: they write to the
 ingest topic, and the router forwards to the request topic.
-Its page, at / of the port that it logs (9464 if that is free), shows how often
-each header came. You may start more than one: Kafka divides the partitions
-among them. SIGTERM or Ctrl-C forwards the records in hand and ends."""
+Its page, at / of the port that it logs (9464 if that is free), shows how
+often each header came. You may start more than one: Kafka divides the
+partitions among them. SIGTERM or Ctrl-C forwards the records in hand and
+ends."""
 
 _SETTINGS = (
     *CONNECTION,
