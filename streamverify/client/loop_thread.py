@@ -45,9 +45,10 @@ class LoopThread:
             raise closed from None
         try:
             # What comes between the loop's last turn and its end is never run.
-            while not wait([future], timeout=_LOOK).done:
-                if not self._thread.is_alive():
-                    raise closed
+            while self._thread.is_alive() and not wait([future], timeout=_LOOK).done:
+                pass
+            if not future.done():
+                future.cancel()
             return future.result()
         except CancelledError:
             raise closed from None
