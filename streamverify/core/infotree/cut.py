@@ -28,7 +28,7 @@ _COMBINATORS = frozenset(
     success_if_fail_with_msg attempt_all
     """.split()  # noqa: SIM905 -- a list literal of as many words is half a page
 )
-_OPENERS = frozenset({"by", "=>", ";", "<;>", "·", "."})
+_OPENERS = frozenset({"by", "=>", "then", "else", "in", ";", "<;>", "·", "."})
 _BULLETS = frozenset({"·", "."})
 _GROUPS = frozenset({"(", "{"})
 

@@ -272,6 +272,16 @@ def test_conv_is_cut_at_the_steps_inside() -> None:
     ]
 
 
+def test_if_is_cut_at_its_branches() -> None:
+    text, prefix = "example : q := by\n  if h : p then exact f h else\n    simp\n", "Lean.Parser.Tactic."
+    whole = text[text.index("if") : -1]
+    exact = node(text, "exact f h", prefix + "exact", ["q"], [])
+    tree = node(
+        text, whole, "Lean.Parser.Tactic.tacDepIfThenElse", ["q"], [], exact, node(text, "simp", "x", ["q"], [])
+    )
+    assert [each.text for each in split_tactics(text, [tree])] == ["if h : p then", "exact f h", "else", "simp"]
+
+
 def test_a_proof_deeper_than_pythons_stack() -> None:
     depth = 3000
     text = "".join(f"{'  ' * 0}have h{i} : p := by\n" for i in range(depth)) + "simp\n"
