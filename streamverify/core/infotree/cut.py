@@ -186,7 +186,7 @@ class _Cutter:
     def _is_a_cut(self, node: Node, item: _Item) -> bool:
         """Tell whether a tactic begins here, and not in a bracket: patterns and rules of `rw` have nodes as well."""
         tokens = self._tokens
-        if not node.start < item.start < item.end <= node.end or not tokens.fits(item.start, item.end):
+        if not node.start < item.start < item.end <= node.end:
             return False
         before, first = tokens.tokens[tokens.at(item.start) - 1], tokens.tokens[tokens.at(item.start)]
         is_on_a_new_line = "\n" in self._text[before.end : first.start] and before.text != "<|>"
