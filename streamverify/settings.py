@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import structlog
 from pydantic import (
@@ -30,7 +30,9 @@ from pydantic_settings import (
 )
 
 from streamverify.core.audit.vocabulary import Trusted
+from streamverify.core.environments import parse_environments
 from streamverify.core.errors import SettingsError
+from streamverify.core.keys import ApiKeys
 from streamverify.core.messages.jsontext import is_encodable
 from streamverify.core.scheduling.import_sizes import MAX_HEADERS
 from streamverify.core.scheduling.prewarm import parse_prewarm
@@ -244,8 +246,8 @@ class Settings(BaseSettings):
         str,
         Field(
             pattern=r"^(any|v?[0-9]+\.[0-9]+\.[0-9]+(-rc[0-9]+)?)$",
-            description="Oldest Lean that may verify. A worker whose Lean is older, or does not say its version, does "
-            "not start: the kernels before 4.34.1 have known bugs. `any` accepts every Lean.",
+            description="Oldest Lean that may verify. A worker whose Lean is older does not start: the kernels before "
+            "4.34.1 have known bugs. `any` accepts every Lean that names its version.",
         ),
     ] = "4.34.1"
     http_host: Annotated[
@@ -262,6 +264,61 @@ class Settings(BaseSettings):
             "port is logged."
         ),
     ] = "auto"
+    gateway_host: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Address that the gateway listens on. Default: 127.0.0.1 without API_KEYS, 0.0.0.0 with them.",
+        ),
+    ] = None
+    gateway_port: Annotated[
+        int, Field(ge=0, le=65_535, description="Port of the gateway. 0 takes a free port, which is logged.")
+    ] = 8000
+    api_keys: Annotated[
+        SecretStr | None,
+        Field(
+            description="Keys of those who may call the gateway: NAME=KEY, several separated by blanks or commas. The "
+            "names stand in the log."
+        ),
+    ] = None
+    environments: Annotated[
+        str,
+        Field(
+            description="Topics of other worker groups, for requests that name an `environment`: "
+            "NAME=REQUEST_TOPIC:RESULT_TOPIC[:MODULES], several separated by `;` (docs/gateway.md)."
+        ),
+    ] = ""
+    gateway_require: Annotated[
+        Literal["checked", "audited"],
+        Field(
+            description="Assurance that the gateway asks for where a request for /api/check or /verify asks for none."
+        ),
+    ] = "checked"
+    gateway_wait: Annotated[
+        Seconds,
+        Field(
+            description="Seconds that the gateway waits for the verdicts of a request before it answers without them."
+        ),
+    ] = 540.0
+    gateway_requests: Annotated[
+        int, Field(ge=1, description="Requests that the gateway holds at once; beyond them it answers 429.")
+    ] = 1000
+    gateway_memory: Annotated[
+        ByteSize, Field(ge=1024, description="Bytes of requests that the gateway holds at once, such as 1GiB.")
+    ] = cast("ByteSize", "1GiB")
+    gateway_body: Annotated[
+        ByteSize, Field(ge=1024, description="Bytes that the body of one request may have, such as 64MiB.")
+    ] = cast("ByteSize", "64MiB")
+    gateway_batch: Annotated[int, Field(ge=1, description="Proofs that one request may have.")] = 20_000
+    gateway_in_flight: Annotated[
+        int, Field(ge=1, description="Proofs that the gateway has on Kafka at once; the others wait for their turn.")
+    ] = 4000
+    gateway_in_flight_per_key: Annotated[
+        int, Field(ge=1, description="Proofs of one API key that it has on Kafka at once.")
+    ] = 2000
+    gateway_in_flight_bytes: Annotated[
+        ByteSize, Field(ge=1024, description="Bytes of proofs that it has on Kafka at once, such as 256MiB.")
+    ] = cast("ByteSize", "256MiB")
     log_level: Annotated[
         Literal["trace", "debug", "info", "warning", "error"],
         Field(
@@ -303,6 +360,19 @@ class Settings(BaseSettings):
     @classmethod
     def _names_words(cls, value: str) -> str:
         Trusted.parse(value)
+        return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _names_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            ApiKeys.parse(value.get_secret_value())
+        return value
+
+    @field_validator("environments")
+    @classmethod
+    def _names_environments(cls, value: str) -> str:
+        parse_environments(value)
         return value
 
     @field_validator("lean_project", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
