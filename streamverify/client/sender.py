@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthoriza
 from streamverify.bus.connection import PATIENCE, connect, make_producer
 from streamverify.client.requests import Ticket
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
+from streamverify.core.messages.request_errors import echo
 from streamverify.core.scheduling.partitioner import AffinityPartitioner
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Sender:
             )
         return BrokerUnavailable(
             f"the broker at {self._settings.bootstrap_servers} did not take the request "
-            f"{encoded.custom_id!r}: {error!r}"
+            f"{echo(encoded.custom_id)}: {error!r}"
         )
 
     async def _connected(self) -> AIOKafkaProducer:
@@ -153,6 +154,6 @@ class Sender:
 
 def _too_large(encoded: EncodedRequest, why: str) -> RequestTooLarge:
     return RequestTooLarge(
-        f"the request {encoded.custom_id!r} is too large to be sent ({len(encoded.value):,} bytes as JSON): {why}",
+        f"the request {echo(encoded.custom_id)} is too large to be sent ({len(encoded.value):,} bytes as JSON): {why}",
         custom_id=encoded.custom_id,
     )
