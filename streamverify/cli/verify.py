@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from streamverify.cli.inputs import Inputs
+    from streamverify.client import AsyncClient
     from streamverify.core.messages.models import ProofRequest, ProofResult
 
 EXAMPLES = f"""\
@@ -59,7 +60,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print each result as a line of JSON.")] = False,
 ) -> None:
     """Have proofs verified by a running worker, and show what Lean says with the source line that it means."""
-    session = Session(settings, given.find(settings), wait, Printer(as_json=as_json))
+    session = Session(settings, given.find(), wait, Printer(as_json=as_json))
     fetch = results_command(given.run)
     try:
         with say_how_far(lambda: session.so_far(fetch)):
@@ -104,7 +105,7 @@ class Session:
         try:
             async with (
                 AsyncClient(self._settings) as client,
-                aclosing(client.verify_each(self._requests(), self._wait)) as answers,
+                aclosing(client.verify_each(self._requests(client), self._wait)) as answers,
             ):
                 with waiting:
                     async for answer in answers:
@@ -141,7 +142,7 @@ class Session:
             f"{self._settings.request_topic} and get their verdicts, also without this command; {fetch}"
         )
 
-    async def _requests(self) -> AsyncIterator[ProofRequest]:
+    async def _requests(self, client: AsyncClient) -> AsyncIterator[ProofRequest]:
         """Read the input as fast as answers are printed."""
         from streamverify.cli.inputs import in_thread  # noqa: PLC0415 - keeps --help fast
 
@@ -149,6 +150,10 @@ class Session:
             if item.request is None:
                 self._unusable += 1
                 remark(f"{item.where}: {item.error}", label="unusable", style="red")
+                continue
+            if refusal := await client.refusal(item.request):
+                self._unusable += 1
+                remark(f"{item.where}: {refusal}", label="unusable", style="red")
                 continue
             while self._printer.waiting >= _AHEAD:
                 self._printed.clear()
