@@ -208,7 +208,7 @@ async def test_a_topic_that_goes_away_is_said_to_be_gone(monkeypatch: pytest.Mon
     made = Made(monkeypatch, fate={b"late": KafkaTimeoutError()})
     await made.sender.send(outgoing(b"early"))
     made.missing = ["lean.proofs"]
-    with pytest.raises(BrokerUnavailable, match=r"did not take the request 'late': no topic lean\.proofs on localhost"):
+    with pytest.raises(BrokerUnavailable, match=r'did not take the request "late": no topic lean\.proofs on localhost'):
         await made.sender.send(outgoing(b"late"))
 
 
