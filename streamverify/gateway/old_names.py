@@ -6,7 +6,6 @@ setting the old name gives it, unless ours is given; all others get a line in th
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -55,7 +54,7 @@ MAPPED: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     # Python knows more levels above `error`; ours has none.
     f"{NEW}LOG_LEVEL": ("log_level", lambda text: _LEVELS.get(text.lower(), "error")),
     f"{OLD}LOG_LEVEL": ("log_level", lambda text: _LEVELS.get(text.lower(), "error")),
-    f"{OLD}LOG_DIR": ("log_dir", Path),
+    f"{OLD}LOG_DIR": ("log_dir", str),
 }
 """For each old name the setting that it is, and how its value is read. The newer generation goes first."""
 
