@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from streamverify.core.errors import InvalidRequest
 from streamverify.core.messages.codec import encode_request
 from streamverify.core.messages.models import RUN_HEADER, ProofRequest
-from streamverify.core.messages.request_errors import request_error
+from streamverify.core.messages.request_errors import echo, request_error
 from streamverify.core.scheduling.partitioner import affinity_key
 
 REQUEST_ID = "streamverify-request-id"
@@ -100,6 +100,6 @@ def prepare(request: ProofRequest, request_id: str, of_caller: tuple[tuple[str, 
         value = encode_request(request)
     except ValueError as error:
         raise InvalidRequest(
-            f"the request {request.custom_id!r} cannot be written as JSON: {error}", custom_id=request.custom_id
+            f"the request {echo(request.custom_id)} cannot be written as JSON: {error}", custom_id=request.custom_id
         ) from None
     return EncodedRequest(request.custom_id, request_id, affinity_key(request.proof), value, request.run, of_caller)
