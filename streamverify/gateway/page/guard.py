@@ -1,0 +1,76 @@
+"""Refuses what other sites make a browser send, and sends the headers that confine our own page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+
+from streamverify.core.browsers import foreign_site, names_this_machine
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    # No script of ours makes markup of a text; with these two the browser lets none do it.
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""What the page may load and do: its own files, and nothing that stands in the page itself."""
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+_PAGE_PATHS = ("/page/", "/api/page/", "/events")
+_OWN_POLICY = ("/docs", "/redoc")
+"""FastAPI's pages, which load their scripts from elsewhere and show nothing of Lean's."""
+
+
+class BrowserGuard:
+    """ASGI middleware around the whole gateway.
+
+    `loopback_only`: the gateway is for this machine, and asks for no key; then a browser must call it by a name that
+    nobody else can point to it.
+    """
+
+    def __init__(self, app: ASGIApp, *, loopback_only: bool) -> None:
+        self._app = app
+        self._loopback_only = loopback_only
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with 403 or 421, or let the application answer and add the headers."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        path: str = scope["path"]
+        of_page = path == "/" or path.startswith(_PAGE_PATHS)
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                sent = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    sent.setdefault(name, value)
+                if not path.startswith(_OWN_POLICY):
+                    sent.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+                if of_page:
+                    # Asked for each time (by ETag): a page of one version must not run the script of another.
+                    sent.setdefault("Cache-Control", "no-cache")
+            await send(message)
+
+        refused = None
+        if foreign_site(scope["method"], headers):
+            refused = JSONResponse({"error": "this request comes from a page of another site"}, 403)
+        elif (
+            self._loopback_only and (of_page or "origin" in headers) and not names_this_machine(headers.get("host", ""))
+        ):
+            refused = JSONResponse(
+                {"error": "this gateway is for this machine: call it localhost or 127.0.0.1, or set API_KEYS"}, 421
+            )
+        await (refused or self._app)(scope, receive, send_guarded)

@@ -1,0 +1,230 @@
+"""The page's endpoints, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import orjson
+import pytest
+from page_fakes import KEY, FakeGateway, make_app, make_page
+
+from streamverify.core.audit.policy_rules import RULES
+from streamverify.core.errors import BrokerUnavailable
+from streamverify.core.live import LastVerdict
+from streamverify.core.messages.models import Timings
+from streamverify.gateway.page.guard import CONTENT_SECURITY_POLICY
+from streamverify.gateway.page.monitor import Monitor
+from streamverify.gateway.page.routes import STATIC
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LOCAL = "http://localhost:8000"
+PROOF = orjson.dumps({"proof": "theorem"})
+JSON = {"content-type": "application/json"}
+
+
+def verdict(name: str) -> LastVerdict:
+    return LastVerdict(custom_id=name, status="verified", reason="ok", summary="fine", at=0)
+
+
+@contextlib.asynccontextmanager
+async def client(gateway: FakeGateway | None = None, url: str = LOCAL) -> AsyncIterator[httpx.AsyncClient]:
+    app = make_app(make_page(gateway or FakeGateway()))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=url) as made:
+        yield made
+
+
+# --- its files ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_page_needs_nothing_from_elsewhere_and_has_nothing_inline() -> None:
+    async with client() as http:
+        page = (await http.get("/")).text
+        assert re.findall(r"https?://", page) == []
+        assert "<style" not in page
+        assert re.findall(r"\s(on\w+|style)=", page) == []
+        assert re.findall(r"<script[^>]*>([^<]*)</script>", page) == [""]
+        files = re.findall(r'(?:src|href)="(/page/[^"]+)"', page)
+        assert len(files) == 3
+        for path in files:
+            assert (await http.get(path)).status_code == 200, path
+
+
+@pytest.mark.parametrize("path", sorted(STATIC.glob("*.js")), ids=lambda path: path.name)
+def test_no_script_makes_markup_of_a_text(path: Any) -> None:
+    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|setHTMLUnsafe|srcdoc"
+    assert re.findall(forbidden, path.read_text("utf-8")) == []
+
+
+async def test_every_answer_has_the_headers_that_confine_the_page() -> None:
+    async with client() as http:
+        for path in ("/", "/page/page.js", "/page/none", "/elsewhere"):
+            headers = (await http.get(path)).headers
+            assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY, path
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "no-referrer"
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert "default-src 'none'" in CONTENT_SECURITY_POLICY
+
+
+async def test_no_other_file_can_be_had() -> None:
+    async with client() as http:
+        for path in ("/page/%2e%2e/routes.py", "/page/..%2froutes.py", "/page//etc/passwd", "/page/"):
+            assert (await http.get(path)).status_code == 404, path
+
+
+async def test_every_rule_of_the_policy_is_explained() -> None:
+    async with client() as http:
+        rules = (await http.get("/page/rules.json")).json()
+    assert rules.keys() == RULES.keys()
+    assert all(rule["summary"] and rule["reason"] for rule in rules.values())
+
+
+# --- what another site may do ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (JSON, 200),
+        (JSON | {"origin": LOCAL}, 200),
+        (JSON | {"content-type": "application/json; charset=utf-8"}, 200),
+        (JSON | {"origin": "http://evil.example"}, 403),
+        (JSON | {"origin": "null"}, 403),
+        (JSON | {"sec-fetch-site": "cross-site"}, 403),
+        ({"content-type": "text/plain"}, 415),
+        ({"content-type": "application/x-www-form-urlencoded"}, 415),
+        ({"content-type": "multipart/form-data"}, 415),
+        ({}, 415),
+    ],
+)
+async def test_a_form_of_another_site_verifies_nothing(headers: dict[str, str], status: int) -> None:
+    gateway = FakeGateway()
+    async with client(gateway) as http:
+        answer = await http.post("/api/page/verify", content=PROOF, headers=headers)
+    assert answer.status_code == status
+    assert bool(gateway.sent) == (status == 200)
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/", "/page/page.js", "/events"])
+async def test_a_name_that_was_pointed_here_reads_nothing(path: str) -> None:
+    async with client(url="http://evil.example:8000") as http:
+        answer = await http.get(path)
+    assert answer.status_code == 421
+    assert "localhost" in answer.json()["error"]
+
+
+async def test_a_name_that_was_pointed_here_posts_nothing() -> None:
+    async with client(url="http://evil.example:8000") as http:
+        answer = await http.post("/elsewhere", headers={"origin": "http://evil.example:8000"})
+    assert answer.status_code == 421
+
+
+# --- what is sent ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b"", "no JSON"),
+        (b'{"proof": "\xff"}', "no JSON"),
+        (b"[]", "an object"),
+        (b'{"proof": "x", "custom_id": "1"}', "custom_id"),
+    ],
+)
+async def test_what_is_wrong_is_named(body: bytes, word: str) -> None:
+    gateway = FakeGateway()
+    async with client(gateway) as http:
+        answer = await http.post("/api/page/verify", content=body, headers=JSON)
+    assert answer.status_code == 400
+    assert word in answer.json()["error"]
+    assert gateway.sent == []
+
+
+async def test_without_a_key_where_one_is_needed_nothing_is_told() -> None:
+    gateway = FakeGateway(keyed=True)
+    async with client(gateway) as http:
+        for headers in ({}, {"authorization": "Bearer wrong"}):
+            assert (await http.post("/api/page/verify", content=PROOF, headers=JSON | headers)).status_code == 401
+            assert (await http.get("/events", headers=headers)).status_code == 401
+        assert gateway.sent == []
+        right = JSON | {"authorization": f"Bearer {KEY}"}
+        assert (await http.post("/api/page/verify", content=PROOF, headers=right)).status_code == 200
+
+
+# --- the live state -------------------------------------------------------------------------------------------------
+
+
+async def test_with_keys_a_page_shows_no_proof_of_another_key() -> None:
+    page = make_page(FakeGateway(keyed=True))
+    page.live.seen(verdict("bob's"), 1.0)
+    page.live.answered(verdict("bob's"), "bob", "import Secret", Timings(run=1))
+    page.live.answered(verdict("ann's"), "ann", "import Known", Timings(run=1))
+    state = page.state("ann", 1.0)
+    assert [one["custom_id"] for one in state["last"]] == ["ann's"]
+    assert [one["header"] for one in state["headers"]] == ["import Known"]
+    assert (state["own_only"], state["reasons"]) == (True, {"ok": 1})
+    assert b"bob" not in orjson.dumps(state)
+
+
+async def test_without_keys_it_shows_all_verdicts_of_the_topic() -> None:
+    page = make_page(FakeGateway())
+    page.live.seen(verdict("anybody's"), 1.0)
+    state = page.state("", 1.0)
+    assert [one["custom_id"] for one in state["last"]] == ["anybody's"]
+    assert state["own_only"] is False
+
+
+async def test_the_backlog_is_what_there_is_to_do_at_the_rate_of_the_last_minute() -> None:
+    page = make_page(FakeGateway())
+    assert page.state("", 0.0)["backlog_seconds"] is None, "nobody has asked the broker yet"
+    page.monitor.to_do = 50
+    for second in range(10):
+        page.live.seen(verdict("x"), float(second))
+        page.live.seen(verdict("x"), float(second))
+    assert page.state("", 10.0)["backlog_seconds"] == 25.0
+    page.monitor.to_do = 0
+    assert page.state("", 10.0)["backlog_seconds"] == 0
+
+
+async def test_events_are_states_and_end_with_the_gateway() -> None:
+    page = make_page(FakeGateway())
+    states = page._states("")
+    first = await anext(states)
+    assert first.startswith(b"data: {")
+    assert first.endswith(b"}\n\n")
+    assert first.count(b"\n") == 2
+    page.closing.set()
+    assert [event async for event in states] == []
+    assert page.followers == 0
+
+
+async def test_a_broker_that_is_away_makes_numbers_unknown_and_is_asked_again() -> None:
+    answers: list[int | None] = [5, None, 6]
+    told = []
+
+    async def to_do() -> int:
+        told.append(monitor.to_do)
+        answer = answers[min(len(told), len(answers)) - 1]
+        if answer is None:
+            raise BrokerUnavailable("away")
+        return answer
+
+    async def none() -> int:
+        return 0
+
+    monitor = Monitor(to_do, none, every=0.001)
+    running = asyncio.create_task(monitor.run())
+    await asyncio.sleep(0.01)
+    assert told == [], "nobody looks, so nobody asks"
+    with monitor.watching():
+        while len(told) < 4:
+            await asyncio.sleep(0.001)
+    running.cancel()
+    assert told[:4] == [None, 5, None, 6]
