@@ -9,16 +9,19 @@ from streamverify.version import __version__
 
 if TYPE_CHECKING:
     from streamverify.client import Client
+    from streamverify.core.infotree import Tactic, tactics
     from streamverify.core.messages.models import ProofRequest, ProofResult
     from streamverify.core.scheduling.partitioner import AffinityPartitioner
 
-__all__ = ["AffinityPartitioner", "Client", "ProofRequest", "ProofResult", "__version__"]
+__all__ = ["AffinityPartitioner", "Client", "ProofRequest", "ProofResult", "Tactic", "__version__", "tactics"]
 
 _HOMES = {
     "AffinityPartitioner": "streamverify.core.scheduling.partitioner",
     "Client": "streamverify.client",
     "ProofRequest": "streamverify.core.messages.models",
     "ProofResult": "streamverify.core.messages.models",
+    "Tactic": "streamverify.core.infotree",
+    "tactics": "streamverify.core.infotree",
 }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CommitFailedError, KafkaError
 
 from streamverify.bus.committed import committed_offsets
 
@@ -226,6 +226,11 @@ class OffsetCommitter:
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT):
                 await self._send(commit)
+        except CommitFailedError as error:
+            # The group rebalances or has given us up: a rebalance follows, and is logged.
+            self._partitions.failed(commit)
+            _log.debug("commit_refused", error=repr(error), closing=closing)
+            return False
         except (KafkaError, TimeoutError) as error:
             self._partitions.failed(commit)
             _log.warning("commit_failed", error=repr(error), closing=closing, hint="tried again; nothing is lost")
@@ -240,7 +245,9 @@ class OffsetCommitter:
 
     async def _send(self, commit: Commit) -> None:
         if _has_no_generation(self._consumer):
-            raise KafkaError("the group has given this member up; nothing may be committed until it has joined again")
+            raise CommitFailedError(
+                "the group has given this member up; nothing may be committed until it has joined again"
+            )
         points: Any = {
             TopicPartition(self._topic, partition): (point.offset, point.metadata)
             for partition, point in commit.points.items()
@@ -310,6 +317,7 @@ class OffsetCommitter:
 
     def _take_over(self, read: Mapping[int, Committed | None], beginnings: Mapping[int, int]) -> None:
         starts = {}
+        quarantined = []
         for partition, point in read.items():
             found = self._partitions.restore(partition, point, beginnings.get(partition, 0))
             starts[partition] = found.position
@@ -335,12 +343,14 @@ class OffsetCommitter:
                     "everything from there on is run again",
                 )
             if found.quarantined:
-                _log.warning(
-                    "partition_quarantined",
-                    partition=partition,
-                    hint="a worker died while it owned this partition: each of the next records is run only after a "
-                    "commit counts its attempt, and suspects are run alone",
-                )
+                quarantined.append(partition)
+        if quarantined:
+            _log.warning(
+                "partitions_quarantined",
+                partitions=sorted(quarantined),
+                hint="the worker that owned them before died, or lost its name to another, with work in hand: each of "
+                "the next records is run only after a commit counts its attempt, and suspects are run alone",
+            )
         if starts:
             _log.info("partitions_restored", starts=dict(sorted(starts.items())))
             # The open flag has to be with the broker before anything is delivered.

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from streamverify.bus.admin import open_admin
 from streamverify.bus.committer import OffsetCommitter
 from streamverify.bus.connection import client_options, connect
+from streamverify.bus.fencing import Fence, SignedStickyAssignor
 from streamverify.bus.liveness import Liveness
 from streamverify.bus.retention import RetentionWatch
 from streamverify.core.errors import WorkerStuck
@@ -62,13 +62,19 @@ REBALANCE_TIMEOUT_MS = 60_000
 class _Listener(ConsumerRebalanceListener):
     """Posts to the committer and returns. aiokafka swallows the exceptions of a listener."""
 
-    def __init__(self, topic: str, consumer: AIOKafkaConsumer, requests: CommitRequests) -> None:
+    def __init__(
+        self, topic: str, consumer: AIOKafkaConsumer, requests: CommitRequests, fence: Fence | None = None
+    ) -> None:
         self._topic = topic
         self._consumer = consumer
         self._requests = requests
+        self._fence = fence
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Have the last commit made, for a bounded time: the group waits for us."""
+        if self._fence is not None and not await self._fence.may_rejoin():
+            # Ends aiokafka's task that would join again and take the name back. It lets this one exception through.
+            raise asyncio.CancelledError
         _log.info("partitions_revoked", partitions=sorted(tp.partition for tp in revoked))
         await asyncio.wait({self._requests.revoked()}, timeout=REVOKE_TIMEOUT)
 
@@ -76,6 +82,8 @@ class _Listener(ConsumerRebalanceListener):
         """Pause what we got until the committer knows where to read from."""
         tps = list(assigned)
         self._consumer.pause(*tps)
+        if self._fence is not None:
+            self._fence.joined()
         partitions = frozenset(tp.partition for tp in tps)
         _log.info("partitions_assigned", partitions=sorted(partitions))
         if not partitions:
@@ -94,7 +102,7 @@ class RequestConsumer:
         *,
         client_id: str = "streamverify",
     ) -> None:
-        """`client_id` is what the group is told of this member; `peers` puts its versions there."""
+        """`client_id` is what the group is told of this member; `group_versions` says what stands there."""
         self._settings = settings
         self._topic = settings.request_topic
         self._client_id = client_id
@@ -104,6 +112,7 @@ class RequestConsumer:
         self._liveness = Liveness(self._topic, partitions, limit)
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._retention: RetentionWatch | None = None
+        self._fence: Fence | None = None
         # Made by `start`:
         self._handler: RecordHandler
         self._consumer: AIOKafkaConsumer
@@ -133,7 +142,11 @@ class RequestConsumer:
             handler=handler,
             on_commit=self._liveness.succeeded,
         )
-        self._consumer.subscribe([self._topic], listener=_Listener(self._topic, self._consumer, self._requests))
+        if settings.group_instance_id is not None:
+            self._fence = Fence(settings, settings.group_instance_id, self._consumer, self._admin)
+            await self._fence.announce()
+        listener = _Listener(self._topic, self._consumer, self._requests, self._fence)
+        self._consumer.subscribe([self._topic], listener=listener)
 
     def _make_consumer(self) -> AIOKafkaConsumer:
         session = self._settings.session_timeout_ms
@@ -143,7 +156,7 @@ class RequestConsumer:
             group_instance_id=self._settings.group_instance_id,
             client_rack=self._settings.client_rack,
             # Two strategies on offer would make every member join twice.
-            partition_assignment_strategy=(StickyPartitionAssignor,),
+            partition_assignment_strategy=(SignedStickyAssignor,),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
@@ -163,8 +176,11 @@ class RequestConsumer:
 
         Raises:
             WorkerStuck: Fetching fails again and again, or nothing succeeds although something could.
+            WorkerFenced: Another worker has taken this one's name.
         """
         async with asyncio.TaskGroup() as group:
+            if self._fence is not None:
+                group.create_task(self._fence.watch(), name="fence")
             group.create_task(self.poll(), name="poll")
             group.create_task(self._committer.run(), name="commit")
             group.create_task(self._liveness.watch(self._consumer, self._admin), name="watch")
@@ -184,6 +200,7 @@ class RequestConsumer:
 
         Raises:
             WorkerStuck: Fetching fails again and again.
+            WorkerFenced: Another worker has taken this one's name while we were joining.
         """
         errors = _Errors(self._topic)
         while True:
@@ -192,6 +209,8 @@ class RequestConsumer:
             except ConsumerStoppedError:
                 return
             except KafkaError as error:
+                if self._fence is not None:
+                    await self._fence.refuse(error)
                 errors.note(error, time.monotonic())
                 await asyncio.sleep(RETRY)
                 continue

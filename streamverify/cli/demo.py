@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import sys
 import tempfile
 import time
 from contextlib import aclosing
@@ -14,11 +16,14 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
 from streamverify.cli.children import Child, Children
-from streamverify.cli.output import remark, sigterm_interrupts, stdout
+from streamverify.cli.output import STATUS_STYLES, remark, sigterm_interrupts, stdout
+from streamverify.cli.render import first_message
 from streamverify.core.errors import ReplUnavailable
-from streamverify.core.messages.models import Status
+from streamverify.core.messages.models import Assurance, Status
 from streamverify.settings import PREFIX, load_settings
 
 if TYPE_CHECKING:
@@ -39,23 +44,29 @@ _DRAIN = "5"
 
 _WITH_LEAN = "[bold]Lean[/] is installed here ({where}) and checks the proofs now: each verdict below is Lean's own."
 _WITH_RECORDINGS = (
-    "There is [bold]no Lean[/] here, so the replay REPL answers in its place, with the answers that a real Lean gave\n"
-    "to these very proofs in 2021. Kafka protocol, worker, process pool and delivery are the real thing; the verdicts\n"
-    "are repeated from the recording, and nothing is checked now. To see Lean itself, run ./setup_lean.sh, then\n"
-    "this command again."
+    "There is [bold]no Lean[/] here, so the replay REPL answers in its place, with what Lean 4.0.0 (June 2021) said\n"
+    "to these very proofs. Kafka protocol, worker, process pool and delivery are the real thing; the verdicts are\n"
+    "repeated from the recording, and nothing is checked now. To see your own Lean, run ./setup_lean.sh, then this\n"
+    "command again."
 )
 _AS_ASKED = "The REPL that you asked for answers: [bold]{where}[/]."
-_ASSURANCE = (
-    "The assurance is [bold]checked[/]: Lean accepted the whole file without error and without sorry. It is not an\n"
-    "audit: nobody looks for axioms and tricks."
+_AUDITED = (
+    "The assurance is [bold]audited[/], as it is by default: Lean accepted the whole file, and an audit found neither\n"
+    "an own axiom nor a trick."
+)
+_CHECKED = (
+    "The assurance is only [bold]checked[/]: Lean accepted the whole file without error and without sorry, which a\n"
+    "cheat can arrange. A worker with Lean audits by default; the column [bold]audit[/] has what can be said of that\n"
+    "without Lean: what the policy objects to."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The REPL of this demo, and the words that introduce it."""
+    """The REPL of this demo, the assurance that it can give, and the words that introduce it."""
 
     repl: str
+    require: Assurance
     words: str
 
 
@@ -74,16 +85,16 @@ def demo(
     console = stdout()
     requests = bundled_proofs()
     choice = asyncio.run(choose(repl))
-    console.print(f"{choice.words}\n{_ASSURANCE}\n")
+    console.print(f"{choice.words}\n{_CHECKED if choice.require is Assurance.CHECKED else _AUDITED}\n")
     start = time.monotonic()
     with sigterm_interrupts(), tempfile.TemporaryDirectory(prefix="streamverify-demo-") as folder:
         try:
-            with Children(Path(folder), child_environment(os.environ, choice.repl)) as children:
+            with Children(Path(folder), child_environment(os.environ, choice)) as children:
                 results = _run(console, children, requests, wait)
         except KeyboardInterrupt:
             remark("interrupted; broker and worker have been stopped")
             raise
-    _summarize(console, results, time.monotonic() - start)
+    _summarize(console, requests, results, time.monotonic() - start)
 
 
 def bundled_proofs() -> list[ProofRequest]:
@@ -101,23 +112,25 @@ async def choose(repl: str) -> Choice:
     from streamverify.lean.repl.launch import find_repl  # noqa: PLC0415 - keeps --help fast
 
     if repl == "replay":
-        return Choice(repl, _WITH_RECORDINGS.replace("There is [bold]no Lean[/] here, so the", "As asked, the"))
+        words = _WITH_RECORDINGS.replace("There is [bold]no Lean[/] here, so the", "As asked, the")
+        return Choice(repl, Assurance.CHECKED, words)
     if repl != "auto":
-        return Choice(repl, _AS_ASKED.format(where=repl))
+        # It may be a stand-in, which cannot be audited.
+        return Choice(repl, Assurance.CHECKED, _AS_ASKED.format(where=repl))
     try:
         found = await find_repl("auto", load_settings().lean_project)
     except ReplUnavailable:
-        return Choice("replay", _WITH_RECORDINGS)
-    return Choice("auto", _WITH_LEAN.format(where=found.cwd or found.argv[0]))
+        return Choice("replay", Assurance.CHECKED, _WITH_RECORDINGS)
+    return Choice("auto", Assurance.AUDITED, _WITH_LEAN.format(where=found.cwd or found.argv[0]))
 
 
-def child_environment(environment: dict[str, str] | os._Environ[str], repl: str) -> dict[str, str]:
+def child_environment(environment: dict[str, str] | os._Environ[str], choice: Choice) -> dict[str, str]:
     """Make the environment of broker and worker. Settings for a real Kafka are left out: the demo must not go there."""
     kept = {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
     for name in ("LEAN_HOME", "LEAN_PROJECT"):
         if environment.get(PREFIX + name):
             kept[PREFIX + name] = str(Path(environment[PREFIX + name]).absolute())
-    ours = {"REPL": repl, "REQUIRE": "checked", "HTTP_PORT": "0", "DRAIN_TIMEOUT": _DRAIN}
+    ours = {"REPL": choice.repl, "REQUIRE": str(choice.require), "HTTP_PORT": "0", "DRAIN_TIMEOUT": _DRAIN}
     return kept | {PREFIX + name: value for name, value in ours.items()}
 
 
@@ -179,12 +192,51 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _summarize(console: Console, results: list[ProofResult], seconds: float) -> None:
-    from streamverify.cli.render import Row, result_table  # noqa: PLC0415 - keeps --help fast
-
+def _summarize(console: Console, requests: list[ProofRequest], results: list[ProofResult], seconds: float) -> None:
+    table = Table(
+        "id", "verdict", "message", "audit", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold"
+    )
+    # Ids and verdicts are short here; what is left of the line is for the two columns of sentences.
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
+    suspect = 0
+    for request, result in zip(requests, results, strict=True):
+        objection = audit_without_lean(request.proof, result)
+        if result.status is Status.VERIFIED and result.assurance == Assurance.CHECKED:
+            suspect += objection is not None
+            verdict = Text("verified, only checked", "yellow" if objection else "green")
+        else:
+            verdict = Text(f"{result.status}, {result.reason}", STATUS_STYLES[result.status])
+        table.add_row(Text(result.custom_id), verdict, Text(first_message(result)), Text(objection or "", "yellow"))
     console.print()
-    console.print(result_table((Row.of(result) for result in results), console.width))
+    console.print(table)
     counts = ", ".join(f"{sum(result.status is status for result in results)} {status}" for status in Status)
     kinds = ", ".join(sorted({result.verifier.kind for result in results}))
     console.print(f"\n[bold]{len(results)} proofs: {counts}.[/] Answered by: {kinds}. {seconds:.1f} s in all.")
-    console.print("Broker and worker have ended. Next: streamverify --help, or README.md.")
+    if suspect:
+        console.print(f"{suspect} of those verified are [bold]only checked[/]: an audit would reject them.")
+    console.print(f"Broker and worker have ended. Next: {own_command()} --help, or README.md.", soft_wrap=True)
+
+
+def audit_without_lean(proof: str, result: ProofResult) -> str | None:
+    """Say why an audit would reject a proof that was only checked, as far as this shows without Lean, or None."""
+    from streamverify.core.audit.policy import Reading  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.syntax.header import parse_header  # noqa: PLC0415 - keeps --help fast
+
+    if result.status is not Status.VERIFIED or result.assurance != Assurance.CHECKED:
+        return None
+    if result.findings:
+        first = result.findings[0]
+        return f"would reject it: {first.rule}, `{first.excerpt}` in line {first.line}"
+    declared = Reading(proof, parse_header(proof)).declared()
+    if not any(item.kind in {"theorem", "lemma"} for item in declared):
+        return "would reject it: no_theorem, nothing is proved here"
+    return None
+
+
+def own_command() -> str:
+    """Write this command as it can be typed here: its name where the shell finds it, else its path."""
+    ours = Path(sys.executable).with_name("streamverify")
+    found = shutil.which("streamverify")
+    if found is not None and Path(found).resolve() == ours.resolve():
+        return "streamverify"
+    return os.path.relpath(ours) if ours.is_relative_to(Path.cwd()) else str(ours)

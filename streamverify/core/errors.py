@@ -49,6 +49,12 @@ class WorkerStuck(StreamVerifyError):
     exit_code = 5
 
 
+class WorkerFenced(StreamVerifyError):
+    """Another worker has joined the group under this one's `group_instance_id`. The newer one goes on."""
+
+    exit_code = 6
+
+
 class UndecodableRequest(StreamVerifyError):
     """No custom_id can be read from a record, so it cannot be answered and becomes a dead letter."""
 
@@ -99,3 +105,7 @@ class HeaderError(StreamVerifyError):
         super().__init__(message)
         self.line = line
         self.column = column
+
+
+class NoInfotree(StreamVerifyError):
+    """A result has no infotree, or not the one of the file that it was to be read with."""

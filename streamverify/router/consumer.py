@@ -77,6 +77,15 @@ class RouterConsumer(driver.Consumer):
                     return
                 yield tp, message
 
+    def forget(self, message: Message) -> None:
+        """Do not wait for the acknowledgement of a record that is left to the next owner of its partition.
+
+        In a rebalance Faust waits until every record that a stream has begun is acknowledged, without a limit, and as
+        long as anything refers to the record: the stream does to its last one. So one record of an earlier assignment
+        that was left alone, as it must be, stopped the next rebalance, and with it the whole group (seen under load).
+        """
+        self._unacked_messages.discard(message)
+
     def on_buffer_drop(self, tp: TP) -> None:
         """Fetch a partition again, as there is room for its records, unless it is another router's by now."""
         if tp in self.assignment():

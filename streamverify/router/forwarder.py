@@ -21,12 +21,13 @@ from streamverify.router.counts import PartitionCounts, by_partition
 from streamverify.router.route import DeadLetterRoute, Forward, route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import faust
 
     from streamverify.bus.publisher import Publisher
     from streamverify.router.application import Application, HeaderTable
+    from streamverify.router.consumer import RouterConsumer
     from streamverify.settings import Settings
 
 BATCH = 500
@@ -83,6 +84,7 @@ class Forwarder:
         """
         generation = self._app.consumer_generation_id
         # Records of an assignment that is over are delivered again, here or to another router.
+        self._leave(event for event in events if event.message.generation_id != generation)
         events = [event for event in events if event.message.generation_id == generation]
         if not events:
             return
@@ -97,12 +99,18 @@ class Forwarder:
         await everything.wait()
         if self._app.consumer_generation_id != generation:
             # A rebalance meanwhile: the next owner forwards the batch again, and counts it.
+            self._leave(events)
             return
         self._count(generation, [(message, where) for message, where in routed if isinstance(where, Forward)])
         # Before the acknowledgement: the next owner of the partition must find the counts in the changelog.
         await self._table.acknowledged()
         for event in events:
             event.ack()
+
+    def _leave(self, events: Iterable[faust.EventT[Any]]) -> None:
+        """Leave records to the next owner of their partition."""
+        for event in events:
+            cast("RouterConsumer", self._app.consumer).forget(event.message)
 
     def _request(self, message: Any, key: bytes, on_ack: Callable[[], None]) -> Outgoing:
         def refused() -> Outgoing:

@@ -58,6 +58,7 @@ async def run_worker(settings: Settings) -> int:
         BrokerUnavailable: There is no broker, or a topic is missing.
         ResultRefused: The broker takes no result any more.
         WorkerStuck: Fetching fails for good.
+        WorkerFenced: Another worker has taken this one's name.
     """
     signals = Signals()
     signals.listen()

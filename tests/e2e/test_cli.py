@@ -222,10 +222,14 @@ class TestDemo:
         assert done.returncode == 0, done.stderr
         assert "\x1b" not in done.stdout
         assert "repeated from the recording" in done.stdout
-        assert re.search(r"^core-001-and-swap +verified +ok +\d+\.\d+$", done.stdout, re.MULTILINE)
-        assert re.search(r"^core-016-succ-add +rejected +lean_error +unsolved goals", done.stdout, re.MULTILINE)
+        assert re.search(r"^core-001-and-swap +verified, only checked +$", done.stdout, re.MULTILINE)
+        assert re.search(r"^core-016-succ-add +rejected, lean_error +unsolved goals", done.stdout, re.MULTILINE)
+        cheats = re.findall(r"^(\S+) +verified, only checked .* would reject it: (\w+)", done.stdout, re.MULTILINE)
+        assert {("core-038-axiom-own", "axiom"), ("core-051-empty-body", "no_theorem")} <= set(cheats)
         assert "42 proofs: " in done.stdout
         assert "Answered by: replay." in done.stdout
+        [following] = re.findall(r"Next: (\S+) --help", done.stdout)
+        assert "Usage:" in subprocess.run([following, "--help"], capture_output=True, text=True, check=True).stdout
 
     def test_a_worker_that_dies_is_told_with_its_last_words(self) -> None:
         done = run_command(environment(), "demo", "--repl", "/no/such/repl")

@@ -337,6 +337,8 @@ ASK_ONCE = {
     "bus/committer.py": {"beginning_offsets"},
     "bus/retention.py": {"beginning_offsets"},
     "bus/group_versions.py": {"describe_consumer_groups"},
+    # before a worker joins again; at the start only for a line in the log
+    "bus/fencing.py": {"describe_consumer_groups"},
     # librdkafka's, of the broker in this very process
     "bus/embedded.py": {"list_topics"},
     # waits for metadata by itself

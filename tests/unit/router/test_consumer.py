@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
+from weakref import WeakSet
 
 import pytest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.types.tuples import ConsumerMessage
 
 from streamverify.router.consumer import RouterConsumer
 
@@ -135,3 +138,30 @@ async def test_room_for_a_partition_that_has_gone_elsewhere_is_of_no_use(monkeyp
     made.on_buffer_drop(TWO)
     assert resumed == [ONE]
     assert made._buffered_partitions == {ONE}
+
+
+async def test_a_rebalance_does_not_wait_for_a_record_that_was_left_to_the_next_owner() -> None:
+    """The stream holds on to its last record: with Faust's own bookkeeping the wait would have no end."""
+    made: Any = object.__new__(RouterConsumer)
+    message = ConsumerMessage("ingest", 0, 7, 0.0, 0, [], None, b"", None, None, tp=ONE, generation_id=1)
+    made._unacked_messages = WeakSet([message])
+    commits: list[str] = []
+
+    async def commit(*_given: Any, **_options: Any) -> None:
+        commits.append("commit")
+
+    async def no_ack(*_given: Any, **_options: Any) -> None:
+        await asyncio.sleep(0.001)
+
+    made.commit, made._wait_for_ack = commit, no_ack
+    made._stopped = asyncio.Event()
+    made._crashed = asyncio.Event()
+    made.log = Mock()
+    made.app = Mock()
+    waiting = asyncio.create_task(driver.Consumer.wait_empty.__wrapped__(made))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    made.forget(message)
+    await asyncio.wait_for(waiting, 10)
+    assert commits
+    assert message.offset == 7, "something refers to it to the end, as the stream would"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-from support import ROOT, shared_data
+from support import ROOT, recorded
 
 from streamverify.core.audit.policy import SHIPPED, THEOREMS, Reading, Vocabulary, check
 from streamverify.core.syntax.header import parse_header
@@ -31,11 +30,6 @@ def _theorems(proof: str) -> int:
     return sum(item.kind in THEOREMS for item in Reading(proof, parse_header(proof)).declared())
 
 
-def _recorded(name: str) -> list[dict[str, Any]]:
-    lines = shared_data(name, "recordings.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
-
-
 def test_there_are_honest_files() -> None:
     assert len(FILES) >= 5
 
@@ -56,25 +50,25 @@ def test_nor_where_nothing_is_known_of_the_environment(path: Any) -> None:
     assert _findings(path.read_text(encoding="utf-8"), nothing) == set()
 
 
-def test_no_recorded_proof_of_goedel_has_a_finding() -> None:
-    proofs = [line["proof"] for line in _recorded("goedel")]
-    assert len(proofs) > 50
+def test_no_competition_proof_has_a_finding() -> None:
+    proofs = [line["proof"] for line in recorded("goedel")]
+    assert len(proofs) >= 15
     assert [found for proof in proofs if (found := _findings(proof))] == []
 
 
-def test_every_recorded_proof_of_goedel_declares_one_theorem() -> None:
-    for line in _recorded("goedel"):
+def test_every_competition_proof_declares_one_theorem() -> None:
+    for line in recorded("goedel"):
         assert _theorems(line["proof"]) == 1
 
 
 def test_of_the_recorded_proofs_without_mathlib_those_fall_that_should() -> None:
-    found = {line["custom_id"]: {rule for rule, _, _ in _findings(line["proof"])} for line in _recorded("core-lean")}
+    found = {line["custom_id"]: {rule for rule, _, _ in _findings(line["proof"])} for line in recorded("core-lean")}
     assert {name: rules for name, rules in found.items() if rules} == HAVE_FINDINGS
 
 
 def test_two_recorded_files_have_no_theorem_to_audit() -> None:
     without = set()
-    for line in _recorded("core-lean"):
+    for line in recorded("core-lean"):
         if not _theorems(line["proof"]):
             without.add(line["custom_id"])
     assert without == HAVE_NO_THEOREM

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from support import shared_data
+from support import recorded, recorded_sessions
 
 from streamverify.core.errors import (
     InvalidRequest,
@@ -905,8 +905,7 @@ def test_what_is_no_result_is_told(value: bytes | None, message: str) -> None:
 
 
 def test_answers_of_a_real_lean_go_round() -> None:
-    for line in shared_data("core-lean", "recordings.jsonl").read_bytes().splitlines():
-        recording = orjson.loads(line)
+    for recording in recorded("core-lean"):
         original = result(
             custom_id=recording["custom_id"], response=Response.model_validate(recording["file_response"])
         )
@@ -917,8 +916,8 @@ def test_answers_of_a_real_lean_go_round() -> None:
 
 def test_answers_of_a_current_repl_go_round() -> None:
     seen = 0
-    for file in shared_data("repl-transcripts").glob("*.expected.out"):
-        for text in file.read_text().split("\n\n"):
+    for file in recorded_sessions():
+        for text in file.with_name(f"{file.stem}.expected.out").read_text().split("\n\n"):
             answer = json.loads(text) if text.strip() else None
             if not isinstance(answer, dict) or "message" in answer:
                 continue
@@ -928,7 +927,7 @@ def test_answers_of_a_current_repl_go_round() -> None:
             assert orjson.loads(encoded)["response"].items() >= answer.items()
             assert decode_result(encoded) == original
             seen += 1
-    assert seen > 30
+    assert seen > 10
 
 
 @pytest.mark.parametrize("field", ["timeout", "all_tactics", "theorem", "deadline", "require"])

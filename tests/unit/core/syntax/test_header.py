@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
 
 import pytest
-from support import shared_data
+from support import recorded
 
 from streamverify.core.errors import HeaderError
 from streamverify.core.syntax.header import body_of, parse_header
@@ -27,11 +26,6 @@ def error(proof: str) -> tuple[str, int, int]:
     with pytest.raises(HeaderError) as caught:
         parse_header(proof)
     return str(caught.value), caught.value.line, caught.value.column
-
-
-def recordings(folder: str) -> list[dict[str, Any]]:
-    lines = (shared_data(folder) / "recordings.jsonl").read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines if line]
 
 
 # What is header
@@ -334,7 +328,7 @@ def positions(value: Any) -> list[tuple[int, int]]:
 
 
 def test_headers_agree_with_real_lean() -> None:
-    cases = recordings("core-lean")
+    cases = recorded("core-lean")
     assert cases
     for case in cases:
         header = parse_header(case["proof"])
@@ -344,7 +338,7 @@ def test_headers_agree_with_real_lean() -> None:
 
 def test_positions_of_the_padded_body_are_those_of_the_file() -> None:
     compared = 0
-    for case in recordings("core-lean"):
+    for case in recorded("core-lean"):
         proof = case["proof"]
         header = parse_header(proof)
         sent = body_of(proof, header)
@@ -360,7 +354,7 @@ def test_positions_of_the_padded_body_are_those_of_the_file() -> None:
 
 
 def test_every_recorded_file_of_goedel_imports_mathlib() -> None:
-    for case in recordings("goedel"):
+    for case in recorded("goedel"):
         header = parse_header(case["proof"])
         assert header.canonical in {"import Mathlib\n", "import Mathlib\nimport Aesop\n"}
         assert not header.is_module

@@ -1,0 +1,41 @@
+"""The generated parts of pages: what stands between `<!-- made by `make docs`: NAME -->` and `<!-- end -->`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from support import ROOT
+
+from handbook.complaints import complaints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_PART = re.compile(r"(<!-- made by `make docs`: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
+
+GENERATED = [ROOT / "docs" / "troubleshooting.md"]
+"""The pages with generated parts."""
+
+
+def with_generated(page: str) -> str:
+    """Make the page with its generated parts as they should be.
+
+    Raises:
+        KeyError: It has a part of a name that nothing makes.
+    """
+    return _PART.sub(lambda part: part[1] + PARTS[part[2]]() + part[3], page)
+
+
+def complaints_table() -> str:
+    """Make the table of every warning and error."""
+    rows = [f"| `{item.event}` | {item.level} | {escaped(item.hint)} |" for item in complaints()]
+    return "\n".join(["| event | level | hint |", "|---|---|---|", *rows]) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Write a text so that a cell of a table can hold it."""
+    return text.replace("|", "\\|")
+
+
+PARTS: Mapping[str, Callable[[], str]] = {"complaints": complaints_table}
