@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamverify.bus.connection import connect, make_reader, patiently
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-    from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka import AIOKafkaConsumer
 
     from streamverify.settings import Settings
 
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 _FETCH_WAIT_MS = 50
 """Apache Kafka answers a waiting fetch as soon as there is a record; the embedded broker only when this is over."""
+
+_METADATA_AGE_MS = 30_000
+"""How soon a long-lived reader learns of partitions that were added."""
 
 
 class ResultReader:
@@ -41,7 +45,8 @@ class ResultReader:
             BrokerUnavailable: No broker answers.
         """
         self._consumer = await connect(
-            lambda: make_reader(self._settings, fetch_max_wait_ms=_FETCH_WAIT_MS), self._settings.bootstrap_servers
+            lambda: make_reader(self._settings, fetch_max_wait_ms=_FETCH_WAIT_MS, metadata_max_age_ms=_METADATA_AGE_MS),
+            self._settings.bootstrap_servers,
         )
         # Paused until the positions are set: aiokafka would fetch from some of its own, and wait for that first.
         self._consumer.assign(self._partitions)
@@ -96,6 +101,14 @@ class ResultReader:
         except KafkaError as error:
             raise self._lost(error) from error
         return [record for records in batches.values() for record in records]
+
+    def partitions_of_topics(self) -> list[TopicPartition]:
+        """All partitions that the topics have by now, also those that are not read."""
+        return [
+            TopicPartition(topic, number)
+            for topic in sorted({partition.topic for partition in self._partitions})
+            for number in sorted(self._consumer.partitions_for_topic(topic) or ())
+        ]
 
     async def reached(self, ends: dict[TopicPartition, int]) -> bool:
         """Tell whether everything below `ends` was read, or is no longer there."""

@@ -17,6 +17,7 @@ from streamverify.cli import (
     demo,
     dlq,
     doctor,
+    gateway,
     offsets,
     produce,
     results,
@@ -131,6 +132,7 @@ _dlq = typer.Typer(
 )
 _add(app, "worker", worker.worker, worker.EXAMPLES)
 _add(app, "router", router.router, router.EXAMPLES)
+_add(app, "gateway", gateway.gateway, gateway.EXAMPLES)
 _add(app, "produce", produce.produce, produce.EXAMPLES)
 _add(app, "results", results.results, results.EXAMPLES)
 _add(app, "verify", verify.verify, verify.EXAMPLES)

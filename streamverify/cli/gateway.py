@@ -1,0 +1,65 @@
+"""`streamverify gateway`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from streamverify.cli.errors import MissingExtraError
+from streamverify.cli.options import BOTH, with_settings
+from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
+
+EXAMPLES = """\
+Examples
+  streamverify gateway
+  streamverify gateway --bootstrap-servers kafka:9092 --gateway-port 8080
+  STREAMVERIFY_API_KEYS="trainer=SECRET eval=SECRET" streamverify gateway
+  curl localhost:8000/api/check -H 'Content-Type: application/json' \\
+    -d '{"snippets": [{"id": "a", "code": "theorem t : 1 = 1 := rfl"}]}'
+
+Clients of kimina-lean-server and of AXLE need another URL and nothing else.
+Start as many as you like: each knows its own requests. SIGTERM or Ctrl-C
+answers the requests that are held and ends; a second signal ends at once."""
+
+_SETTINGS = (
+    *BOTH,
+    "group_id",
+    "gateway_host",
+    "gateway_port",
+    "api_keys",
+    "environments",
+    "gateway_require",
+    "require_min",
+    "max_proof_bytes",
+    "gateway_wait",
+    "gateway_requests",
+    "gateway_memory",
+    "gateway_body",
+    "gateway_batch",
+    "gateway_in_flight",
+    "gateway_in_flight_per_key",
+    "gateway_in_flight_bytes",
+    "drain_timeout",
+    "log_level",
+    "log_format",
+)
+
+
+@with_settings(*_SETTINGS)
+def gateway(*, settings: Settings) -> None:
+    """Serve HTTP: proofs come as requests, go over the request topic, and their verdicts are the answers.
+
+    It has the endpoints of kimina-lean-server and of AXLE, so their clients work unchanged (docs/gateway.md). It needs
+    workers that serve the topics.
+    """
+    from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        from streamverify.gateway.lifecycle import run_gateway  # noqa: PLC0415 - keeps --help fast
+    except ModuleNotFoundError as error:
+        if error.name not in {"fastapi", "uvicorn", "starlette"}:
+            raise
+        raise MissingExtraError("the gateway needs FastAPI and uvicorn: pip install 'streamverify[gateway]'") from None
+    configure(settings.log_level, settings.log_format)
+    raise typer.Exit(asyncio.run(run_gateway(settings)))

@@ -1,0 +1,152 @@
+"""The HTTP application: its endpoints, its errors, and the OpenAPI document that describes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.responses import JSONResponse
+
+from streamverify.gateway.axle import ProofBody
+from streamverify.gateway.bodies import BodyError, CheckBody, VerifyBody
+from streamverify.gateway.routes import caller, gateway_of, router
+from streamverify.version import __version__
+
+if TYPE_CHECKING:
+    from streamverify.gateway.service import Gateway
+
+FORMS = (CheckBody, VerifyBody, ProofBody)
+"""The bodies, which are read without FastAPI: as text of any Content-Type, within limits, and without a copy."""
+
+
+class Problem(BaseModel):
+    """Why a request is refused."""
+
+    detail: Annotated[str, Field(description="What is wrong, with the name of the field.")]
+    field: Annotated[str, Field(description="The field that is wrong; empty where it is none.")] = ""
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body is not JSON, or a field has a value that is not known here."},
+    401: {"model": Problem, "description": "Keys are set, and none of them was sent."},
+    403: {"model": Problem, "description": "A page of another site has sent the request."},
+    413: {"model": Problem, "description": "The body is too large."},
+    415: {"model": Problem, "description": "The body is compressed."},
+    422: {"model": Problem, "description": "A field is missing or wrong."},
+    429: {"model": Problem, "description": "The gateway holds as many requests as it may; see Retry-After."},
+    503: {"model": Problem, "description": "No Kafka broker answers, or the gateway is being stopped."},
+}
+
+
+def create_app(gateway: Gateway) -> FastAPI:
+    """Make the application for a gateway that is started and closed by whoever calls this."""
+    app = FastAPI(
+        title="streamverify gateway",
+        version=__version__,
+        description="Verifies Lean 4 proofs over Kafka, for the clients of kimina-lean-server and of AXLE.",
+        openapi_url="/api/openapi.json",
+        redoc_url=None,
+        dependencies=[Depends(_same_site)],
+    )
+    app.state.gateway = gateway
+    app.include_router(router, responses=PROBLEMS, tags=["verify"])
+    app.add_api_route("/health", health, responses={503: PROBLEMS[503]}, tags=["state"])
+    app.add_api_route("/health/", health, include_in_schema=False)
+    app.add_api_route("/v1/status", status, tags=["state"])
+    app.add_api_route("/v1/environments", environments, responses={401: PROBLEMS[401]}, tags=["state"])
+    app.add_api_route("/", index, tags=["state"])
+    app.add_exception_handler(BodyError, _body_error)
+    app.add_exception_handler(StarletteHTTPException, _http_error)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+async def health(request: Request) -> dict[str, Any]:
+    """Tell whether requests are taken."""
+    gateway = gateway_of(request)
+    if gateway.trouble:
+        raise HTTPException(503, gateway.trouble, {"Retry-After": "5"})
+    return {"status": "ok", "version": __version__}
+
+
+async def status(request: Request) -> dict[str, Any]:
+    """Tell how much is held, and what verifies. AXLE's client takes `status` = `healthy` for health."""
+    gateway = gateway_of(request)
+    verifiers = {
+        name: None if (verifier := gateway.way(name)[1].verifier) is None else verifier.model_dump()
+        for name in gateway.environments
+    }
+    return {
+        "status": "unavailable" if gateway.trouble else "healthy",
+        "trouble": gateway.trouble,
+        "version": __version__,
+        "require": gateway.assurance(None),
+        **gateway.status(),
+        "verifiers": verifiers,
+    }
+
+
+async def environments(request: Request, _key: Annotated[str, Depends(caller)]) -> list[dict[str, Any]]:
+    """List the environments that a request may name, with what their workers were seen to be."""
+    gateway = gateway_of(request)
+    found = []
+    for name, environment in gateway.environments.items():
+        verifier = gateway.way(name)[1].verifier
+        found.append(
+            {
+                "name": name,
+                "description": f"the workers that read the topic {environment.request_topic}",
+                "imports": environment.header,
+                "lean_version": verifier and verifier.lean_version,
+                "mathlib_version": verifier and verifier.mathlib_version,
+                "verifier": verifier and verifier.kind,
+            }
+        )
+    return found
+
+
+async def index(request: Request) -> dict[str, Any]:
+    """Tell what this is."""
+    gateway = gateway_of(request)
+    return {
+        "status": "unavailable" if gateway.trouble else "ok",
+        "name": "streamverify gateway",
+        "version": __version__,
+        "docs": "/docs",
+    }
+
+
+def _same_site(request: Request) -> None:
+    """Refuse what a page of another site sends: a browser would do so for anybody, also to a loopback address."""
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise HTTPException(403, "a page of another site has sent this request: only those of this gateway may")
+
+
+async def _body_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, BodyError)  # noqa: S101 - that is what it is registered for
+    return JSONResponse({"detail": str(error), "field": error.field}, error.status)
+
+
+async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StarletteHTTPException)  # noqa: S101 - that is what it is registered for
+    return JSONResponse({"detail": error.detail, "field": ""}, error.status_code, error.headers)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The document, with the forms of the bodies in it."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for form in FORMS:
+            schema = form.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= schema.pop("$defs", {})
+            schemas[form.__name__] = schema
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,187 @@
+"""The bodies of the requests, and what a body becomes: a batch of proofs. Pure.
+
+Types are strict, as in the messages on the topics. What has the wrong form is refused as a whole, with the field named;
+a proof that is missing, or that no Lean file can be, is answered by itself: it costs the others nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streamverify.core.messages import jsontext
+from streamverify.core.messages.request_errors import echo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic_core import ErrorDetails
+
+B = TypeVar("B", bound=BaseModel)
+
+CallersId = Annotated[int | str, Field(description="Comes back unchanged. Several proofs may have the same.")]
+Infotree = Annotated[
+    Literal["full", "tactics", "original", "substantive"] | None,
+    Field(description="The kind of infotree that the answer shall have."),
+]
+Seconds = Annotated[
+    float, Field(gt=0, allow_inf_nan=False, description="Seconds that Lean may run, after any import.", examples=[60])
+]
+Require = Annotated[
+    Literal["checked", "audited"] | None,
+    Field(description="The assurance that makes a proof valid. Null: what the gateway asks for (GATEWAY_REQUIRE)."),
+]
+Environment = Annotated[
+    str | None, Field(description="One of `GET /v1/environments`. Null: the gateway's own topics.", examples=[None])
+]
+Code = Annotated[
+    str | None, Field(description="The whole Lean file, imports included. Without one: `invalid_request`.")
+]
+
+
+class Body(BaseModel):
+    """What all bodies have in common: strict types; unknown fields are ignored, as they are on the topics."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+class Snippet(Body):
+    """A proof of a check."""
+
+    id: CallersId
+    code: Code = None
+    statement: Annotated[str | None, Field(description="At `audited`: what was to be proved (docs/audit.md).")] = None
+    theorem: Annotated[str | None, Field(max_length=512, description="At `audited`: the theorem to audit.")] = None
+
+
+class CheckBody(Body):
+    """The body of `POST /api/check`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "snippets": [{"id": "one", "code": "theorem t : 1 + 1 = 2 := rfl"}],
+                "timeout": 60,
+                "debug": False,
+                "reuse": True,
+                "infotree": None,
+            }
+        }
+    )
+
+    snippets: Annotated[list[Snippet], Field(min_length=1, description="The proofs.")]
+    timeout: Seconds = 30.0
+    reuse: Annotated[bool, Field(description="False: run each proof in a fresh process.")] = True
+    debug: Annotated[bool, Field(description="Name the worker and the time of each step in `diagnostics`.")] = False
+    infotree: Infotree = None
+    require: Require = None
+    environment: Environment = None
+
+
+class VerifyCode(Body):
+    """A proof of a batch for `/verify`."""
+
+    custom_id: CallersId
+    proof: Code = None
+    code: Annotated[str | None, Field(description="Read where there is no `proof`.")] = None
+
+
+class VerifyBody(Body):
+    """The body of `POST /verify` and `/one_pass_verify_batch`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "codes": [{"custom_id": "one", "proof": "theorem t : 1 + 1 = 2 := rfl"}],
+                "timeout": 300,
+                "infotree_type": None,
+                "disable_cache": False,
+            }
+        }
+    )
+
+    codes: Annotated[list[VerifyCode], Field(description="The proofs.")]
+    timeout: Seconds = 300.0
+    infotree_type: Infotree = None
+    disable_cache: Annotated[bool, Field(description="True: run each proof in a fresh process.")] = False
+    require: Require = None
+    environment: Environment = None
+
+
+class BodyError(Exception):
+    """The body cannot be read. `field` names the place, "" where that is the body itself; `status` is HTTP's."""
+
+    def __init__(self, status: int, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.status = status
+        self.field = field
+
+
+def read_body(text: bytes, form: type[B]) -> B:
+    """Read a body.
+
+    Raises:
+        BodyError: It is not JSON, or not of this form.
+    """
+    try:
+        return form.model_validate(_loads(text))
+    except ValidationError as error:
+        # Not all of them: ten thousand proofs may all have the same mistake.
+        first = error.errors(include_url=False)[0]
+        raise BodyError(422, place(first["loc"]), _sentence(first)) from None
+
+
+def place(loc: tuple[int | str, ...]) -> str:
+    """Name a place in a body: `snippets[3].code`."""
+    return "".join(_steps(loc)).removeprefix(".")
+
+
+def _steps(loc: tuple[int | str, ...]) -> Iterator[str]:
+    for step in loc:
+        if isinstance(step, int):
+            yield f"[{step}]"
+        elif step not in {"int", "str"}:  # the two kinds that an id may have are no fields
+            yield f".{step}"
+
+
+def _loads(text: bytes) -> Any:
+    """Read JSON; a proof with half of a surrogate pair, which is no text, becomes null."""
+    if not text:
+        raise BodyError(400, "", "the body is empty: it must be a JSON object")
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        why = f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+    try:
+        data = jsontext.loads_leniently(text)
+    except ValueError:
+        raise BodyError(400, "", why) from None
+    # What is strict JSON but for such characters; NaN and the like are refused by the fields that have them.
+    for name in ("snippets", "codes"):
+        items = data.get(name) if isinstance(data, dict) else None
+        for item in items if isinstance(items, list) else ():
+            if isinstance(item, dict):
+                item |= {key: None for key, value in item.items() if _is_broken(key, value)}
+    return data
+
+
+def _is_broken(key: str, value: Any) -> bool:
+    return key in {"code", "proof"} and isinstance(value, str) and not jsontext.is_encodable(value)
+
+
+def _sentence(error: ErrorDetails) -> str:
+    match error["type"]:
+        case "missing":
+            return "is missing"
+        case "too_short":
+            return "must not be empty"
+        case "model_type" | "model_attributes_type":
+            return f"must be an object, not {echo(error['input'])}"
+        case "string_unicode":
+            return "has characters that UTF-8 cannot encode (half of a surrogate pair)"
+        case _:
+            words = error["msg"].replace("Input should be", "must be")
+            # A number that is out of bounds is told; a text may be a whole proof, of which `echo` shows the beginning.
+            return f"{words}, not {echo(error['input'])}"
