@@ -80,7 +80,8 @@ async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -
         await asyncio.wait({reading, serving, draining}, return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
             reading.result()  # raises what ended it
-        gateway.draining = server.should_exit = True
+        gateway.closing.set()
+        server.should_exit = True
         await asyncio.wait({serving, forced}, return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
             server.force_exit = True

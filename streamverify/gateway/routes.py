@@ -22,6 +22,8 @@ from streamverify.gateway.service import Gateway  # noqa: TC001 - FastAPI reads 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from streamverify.gateway.bodies import CallersId
+
 
 _log = structlog.get_logger(__name__)
 
@@ -121,7 +123,7 @@ async def check(request: Request, held: Annotated[Held, Depends(hold)]) -> Respo
     callers_ids = [snippet.id for snippet in body.snippets]
     batch = _Batch(
         "snippets",
-        [_proof(gateway, item.code, item.statement, item.theorem) for item in body.snippets],
+        [proof_to_send(gateway, item.code, item.statement, item.theorem, custom_id=item.id) for item in body.snippets],
         body.environment,
         Asked(gateway.assurance(body.require), body.timeout, body.infotree, disable_cache=not body.reuse),
         lambda index, outcome: check_answer(callers_ids[index], outcome, debug=body.debug),
@@ -148,7 +150,10 @@ async def verify(request: Request, held: Annotated[Held, Depends(hold)]) -> Resp
     callers_ids = [code.custom_id for code in body.codes]
     batch = _Batch(
         "codes",
-        [_proof(gateway, item.code if item.proof is None else item.proof) for item in body.codes],
+        [
+            proof_to_send(gateway, item.code if item.proof is None else item.proof, custom_id=item.custom_id)
+            for item in body.codes
+        ],
         body.environment,
         Asked(gateway.assurance(body.require), body.timeout, body.infotree_type, body.disable_cache),
         lambda index, outcome: verify_answer(callers_ids[index], outcome),
@@ -172,7 +177,7 @@ async def verify_proof(request: Request, held: Annotated[Held, Depends(hold)]) -
     if body.ignore_imports and environment.header:
         content, statement = with_header(content, environment.header), with_header(statement, environment.header)
     asked = Asked(Assurance.AUDITED, body.timeout_seconds)
-    proofs = [_proof(gateway, content, statement)]
+    proofs = [proof_to_send(gateway, content, statement)]
     gateway.count(held.key, 1, asked)
     return OneAnswer(
         way.answers(proofs, asked, held.key, gateway.settings.gateway_wait, ordered=True),
@@ -209,11 +214,18 @@ def _answer(request: Request, held: Held, batch: _Batch) -> Response:
     return BatchAnswer(outcomes, count, batch.item, ndjson=ndjson)
 
 
-def _proof(gateway: Gateway, code: str | None, statement: str | None = None, theorem: str | None = None) -> Any:
+def proof_to_send(
+    gateway: Gateway,
+    code: str | None,
+    statement: str | None = None,
+    theorem: str | None = None,
+    *,
+    custom_id: CallersId = "",
+) -> Proof | Outcome:
     """The proof to send, or the outcome of one that need not be sent."""
     if code is None:
         return refused(Reason.INVALID_REQUEST, "there is no proof: the field is missing, null, or no text")
-    proof = Proof(code, statement, theorem)
+    proof = Proof(code, statement, theorem, str(custom_id))
     limit = gateway.settings.max_proof_bytes
     # A code point has at most four bytes: most need not be encoded to be measured.
     if proof.size * 4 > limit and (size := len(code.encode()) + len((statement or "").encode())) > limit:

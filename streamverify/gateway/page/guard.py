@@ -66,11 +66,17 @@ class BrowserGuard:
 
         refused = None
         if foreign_site(scope["method"], headers):
-            refused = JSONResponse({"error": "this request comes from a page of another site"}, 403)
+            refused = JSONResponse(
+                _problem("a page of another site has sent this request: only those of this gateway may"), 403
+            )
         elif (
             self._loopback_only and (of_page or "origin" in headers) and not names_this_machine(headers.get("host", ""))
         ):
             refused = JSONResponse(
-                {"error": "this gateway is for this machine: call it localhost or 127.0.0.1, or set API_KEYS"}, 421
+                _problem("this gateway is for this machine: call it localhost or 127.0.0.1, or set API_KEYS"), 421
             )
         await (refused or self._app)(scope, receive, send_guarded)
+
+
+def _problem(detail: str) -> dict[str, str]:
+    return {"detail": detail, "field": ""}

@@ -31,7 +31,8 @@ class Monitor:
     ) -> None:
         self._questions = {"to_do": to_do, "dead_letters": dead_letters}
         self._every = every
-        self._watchers = 0
+        self.watchers = 0
+        """Pages that are open."""
         self._watched = asyncio.Event()
         self.to_do: int | None = None
         """Records of the request topic that the group has not answered."""
@@ -41,13 +42,13 @@ class Monitor:
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Look at the broker as long as this context lasts."""
-        self._watchers += 1
+        self.watchers += 1
         self._watched.set()
         try:
             yield
         finally:
-            self._watchers -= 1
-            if not self._watchers:
+            self.watchers -= 1
+            if not self.watchers:
                 self._watched.clear()
 
     async def run(self) -> None:

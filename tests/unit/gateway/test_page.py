@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import orjson
 import pytest
-from page_fakes import KEY, FakeGateway, make_app, make_page
+from page_fakes import KEY, FakeGateway
 
 from streamverify.core.audit.policy_rules import RULES
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.live import LastVerdict
 from streamverify.core.messages.models import Timings
+from streamverify.gateway.app import create_app
 from streamverify.gateway.page.guard import CONTENT_SECURITY_POLICY
 from streamverify.gateway.page.monitor import Monitor
-from streamverify.gateway.page.routes import STATIC
+from streamverify.gateway.page.routes import STATIC, state_of, states
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,8 +35,10 @@ def verdict(name: str) -> LastVerdict:
 
 @contextlib.asynccontextmanager
 async def client(gateway: FakeGateway | None = None, url: str = LOCAL) -> AsyncIterator[httpx.AsyncClient]:
-    app = make_app(make_page(gateway or FakeGateway()))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=url) as made:
+    app = create_app(gateway or FakeGateway())
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url=url, headers={"accept": "text/html"}
+    ) as made:
         yield made
 
 
@@ -108,7 +111,7 @@ async def test_a_form_of_another_site_verifies_nothing(headers: dict[str, str], 
     async with client(gateway) as http:
         answer = await http.post("/api/page/verify", content=PROOF, headers=headers)
     assert answer.status_code == status
-    assert bool(gateway.sent) == (status == 200)
+    assert bool(gateway.fake.sent) == (status == 200)
     assert "access-control-allow-origin" not in answer.headers
 
 
@@ -117,7 +120,7 @@ async def test_a_name_that_was_pointed_here_reads_nothing(path: str) -> None:
     async with client(url="http://evil.example:8000") as http:
         answer = await http.get(path)
     assert answer.status_code == 421
-    assert "localhost" in answer.json()["error"]
+    assert "localhost" in answer.json()["detail"]
 
 
 async def test_a_name_that_was_pointed_here_posts_nothing() -> None:
@@ -130,30 +133,62 @@ async def test_a_name_that_was_pointed_here_posts_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "word"),
+    ("body", "status", "word"),
     [
-        (b"", "no JSON"),
-        (b'{"proof": "\xff"}', "no JSON"),
-        (b"[]", "an object"),
-        (b'{"proof": "x", "custom_id": "1"}', "custom_id"),
+        (b"", 400, "empty"),
+        (b'{"proof": "\xff"}', 422, "no UTF-8"),
+        (b"[]", 422, "object"),
+        (b"{}", 422, "proof"),
+        (b'{"proof": 1}', 422, "proof"),
+        (b'{"proof": "\\ud800"}', 422, "half of a surrogate pair"),
+        (b'{"proof": "x", "timeout": 0}', 422, "timeout"),
+        (b'{"proof": "x", "require": "much"}', 422, "require"),
+        (b'{"proof": "x", "require": "checked", "statement": "y"}', 422, "require: must be audited"),
     ],
 )
-async def test_what_is_wrong_is_named(body: bytes, word: str) -> None:
+async def test_what_is_wrong_is_named(body: bytes, status: int, word: str) -> None:
     gateway = FakeGateway()
     async with client(gateway) as http:
         answer = await http.post("/api/page/verify", content=body, headers=JSON)
-    assert answer.status_code == 400
-    assert word in answer.json()["error"]
-    assert gateway.sent == []
+    assert answer.status_code == status
+    assert word in answer.json()["detail"]
+    assert gateway.fake.sent == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "default", "asked"),
+    [
+        ({}, "audited", "audited"),
+        ({}, "checked", "checked"),
+        ({"require": "checked"}, "audited", "checked"),
+        ({"statement": "theorem"}, "checked", "audited"),
+    ],
+)
+async def test_the_assurance_is_the_workers_default_and_audited_for_a_statement(
+    fields: dict[str, str], default: str, asked: str
+) -> None:
+    gateway = FakeGateway(require=default)
+    async with client(gateway) as http:
+        await http.post("/api/page/verify", json={"proof": "x", **fields})
+    [(proof, what, _)] = gateway.fake.sent
+    assert (proof.statement, what.require, what.timeout) == (fields.get("statement"), asked, 60)
+
+
+async def test_what_no_worker_would_take_is_answered_with_the_reason() -> None:
+    gateway = FakeGateway(max_proof_bytes=10)
+    async with client(gateway) as http:
+        answer = (await http.post("/api/page/verify", json={"proof": "x" * 11})).json()
+    assert (answer["status"], answer["reason"], answer["assurance"]) == ("inconclusive", "too_large", "none")
+    assert "MAX_PROOF_BYTES" in answer["summary"]
 
 
 async def test_without_a_key_where_one_is_needed_nothing_is_told() -> None:
-    gateway = FakeGateway(keyed=True)
+    gateway = FakeGateway(api_keys=f"ann={KEY} bob=another-secret")
     async with client(gateway) as http:
         for headers in ({}, {"authorization": "Bearer wrong"}):
             assert (await http.post("/api/page/verify", content=PROOF, headers=JSON | headers)).status_code == 401
             assert (await http.get("/events", headers=headers)).status_code == 401
-        assert gateway.sent == []
+        assert gateway.fake.sent == []
         right = JSON | {"authorization": f"Bearer {KEY}"}
         assert (await http.post("/api/page/verify", content=PROOF, headers=right)).status_code == 200
 
@@ -162,11 +197,11 @@ async def test_without_a_key_where_one_is_needed_nothing_is_told() -> None:
 
 
 async def test_with_keys_a_page_shows_no_proof_of_another_key() -> None:
-    page = make_page(FakeGateway(keyed=True))
-    page.live.seen(verdict("bob's"), 1.0)
-    page.live.answered(verdict("bob's"), "bob", "import Secret", Timings(run=1))
-    page.live.answered(verdict("ann's"), "ann", "import Known", Timings(run=1))
-    state = page.state("ann", 1.0)
+    gateway = FakeGateway(api_keys=f"ann={KEY} bob=another-secret")
+    gateway.live.seen(verdict("bob's"), 1.0)
+    gateway.live.answered(verdict("bob's"), "bob", "import Secret", Timings(run=1))
+    gateway.live.answered(verdict("ann's"), "ann", "import Known", Timings(run=1))
+    state = state_of(gateway, "ann", 1.0)
     assert [one["custom_id"] for one in state["last"]] == ["ann's"]
     assert [one["header"] for one in state["headers"]] == ["import Known"]
     assert (state["own_only"], state["reasons"]) == (True, {"ok": 1})
@@ -174,35 +209,36 @@ async def test_with_keys_a_page_shows_no_proof_of_another_key() -> None:
 
 
 async def test_without_keys_it_shows_all_verdicts_of_the_topic() -> None:
-    page = make_page(FakeGateway())
-    page.live.seen(verdict("anybody's"), 1.0)
-    state = page.state("", 1.0)
+    gateway = FakeGateway()
+    gateway.live.seen(verdict("anybody's"), 1.0)
+    state = state_of(gateway, "", 1.0)
     assert [one["custom_id"] for one in state["last"]] == ["anybody's"]
     assert state["own_only"] is False
 
 
 async def test_the_backlog_is_what_there_is_to_do_at_the_rate_of_the_last_minute() -> None:
-    page = make_page(FakeGateway())
-    assert page.state("", 0.0)["backlog_seconds"] is None, "nobody has asked the broker yet"
-    page.monitor.to_do = 50
+    gateway = FakeGateway()
+    assert state_of(gateway, "", 0.0)["backlog_seconds"] is None, "nobody has asked the broker yet"
+    gateway.monitor.to_do = 50
     for second in range(10):
-        page.live.seen(verdict("x"), float(second))
-        page.live.seen(verdict("x"), float(second))
-    assert page.state("", 10.0)["backlog_seconds"] == 25.0
-    page.monitor.to_do = 0
-    assert page.state("", 10.0)["backlog_seconds"] == 0
+        gateway.live.seen(verdict("x"), float(second))
+        gateway.live.seen(verdict("x"), float(second))
+    assert state_of(gateway, "", 10.0)["backlog_seconds"] == 25.0
+    gateway.monitor.to_do = 0
+    assert state_of(gateway, "", 10.0)["backlog_seconds"] == 0
 
 
 async def test_events_are_states_and_end_with_the_gateway() -> None:
-    page = make_page(FakeGateway())
-    states = page._states("")
-    first = await anext(states)
+    gateway = FakeGateway()
+    events = states(gateway, "")
+    first = await anext(events)
     assert first.startswith(b"data: {")
     assert first.endswith(b"}\n\n")
     assert first.count(b"\n") == 2
-    page.closing.set()
-    assert [event async for event in states] == []
-    assert page.followers == 0
+    assert gateway.monitor.watchers == 1
+    gateway.closing.set()
+    assert [event async for event in events] == []
+    assert gateway.monitor.watchers == 0
 
 
 async def test_a_broker_that_is_away_makes_numbers_unknown_and_is_asked_again() -> None:
