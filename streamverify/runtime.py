@@ -6,10 +6,12 @@ Knows nothing of proofs and nothing of Kafka.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 from aiohttp import web
@@ -27,6 +29,12 @@ EXIT_DONE = 0
 """The process has drained, or a signal came before it had begun to serve."""
 EXIT_CUT_SHORT = 130
 """A second signal or the drain's time limit cut work short."""
+
+
+FIRST_PORT = 9464
+"""The port of a process that is alone on its machine; the next one takes the next."""
+PORTS = 200
+"""How many ports are tried before a process gives up."""
 
 
 class Signals:
@@ -79,11 +87,15 @@ async def unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> boo
 
 
 class HealthServer:
-    """Answers `/live` with 200 while the event loop turns, `/ready` with 200 while `ready()` says so, else 503."""
+    """Answers `/live` with 200 while the event loop turns, `/ready` with 200 while `ready()` says so, else 503.
+
+    Every other path is a 404 that says which paths there are.
+    """
 
     def __init__(
         self,
-        port: int,
+        host: str,
+        port: int | Literal["auto"],
         *,
         ready: Callable[[], bool],
         status: Callable[[], Mapping[str, Any]],
@@ -92,11 +104,13 @@ class HealthServer:
         """Listen on nothing yet.
 
         Args:
-            port: The port to listen on; 0 takes a free one, which is logged.
+            host: The address to listen on; `*`: every address of this machine, IPv4 and IPv6.
+            port: The port to listen on; 0 takes any that is free, `auto` the first from `FIRST_PORT` on.
             ready: Says whether `/ready` answers 200.
             status: Gives the fields that `/ready` shows besides.
             more: Other paths, and what answers them.
         """
+        self._host = host
         self._port = port
         self._ready = ready
         self._status = status
@@ -106,6 +120,7 @@ class HealthServer:
         for path, handler in (more or {}).items():
             app.router.add_get(path, handler)
         self._paths = " ".join(("/live", "/ready", *(more or ())))
+        app.router.add_get("/{path:.*}", self._answer_nothing)
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self) -> int:
@@ -115,13 +130,13 @@ class HealthServer:
             The port that it listens on.
 
         Raises:
-            SettingsError: The port is taken, or this user may not listen on it.
+            SettingsError: The port is taken, there is no such address, or this user may not listen there.
         """
         await self._runner.setup()
-        listening = _listen(self._port)
+        listening = _listen(self._host, self._port)
         await web.SockSite(self._runner, listening).start()
         port: int = listening.getsockname()[1]
-        _log.info("http_listening", port=port, paths=self._paths)
+        _log.info("http_listening", host=self._host, port=port, paths=self._paths)
         return port
 
     async def close(self) -> None:
@@ -135,14 +150,44 @@ class HealthServer:
         ready = self._ready()
         return web.json_response({"ready": ready, **self._status()}, status=200 if ready else 503)
 
+    async def _answer_nothing(self, request: web.Request) -> web.Response:
+        # Port 9464 is that of Prometheus exporters: whoever looks for metrics shall not have to guess.
+        text = f"There is nothing at {request.path} of this streamverify process; there is: {self._paths}\n"
+        return web.Response(text=text, status=404)
 
-def _listen(port: int) -> socket.socket:
-    """Open one socket for IPv4 and IPv6 if the machine has both: two sockets would get two different free ports."""
-    try:
+
+def _listen(host: str, port: int | Literal["auto"]) -> socket.socket:
+    """Open one listening socket.
+
+    Raises:
+        SettingsError: See `HealthServer.start`.
+    """
+    candidates = range(FIRST_PORT, FIRST_PORT + PORTS) if port == "auto" else range(port, port + 1)
+    refusal = OSError()
+    for candidate in candidates:
+        try:
+            return _bind(host, candidate)
+        except socket.gaierror as error:
+            raise SettingsError(
+                f"STREAMVERIFY_HTTP_HOST (--http-host): there is no address {host} ({error.strerror})"
+            ) from None
+        except OSError as error:
+            refusal = error
+            if error.errno != errno.EADDRINUSE:
+                break
+    name = "host" if refusal.errno == errno.EADDRNOTAVAIL else "port"
+    tried = f"port {port}" if port != "auto" else f"a port from {candidates.start} to {candidates.stop - 1}"
+    raise SettingsError(
+        f"STREAMVERIFY_HTTP_{name.upper()} (--http-{name}): cannot listen on {tried} of {host} "
+        f"({os.strerror(refusal.errno or 0)}); port 0 takes any that is free"
+    )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Listen on one address and port; for `*` one socket for IPv4 and IPv6, as two would get different free ports."""
+    if host == "*":
         if socket.has_dualstack_ipv6():
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", port))
-    except OSError as error:
-        raise SettingsError(
-            f"STREAMVERIFY_HTTP_PORT (--http-port): cannot listen on port {port} ({error.strerror}); 0 takes a free one"
-        ) from None
+    [(family, _, _, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return socket.create_server(address[:2], family=family)

@@ -219,9 +219,20 @@ class Settings(BaseSettings):
             "not start: the kernels before 4.34.1 have known bugs. `any` accepts every Lean.",
         ),
     ] = "4.34.1"
+    http_host: Annotated[
+        str,
+        Field(
+            pattern=r"^(\*|[A-Za-z0-9.:_-]+)$",
+            description="Address that /live and /ready listen on, such as 127.0.0.1; *: every address of this machine.",
+        ),
+    ] = "*"
     http_port: Annotated[
-        int, Field(ge=0, le=65_535, description="Port of /live and /ready. 0 takes a free port, which is logged.")
-    ] = 9464
+        Literal["auto"] | Annotated[int, Field(ge=0, le=65_535)],
+        Field(
+            description="Port of /live and /ready. auto: the first that is free from 9464 on; 0: any that is free. The "
+            "port is logged."
+        ),
+    ] = "auto"
     gateway_host: Annotated[
         str | None,
         Field(
@@ -447,6 +458,8 @@ def _explain(error: Any) -> str:
     field = str(error["loc"][0])
     if field == "slots":
         message = "must be auto or a whole number from 1 to 4096"
+    if field == "http_port":
+        message = "must be auto or a whole number from 0 to 65535"
     if field == "memory_per_repl":
         message = "must be auto or a size of at least 64MiB, such as 4GiB"
     if error["type"] == "value_error":

@@ -11,13 +11,13 @@ from streamverify.settings import Settings  # noqa: TC001 - Typer reads the anno
 EXAMPLES = """\
 Examples
   streamverify router
-  streamverify router --bootstrap-servers kafka:9092 --http-port 9465
+  streamverify router --bootstrap-servers kafka:9092
 
 For producers that cannot choose a partition by header: they write to the
 ingest topic, and the router forwards to the request topic.
-http://localhost:9464/ shows how often each header came. You may start more
-than one: Kafka divides the partitions among them. SIGTERM or Ctrl-C forwards
-the records in hand and ends."""
+Its page, at / of the port that it logs (9464 if that is free), shows how often
+each header came. You may start more than one: Kafka divides the partitions
+among them. SIGTERM or Ctrl-C forwards the records in hand and ends."""
 
 _SETTINGS = (
     *CONNECTION,
@@ -28,6 +28,7 @@ _SETTINGS = (
     "dlq_topic",
     "session_timeout_ms",
     "drain_timeout",
+    "http_host",
     "http_port",
     "log_level",
     "log_format",

@@ -190,7 +190,9 @@ class RequestReply:
                         yield next_one, outcome
                         answered += 1
                         batch.unread -= size
-                if begun == batch.claim.granted and not batch.outcomes and answered < len(proofs):
+                if wanted == begun < len(proofs) and batch.unread < _UNREAD_BYTES:
+                    await asyncio.sleep(0)  # all have a place: the next may ask, but not before others had a chance to
+                elif begun == batch.claim.granted and not batch.outcomes and answered < len(proofs):
                     await batch.event.wait()
                     batch.event.clear()
         finally:

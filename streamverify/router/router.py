@@ -96,7 +96,9 @@ class Router:
         self._stack.push_async_callback(self._view.close)
         await self._keep_running(self._view.run())
         pages = {"/": self._view.answer_page, "/headers": self._view.answer_json}
-        health = HealthServer(settings.http_port, ready=self._ready, status=self._status, more=pages)
+        health = HealthServer(
+            settings.http_host, settings.http_port, ready=self._ready, status=self._status, more=pages
+        )
         self._make_app(publisher, partitions)
         self._stack.push_async_callback(self._stop_app)
         await health.start()

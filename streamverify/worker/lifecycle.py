@@ -132,7 +132,7 @@ class Worker:
         versions = client_id(verifier)
         self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions)
         self._peers = Peers(settings, versions)
-        self._health = HealthServer(settings.http_port, ready=self._ready, status=self._status)
+        self._health = HealthServer(settings.http_host, settings.http_port, ready=self._ready, status=self._status)
         # From here on a supervisor sees that the worker lives and is not ready.
         await self._health.start()
         self._stack.push_async_callback(self._health.close)

@@ -41,7 +41,7 @@ def test_the_defaults_are_those_that_others_rely_on() -> None:
     assert settings.ingest_topic == "lean.proofs.ingest"
     assert (settings.default_timeout, settings.max_timeout, settings.import_timeout) == (60, 600, 300)
     assert (settings.group_id, settings.repl, settings.slots) == ("streamverify", "auto", "auto")
-    assert (settings.drain_timeout, settings.http_port, settings.max_proof_bytes) == (60, 9464, 524_288)
+    assert (settings.drain_timeout, settings.http_port, settings.max_proof_bytes) == (60, "auto", 524_288)
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -66,7 +66,8 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
         ({"bootstrap_servers": "http://x:9092"}, "STREAMVERIFY_BOOTSTRAP_SERVERS", "host:port"),
         ({"bootstrap_servers": "nohost"}, "STREAMVERIFY_BOOTSTRAP_SERVERS", "host:port"),
         ({"slots": 0}, "STREAMVERIFY_SLOTS (--slots)", "not '0'"),
-        ({"http_port": 70_000}, "STREAMVERIFY_HTTP_PORT (--http-port)", "65535"),
+        ({"http_port": 70_000}, "STREAMVERIFY_HTTP_PORT (--http-port)", "auto or a whole number from 0 to 65535"),
+        ({"http_host": "a host"}, "STREAMVERIFY_HTTP_HOST (--http-host)", "pattern"),
         ({"default_timeout": -1}, "STREAMVERIFY_DEFAULT_TIMEOUT", "greater than 0"),
         ({"default_timeout": "nan"}, "STREAMVERIFY_DEFAULT_TIMEOUT", "finite"),
         ({"max_timeout": 10}, "STREAMVERIFY_MAX_TIMEOUT", "must not be below default_timeout (60)"),
