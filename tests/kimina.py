@@ -11,9 +11,7 @@ from unittest import mock
 
 import typing_extensions
 
-with mock.patch.multiple(
-    typing, TypedDict=typing_extensions.TypedDict, NotRequired=typing_extensions.NotRequired
-):
+with mock.patch.multiple(typing, TypedDict=typing_extensions.TypedDict, NotRequired=typing_extensions.NotRequired):
     import kimina_client
     from kimina_client import models
 

@@ -267,9 +267,8 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(browser: Chrom
     for _ in range(8):
         order.append(browser.execute_script("const a = document.activeElement; return a.id || a.textContent"))
         browser.switch_to.active_element.send_keys(Keys.TAB)
-    assert order == [
-        "Skip to the proof", "HTTP interface (OpenAPI)", "proof", "statement", "require", "timeout", "verify", "headers",
-    ]  # fmt: skip
+    assert order[:2] == ["Skip to the proof", "HTTP interface (OpenAPI)"]
+    assert order[2:] == ["proof", "statement", "require", "timeout", "verify", "headers"]
     proof = find(browser, "#proof")
     proof.send_keys("x")
     proof.send_keys(Keys.CONTROL, Keys.ENTER)
