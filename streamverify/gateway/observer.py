@@ -41,7 +41,7 @@ class Observer:
         if len(self._headers) >= _MAX_NAMES:
             self._headers.clear()
         try:
-            self._headers[key] = parse_header(proof).canonical
+            self._headers[key] = parse_header(proof).canonical.rstrip("\n")
         except HeaderError:
             self._headers[key] = ""
 
