@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help docs demo test test-kafka honest chaos-short chaos fuzz test-oracle oracle simulator bench check venv clean
+.PHONY: help docs transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle oracle simulator bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -51,6 +51,9 @@ bench: simulator ## the simulator and the pool's benchmarks, with plots, into be
 
 docs: .venv/.test ## the parts of docs/ that are made from the code
 	@PYTHONPATH=tests $(BIN)/python -m handbook
+
+transcripts: .venv/.test ## what docs/commands.md shows, recorded anew on a real Apache Kafka; then make docs
+	@PYTHONPATH=tests $(BIN)/python -m handbook.record
 
 check: .venv/.dev ## what a change must pass besides the tests: format, lint, types, layers
 	$(BIN)/ruff format --check .

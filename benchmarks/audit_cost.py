@@ -44,7 +44,7 @@ async def verify(pool: Pool, proof: str, assurance: Assurance, statement: str | 
     pool.submit(job, lambda _, verdict: outcome.set_result(verdict))
     verdict = await outcome
     if verdict.reason is not Reason.OK:
-        raise SystemExit(f"{proof!r}: {verdict.reason}: {verdict.error}")
+        raise SystemExit(f"{proof!r}: {verdict.reason}: {verdict.summary}")
     return verdict
 
 

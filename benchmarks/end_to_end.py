@@ -4,7 +4,8 @@ The REPL is the synthetic one with 0 ms of service, so what is measured is strea
 `--repl` names. Four figures:
 
 - backlog: the proofs lie on the topic before the worker starts; the rate is that of the results' timestamps;
-- live: `Client.verify` hands them in and reads the results on the same cores, from the first send to the last result;
+- live: `AsyncClient.verify` hands them in and reads the results on the same cores, from the first send to the last
+  result;
 - latency: one proof at a time on an idle worker, from before the send to the result's arrival;
 - ratio: the backlog's rate / (slots / mean time of such a proof in a bare REPL, measured before and after it).
 
@@ -36,7 +37,7 @@ from benchmarks.pool import bare
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.embedded import EmbeddedBroker
 from streamverify.bus.topics import create_topics, plan_topics
-from streamverify.client import Client
+from streamverify.client import AsyncClient
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.models import ProofRequest
 from streamverify.lean.repl.launch import find_repl
@@ -146,7 +147,7 @@ async def backlog_rate(settings: Settings, count: int) -> float:
     return (count - 1) / ((max(times.values()) - min(times.values())) / 1000)
 
 
-async def live_rate(client: Client, batch: list[ProofRequest]) -> float:
+async def live_rate(client: AsyncClient, batch: list[ProofRequest]) -> float:
     """Proofs per second from the first send to the last verdict, on an idle worker."""
     begun = time.perf_counter()
     results = await client.verify(batch, timeout=600)
@@ -156,7 +157,7 @@ async def live_rate(client: Client, batch: list[ProofRequest]) -> float:
     return len(batch) / seconds
 
 
-async def latencies(client: Client, batch: list[ProofRequest]) -> list[float]:
+async def latencies(client: AsyncClient, batch: list[ProofRequest]) -> list[float]:
     """Milliseconds from before a send to the arrival of its result, one proof after the other."""
     arrived: asyncio.Queue[str] = asyncio.Queue()
 
@@ -174,7 +175,7 @@ async def latencies(client: Client, batch: list[ProofRequest]) -> list[float]:
     return milliseconds[WARM_UP:]
 
 
-async def one_latency(client: Client, arrived: asyncio.Queue[str], request: ProofRequest) -> float:
+async def one_latency(client: AsyncClient, arrived: asyncio.Queue[str], request: ProofRequest) -> float:
     """Milliseconds of one proof."""
     await asyncio.sleep(PAUSE)
     begun = time.perf_counter()
@@ -189,7 +190,7 @@ async def measure(name: str, servers: str, args: argparse.Namespace) -> Figures:
     settings = await fresh_topics(servers)
     repl = await find_repl(args.repl, None)
     some = proofs(max(1, args.proofs // 4), args.theorems)
-    async with Client(settings) as client:
+    async with AsyncClient(settings) as client:
         async for _ticket in client.submit_all(requests("backlog", args.proofs, args.theorems)):
             pass
         times = [await asyncio.to_thread(bare, repl, some)]
@@ -200,7 +201,7 @@ async def measure(name: str, servers: str, args: argparse.Namespace) -> Figures:
             spent = cpu_seconds(pid) - spent
         times.append(await asyncio.to_thread(bare, repl, some))
     settings = await fresh_topics(servers)
-    async with Client(settings) as client:
+    async with AsyncClient(settings) as client:
         with a_worker(settings, args.repl, args.slots):
             idle = await latencies(client, requests("idle", args.latencies + WARM_UP, args.theorems))
     cuts = statistics.quantiles(idle, n=100)

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.end_to_end import a_broker, fresh_topics
-from streamverify.client import Client
+from streamverify.client import AsyncClient
 from streamverify.core.messages.models import ProofRequest
 from streamverify.lean.repl.usage import usage
 
@@ -123,7 +123,7 @@ async def soak(servers: str, args: argparse.Namespace) -> list[Memory]:
     settings = await fresh_topics(servers)
     points: list[Memory] = []
     done, begun = 0, time.monotonic()
-    async with Client(settings) as client:
+    async with AsyncClient(settings) as client:
         with a_worker(settings, args) as pid:
             watch = Watch(pid)
             watching = asyncio.create_task(watch.run())

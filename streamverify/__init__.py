@@ -8,15 +8,25 @@ from typing import TYPE_CHECKING, Any
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
-    from streamverify.client import Client
+    from streamverify.client import AsyncClient, Client
     from streamverify.core.infotree import Tactic, tactics
     from streamverify.core.messages.models import ProofRequest, ProofResult
     from streamverify.core.scheduling.partitioner import AffinityPartitioner
 
-__all__ = ["AffinityPartitioner", "Client", "ProofRequest", "ProofResult", "Tactic", "__version__", "tactics"]
+__all__ = [
+    "AffinityPartitioner",
+    "AsyncClient",
+    "Client",
+    "ProofRequest",
+    "ProofResult",
+    "Tactic",
+    "__version__",
+    "tactics",
+]
 
 _HOMES = {
     "AffinityPartitioner": "streamverify.core.scheduling.partitioner",
+    "AsyncClient": "streamverify.client",
     "Client": "streamverify.client",
     "ProofRequest": "streamverify.core.messages.models",
     "ProofResult": "streamverify.core.messages.models",

@@ -7,14 +7,21 @@ A name that is no setting is an error in the file and a warning in the environme
 from __future__ import annotations
 
 import difflib
-import os
-import tomllib
-from contextvars import ContextVar
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import Annotated, Any, Literal
 
 import structlog
-from pydantic import ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    ByteSize,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,17 +33,16 @@ from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.environments import parse_environments
 from streamverify.core.errors import SettingsError
 from streamverify.core.keys import ApiKeys
+from streamverify.core.messages.jsontext import is_encodable
 from streamverify.core.scheduling.import_sizes import MAX_HEADERS
 from streamverify.core.scheduling.prewarm import parse_prewarm
+from streamverify.setting_sources import PREFIX, Origins, explain, find_origins, settings_file
 
-PREFIX = "STREAMVERIFY_"
-"""What the name of each of our environment variables begins with."""
-DEFAULT_FILE = Path("streamverify.toml")
+__all__ = ["MIN_MEMORY", "PREFIX", "Settings", "load_settings"]
+
 
 _OTHERS = frozenset({"config", "lean_home"})
 """Variables with our prefix that are no settings: the path of the settings file, and where `setup_lean.sh` installs."""
-
-_named_file: ContextVar[Path | None] = ContextVar("settings file named on the command line", default=None)
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +50,8 @@ MIN_MEMORY = 64 * 1024**2
 """Bytes below which no REPL starts."""
 
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
-_SERVER = r"(\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]]+):[0-9]{1,5}"
+_PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_SERVER = rf"(\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]]+):{_PORT}"
 _SERVERS = rf"^\s*{_SERVER}(\s*,\s*{_SERVER})*\s*$"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -53,6 +60,8 @@ class Settings(BaseSettings):
     """The effective settings. Get them from `load_settings`, whose errors are sentences for people."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    _origins: Origins = PrivateAttr(default_factory=Origins)
 
     bootstrap_servers: Annotated[
         str, Field(pattern=_SERVERS, description="Addresses of Kafka brokers, host:port, separated by commas.")
@@ -79,7 +88,9 @@ class Settings(BaseSettings):
         Field(description="PEM file with the private key of that certificate. Default: the key is in ssl_certfile."),
     ] = None
     ssl_keyfile_password: Annotated[SecretStr | None, Field(description="Password of that private key.")] = None
-    group_id: Annotated[str, Field(min_length=1, description="Consumer group of the workers.")] = "streamverify"
+    group_id: Annotated[str, Field(min_length=1, max_length=249, description="Consumer group of the workers.")] = (
+        "streamverify"
+    )
     group_instance_id: Annotated[
         str | None,
         Field(
@@ -295,6 +306,17 @@ class Settings(BaseSettings):
         Literal["text", "json"], Field(description="Form of the log: text for people, json for programs.")
     ] = "text"
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _says_something(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse an empty flag or key, for which a path would take the working folder; an empty variable is none."""
+        if isinstance(value, str):
+            if not value.strip() and cls.model_fields[str(info.field_name)].default != "":
+                raise ValueError("must not be empty")
+            if "\0" in value or not is_encodable(value):
+                raise ValueError("must be UTF-8 without zero bytes")
+        return value
+
     @field_validator("prewarm")
     @classmethod
     def _names_modules(cls, value: str) -> str:
@@ -347,10 +369,15 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _login_is_complete(self) -> Settings:
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
-            raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username and sasl_password")
+            raise _wrong("security_protocol", f"{self.security_protocol} needs sasl_username and sasl_password")
         if self.ssl_keyfile and not self.ssl_certfile:
-            raise ValueError("ssl_keyfile needs ssl_certfile: the certificate that the key belongs to")
+            raise _wrong("ssl_keyfile", "needs ssl_certfile: the certificate that the key belongs to")
         return self
+
+    @property
+    def origins(self) -> Origins:
+        """Where each setting comes from: for messages about one that turns out to be wrong when it is used."""
+        return self._origins
 
     @classmethod
     def settings_customise_sources(
@@ -362,7 +389,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags over environment over file; no .env files: they surprise in containers."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _settings_file())
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, settings_file())
 
 
 def load_settings(config_file: Path | None = None, **flags: Any) -> Settings:
@@ -379,96 +406,35 @@ def load_settings(config_file: Path | None = None, **flags: Any) -> Settings:
         SettingsError: Settings are wrong. The message has one line for each of them, with its name.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    token = _named_file.set(config_file)
-    try:
-        _check_names()
-        return Settings(**given)
-    except ValidationError as error:
-        lines = dict.fromkeys(_explain(item) for item in error.errors())
-        raise SettingsError("\n".join(lines)) from None
-    finally:
-        _named_file.reset(token)
+    with find_origins(config_file, given) as origins:
+        _check_names(origins)
+        try:
+            settings = Settings(**given)
+        except ValidationError as error:
+            raise SettingsError("\n".join(explain(error.errors(), origins))) from None
+    settings._origins = origins  # noqa: SLF001 - pydantic gives a model no other way to hold what is no field
+    return settings
 
 
-def _settings_file() -> Path | None:
-    named = _named_file.get() or os.environ.get(f"{PREFIX}CONFIG")
-    if named:
-        return Path(named)
-    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+def _wrong(setting: str, message: str) -> PydanticCustomError:
+    """Make the error of a setting that does not go with others."""
+    # The message is an argument, because braces in it would be taken for a format.
+    return PydanticCustomError("wrong_setting", "{message}", {"setting": setting, "message": message})
 
 
-def _check_names() -> None:
+def _check_names(origins: Origins) -> None:
     """Refuse unknown keys of the settings file; warn of unknown variables."""
-    in_file = names_in_file()
-    in_environment = {
-        name.removeprefix(PREFIX).lower() for name, value in os.environ.items() if name.startswith(PREFIX) and value
-    }
-    for name in sorted(in_file - Settings.model_fields.keys()):
-        raise SettingsError(f"{_settings_file()}: there is no setting `{name}`{_nearest(name)}")
-    for name in sorted(in_environment - Settings.model_fields.keys() - _OTHERS):
+    for name in sorted(origins.in_file - Settings.model_fields.keys()):
+        raise SettingsError(f"{origins.file}: there is no setting `{name}`{_nearest(name)}")
+    for name in sorted(origins.variables.keys() - Settings.model_fields.keys() - _OTHERS):
         if not name.startswith("test_"):  # the switches of our own tests
             _log.warning(
                 "unknown_setting",
-                name=f"{PREFIX}{name.upper()}",
+                name=origins.variables[name],
                 hint=f"no setting has this name, so the variable has no effect{_nearest(name)}",
             )
-
-
-def settings_files() -> list[Path]:
-    """Name the files that settings may be read from on this machine. They may hold secrets: no proof may read them."""
-    named = _settings_file()
-    return [DEFAULT_FILE, *([] if named is None else [named])]
-
-
-def names_in_file(config_file: Path | None = None) -> set[str]:
-    """Read the keys of the settings file; there are none if there is no file.
-
-    Args:
-        config_file: The file that was named on the command line, if one was.
-
-    Raises:
-        SettingsError: The file cannot be read, or is not TOML.
-    """
-    file = config_file or _settings_file()
-    if file is None:
-        return set()
-    try:
-        return set(tomllib.loads(file.read_text("utf-8")))
-    except OSError as error:
-        raise SettingsError(f"the settings file {file} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the settings file {file} is not TOML: {error}") from None
 
 
 def _nearest(name: str) -> str:
     near = difflib.get_close_matches(name, Settings.model_fields, n=1)
     return f"; did you mean `{near[0]}`?" if near else ""
-
-
-def name_of(field: str) -> str:
-    """Name a setting for people, as variable and as flag: `STREAMVERIFY_SLOTS (--slots)`."""
-    return f"{PREFIX}{field.upper()} (--{field.replace('_', '-')})"
-
-
-def _explain(error: Any) -> str:
-    """Word one of pydantic's errors as one line for people, without its jargon."""
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if not error["loc"]:
-        return message
-    field = str(error["loc"][0])
-    if field == "slots":
-        message = "must be auto or a whole number from 1 to 4096"
-    if field == "http_port":
-        message = "must be auto or a whole number from 0 to 65535"
-    if field == "memory_per_repl":
-        message = "must be auto or a size of at least 64MiB, such as 4GiB"
-    if error["type"] == "value_error":
-        return f"{name_of(field)}: {message}"
-    if field == "bootstrap_servers":
-        message = "must be host:port, or several separated by commas"
-    if error["type"] == "string_too_short":
-        return f"{name_of(field)}: must not be empty"
-    message = message.removeprefix("Input ").removeprefix("String ")
-    value = error["input"]
-    shown = "" if isinstance(value, dict) or "password" in field else f", not {str(value)[:80]!r}"
-    return f"{name_of(field)}: {message}{shown}"

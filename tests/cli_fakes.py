@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from streamverify.client import Answer, Ticket, Unanswered
 from streamverify.core.messages.models import (
+    LEAN_ANSWERED,
     OUTCOMES,
     Position,
     ProofResult,
@@ -27,19 +28,21 @@ def make_result(  # noqa: PLR0913 - each has its default
     reason: Reason = Reason.OK,
     *,
     messages: Iterable[Message] = (),
-    error: str | None = None,
+    summary: str = "One sentence.",
     offset: int = 0,
     timestamp: int = 1_000,
     kind: Any = "lean",
 ) -> ProofResult:
-    """A result as a worker would send it."""
+    """A result as a worker would send it: with Lean's answer where the reason rests on one, else with an error."""
+    answered = reason in LEAN_ANSWERED
     return ProofResult(
         custom_id=custom_id,
         status=OUTCOMES[reason].status,
         reason=reason,
         retriable=OUTCOMES[reason].retriable,
-        error=error,
-        response=Response(messages=list(messages)),
+        error=None if answered else summary,
+        summary=summary,
+        response=Response(messages=list(messages)) if answered else None,
         timings=Timings(run=0.25),
         verifier=Verifier(kind=kind),
         source=Source(topic="lean.proofs", partition=0, offset=offset, timestamp=timestamp),
@@ -55,7 +58,7 @@ def make_message(text: str, *, line: int = 1, column: int = 0, severity: Any = "
 
 
 class FakeClient:
-    """Stands in for `streamverify.client.Client`; what it does is set on the class."""
+    """Stands in for `streamverify.client.AsyncClient`; what it does is set on the class."""
 
     sent: ClassVar[list[ProofRequest]] = []
     kept: ClassVar[list[ProofResult]] = []

@@ -73,13 +73,15 @@ def run_all(
 
 
 @contextlib.contextmanager
-def started(env: Mapping[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(env: Mapping[str, str], *arguments: str, stdin: int | None = None) -> Iterator[subprocess.Popen[str]]:
     """A running `streamverify ARGUMENT...`; SIGTERM ends it with the block.
 
     A test that fails while it waited for a process that had ended by itself says how that ended, and why.
     """
     argv = [sys.executable, "-m", "streamverify", *arguments]
-    process = subprocess.Popen(argv, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        argv, env=dict(env), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         yield process
     except BaseException as error:

@@ -128,7 +128,8 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.ssl_cafile)
     except (ssl.SSLError, OSError) as error:
-        raise SettingsError(f"STREAMVERIFY_SSL_CAFILE: {settings.ssl_cafile} holds no certificates: {error}") from None
+        name = settings.origins.words("ssl_cafile")
+        raise SettingsError(f"{name}: {settings.ssl_cafile} holds no certificates: {error}") from None
     if settings.ssl_certfile is not None:
         secret = settings.ssl_keyfile_password
         # Without a password of ours OpenSSL would ask for one on the terminal.
@@ -136,10 +137,11 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
         try:
             context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password)
         except (ssl.SSLError, OSError) as error:
+            names = settings.origins.words
             raise SettingsError(
-                f"STREAMVERIFY_SSL_CERTFILE {settings.ssl_certfile}, STREAMVERIFY_SSL_KEYFILE "
+                f"{names('ssl_certfile')}: {settings.ssl_certfile}, {names('ssl_keyfile')}: "
                 f"{settings.ssl_keyfile or '(not set)'}: certificate and key cannot be read or do not belong together, "
-                f"or STREAMVERIFY_SSL_KEYFILE_PASSWORD is wrong ({error})"
+                f"or {names('ssl_keyfile_password')} is wrong ({error})"
             ) from None
     return context
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import traceback
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,18 +28,22 @@ from streamverify.cli import (
     verify,
     worker,
 )
+from streamverify.cli.errors import InputError, ReaderGone
+from streamverify.cli.options import logging_wanted
 from streamverify.cli.output import epilog, error_line
 from streamverify.core.errors import RefusedRequest, StreamVerifyError, UndecodableRequest
+from streamverify.logs import configure
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 EXIT_CODES = """\
 Exit codes
   0    done; also a worker or router that drained after SIGTERM or Ctrl-C
   1    a proof was rejected (verify)
-  2    wrong usage, a wrong setting, or input that is no request
+  2    wrong usage, a wrong setting, input that is no request, or an output
+       that cannot be written
   3    a proof is inconclusive or still unanswered (verify)
   4    no Kafka broker, no topic, or no REPL
   5    the worker could not go on and ended itself; its supervisor starts it
@@ -58,33 +62,56 @@ Start here
   streamverify verify proof.lean  what Lean says, with the line it means"""
 
 _EXIT_BUG = 70
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What Typer raises for any wrong usage. It has no public name, and in older versions another home."""
 
 
 class Group(TyperGroup):
     """Ends a command with one clear line and the exit code of the error. Only a bug shows a traceback."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the arguments of the group; `--help` and `--version` are answered here."""
+        with _errors_as_lines():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        # aiokafka logs each failed try, and we word the last one ourselves.
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-        try:
+        # Before anything can log: structlog's default would log to stdout, which is for answers.
+        configure(*logging_wanted(os.environ))
+        with _errors_as_lines():
             return super().invoke(ctx)
-        except StreamVerifyError as error:
-            error_line(str(error))
-            raise typer.Exit(exit_code(error)) from None
-        except BrokenPipeError:
-            # The program that we are piped into (`head`) has closed its end: finish quietly. Without this, Python would
-            # complain when it flushes stdout at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-        except (typer.Exit, typer.Abort):
-            raise
-        except Exception as error:
-            if type(error).__module__.startswith("typer."):
-                raise  # wrong usage: Typer words and shows it
-            traceback.print_exception(error)
-            error_line(f"this is a bug of streamverify, please report it: {type(error).__name__}: {error}")
-            raise typer.Exit(_EXIT_BUG) from None
+
+
+@contextmanager
+def _errors_as_lines() -> Iterator[None]:
+    try:
+        try:
+            yield
+        finally:
+            # What is still in a buffer is the answer, too: it may turn out now that it cannot be written.
+            sys.stdout.flush()
+    except ReaderGone:
+        raise typer.Exit(ReaderGone.exit_code) from None
+    except StreamVerifyError as error:
+        error_line(str(error))
+        raise typer.Exit(exit_code(error)) from None
+    except _UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            raise  # Typer shows the help
+        error_line(usage_error(error))
+        raise typer.Exit(InputError.exit_code) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it ends as one line and a code of its own
+        traceback.print_exception(error)
+        error_line(f"this is a bug of streamverify, please report it: {type(error).__name__}: {error}")
+        raise typer.Exit(_EXIT_BUG) from None
+
+
+def usage_error(error: Any) -> str:
+    """Word one of Typer's errors as one line, with where to read more."""
+    said = " ".join(error.format_message().split()).rstrip(".")
+    return said if error.ctx is None else f"{said} (see `{error.ctx.command_path} --help`)"
 
 
 app = typer.Typer(

@@ -171,7 +171,7 @@ async def _verify(
 
 
 async def _collect(console: Console, address: str, requests: list[ProofRequest], wait: float) -> list[ProofResult]:
-    from streamverify.client import Client  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client import AsyncClient  # noqa: PLC0415 - keeps --help fast
     from streamverify.settings import Settings  # noqa: PLC0415 - keeps --help fast
 
     # The defaults but for the address: the user's own topics and login are not for this broker.
@@ -179,7 +179,7 @@ async def _collect(console: Console, address: str, requests: list[ProofRequest],
     results: list[ProofResult | None] = [None] * len(requests)
     with _progress(console) as progress:
         task = progress.add_task("verified by now", total=len(requests))
-        async with Client(settings) as client, aclosing(client.verify_each(requests, wait)) as answers:
+        async with AsyncClient(settings) as client, aclosing(client.verify_each(requests, wait)) as answers:
             async for answer in answers:
                 results[answer.index] = answer.result
                 progress.advance(task)

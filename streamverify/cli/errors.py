@@ -21,3 +21,15 @@ class MissingExtraError(StreamVerifyError):
     """A command needs packages that are not installed."""
 
     exit_code = 2
+
+
+class OutputError(StreamVerifyError):
+    """The answer of a command cannot be written: the disk is full, or there is no standard output."""
+
+    exit_code = 2
+
+
+class ReaderGone(StreamVerifyError):
+    """The program that we are piped into (`head`) has closed its end. It has what it wanted: this is no failure."""
+
+    exit_code = 0

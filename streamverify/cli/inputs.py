@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
+import itertools
 import os
 import sys
 import threading
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import orjson
 
 from streamverify.cli.errors import InputError
+from streamverify.cli.output import printable
+from streamverify.cli.overrides import Columns, Overrides
 from streamverify.core.errors import InvalidRequest, RequestTooLarge, UndecodableRequest
-from streamverify.core.messages.codec import decode_request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-    from typing import BinaryIO, Literal
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from typing import BinaryIO
 
     from streamverify.core.messages.codec import RequestLimits
     from streamverify.core.messages.models import ProofRequest
 
 _T = TypeVar("_T")
+Form = Literal["lean", "jsonl"]
 
 STDIN = "-"
 _LEAN = ".lean"
 _JSONL = frozenset({".jsonl", ".ndjson"})
 _BOM = b"\xef\xbb\xbf"
+_LONGEST_LINE = 16 * 1024 * 1024
+_ESCAPED = 6
+"""Bytes that JSON takes at most for one of a proof. With `_LONGEST_LINE` for all else a request fits into a line."""
+_ARRAY = "a JSON array is no JSONL, which has one object a line: `jq -c '.[]'` makes it so"
 _READ_AHEAD = 1024
 _UNUSABLE = (InvalidRequest, RequestTooLarge, UndecodableRequest)
 
@@ -44,24 +50,8 @@ class Item:
     size: int
     request: ProofRequest | None = None
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """The values of the command line that replace those of every request."""
-
-    timeout: float | None = None
-    require: Literal["checked", "audited"] | None = None
-
-    def __post_init__(self) -> None:
-        if self.timeout is not None and not (self.timeout > 0 and math.isfinite(self.timeout)):
-            raise InputError(f"--timeout must be a number of seconds above 0, not {self.timeout:g}")
-
-    def apply(self, request: ProofRequest) -> ProofRequest:
-        """Make the request that is sent."""
-        given = {"timeout": self.timeout, "require": self.require}
-        changed = {name: value for name, value in given.items() if value is not None}
-        return request.model_copy(update=changed) if changed else request
+    remark: str | None = None
+    """What had to be guessed to read it, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +61,29 @@ class Inputs:
     files: tuple[Path, ...]
     limits: RequestLimits
     overrides: Overrides = field(default_factory=Overrides)
+    columns: Columns = field(default_factory=Columns)
+    form: Form | None = None
+    """What every file is; None: its name says so, or where it has none (a pipe) its first line."""
+    limit: int | None = None
+    """The number of items after which nothing more is read."""
+    say: Callable[[str], None] = field(default=lambda _remark: None)
+    """Takes what had to be guessed: a sentence for people."""
 
     @classmethod
-    def find(cls, names: Sequence[str], limits: RequestLimits, overrides: Overrides) -> Inputs:
+    def find(cls, names: Sequence[str], limits: RequestLimits, overrides: Overrides, **others: Any) -> Inputs:
         """Find everything that was named, before anything is sent.
 
+        Args:
+            names: Files and folders; `-` is standard input.
+            limits: What a request may have at most.
+            overrides: What is said of every request.
+            others: The further fields of this class.
+
         Raises:
-            InputError: Something is not there, or a folder has no proofs.
+            InputError: Something is not there, a folder has no proofs, or a file is neither Lean nor JSONL.
         """
-        files = [file for name in names for file in _find(name)]
-        return cls(tuple(dict.fromkeys(files)), limits, overrides)
+        files = [file for name in names for file in _find(name, others.get("form"))]
+        return cls(tuple(dict.fromkeys(files)), limits, overrides, **others)
 
     @property
     def total(self) -> int | None:
@@ -91,53 +94,85 @@ class Inputs:
 
     def read(self) -> Iterator[Item]:
         """Yield every request, in the order of the files. An item that is no request has an error instead."""
+        said: set[str] = set()
+        for item in itertools.islice(self._read(), self.limit):
+            if item.remark and item.remark not in said:
+                said.add(item.remark)
+                self.say(f"{item.where}: {item.remark}")
+            yield item
+
+    def _read(self) -> Iterator[Item]:
         for file in self.files:
             if str(file) == STDIN:
-                yield from self._read_stream(_stdin(), "stdin", jsonl=None)
+                yield from self._read_stream(_stdin(), "stdin", self.form)
                 continue
             try:
                 with file.open("rb") as stream:
-                    yield from self._read_stream(stream, file.as_posix(), jsonl=_is_jsonl(file))
+                    yield from self._read_stream(stream, file.as_posix(), self.form or _form_by_name(file))
             except OSError as error:
-                yield Item(file.as_posix(), 0, error=f"cannot be read: {error.strerror}")
+                yield Item(printable_name(file.as_posix()), 0, error=f"cannot be read: {error.strerror}")
 
-    def _read_stream(self, stream: BinaryIO, name: str, *, jsonl: bool | None) -> Iterator[Item]:
-        if jsonl is False:
-            yield self._lean(stream.read(), name)
+    def _read_stream(self, stream: BinaryIO, name: str, form: Form | None) -> Iterator[Item]:
+        if form == "lean":
+            yield self._lean(b"", stream, name)
             return
         blank = b""
-        for number, line in enumerate(stream, start=1):
+        longest = _LONGEST_LINE + _ESCAPED * self.limits.max_proof_bytes
+        for number, (line, whole) in enumerate(_lines(stream, longest), start=1):
+            where = f"{printable_name(name)}:{number}"
+            if not whole:
+                yield Item(where, len(line), error=f"the line has more than {longest:,} bytes")
+                continue
             text = line.removeprefix(_BOM) if number == 1 else line
             if not text.strip():
-                blank += line if jsonl is None else b""
+                blank += line if form is None and len(blank) < self.limits.max_proof_bytes else b""
                 continue
-            if jsonl is None and not text.lstrip().startswith(b"{"):
-                # Nothing in Lean starts with a brace, so this is no JSONL but a Lean file.
-                yield self._lean(blank + line + stream.read(), name)
+            if form is None and text.lstrip().startswith(b"["):
+                yield Item(where, len(line), error=_ARRAY)
                 return
-            jsonl = True
-            yield self._item(text.strip(), f"{name}:{number}", len(line))
+            if form is None and not text.lstrip().startswith(b"{"):
+                # Nothing in Lean starts with a brace, so this is no JSONL but a Lean file.
+                yield self._lean(blank + line, stream, name)
+                return
+            form = "jsonl"
+            yield self._item(text.strip(), where, len(line))
 
-    def _lean(self, content: bytes, name: str) -> Item:
+    def _lean(self, begin: bytes, stream: BinaryIO, name: str) -> Item:
+        content = begin + stream.read(self.limits.max_proof_bytes + 1)
+        where = printable_name(name)
         try:
-            value = orjson.dumps({"custom_id": name, "proof": content.decode("utf-8")})
+            # A file that is too large may have been cut within a character.
+            text = content.decode("utf-8", "ignore" if len(content) > self.limits.max_proof_bytes else "strict")
+            value = orjson.dumps({"custom_id": name, "proof": text})
         except UnicodeDecodeError as error:
-            return Item(name, len(content), error=f"is not UTF-8 (byte {error.start})")
+            return Item(where, len(content), error=f"is not UTF-8 (byte {error.start})")
         except orjson.JSONEncodeError:
-            return Item(printable_name(name), len(content), error="its name is not UTF-8")
-        return self._item(value, name, len(content))
+            return Item(where, len(content), error="its name is not UTF-8")
+        if len(content) > self.limits.max_proof_bytes:
+            return Item(where, len(content), error=f"has more than {self.limits.max_proof_bytes:,} bytes")
+        return self._item(value, where, len(content))
 
     def _item(self, value: bytes, where: str, size: int) -> Item:
         try:
-            request = decode_request(value, limits=self.limits)
+            request, remark = self.columns.read(value, self.limits)
+            return Item(where, size, self.overrides.apply(request, self.limits), remark=remark)
         except _UNUSABLE as error:
             return Item(where, size, error=str(error))
-        return Item(where, size, self.overrides.apply(request))
+
+
+def _lines(stream: BinaryIO, longest: int) -> Iterator[tuple[bytes, bool]]:
+    """Yield each line, and whether it is whole: of one that is longer than a request can be only the beginning."""
+    while line := stream.readline(longest):
+        whole = len(line) < longest or line.endswith(b"\n")
+        yield line, whole
+        rest = line
+        while not whole and rest and not rest.endswith(b"\n"):
+            rest = stream.readline(longest)
 
 
 def printable_name(name: str) -> str:
-    """Make the name of a file printable, as it may have bytes that are not UTF-8."""
-    return name.encode("utf-8", "replace").decode("utf-8")
+    """Make the name of a file fit for one line: it may have line breaks, and bytes that are not UTF-8."""
+    return printable(name.encode("utf-8", "replace").decode("utf-8")).replace("\n", "␊").replace("\t", "␉")
 
 
 async def in_thread(items: Iterable[_T]) -> AsyncIterator[_T]:
@@ -185,19 +220,25 @@ def _read_into(
         put(_Arrival())
 
 
-def _find(name: str) -> Iterator[Path]:
+def _find(name: str, form: Form | None) -> Iterator[Path]:
     path = Path(name)
     if name == STDIN:
         yield path
-    elif path.is_dir():
+    elif not name:
+        raise InputError("the name of a file is empty")
+    elif os.path.isdir(path):  # noqa: PTH112 - Path.is_dir fails for a name that is too long
         found = sorted(_in_folder(path))
         if not found:
-            raise InputError(f"the folder {name} has no .lean or .jsonl file")
+            raise InputError(f"the folder {printable_name(name)} has no .lean or .jsonl file")
         yield from found
-    elif path.exists():
-        yield path
+    elif not os.path.exists(path):  # noqa: PTH110 - as above
+        raise InputError(f"there is no file or folder {printable_name(name)}")
+    elif form is None and path.is_file() and _form_by_name(path) is None:
+        raise InputError(
+            f"{printable_name(name)} is neither .lean nor .jsonl: say what it is with --format lean or --format jsonl"
+        )
     else:
-        raise InputError(f"there is no file or folder {name}")
+        yield path
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
@@ -205,14 +246,15 @@ def _in_folder(folder: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found = (Path(parent, name) for name in files if not name.startswith("."))
-        yield from (file for file in found if file.suffix in {_LEAN, *_JSONL})
+        yield from (file for file in found if _form_by_name(file) is not None)
 
 
-def _is_jsonl(file: Path) -> bool | None:
-    """Tell by the name of a file whether it is JSONL; None if only its content says so."""
-    if file.suffix == _LEAN:
-        return False
-    return True if file.suffix in _JSONL else None
+def _form_by_name(file: Path) -> Form | None:
+    """Tell by the name of a file what it is; None if the name does not say so."""
+    ending = file.suffix.lower()
+    if ending == _LEAN:
+        return "lean"
+    return "jsonl" if ending in _JSONL else None
 
 
 def _stdin() -> BinaryIO:

@@ -11,10 +11,12 @@ import typer
 from pydantic_core import PydanticUndefined
 from rich.markup import escape
 
-from streamverify.settings import PREFIX, Settings, load_settings
+from streamverify.logs import configure
+from streamverify.setting_sources import PREFIX, flag_of
+from streamverify.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 CONNECTION = (
     "bootstrap_servers",
@@ -49,7 +51,10 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
         @functools.wraps(command)
         def run(**given: Any) -> None:
             flags = {name: given.pop(name) for name in names}
-            command(settings=load_settings(given.pop("config"), **flags), **given)
+            settings = load_settings(given.pop("config"), **flags)
+            if settings.origins.place("log_level") == "file" or settings.origins.place("log_format") == "file":
+                configure(settings.log_level, settings.log_format)
+            command(settings=settings, **given)
 
         parameters = [
             *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own if parameter.name != "settings"),
@@ -63,9 +68,18 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
     return decorate
 
 
-def flag_of(name: str) -> str:
-    """Name the flag of a setting."""
-    return f"--{name.replace('_', '-')}"
+def logging_wanted(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Choose level and form of the log before the settings are read, and for commands that have none.
+
+    Returns:
+        What the environment says; a wrong value is left to `load_settings` to complain about. By default only warnings
+        are shown: a command that a person runs says on stderr what it has to say, and services set their own level.
+    """
+    level, form = (environment.get(f"{PREFIX}{name}", "") for name in ("LOG_LEVEL", "LOG_FORMAT"))
+    return (
+        level if level in {"debug", "info", "warning", "error"} else "warning",
+        form if form in {"text", "json"} else "text",
+    )
 
 
 def _config_flag() -> inspect.Parameter:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 STATUS_STYLES = {"verified": "green", "rejected": "red", "inconclusive": "yellow"}
 _PLAIN_WIDTH = 120
+MAX_ID = 100
+"""Characters of a custom_id in a message to people; it may have 512. --json has all of them."""
+_END = 30
 
 
 def stdout() -> Console:
@@ -87,6 +90,12 @@ def one_line(text: str, width: int) -> str:
     """Take the first line of a text that is not blank, cut to `width` characters."""
     first = next((line.strip() for line in printable(text).split("\n") if line.strip()), "")
     return first if len(first) <= width else first[: width - 1] + "…"
+
+
+def short(custom_id: str) -> str:
+    """Cut a custom_id for a message to people: its beginning and its end tell most of them apart."""
+    name = printable(custom_id).replace("\n", "␊").replace("\t", "␉")
+    return name if len(name) <= MAX_ID else f"{name[: MAX_ID - _END - 1]}…{name[-_END:]}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from streamverify.cli.input_options import COLUMNS_HELP, InputOptions, with_inputs
+from streamverify.cli.interrupted import results_command, say_how_far
 from streamverify.cli.options import REQUESTS, with_settings
 from streamverify.cli.output import plural, print_json, print_line, remark, stderr
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
@@ -20,15 +22,13 @@ if TYPE_CHECKING:
     from streamverify.cli.inputs import Inputs
     from streamverify.core.messages.models import ProofRequest
 
-EXAMPLES = """\
+EXAMPLES = f"""\
 Examples
-  streamverify produce proofs.jsonl --timeout 30
+  streamverify produce proofs.jsonl --timeout 30 --run tuesday
   streamverify produce Proofs/ more/*.lean
   zcat proofs.jsonl.gz | streamverify produce - --json
 
-JSONL has one request in a line: {"custom_id": "1", "proof": "theorem ..."}.
-The custom_id of a .lean file is its path. From a folder every .lean and
-.jsonl file is sent, at any depth. Standard input is JSONL or one Lean file.
+{COLUMNS_HELP}
 
 A line that is no request is reported as file:line and skipped; the others are
 sent, and the exit code is 2. Read the verdicts with `streamverify results`."""
@@ -38,8 +38,9 @@ _SHOWN_ERRORS = 20
 
 @dataclass(slots=True)
 class Tally:
-    """Counts the proofs that were sent and the items that could not be."""
+    """Counts the proofs that were read and sent, and the items that could not be."""
 
+    read: int = 0
     sent: int = 0
     unusable: int = 0
     errors: list[dict[str, str]] = field(default_factory=list)
@@ -55,36 +56,39 @@ class Tally:
 
 
 @with_settings(*REQUESTS, "max_proof_bytes")
+@with_inputs
 def produce(
     *,
     settings: Settings,
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="JSONL, .lean files, folders; - is stdin.")],
-    timeout: Annotated[
-        float | None, typer.Option(help="Seconds that Lean may run on each proof, in place of what its request says.")
-    ] = None,
-    require: Annotated[
-        Literal["checked", "audited"] | None,
-        typer.Option(help="Assurance to ask for, in place of what the requests say."),
-    ] = None,
+    given: InputOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one line of JSON.")] = False,
 ) -> None:
     """Write proofs to the request topic. Ends when the broker has them, and does not wait for verdicts."""
-    from streamverify.cli.inputs import Inputs, Overrides  # noqa: PLC0415 - keeps --help fast
-    from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
-
-    limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
-    inputs = Inputs.find(files, limits, Overrides(timeout, require))
+    inputs = given.find(settings)
     start = time.monotonic()
-    tally = asyncio.run(_produce(settings, inputs))
+    tally = Tally()
+    fetch = results_command(given.run)
+
+    def so_far() -> str:
+        if not tally.read:
+            return ""
+        waiting = tally.read - tally.sent
+        unsure = f", and {waiting:,} more may be" if waiting else ""
+        return (
+            f"{plural(tally.sent, 'proof')} sent to {settings.request_topic}{unsure}: what is there stays there and "
+            f"gets its verdict; {fetch}"
+        )
+
+    with say_how_far(so_far):
+        asyncio.run(_produce(settings, inputs, tally))
     _summarize(tally, settings, time.monotonic() - start, as_json=as_json)
     if tally.unusable:
         raise typer.Exit(2)
 
 
-async def _produce(settings: Settings, inputs: Inputs) -> Tally:
-    from streamverify.client import Client  # noqa: PLC0415 - keeps --help fast
+async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
+    from streamverify.client import AsyncClient  # noqa: PLC0415 - keeps --help fast
 
-    tally = Tally()
     with _progress() as progress:
         task = progress.add_task("sending", total=inputs.total, sent=0)
 
@@ -96,13 +100,13 @@ async def _produce(settings: Settings, inputs: Inputs) -> Tally:
                 if item.request is None:
                     tally.refuse(item.where, item.error or "")
                 else:
+                    tally.read += 1
                     yield item.request
 
-        async with Client(settings) as client:
+        async with AsyncClient(settings) as client:
             async for _ticket in client.submit_all(requests()):
                 tally.sent += 1
                 progress.update(task, sent=tally.sent)
-    return tally
 
 
 def _progress() -> Progress:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamverify.cli.output import STATUS_STYLES, one_line, printable
-from streamverify.core.messages.models import Reason
+from streamverify.core.messages.models import Reason, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,12 +52,19 @@ class Row:
 
 
 def first_message(result: ProofResult) -> str:
-    """Take one line: Lean's first error, else its first message, else the worker's sentence."""
-    messages = result.response.messages if result.response else []
+    """Take one line: Lean's first error, else its first message, else the sentence of a proof that is not verified.
+
+    Of a verified proof to which an audit would object, it is the sentence: nothing else says so.
+    """
+    messages = result.response.messages if result.response and not _doubtful(result) else []
     errors = [message for message in messages if message["severity"] == "error"]
     for message in (*errors, *messages):
         return one_line(message["data"], _MESSAGE)
-    return one_line(result.error or "", _MESSAGE)
+    return "" if result.status == Status.VERIFIED and not result.findings else one_line(result.summary, _MESSAGE)
+
+
+def _doubtful(result: ProofResult) -> bool:
+    return result.status == Status.VERIFIED and bool(result.findings)
 
 
 def result_table(rows: Iterable[Row], width: int) -> Table:
@@ -93,8 +100,10 @@ def report(result: ProofResult, proof: str) -> Iterator[Text]:
     messages = result.response.messages if result.response else []
     for message in messages:
         yield from _message(message, result.custom_id, lines)
-    if result.error and not any(message["severity"] == "error" for message in messages):
-        yield Text(f"  {printable(result.error)}")
+    if _doubtful(result) or (
+        result.status != Status.VERIFIED and not any(message["severity"] == "error" for message in messages)
+    ):
+        yield Text(f"  {printable(result.summary)}")
     if result.truncated:
         # Too large for the topic, or for the worker to read to its end: the reader of a result cannot tell.
         yield Text(f"  left out, because Lean's answer was too large: {', '.join(result.truncated)}", "dim")

@@ -76,9 +76,9 @@ def results(
 
 
 async def _results(settings: Settings, since: datetime | None, *, follow: bool, as_json: bool) -> None:
-    from streamverify.client import Client  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client import AsyncClient  # noqa: PLC0415 - keeps --help fast
 
-    async with Client(settings) as client:
+    async with AsyncClient(settings) as client:
         read = client.results(since, follow=follow)
         if as_json:
             async for result in read:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import Counter
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamverify.cli.errors import InputError
+from streamverify.cli.errors import InputError, ReaderGone
+from streamverify.cli.input_options import COLUMNS_HELP, InputOptions, with_inputs
+from streamverify.cli.interrupted import results_command, say_how_far
+from streamverify.cli.numbers import Duration
 from streamverify.cli.options import BOTH, with_settings
-from streamverify.cli.output import error_line, plural, print_line, print_result, remark, stderr, stdout
+from streamverify.cli.output import error_line, plural, print_line, print_result, remark, short, stderr, stdout
 from streamverify.core.messages.models import Status
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from streamverify.cli.inputs import Inputs
+    from streamverify.client import AsyncClient
     from streamverify.core.messages.models import ProofRequest, ProofResult
 
-EXAMPLES = """\
+EXAMPLES = f"""\
 Examples
   streamverify verify proof.lean
   streamverify verify Proofs/ --wait 600
@@ -27,6 +34,8 @@ Examples
   streamverify verify proofs.jsonl --json      in the order of the input
 
 A worker that reads the same topic must be running, on any machine.
+
+{COLUMNS_HELP}
 
 Exit code 0: all proofs were verified. 1: a proof was rejected. 3: none was
 rejected, but one is inconclusive or has no answer yet. 2: all were verified,
@@ -36,94 +45,171 @@ _NO_LEAN = {
     "replay": "the replay REPL answered, from recordings of a real Lean; nothing was checked now",
     "synthetic": "the synthetic REPL answered, which checks nothing: these are no verdicts of Lean",
 }
+_BATCH = 2000
+_BATCH_BYTES = 64 * 1024 * 1024
+"""Requests, and bytes of them, that are sent and waited for at once: an input of any length fits into memory."""
+_SHOWN = 5
 
 
-@with_settings(*BOTH, "max_proof_bytes")
-def verify(  # noqa: PLR0913 - each is a flag
+@with_settings(*BOTH, "group_id", "max_proof_bytes")
+@with_inputs
+def verify(
     *,
     settings: Settings,
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help=".lean files, JSONL, folders; - is stdin.")],
-    timeout: Annotated[float | None, typer.Option(help="Seconds that Lean may run on each proof.")] = None,
-    require: Annotated[
-        Literal["checked", "audited"] | None, typer.Option(help="Assurance that a proof needs to be verified.")
-    ] = None,
-    wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for all verdicts.")] = 300.0,
+    given: InputOptions,
+    wait: Annotated[float, Duration("Seconds to wait for all verdicts.")] = 300.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print each result as a line of JSON.")] = False,
 ) -> None:
     """Have proofs verified by a running worker, and show what Lean says with the source line that it means."""
-    requests, unusable = _read(settings, files, timeout, require)
-    statuses = asyncio.run(_verify(settings, requests, wait, as_json=as_json))
-    code = exit_code(statuses, expected=len(requests))
-    raise typer.Exit(2 if unusable and code == 0 else code)
-
-
-def exit_code(statuses: Iterable[Status], *, expected: int) -> int:
-    """Choose the exit code: 1 if a proof was rejected, else 3 if not all were verified, else 0."""
-    seen = list(statuses)
-    if Status.REJECTED in seen:
-        return 1
-    return 0 if seen.count(Status.VERIFIED) == expected else 3
-
-
-def _read(
-    settings: Settings, files: list[str], timeout: float | None, require: Literal["checked", "audited"] | None
-) -> tuple[list[ProofRequest], int]:
-    """Read the requests, and report the items that are none.
-
-    Returns:
-        The requests, and the number of unusable items.
-    """
-    from streamverify.cli.inputs import Inputs, Overrides  # noqa: PLC0415 - keeps --help fast
-    from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
-
-    limits = RequestLimits(max_proof_bytes=settings.max_proof_bytes)
-    items = list(Inputs.find(files, limits, Overrides(timeout, require)).read())
-    unusable = [item for item in items if item.request is None]
-    for item in unusable:
-        remark(f"{item.where}: {item.error}", label="unusable", style="red")
-    requests = [item.request for item in items if item.request is not None]
-    if not requests:
-        raise InputError("there is no proof to verify in the input")
-    return requests, len(unusable)
-
-
-async def _verify(settings: Settings, requests: list[ProofRequest], wait: float, *, as_json: bool) -> list[Status]:
-    from streamverify.client import Client, Unanswered  # noqa: PLC0415 - keeps --help fast
-
-    printer = Printer(requests, as_json=as_json)
-    waiting = stderr().status("")
+    session = Session(settings, given.find(settings), wait, Printer(as_json=as_json))
+    fetch = results_command(given.run)
     try:
-        async with Client(settings) as client, aclosing(client.verify_each(requests, wait)) as answers:
+        with say_how_far(lambda: session.so_far(fetch)):
+            asyncio.run(session.run())
+    except ReaderGone:
+        # Who reads the output has seen enough. The exit code still says what is known, and not that all is well.
+        raise typer.Exit(session.exit_code()) from None
+    raise typer.Exit(session.exit_code())
+
+
+def exit_code(statuses: Mapping[Status, int], *, expected: int) -> int:
+    """Choose the exit code: 1 if a proof was rejected, else 3 if not all were verified, else 0."""
+    if statuses.get(Status.REJECTED):
+        return 1
+    return 0 if statuses.get(Status.VERIFIED, 0) == expected else 3
+
+
+class Session:
+    """One run of the command: reads requests, has them verified batch by batch, and counts."""
+
+    def __init__(self, settings: Settings, inputs: Inputs, wait: float, printer: Printer) -> None:
+        self._settings = settings
+        self._inputs = inputs
+        self._wait = wait
+        self._printer = printer
+        self._asked = 0
+        self._unusable = 0
+        self._ended_early = False
+        self._more = False
+        """True while the input may have requests after the batch that is waited for."""
+
+    async def run(self) -> None:
+        """Verify everything.
+
+        Raises:
+            InputError: There is no request in the input.
+        """
+        from streamverify.client import AsyncClient, Unanswered  # noqa: PLC0415 - keeps --help fast
+
+        give_up = time.monotonic() + self._wait
+        looking: asyncio.Task[None] | None = None
+        async with AsyncClient(self._settings) as client:
+            try:
+                async for batch in self._batches():
+                    looking = looking or asyncio.create_task(self._look_for_a_worker())
+                    self._asked += len(batch)
+                    await self._verify(client, batch, max(0.0, give_up - time.monotonic()))
+            except Unanswered as error:
+                self._ended_early = True
+                self._printer.rest()
+                error_line(self._unanswered(error.custom_ids))
+            finally:
+                if looking is not None:
+                    looking.cancel()
+        if not self._asked:
+            raise InputError("there is no proof to verify in the input")
+        self._printer.close(self._asked)
+
+    def exit_code(self) -> int:
+        """Choose the exit code for what was found so far."""
+        code = exit_code(self._printer.statuses, expected=self._asked)
+        if code == 0 and self._ended_early:
+            return 3
+        return 2 if self._unusable and code == 0 else code
+
+    def so_far(self, fetch: str) -> str:
+        """Say how far it came."""
+        if not self._asked:
+            return ""
+        answered = self._printer.statuses.total()
+        return (
+            f"{plural(self._asked, 'proof')} sent, {answered:,} answered; the other {self._asked - answered:,} stay on "
+            f"{self._settings.request_topic} and get their verdicts, also without this command; {fetch}"
+        )
+
+    async def _batches(self) -> AsyncIterator[list[ProofRequest]]:
+        from streamverify.cli.inputs import in_thread  # noqa: PLC0415 - keeps --help fast
+
+        batch: list[ProofRequest] = []
+        size = 0
+        async for item in in_thread(self._inputs.read()):
+            if item.request is None:
+                self._unusable += 1
+                remark(f"{item.where}: {item.error}", label="unusable", style="red")
+                continue
+            batch.append(item.request)
+            size += item.size
+            if len(batch) >= _BATCH or size >= _BATCH_BYTES:
+                self._more = True
+                yield batch
+                batch, size = [], 0
+        self._more = False
+        if batch:
+            yield batch
+
+    async def _verify(self, client: AsyncClient, batch: list[ProofRequest], left: float) -> None:
+        self._printer.begin(batch)
+        waiting = stderr().status(f"waiting for {plural(len(batch), 'verdict')}")
+        async with aclosing(client.verify_each(batch, left)) as answers:
             with waiting:
-                waiting.update(f"waiting for {plural(len(requests), 'verdict')}")
                 async for answer in answers:
                     # The spinner occupies the line that is about to be printed.
                     waiting.stop()
-                    printer.add(answer.index, answer.result)
-                    waiting.update(f"waiting for {plural(len(requests) - len(printer.statuses), 'verdict')}")
+                    self._printer.add(answer.index, answer.result)
+                    waiting.update(f"waiting for {plural(self._asked - self._printer.statuses.total(), 'verdict')}")
                     waiting.start()
-    except Unanswered as error:
-        printer.rest()
-        error_line(str(error))
-    printer.close()
-    return printer.statuses
+
+    async def _look_for_a_worker(self) -> None:
+        """Say at once that nobody reads the topic. It is no error: a worker that comes later answers."""
+        from streamverify.bus.group_members import has_member  # noqa: PLC0415 - keeps --help fast
+
+        if await has_member(self._settings) is False:
+            group, topic = self._settings.group_id, self._settings.request_topic
+            remark(
+                f"the group {group} has no member, so no worker reads {topic} now: start one with `streamverify "
+                f"worker` (or name another group with --group-id); waiting up to {self._wait:g} s",
+                label="warning",
+            )
+
+    def _unanswered(self, custom_ids: Sequence[str]) -> str:
+        named = ", ".join(repr(short(custom_id)) for custom_id in custom_ids[:_SHOWN])
+        more = f" and {len(custom_ids) - _SHOWN:,} more" if len(custom_ids) > _SHOWN else ""
+        return (
+            f"{len(custom_ids):,} of {plural(self._asked, 'proof')} had no verdict within {self._wait:g} s "
+            f"({named}{more}); is a worker running? They stay on the topic: a worker that comes later answers them."
+            + (" The rest of the input was not sent." if self._more else "")
+        )
 
 
 class Printer:
     """Prints results in the order of the requests, each as soon as those before it are out."""
 
-    def __init__(self, requests: list[ProofRequest], *, as_json: bool) -> None:
-        self.statuses: list[Status] = []
-        self._requests = requests
+    def __init__(self, *, as_json: bool) -> None:
+        self.statuses: Counter[Status] = Counter()
         self._as_json = as_json
+        self._requests: list[ProofRequest] = []
         self._early: dict[int, ProofResult] = {}
         self._next = 0
         self._kinds: set[str] = set()
         self._console = stdout()
 
+    def begin(self, requests: list[ProofRequest]) -> None:
+        """Begin with a batch: the indexes that follow are of its requests. Everything before it has been printed."""
+        self._requests, self._next = requests, 0
+
     def add(self, index: int, result: ProofResult) -> None:
         """Take the answer to the request of this index, and print what can be printed in order."""
-        self.statuses.append(result.status)
+        self.statuses[result.status] += 1
         self._kinds.add(result.verifier.kind)
         self._early[index] = result
         while self._next in self._early:
@@ -135,13 +221,13 @@ class Printer:
         for index in sorted(self._early):
             self._print(index, self._early.pop(index))
 
-    def close(self) -> None:
+    def close(self, asked: int) -> None:
         """Print what the verdicts are worth if no Lean gave them, and how many there are of each status."""
         for kind in sorted(self._kinds & _NO_LEAN.keys()):
             remark(_NO_LEAN[kind])
-        if not self._as_json and len(self._requests) > 1:
-            counts = ", ".join(f"{self.statuses.count(status):,} {status}" for status in Status)
-            print_line(f"{plural(len(self._requests), 'proof')}: {counts}")
+        if not self._as_json and asked > 1:
+            counts = ", ".join(f"{self.statuses[status]:,} {status}" for status in Status)
+            print_line(f"{plural(asked, 'proof')}: {counts}")
 
     def _print(self, index: int, result: ProofResult) -> None:
         from streamverify.cli.render import report  # noqa: PLC0415 - keeps --help fast

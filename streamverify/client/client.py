@@ -42,11 +42,11 @@ _POLL = 0.5
 _log = structlog.get_logger(__name__)
 
 
-class Client:
+class AsyncClient:
     """Hands in proofs and reads verdicts. An asynchronous context manager; use it in one event loop.
 
     Example:
-        >>> async with Client(bootstrap_servers="localhost:9092") as client:
+        >>> async with AsyncClient(bootstrap_servers="localhost:9092") as client:
         ...     request = ProofRequest(custom_id="1", proof="theorem t : 1 = 1 := rfl")
         ...     [result] = await client.verify([request], timeout=60)
         ...     print(result.status)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.errors import InvalidRequest
 from streamverify.core.messages.codec import encode_request
+from streamverify.core.messages.models import RUN_HEADER
 from streamverify.core.scheduling.partitioner import affinity_key
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ class EncodedRequest:
     request_id: str
     key: bytes
     value: bytes
+    run: str | None = None
 
     @property
     def kafka_headers(self) -> list[tuple[str, bytes]]:
-        """The headers of the record: the request id."""
-        return [(REQUEST_ID, self.request_id.encode("ascii"))]
+        """The headers of the record: the request id, and the run where the request names one."""
+        run = [] if self.run is None else [(RUN_HEADER, self.run.encode())]
+        return [(REQUEST_ID, self.request_id.encode("ascii")), *run]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +58,4 @@ def prepare(request: ProofRequest, request_id: str) -> EncodedRequest:
         raise InvalidRequest(
             f"the request {request.custom_id!r} cannot be written as JSON: {error}", custom_id=request.custom_id
         ) from None
-    return EncodedRequest(request.custom_id, request_id, affinity_key(request.proof), value)
+    return EncodedRequest(request.custom_id, request_id, affinity_key(request.proof), value, request.run)

@@ -28,8 +28,8 @@ MAX_RECORD_BYTES = 1_048_576
 """The largest record that is handed to a broker; a topic takes 1,048,588 bytes where nobody configured it."""
 _STOP_TIMEOUT = 5.0
 _WINDOW = 5000
-_RECORD_OVERHEAD = 256
-"""Bytes that key, request id and framing of a record need at most."""
+_RECORD_OVERHEAD = 1024
+"""Bytes that key, request id, run and framing of a record need at most."""
 
 
 class Sender:

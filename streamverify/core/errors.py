@@ -66,13 +66,24 @@ class WorkersDied(StreamVerifyError):
 class RefusedRequest(StreamVerifyError):
     """A request with a readable custom_id is answered without being run.
 
-    `metadata` is that of the request if it could be read and is valid: the answer returns it as it was sent.
+    `metadata`, `run` and `group` are those of the request, each if it could be read and is valid: the answer returns
+    them as they were sent.
     """
 
-    def __init__(self, message: str, *, custom_id: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        custom_id: str,
+        metadata: dict[str, Any] | None = None,
+        run: str | None = None,
+        group: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.custom_id = custom_id
         self.metadata = metadata
+        self.run = run
+        self.group = group
 
 
 class InvalidRequest(RefusedRequest):

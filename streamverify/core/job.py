@@ -70,7 +70,8 @@ class Verdict:
     """
 
     reason: Reason
-    error: str | None = None
+    summary: str
+    """One sentence for people."""
     response: Response | None = None
     truncated: Sequence[str] = ()
     timings: Timings = field(default_factory=Timings)
@@ -81,3 +82,5 @@ class Verdict:
     assurance: Assurance = Assurance.CHECKED
     theorems: Sequence[Theorem] = ()
     findings: Sequence[Finding] = ()
+    superseded_by: str | None = None
+    """Of a `superseded` verdict: the custom_id in the same group whose success ended this proof."""

@@ -183,17 +183,17 @@ class Auditor:
         verdict = verdict_on_theorems(theorems, names)
         # An axiom comes first: it says more of the file than that the theorem which was asked for is not in it.
         if verdict.reason is Reason.OK and missing:
-            verdict = replace(verdict, reason=Reason.NO_THEOREM, error=missing)
+            verdict = replace(verdict, reason=Reason.NO_THEOREM, summary=missing)
         if verdict.reason is not Reason.OK or statement is None:
             return verdict
         mismatch = replace(verdict, reason=Reason.STATEMENT_MISMATCH)
         if ready.asked is None:
-            return replace(mismatch, error="The statement has another header than the proof.")
+            return replace(mismatch, summary="The statement has another header than the proof.")
         proved = await _print_proved(session, env, ready, timeout)
         differs = difference(ready.asked, proved)
         if differs is None:
             return verdict_on_theorems(theorems, statement.theorems)
-        return replace(mismatch, error=differs.sentence(), findings=[_finding(differs, ready.declared)])
+        return replace(mismatch, summary=differs.sentence(), findings=[_finding(differs, ready.declared)])
 
     async def confirm(self, session: ReplSession, env: int, positive: Verdict) -> Verdict:
         """Believe a positive only of a process that proves, and about theorems that the header does not know.

@@ -118,14 +118,14 @@ class Attempts:
             return None
         return Verdict(
             reason=Reason.LEAN_ERROR,
-            error=first_error(errors),
+            summary=first_error(errors),
             response=Response(messages=failure.messages, time=round(failure.seconds, 6)),
             truncated=(*self.truncated, "messages"),
             attempts=self.count,
         )
 
     def _verdict(self, reason: Reason, failure: ReplFailure) -> Verdict:
-        return Verdict(reason=reason, error=str(failure), truncated=self.truncated, attempts=self.count)
+        return Verdict(reason=reason, summary=str(failure), truncated=self.truncated, attempts=self.count)
 
 
 def _reason(failure: ReplFailure, *, importing: bool) -> Reason:

@@ -150,7 +150,9 @@ class Slot:
         if runs_code(job.findings):
             # The proof may have left code running in this process: it is not reused.
             await self._process.replace()
-        return replace(verdict_on_response(response), truncated=attempts.truncated, attempts=attempts.count)
+        return replace(
+            verdict_on_response(response, job.findings), truncated=attempts.truncated, attempts=attempts.count
+        )
 
     def _timeout(self, job: Job) -> float:
         """Return the seconds that Lean has for one command of this proof."""
@@ -201,7 +203,7 @@ class Slot:
             "import_failed",
             reason=verdict.reason,
             header=header.canonical[:200],
-            error=verdict.error,
+            error=verdict.summary,
             hint="header_error: the proof names a module that is not there; import_failed: build the project, or "
             "run `lean` on a file with this header",
         )

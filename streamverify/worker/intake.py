@@ -15,7 +15,7 @@ from streamverify.core.audit.statement import BadStatement, read_statement
 from streamverify.core.errors import HeaderError, RefusedRequest, RequestTooLarge, UndecodableRequest, at
 from streamverify.core.job import Job, Verdict
 from streamverify.core.messages.codec import RequestLimits, decode_request
-from streamverify.core.messages.models import Assurance, Message, ProofRequest, Reason, Response
+from streamverify.core.messages.models import Assurance, ProofRequest, Reason
 from streamverify.core.syntax.header import parse_header
 
 if TYPE_CHECKING:
@@ -32,12 +32,19 @@ class Requester:
     record: Record
     custom_id: str
     metadata: dict[str, Any] | None
+    run: str | None
+    group: str | None
     proof: str | None
 
     @classmethod
-    def of(cls, job: Job) -> Requester:
+    def of(cls, record: Record, request: ProofRequest) -> Requester:
+        """The requester of a request that could be read."""
+        return cls(record, request.custom_id, request.metadata, request.run, request.group, request.proof)
+
+    @classmethod
+    def of_job(cls, job: Job) -> Requester:
         """The requester of a job."""
-        return cls(job.record, job.request.custom_id, job.request.metadata, job.request.proof)
+        return cls.of(job.record, job.request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +96,9 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
         return Unanswerable(error)
     except RefusedRequest as error:
         reason = Reason.TOO_LARGE if isinstance(error, RequestTooLarge) else Reason.INVALID_REQUEST
-        return ImmediateVerdict(Requester(record, error.custom_id, error.metadata, None), Verdict(reason, str(error)))
-    requester = Requester(record, request.custom_id, request.metadata, request.proof)
+        refused = Requester(record, error.custom_id, error.metadata, error.run, error.group, proof=None)
+        return ImmediateVerdict(refused, Verdict(reason, str(error)))
+    requester = Requester.of(record, request)
     assurance = rules.assurance(request)
     audited = assurance is Assurance.AUDITED
     # A statement is compared with at `audited` alone; at `checked` nobody looks at it.
@@ -101,7 +109,8 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
     try:
         header = parse_header(request.proof)
     except HeaderError as error:
-        return ImmediateVerdict(requester, _bad_header(error))
+        # Lean was not asked, so there is no answer of it: the sentence has the place.
+        return ImmediateVerdict(requester, Verdict(Reason.HEADER_ERROR, f"{at(error.line, error.column)}: {error}"))
     # At `checked` findings are told, at `audited` they reject the proof before any of its code is run.
     findings = check(request.proof, header, rules.vocabulary)
     if audited and findings:
@@ -131,9 +140,3 @@ def _bad_statement(request: ProofRequest, vocabulary: Vocabulary) -> Verdict | N
     except BadStatement as error:
         return Verdict(Reason.INVALID_REQUEST, error.sentence)
     return None
-
-
-def _bad_header(error: HeaderError) -> Verdict:
-    message = Message(severity="error", pos={"line": error.line, "column": error.column}, endPos=None, data=str(error))
-    response = Response(messages=[message])
-    return Verdict(Reason.HEADER_ERROR, f"{at(error.line, error.column)}: {error}", response)

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 from streamverify.bus.publisher import Outgoing
 from streamverify.core.messages.codec import encode_bare_result, encode_result, record_overhead
-from streamverify.core.messages.models import OUTCOMES, Assurance, ProofResult, Reason, Timings, Verifier
+from streamverify.core.messages.models import (
+    LEAN_ANSWERED,
+    OUTCOMES,
+    RUN_HEADER,
+    Assurance,
+    ProofResult,
+    Reason,
+    Timings,
+    Verifier,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +51,9 @@ class ResultBuilder:
         """The ProofResult for a verdict."""
         status, retriable = OUTCOMES[verdict.reason]
         proof = requester.proof
+        # Readers of the `/verify` API take a response without error messages for a valid proof, and any `error` for a
+        # failure of the server: a result has the one or the other, and no half an answer.
+        response = verdict.response if verdict.reason in LEAN_ANSWERED else None
         # To the microsecond: more digits are noise that every result would carry.
         timings = Timings(**{name: round(seconds, 6) for name, seconds in verdict.timings.__dict__.items()})
         return ProofResult(
@@ -50,8 +62,9 @@ class ResultBuilder:
             reason=verdict.reason,
             # The reason alone would say "try again" of a proof that has crashed its worker each time.
             retriable=retriable and not verdict.final,
-            error=verdict.error,
-            response=verdict.response,
+            error=verdict.summary if response is None else None,
+            summary=verdict.summary,
+            response=response,
             truncated=list(verdict.truncated),
             assurance=verdict.assurance if verdict.reason is Reason.OK else Assurance.NONE,
             theorems=list(verdict.theorems),
@@ -62,20 +75,27 @@ class ResultBuilder:
             verifier=self.verifier,
             source=requester.record.source,
             proof_sha256=None if proof is None else hashlib.sha256(proof.encode()).hexdigest(),
+            run=requester.run,
+            group=requester.group,
+            superseded_by=verdict.superseded_by,
             metadata=requester.metadata,
         )
 
     def record(self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None]) -> Outgoing:
         """The record for the result topic: cut to what the topic takes, with a smaller form if it is refused."""
         result = self.result(requester, verdict)
-        status: list[tuple[str, bytes | None]] = [(STATUS_HEADER, result.status.encode())]
+        ours: list[tuple[str, bytes | None]] = [(STATUS_HEADER, result.status.encode())]
         copied = requester.record.kafka_headers
+        if requester.run is not None:
+            # Once: our client sends the header, and other producers need not.
+            copied = [pair for pair in copied if pair[0] != RUN_HEADER]
+            ours.append((RUN_HEADER, requester.run.encode()))
         key = requester.custom_id.encode()
         encoded = encode_result(result, limit=self.limit, overhead=record_overhead(key, copied))
-        # The status stays even where the copied headers had to go: readers filter by it.
-        kafka_headers = status if encoded.kafka_headers_dropped else [*copied, *status]
+        # Ours stay even where the copied headers had to go: readers filter by them.
+        kafka_headers = ours if encoded.kafka_headers_dropped else [*copied, *ours]
 
         def smaller() -> Outgoing:
-            return Outgoing(self.topic, key, encode_bare_result(result), status, on_ack)
+            return Outgoing(self.topic, key, encode_bare_result(result), ours, on_ack)
 
         return Outgoing(self.topic, key, encoded.value, kafka_headers, on_ack, smaller)

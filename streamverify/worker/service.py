@@ -174,7 +174,7 @@ class Service:
         verdict = Verdict(Reason.REPL_CRASH, f"{error}; it is not run again", attempts=attempts, final=True)
         # If only one of both reached the broker before a crash, the next worker sends both again.
         on_ack = countdown(2, partial(self._complete, record.id))
-        self._publish_result(Requester.of(job), verdict, on_ack)
+        self._publish_result(Requester.of_job(job), verdict, on_ack)
         self._publish_dead_letter(record, error, Stage.VERIFY, attempts=attempts, on_ack=on_ack)
 
     # --- results --------------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ class Service:
         definite = OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE
         if definite or ownership is Ownership.OWNED:
             # A definite verdict does not depend on who found it: it is published whoever owns the partition by now.
-            self._publish_result(Requester.of(job), verdict, partial(self._complete, record))
+            self._publish_result(Requester.of_job(job), verdict, partial(self._complete, record))
         elif ownership is Ownership.UNKNOWN:
             # If the partition comes back to us the record is not delivered again: the verdict must not be thrown away.
             self._undecided.append((job, verdict))

@@ -26,7 +26,7 @@ from kafka_broker import KafkaNodes
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.connection import client_options
 from streamverify.bus.topics import create_topics, plan_topics
-from streamverify.client import Client
+from streamverify.client import AsyncClient
 from streamverify.core.errors import StreamVerifyError
 from streamverify.core.messages.codec import decode_result
 from streamverify.settings import PREFIX, Settings, load_settings
@@ -197,7 +197,7 @@ async def _load(settings: Settings, cases: list[Case], seconds: float, sent: lis
     while left:
         acknowledged: set[str] = set()
         try:
-            async with Client(settings) as client:
+            async with AsyncClient(settings) as client:
                 async for ticket in client.submit_all(_paced(left, seconds / len(cases), began + seconds)):
                     acknowledged.add(ticket.custom_id)
                     sent.append(Sent(ticket.custom_id, (ticket.partition, ticket.offset), ticket.timestamp))

@@ -22,6 +22,7 @@ from command import (
     run_command,
     serving_worker,
     started,
+    wait_for_log,
     wait_until_gone,
 )
 
@@ -162,6 +163,9 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(unserved: dict[str, str], comma
         if command == ["broker"]:
             assert process.stdout is not None
             process.stdout.readline()
+        elif command[0] == "verify":
+            # It says at once that nobody reads the topic, and goes on waiting.
+            assert "has no member" in wait_for_log(process, "has no member")
         else:
             wait_for_event_loop(process)
         children = descendants(process.pid)
@@ -169,6 +173,23 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(unserved: dict[str, str], comma
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert wait_until_gone(children) == []
+    if command[0] == "verify":
+        assert "interrupted: 1 proof sent, 0 answered; the other 1 stay on " in errors
+        assert re.search(r"fetch the verdicts with: streamverify results --since 20\S+Z$", errors, re.MULTILINE)
+    if command[0] == "produce":
+        assert "interrupted: nothing was sent" in errors
+
+
+def test_produce_says_at_ctrl_c_what_was_sent(unserved: dict[str, str]) -> None:
+    with started(unserved, "produce", "-", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write('{"custom_id": "a", "proof": ""}\nno request\n')
+        process.stdin.flush()
+        wait_for_log(process, "unusable: stdin:2")
+        _, errors = end(process, signal.SIGINT)
+    assert process.returncode == 130
+    assert re.search(r"interrupted: (1 proof sent to \S+: what|0 proofs sent to \S+, and 1 more may be: what)", errors)
+    assert "streamverify results --since 20" in errors
 
 
 def test_the_embedded_broker_tells_its_address_and_serves() -> None:
@@ -275,7 +296,7 @@ class TestChildren:
     def test_the_end_of_one_is_told_with_its_log(self, tmp_path: Path) -> None:
         with Children(tmp_path, environment()) as children:
             child = children.start("worker", "worker", "--slots", "0")
-            with pytest.raises(ChildDied, match=r"the worker ended unexpectedly \(exit code 2\).*\n  error: .*SLOTS"):
+            with pytest.raises(ChildDied, match=r"the worker ended unexpectedly \(exit code 2\).*\n  error: --slots: "):
                 child.first_line(30)
 
     def test_one_that_says_nothing_is_given_up(self, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from command import make_environment, serving_worker, settings_of
 
-from streamverify.client import Client, Unanswered
+from streamverify.client import AsyncClient, Unanswered
 from streamverify.core.errors import RequestTooLarge
 from streamverify.core.messages.models import ProofRequest, Reason
 from streamverify.core.scheduling.partitioner import affinity_key
@@ -45,7 +45,7 @@ def requests(count: int, text: str = "") -> list[ProofRequest]:
 async def test_verdicts_come_in_the_order_of_the_requests(served: Settings) -> None:
     batch = requests(50)
     batch[3] = batch[3].model_copy(update={"proof": f"{PROOF} -- synthetic: error"})
-    async with Client(served) as client:
+    async with AsyncClient(served) as client:
         results = await client.verify(batch, timeout=60)
         # What the answers say of the times goes to the partitioner.
         times = client._sender._partitioner._affinity._times
@@ -57,31 +57,31 @@ async def test_verdicts_come_in_the_order_of_the_requests(served: Settings) -> N
 async def test_requests_with_the_same_custom_id_get_each_its_own_verdict(served: Settings) -> None:
     texts = ["synthetic: service=0.2", "synthetic: error", "synthetic: sorry"]
     batch = [ProofRequest(custom_id="same", proof=f"{PROOF} -- {text}") for text in texts]
-    async with Client(served) as one, Client(served) as two:
+    async with AsyncClient(served) as one, AsyncClient(served) as two:
         both = await asyncio.gather(one.verify(batch, timeout=60), two.verify(batch[::-1], timeout=60))
     reasons = [Reason.OK, Reason.LEAN_ERROR, Reason.SORRY]
     assert [[result.reason for result in results] for results in both] == [reasons, reasons[::-1]]
 
 
 async def test_a_header_that_is_not_lean_is_the_workers_to_answer(served: Settings) -> None:
-    async with Client(served) as client:
+    async with AsyncClient(served) as client:
         [result] = await client.verify([ProofRequest(custom_id="a", proof="prelude\n")], timeout=60)
     assert result.reason is Reason.HEADER_ERROR
 
 
 async def test_each_answer_comes_as_soon_as_it_is_there(served: Settings) -> None:
     batch = [*requests(1, "synthetic: service=1.5"), *requests(1)]
-    async with Client(served) as client:
+    async with AsyncClient(served) as client:
         assert [answer.index async for answer in client.verify_each(batch, 60)] == [1, 0]
 
 
 async def test_nothing_to_verify_is_nothing(served: Settings) -> None:
-    async with Client(served) as client:
+    async with AsyncClient(served) as client:
         assert await client.verify([], timeout=1) == []
 
 
 async def test_who_leaves_the_loop_early_disturbs_nobody(served: Settings) -> None:
-    async with Client(served) as client:
+    async with AsyncClient(served) as client:
         async with aclosing(client.verify_each(requests(20), 60)) as answers:
             async for _answer in answers:
                 break
@@ -90,7 +90,7 @@ async def test_who_leaves_the_loop_early_disturbs_nobody(served: Settings) -> No
 
 async def test_time_is_up_names_what_is_open_and_keeps_what_came(served: Settings) -> None:
     batch = [*requests(1), ProofRequest(custom_id="slow", proof=f"{PROOF} -- synthetic: service=20", timeout=20)]
-    async with Client(served) as client:
+    async with AsyncClient(served) as client:
         with pytest.raises(Unanswered, match=r"1 of 2 proofs .*'slow'") as caught:
             await client.verify(batch, timeout=5)
     assert caught.value.custom_ids == ("slow",)
@@ -98,13 +98,13 @@ async def test_time_is_up_names_what_is_open_and_keeps_what_came(served: Setting
 
 
 async def test_without_a_worker_everything_is_open(unserved: Settings) -> None:
-    async with Client(unserved) as client:
+    async with AsyncClient(unserved) as client:
         with pytest.raises(Unanswered):
             await client.verify(requests(2), timeout=1)
 
 
 async def test_tickets_tell_where_each_request_is_and_use_all_partitions(unserved: Settings) -> None:
-    async with Client(unserved) as client:
+    async with AsyncClient(unserved) as client:
         tickets = [ticket async for ticket in client.submit_all(requests(12))]
         single = await client.submit(requests(1)[0])
     assert [ticket.custom_id for ticket in tickets] == [f"p{number}" for number in range(12)]
@@ -116,7 +116,7 @@ async def test_tickets_tell_where_each_request_is_and_use_all_partitions(unserve
 
 
 async def test_many_requests_are_in_flight_together(unserved: Settings) -> None:
-    async with Client(unserved) as client:
+    async with AsyncClient(unserved) as client:
         count = 0
         async for _ticket in client.submit_all(requests(5_000)):
             count += 1
@@ -125,14 +125,14 @@ async def test_many_requests_are_in_flight_together(unserved: Settings) -> None:
 
 async def test_a_request_that_no_broker_takes_is_named_and_spoils_nothing(unserved: Settings) -> None:
     large = ProofRequest(custom_id="large", proof="x" * 1_100_000)
-    async with Client(unserved) as client:
+    async with AsyncClient(unserved) as client:
         with pytest.raises(RequestTooLarge, match="'large' is too large"):
             await client.submit(large)
         assert (await client.submit(requests(1)[0])).custom_id == "p0"
 
 
 async def test_results_end_where_the_topic_ended_at_the_call(served: Settings) -> None:
-    async with Client(served) as client:
+    async with AsyncClient(served) as client:
         await client.verify(requests(5, "mark"), timeout=60)
         before = [result.source async for result in client.results()]
         again = [result.source async for result in client.results()]
@@ -141,7 +141,7 @@ async def test_results_end_where_the_topic_ended_at_the_call(served: Settings) -
 
 
 async def test_results_since_a_time(served: Settings) -> None:
-    async with Client(served) as client:
+    async with AsyncClient(served) as client:
         await client.verify(requests(1), timeout=60)
         await asyncio.sleep(0.05)
         moment = datetime.now(UTC)
@@ -154,7 +154,7 @@ async def test_results_since_a_time(served: Settings) -> None:
 
 
 async def test_results_follow_what_comes(served: Settings) -> None:
-    async with Client(served) as client:
+    async with AsyncClient(served) as client:
         name = uuid.uuid4().hex
         async with aclosing(client.results(timedelta(seconds=30), follow=True)) as follow:
             await client.submit(ProofRequest(custom_id=name, proof=PROOF))

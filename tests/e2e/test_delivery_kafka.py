@@ -19,7 +19,7 @@ from streamverify.bus import committer as owner
 from streamverify.bus.admin import open_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.consumer import RequestConsumer
-from streamverify.client import Client
+from streamverify.client import AsyncClient
 from streamverify.core.delivery.offset_map import OffsetMap, decode_map
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.core.messages.dead_letter import DeadLetter
@@ -51,7 +51,7 @@ def requests(prefix: str, count: int, directive: str = "service=0", **fields: An
 
 
 async def submit(env: Mapping[str, str], batch: list[ProofRequest]) -> set[str]:
-    async with Client(settings_of(env)) as client:
+    async with AsyncClient(settings_of(env)) as client:
         return {ticket.custom_id async for ticket in client.submit_all(batch)}
 
 

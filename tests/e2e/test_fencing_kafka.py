@@ -10,7 +10,7 @@ import kafka_records
 import pytest
 from command import end, make_environment, settings_of, started, wait_for_log
 
-from streamverify.client import Client
+from streamverify.client import AsyncClient
 from streamverify.core.messages.models import ProofRequest
 from streamverify.settings import PREFIX
 
@@ -29,7 +29,7 @@ def env(kafka: str) -> dict[str, str]:
 
 async def submit(env: Mapping[str, str], prefix: str, count: int) -> set[str]:
     proof = "theorem t : 1 = 1 := rfl -- synthetic: service=0.02"
-    async with Client(settings_of(env)) as client:
+    async with AsyncClient(settings_of(env)) as client:
         batch = [ProofRequest(custom_id=f"{prefix}{number}", proof=proof) for number in range(count)]
         return {ticket.custom_id async for ticket in client.submit_all(batch)}
 

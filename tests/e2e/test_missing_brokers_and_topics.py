@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from command import environment, make_environment, run_all, run_command
 
-from streamverify.client import Client
+from streamverify.client import AsyncClient
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.settings import PREFIX
 
@@ -34,7 +34,7 @@ def test_without_a_broker_every_command_says_so() -> None:
 
 async def test_without_a_broker_a_client_raises() -> None:
     with pytest.raises(BrokerUnavailable, match=r"no Kafka broker answers at 127\.0\.0\.1:1 "):
-        await Client(bootstrap_servers=NOWHERE).__aenter__()
+        await AsyncClient(bootstrap_servers=NOWHERE).__aenter__()
 
 
 @pytest.mark.kafka

@@ -20,7 +20,7 @@ from kafka_broker import KafkaNodes
 from support import ROOT
 
 from streamverify.bus.admin import open_admin
-from streamverify.client import Client
+from streamverify.client import AsyncClient
 from streamverify.core.errors import BrokerUnavailable, SettingsError
 from streamverify.core.messages.models import ProofRequest, Reason
 from streamverify.settings import PREFIX, load_settings
@@ -140,7 +140,7 @@ def revoke(secured: Secured, principal: str, row: tuple[str, str, str]) -> None:
 async def verify_one(secured: Secured, custom_id: str, **settings: str) -> str:
     topics = {name.lower(): secured.env[PREFIX + name] for name in ("REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC")}
     given: dict[str, Any] = settings | topics
-    async with Client(load_settings(**given)) as client:
+    async with AsyncClient(load_settings(**given)) as client:
         [result] = await client.verify([ProofRequest(custom_id=custom_id, proof=PROOF)], timeout=60)
     return result.reason
 
@@ -244,7 +244,7 @@ async def test_a_listener_that_speaks_otherwise_is_a_question_about_the_protocol
     ("over", "names"),
     [
         ({"ssl_keyfile_password": "wrong"}, "STREAMVERIFY_SSL_KEYFILE_PASSWORD"),
-        ({"ssl_cafile": "keyfile"}, "STREAMVERIFY_SSL_CAFILE"),
+        ({"ssl_cafile": "keyfile"}, "--ssl-cafile"),
         ({"ssl_keyfile": "cafile"}, "STREAMVERIFY_SSL_KEYFILE"),
     ],
 )

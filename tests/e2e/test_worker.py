@@ -27,9 +27,9 @@ from command import (
 )
 
 from streamverify.bus.consumer import POLL_RECORDS
-from streamverify.client import Client
+from streamverify.client import AsyncClient
 from streamverify.core.messages.dead_letter import DeadLetter
-from streamverify.core.messages.models import OUTCOMES, Assurance, ProofRequest, Reason
+from streamverify.core.messages.models import LEAN_ANSWERED, OUTCOMES, Assurance, ProofRequest, Reason
 from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -110,14 +110,17 @@ async def test_each_reason_with_its_status_and_whether_to_try_again(served: dict
         retriable = OUTCOMES[reason].retriable and reason is not Reason.REPL_CRASH
         assert (result.reason, result.status, result.retriable) == (reason, OUTCOMES[reason].status, retriable)
         assert result.verifier.kind == "synthetic"
-        assert (result.error is None) == (reason is Reason.OK)
+        assert result.summary
+        # Of this header_error Lean was never asked.
+        assert (result.error is None) == (reason in LEAN_ANSWERED - {Reason.HEADER_ERROR})
+        assert (result.error is None) != (result.response is None)
         assert result.assurance == (Assurance.CHECKED if reason is Reason.OK else Assurance.NONE)
     assert found[Reason.REPL_CRASH].attempts == found[Reason.OUT_OF_MEMORY].attempts == 2
 
 
 async def test_the_replay_repl_says_what_it_has_no_recording_of(fresh: dict[str, str]) -> None:
     with worker(fresh | {PREFIX + "REPL": "replay"}):
-        async with Client(settings_of(fresh)) as client:
+        async with AsyncClient(settings_of(fresh)) as client:
             [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=60)
     assert (result.reason, result.retriable) == (Reason.NO_RECORDING, True)
     assert result.verifier.kind == "replay"
@@ -131,7 +134,7 @@ async def test_a_repl_that_can_no_longer_be_started_is_the_workers_error(fresh: 
     # version to show.
     env = {PREFIX + "REPL": str(script), PREFIX + "SANDBOX": "none", PREFIX + "MIN_LEAN_VERSION": "any"}
     with worker(fresh | env):
-        async with Client(settings_of(fresh)) as client:
+        async with AsyncClient(settings_of(fresh)) as client:
             [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=60)
     assert (result.reason, result.status, result.retriable) == (Reason.WORKER_ERROR, "inconclusive", True)
 
@@ -177,7 +180,7 @@ async def test_a_record_without_a_custom_id_becomes_a_dead_letter_and_blocks_not
 
 async def test_on_sigterm_running_proofs_are_finished_and_committed(fresh: dict[str, str]) -> None:
     env = fresh | {PREFIX + "DRAIN_TIMEOUT": "30", PREFIX + "SLOTS": "1"}
-    async with Client(settings_of(env)) as client:
+    async with AsyncClient(settings_of(env)) as client:
         with worker(env) as process:
             await joined(process)
             await client.submit(ProofRequest(custom_id="runs", proof=proof("service=1.5")))
@@ -199,7 +202,7 @@ async def test_a_drain_that_is_cut_short_ends_with_130_and_leaves_no_process(fre
     env = fresh | {PREFIX + "DRAIN_TIMEOUT": limit}
     with worker(env) as process:
         await joined(process)
-        async with Client(settings_of(env)) as client:
+        async with AsyncClient(settings_of(env)) as client:
             await client.submit(ProofRequest(custom_id="hangs", proof=proof("hang")))
         while not (children := descendants(process.pid)):
             await asyncio.sleep(0.05)
@@ -218,7 +221,7 @@ async def test_a_drain_that_is_cut_short_ends_with_130_and_leaves_no_process(fre
 async def test_a_worker_that_is_killed_leaves_no_repl_behind(fresh: dict[str, str]) -> None:
     with worker(fresh) as process:
         await joined(process)
-        async with Client(settings_of(fresh)) as client:
+        async with AsyncClient(settings_of(fresh)) as client:
             await client.submit(ProofRequest(custom_id="hangs", proof=proof("hang")))
         while not (children := descendants(process.pid)):
             await asyncio.sleep(0.05)
@@ -245,7 +248,7 @@ async def test_live_and_ready(fresh: dict[str, str]) -> None:
         assert await asyncio.to_thread(get, url + "/live") == (200, {"live": True})
         status, body = await asyncio.to_thread(get, url + "/ready")
         assert (status, body["ready"], body["joined"], body["draining"]) == (200, True, True, False)
-        async with Client(settings_of(fresh)) as client:
+        async with AsyncClient(settings_of(fresh)) as client:
             await client.submit(ProofRequest(custom_id="slow", proof=proof("service=3")))
         await asyncio.sleep(1)
         process.send_signal(signal.SIGTERM)

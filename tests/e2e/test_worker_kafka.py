@@ -16,7 +16,7 @@ from command import end, make_environment, settings_of, started, wait_for_log
 
 from streamverify.bus.admin import open_admin
 from streamverify.bus.committed import committed_offsets
-from streamverify.client import Client
+from streamverify.client import AsyncClient
 from streamverify.core.messages.models import ProofRequest, Reason, Status
 from streamverify.settings import PREFIX
 
@@ -41,7 +41,7 @@ def requests(count: int, directive: str = "service=0") -> list[ProofRequest]:
 
 
 async def submit(env: Mapping[str, str], batch: list[ProofRequest]) -> set[str]:
-    async with Client(settings_of(env)) as client:
+    async with AsyncClient(settings_of(env)) as client:
         return {ticket.custom_id async for ticket in client.submit_all(batch)}
 
 
@@ -94,7 +94,7 @@ async def test_an_infotree_of_several_megabytes_is_left_out_and_said_so(env: dic
     )
     small = ProofRequest(custom_id="small", proof=f"{PROOF} -- synthetic: infotree=20000", infotree_type="full")
     with started(env, "worker"):
-        async with Client(settings_of(env)) as client:
+        async with AsyncClient(settings_of(env)) as client:
             found = await client.verify([large, small, *requests(20)], timeout=60)
     assert found[0].status is Status.VERIFIED
     assert found[0].truncated == ["infotree"]
@@ -106,7 +106,7 @@ async def test_an_infotree_of_several_megabytes_is_left_out_and_said_so(env: dic
 
 async def test_a_message_of_several_megabytes_is_left_out_and_said_so(env: dict[str, str]) -> None:
     with started(env, "worker"):
-        async with Client(settings_of(env)) as client:
+        async with AsyncClient(settings_of(env)) as client:
             [result] = await client.verify(requests(1, f"stdout={4 * MEBIBYTE} error"), timeout=60)
     assert result.reason == Reason.LEAN_ERROR
     assert result.truncated == ["messages: 1 of 2"]

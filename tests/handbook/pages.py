@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from support import ROOT
 
+from handbook.commands import commands_page
 from handbook.complaints import complaints
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 _PART = re.compile(r"(<!-- made by `make docs`: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
-GENERATED = [ROOT / "docs" / "troubleshooting.md"]
+GENERATED = [ROOT / "docs" / "troubleshooting.md", ROOT / "docs" / "commands.md"]
 """The pages with generated parts."""
 
 
@@ -38,4 +39,4 @@ def escaped(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-PARTS: Mapping[str, Callable[[], str]] = {"complaints": complaints_table}
+PARTS: Mapping[str, Callable[[], str]] = {"complaints": complaints_table, "commands": commands_page}

@@ -31,7 +31,7 @@ async def test_an_honest_proof_is_ok_and_the_next_finds_the_header_warm(no_proce
     async with bench() as b:
         first = await b.verify("import Slow\ntheorem t : True := trivial")
         second = await b.verify("import Slow\ntheorem t : True := trivial")
-    assert (first.reason, first.error, first.attempts) == (Reason.OK, None, 1)
+    assert (first.reason, first.attempts) == (Reason.OK, 1)
     assert first.timings.import_ >= 0.3
     assert second.timings.import_ == 0.0
     assert second.timings.total >= second.timings.run > 0
@@ -84,8 +84,8 @@ async def test_what_a_body_does_gives_its_reason_and_the_pool_goes_on(
     async with bench() as b:
         await b.verify("theorem t : True := trivial")
         verdict = await b.verify(f"theorem t -- fake: {directive}")
-        assert (verdict.reason, verdict.attempts) == (reason, attempts), verdict.error
-        assert verdict.error
+        assert (verdict.reason, verdict.attempts) == (reason, attempts), verdict.summary
+        assert verdict.summary
         assert (await b.verify("theorem t : True := trivial")).reason is Reason.OK
 
 
@@ -123,7 +123,7 @@ async def test_under_a_wrapper_an_exit_status_may_be_a_signal(status: int, reaso
 async def test_what_a_header_does_gives_its_reason(module: str, reason: Reason, attempts: int) -> None:
     async with bench() as b:
         verdict = await b.verify(f"import {module}\ntheorem t")
-        assert (verdict.reason, verdict.attempts) == (reason, attempts), verdict.error
+        assert (verdict.reason, verdict.attempts) == (reason, attempts), verdict.summary
         assert (await b.verify("theorem t : True := trivial")).reason is Reason.OK
 
 
@@ -132,8 +132,7 @@ async def test_a_failed_import_has_leans_message_at_the_import_that_it_names() -
         verdict = await b.verify("\n\n  import Missing.Module\ntheorem t")
     assert verdict.response is not None
     assert [(m["pos"], m["severity"]) for m in verdict.response.messages] == [({"line": 3, "column": 2}, "error")]
-    assert verdict.error is not None
-    assert verdict.error.startswith("line 3, column 2: object file")
+    assert verdict.summary.startswith("line 3, column 2: object file")
 
 
 async def test_a_header_error_is_remembered_and_starts_no_process(
@@ -248,8 +247,7 @@ async def test_an_answer_beyond_the_maximum_that_begins_with_errors_is_a_rejecti
     async with bench() as b:
         verdict = await b.verify("theorem t -- fake: errors 100000")
         assert (verdict.reason, verdict.attempts) == (Reason.LEAN_ERROR, 2)
-        assert verdict.error is not None
-        assert verdict.error.startswith("line 1, column 0: wrong 0 (and ")
+        assert verdict.summary.startswith("line 1, column 0: wrong 0 (and ")
         assert verdict.truncated == ("messages",)
         assert verdict.response is not None
         assert [each["data"] for each in verdict.response.messages[:3]] == ["wrong 0", "wrong 1", "wrong 2"]
@@ -295,11 +293,10 @@ async def test_a_deadline_that_has_passed_is_not_started(no_process_left: Path) 
 async def test_an_error_of_our_own_is_a_worker_error_and_the_pool_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     async with bench() as b:
         with monkeypatch.context() as patched:
-            patched.setattr(slot_module, "verdict_on_response", lambda _: 1 / 0)
+            patched.setattr(slot_module, "verdict_on_response", lambda *_: 1 / 0)
             verdict = await b.verify("theorem t")
         assert verdict.reason is Reason.WORKER_ERROR
-        assert verdict.error is not None
-        assert "ZeroDivisionError" in verdict.error
+        assert "ZeroDivisionError" in verdict.summary
         assert (await b.verify("theorem t")).reason is Reason.OK
 
 
@@ -308,7 +305,7 @@ async def test_a_repl_that_cannot_be_started_answers_and_does_not_hang() -> None
     async with bench(gone, slots=2) as b:
         verdicts = await asyncio.gather(*(b.verify("theorem t") for _ in range(3)))
     assert {(v.reason, v.attempts) for v in verdicts} == {(Reason.WORKER_ERROR, 1)}
-    assert "cannot be started" in (verdicts[0].error or "")
+    assert "cannot be started" in verdicts[0].summary
 
 
 async def test_repeated_failures_to_start_are_slowed_down(no_process_left: Path) -> None:  # noqa: F811

@@ -66,8 +66,8 @@ async def test_an_honest_proof_is_audited() -> None:
 async def test_what_falls_short_gets_its_reason(proof: str, request_: dict[str, Any], reason: Reason) -> None:
     async with bench() as b:
         verdict = await run(b, proof, **request_)
-        assert verdict.reason is reason, verdict.error
-        assert bool(verdict.error) is (reason is not Reason.OK)
+        assert verdict.reason is reason, verdict.summary
+        assert verdict.summary
         assert (verdict.response is None) is (reason in {Reason.POLICY, Reason.INVALID_REQUEST})
         assert (await run(b, "theorem t : True := trivial")).reason is Reason.OK
 
@@ -75,7 +75,7 @@ async def test_what_falls_short_gets_its_reason(proof: str, request_: dict[str, 
 async def test_a_file_that_begins_with_module_is_audited_where_lean_can_audit_it() -> None:
     async with bench() as b:
         verdict = await run(b, "module\ntheorem t : True := trivial", statement="module\ntheorem t : True := sorry")
-        assert (verdict.reason, [each.name for each in verdict.theorems]) == (Reason.OK, ["t"]), verdict.error
+        assert (verdict.reason, [each.name for each in verdict.theorems]) == (Reason.OK, ["t"]), verdict.summary
         assert (await run(b, "module\ntheorem axioms_cheat : True := x")).reason is Reason.AXIOM
 
 
@@ -124,7 +124,7 @@ async def test_a_channel_that_does_not_hold_is_no_audit_and_the_next_proof_gets_
 ) -> None:
     async with bench() as b:
         verdict = await run(b, f"theorem t : True := x -- fake: {trick}")
-        assert verdict.reason is reason, verdict.error
+        assert verdict.reason is reason, verdict.summary
         assert (await run(b, "theorem axioms_cheat : True := x")).reason is Reason.AXIOM
         assert (await run(b, "theorem t : True := x")).reason is Reason.OK
 

@@ -202,7 +202,7 @@ def test_a_lookup_knows_what_is_there(leans: Leans) -> None:
 def test_a_sorry_is_seen_by_its_warning(leans: Leans) -> None:
     messages = messages_of(leans.run(f"{SORRY}theorem s : T := sorryAx T Bool.false\n", "--json"))
     verdict = verdict_on_response(Response(messages=messages))
-    assert (verdict.reason, verdict.error) == (Reason.SORRY, "The declaration at line 8, column 8 uses sorry.")
+    assert (verdict.reason, verdict.summary) == (Reason.SORRY, "The declaration at line 8, column 8 uses sorry.")
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ async def test_a_module_that_is_not_there_is_named(sandbox: str) -> None:
         verdict = await pool.verify("import Nowhere\n#check 1")
     # Without a project nobody knows whose fault that is.
     assert verdict.reason is Reason.IMPORT_FAILED
-    assert "unknown module prefix 'Nowhere'" in (verdict.error or "")
+    assert "unknown module prefix 'Nowhere'" in verdict.summary
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ async def test_a_module_that_is_not_there_is_named(sandbox: str) -> None:
 async def test_a_runaway_recursion_is_a_crash(sandbox: str, words: tuple[str, ...], said: str) -> None:
     async with bench(await configured(sandbox, *words)) as pool:
         verdict = await pool.verify(RUNAWAY)
-    assert (verdict.reason, verdict.attempts) == (Reason.REPL_CRASH, 2), verdict.error
-    assert said in (verdict.error or "")
+    assert (verdict.reason, verdict.attempts) == (Reason.REPL_CRASH, 2), verdict.summary
+    assert said in verdict.summary
 
 
 async def test_what_eats_memory_is_ended_and_its_neighbour_is_not(sandbox: str) -> None:
@@ -149,7 +149,7 @@ async def test_what_eats_memory_is_ended_and_its_neighbour_is_not(sandbox: str) 
                 assert (await pool.verify(f"#check Nat -- {neighbours}")).reason is Reason.OK
                 neighbours += 1
     verdict = await glutton
-    assert (verdict.reason, verdict.attempts) == (Reason.OUT_OF_MEMORY, 2), verdict.error
+    assert (verdict.reason, verdict.attempts) == (Reason.OUT_OF_MEMORY, 2), verdict.summary
     assert neighbours > 1
     # The process that was forked for the glutton has nearly all of it; the rest is the REPL's own.
     assert 156 * MIB < largest() < 256 * MIB + OVERSHOOT

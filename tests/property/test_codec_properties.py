@@ -56,6 +56,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 any_texts = st.text(max_size=60) | st.text(st.characters(categories=["Cs", "Cc", "So"]), max_size=10)
 """Lone surrogates and control characters too, as Python strings may hold them."""
 custom_ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=512)
+runs = st.text(st.characters(exclude_categories=["Cs"]), max_size=128)
 int64s = st.integers(-(2**63), 2**63 - 1)
 huge = st.integers(309, 640).map(lambda digits: 10**digits - 1)
 seconds = st.floats(0, 1e9)
@@ -85,6 +86,9 @@ requests = st.builds(
     all_tactics=st.booleans(),
     disable_cache=st.booleans(),
     require=st.sampled_from([None, "checked", "audited"]),
+    run=st.none() | runs,
+    group=st.none() | runs,
+    first_success=st.booleans(),
     theorem=st.none() | texts,
     statement=st.none() | texts,
     deadline=st.none() | st.datetimes(timezones=st.timezones()).filter(lambda moment: 1 < moment.year < 9999),
@@ -116,18 +120,33 @@ def responses(strings: st.SearchStrategy[str], values: st.SearchStrategy[Any]) -
     return parts.map(Response.model_validate)
 
 
+def answers(
+    reason: Reason, strings: st.SearchStrategy[str], values: st.SearchStrategy[Any]
+) -> st.SearchStrategy[tuple[str | None, Response | None]]:
+    """`error` and `response`, of which exactly one is set."""
+    failures = st.tuples(strings, st.none())
+    answered = st.tuples(st.none(), responses(strings, values))
+    return answered if reason is Reason.OK else failures | answered
+
+
 def results(
     strings: st.SearchStrategy[str], values: st.SearchStrategy[Any], metadata: st.SearchStrategy[dict[str, Any]]
 ) -> st.SearchStrategy[ProofResult]:
-    return st.sampled_from(Reason).flatmap(
-        lambda reason: st.builds(
+    drawn = st.sampled_from(Reason).flatmap(lambda reason: st.tuples(st.just(reason), answers(reason, strings, values)))
+
+    def made(reason: Reason, answer: tuple[str | None, Response | None]) -> st.SearchStrategy[ProofResult]:
+        return st.builds(
             ProofResult,
             custom_id=custom_ids,
             status=st.just(OUTCOMES[reason].status),
             reason=st.just(reason),
             retriable=st.just(OUTCOMES[reason].retriable),
-            error=st.none() | strings,
-            response=st.none() | responses(strings, values),
+            error=st.just(answer[0]),
+            response=st.just(answer[1]),
+            summary=strings.filter(bool),
+            run=st.none() | runs,
+            group=st.none() | runs,
+            superseded_by=st.none() | custom_ids,
             truncated=st.lists(words, max_size=3, unique=True),
             assurance=st.sampled_from(Assurance),
             theorems=st.lists(
@@ -151,7 +170,8 @@ def results(
             proof_sha256=st.none() | st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
             metadata=st.none() | metadata,
         )
-    )
+
+    return drawn.flatmap(lambda pair: made(*pair))
 
 
 sound_results = results(texts, json_values(texts, int64s), objects)
@@ -179,7 +199,9 @@ def decodes(value: bytes, limits: RequestLimits = LIMITS) -> bool:
     assert read.custom_id.encode()
     if isinstance(read, RefusedRequest):
         assert 0 < len(str(read)) < 400
-        assert ProofRequest(custom_id="a", proof="", metadata=read.metadata).metadata == read.metadata
+        returned = {"metadata": read.metadata, "run": read.run, "group": read.group}
+        again = ProofRequest.model_validate({"custom_id": "a", "proof": "", **returned})
+        assert {name: getattr(again, name) for name in returned} == returned
         return False
     assert len(read.proof.encode()) <= limits.max_proof_bytes
     return True
@@ -327,7 +349,7 @@ def test_of_a_rejection_the_first_error_survives(
     bare: bool,  # noqa: FBT001 - drawn
 ) -> None:
     """And whatever is kept is what was said, in its order, each text with the number of times that it was said."""
-    whole = result.model_copy(update={"response": Response.model_validate({"messages": said})})
+    whole = result.model_copy(update={"error": None, "response": Response.model_validate({"messages": said})})
     overhead = len(result.custom_id.encode())
     value = encode_bare_result(whole) if bare else encode_result(whole, limit=limit, overhead=overhead).value
     read = decode_result(value)
@@ -367,6 +389,8 @@ def plausible(name: str) -> st.SearchStrategy[Any]:
         "deadline": st.sampled_from(["2026-01-31T12:00:00Z", "2026-01-31T12:00:00", "2026-01-31 12:00:00Z", "x"]),
         "metadata": st.dictionaries(texts, texts, max_size=2),
         "theorem": st.sampled_from(["t", "t" * 512, "t" * 513]),
+        "run": st.sampled_from(["", "r" * 128, "r" * 129]),
+        "group": st.sampled_from(["", "g" * 128, "g" * 129]),
     }
     words = st.sampled_from(["full", "tactics", "checked", "audited", "none", ""])
     return right.get(name, words) | words | st.none() | st.booleans() | st.integers(0, 2) | st.just([])

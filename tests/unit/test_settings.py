@@ -59,35 +59,99 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "names", "says"),
+    ("flags", "says"),
     [
-        ({"slots": "many"}, "STREAMVERIFY_SLOTS (--slots)", "auto or a whole number from 1"),
-        ({"repl": ""}, "STREAMVERIFY_REPL (--repl)", "must not be empty"),
-        ({"bootstrap_servers": "http://x:9092"}, "STREAMVERIFY_BOOTSTRAP_SERVERS", "host:port"),
-        ({"bootstrap_servers": "nohost"}, "STREAMVERIFY_BOOTSTRAP_SERVERS", "host:port"),
-        ({"slots": 0}, "STREAMVERIFY_SLOTS (--slots)", "not '0'"),
-        ({"http_port": 70_000}, "STREAMVERIFY_HTTP_PORT (--http-port)", "auto or a whole number from 0 to 65535"),
-        ({"http_host": "a host"}, "STREAMVERIFY_HTTP_HOST (--http-host)", "pattern"),
-        ({"default_timeout": -1}, "STREAMVERIFY_DEFAULT_TIMEOUT", "greater than 0"),
-        ({"default_timeout": "nan"}, "STREAMVERIFY_DEFAULT_TIMEOUT", "finite"),
-        ({"max_timeout": 10}, "STREAMVERIFY_MAX_TIMEOUT", "must not be below default_timeout (60)"),
-        ({"result_topic": "lean.proofs"}, "STREAMVERIFY_RESULT_TOPIC", "four different topics"),
-        ({"dlq_topic": "lean.results"}, "STREAMVERIFY_DLQ_TOPIC", "four different topics"),
-        ({"ingest_topic": "lean.proofs"}, "STREAMVERIFY_INGEST_TOPIC", "four different topics"),
-        ({"request_topic": "a topic"}, "STREAMVERIFY_REQUEST_TOPIC", "pattern"),
-        ({"require": "proved"}, "STREAMVERIFY_REQUIRE (--require)", "'checked' or 'audited'"),
-        ({"min_lean_version": "new"}, "STREAMVERIFY_MIN_LEAN_VERSION", "pattern"),
-        ({"lean_project": "/nowhere/at/all"}, "STREAMVERIFY_LEAN_PROJECT", "no such folder"),
-        ({"log_level": "loud"}, "STREAMVERIFY_LOG_LEVEL", "'debug', 'info'"),
-        ({"security_protocol": "SASL_SSL"}, "security_protocol SASL_SSL", "needs sasl_username and sasl_password"),
+        ({"slots": "many"}, "auto or a whole number from 1"),
+        ({"repl": ""}, "must not be empty"),
+        ({"bootstrap_servers": "http://x:9092"}, "host:port"),
+        ({"bootstrap_servers": "nohost"}, "host:port"),
+        ({"slots": 0}, "not '0'"),
+        ({"http_port": 70_000}, "auto or a whole number from 0 to 65535"),
+        ({"http_host": "a host"}, "pattern"),
+        ({"default_timeout": -1}, "greater than 0"),
+        ({"default_timeout": "nan"}, "finite"),
+        ({"max_timeout": 10}, "must not be below default_timeout (60)"),
+        ({"result_topic": "lean.proofs"}, "four different topics"),
+        ({"dlq_topic": "lean.results"}, "four different topics"),
+        ({"ingest_topic": "lean.proofs"}, "four different topics"),
+        ({"request_topic": "a topic"}, "pattern"),
+        ({"require": "proved"}, "'checked' or 'audited'"),
+        ({"min_lean_version": "new"}, "pattern"),
+        ({"lean_project": "/nowhere/at/all"}, "no such folder"),
+        ({"log_level": "loud"}, "'debug', 'info'"),
+        ({"security_protocol": "SASL_SSL"}, "needs sasl_username and sasl_password"),
     ],
 )
-def test_a_wrong_setting_is_one_line_that_names_it(flags: dict[str, Any], names: str, says: str) -> None:
+def test_a_wrong_setting_is_one_line_that_names_it(flags: dict[str, Any], says: str) -> None:
     text = complaint(**flags)
-    assert names in text
+    [name] = flags
+    assert text.startswith(f"--{name.replace('_', '-')}: ")
     assert says in text
     assert "\n" not in text
     assert "pydantic" not in text
+
+
+SETTING_FOR_EACH_TYPE = [
+    ("slots", "two"),
+    ("http_port", "x"),
+    ("patience", "-1"),
+    ("bootstrap_servers", "nohost"),
+    ("bootstrap_servers", "host:65536"),
+    ("require", "proved"),
+    ("lean_project", "/nowhere/at/all"),
+    ("prewarm", "1"),
+    ("ingest_topic", "lean.proofs"),
+    ("security_protocol", "SASL_SSL"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), SETTING_FOR_EACH_TYPE)
+@pytest.mark.parametrize("spelling", [str.upper, str.lower])
+def test_a_wrong_variable_is_named_as_it_is_spelt(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, spelling: Any
+) -> None:
+    variable = spelling(f"STREAMVERIFY_{name}")
+    monkeypatch.setenv(variable, value)
+    text = complaint()
+    assert text.startswith(f"{variable}: ")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(("name", "value"), SETTING_FOR_EACH_TYPE)
+def test_a_wrong_key_is_named_with_its_file(tmp_path: Path, name: str, value: str) -> None:
+    file = tmp_path / "of mine.toml"
+    file.write_text(f'{name} = "{value}"\n')
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file)
+    assert str(caught.value).startswith(f"{file}: {name}: ")
+    (tmp_path / "streamverify.toml").write_text(f'{name} = "{value}"\n')
+    assert complaint().startswith(f"streamverify.toml: {name}: ")
+
+
+def test_only_the_place_that_wins_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "streamverify.toml").write_text('slots = "two"\n')
+    monkeypatch.setenv("STREAMVERIFY_SLOTS", "three")
+    assert complaint() == "STREAMVERIFY_SLOTS: must be auto or a whole number from 1 to 4096, not 'three'"
+    monkeypatch.setenv("STREAMVERIFY_SLOTS", "3")
+    assert load_settings().slots == 3
+
+
+def test_a_setting_that_nobody_gave_is_named_by_all_its_names() -> None:
+    # The default is wrong only because of another setting.
+    assert complaint(default_timeout=700).startswith("STREAMVERIFY_MAX_TIMEOUT (--max-timeout): must not be below")
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+@pytest.mark.parametrize("value", ["", " ", "\udcff", "x\0y"])
+def test_no_setting_is_empty_or_no_text(name: str, value: str) -> None:
+    """An empty path would be the working folder; what is no UTF-8 would only fail when it is sent."""
+    if Settings.model_fields[name].default == "" and not value.strip():
+        given: Any = {name: value}
+        assert getattr(load_settings(**given), name).strip() == ""
+        return
+    text = complaint(**{name: value})
+    assert text.startswith(f"--{name.replace('_', '-')}: must ")
+    assert "\n" not in text
 
 
 @pytest.mark.parametrize("servers", ["a:1", "a.b-c:9092, 10.0.0.1:9093", "[::1]:9092,x:1"])

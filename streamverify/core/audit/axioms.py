@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from streamverify.core.audit.checked import ACCEPTED
 from streamverify.core.audit.printed import PRINTED_NAME
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason, Theorem
@@ -253,7 +254,8 @@ def verdict_on_theorems(theorems: Sequence[Theorem], wanted: Iterable[str]) -> V
     for name in wanted:
         if name not in known:
             return Verdict(Reason.NO_THEOREM, f"Lean knows no theorem {name} after the file.", theorems=theorems)
-    return Verdict(Reason.OK, theorems=theorems)
+    audited = f"its {len(known)} theorems" if len(known) > 1 else f"the theorem {' '.join(known)[:200]}"
+    return Verdict(Reason.OK, f"{ACCEPTED}, and the audit found nothing against {audited}.", theorems=theorems)
 
 
 def audit_of(names: Iterable[str], known_options: Collection[str], private_prefix: str = "") -> AxiomsAudit:

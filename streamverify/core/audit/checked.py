@@ -20,11 +20,18 @@ _SORRY_WARNINGS = ("declaration uses 'sorry'", "declaration uses `sorry`")
 """Lean's words for it: with apostrophes until 4.27, with backticks since."""
 
 
-def verdict_on_response(response: Response) -> Verdict:
-    """Return the verdict on a proof by Lean's answer to its body, with one sentence for people where it is not `ok`.
+ACCEPTED = "Lean accepted the whole file"
+
+
+def verdict_on_response(response: Response, findings: Sequence[Finding] = ()) -> Verdict:
+    """Return the verdict on a proof by Lean's answer to its body, with one sentence for people.
 
     An error message anywhere is `lean_error`; else a `sorry` anywhere is `sorry`. The list of sorries alone is no
     evidence of their absence: terms that come down to one are only warned about.
+
+    Args:
+        response: Lean's answer.
+        findings: What the policy found, which rejects nothing here; the sentence about an accepted file says it.
     """
     errors = [message for message in response.messages if message["severity"] == "error"]
     if errors:
@@ -35,7 +42,8 @@ def verdict_on_response(response: Response) -> Verdict:
         # Lean's own warning begins with these words; a linter or a `#print` may have them further on.
         if message["severity"] == "warning" and message["data"].lstrip().startswith(_SORRY_WARNINGS):
             return Verdict(Reason.SORRY, f"The declaration at {_place(message)} uses sorry.", response)
-    return Verdict(Reason.OK, response=response)
+    warned = f"; an audit would reject it: {objection(findings)}" if findings else ", without error and without sorry."
+    return Verdict(Reason.OK, ACCEPTED + warned, response)
 
 
 def objection(findings: Sequence[Finding]) -> str:

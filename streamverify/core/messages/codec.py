@@ -23,7 +23,14 @@ from streamverify.core.errors import (
     at,
 )
 from streamverify.core.messages import jsontext
-from streamverify.core.messages.models import MAX_METADATA_DEPTH, SCHEMA_VERSION, ProofRequest, ProofResult, Status
+from streamverify.core.messages.models import (
+    LEAN_ANSWERED,
+    MAX_METADATA_DEPTH,
+    SCHEMA_VERSION,
+    ProofRequest,
+    ProofResult,
+    Status,
+)
 from streamverify.core.messages.request_errors import echo, request_error
 from streamverify.core.messages.truncation import PARTS, TruncatedResult, encode_uncut
 
@@ -34,8 +41,8 @@ RECORD_RESERVE = 1024
 """Bytes of a topic's limit that no result uses: for Kafka's framing of a batch and a record (about 100 bytes), and for
 the few Kafka headers of our own that stay when the copied ones are dropped."""
 
-MIN_LIMIT = 16 * 1024
-"""From this limit on every result fits once all `PARTS` are left out. The rest takes at most 14.5 KB: with the longest
+MIN_LIMIT = 24 * 1024
+"""From this limit on every result fits once all `PARTS` are left out. The rest takes at most 22 KB: with the longest
 custom_id, in the key and in the value, and with control characters, which JSON escapes, wherever there can be any."""
 
 _BOM = b"\xef\xbb\xbf"
@@ -102,6 +109,8 @@ def decode_request(value: bytes | None, *, limits: RequestLimits) -> ProofReques
                 f"this worker takes at most {limits.max_proof_bytes}",
                 custom_id=request.custom_id,
                 metadata=request.metadata,
+                run=request.run,
+                group=request.group,
             )
     return request
 
@@ -145,7 +154,9 @@ def _explain_unreadable(text: bytes, error: orjson.JSONDecodeError) -> Undecodab
         request = ProofRequest.model_validate(data)
     except ValidationError as invalid:
         return request_error(data, invalid)
-    return InvalidRequest(why, custom_id=request.custom_id, metadata=request.metadata)
+    return InvalidRequest(
+        why, custom_id=request.custom_id, metadata=request.metadata, run=request.run, group=request.group
+    )
 
 
 def record_overhead(key: bytes, kafka_headers: Iterable[tuple[str, bytes | None]]) -> int:
@@ -160,8 +171,8 @@ def encode_result(result: ProofResult, *, limit: int, overhead: int) -> EncodedR
     The parts are cut in the order of `PARTS`, and each is named in `truncated`. A part is also cut if it cannot be
     written as JSON, or not be read again (an infotree of more than about 900 levels). Lists lose equal entries first
     (the one that stays has their `count`), then entries from the end; the first error of a rejection always stays.
-    `error`, the worker's name and the versions are always cut to fixed lengths, so from `MIN_LIMIT` on every result
-    fits.
+    `error`, `summary`, the worker's name and the versions are always cut to fixed lengths, so from `MIN_LIMIT` on
+    every result fits. A `response` stays one, however little is left of it: exactly one of it and `error` is set.
 
     Args:
         result: The result to write.
@@ -214,10 +225,11 @@ def encode_bare_result(result: ProofResult) -> bytes:
 
 
 def decode_result(value: bytes | None) -> ProofResult:
-    """Read the value of a record of the result topic, also one that a newer version wrote.
+    """Read the value of a record of the result topic, also one that an older or a newer version wrote.
 
-    Unknown fields are ignored, and unknown reasons are kept as text. An unknown status is read as `inconclusive`. If
-    the `schema_version` is newer than ours, optional fields that are not understood get their defaults.
+    An older one is read in the form of today. Unknown fields are ignored, and unknown reasons are kept as text. An
+    unknown status is read as `inconclusive`. If the `schema_version` is newer than ours, optional fields that are not
+    understood get their defaults.
 
     Raises:
         UndecodableResult: The value is no ProofResult.
@@ -226,16 +238,35 @@ def decode_result(value: bytes | None) -> ProofResult:
     status = data.get("status")
     if isinstance(status, str) and status not in _STATUSES:
         data["status"] = Status.INCONCLUSIVE
+    version = data.get("schema_version")
+    if isinstance(version, int) and version < _ERROR_OR_RESPONSE:
+        _modernize(data)
     try:
         return ProofResult.model_validate(data)
     except ValidationError as error:
-        strange = [str(item["loc"][0]) for item in error.errors(include_url=False)]
-    version = data.get("schema_version")
+        # The rule about `error` and `response` has no place of its own: it is about both.
+        strange = [str(item["loc"][0]) if item["loc"] else "error" for item in error.errors(include_url=False)]
     if isinstance(version, int) and version > SCHEMA_VERSION:
         with suppress(ValidationError):
             return ProofResult.model_validate({name: item for name, item in data.items() if name not in strange})
     fields = ", ".join(f"`{name}`" for name in dict.fromkeys(strange))
     raise UndecodableResult(f"the value is no ProofResult: missing or not understood: {fields}")
+
+
+_ERROR_OR_RESPONSE = 3
+"""The `schema_version` since which exactly one of `error` and `response` is set, and `summary` always."""
+
+
+def _modernize(data: dict[str, Any]) -> None:
+    """Bring a result of `schema_version` 2, whose `error` was the sentence of any reason but `ok`, to today's form."""
+    reason = data.get("reason")
+    data["schema_version"] = SCHEMA_VERSION
+    data["summary"] = data.get("error") or f"The verdict is {data.get('status')} ({reason})."
+    if data.get("status") == Status.VERIFIED and data.get("response") is None:
+        data["response"] = {}
+    if reason not in LEAN_ANSWERED:
+        data["response"] = None
+    data["error"] = None if data.get("response") is not None else data["summary"]
 
 
 def _loads_result(value: bytes | None) -> dict[str, Any]:

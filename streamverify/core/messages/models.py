@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NotRequired
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NotRequired, Self
 
 from pydantic import (
     AfterValidator,
@@ -28,7 +28,7 @@ from streamverify.core.messages import jsontext
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of ProofResult. It grows when a reader that knows the old one would misread the new one."""
 
 
@@ -57,6 +57,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     EXPIRED = "expired"
     UNSUPPORTED = "unsupported"
+    SUPERSEDED = "superseded"
     IMPORT_TIMEOUT = "import_timeout"
     IMPORT_FAILED = "import_failed"
     OUT_OF_MEMORY = "out_of_memory"
@@ -76,7 +77,7 @@ def _outcomes() -> dict[Reason, Outcome]:
     rejected = (
         "lean_error sorry header_error policy axiom no_theorem statement_mismatch protocol_violation invalid_request"
     )
-    final = "timeout too_large expired unsupported"
+    final = "timeout too_large expired unsupported superseded"
     retriable = "import_timeout import_failed out_of_memory repl_crash no_recording worker_error"
     return {
         Reason.OK: Outcome(Status.VERIFIED, retriable=False),
@@ -88,6 +89,23 @@ def _outcomes() -> dict[Reason, Outcome]:
 
 OUTCOMES: Mapping[Reason, Outcome] = _outcomes()
 """The outcome of each reason. A failure of the infrastructure is never a rejection."""
+
+LEAN_ANSWERED = frozenset(
+    {
+        Reason.OK,
+        Reason.LEAN_ERROR,
+        Reason.SORRY,
+        Reason.HEADER_ERROR,
+        Reason.AXIOM,
+        Reason.NO_THEOREM,
+        Reason.STATEMENT_MISMATCH,
+    }
+)
+"""The reasons that rest on an answer of Lean, which the result then has as its `response`.
+
+A `header_error` only where Lean itself rejected an import; the worker finds other faults of a header without Lean. What
+came back before a time-out or a crash is no answer: whoever reads messages without an error as "valid" must not see it.
+"""
 
 
 class Assurance(StrEnum):
@@ -109,10 +127,14 @@ TruncationNote = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}(: [0-9,]{
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
+RUN_HEADER = "streamverify-run"
+"""Kafka header of a request of our client, and of every result whose request has a `run`: the name of the run."""
 MAX_CUSTOM_ID = 512
 """Code points of a custom_id."""
 MAX_THEOREM = 512
 """Code points of a theorem's name."""
+MAX_RUN = 128
+"""Code points of the name of a run, and of a group."""
 MAX_METADATA_BYTES = 4096
 """Bytes of a request's metadata, as compact UTF-8 JSON."""
 MAX_METADATA_DEPTH = 32
@@ -132,6 +154,10 @@ def _utf8(text: str) -> str:
     if not jsontext.is_encodable(text):
         raise ValueError("has characters that UTF-8 cannot encode (half of a surrogate pair)")
     return text
+
+
+def _utf8_or_none(text: str | None) -> str | None:
+    return None if text is None else _utf8(text)
 
 
 def _integer_as_text(value: Any) -> Any:
@@ -204,15 +230,33 @@ class ProofRequest(BaseModel):
         Require | None,
         Field(description="The assurance that makes the proof verified. Null: the worker's default."),
     ] = None
+    run: Annotated[
+        str | None,
+        Field(
+            max_length=MAX_RUN,
+            description="A name that tells runs of the same custom_ids apart; returned in the result, and there in "
+            "the Kafka header `streamverify-run` too.",
+        ),
+        AfterValidator(_utf8_or_none),
+    ] = None
+    group: Annotated[
+        str | None,
+        Field(max_length=MAX_RUN, description="The name of the problem of which this is one attempt; returned."),
+        AfterValidator(_utf8_or_none),
+    ] = None
+    first_success: Annotated[
+        bool,
+        Field(description="Once one of the group is verified, the others need no answer of their own."),
+    ] = False
     theorem: Annotated[
         str | None,
         Field(max_length=MAX_THEOREM, description="The declaration to audit. Null: every theorem of the file."),
-        AfterValidator(lambda name: name if name is None else _utf8(name)),
+        AfterValidator(_utf8_or_none),
     ] = None
     statement: Annotated[
         str | None,
         Field(description="The statement to prove: a Lean file whose theorem ends in `sorry`."),
-        AfterValidator(lambda text: text if text is None else _utf8(text)),
+        AfterValidator(_utf8_or_none),
     ] = None
     deadline: Annotated[
         Annotated[AwareDatetime, AfterValidator(_in_utc)] | None,
@@ -348,10 +392,19 @@ class ProofResult(BaseModel):
         Field(union_mode="left_to_right", description="Why. Readers accept reasons that they do not know."),
     ]
     retriable: Annotated[bool, Field(description="Whether the same request may have another outcome if sent again.")]
-    error: Annotated[str | None, Field(description="One sentence for people.")] = None
-    response: Annotated[Response | None, Field(description="What the REPL answered; null where it was not asked.")] = (
-        None
-    )
+    error: Annotated[
+        str | None,
+        Field(
+            description="Null where Lean answered, whatever it said; else one sentence, and `response` is null: "
+            "exactly one of the two is set."
+        ),
+    ] = None
+    # Not `min_length`: pydantic would then refuse half a surrogate pair, and Lean's words may have one.
+    summary: Annotated[str, Field(json_schema_extra={"minLength": 1}, description="One sentence for people, always.")]
+    response: Annotated[
+        Response | None,
+        Field(description="What the REPL answered; null where the proof was not run, or not to its end."),
+    ] = None
     truncated: Annotated[
         list[TruncationNote],
         Field(
@@ -379,4 +432,24 @@ class ProofResult(BaseModel):
         str | None,
         Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the UTF-8 of what was checked; null if nothing was."),
     ] = None
+    run: Annotated[str | None, Field(max_length=MAX_RUN, description="As sent.")] = None
+    group: Annotated[str | None, Field(max_length=MAX_RUN, description="As sent.")] = None
+    superseded_by: Annotated[
+        str | None,
+        Field(
+            max_length=MAX_CUSTOM_ID,
+            description="Of a `superseded` result: the custom_id in the same group whose success ended it.",
+        ),
+    ] = None
     metadata: Annotated[dict[str, Any] | None, Field(description="As sent.")] = None
+
+    @model_validator(mode="after")
+    def _one_of_error_and_response_and_a_summary(self) -> Self:
+        """Refuse a result that a reader of the `/verify` API would misread: as an answer of Lean, or as a failure."""
+        if (self.error is None) == (self.response is None):
+            raise ValueError("exactly one of `error` and `response` must be set")
+        if self.status is Status.VERIFIED and self.response is None:
+            raise ValueError("a verified proof has a `response`")
+        if not self.summary:
+            raise ValueError("`summary` must not be empty")
+        return self

@@ -23,6 +23,9 @@ _EXPECTED = {
     "all_tactics": "true or false",
     "disable_cache": "true or false",
     "require": "null, checked or audited",
+    "run": "a string or null",
+    "group": "a string or null",
+    "first_success": "true or false",
     "theorem": "a string or null",
     "statement": "a string or null",
     "deadline": "an RFC 3339 time with its offset, such as 2026-01-31T12:00:00Z",
@@ -37,8 +40,8 @@ def request_error(data: dict[str, Any], invalid: ValidationError) -> Undecodable
     message = _sentence(data, errors[0])
     if "custom_id" in wrong:
         return UndecodableRequest(message)
-    metadata = None if "metadata" in wrong else data.get("metadata")
-    return InvalidRequest(message, custom_id=str(data["custom_id"]), metadata=metadata)
+    returned = {name: data.get(name) for name in ("metadata", "run", "group") if name not in wrong}
+    return InvalidRequest(message, custom_id=str(data["custom_id"]), **returned)
 
 
 def _sentence(data: dict[str, Any], error: ErrorDetails) -> str:

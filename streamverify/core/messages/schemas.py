@@ -14,6 +14,7 @@ from streamverify.core.messages.dead_letter import PREFIX as DEAD_LETTER_PREFIX
 from streamverify.core.messages.models import (
     ALIASES,
     MAX_CUSTOM_ID,
+    MAX_RUN,
     MAX_THEOREM,
     OUTCOMES,
     RFC_3339,
@@ -87,6 +88,9 @@ def _request_types() -> dict[str, Schema]:
         "all_tactics": flag,
         "disable_cache": flag,
         "require": {"enum": [*get_args(Require), None]},
+        "run": {**text_or_null, "maxLength": MAX_RUN},
+        "group": {**text_or_null, "maxLength": MAX_RUN},
+        "first_success": flag,
         "theorem": {**text_or_null, "maxLength": MAX_THEOREM},
         "statement": text_or_null,
         "deadline": {**text_or_null, "format": "date-time", "pattern": RFC_3339},
@@ -119,6 +123,12 @@ def _result() -> Schema:
         f"`{reason}` ({outcome.status}{', retriable' if outcome.retriable else ''})"
         for reason, outcome in OUTCOMES.items()
     )
+    # What the model checks beyond the fields: a failure and an answer of Lean exclude each other.
+    null, answer = {"type": "null"}, {"not": {"type": "null"}}
+    schema["oneOf"] = [
+        {"required": ["error"], "properties": {"error": {"type": "string"}, "response": null}},
+        {"required": ["response"], "properties": {"error": null, "response": answer}},
+    ]
     schema["$defs"]["Reason"]["description"] = f"What there is today: {reasons}."
     description = schema.pop("description") + (
         " Unknown fields and unknown reasons are to be accepted: a later version may add some."
@@ -177,18 +187,20 @@ _REQUEST_EXAMPLES: list[Schema] = [
         "timeout": 30,
         "infotree": "original",
         "deadline": "2026-01-31T12:00:00Z",
-        "metadata": {"run": "sweep-7", "sample": 3},
+        "run": "sweep-7",
+        "metadata": {"sample": 3},
     },
 ]
 
 _RESULT_EXAMPLES: list[Schema] = [
     {
-        "schema_version": 2,
+        "schema_version": 3,
         "custom_id": "add-zero",
         "status": "rejected",
         "reason": "lean_error",
         "retriable": False,
-        "error": "Lean reports an error at line 1, column 36: unsolved goals",
+        "error": None,
+        "summary": "line 1, column 36: unsolved goals a b : Nat ⊢ b = 0",
         "response": {
             "messages": [
                 {
@@ -221,7 +233,10 @@ _RESULT_EXAMPLES: list[Schema] = [
         },
         "source": {"topic": "lean.proofs", "partition": 3, "offset": 1207, "timestamp": 1769860800000},
         "proof_sha256": hashlib.sha256(_WRONG_PROOF.encode()).hexdigest(),
-        "metadata": {"run": "sweep-7"},
+        "run": "sweep-7",
+        "group": None,
+        "superseded_by": None,
+        "metadata": {"sample": 3},
     },
 ]
 

@@ -34,7 +34,7 @@ PARTS = (
 from the request.
 """
 
-_MAX_ERROR = 500
+_MAX_SENTENCE = 500
 _MAX_WORKER = 128
 _MAX_VERSION = 64
 _MAX_TRUNCATED = 16
@@ -300,7 +300,8 @@ def _fields(result: ProofResult) -> dict[str, Any]:
     """Take the fields of the result; those that are never left out are cut to fixed lengths."""
     return {
         **result.__dict__,
-        "error": None if result.error is None else jsontext.cut(result.error, _MAX_ERROR),
+        "error": None if result.error is None else jsontext.cut(result.error, _MAX_SENTENCE),
+        "summary": jsontext.cut(result.summary, _MAX_SENTENCE),
         "truncated": list(dict.fromkeys(result.truncated))[:_MAX_TRUNCATED],
         "worker": jsontext.cut(result.worker, _MAX_WORKER),
         "verifier": {

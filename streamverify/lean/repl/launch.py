@@ -27,7 +27,7 @@ from streamverify.lean.repl.sandbox import confine, missing_inside
 from streamverify.lean.repl.session import ReplSession
 from streamverify.lean.repl.start_advice import start_advice
 from streamverify.lean.repl.usage import can_be_read
-from streamverify.settings import PREFIX, settings_files
+from streamverify.setting_sources import PREFIX, settings_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

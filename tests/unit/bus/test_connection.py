@@ -110,17 +110,17 @@ def test_a_certificate_of_ours_is_loaded_with_its_password(pair: tuple[Path, Pat
 
 @pytest.mark.parametrize("password", [None, "wrong"])
 def test_a_password_that_is_wrong_or_missing_is_never_asked_for(pair: tuple[Path, Path], password: str | None) -> None:
-    with pytest.raises(SettingsError, match="STREAMVERIFY_SSL_KEYFILE_PASSWORD"):
+    with pytest.raises(SettingsError, match="--ssl-keyfile-password"):
         with_certificate(pair, password)
 
 
 def test_a_file_without_certificates_is_a_wrong_setting(pair: tuple[Path, Path]) -> None:
-    with pytest.raises(SettingsError, match="STREAMVERIFY_SSL_CAFILE"):
+    with pytest.raises(SettingsError, match="--ssl-cafile"):
         client_options(load_settings(security_protocol="SSL", ssl_cafile=pair[1]))
 
 
 def test_a_key_without_its_certificate_is_a_wrong_setting(pair: tuple[Path, Path]) -> None:
-    with pytest.raises(SettingsError, match="ssl_keyfile needs ssl_certfile"):
+    with pytest.raises(SettingsError, match="--ssl-keyfile: needs ssl_certfile"):
         load_settings(ssl_keyfile=pair[1])
 
 

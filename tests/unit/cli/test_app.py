@@ -94,17 +94,12 @@ def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
 def test_a_wrong_setting_is_one_line_that_names_it(command: list[str]) -> None:
     result = run(*command, "--slots", "none")
     assert result.exit_code == 2
-    assert result.stderr == (
-        "error: STREAMVERIFY_SLOTS (--slots): must be auto or a whole number from 1 to 4096, not 'none'\n"
-    )
+    assert result.stderr == ("error: --slots: must be auto or a whole number from 1 to 4096, not 'none'\n")
 
 
 def test_several_wrong_settings_are_a_line_each() -> None:
     result = run("config", "--slots", "0", "--http-port", "x")
-    assert [line[:26] for line in result.stderr.splitlines()] == [
-        "error: STREAMVERIFY_SLOTS ",
-        "error: STREAMVERIFY_HTTP_P",
-    ]
+    assert [line.split()[1] for line in result.stderr.splitlines()] == ["--slots:", "--http-port:"]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _fake_client(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeClient.reset()
-    monkeypatch.setattr("streamverify.client.Client", FakeClient)
+    monkeypatch.setattr("streamverify.client.AsyncClient", FakeClient)
 
 
 def run(*arguments: str, stdin: str | None = None) -> Any:
@@ -160,8 +160,8 @@ def test_verify_says_where_lean_did_not_answer(tmp_path: Path, kind: str, words:
 
 
 def test_exit_code_of_no_answer_at_all() -> None:
-    assert exit_code([], expected=1) == 3
-    assert exit_code([Status.VERIFIED], expected=1) == 0
+    assert exit_code({}, expected=1) == 3
+    assert exit_code({Status.VERIFIED: 1}, expected=1) == 0
 
 
 def test_results_shows_the_newest_of_each_custom_id() -> None:
@@ -186,7 +186,7 @@ def test_results_as_json_are_all_there_are() -> None:
 
 
 def test_results_follow_is_a_line_each() -> None:
-    FakeClient.kept = [make_result("a", Reason.LEAN_ERROR, error="wrong"), make_result("b")]
+    FakeClient.kept = [make_result("a", Reason.LEAN_ERROR, summary="wrong"), make_result("b")]
     result = run("results", "--follow")
     assert result.stdout.splitlines() == ["rejected (lean_error)  a  0.25 s  wrong", "verified  b  0.25 s  "]
     assert FakeClient.asked[0]["follow"] is True

@@ -19,7 +19,7 @@ from streamverify.cli.demo import (
 from streamverify.core.audit.policy import check
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.errors import ReplUnavailable
-from streamverify.core.messages.models import Assurance, ProofResult, Reason, Source, Status, Verifier
+from streamverify.core.messages.models import Assurance, ProofResult, Reason, Response, Source, Status, Verifier
 from streamverify.core.syntax.header import parse_header
 from streamverify.lean.repl import launch
 from streamverify.lean.repl.command import ReplCommand
@@ -90,6 +90,8 @@ def checked(proof: str, status: Status = Status.VERIFIED, assurance: Assurance =
         status=status,
         reason=Reason.OK,
         retriable=False,
+        summary="One sentence.",
+        response=Response(),
         assurance=assurance,
         findings=check(proof, parse_header(proof), SHIPPED),
         verifier=Verifier(kind="replay"),

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from streamverify.cli.output import epilog, one_line, plural, printable
 from streamverify.cli.render import Row, excerpt, first_message, report, result_table
-from streamverify.core.messages.models import ProofResult, Reason
+from streamverify.core.messages.models import Finding, ProofResult, Reason
 
 
 def shown(result: ProofResult, proof: str) -> list[str]:
@@ -19,7 +19,7 @@ def shown(result: ProofResult, proof: str) -> list[str]:
 def test_a_message_has_its_source_line_and_a_caret_under_it() -> None:
     message = make_message("type mismatch\n  rfl", line=2, column=21)
     message["endPos"] = {"line": 2, "column": 24}
-    result = make_result("p.lean", Reason.LEAN_ERROR, messages=[message], error="Lean reports an error")
+    result = make_result("p.lean", Reason.LEAN_ERROR, messages=[message], summary="Lean reports an error")
     proof = "import Lean\ntheorem t : 1 = 2 := rfl\n"
     assert shown(result, proof) == [
         "rejected (lean_error)  p.lean  0.25 s",
@@ -49,7 +49,7 @@ def test_a_line_separator_in_a_string_is_no_line_break() -> None:
 
 
 def test_the_workers_sentence_is_shown_where_lean_has_no_error() -> None:
-    result = make_result("p", Reason.TIMEOUT, error="it ran longer than 60 s")
+    result = make_result("p", Reason.TIMEOUT, summary="it ran longer than 60 s")
     assert shown(result, "") == ["inconclusive (timeout)  p  0.25 s", "  it ran longer than 60 s"]
 
 
@@ -96,8 +96,17 @@ def test_the_first_error_is_told_before_an_earlier_warning() -> None:
     messages = [make_message("unused", severity="warning"), make_message("\n type mismatch\nmore")]
     assert first_message(make_result(messages=messages)) == "type mismatch"
     assert first_message(make_result(messages=messages[:1])) == "unused"
-    assert first_message(make_result(error="no broker")) == "no broker"
+    assert first_message(make_result("p", Reason.WORKER_ERROR, summary="no broker")) == "no broker"
     assert first_message(make_result()) == ""
+
+
+def test_of_a_verified_proof_to_which_an_audit_objects_the_sentence_is_told() -> None:
+    finding = Finding(rule="axiom", line=1, column=0, excerpt="axiom cheat")
+    result = make_result(messages=[make_message("it depends", severity="info")], summary="an audit would reject it")
+    assert first_message(result) == "it depends"
+    doubtful = result.model_copy(update={"findings": [finding]})
+    assert first_message(doubtful) == "an audit would reject it"
+    assert shown(doubtful, "")[-1] == "  an audit would reject it"
 
 
 def test_the_table_fits_80_columns_and_takes_text_as_it_is() -> None:

@@ -29,9 +29,9 @@ def test_a_verdict_is_not_replaced_by_an_inconclusive_repeat() -> None:
 
 
 def test_of_two_equal_repeats_the_last_read_counts() -> None:
-    first = make_result("a", error="first")
-    second = make_result("a", error="second")
-    assert newest([first, second])["a"].error == "second"
+    first = make_result("a", summary="first")
+    second = make_result("a", summary="second")
+    assert newest([first, second])["a"].summary == "second"
 
 
 def test_the_order_is_that_of_first_appearance() -> None:

@@ -37,7 +37,7 @@ def outcome(*failures: ReplFailure, importing: bool = False, **request: Any) -> 
         tries.count += 1
         verdict = tries.after(failure, importing=importing)
         if verdict is not None:
-            assert verdict.error == str(failure)
+            assert verdict.summary == str(failure)
             return verdict.reason, verdict.attempts
     return None, tries.count
 
@@ -163,7 +163,7 @@ def test_an_error_in_the_first_part_of_an_answer_counts_from_a_fresh_process_onl
     assert tries.after(too_large("warning", "error"), importing=False) is None
     verdict = tries.after(too_large("warning", "error"), importing=False)
     assert verdict is not None
-    assert (verdict.reason, verdict.error) == (Reason.LEAN_ERROR, "line 2, column 3: so")
+    assert (verdict.reason, verdict.summary) == (Reason.LEAN_ERROR, "line 2, column 3: so")
     assert verdict.truncated == ("messages",)
 
 

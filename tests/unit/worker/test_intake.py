@@ -67,16 +67,26 @@ def test_the_first_reason_that_applies(expected: Reason, fields: dict[str, Any])
     assert reason(**fields) == expected
 
 
-def test_a_header_error_is_a_message_at_its_line_and_column() -> None:
+def test_a_header_error_names_its_line_and_column() -> None:
     answer = taken(proof="\n  import 5")
     assert isinstance(answer, ImmediateVerdict)
-    assert answer.verdict.response is not None
-    [message] = answer.verdict.response.messages
-    assert (message["severity"], message["pos"]) == ("error", {"line": 2, "column": 9})
+    assert answer.verdict.summary.startswith("line 2, column 9: ")
+    assert answer.verdict.response is None
 
 
-def test_a_refused_requester_gets_the_metadata_back() -> None:
-    answer = taken(timeout="x", metadata={"n": 1})
+@pytest.mark.parametrize("wrong", [{"timeout": "x"}, {"proof": "x" * 100_000}])
+def test_a_refused_requester_gets_back_what_it_sent_beside_the_proof(wrong: dict[str, Any]) -> None:
+    answer = taken(metadata={"n": 1}, run="r", group="g", **wrong)
     assert isinstance(answer, ImmediateVerdict)
-    assert (answer.requester.custom_id, answer.requester.metadata, answer.requester.proof) == ("a", {"n": 1}, None)
-    assert "timeout" in str(answer.verdict.error)
+    requester = answer.requester
+    assert (requester.custom_id, requester.metadata, requester.proof) == ("a", {"n": 1}, None)
+    assert (requester.run, requester.group) == ("r", "g")
+    assert str(next(iter(wrong))) in answer.verdict.summary
+
+
+def test_a_run_that_is_wrong_is_not_returned() -> None:
+    answer = taken(metadata={"n": 1}, run="r" * 129, group="g")
+    assert isinstance(answer, ImmediateVerdict)
+    requester = answer.requester
+    assert (requester.metadata, requester.run, requester.group) == ({"n": 1}, None, "g")
+    assert answer.verdict.summary == "`run` has more than 128 characters"

@@ -41,7 +41,7 @@ def test_a_proof_that_the_policy_rejects_is_never_queued_at_audited() -> None:
     assert isinstance(verdict, Verdict)
     assert (verdict.reason, verdict.response) == (Reason.POLICY, None)
     assert [finding.rule for finding in verdict.findings] == ["axiom"]
-    assert verdict.error == "line 1, column 0: the policy objects to axiom cheat : False (axiom)"
+    assert verdict.summary == "line 1, column 0: the policy objects to axiom cheat : False (axiom)"
 
 
 def test_at_checked_a_proof_is_queued_with_its_findings() -> None:
@@ -61,8 +61,7 @@ def test_a_stand_in_audits_nothing() -> None:
     verdict = decide(HONEST, audits=False)
     assert isinstance(verdict, Verdict)
     assert verdict.reason is Reason.UNSUPPORTED
-    assert verdict.error is not None
-    assert "STREAMVERIFY_REQUIRE=checked" in verdict.error
+    assert "STREAMVERIFY_REQUIRE=checked" in verdict.summary
     assert isinstance(decide(HONEST, audits=False, require=CHECKED), Job)
 
 

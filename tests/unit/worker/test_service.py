@@ -72,7 +72,7 @@ def request(**fields: Any) -> bytes:
 
 def test_a_verdict_is_published_and_completed_only_when_acknowledged(bench: Bench) -> None:
     bench.deliver(request(metadata={"n": 1}))
-    bench.pool.finish(Verdict(Reason.OK, timings=Timings(run=1.23456789)))
+    bench.pool.finish(Verdict(Reason.OK, "fine", Response(), timings=Timings(run=1.23456789)))
     [record] = bench.publisher.records
     result = decode_result(record.value)
     assert (record.topic, record.key) == ("lean.results", b"a")
@@ -96,7 +96,7 @@ def test_a_result_is_urgent_unless_jobs_wait_for_a_slot(bench: Bench) -> None:
     for offset, queued in enumerate((1, 0)):
         bench.deliver(request(), offset=offset)
         bench.pool.queued = queued
-        bench.pool.finish(Verdict(Reason.OK))
+        bench.pool.finish(Verdict(Reason.OK, "fine", Response()))
     assert bench.publisher.urgent == [False, True]
 
 
@@ -106,7 +106,7 @@ def test_a_result_is_urgent_unless_jobs_wait_for_a_slot(bench: Bench) -> None:
 def test_of_a_lost_partition_only_definite_verdicts_are_published(bench: Bench, reason: Reason, published: int) -> None:
     bench.deliver(request())
     bench.partitions.owned = Ownership.LOST
-    bench.pool.finish(Verdict(reason))
+    bench.pool.finish(Verdict(reason, "said", Response()))
     assert len(bench.publisher.records) == published
     assert bench.partitions.forgotten == [RECORD] * (1 - published)
 
@@ -117,7 +117,7 @@ def test_an_inconclusive_verdict_waits_until_the_assignment_is_known(
 ) -> None:
     bench.deliver(request())
     bench.partitions.owned = Ownership.UNKNOWN
-    bench.pool.finish(Verdict(Reason.TIMEOUT))
+    bench.pool.finish(Verdict(Reason.TIMEOUT, "said"))
     assert bench.publisher.records == []
     bench.partitions.owned = later
     bench.service.assignment_known()
@@ -128,7 +128,7 @@ def test_an_inconclusive_verdict_waits_until_the_assignment_is_known(
 def test_a_definite_verdict_is_published_at_once_whoever_owns_the_partition(bench: Bench) -> None:
     bench.deliver(request())
     bench.partitions.owned = Ownership.UNKNOWN
-    bench.pool.finish(Verdict(Reason.LEAN_ERROR))
+    bench.pool.finish(Verdict(Reason.LEAN_ERROR, "said"))
     assert len(bench.publisher.records) == 1
 
 
@@ -158,11 +158,11 @@ def test_a_record_with_an_attempt_runs_alone(bench: Bench) -> None:
     assert bench.partitions.attempts == []
     bench.deliver(request(), offset=6)
     bench.pool.running = 0
-    bench.pool.finish(Verdict(Reason.OK))
+    bench.pool.finish(Verdict(Reason.OK, "fine", Response()))
     assert bench.partitions.attempts == [RECORD]
     bench.service.attempts_committed(frozenset({RECORD}))
     assert len(bench.pool.alone) == 1
-    bench.pool.finish(Verdict(Reason.OK))
+    bench.pool.finish(Verdict(Reason.OK, "fine", Response()))
     assert bench.pool.paused, "its attempt would be in the next commit, and the next death its own"
     bench.publisher.records[-1].on_ack()
     assert not bench.pool.paused
@@ -174,7 +174,7 @@ def test_an_isolated_record_waits_for_shared_ones_on_their_way_before_it_holds_t
     assert not bench.pool.paused, "the shared record may wait in the pool, and both would wait for each other"
     bench.service.attempts_committed(frozenset({RECORD}))
     assert not bench.pool.paused
-    bench.pool.finish(Verdict(Reason.OK))
+    bench.pool.finish(Verdict(Reason.OK, "fine", Response()))
     bench.publisher.records[-1].on_ack()
     assert bench.pool.paused
     assert bench.partitions.attempts == [RECORD, RecordId(2, 6, EPOCH)]
@@ -250,7 +250,7 @@ def test_an_answer_that_is_too_large_is_cut_and_has_a_smaller_form() -> None:
     bench = Bench(limit=20_000)
     bench.deliver(request(metadata={"keep": "me"}))
     response = Response(infotree=["x" * 30_000], time=1.0)
-    bench.pool.finish(Verdict(Reason.OK, response=response))
+    bench.pool.finish(Verdict(Reason.OK, "fine", response))
     [record] = bench.publisher.records
     result = decode_result(record.value)
     assert (result.truncated, result.metadata) == (["infotree"], {"keep": "me"})
@@ -276,6 +276,6 @@ def test_a_result_that_cannot_be_written_is_the_workers_error(bench: Bench, monk
 
     monkeypatch.setattr(ResultBuilder, "result", result)
     bench.deliver(request())
-    bench.pool.finish(Verdict(Reason.OK))
+    bench.pool.finish(Verdict(Reason.OK, "fine", Response()))
     [record] = bench.publisher.records
     assert decode_result(record.value).reason == Reason.WORKER_ERROR

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from streamverify.core.audit.checked import SENTENCE_LENGTH, verdict_on_response
-from streamverify.core.messages.models import Reason, Response
+from streamverify.core.messages.models import Finding, Reason, Response
 
 
 def message(severity: str, data: str, line: int = 3, column: int = 7) -> dict[str, Any]:
@@ -16,12 +16,22 @@ def message(severity: str, data: str, line: int = 3, column: int = 7) -> dict[st
 
 def judged(*messages: dict[str, Any], sorries: tuple[dict[str, Any], ...] = ()) -> tuple[Reason, str | None]:
     verdict = verdict_on_response(Response.model_validate({"messages": messages, "sorries": list(sorries)}))
-    return verdict.reason, verdict.error
+    return verdict.reason, verdict.summary
 
 
 @pytest.mark.parametrize("messages", [(), (message("info", "error"),), (message("warning", "unused variable"),)])
 def test_no_error_and_no_sorry_is_ok(messages: tuple[dict[str, Any], ...]) -> None:
-    assert judged(*messages) == (Reason.OK, None)
+    assert judged(*messages) == (Reason.OK, "Lean accepted the whole file, without error and without sorry.")
+
+
+def test_the_sentence_about_an_accepted_file_says_what_an_audit_would_object_to() -> None:
+    finding = Finding(rule="axiom", line=2, column=0, excerpt="axiom cheat : False")
+    verdict = verdict_on_response(Response(), [finding])
+    assert verdict.reason is Reason.OK
+    assert verdict.summary == (
+        "Lean accepted the whole file; an audit would reject it: line 2, column 0: "
+        "the policy objects to axiom cheat : False (axiom)"
+    )
 
 
 def test_an_error_comes_before_a_sorry() -> None:

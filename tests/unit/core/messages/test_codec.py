@@ -472,6 +472,8 @@ def result(**fields: Any) -> ProofResult:
         "status": Status.REJECTED,
         "reason": Reason.LEAN_ERROR,
         "retriable": False,
+        "summary": "Lean says no",
+        "response": None if fields.get("error") else Response(),
         "verifier": Verifier(kind="lean", lean_version="4.33.0"),
         "source": Source(topic="lean.proofs", partition=1, offset=2, timestamp=3),
     }
@@ -485,7 +487,6 @@ def full() -> ProofResult:
     """A result that has every part, each of 10 to 11 KB."""
     pad = "x" * 10_000
     return result(
-        error="Lean says no",
         response=Response.model_validate(
             {
                 "messages": [MESSAGE | {"data": pad}],
@@ -529,7 +530,7 @@ def test_a_result_has_all_that_users_of_the_verify_api_parse() -> None:
         "time": 0.25,
     }
     assert value["timings"] == {"queued": 0, "import": 0, "run": 0, "audit": 0, "total": 0}
-    assert value["schema_version"] == 2
+    assert value["schema_version"] == 3
 
 
 def test_what_fits_is_sent_whole() -> None:
@@ -583,7 +584,8 @@ def test_what_is_left_out_is_empty_and_the_rest_is_there() -> None:
         "time": 0.5,
     }
     assert (value["theorems"], value["findings"], value["metadata"]) == ([], [], None)
-    assert value["error"] == "Lean says no"
+    assert value["summary"] == "Lean says no"
+    assert (value["error"], value["response"]["env"]) == (None, 4)
     assert value["verifier"]["lean_version"] == "4.33.0"
 
 
@@ -729,11 +731,13 @@ def test_texts_that_always_stay_are_cut() -> None:
 
     value = orjson.loads(
         encode_result(
-            result(error=long, worker=long, verifier=Verifier(kind="lean", lean_version=long)), limit=10**6, overhead=1
+            result(summary=long, error=long, worker=long, verifier=Verifier(kind="lean", lean_version=long)),
+            limit=10**6,
+            overhead=1,
         ).value
     )
 
-    assert value["error"] == "é" * 499 + "…"
+    assert value["error"] == value["summary"] == "é" * 499 + "…"
     assert value["worker"] == "é" * 127 + "…"
     assert value["verifier"]["lean_version"] == "é" * 63 + "…"
     assert value["truncated"] == []
@@ -750,7 +754,10 @@ def test_the_largest_rest_fits_the_smallest_limit(character: str) -> None:
         custom_id=custom_id,
         status=Status.REJECTED,
         reason=word,
-        error=long,
+        summary=long,
+        run=("\x01" if character == "\ud800" else character) * 128,
+        group=("\x01" if character == "\ud800" else character) * 128,
+        superseded_by=custom_id,
         response=Response.model_validate(
             {
                 "messages": [{"severity": "error", "pos": far, "endPos": far, "data": long, "x" + word: long}] * 11,
@@ -795,8 +802,9 @@ def test_a_bare_result_has_no_parts() -> None:
     value = orjson.loads(encode_bare_result(full()))
 
     assert sorted(parts(value["truncated"])) == sorted(PARTS)
-    assert len(encode_bare_result(full())) < 1500
-    assert value["error"] == "Lean says no"
+    assert len(encode_bare_result(full())) < 1700
+    assert value["summary"] == "Lean says no"
+    assert (value["error"], value["response"]["env"]) == (None, 4)
 
 
 def test_encoding_does_not_change_the_result() -> None:
@@ -835,10 +843,10 @@ def test_half_surrogate_pairs_become_replacement_characters() -> None:
     response = Response.model_validate({"messages": [MESSAGE | {"data": half}], "infotree": {half: [half]}})
 
     read = decode_result(
-        encode_result(result(error=half, worker=half, response=response), limit=10**6, overhead=1).value
+        encode_result(result(summary=half, worker=half, response=response), limit=10**6, overhead=1).value
     )
 
-    assert read.error == read.worker == "a\ufffdb"
+    assert read.summary == read.worker == "a\ufffdb"
     assert read.response is not None
     assert read.response.messages[0]["data"] == "a\ufffdb"
     assert read.response.infotree == {"a\ufffdb": ["a\ufffdb"]}
@@ -875,12 +883,48 @@ def test_an_unknown_status_reads_as_inconclusive() -> None:
     assert decode_result(orjson.dumps(encoded_dict(status="partly_verified"))).status is Status.INCONCLUSIVE
 
 
+V2: dict[str, Any] = {
+    "schema_version": 2,
+    "custom_id": "a",
+    "retriable": False,
+    "verifier": {"kind": "lean"},
+    "source": {"topic": "t", "partition": 0, "offset": 0, "timestamp": 0},
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "error", "response", "expected"),
+    [
+        ("verified", "ok", None, {"time": 1.0}, (None, True, "The verdict is verified (ok).")),
+        ("rejected", "lean_error", "line 1: no", {"messages": [MESSAGE]}, (None, True, "line 1: no")),
+        ("rejected", "policy", "it objects", None, ("it objects", False, "it objects")),
+        ("inconclusive", "timeout", "too slow", None, ("too slow", False, "too slow")),
+        # Version 2 had Lean's words on the import here, which a reader of messages took for a rejection.
+        ("inconclusive", "import_failed", "no file", {"messages": [MESSAGE]}, ("no file", False, "no file")),
+    ],
+)
+def test_a_result_of_version_2_is_read_in_the_form_of_today(
+    status: str, reason: str, error: str | None, response: dict[str, Any] | None, expected: tuple[Any, ...]
+) -> None:
+    old = {**V2, "status": status, "reason": reason, "error": error, "response": response}
+    read = decode_result(orjson.dumps(old))
+    assert (read.error, read.response is not None, read.summary) == expected
+    # It can be written again, and then says the same.
+    assert decode_result(encode_result(read, limit=10**6, overhead=0).value) == read
+
+
+@pytest.mark.parametrize("fields", [{"error": "x"}, {"response": None}, {"summary": ""}])
+def test_a_result_that_could_be_misread_is_none(fields: dict[str, Any]) -> None:
+    with pytest.raises(UndecodableResult, match="`error`"):
+        decode_result(orjson.dumps(encoded_dict() | fields))
+
+
 def test_of_a_newer_version_what_is_not_understood_gets_its_default() -> None:
-    newer = encoded_dict(schema_version=3, timings="fast", findings={"a": 1}, theorems=[{"fullName": "t"}])
+    newer = encoded_dict(schema_version=4, timings="fast", findings={"a": 1}, theorems=[{"fullName": "t"}])
 
     read = decode_result(orjson.dumps(newer))
 
-    assert read.schema_version == 3
+    assert read.schema_version == 4
     assert read.timings == Timings()
     assert (read.findings, read.theorems) == ([], [])
     assert read.reason is Reason.LEAN_ERROR

@@ -115,6 +115,8 @@ def test_a_reason_is_known_or_kept_as_text() -> None:
         "custom_id": "a",
         "status": "rejected",
         "retriable": False,
+        "summary": "x",
+        "response": {},
         "verifier": {"kind": "lean"},
         "source": {"topic": "t", "partition": 0, "offset": 0, "timestamp": 0},
     }

@@ -1,0 +1,79 @@
+"""Tells whether a worker reads the request topic now, for whoever is about to wait for one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
+
+from streamverify.bus.admin import open_admin
+from streamverify.bus.committed import committed_offsets
+from streamverify.bus.topics import topic_partitions
+from streamverify.core.delivery.offset_map import decode_map
+from streamverify.core.errors import StreamVerifyError, UndecodableOffsetMap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from streamverify.core.delivery.partition_state import Committed
+    from streamverify.settings import Settings
+
+_LIMIT = 10.0
+"""Seconds for the whole question: whoever asks has better things to do."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def has_member(settings: Settings) -> bool | None:
+    """Tell whether the group has a member.
+
+    Returns:
+        None where that is not known: this user may not describe the group, or no broker answers.
+    """
+    try:
+        return await asyncio.wait_for(_has_member(settings), _LIMIT)
+    except (KafkaError, StreamVerifyError, OSError, TimeoutError) as error:
+        _log.debug("group_not_described", group=settings.group_id, error=repr(error))
+        return None
+
+
+async def _has_member(settings: Settings) -> bool | None:
+    admin = await open_admin(settings)
+    try:
+        answers = await admin.describe_consumer_groups([settings.group_id])
+        return has_member_in([answer.to_object() for answer in answers])
+    except IncompatibleBrokerVersion:
+        # The embedded broker cannot describe a group. Its commits say that a worker owns a partition.
+        return await _has_owner(admin, settings)
+    finally:
+        await admin.close()
+
+
+def has_member_in(descriptions: list[Mapping[str, Any]]) -> bool | None:
+    """Read the answers to a DescribeGroups request; None if the broker refused to describe the group."""
+    groups = [group for description in descriptions for group in description["groups"]]
+    if any(group["members"] for group in groups):
+        return True
+    return None if any(group["error_code"] for group in groups) else False
+
+
+async def _has_owner(admin: AIOKafkaAdminClient, settings: Settings) -> bool:
+    topic = settings.request_topic
+    numbers = [tp.partition for tp in await topic_partitions(settings, topic)]
+    try:
+        committed = await committed_offsets(admin, settings.group_id, topic, numbers)
+    except KafkaError:
+        return False  # it knows no such group: no worker has ever committed
+    return any(_is_open(topic, number, found) for number, found in committed.items() if found is not None)
+
+
+def _is_open(topic: str, partition: int, committed: Committed) -> bool:
+    """Tell whether the map in a commit says that a worker owns the partition, or crashed while it did."""
+    try:
+        return decode_map(committed.metadata, topic, partition, committed.offset).open
+    except UndecodableOffsetMap:
+        return False

@@ -1,0 +1,166 @@
+"""The flags of every command that reads proofs from files: what is read, and what is said of each request."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from dataclasses import dataclass, fields
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import typer
+
+from streamverify.cli.errors import InputError
+from streamverify.cli.output import remark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamverify.cli.inputs import Inputs
+    from streamverify.settings import Settings
+
+COLUMNS_HELP = """\
+JSONL has one request in a line: {"custom_id": "1", "proof": "theorem ..."}.
+Other columns: --id-column problem_id --proof-column full_proof.
+The custom_id of a .lean file is its path. From a folder every .lean and
+.jsonl file is read, at any depth. Standard input is JSONL or one Lean file.
+
+--run NAME tells runs of the same ids apart: it comes back in the results.
+Their key stays the custom_id, so a compacted result topic keeps only the
+newest run of each; --prefix-ids (NAME/id) keeps all."""
+
+_PANEL = "Requests"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputOptions:
+    """What the command line says about the input. A field is a flag; it has that flag's name and default."""
+
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help=".lean files, JSONL, folders; - is stdin.")]
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel=_PANEL, help="Seconds that Lean may run on each proof, over what its request says."
+        ),
+    ] = None
+    require: Annotated[
+        Literal["checked", "audited"] | None,
+        typer.Option(rich_help_panel=_PANEL, help="Assurance that a proof needs to be verified, over the requests."),
+    ] = None
+    run: Annotated[
+        str | None, typer.Option(metavar="NAME", rich_help_panel=_PANEL, help="Name of this run, in each result.")
+    ] = None
+    prefix_ids: Annotated[
+        bool, typer.Option("--prefix-ids", rich_help_panel=_PANEL, help="Put the run before each custom_id: NAME/id.")
+    ] = False
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", rich_help_panel=_PANEL, help="Add this text to the metadata of each; repeatable."
+        ),
+    ] = None
+    theorem: Annotated[
+        str | None, typer.Option(metavar="NAME", rich_help_panel=_PANEL, help="The theorem to audit in each file.")
+    ] = None
+    statement: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", rich_help_panel=_PANEL, help="What each was to prove: Lean, ending in sorry."),
+    ] = None
+    form: Annotated[
+        Literal["lean", "jsonl"] | None,
+        typer.Option("--format", rich_help_panel=_PANEL, help="What the files are, whatever their endings."),
+    ] = None
+    id_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="JSONL: where the custom_id is.")
+    ] = None
+    proof_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="JSONL: where the proof is.")
+    ] = None
+    statement_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="JSONL: where the statement is.")
+    ] = None
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", rich_help_panel=_PANEL, help="Stop after N requests.")
+    ] = None
+
+    def find(self, settings: Settings) -> Inputs:
+        """Find the files, before anything is sent.
+
+        Raises:
+            InputError: A flag or a file is wrong.
+        """
+        from streamverify.cli.inputs import Inputs  # noqa: PLC0415 - keeps --help fast
+        from streamverify.cli.overrides import Columns, Overrides  # noqa: PLC0415 - keeps --help fast
+        from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
+
+        named = {"id": self.id_column, "proof": self.proof_column, "statement": self.statement_column}
+        for name, column in named.items():
+            if column == "":
+                raise InputError(f"--{name}-column is empty")
+        overrides = Overrides(
+            timeout=self.timeout,
+            require=self.require,
+            run=self.run,
+            prefix_ids=self.prefix_ids,
+            theorem=self.theorem,
+            statement=None if self.statement is None else _text_of(self.statement),
+            metadata=parse_metadata(self.metadata or ()),
+        )
+        return Inputs.find(
+            self.files,
+            RequestLimits(max_proof_bytes=settings.max_proof_bytes),
+            overrides,
+            columns=Columns(self.id_column, self.proof_column, self.statement_column),
+            form=self.form,
+            limit=self.limit,
+            say=remark,
+        )
+
+
+def with_inputs(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command these flags; it gets them as its argument `given`."""
+    hints = get_type_hints(InputOptions, include_extras=True)
+    names = [each.name for each in fields(InputOptions)]
+
+    @functools.wraps(command)
+    def run(**arguments: Any) -> None:
+        given = InputOptions(**{name: arguments.pop(name) for name in names})
+        command(given=given, **arguments)
+
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    added = [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=hints[each.name],
+            default=inspect.Parameter.empty if each.name == "files" else each.default,
+        )
+        for each in fields(InputOptions)
+    ]
+    parameters = [*added, *(parameter for parameter in own if parameter.name != "given")]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def parse_metadata(pairs: list[str] | tuple[str, ...]) -> dict[str, str]:
+    """Read `key=value` pairs; all values are texts.
+
+    Raises:
+        InputError: One has no key or no equals sign.
+    """
+    metadata = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise InputError(f"--metadata must be KEY=VALUE, not {pair[:80]!r}")
+        metadata[key] = value
+    return metadata
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"is not UTF-8 (byte {error.start})"
+        raise InputError(f"--statement {str(file)!r}: {why}") from None
