@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import structlog
 from pydantic import (
@@ -285,10 +285,10 @@ class Settings(BaseSettings):
     ] = 1000
     gateway_memory: Annotated[
         ByteSize, Field(ge=1024, description="Bytes of requests that the gateway holds at once, such as 1GiB.")
-    ] = ByteSize(1024**3)
+    ] = cast("ByteSize", "1GiB")
     gateway_body: Annotated[
         ByteSize, Field(ge=1024, description="Bytes that the body of one request may have, such as 64MiB.")
-    ] = ByteSize(64 * 1024**2)
+    ] = cast("ByteSize", "64MiB")
     gateway_batch: Annotated[int, Field(ge=1, description="Proofs that one request may have.")] = 20_000
     gateway_in_flight: Annotated[
         int, Field(ge=1, description="Proofs that the gateway has on Kafka at once; the others wait for their turn.")
@@ -298,7 +298,7 @@ class Settings(BaseSettings):
     ] = 2000
     gateway_in_flight_bytes: Annotated[
         ByteSize, Field(ge=1024, description="Bytes of proofs that it has on Kafka at once, such as 256MiB.")
-    ] = ByteSize(256 * 1024**2)
+    ] = cast("ByteSize", "256MiB")
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="Lowest level of the events that are logged.")
     ] = "info"

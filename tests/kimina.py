@@ -1,7 +1,7 @@
 """The real `kimina-client`, as its users have it.
 
-Its models are `typing.TypedDict`s, which pydantic takes from Python 3.12 on only: on 3.11 whoever uses it has to give it
-those of typing_extensions, for the time of its import.
+Its models are `typing.TypedDict`s, which pydantic takes from Python 3.12 on only: on 3.11 whoever uses it has to give
+it those of typing_extensions, for the time of its import.
 """
 
 from __future__ import annotations

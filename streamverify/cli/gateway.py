@@ -7,7 +7,7 @@ import asyncio
 import typer
 
 from streamverify.cli.errors import MissingExtraError
-from streamverify.cli.options import BOTH, with_settings
+from streamverify.cli.options import BOTH, GATEWAY, with_settings
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 EXAMPLES = """\
@@ -25,21 +25,9 @@ answers the requests that are held and ends; a second signal ends at once."""
 _SETTINGS = (
     *BOTH,
     "group_id",
-    "gateway_host",
-    "gateway_port",
-    "api_keys",
-    "environments",
-    "gateway_require",
+    *GATEWAY,
     "require_min",
     "max_proof_bytes",
-    "gateway_wait",
-    "gateway_requests",
-    "gateway_memory",
-    "gateway_body",
-    "gateway_batch",
-    "gateway_in_flight",
-    "gateway_in_flight_per_key",
-    "gateway_in_flight_bytes",
     "drain_timeout",
     "log_level",
     "log_format",

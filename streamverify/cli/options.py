@@ -34,6 +34,9 @@ REQUESTS = (*CONNECTION, "request_topic")
 RESULTS = (*CONNECTION, "result_topic")
 BOTH = (*CONNECTION, "request_topic", "result_topic")
 EVERYTHING = tuple(Settings.model_fields)
+GATEWAY = ("api_keys", "environments", *(name for name in EVERYTHING if name.startswith("gateway_")))
+"""The settings of the gateway alone."""
+WORKER = tuple(name for name in EVERYTHING if name not in GATEWAY)
 
 _PANEL = "Settings (flag over environment over streamverify.toml)"
 

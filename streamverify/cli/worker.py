@@ -6,7 +6,7 @@ import asyncio
 
 import typer
 
-from streamverify.cli.options import EVERYTHING, with_settings
+from streamverify.cli.options import WORKER, with_settings
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 EXAMPLES = """\
@@ -24,7 +24,7 @@ SIGTERM or Ctrl-C drains: running proofs are finished and committed. A second
 signal ends the worker at once."""
 
 
-@with_settings(*EVERYTHING)
+@with_settings(*WORKER)
 def worker(*, settings: Settings) -> None:
     """Read proofs from the request topic, have Lean check them, write a verdict for each to the result topic.
 

@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from streamverify.gateway.axle import ProofBody
@@ -66,6 +67,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.add_middleware(BrowserGuard, loopback_only=loopback_only)
     app.add_exception_handler(BodyError, _body_error)
     app.add_exception_handler(StarletteHTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -136,6 +138,11 @@ async def _body_error(_request: Request, error: Exception) -> JSONResponse:
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StarletteHTTPException)  # noqa: S101 - that is what it is registered for
     return JSONResponse({"detail": error.detail, "field": ""}, error.status_code, error.headers)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """Answer nobody: the client went while it sent its body. 499 is what proxies log for that."""
+    return Response(status_code=499)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from streamverify.core.errors import HeaderError
 from streamverify.core.messages.models import Reason, Status
 from streamverify.core.syntax.header import parse_header
-from streamverify.gateway.bodies import Body, BodyError, Seconds
+from streamverify.gateway.bodies import Body, BodyError, Seconds, Text
 from streamverify.gateway.kimina import Verdict  # noqa: TC001 - pydantic reads the annotations
 from streamverify.gateway.outcome import WORD
 
@@ -39,9 +39,9 @@ class ProofBody(Body):
         }
     )
 
-    formal_statement: Annotated[str, Field(description="What is to be proved: a file whose theorems end in `sorry`.")]
-    content: Annotated[str, Field(description="The proof: a whole Lean file.")]
-    environment: Annotated[str, Field(description="One of `GET /v1/environments`.")]
+    formal_statement: Annotated[Text, Field(description="What is to be proved: a file whose theorems end in `sorry`.")]
+    content: Annotated[Text, Field(description="The proof: a whole Lean file.")]
+    environment: Annotated[Text, Field(description="One of `GET /v1/environments`.")]
     timeout_seconds: Seconds = 120.0
     ignore_imports: Annotated[
         bool,
@@ -106,12 +106,17 @@ def check_options(body: ProofBody) -> None:
 
 
 def with_header(text: str, header: str) -> str:
-    """The file with this header instead of its own. One whose header is no Lean stays as it is: it is rejected."""
+    """The file with this header instead of its own. One whose header is no Lean stays as it is: it is rejected.
+
+    Args:
+        text: A Lean file.
+        header: A canonical header: it ends with a newline.
+    """
     try:
-        end = parse_header(text).end
+        rest = text[parse_header(text).last :]
     except HeaderError:
         return text
-    return f"{header}{text[end:]}" if text[end:].startswith("\n") else f"{header}\n{text[end:]}"
+    return header + rest.removeprefix("\n")
 
 
 def proof_answer(content: str, outcome: Outcome) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from streamverify.core.messages import jsontext
 from streamverify.core.messages.request_errors import echo
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
 
 B = TypeVar("B", bound=BaseModel)
 
-CallersId = Annotated[int | str, Field(description="Comes back unchanged. Several proofs may have the same.")]
+
+def _text(value: str) -> str:
+    if not jsontext.is_encodable(value):
+        raise PydanticCustomError("string_unicode", "has half of a surrogate pair")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_text)]
+"""A text that UTF-8 can encode. pydantic lets others pass in places."""
+CallersId = Annotated[Text | int, Field(description="Comes back unchanged. Several proofs may have the same.")]
 Infotree = Annotated[
     Literal["full", "tactics", "original", "substantive"] | None,
     Field(description="The kind of infotree that the answer shall have."),
@@ -34,10 +44,10 @@ Require = Annotated[
     Field(description="The assurance that makes a proof valid. Null: what the gateway asks for (GATEWAY_REQUIRE)."),
 ]
 Environment = Annotated[
-    str | None, Field(description="One of `GET /v1/environments`. Null: the gateway's own topics.", examples=[None])
+    Text | None, Field(description="One of `GET /v1/environments`. Null: the gateway's own topics.", examples=[None])
 ]
 Code = Annotated[
-    str | None, Field(description="The whole Lean file, imports included. Without one: `invalid_request`.")
+    Text | None, Field(description="The whole Lean file, imports included. Without one: `invalid_request`.")
 ]
 
 
@@ -52,8 +62,8 @@ class Snippet(Body):
 
     id: CallersId
     code: Code = None
-    statement: Annotated[str | None, Field(description="At `audited`: what was to be proved (docs/audit.md).")] = None
-    theorem: Annotated[str | None, Field(max_length=512, description="At `audited`: the theorem to audit.")] = None
+    statement: Annotated[Text | None, Field(description="At `audited`: what was to be proved (docs/audit.md).")] = None
+    theorem: Annotated[Text | None, Field(max_length=512, description="At `audited`: the theorem to audit.")] = None
 
 
 class CheckBody(Body):
@@ -85,7 +95,7 @@ class VerifyCode(Body):
 
     custom_id: CallersId
     proof: Code = None
-    code: Annotated[str | None, Field(description="Read where there is no `proof`.")] = None
+    code: Annotated[Text | None, Field(description="Read where there is no `proof`.")] = None
 
 
 class VerifyBody(Body):
@@ -142,7 +152,11 @@ def _steps(loc: tuple[int | str, ...]) -> Iterator[str]:
     for step in loc:
         if isinstance(step, int):
             yield f"[{step}]"
-        elif step not in {"int", "str"}:  # the two kinds that an id may have are no fields
+        elif step not in {
+            "int",
+            "str",
+            "function-after[_text(), str]",
+        }:  # the two kinds that an id may have are no fields
             yield f".{step}"
 
 
@@ -181,6 +195,8 @@ def _sentence(error: ErrorDetails) -> str:
             return f"must be an object, not {echo(error['input'])}"
         case "string_unicode":
             return "has characters that UTF-8 cannot encode (half of a surrogate pair)"
+        case _ if "str" in str(error["loc"][-1]):
+            return f"must be a string or an integer, not {echo(error['input'])}"
         case _:
             words = error["msg"].replace("Input should be", "must be")
             # A number that is out of bounds is told; a text may be a whole proof, of which `echo` shows the beginning.

@@ -29,7 +29,7 @@ class Verdict(BaseModel):
 class Checked(BaseModel):
     """The answer to one snippet of a check. Exactly one of `error` and `response` is set."""
 
-    id: Annotated[int | str, Field(description="As it was sent.")]
+    id: Annotated[str | int, Field(description="As it was sent.")]
     time: Annotated[float, Field(description="Seconds that Lean ran.")]
     error: Annotated[str | None, Field(description="Why nothing is known of the proof.")]
     response: Annotated[dict[str, Any] | None, Field(description="Lean's answer, as the REPL gives it.")]
@@ -46,7 +46,7 @@ class CheckAnswer(BaseModel):
 class Verified(BaseModel):
     """The answer to one proof of `/verify`. Exactly one of `error` and `response` is set."""
 
-    custom_id: Annotated[int | str, Field(description="As it was sent.")]
+    custom_id: Annotated[str | int, Field(description="As it was sent.")]
     error: Annotated[str | None, Field(description="Why nothing is known of the proof.")]
     response: Annotated[dict[str, Any] | None, Field(description="Lean's answer, with `time` in seconds.")]
     streamverify: Verdict
@@ -58,7 +58,7 @@ class VerifyAnswer(BaseModel):
     results: list[Verified]
 
 
-def check_answer(callers_id: int | str, outcome: Outcome, *, debug: bool) -> dict[str, Any]:
+def check_answer(callers_id: str | int, outcome: Outcome, *, debug: bool) -> dict[str, Any]:
     """The answer to one snippet of `POST /api/check`."""
     answer = {
         "id": callers_id,
@@ -74,7 +74,7 @@ def check_answer(callers_id: int | str, outcome: Outcome, *, debug: bool) -> dic
     return answer
 
 
-def verify_answer(callers_id: int | str, outcome: Outcome) -> dict[str, Any]:
+def verify_answer(callers_id: str | int, outcome: Outcome) -> dict[str, Any]:
     """The answer to one proof of `POST /verify`."""
     response = _response(outcome)
     if response is not None:

@@ -27,7 +27,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where keys are set, or somebody has 
 _BACKLOG = 2048
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn without its signal handlers: ours drain, and choose the exit code."""
 
     @contextlib.contextmanager
@@ -49,7 +49,8 @@ async def run_gateway(settings: Settings) -> int:
     signals = Signals()
     signals.listen()
     gateway = Gateway(settings)
-    listening = _listen(settings)
+    host = settings.gateway_host or (EVERYWHERE if settings.api_keys else LOOPBACK)
+    listening = listen(host, settings.gateway_port)
     with listening:
         try:
             if not await unless(signals.drain, gateway.start()):
@@ -69,7 +70,7 @@ async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -
         lifespan="off",
         timeout_graceful_shutdown=int(settings.drain_timeout) or 1,
     )
-    server = _Server(config)
+    server = Server(config)
     reading = asyncio.create_task(gateway.run())
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     draining = asyncio.create_task(signals.drain.wait())
@@ -128,11 +129,15 @@ def _announce(gateway: Gateway, host: str, port: int) -> None:
         _log.info("gateway_body_is_small", gateway_body=settings.gateway_body, max_proof_bytes=settings.max_proof_bytes)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    host = settings.gateway_host or (EVERYWHERE if settings.api_keys else LOOPBACK)
+def listen(host: str, port: int) -> socket.socket:
+    """Listen on an address.
+
+    Raises:
+        SettingsError: The port is taken, or this user may not listen there.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            host, settings.gateway_port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
         )[0]
         # Not `socket.create_server`: asyncio sets TCP_NODELAY only where it sees that the protocol is TCP, and without
         # it an answer in two pieces waits 40 ms for the client's acknowledgement of the first.
@@ -147,7 +152,7 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as error:
         raise SettingsError(
             f"STREAMVERIFY_GATEWAY_HOST, STREAMVERIFY_GATEWAY_PORT (--gateway-host, --gateway-port): cannot listen on "
-            f"{host} port {settings.gateway_port} ({error.strerror}); port 0 takes a free one"
+            f"{host} port {port} ({error.strerror}); port 0 takes a free one"
         ) from None
     else:
         return listening

@@ -14,7 +14,7 @@ from streamverify.cli import app as module
 from streamverify.cli import broker, config, demo, doctor, produce, results, topics, verify, worker
 from streamverify.cli import schema as schema_command
 from streamverify.cli.app import app, exit_code
-from streamverify.cli.options import EVERYTHING
+from streamverify.cli.options import EVERYTHING, GATEWAY, WORKER
 from streamverify.core.errors import (
     BrokerUnavailable,
     InvalidRequest,
@@ -74,9 +74,10 @@ def test_preformatted_help_fits_80_columns(text: str) -> None:
     assert max(len(line) for line in text.splitlines()) <= 78
 
 
-def test_every_setting_is_a_flag_of_the_worker_and_shows_its_variable() -> None:
-    text = run("worker", "--help").stdout
-    for name in EVERYTHING:
+@pytest.mark.parametrize(("command", "names"), [("worker", WORKER), ("gateway", GATEWAY)])
+def test_every_setting_is_a_flag_and_shows_its_variable(command: str, names: tuple[str, ...]) -> None:
+    text = run(command, "--help").stdout
+    for name in names:
         assert f"--{name.replace('_', '-')} " in text
         assert f"{PREFIX}{name.upper()}" in text
 
