@@ -49,6 +49,11 @@ class Origins:
     in_file: frozenset[str] = frozenset()
     file: Path | None = None
 
+    @property
+    def file_name(self) -> str:
+        """The name of the settings file, in quotes if it would not be one line as it is."""
+        return _one_line(str(self.file))
+
     def place(self, name: str) -> Place:
         """Tell which place wins for a setting: flags over the environment, the environment over the file."""
         if name in self.flags:
@@ -65,7 +70,7 @@ class Origins:
             case "environment":
                 return self.variables[name]
             case "file":
-                return f"{self.file}: {name}"
+                return f"{self.file_name}: {name}"
         return f"{PREFIX}{name.upper()} ({flag_of(name)})"
 
 
@@ -113,9 +118,13 @@ def _names_in_file() -> frozenset[str]:
     try:
         return frozenset(tomllib.loads(file.read_text("utf-8")))
     except OSError as error:
-        raise SettingsError(f"the settings file {file} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"the settings file {_one_line(str(file))} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the settings file {file} is not TOML: {error}") from None
+        raise SettingsError(f"the settings file {_one_line(str(file))} is not TOML: {error}") from None
+
+
+def _one_line(text: str) -> str:
+    return text if text.isprintable() else repr(text)
 
 
 def flag_of(name: str) -> str:
@@ -141,10 +150,11 @@ def explain(errors: Iterable[Any], origins: Origins) -> list[str]:
             said.append(message)
         if not _is_worded(error):
             values[name] = error["input"]
-    return [
+    lines = (
         f"{origins.words(name)}: {' or '.join(said)}{_shown(name, values)}" if name else " or ".join(said)
         for name, said in messages.items()
-    ]
+    )
+    return [line if "\n" not in line else _one_line(line) for line in lines]
 
 
 def _message(name: str, error: Any) -> str:

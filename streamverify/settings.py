@@ -116,6 +116,19 @@ class Settings(BaseSettings):
     ingest_topic: Annotated[
         Topic, Field(description="Topic that the router reads: proofs from producers that do not choose the partition.")
     ] = "lean.proofs.ingest"
+    groups_topic: Annotated[
+        Topic,
+        Field(description="Topic on which workers tell each other which attempts of a group have succeeded."),
+    ] = "lean.groups"
+    group_ttl: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=7 * 24 * 3600,
+            allow_inf_nan=False,
+            description="Seconds for which a success supersedes the other attempts of its group; 0: none ever does.",
+        ),
+    ] = 3600.0
     repl: Annotated[
         str,
         Field(
@@ -171,6 +184,13 @@ class Settings(BaseSettings):
             "for one that waits.",
         ),
     ] = 10.0
+    long_timeout: Annotated[
+        Seconds,
+        Field(
+            description="Timeout in seconds above which a proof is long work: with two slots or more one of them never "
+            "takes any, so that short proofs do not wait behind it."
+        ),
+    ] = 120.0
     default_timeout: Annotated[
         Seconds, Field(description="Seconds that Lean may run if the request has no timeout.")
     ] = 60.0
@@ -358,12 +378,15 @@ class Settings(BaseSettings):
             raise ValueError(f"must not be below default_timeout ({default:g})")
         return value
 
-    @field_validator("result_topic", "dlq_topic", "ingest_topic")
+    @field_validator("result_topic", "dlq_topic", "ingest_topic", "groups_topic")
     @classmethod
     def _topics_differ(cls, value: str, info: ValidationInfo) -> str:
-        others = [info.data.get(name) for name in ("request_topic", "result_topic", "dlq_topic")]
-        if value in others:
-            raise ValueError("request_topic, result_topic, dlq_topic and ingest_topic must be four different topics")
+        # Only those that stand before the field are there already.
+        others = ("request_topic", "result_topic", "dlq_topic", "ingest_topic")
+        if value in [info.data.get(name) for name in others if name != info.field_name]:
+            raise ValueError(
+                "request_topic, result_topic, dlq_topic, ingest_topic and groups_topic must be five different topics"
+            )
         return value
 
     @model_validator(mode="after")
@@ -425,7 +448,7 @@ def _wrong(setting: str, message: str) -> PydanticCustomError:
 def _check_names(origins: Origins) -> None:
     """Refuse unknown keys of the settings file; warn of unknown variables."""
     for name in sorted(origins.in_file - Settings.model_fields.keys()):
-        raise SettingsError(f"{origins.file}: there is no setting `{name}`{_nearest(name)}")
+        raise SettingsError(f"{origins.file_name}: there is no setting `{name}`{_nearest(name)}")
     for name in sorted(origins.variables.keys() - Settings.model_fields.keys() - _OTHERS):
         if not name.startswith("test_"):  # the switches of our own tests
             _log.warning(

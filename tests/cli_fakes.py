@@ -32,6 +32,7 @@ def make_result(  # noqa: PLR0913 - each has its default
     offset: int = 0,
     timestamp: int = 1_000,
     kind: Any = "lean",
+    run: str | None = None,
 ) -> ProofResult:
     """A result as a worker would send it: with Lean's answer where the reason rests on one, else with an error."""
     answered = reason in LEAN_ANSWERED
@@ -44,6 +45,7 @@ def make_result(  # noqa: PLR0913 - each has its default
         summary=summary,
         response=Response(messages=list(messages)) if answered else None,
         timings=Timings(run=0.25),
+        run=run,
         verifier=Verifier(kind=kind),
         source=Source(topic="lean.proofs", partition=0, offset=offset, timestamp=timestamp),
     )
@@ -61,8 +63,6 @@ class FakeClient:
     """Stands in for `streamverify.client.AsyncClient`; what it does is set on the class."""
 
     sent: ClassVar[list[ProofRequest]] = []
-    kept: ClassVar[list[ProofResult]] = []
-    asked: ClassVar[list[dict[str, Any]]] = []
     answer: ClassVar[Callable[[ProofRequest], ProofResult | None]]
 
     def __init__(self, settings: Any) -> None:
@@ -71,7 +71,7 @@ class FakeClient:
     @classmethod
     def reset(cls) -> None:
         """Forget everything, and verify every proof."""
-        cls.sent, cls.kept, cls.asked = [], [], []
+        cls.sent = []
         cls.answer = staticmethod(lambda request: make_result(request.custom_id))
 
     async def __aenter__(self) -> Self:
@@ -97,8 +97,3 @@ class FakeClient:
                 yield Answer(index, result)
         if unanswered:
             raise Unanswered(unanswered, len(requests), timeout)
-
-    async def results(self, since: Any, *, follow: bool) -> AsyncIterator[ProofResult]:
-        self.asked.append({"since": since, "follow": follow})
-        for result in self.kept:
-            yield result

@@ -24,11 +24,26 @@ class FakePool:
         self.queued = 0
         self.paused = False
         self.alone: list[Job] = []
+        self.held: list[str] = []
+        """The groups of which no job is to be started."""
 
     def submit(self, job: Job, on_done: Callable[[Job, Verdict], None], *, alone: bool = False) -> None:
         self.jobs.append((job, on_done))
         if alone:
             self.alone.append(job)
+
+    def supersede(self, job: Job, verdict: Verdict) -> None:
+        """End a job that waits; the first `running` ones are not worth ending."""
+        at = next(number for number, (each, _) in enumerate(self.jobs) if each is job)
+        if at >= self.running:
+            _, on_done = self.jobs.pop(at)
+            on_done(job, verdict)
+
+    def hold_group(self, scope: str) -> None:
+        self.held.append(scope)
+
+    def release_group(self, scope: str) -> None:
+        self.held.remove(scope)
 
     def pause(self) -> None:
         self.paused = True
@@ -59,6 +74,9 @@ class FakePartitions:
 
     def ownership(self, _record: RecordId) -> Ownership:
         return self.owned
+
+    def is_ours(self, _record: RecordId) -> bool | None:
+        return {Ownership.OWNED: True, Ownership.UNKNOWN: None, Ownership.LOST: False}[self.owned]
 
     def complete(self, record: RecordId) -> None:
         self.completed.append(record)

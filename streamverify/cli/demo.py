@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from streamverify.cli.checks import Duration
 from streamverify.cli.children import Child, Children
 from streamverify.cli.output import STATUS_STYLES, remark, sigterm_interrupts, stdout
 from streamverify.cli.render import first_message
@@ -76,7 +77,7 @@ def demo(
         str,
         typer.Option(help="REPL that verifies: auto (Lean, else recordings), replay, synthetic, or a command line."),
     ] = "auto",
-    wait: Annotated[float, typer.Option(min=1.0, help="Seconds to wait for all verdicts.")] = 600.0,
+    wait: Annotated[float, Duration("Seconds to wait for all verdicts.", above=1.0)] = 600.0,
 ) -> None:
     """Start a broker in memory and a worker, send 42 small proofs, show the verdicts, and stop everything.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from streamverify.cli.checks import not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.output import remark
 
@@ -71,13 +72,20 @@ class InputOptions:
         typer.Option("--format", rich_help_panel=_PANEL, help="What the files are, whatever their endings."),
     ] = None
     id_column: Annotated[
-        str | None, typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="JSONL: where the custom_id is.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN", callback=not_empty, rich_help_panel=_PANEL, help="JSONL: where the custom_id is."
+        ),
     ] = None
     proof_column: Annotated[
-        str | None, typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="JSONL: where the proof is.")
+        str | None,
+        typer.Option(metavar="COLUMN", callback=not_empty, rich_help_panel=_PANEL, help="JSONL: where the proof is."),
     ] = None
     statement_column: Annotated[
-        str | None, typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="JSONL: where the statement is.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN", callback=not_empty, rich_help_panel=_PANEL, help="JSONL: where the statement is."
+        ),
     ] = None
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", rich_help_panel=_PANEL, help="Stop after N requests.")
@@ -93,10 +101,6 @@ class InputOptions:
         from streamverify.cli.overrides import Columns, Overrides  # noqa: PLC0415 - keeps --help fast
         from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
 
-        named = {"id": self.id_column, "proof": self.proof_column, "statement": self.statement_column}
-        for name, column in named.items():
-            if column == "":
-                raise InputError(f"--{name}-column is empty")
         overrides = Overrides(
             timeout=self.timeout,
             require=self.require,

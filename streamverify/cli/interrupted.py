@@ -16,16 +16,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def say_how_far(so_far: Callable[[], str]) -> Iterator[None]:
+def say_how_far(so_far: Callable[[], str], nothing: str = "nothing was sent") -> Iterator[None]:
     """Run the block. If Ctrl-C or an error ends it, say on stderr how far it came.
 
     Args:
         so_far: Words it; "" where nothing was done that an error would leave unsaid.
+        nothing: What Ctrl-C says instead of "".
     """
     try:
         yield
     except KeyboardInterrupt:
-        remark(so_far() or "nothing was sent", label="interrupted")
+        remark(so_far() or nothing, label="interrupted")
         raise
     except ReaderGone:
         raise  # who has closed the pipe knows

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from streamverify.cli.checks import not_empty
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import one_line, print_json, print_line, remark, stdout
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
@@ -43,7 +44,9 @@ _STYLES = {"foreign": "yellow", "open": "green"}
 def offsets(
     *,
     settings: Settings,
-    group: Annotated[str | None, typer.Option(help="Consumer group; the same as --group-id.")] = None,
+    group: Annotated[
+        str | None, typer.Option(callback=not_empty, help="Consumer group; the same as --group-id.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the partitions as one line of JSON.")] = False,
 ) -> None:
     """Show how far a group of workers is: committed offsets, lag, and records to do. Changes nothing."""

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 STATUS_STYLES = {"verified": "green", "rejected": "red", "inconclusive": "yellow"}
 _PLAIN_WIDTH = 120
-MAX_ID = 100
+MAX_ID = 160
 """Characters of a custom_id in a message to people; it may have 512. --json has all of them."""
-_END = 30
+_END = 50
 
 
 def stdout() -> Console:
@@ -58,16 +58,21 @@ def print_json(value: Any) -> None:
 
 
 def print_result(result: ProofResult) -> None:
-    """Print one result as it is on the topic, as one line of JSON."""
+    """Print one result as it is on the topic, as one line of JSON, without flushing: there may be millions."""
     from streamverify.core.messages.codec import encode_result  # noqa: PLC0415 - keeps --help fast
 
     # Not with pydantic, which stops at a depth that real infotrees have.
-    print_line(encode_result(result, limit=sys.maxsize, overhead=0).value.decode("utf-8"))
+    sys.stdout.write(encode_result(result, limit=sys.maxsize, overhead=0).value.decode("utf-8") + "\n")
 
 
 def print_line(text: str) -> None:
     """Print one line on stdout as it is, and flush."""
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def flush() -> None:
+    """Show at once what was printed, where the next line may be long in coming."""
     sys.stdout.flush()
 
 

@@ -1,19 +1,17 @@
-"""Words verdicts for people: Lean's messages with the source line that they mean, and tables. Prints nothing."""
+"""Words verdicts for people: Lean's messages with the source line that they mean. Prints nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from rich.table import Table
 from rich.text import Text
 
-from streamverify.cli.output import STATUS_STYLES, one_line, printable
+from streamverify.cli.output import STATUS_STYLES, one_line, printable, short
 from streamverify.core.messages.models import Reason, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from streamverify.core.messages.models import Message, ProofResult
 
@@ -24,31 +22,6 @@ _MAX_LINE = 100
 _LEAD = 40
 """Code points that are shown before the position of a message if its line is cut."""
 _MESSAGE = 300
-_MAX_ID = 32
-_HEADS = ("id", "status", "reason", "message", "seconds")
-_GAP = "  "
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The row of a table for one result. It keeps no answer of Lean, as there may be very many rows."""
-
-    custom_id: str
-    status: str
-    reason: str
-    message: str
-    seconds: float
-
-    @classmethod
-    def of(cls, result: ProofResult) -> Row:
-        """Make the row of a result."""
-        return cls(
-            custom_id=result.custom_id,
-            status=str(result.status),
-            reason=str(result.reason),
-            message=first_message(result),
-            seconds=result.timings.run,
-        )
 
 
 def first_message(result: ProofResult) -> str:
@@ -65,32 +38,6 @@ def first_message(result: ProofResult) -> str:
 
 def _doubtful(result: ProofResult) -> bool:
     return result.status == Status.VERIFIED and bool(result.findings)
-
-
-def result_table(rows: Iterable[Row], width: int) -> Table:
-    """Make the table of `results` and of the demo. Ids and messages are cut so that it fits into `width` columns."""
-    cells = [_cells(row) for row in rows]
-    for row in cells:
-        row[0].truncate(_MAX_ID, overflow="ellipsis")
-    fixed = [max((text.cell_len for text in column), default=0) for column in zip(*cells, strict=True)] or [0] * 5
-    taken = sum(max(size, len(head)) for size, head in zip(fixed, _HEADS, strict=True) if head != "message")
-    for row in cells:
-        row[3].truncate(max(len("message"), width - taken - len(_GAP) * (len(_HEADS) - 1)), overflow="ellipsis")
-    table = Table(*_HEADS, box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
-    table.columns[-1].justify = "right"
-    for row in cells:
-        table.add_row(*row)
-    return table
-
-
-def _cells(row: Row) -> list[Text]:
-    return [
-        Text(printable(row.custom_id)),
-        Text(row.status, style=STATUS_STYLES.get(row.status, "")),
-        Text(printable(row.reason)),
-        Text(row.message),
-        Text(f"{row.seconds:.3f}"),
-    ]
 
 
 def report(result: ProofResult, proof: str) -> Iterator[Text]:
@@ -114,14 +61,14 @@ def headline(result: ProofResult) -> Text:
     text = Text(str(result.status), style=f"bold {STATUS_STYLES.get(str(result.status), '')}".strip())
     if result.reason != Reason.OK:
         text.append(f" ({printable(str(result.reason))})", style="not bold")
-    text.append(f"  {printable(result.custom_id)}", style="not bold default")
+    text.append(f"  {short(result.custom_id)}", style="not bold default")
     text.append(f"  {result.timings.run:.2f} s", style="not bold dim default")
     return text
 
 
 def _message(message: Message, name: str, lines: list[str]) -> Iterator[Text]:
     pos = message["pos"]
-    text = Text(f"{printable(name)}:{pos['line']}:{pos['column']}: ")
+    text = Text(f"{short(name)}:{pos['line']}:{pos['column']}: ")
     text.append(f"{message['severity']}: ", style=_SEVERITY_STYLES.get(message["severity"], ""))
     text.append(printable(message["data"].rstrip("\n")))
     if (count := message.get("count", 1)) > 1:

@@ -3,115 +3,214 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from collections import Counter
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
+from streamverify.cli.checks import not_empty
 from streamverify.cli.errors import InputError
+from streamverify.cli.interrupted import say_how_far
 from streamverify.cli.options import RESULTS, with_settings
-from streamverify.cli.output import plural, print_line, print_result, remark, stdout
+from streamverify.cli.output import STATUS_STYLES, flush, plural, print_line, print_result, remark, stdout
+from streamverify.cli.tables import Column, CsvTable, StreamedTable
+from streamverify.cli.times import milliseconds, rfc_3339
+from streamverify.core.messages.models import Reason, Status  # noqa: TC001 - Typer reads the annotations
+from streamverify.core.messages.selection import ResultSelection
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from streamverify.core.messages.models import ProofResult
+    from streamverify.client.result_topic import Found
 
 EXAMPLES = """\
 Examples
-  streamverify results               the newest verdict of each custom_id
   streamverify results --since 10m   (s, m, h, d, or 1h30m)
-  streamverify results --since 2026-01-31T08:00:00Z --json
-  streamverify results -f --json | jq -c 'select(.status == "rejected")'
+  streamverify results --run tuesday --status rejected --limit 20
+  streamverify results --reason timeout --reason out_of_memory --csv
+  streamverify results -f            what comes from now on, until Ctrl-C
+  streamverify results -f --all      everything, and then what comes
+  streamverify results --json | jq -c 'select(.timings.run > 10)'
 
-The table has one row for each custom_id: the verdict on its newest request.
---json and --follow print every result on the topic, repeats included.
---follow goes on until Ctrl-C."""
+Every result on the topic is shown, repeats included, each as it is read: any
+number of them. Within a partition they come in their order. A compacted topic
+keeps the newest result of a custom_id."""
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_COLUMNS = (
+    Column("id", 32),
+    Column("status", 12),
+    Column("reason", 18),
+    Column("seconds", 8, right=True),
+    Column("message", 0),
+)
+_CSV = (
+    "custom_id", "run", "status", "reason", "retriable", "assurance", "summary", "queued", "import",
+    "run_seconds", "audit", "total", "attempts", "worker", "verifier", "lean_version", "proof_sha256",
+    "topic", "partition", "offset", "sent_at", "answered_at",
+)  # fmt: skip
 
 
-def parse_since(text: str) -> datetime:
-    """Read an RFC 3339 time, or a length of time before now (`10m`, `1h30m`).
+class Sink(Protocol):
+    """One of the forms in which results are printed."""
 
-    Raises:
-        InputError: The text is neither.
-    """
-    word = text.strip()
-    try:
-        if _DURATION.fullmatch(word):
-            seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(word))
-            return datetime.now(UTC) - timedelta(seconds=seconds)
-        moment = datetime.fromisoformat(word)
-    except (ValueError, OverflowError):
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InputError(
-            f"--since: {text!r} is neither a time with its zone (2026-01-31T08:00:00Z) "
-            "nor a length of time (10m, 1h30m)"
-        )
-    return moment
+    def add(self, found: Found) -> None:
+        """Print one result."""
 
 
 @with_settings(*RESULTS)
-def results(
+def results(  # noqa: PLR0913 - each is a flag
     *,
     settings: Settings,
     since: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME", help="Show only results since this time: RFC 3339, or a length of time such as 10m."
-        ),
+        typer.Option(metavar="TIME", help="Only results since this time: RFC 3339, or a length of time such as 10m."),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new results until Ctrl-C.")] = False,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only results before this time.")] = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="ID", callback=not_empty, help="Only this custom_id; repeatable."),
+    ] = None,
+    prefix: Annotated[str, typer.Option(metavar="TEXT", help="Only custom_ids that begin so.")] = "",
+    status: Annotated[list[Status] | None, typer.Option(help="Only this status; repeatable.")] = None,
+    reason: Annotated[list[Reason] | None, typer.Option(help="Only this reason; repeatable.")] = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="NAME", callback=not_empty, help="Only results of this run.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Stop after N results.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Show what comes from now on, or since --since, until Ctrl-C.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="With --follow: begin with the oldest result.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print each result as a line of JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the results as CSV.")] = False,
 ) -> None:
     """Show the verdicts on the result topic. Joins no consumer group, so no other reader misses a record."""
-    moment = None if since is None else parse_since(since)
-    asyncio.run(_results(settings, moment, follow=follow, as_json=as_json))
+    if as_json and as_csv:
+        raise InputError("--json and --csv: take one of them")
+    if everything and since is not None:
+        raise InputError("--all and --since: take one of them")
+    if follow and until is not None:
+        raise InputError("--until and --follow: the one ends, the other does not")
+    wanted = ResultSelection(
+        ids=frozenset(ids or ()),
+        prefix=prefix,
+        statuses=frozenset(map(str, status or ())),
+        reasons=frozenset(map(str, reason or ())),
+        run=run,
+        since=milliseconds(since) or 0,
+        until=milliseconds(until, "--until"),
+    )
+    sink: Sink = _JsonLines() if as_json else _Csv() if as_csv else _Lines() if follow else _Table()
+    reading = Reading(sink, limit)
+    with say_how_far(reading.so_far, "no result was shown"):
+        asyncio.run(reading.run(settings, wanted, follow=follow, from_now=follow and since is None and not everything))
+    if not as_json and not as_csv and not follow:
+        reading.summarize(settings.result_topic)
 
 
-async def _results(settings: Settings, since: datetime | None, *, follow: bool, as_json: bool) -> None:
-    from streamverify.client import AsyncClient  # noqa: PLC0415 - keeps --help fast
+class Reading:
+    """Prints what is read, and counts it. It keeps no result."""
 
-    async with AsyncClient(settings) as client:
-        read = client.results(since, follow=follow)
-        if as_json:
-            async for result in read:
-                print_result(result)
-        elif follow:
-            await _follow(read)
-        else:
-            await _table(read, settings.result_topic)
+    def __init__(self, sink: Sink, limit: int | None = None) -> None:
+        self._sink = sink
+        self._limit = limit
+        self._statuses: Counter[str] = Counter()
+        self._newest = 0
+
+    async def run(self, settings: Settings, wanted: ResultSelection, *, follow: bool, from_now: bool) -> None:
+        """Read to the end, or until there are enough."""
+        from streamverify.client.result_topic import read_results  # noqa: PLC0415 - keeps --help fast
+
+        async with aclosing(read_results(settings, wanted, follow=follow, from_now=from_now)) as read:
+            async for found in read:
+                self._sink.add(found)
+                self._statuses[str(found.result.status)] += 1
+                self._newest = max(self._newest, found.timestamp)
+                if follow:
+                    flush()
+                if self._statuses.total() == self._limit:
+                    return
+
+    def so_far(self) -> str:
+        """Say how far it came, and how to go on."""
+        count = self._statuses.total()
+        if not count:
+            return ""
+        return f"{plural(count, 'result')} shown; go on with --since {rfc_3339(self._newest)}"
+
+    def summarize(self, topic: str) -> None:
+        """Print how many there are of each status."""
+        count = self._statuses.total()
+        if not count:
+            remark(f"no such results on {topic}")
+            return
+        named = ", ".join(f"{number:,} {status}" for status, number in sorted(self._statuses.items(), reverse=True))
+        print_line(f"{plural(count, 'result')}: {named}")
 
 
-async def _follow(read: AsyncIterator[ProofResult]) -> None:
-    from streamverify.cli.render import first_message, headline  # noqa: PLC0415 - keeps --help fast
-
-    console = stdout()
-    async for result in read:
-        console.print(headline(result).append(f"  {first_message(result)}", "not bold default"), soft_wrap=True)
+class _JsonLines:
+    def add(self, found: Found) -> None:
+        print_result(found.result)
 
 
-async def _table(read: AsyncIterator[ProofResult], topic: str) -> None:
-    from streamverify.cli.render import Row, result_table  # noqa: PLC0415 - keeps --help fast
-    from streamverify.client import supersedes  # noqa: PLC0415 - keeps --help fast
+class _Csv:
+    def __init__(self) -> None:
+        self._table = CsvTable(_CSV)
 
-    rows: dict[str, tuple[ProofResult, Row]] = {}
-    async for result in read:
-        known = rows.get(result.custom_id)
-        if known is None or supersedes(result, known[0]):
-            # Lean's answer takes most of the memory, and the row has all that the table shows of it.
-            rows[result.custom_id] = (result.model_copy(update={"response": None}), Row.of(result))
-    if not rows:
-        remark(f"no results on {topic} yet")
-        return
-    console = stdout()
-    console.print(result_table((row for _, row in rows.values()), console.width))
-    statuses = [row.status for _, row in rows.values()]
-    named = ", ".join(f"{statuses.count(status):,} {status}" for status in sorted(set(statuses), reverse=True))
-    print_line(f"{plural(len(statuses), 'proof')}: {named}")
+    def add(self, found: Found) -> None:
+        result, timings, source = found.result, found.result.timings, found.result.source
+        self._table.add(
+            result.custom_id,
+            result.run,
+            result.status,
+            result.reason,
+            result.retriable,
+            result.assurance,
+            result.summary,
+            timings.queued,
+            timings.import_,
+            timings.run,
+            timings.audit,
+            timings.total,
+            result.attempts,
+            result.worker,
+            result.verifier.kind,
+            result.verifier.lean_version,
+            result.proof_sha256,
+            source.topic,
+            source.partition,
+            source.offset,
+            rfc_3339(source.timestamp),
+            rfc_3339(found.timestamp),
+        )
+
+
+class _Table:
+    def __init__(self) -> None:
+        self._table = StreamedTable(_COLUMNS)
+
+    def add(self, found: Found) -> None:
+        from streamverify.cli.render import first_message  # noqa: PLC0415 - keeps --help fast
+
+        result = found.result
+        self._table.add(
+            result.custom_id,
+            str(result.status),
+            str(result.reason),
+            f"{result.timings.run:.3f}",
+            first_message(result),
+            styles=["", STATUS_STYLES.get(str(result.status), "")],
+        )
+
+
+class _Lines:
+    """One line for each: what comes slowly needs no columns."""
+
+    def __init__(self) -> None:
+        self._console = stdout()
+
+    def add(self, found: Found) -> None:
+        from streamverify.cli.render import first_message, headline  # noqa: PLC0415 - keeps --help fast
+
+        line = headline(found.result).append(f"  {first_message(found.result)}", "not bold default")
+        self._console.print(line, soft_wrap=True)

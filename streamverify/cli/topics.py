@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from streamverify.cli.checks import finite
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import print_json, print_line, remark, stdout
 from streamverify.core.errors import BrokerUnavailable
@@ -39,11 +40,18 @@ _SHOWN = ("cleanup.policy", "retention.ms", "min.compaction.lag.ms", "max.messag
 def create(
     *,
     settings: Settings,
-    partitions: Annotated[int, typer.Option(min=1, help="Number of partitions of proofs and of verdicts.")] = 12,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Number of partitions of proofs and of verdicts.")
+    ] = 12,
     replication: Annotated[
-        int, typer.Option("--replication-factor", min=1, help="Copies of each partition; take 3 if you have 3 brokers.")
+        int,
+        typer.Option(
+            "--replication-factor", min=1, max=1000, help="Copies of each partition; take 3 if you have 3 brokers."
+        ),
     ] = 1,
-    retention: Annotated[float, typer.Option(min=0.01, help="Days that records are kept.")] = 14.0,
+    retention: Annotated[
+        float, typer.Option(min=0.01, max=36_500.0, callback=finite, help="Days that records are kept.")
+    ] = 14.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
 ) -> None:
     """Create the topics that do not exist yet, with settings that suit them. May be repeated."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamverify.cli.checks import Duration
 from streamverify.cli.errors import InputError, ReaderGone
 from streamverify.cli.input_options import COLUMNS_HELP, InputOptions, with_inputs
 from streamverify.cli.interrupted import results_command, say_how_far
-from streamverify.cli.numbers import Duration
 from streamverify.cli.options import BOTH, with_settings
-from streamverify.cli.output import error_line, plural, print_line, print_result, remark, short, stderr, stdout
+from streamverify.cli.output import error_line, flush, plural, print_line, print_result, remark, short, stderr, stdout
 from streamverify.core.messages.models import Status
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
@@ -234,6 +234,7 @@ class Printer:
 
         if self._as_json:
             print_result(result)
+            flush()
             return
         for line in report(result, self._requests[index].proof):
             self._console.print(line, soft_wrap=True)

@@ -5,6 +5,7 @@ Does no I/O but through the `DeadLetters` that it is given.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,25 @@ class Letter:
     """When the original request was sent, in milliseconds since the epoch."""
     content: DeadLetter | None
     error: str = ""
+
+    @property
+    def custom_id(self) -> str | None:
+        """The custom_id of the request; None if none can be read."""
+        found = self._request().get("custom_id")
+        return str(found) if type(found) in {str, int} else None
+
+    @property
+    def run(self) -> str | None:
+        """The run of the request; None if none can be read."""
+        found = self._request().get("run")
+        return found if isinstance(found, str) else None
+
+    def _request(self) -> dict[str, Any]:
+        try:
+            found = json.loads((self.content.value if self.content else None) or b"")
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     @property
     def replays(self) -> int:
@@ -87,17 +107,32 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Selects letters by time (milliseconds since the epoch), by stage, and by partition and offset."""
+    """Selects letters by time (milliseconds since 1970), stage, partition and offset, and what their request says."""
 
     since: int = 0
     stage: str | None = None
     selected: Sequence[Selection] = ()
+    until: int | None = None
+    ids: frozenset[str] = frozenset()
+    prefix: str = ""
+    run: str | None = None
 
     def takes(self, letter: Letter) -> bool:
         """Tell whether the letter is one of them."""
         if self.stage is not None and (letter.content is None or letter.content.stage != self.stage):
             return False
-        return not self.selected or any(selection.has(letter) for selection in self.selected)
+        if letter.timestamp < self.since or (self.until is not None and letter.timestamp >= self.until):
+            return False
+        if self.selected and not any(selection.has(letter) for selection in self.selected):
+            return False
+        if not self.ids and not self.prefix and self.run is None:
+            return True  # the request need not be read
+        custom_id = letter.custom_id or ""
+        return (
+            (not self.ids or custom_id in self.ids)
+            and custom_id.startswith(self.prefix)
+            and (self.run is None or letter.run == self.run)
+        )
 
 
 @dataclass(slots=True)

@@ -60,6 +60,8 @@ class Job:
     """The assurance that makes the proof `verified`."""
     findings: Sequence[Finding] = ()
     """The findings of the policy before the proof was queued."""
+    scope: str | None = None
+    """Where one success is enough: the digest of what its attempts have in common (`core.groups.scope`)."""
 
 
 @dataclass(frozen=True, slots=True)

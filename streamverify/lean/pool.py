@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from streamverify.core.audit.policy import Trusted
-from streamverify.core.messages.models import Reason
+from streamverify.core.messages.models import Reason, Timings
 from streamverify.core.scheduling.import_sizes import ImportSizes
 from streamverify.core.scheduling.scheduler import Rules, Scheduler, Start, Warm
+from streamverify.core.scheduling.work import work_of
 from streamverify.lean.auditor import Auditor
 from streamverify.lean.import_errors import FailedHeaders, ImportClassifier
 from streamverify.lean.slot import Slot, known_failure
@@ -129,7 +131,9 @@ class Pool:
             # Not from in here: a caller may not be ready for its answer yet.
             asyncio.get_running_loop().call_soon(self._answer, job, verdict)
             return
-        self._act(self._scheduler.submit(job, time.monotonic(), alone=alone))
+        limits = self._shared.limits
+        work = work_of(job, default_timeout=limits.default_timeout, max_timeout=limits.max_timeout)
+        self._act(self._scheduler.submit(job, time.monotonic(), work=work, alone=alone))
 
     def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
         """Drop the queued jobs that `doomed` names, and return them. Running jobs go on."""
@@ -137,6 +141,26 @@ class Pool:
         for job in dropped:
             del self._callbacks[job]
         return dropped
+
+    def supersede(self, job: Job, verdict: Verdict) -> None:
+        """End a job with this verdict, as nobody needs its own any more: at once where it waits for a slot.
+
+        A running one is ended only where its rest is expected to take longer than to import again what its process has
+        imported; and if it has its own verdict first, then that is its verdict.
+        """
+        if self._scheduler.withdraw(job):
+            queued = max(0.0, time.monotonic() - job.record.received)
+            self._answer(job, replace(verdict, timings=Timings(queued=queued, total=queued)))
+        elif (slot := self._scheduler.slot_to_end(job, time.monotonic())) is not None:
+            self._slots[slot].end(verdict)
+
+    def hold_group(self, scope: str) -> None:
+        """Start no job of this scope while others wait, until `release_group`: one of it has succeeded."""
+        self._scheduler.groups.hold(scope)
+
+    def release_group(self, scope: str) -> None:
+        """Undo one `hold_group`."""
+        self._scheduler.groups.release(scope)
 
     def pause(self) -> None:
         """Start nothing but jobs that run alone, until `resume`; what runs goes on."""

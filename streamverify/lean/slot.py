@@ -47,6 +47,8 @@ class Slot:
         """`on_import` is told each header that was imported, and in how many seconds."""
         self._shared = shared
         self._process = SlotProcess(shared, on_import)
+        self._instead: Verdict | None = None
+        """The verdict that ends the proof which runs: nobody needs its own any more."""
 
     @property
     def state(self) -> SlotState:
@@ -61,6 +63,7 @@ class Slot:
     async def run(self, job: Job) -> Verdict:
         """Return the verdict on one proof. Raises nothing but CancelledError, and leaves no process behind then."""
         begun = time.monotonic()
+        self._instead = None
         attempts = Attempts(job.request)
         times = AttemptTimes()
         try:
@@ -74,6 +77,11 @@ class Slot:
                 try:
                     verdict = await self._attempt(job, attempts, times)
                 except ReplFailure as failure:
+                    if self._instead is not None:
+                        # We have killed the process ourselves.
+                        await self._process.replace()
+                        verdict = replace(self._instead, attempts=attempts.count)
+                        break
                     await self._process.after_failure(failure)
                     verdict = attempts.after(failure, importing=self._process.importing)
         except asyncio.CancelledError:
@@ -98,6 +106,16 @@ class Slot:
             total=time.monotonic() - received,
         )
         return replace(verdict, timings=timings, findings=verdict.findings or job.findings)
+
+    def end(self, instead: Verdict) -> None:
+        """End the proof that runs, with this verdict unless it has its own by now.
+
+        Lean cannot be interrupted, so its process is killed; not while it imports the header for the proof, which the
+        next one needs as well.
+        """
+        self._instead = instead
+        if not self._process.importing:
+            self._process.kill()
 
     async def prewarm(self, header: Header) -> str | None:
         """Import a header before anybody asks for it. Returns the reason why that failed, None where it did not."""
@@ -137,6 +155,9 @@ class Slot:
             session, env = await self._process.ensure_session(job.header, times)
         except ImportRejected as rejected:
             return await self._import_rejected(job.header, rejected, attempts.count, times)
+        if self._instead is not None:
+            # It was to end while its header was imported: the proof itself is not run.
+            return replace(self._instead, attempts=attempts.count - 1)
         session.forget_stderr()
         try:
             if job.assurance is Assurance.AUDITED:

@@ -13,6 +13,7 @@ from streamverify.core.audit.checked import objection
 from streamverify.core.audit.policy import SHIPPED, check
 from streamverify.core.audit.statement import BadStatement, read_statement
 from streamverify.core.errors import HeaderError, RefusedRequest, RequestTooLarge, UndecodableRequest, at
+from streamverify.core.groups.scope import scope_of
 from streamverify.core.job import Job, Verdict
 from streamverify.core.messages.codec import RequestLimits, decode_request
 from streamverify.core.messages.models import Assurance, ProofRequest, Reason
@@ -68,7 +69,8 @@ class IntakeRules:
 
     `require` is the assurance where a request names none, `require_min` the one below which no request may go,
     `audits` says whether this worker has a Lean, which alone can be audited: no stand-in can. `vocabulary` is what the
-    policy goes by before a header is imported.
+    policy goes by before a header is imported. `consumer_group` and `result_topic` are the worker's own: attempts that
+    are sent elsewhere belong to no group here.
     """
 
     limits: RequestLimits
@@ -76,6 +78,8 @@ class IntakeRules:
     require_min: Assurance
     audits: bool
     vocabulary: Vocabulary = SHIPPED
+    consumer_group: str = ""
+    result_topic: str = ""
 
     def assurance(self, request: ProofRequest) -> Assurance:
         """The assurance that makes this proof `verified`."""
@@ -122,7 +126,10 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
             "set STREAMVERIFY_REQUIRE=checked there",
         )
         return ImmediateVerdict(requester, unsupported)
-    return Job(record, request, header, assurance, findings)
+    scope = scope_of(
+        request, record.kafka_headers, consumer_group=rules.consumer_group, result_topic=rules.result_topic
+    )
+    return Job(record, request, header, assurance, findings, scope)
 
 
 def _expired(request: ProofRequest, now: datetime) -> Verdict | None:

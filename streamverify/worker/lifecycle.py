@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.bus.admin import patient_admin
+from streamverify.bus.announcements import Announcements
 from streamverify.bus.committer import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
@@ -19,6 +20,7 @@ from streamverify.bus.topics import max_message_bytes, require_topics
 from streamverify.core.audit.policy import POLICY_VERSION, trusted_by
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.core.errors import ReplUnavailable, SettingsError, StreamVerifyError
+from streamverify.core.groups.groups import Groups
 from streamverify.core.messages.codec import RequestLimits
 from streamverify.core.messages.versions import is_older
 from streamverify.core.scheduling.import_sizes import MAX_HEADERS
@@ -30,6 +32,7 @@ from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
+from streamverify.worker.superseding import Superseding
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -119,6 +122,8 @@ class Worker:
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
         results = ResultBuilder(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
+        announcements = Announcements(settings)
+        superseding = Superseding(Groups(ttl=settings.group_ttl), self._pool, self._partitions, announcements.announce)
         self._service = Service(
             settings,
             RequestLimits(max_proof_bytes=settings.max_proof_bytes),
@@ -127,6 +132,7 @@ class Worker:
             results=results,
             partitions=self._partitions,
             commits=self._commits,
+            superseding=superseding,
             slots=plan.slots,
         )
         versions = client_id(verifier)
@@ -138,6 +144,9 @@ class Worker:
         self._stack.push_async_callback(self._health.close)
         # Import headers before joining the group: the partitions of a member would wait for the imports.
         await self._pool.start(headers_to_warm(settings.prewarm, command))
+        # Whatever was announced before concerns the first records that come, too.
+        await announcements.start(superseding.hear)
+        self._stack.push_async_callback(announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         await self._consumer.start(self._service, PATIENCE)
         _log.info(
@@ -270,7 +279,14 @@ def too_old(verifier: Verifier, least: str) -> str | None:
 
 
 def _rules(settings: Settings, plan: Plan) -> Rules:
-    return Rules(plan.slots, plan.spares, max(2, plan.slots // 4), settings.patience, settings.quantum)
+    return Rules(
+        plan.slots,
+        plan.spares,
+        max(2, plan.slots // 4),
+        settings.patience,
+        settings.quantum,
+        settings.long_timeout,
+    )
 
 
 def _pool_limits(settings: Settings, plan: Plan) -> PoolLimits:

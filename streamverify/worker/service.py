@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
     from streamverify.worker.results import ResultBuilder
+    from streamverify.worker.superseding import Superseding
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +52,7 @@ class Service:
         results: ResultBuilder,
         partitions: Partitions,
         commits: CommitPort,
+        superseding: Superseding,
         slots: int,
     ) -> None:
         self._settings = settings
@@ -60,12 +62,15 @@ class Service:
             Assurance(settings.require_min),
             audits=results.verifier.kind == "lean",
             vocabulary=replace(SHIPPED, trusted=pool.trusted),
+            consumer_group=settings.group_id,
+            result_topic=settings.result_topic,
         )
         self._pool = pool
         self._publisher = publisher
         self._results = results
         self._partitions = partitions
         self._commits = commits
+        self._superseding = superseding
         self._quarantine = Quarantine(slots)
         self._waiting: dict[RecordId, Job] = {}
         """The jobs of the records that wait in the quarantine."""
@@ -101,6 +106,8 @@ class Service:
                 self._waiting[record.id] = job
                 self._quarantine.add(record.id, attempts=record.attempts)
                 self._carry_out()
+            case Job() as job if superseded := self._superseding.enter(job):
+                self._answer(job, superseded)
             case Job() as job:
                 self._pool.submit(job, self._done)
             case ImmediateVerdict(requester, verdict):
@@ -116,6 +123,7 @@ class Service:
         for record in dropped:
             self._waiting.pop(record, None)
             self._partitions.forget(record)
+            self._superseding.dropped(record)
             self._quarantine.ended(record)
         self._carry_out()
         if dropped:
@@ -150,6 +158,7 @@ class Service:
         undecided, self._undecided = self._undecided, []
         for job, verdict in undecided:
             self._answer(job, verdict)
+        self._superseding.assignment_known()
 
     # --- the quarantine -------------------------------------------------------------------------------------------
 
@@ -181,6 +190,7 @@ class Service:
 
     def _done(self, job: Job, verdict: Verdict) -> None:
         """The pool has the verdict."""
+        self._superseding.ended(job, verdict)
         self._answer(job, verdict)
         self._carry_out()
 
@@ -191,7 +201,11 @@ class Service:
         definite = OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE
         if definite or ownership is Ownership.OWNED:
             # A definite verdict does not depend on who found it: it is published whoever owns the partition by now.
-            self._publish_result(Requester.of_job(job), verdict, partial(self._complete, record))
+            # A success of a group ends work of others as soon as the broker has it: it is not gathered with more.
+            success = job.scope is not None and verdict.reason is Reason.OK
+            self._publish_result(
+                Requester.of_job(job), verdict, partial(self._acknowledged, job, verdict), urgent=success
+            )
         elif ownership is Ownership.UNKNOWN:
             # If the partition comes back to us the record is not delivered again: the verdict must not be thrown away.
             self._undecided.append((job, verdict))
@@ -199,6 +213,11 @@ class Service:
             # The new owner runs it again, and may find a verdict where we found a time-out.
             self._partitions.forget(record)
             self._ended(record)
+
+    def _acknowledged(self, job: Job, verdict: Verdict) -> None:
+        """The broker has the verdict on a job."""
+        self._complete(job.record.id)
+        self._superseding.acknowledged(job, verdict)
 
     def _complete(self, record: RecordId) -> None:
         """The broker has the answer to the record: commit its offset soon."""
@@ -215,7 +234,9 @@ class Service:
         self._quarantine.ended(record)
         self._carry_out()
 
-    def _publish_result(self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None]) -> None:
+    def _publish_result(
+        self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None], *, urgent: bool = False
+    ) -> None:
         try:
             record = self._results.record(requester, verdict, on_ack)
         except Exception as error:  # noqa: BLE001 - a result that cannot be written is answered, too
@@ -227,7 +248,7 @@ class Service:
             failure = Verdict(Reason.WORKER_ERROR, f"the result could not be written: {error!r}")
             record = self._results.record(requester, failure, on_ack)
         # While jobs wait for a slot nobody waits for one result more than for the next: the publisher may gather them.
-        self._publisher.publish(record, urgent=not self._pool.queued)
+        self._publisher.publish(record, urgent=urgent or not self._pool.queued)
 
     def _publish_dead_letter(
         self, record: Record, error: Exception, stage: Stage, *, on_ack: Callable[[], None], attempts: int = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,8 +17,10 @@ import httpx
 import pytest
 from axle import AxleClient
 from axle.exceptions import AxleRuntimeError
-from command import PREFIX, end, make_environment, run_command, serving_worker, started, wait_for_log
+from command import end, make_environment, run_command, serving_worker, started, wait_for_log
 from kimina import AsyncKiminaClient, KiminaClient, Snippet, SnippetStatus
+
+from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +98,7 @@ async def test_kimina_clients_asynchronous_face(served: Served) -> None:
 
 def test_kimina_clients_benchmark_runs_unchanged_on_a_folder(served: Served, tmp_path: Path) -> None:
     """In a process of its own: `datasets` reads its settings when it is imported, and warns as it likes."""
-    codes = [f"{PROOF} -- synthetic: {'error' if number % 4 == 0 else ''}" for number in range(16)]
+    codes = [f"{PROOF} -- {'synthetic: error' if number % 4 == 0 else number}" for number in range(16)]
     rows = [json.dumps({"id": f"row{number}", "code": code}) + "\n" for number, code in enumerate(codes)]
     folder = tmp_path / "proofs"
     folder.mkdir()
@@ -112,8 +115,8 @@ def test_kimina_clients_benchmark_runs_unchanged_on_a_folder(served: Served, tmp
         env=env, capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "12 (75 %)" in done.stdout  # valid
-    assert "4 (25 %)" in done.stdout  # Lean's errors
+    cells = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).replace("│", " ").split("  ")
+    assert [cell.strip() for cell in cells if "%" in cell] == ["12 (75 %)", "4 (25 %)"], done.stdout
 
 
 async def test_axles_client_reaches_the_worker(served: Served) -> None:
@@ -125,7 +128,7 @@ async def test_axles_client_reaches_the_worker(served: Served) -> None:
 async def test_several_gateways_side_by_side_know_their_own(served: Served) -> None:
     with started_gateway(served.env) as process:
         both = [AsyncKiminaClient(api_url=served.url), AsyncKiminaClient(api_url=address(process))]
-        reasons = ["", "synthetic: error"]
+        reasons = ["fine", "synthetic: error"]
         batches = [[Snippet(id="1", code=f"{PROOF} -- {reason}")] * 1 for reason in reasons]
         found = await asyncio.gather(
             *(

@@ -14,6 +14,7 @@ PROOF = "theorem t : 1 = 1 := rfl"
 COMMANDS = (
     ("worker",),
     ("router",),
+    ("gateway", "--gateway-port", "0"),
     ("topics", "describe"),
     ("offsets",),
     ("results",),

@@ -102,6 +102,13 @@ class Partitions:
         state = self._states.get(record.partition)
         return Ownership.LOST if state is None else state.ownership(record)
 
+    def is_ours(self, record: RecordId) -> bool | None:
+        """Tell whether the record's partition is ours, finished or not as the record may be; None: that is open."""
+        state = self._current(record)
+        if state is None or state.phase is Phase.LOST:
+            return False
+        return True if state.is_owned else None
+
     # --- records ------------------------------------------------------------------------------------------------
 
     def deliver(self, partition: int, offset: int, size: int) -> Admission | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +12,6 @@ from typer.testing import CliRunner
 from streamverify.bus.topics import TopicPlan, TopicState
 from streamverify.cli import topics
 from streamverify.cli.app import app
-from streamverify.cli.errors import InputError
-from streamverify.cli.results import parse_since
 from streamverify.cli.topics import differences
 from streamverify.cli.verify import exit_code
 from streamverify.core.messages.models import Reason, Status
@@ -162,71 +159,6 @@ def test_verify_says_where_lean_did_not_answer(tmp_path: Path, kind: str, words:
 def test_exit_code_of_no_answer_at_all() -> None:
     assert exit_code({}, expected=1) == 3
     assert exit_code({Status.VERIFIED: 1}, expected=1) == 0
-
-
-def test_results_shows_the_newest_of_each_custom_id() -> None:
-    FakeClient.kept = [
-        make_result("a", Reason.LEAN_ERROR, offset=1),
-        make_result("b", Reason.TIMEOUT),
-        make_result("a", Reason.OK, offset=2),
-    ]
-    result = run("results")
-    lines = [line.split() for line in result.stdout.splitlines()]
-    assert lines[1][:3] == ["a", "verified", "ok"]
-    assert lines[2][:3] == ["b", "inconclusive", "timeout"]
-    assert result.stdout.splitlines()[-1] == "2 proofs: 1 verified, 1 inconclusive"
-    assert FakeClient.asked == [{"since": None, "follow": False}]
-
-
-def test_results_as_json_are_all_there_are() -> None:
-    FakeClient.kept = [make_result("a", offset=1), make_result("a", offset=2)]
-    result = run("results", "--json", "--since", "2026-01-31T08:00:00Z")
-    assert [json.loads(line)["source"]["offset"] for line in result.stdout.splitlines()] == [1, 2]
-    assert FakeClient.asked[0]["since"] == datetime(2026, 1, 31, 8, tzinfo=UTC)
-
-
-def test_results_follow_is_a_line_each() -> None:
-    FakeClient.kept = [make_result("a", Reason.LEAN_ERROR, summary="wrong"), make_result("b")]
-    result = run("results", "--follow")
-    assert result.stdout.splitlines() == ["rejected (lean_error)  a  0.25 s  wrong", "verified  b  0.25 s  "]
-    assert FakeClient.asked[0]["follow"] is True
-
-
-def test_results_says_where_there_are_none() -> None:
-    result = run("results")
-    assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "note: no results on lean.results yet\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("10m", 600), ("1h30m", 5400), ("2d", 172_800), ("0.5s", 0.5), (" 7s ", 7)]
-)
-def test_since_as_a_length_of_time(text: str, seconds: float) -> None:
-    before = datetime.now(UTC)
-    moment = parse_since(text)
-    assert before <= moment + timedelta(seconds=seconds) <= datetime.now(UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [
-        ("2026-01-31T08:00:00Z", datetime(2026, 1, 31, 8, tzinfo=UTC)),
-        ("2026-01-31T08:00:00.5+02:00", datetime(2026, 1, 31, 6, 0, 0, 500_000, tzinfo=UTC)),
-    ],
-)
-def test_since_as_a_time(text: str, moment: datetime) -> None:
-    assert parse_since(text) == moment
-
-
-@pytest.mark.parametrize("text", ["", "10", "m", "10 m", "-5m", "yesterday", "2026-01-31T08:00:00", "9" * 400 + "d"])
-def test_since_must_be_one_of_the_two(text: str) -> None:
-    with pytest.raises(InputError, match="neither a time"):
-        parse_since(text)
-
-
-def test_a_wrong_since_ends_with_2() -> None:
-    assert run("results", "--since", "yesterday").exit_code == 2
-    assert FakeClient.asked == []
 
 
 PLAN = TopicPlan("lean.results", 12, 3, {"cleanup.policy": "compact,delete", "retention.ms": "1000"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,8 +12,9 @@ from typer.testing import CliRunner
 
 from streamverify.cli import dlq
 from streamverify.cli.app import app
-from streamverify.cli.dlq import custom_id, details, parse_selection, summary
+from streamverify.cli.dlq import parse_selection
 from streamverify.cli.errors import InputError
+from streamverify.cli.letters import details, show_letter, summary
 from streamverify.client.dead_letters import REPLAYS, Filter, Letter, Original, ReplayReport, Selection, replayed
 from streamverify.core.messages.dead_letter import PREFIX, DeadLetter, Stage
 from streamverify.core.messages.models import Source
@@ -243,6 +246,41 @@ def test_list_is_a_table_or_json_and_safe_for_a_terminal(letters: type[FakeLette
     assert len(run("dlq", "list", "--json", "--stage", "decode").stdout.splitlines()) == 1
 
 
+def test_what_is_listed_can_be_chosen(letters: type[FakeLetters]) -> None:
+    letters.there = [
+        letter(0, content(b'{"custom_id": "p/a", "run": "r"}')),
+        letter(1, content(b'{"custom_id": "p/b", "run": 7}')),
+        letter(2, content(b"\xff", stage=Stage.DECODE)),
+        letter(3, None),
+    ]
+
+    def offsets(*arguments: str) -> list[int]:
+        return [json.loads(line)["offset"] for line in run("dlq", "list", "--json", *arguments).stdout.splitlines()]
+
+    assert offsets() == [0, 1, 2, 3]
+    assert offsets("--limit", "2") == [0, 1]
+    assert offsets("--id", "p/b", "--id", "x") == [1]
+    assert offsets("--prefix", "p/") == [0, 1]
+    assert offsets("--run", "r") == [0]
+    assert offsets("--stage", "decode") == [2]
+    assert offsets("--until", "1970-01-01T00:00:01Z") == []
+    assert offsets("--until", "1970-01-01T00:00:01.001Z") == [0, 1, 2, 3]
+
+
+def test_the_list_as_csv(letters: type[FakeLetters]) -> None:
+    letters.there = [letter(0, content()), letter(1, None)]
+    first, second = csv.DictReader(io.StringIO(run("dlq", "list", "--csv").stdout))
+    assert (first["custom_id"], first["stage"], first["source_topic"], first["source_offset"]) == (
+        "a",
+        "verify",
+        TOPIC,
+        "7",
+    )
+    assert first["sent_at"] == "1970-01-01T00:00:01Z"
+    assert (second["offset"], second["stage"]) == ("1", "")
+    assert "no dead letter" in second["error"]
+
+
 def test_an_empty_topic_is_said(letters: type[FakeLetters]) -> None:
     assert letters.there == []
     result = run("dlq", "list")
@@ -257,7 +295,7 @@ def test_to_show_a_missing_letter_is_wrong_usage(letters: type[FakeLetters]) -> 
 
 
 def test_show_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
-    dlq._show(letter(4, content(b"x" * 5000, headers=[("trace", b"\x00\xff"), ("none", None)])))
+    show_letter(letter(4, content(b"x" * 5000, headers=[("trace", b"\x00\xff"), ("none", None)])))
     shown = capsys.readouterr().out
     assert "lean.proofs:2:7" in shown
     assert "header trace b'\\x00\\xff'" in shown
@@ -283,7 +321,7 @@ def test_show_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_the_custom_id_is_shown_where_there_is_one(value: bytes | None, name: str | None) -> None:
-    assert custom_id(value) == name
+    assert letter(0, content(value)).custom_id == name
 
 
 def test_a_report_of_no_letters_does_not_say_where_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:

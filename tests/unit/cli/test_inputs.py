@@ -287,7 +287,9 @@ def test_a_request_that_it_makes_too_large_is_unusable(tmp_path: Path, given: di
 @pytest.mark.parametrize(
     ("given", "names"),
     [
+        ({"run": "r" * 129}, "--run"),
         ({"run": ""}, "--run"),
+        ({"run": "\udcff"}, "--run"),
         ({"theorem": "t" * 513}, "--theorem"),
         ({"theorem": " "}, "--theorem"),
         ({"statement": ""}, "--statement"),

@@ -7,8 +7,10 @@ from cli_fakes import make_message, make_result
 from rich.cells import cell_len
 from rich.console import Console
 
+from streamverify.cli import tables
 from streamverify.cli.output import epilog, one_line, plural, printable
-from streamverify.cli.render import Row, excerpt, first_message, report, result_table
+from streamverify.cli.render import excerpt, first_message, report
+from streamverify.cli.tables import Column, StreamedTable
 from streamverify.core.messages.models import Finding, ProofResult, Reason
 
 
@@ -109,16 +111,22 @@ def test_of_a_verified_proof_to_which_an_audit_objects_the_sentence_is_told() ->
     assert shown(doubtful, "")[-1] == "  an audit would reject it"
 
 
-def test_the_table_fits_80_columns_and_takes_text_as_it_is() -> None:
-    row = Row("[red]" + "x" * 100, "rejected", "lean_error", "[/] unsolved goals " * 9, 1.5)
-    console = Console(width=80, force_terminal=False)
-    with console.capture() as capture:
-        console.print(result_table([row], 80))
-    lines = capture.get().splitlines()
-    assert max(cell_len(line) for line in lines) <= 80
-    assert lines[1].startswith("[red]x")
-    assert "1.500" in lines[1]
-    assert "rejected" in lines[1]
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_streamed_table_fits_its_width_and_takes_text_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, terminal: bool
+) -> None:
+    console = Console(width=80, force_terminal=terminal, color_system=None, highlight=False)
+    monkeypatch.setattr(tables, "stdout", lambda: console)
+    table = StreamedTable([Column("id", 20), Column("seconds", 8, right=True), Column("message", 0)])
+    table.add("[red]" + "x" * 100, "1.500", "[/] unsolved\ngoals " * 9, styles=["red"])
+    table.add("証明" * 20, "22.000", "e\u0301 \x1b[31m 証")
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert max(cell_len(line) for line in (head, first, second)) <= 80
+    assert first.startswith("[red]x")
+    assert "unsolved goals" in first
+    assert cell_len(first.partition("1.500")[0]) == cell_len(second.partition("22.000")[0]) + 1 == 25
+    assert cell_len(head.partition("message")[0]) == cell_len(second.partition("e\u0301")[0]) == 32
+    assert "\x1b" not in second
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from repl_fakes import job
 
+from streamverify.core.scheduling.durations import LONG_TIMEOUT
 from streamverify.core.scheduling.header_stats import INITIAL_IMPORT_SECONDS, HeaderStat, HeaderStats
 from streamverify.core.scheduling.scheduler import (
     NO_PROCESS,
@@ -19,6 +20,7 @@ from streamverify.core.scheduling.scheduler import (
     Start,
     Warm,
 )
+from streamverify.core.scheduling.work import Work
 
 if TYPE_CHECKING:
     from streamverify.core.job import Job
@@ -315,3 +317,117 @@ def test_a_header_that_no_slot_holds_goes_before_an_older_job_that_busy_ones_hol
     old, new = queued(made, A, B)
     assert made.slot_freed(1, holding(C), 5.0) == [Start(1, new)]
     assert made.slot_freed(0, holding(A), 5.0) == [Start(0, old)]
+
+
+# --- long work ------------------------------------------------------------------------------------------------------
+
+LONG = Work(LONG_TIMEOUT + 1)
+
+
+def submitted(made: Scheduler[Job], proof: str, work: Work, now: float = 0.0) -> tuple[Job, list[Start[Job] | Warm]]:
+    new = job(proof)
+    return new, made.submit(new, now, work=work)
+
+
+def test_one_of_several_slots_never_takes_long_work() -> None:
+    made = scheduler(idle={0: holding(A), 1: holding(A)})
+    first, starts = submitted(made, A, LONG)
+    assert starts == [Start(1, first)]
+    second, starts = submitted(made, A, LONG)
+    assert starts == []
+    assert made.due(PATIENCE * 100) == ([], None)
+    short, starts = submitted(made, A, Work(LONG_TIMEOUT), PATIENCE * 100)
+    assert starts == [Start(0, short)], "it goes before the long job that waits"
+    assert made.slot_freed(0, holding(A), PATIENCE * 101) == []
+    assert made.slot_freed(1, holding(A), PATIENCE * 102) == [Start(1, second)]
+
+
+def test_with_one_slot_there_is_no_lane() -> None:
+    made = scheduler(idle={0: holding(A)})
+    first, starts = submitted(made, A, LONG)
+    assert starts == [Start(0, first)]
+    second, _ = submitted(made, A, LONG)
+    short, _ = submitted(made, A, Work())
+    assert made.slot_freed(0, holding(A), 1.0) == [Start(0, second)]
+    assert made.slot_freed(0, holding(A), 2.0) == [Start(0, short)]
+
+
+def test_long_work_that_waited_for_patience_goes_before_short_work_of_the_header_at_hand() -> None:
+    made = scheduler(slots=2)
+    for _ in range(3):
+        submitted(made, A, Work())
+    old, _ = submitted(made, B, LONG)
+    assert [start.slot for start in made.slot_freed(0, holding(A), 1.0)] == [0]
+    paid = holding(A, imports=1.0, useful=2 * QUANTUM)
+    assert made.slot_freed(0, paid, PATIENCE + 1) == [Start(0, old)]
+
+
+def test_work_whose_sender_chose_no_timeout_is_long_by_what_its_kind_was_observed_to_take() -> None:
+    made = scheduler(idle={0: holding(A), 1: holding(A)})
+    kind = Work(300.0, ("prefix:slow",))
+    first, starts = submitted(made, A, kind)
+    second, more = submitted(made, A, kind)
+    assert (starts, more) == ([Start(1, first)], [Start(0, second)]), "nothing is known of it yet"
+    third, _ = submitted(made, A, kind)
+    fourth, _ = submitted(made, A, kind)
+    other, _ = submitted(made, A, Work(300.0, ("prefix:quick",)))
+    made.stats.ran(fingerprint(A), 1.0)
+    assert made.slot_freed(1, holding(A), 250.0) == [Start(1, third)], "and the other slot takes none while this runs"
+    made_short, _ = submitted(made, A, Work(60.0), 251.0)
+    assert made.slot_freed(0, holding(A), 251.0) == [Start(0, made_short)]
+    assert made.slot_freed(1, holding(A), 252.0) == [Start(1, fourth)]
+    # The header has been slow, too, and of `quick` nothing is known: it waits as long work until it has run.
+    assert made.slot_freed(0, holding(A), 253.0) == []
+    assert made.slot_freed(1, holding(A), 253.5) == [Start(1, other)]
+
+
+# --- groups ---------------------------------------------------------------------------------------------------------
+
+
+def test_of_a_group_no_two_are_started_at_once_while_others_wait() -> None:
+    made = scheduler(slots=2)
+    first, _ = submitted(made, A, Work(group="g"))
+    second, _ = submitted(made, A, Work(group="g"))
+    other, _ = submitted(made, A, Work(group="h"))
+    assert made.slot_freed(0, holding(A), 0.0) == [Start(0, first)]
+    assert made.slot_freed(1, holding(A), 0.0) == [Start(1, other)]
+    assert made.slot_freed(1, holding(A), 1.0) == [Start(1, second)], "no slot idles in front of work"
+
+
+def test_a_group_whose_success_is_on_its_way_counts_as_running() -> None:
+    made = scheduler(slots=1)
+    first, _ = submitted(made, A, Work(group="g"))
+    second, _ = submitted(made, A, Work(group="g"))
+    other, _ = submitted(made, A, Work(group="h"))
+    assert made.slot_freed(0, holding(A), 0.0) == [Start(0, first)]
+    made.groups.hold("g")
+    assert made.slot_freed(0, holding(A), 1.0) == [Start(0, other)]
+    made.groups.release("g")
+    assert made.slot_freed(0, holding(A), 2.0) == [Start(0, second)]
+
+
+def test_a_withdrawn_job_is_gone() -> None:
+    made = scheduler()
+    first, second = queued(made, A, A)
+    assert (made.withdraw(first), made.withdraw(first)) == (True, False)
+    assert made.slot_freed(0, holding(A), 0.0) == [Start(0, second)]
+    assert (made.withdraw(second), made.queued) == (False, 0)
+
+
+@pytest.mark.parametrize(("elapsed", "ended"), [(0.5, False), (3.0, True), (8.5, False)])
+def test_a_running_job_is_ended_only_if_its_rest_is_longer_than_the_imports_of_its_process(
+    elapsed: float,
+    ended: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Nothing is known, so it is expected to run for as long again, to its time-out at most; A and B cost 1 s each."""
+    made = scheduler(idle={0: holding(A, B)})
+    running, _ = submitted(made, A, Work(10.0, group="g"))
+    assert made.slot_to_end(running, elapsed) == (0 if ended else None)
+
+
+def test_a_job_that_imports_is_always_ended_and_one_that_waits_is_no_ones_to_end() -> None:
+    made = scheduler()
+    importing, waiting = queued(made, A, A)
+    made.slot_freed(0, NO_PROCESS, 0.0)
+    assert made.slot_to_end(importing, 0.0) == 0
+    assert made.slot_to_end(waiting, 0.0) is None

@@ -1,0 +1,1 @@
+"""Groups of attempts at one problem, of which one success is enough."""

@@ -1,0 +1,47 @@
+"""Tells which attempts belong together: whose they are, and what they are to prove. Pure.
+
+A name alone would not do. Two senders may choose the same one, and attempts under one name may be at different
+statements: the success of one says nothing of the others. So a success counts only in its *scope*.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamverify.core.messages.models import ProofRequest
+
+KEY_HEADER = "streamverify-key"
+"""Kafka header of a request that a gateway sent: a digest or the name of the API key that it was sent with.
+
+It is there in every record of a gateway (`-` where the gateway has no keys), and tells its callers apart.
+"""
+
+_DIGITS = 32
+
+
+def gateway_key(kafka_headers: Sequence[tuple[str, bytes | None]]) -> str | None:
+    """The gateway's word for who sent a request; None where it came from Kafka directly."""
+    # The last one counts, as with every Kafka header: a gateway appends its own.
+    values = [value for name, value in kafka_headers if name == KEY_HEADER and value is not None]
+    return values[-1].decode(errors="replace") if values else None
+
+
+def scope_of(
+    request: ProofRequest, kafka_headers: Sequence[tuple[str, bytes | None]], *, consumer_group: str, result_topic: str
+) -> str | None:
+    """The digest of the scope in which one success is enough for this request; None if it needs its own answer.
+
+    It needs its own answer unless it has `first_success`, a `group`, and a `statement` or a `theorem`: without one of
+    the last two nothing says that the attempts are at the same problem.
+    """
+    problem = (request.statement, request.theorem)
+    if not request.first_success or not request.group or problem == (None, None):
+        return None
+    # As JSON, so that no two different scopes are the same text.
+    scope = [consumer_group, result_topic, request.run, request.group, *problem, gateway_key(kafka_headers)]
+    return hashlib.sha256(json.dumps(scope).encode()).hexdigest()[:_DIGITS]

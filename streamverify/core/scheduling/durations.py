@@ -1,0 +1,105 @@
+"""How long proofs run: which are long work, and how much longer a running one is likely to take.
+
+Pure: no clock. Everything that is remembered is bounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamverify.core.scheduling.work import Work
+
+LONG_TIMEOUT = 120.0
+"""Default of the setting, in seconds."""
+
+MAX_NAMES = 10_000
+"""The number of groups, id prefixes and headers whose durations are remembered."""
+
+MAX_HISTOGRAMS = 1_000
+"""The number of headers whose durations are remembered in full."""
+
+_DECAY = 0.3
+"""The weight of a duration below the average. One above it becomes the average at once: see `Durations.ran`."""
+
+_FADE = 0.99
+"""The weight that a duration keeps in its header's histogram with each later one: about the last hundred count."""
+
+_FORGOTTEN = 0.5
+"""The weight of proofs in a histogram below which nothing is concluded from them: the fading memory of one."""
+
+_SHORTEST = 0.001
+_BINS_PER_DOUBLING = 2
+_BINS = 44
+"""Bins of a histogram: from a millisecond to an hour, each 1.4 times as wide as the one before."""
+
+
+class Durations:
+    """The durations of the proofs of one pool."""
+
+    def __init__(self, long_timeout: float = LONG_TIMEOUT) -> None:
+        """`long_timeout`: the seconds above which work is long."""
+        self._long_timeout = long_timeout
+        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._histograms: OrderedDict[str, list[float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._seen) + len(self._histograms)
+
+    def is_long(self, work: Work, header: str) -> bool:
+        """Tell whether a job may hold a slot for long.
+
+        By its time-out, where the sender chose it; else by what its group, its id's prefix or its header (the first
+        of them that is known) was observed to take. Where nothing is known yet the work counts as short: as long it
+        would leave a slot idle in front of a queue of which nobody knows anything.
+        """
+        if work.timeout <= self._long_timeout:
+            return False
+        if work.names is None:
+            return True
+        seen = next((self._seen[name] for name in (*work.names, header) if name in self._seen), 0.0)
+        return seen > self._long_timeout
+
+    def ran(self, work: Work, header: str, seconds: float) -> None:
+        """Note how long a job ran, whether or not it came to an end by itself."""
+        for name in (*(work.names or ()), header):
+            # A peak that comes down slowly, not a mean: one in four that takes five minutes blocks a slot as all do.
+            before = self._seen.get(name, 0.0)
+            self._seen[name] = max(seconds, before + _DECAY * (seconds - before))
+            self._seen.move_to_end(name)
+        while len(self._seen) > MAX_NAMES:
+            self._seen.popitem(last=False)
+
+        histogram = self._histograms.setdefault(header, [0.0] * _BINS)
+        self._histograms.move_to_end(header)
+        histogram[:] = [_FADE * weight for weight in histogram]
+        histogram[_bin(seconds)] += 1.0
+        if len(self._histograms) > MAX_HISTOGRAMS:
+            self._histograms.popitem(last=False)
+
+    def rest(self, header: str, elapsed: float, timeout: float) -> float:
+        """Estimate how many seconds a job will run on that has run for `elapsed`: at most to its time-out.
+
+        That is the mean rest of those proofs of its header that ran for longer. If there are none it is as much
+        again as it has run: a proof of which nobody knows anything is half done on average.
+        """
+        longer = [
+            (weight, _seconds(number) - elapsed)
+            for number, weight in enumerate(self._histograms.get(header, ()))
+            if _seconds(number) > elapsed
+        ]
+        total = sum(weight for weight, _rest in longer)
+        expected = elapsed if total < _FORGOTTEN else sum(weight * rest for weight, rest in longer) / total
+        return max(0.0, min(expected, timeout - elapsed))
+
+
+def _bin(seconds: float) -> int:
+    doublings = math.log2(max(seconds, _SHORTEST) / _SHORTEST)
+    return min(_BINS - 1, int(doublings * _BINS_PER_DOUBLING))
+
+
+def _seconds(number: int) -> float:
+    """The duration in the middle of a bin."""
+    return _SHORTEST * math.pow(2.0, (number + 0.5) / _BINS_PER_DOUBLING)
