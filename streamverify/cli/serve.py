@@ -21,7 +21,7 @@ from streamverify.cli.demo import start_broker
 from streamverify.cli.errors import MissingExtraError
 from streamverify.cli.options import EVERYTHING, with_settings
 from streamverify.cli.output import print_line, remark, sigterm_interrupts
-from streamverify.core.errors import SettingsError
+from streamverify.core.errors import ReplUnavailable, SettingsError
 from streamverify.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
@@ -126,10 +126,14 @@ async def _verifier(settings: Settings) -> Verifier:
     """Ask the REPL what it is, so that nothing is started that cannot verify; raises what a worker would."""
     from streamverify.lean.repl.launch import configured_repl, find_repl, probe  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
+    from streamverify.worker.lifecycle import too_old  # noqa: PLC0415 - keeps --help fast
 
     found = await find_repl(settings.repl, settings.lean_project)
     plan = plan_for(settings, found)
-    return await probe(await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found))
+    verifier = await probe(await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found))
+    if refusal := too_old(verifier, settings.min_lean_version):
+        raise ReplUnavailable(refusal)
+    return verifier
 
 
 def child_settings(
