@@ -123,7 +123,7 @@ def test_each_message_stands_at_its_line_with_what_it_means_marked(browser: Chro
 def test_findings_are_explained(browser: Chrome, page: Served) -> None:
     finding = {"rule": "axiom", "line": 1, "column": 0, "excerpt": "axiom cheat", "count": 1}
     unknown = {"rule": "of_tomorrow", "line": 2, "column": 3, "excerpt": "x", "count": 4}
-    answer = rejected("policy", response=None, findings=[finding, unknown])
+    answer = rejected("policy", response=None, error="the policy objects", findings=[finding, unknown])
     verify(browser, page, "axiom cheat : False", answer)
     [first, second] = texts(browser, "#verdict .items > li")
     assert "line 1, column 0" in first
