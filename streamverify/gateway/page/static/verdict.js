@@ -79,7 +79,7 @@ function messageItem(message, sent) {
     const source = element("pre", line.before, "source");
     source.tabIndex = 0;
     source.setAttribute("aria-label", `Line ${message.pos.line} of the proof`);
-    source.setAttribute("role", "region");
+    source.setAttribute("role", "group");
     source.append(element("mark", line.meant || "\u00a0"));
     append(source, line.after);
     item.append(source);
