@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import pytest
+
 from streamverify.core.messages.models import OUTCOMES, Assurance, ProofResult, Reason, Response, Source, Verifier
 
 PROOF = "theorem t : 1 = 1 := rfl"
@@ -22,6 +24,13 @@ RESPONSES: dict[str, dict[str, Any] | None] = {
     "an error": {"messages": [WARNING, ERROR], "env": 3},
     "a sorry": {"messages": [WARNING], "sorries": [SORRY], "env": 3},
 }
+CASES = [
+    pytest.param(reason, answer, id=f"{reason}, {name}")
+    for reason in Reason
+    for name, answer in RESPONSES.items()
+    if answer is not None or reason is not Reason.OK
+]
+"""Every reason with every answer; a verified proof always has one."""
 
 
 def result(reason: str, response: dict[str, Any] | None, /, **fields: Any) -> ProofResult:
@@ -33,7 +42,8 @@ def result(reason: str, response: dict[str, Any] | None, /, **fields: Any) -> Pr
         "status": outcome.status,
         "reason": reason,
         "retriable": outcome.retriable,
-        "error": None if verified else f"the sentence for {reason}",
+        "error": None if response is not None else f"the sentence for {reason}",
+        "summary": f"the sentence for {reason}",
         "response": None if response is None else Response.model_validate(response),
         "assurance": Assurance.AUDITED if verified else Assurance.NONE,
         "worker": "w1",

@@ -82,7 +82,7 @@ def outcome_of(result: ProofResult, asked: Assurance, sha256: str) -> Outcome:
     """
     if result.status is Status.VERIFIED:
         return _verified(result, asked, sha256)
-    sentence = _sentence(result)
+    sentence = result.summary
     if result.status is Status.INCONCLUSIVE:
         return _inconclusive(result, sentence)
     response = result.response
@@ -120,7 +120,7 @@ def _verified(result: ProofResult, asked: Assurance, sha256: str) -> Outcome:
     response = result.response
     messages = [] if response is None else response.messages
     sorries = [] if response is None else response.sorries
-    return Outcome(Status.VERIFIED, result.reason, _sentence(result), None, messages, sorries, result)
+    return Outcome(Status.VERIFIED, result.reason, result.summary, None, messages, sorries, result)
 
 
 def _inconclusive(result: ProofResult, sentence: str) -> Outcome:
@@ -131,10 +131,6 @@ def _inconclusive(result: ProofResult, sentence: str) -> Outcome:
         # In no other sentence: a reader would take it for the proof's own fault.
         error = f"{WORD}: {result.reason}: {sentence.replace('timed out', 'ran out of time')}"
     return Outcome(Status.INCONCLUSIVE, result.reason, sentence, error, [], [], result)
-
-
-def _sentence(result: ProofResult) -> str:
-    return getattr(result, "summary", None) or result.error or str(result.reason)
 
 
 def _message(result: ProofResult, sentence: str) -> Message:

@@ -235,22 +235,32 @@ class RequestReply:
         self._observer.sent(encoded.key, proof.code)
 
     async def _send(self, known_as: bytes, encoded: Any) -> None:
-        """Send a record until the broker has it, it is known to be too large, or its batch is over."""
+        """Send a record until the broker has it, it is known not to take it, or its batch is over."""
         while True:
             try:
                 await self._sender.send(encoded)
-            except RequestTooLarge as error:
-                waiting = self._waiting.pop(known_as, None)
-                if waiting is not None:
-                    del waiting.batch.open[known_as]
-                    self._settle(waiting.batch, waiting.index, no_verdict(Reason.TOO_LARGE, str(error)), 0)
-                return
             except BrokerUnavailable as error:
                 # A second copy of a record whose acknowledgement was lost costs a run of Lean; the verdict is the same.
                 self._lost(str(error))
                 await asyncio.sleep(_RETRY)
+            except RequestTooLarge as error:
+                return self._unsent(known_as, no_verdict(Reason.TOO_LARGE, str(error)))
+            except Exception as error:  # noqa: BLE001 - see below
+                # Whoever waits for it would never know: it is a bug, or an error of aiokafka that nobody has met.
+                _log.exception(
+                    "send_failed",
+                    topic=self._settings.request_topic,
+                    hint="this proof is answered with `worker_error`, the others go on; please report it",
+                )
+                return self._unsent(known_as, no_verdict(Reason.WORKER_ERROR, f"it could not be sent: {error!r}"))
             else:
-                return
+                return None
+
+    def _unsent(self, known_as: bytes, outcome: Outcome) -> None:
+        waiting = self._waiting.pop(known_as, None)
+        if waiting is not None:
+            del waiting.batch.open[known_as]
+            self._settle(waiting.batch, waiting.index, outcome, 0)
 
     async def _read(self, reader: ResultReader, watching: asyncio.Task[None]) -> None:
         while not watching.done():

@@ -18,7 +18,7 @@ from axle.exceptions import (
     LeanTimeout,
 )
 from gateway_fakes import a_gateway, serving
-from gateway_results import ERROR, RESPONSES, SHA256, WARNING, result
+from gateway_results import CASES, ERROR, SHA256, WARNING, result
 
 from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Status
 from streamverify.gateway.axle import proof_answer, with_header
@@ -27,9 +27,6 @@ from streamverify.gateway.outcome import outcome_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-CASES = [
-    pytest.param(reason, answer, id=f"{reason}, {name}") for reason in Reason for name, answer in RESPONSES.items()
-]
 RAISED: dict[Reason, type[AxleApiError]] = {
     Reason.TIMEOUT: LeanTimeout,
     Reason.OUT_OF_MEMORY: LeanResourceExceeded,

@@ -166,6 +166,18 @@ async def test_a_record_that_the_broker_does_not_take_costs_the_others_nothing()
     assert found[1][1].status is Status.INCONCLUSIVE
 
 
+async def test_whatever_else_fails_costs_the_others_nothing() -> None:
+    def worker(request: dict[str, Any]) -> Any:
+        return OSError("strange") if "strange" in request["proof"] else verdict(request)
+
+    gateway = a_gateway(worker)
+    with capture_logs() as logs:
+        found = await answers(gateway, [Proof("a"), Proof("strange"), Proof("b")])
+    assert [outcome.reason for _, outcome in found] == ["ok", "worker_error", "ok"]
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == ["send_failed"]
+    assert_idle(gateway)
+
+
 async def test_a_broker_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_reply, "_RETRY", 0.01)
     tries = iter([BrokerUnavailable("gone"), BrokerUnavailable("gone")])
