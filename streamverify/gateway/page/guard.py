@@ -27,7 +27,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
-_PAGE_PATHS = ("/page/", "/api/page/", "/events")
+_TELLING = ("/api/page/", "/events")
+"""What tells its reader of proofs. A browser names an `Origin` with whatever else it sends that changes something."""
 _OWN_POLICY = ("/docs", "/redoc")
 """FastAPI's pages, which load their scripts from elsewhere and show nothing of Lean's."""
 
@@ -50,7 +51,6 @@ class BrowserGuard:
             return
         headers = Headers(scope=scope)
         path: str = scope["path"]
-        of_page = path == "/" or path.startswith(_PAGE_PATHS)
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -59,7 +59,7 @@ class BrowserGuard:
                     sent.setdefault(name, value)
                 if not path.startswith(_OWN_POLICY):
                     sent.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-                if of_page:
+                if path == "/" or path.startswith("/page/"):
                     # Asked for each time (by ETag): a page of one version must not run the script of another.
                     sent.setdefault("Cache-Control", "no-cache")
             await send(message)
@@ -69,13 +69,17 @@ class BrowserGuard:
             refused = JSONResponse(
                 _problem("a page of another site has sent this request: only those of this gateway may"), 403
             )
-        elif (
-            self._loopback_only and (of_page or "origin" in headers) and not names_this_machine(headers.get("host", ""))
-        ):
+        elif self._loopback_only and self._is_rebound(path, headers):
             refused = JSONResponse(
                 _problem("this gateway is for this machine: call it localhost or 127.0.0.1, or set API_KEYS"), 421
             )
         await (refused or self._app)(scope, receive, send_guarded)
+
+    @staticmethod
+    def _is_rebound(path: str, headers: Headers) -> bool:
+        """Tell whether a browser may have been led here by a name of somebody else's."""
+        may_be = path.startswith(_TELLING) or "origin" in headers
+        return may_be and not names_this_machine(headers.get("host", ""))
 
 
 def _problem(detail: str) -> dict[str, str]:
