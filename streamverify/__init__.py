@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
-    from streamverify.client import AsyncClient, Client
+    from streamverify.client import AsyncClient, Client, Lean4Client, Results, Unanswered
     from streamverify.core.infotree import Tactic, tactics
     from streamverify.core.messages.models import ProofRequest, ProofResult
     from streamverify.core.scheduling.partitioner import AffinityPartitioner
@@ -17,9 +17,12 @@ __all__ = [
     "AffinityPartitioner",
     "AsyncClient",
     "Client",
+    "Lean4Client",
     "ProofRequest",
     "ProofResult",
+    "Results",
     "Tactic",
+    "Unanswered",
     "__version__",
     "tactics",
 ]
@@ -28,9 +31,12 @@ _HOMES = {
     "AffinityPartitioner": "streamverify.core.scheduling.partitioner",
     "AsyncClient": "streamverify.client",
     "Client": "streamverify.client",
+    "Lean4Client": "streamverify.client",
     "ProofRequest": "streamverify.core.messages.models",
     "ProofResult": "streamverify.core.messages.models",
+    "Results": "streamverify.client",
     "Tactic": "streamverify.core.infotree",
+    "Unanswered": "streamverify.client",
     "tactics": "streamverify.core.infotree",
 }
 

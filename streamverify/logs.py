@@ -1,4 +1,4 @@
-"""Sets up logging: each event is one line on stderr, `event key=value …` or JSON.
+"""Sets up logging: each event is one line on stderr and, with LOG_DIR, in a file: `event key=value …` or JSON.
 
 Values are cut to 200 characters, so no event has a whole proof. Every warning and error has a `hint`: what it means,
 and what to do.
@@ -6,17 +6,34 @@ and what to do.
 
 from __future__ import annotations
 
+import fcntl
+import itertools
 import logging
+import os
+import re
 import sys
+from contextlib import suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from streamverify.core.errors import SettingsError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from structlog.typing import EventDict, Processor
 
 MAX_VALUE = 200
 """Characters of a value that are logged: proofs and answers of Lean do not belong into a log."""
+
+
+FILE_BYTES = 20 * 1024**2
+"""Bytes of a log file, after which it is set aside as `NAME.log.1` and a new one begun."""
+OLD_FILES = 5
+"""How many files that were set aside are kept; older ones are deleted."""
 
 
 def _cut_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -26,19 +43,24 @@ def _cut_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def configure(level: str, log_format: str) -> None:
-    """Send our events and those of the libraries to stderr, in the same form."""
+def configure(level: str, log_format: str, *, log_dir: str | None = None, name: str = "streamverify") -> None:
+    """Send our events and those of the libraries to stderr and into a file, in the same form.
+
+    Args:
+        level: The lowest level of our events; `trace`: all of them, and all that the libraries log.
+        log_format: `text` or `json`.
+        log_dir: A folder for a file of this process, made if it is not there; None: no file.
+        name: What the file is named after: the command, and the worker where it has a name.
+
+    Raises:
+        SettingsError: No file can be written in that folder.
+    """
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _cut_values,
     ]
-    renderer: Processor = (
-        structlog.processors.JSONRenderer()
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
-    )
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -49,15 +71,79 @@ def configure(level: str, log_format: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers[0].setFormatter(_formatter(shared, log_format, colors=sys.stderr.isatty()))
+    if log_dir is not None:
+        handlers.append(LogFile(log_dir, name))
+        handlers[1].setFormatter(_formatter(shared, log_format, colors=False))
     root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level.upper())
-    # aiokafka logs each join and each retried request. We log ourselves what an operator has to know of them.
-    logging.getLogger("aiokafka").setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)
+    for old in root.handlers:
+        old.close()
+    root.handlers = handlers
+    root.setLevel("DEBUG" if level == "trace" else level.upper())
+    # The Kafka client logs each join, each retried request and, at debug, each message of the protocol, in which our
+    # own events would drown. We log ourselves what an operator has to know of it.
+    logging.getLogger("aiokafka").setLevel(logging.DEBUG if level == "trace" else logging.CRITICAL)
+    logging.getLogger("asyncio").setLevel(logging.DEBUG if level == "trace" else logging.WARNING)
+
+
+def _formatter(shared: Sequence[Processor], log_format: str, *, colors: bool) -> logging.Formatter:
+    renderer: Processor = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0)
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+
+
+class LogFile(RotatingFileHandler):
+    """The log file of one process: `NAME.log`, or `NAME-2.log` while another process writes the first.
+
+    A file is this process's as long as it lives, by a lock that the kernel gives up with it; so a worker that comes
+    back goes on in the file of its predecessor, and the number of files stays bounded.
+    """
+
+    def __init__(self, log_dir: str, name: str) -> None:
+        folder = Path(log_dir)
+        safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stem, self._lock = _claim(folder, safe)
+            super().__init__(folder / f"{stem}.log", maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(
+                f"STREAMVERIFY_LOG_DIR (--log-dir): no log can be written to {folder} ({error.strerror})"
+            ) from None
+        self._failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the library's signature
+        """Say once that the file cannot be written (a full disk): the log on stderr goes on."""
+        if not self._failed:
+            self._failed = True
+            sys.stderr.write(f"no more is logged to {self.baseFilename} ({sys.exc_info()[1]})\n")
+
+    def close(self) -> None:
+        """Close the file, and let another process have it."""
+        super().close()
+        with suppress(OSError):
+            os.close(self._lock)
+
+
+def _claim(folder: Path, name: str) -> tuple[str, int]:
+    """Take the first name that no living process has. Returns it, and the descriptor that holds its lock."""
+    for number in itertools.count(1):
+        stem = name if number == 1 else f"{name}-{number}"
+        lock = os.open(folder / f".{stem}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        except OSError:
+            os.close(lock)
+            raise
+        else:
+            return stem, lock
+    raise AssertionError

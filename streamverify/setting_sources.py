@@ -6,6 +6,7 @@ It knows no setting by its meaning: those are in `settings.py`.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,6 +28,7 @@ _named_file: ContextVar[Path | None] = ContextVar("settings file named on the co
 
 Place = Literal["flag", "environment", "file", "default"]
 
+_ALL_NAMES = re.compile(rf"{PREFIX}([A-Z_]+) \(--[a-z-]+\)")
 _SHOWN = 80
 """Characters of a wrong value that are shown."""
 
@@ -48,6 +50,14 @@ class Origins:
     """For each setting the variable that it comes from, as it is spelt: lower case counts, too."""
     in_file: frozenset[str] = frozenset()
     file: Path | None = None
+
+    def reworded(self, text: str) -> str:
+        """Name a setting as it was given where a message that was made without knowing that begins with all its names.
+
+        Such a message begins as `words` names a setting that nobody gave: `STREAMVERIFY_HTTP_PORT (--http-port)`.
+        """
+        named = _ALL_NAMES.match(text)
+        return text if named is None else self.words(named[1].lower()) + text[named.end() :]
 
     @property
     def file_name(self) -> str:

@@ -320,11 +320,23 @@ class Settings(BaseSettings):
         ByteSize, Field(ge=1024, description="Bytes of proofs that it has on Kafka at once, such as 256MiB.")
     ] = cast("ByteSize", "256MiB")
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Field(description="Lowest level of the events that are logged.")
+        Literal["trace", "debug", "info", "warning", "error"],
+        Field(
+            description="Lowest level of the events that are logged. trace: also every line of the Kafka client's own "
+            "log, which is long."
+        ),
     ] = "info"
     log_format: Annotated[
         Literal["text", "json"], Field(description="Form of the log: text for people, json for programs.")
     ] = "text"
+    log_dir: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Folder for the log, beside stderr: a file of each process, set aside at 20 MiB; five such are "
+            "kept.",
+        ),
+    ] = None
 
     @field_validator("*", mode="before")
     @classmethod

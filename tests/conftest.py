@@ -11,6 +11,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from streamverify.settings import PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,17 +29,27 @@ def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(autouse=True)
 def _logging_of_its_own() -> Iterator[None]:
-    """A command that a test runs in this process configures logging; the next test finds it as it was."""
-    root, aiokafka = logging.getLogger(), logging.getLogger("aiokafka")
-    before = root.handlers, root.level, aiokafka.level
+    """What a test runs in this process configures logging; the next test finds it as it was."""
+    names = (None, "aiokafka", "asyncio", "faust", "mode")
+    before = [(name, log.handlers[:], log.level, log.propagate) for name in names if (log := logging.getLogger(name))]
     yield
     if structlog.is_configured():
         structlog.reset_defaults()
-        root.handlers, root.level, aiokafka.level = before
+    for name, handlers, level, propagate in before:
+        log = logging.getLogger(name)
+        for handler in set(log.handlers) - set(handlers):
+            handler.close()
+        log.handlers, log.level, log.propagate = handlers, level, propagate
 
 
 def pytest_configure() -> None:
-    """Let what the tests start hear Ctrl-C, also in a shell's background job, whose children inherit SIGINT ignored."""
+    """See to it that a user's shell changes nothing: neither his settings nor a background job's ignored SIGINT.
+
+    What the tests start has to hear Ctrl-C, also in a background job, whose children inherit SIGINT ignored.
+    """
+    for name in [name for name in os.environ if name.startswith(PREFIX) and not name.startswith(f"{PREFIX}TEST_")]:
+        # A least version of Lean, a broker, a topic of his own: each would decide some test's outcome.
+        del os.environ[name]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -93,7 +93,7 @@ def container() -> Iterator[str]:
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415 - the same
 
     kafka = DockerContainer(IMAGE)
-    server = f"{kafka.get_container_host_ip()}:{_free_port()}"
+    server = f"{kafka.get_container_host_ip()}:{free_port()}"
     kafka = kafka.with_bind_ports(9092, int(server.rpartition(":")[2])).with_envs(**container_settings(server))
     with kafka.waiting_for(LogMessageWaitStrategy("Kafka Server started")):
         yield server
@@ -208,7 +208,7 @@ class KafkaNodes:
         self._errors.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -20,11 +20,12 @@ from aiokafka.errors import CommitFailedError, KafkaError
 from streamverify.bus.committed import committed_offsets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
+    from streamverify.bus.liveness import Liveness
     from streamverify.bus.ports import RecordHandler
     from streamverify.core.delivery.partition_state import Committed
     from streamverify.core.delivery.partitions import Commit, Partitions
@@ -37,6 +38,8 @@ COMMIT_INTERVAL = 0.1
 COMMIT_TIMEOUT = 2.0
 """Seconds that one commit may take; two of them fit into the time that the group is kept waiting at a revoke."""
 READ_TIMEOUT = 10.0
+FAILURES = 5
+"""Commits in a row that fail before it is worth a line in the log."""
 RETRY = 1.0
 """Seconds between a failure and the next try."""
 
@@ -166,9 +169,9 @@ class OffsetCommitter:
         partitions: Partitions,
         requests: CommitRequests,
         handler: RecordHandler,
-        on_commit: Callable[[], None],
+        liveness: Liveness,
     ) -> None:
-        """`on_commit` is called when the broker has acknowledged a commit."""
+        """`liveness` hears of each commit that the broker has acknowledged."""
         self._group = settings.group_id
         self._topic = settings.request_topic
         self._consumer = consumer
@@ -176,7 +179,9 @@ class OffsetCommitter:
         self._partitions = partitions
         self._requests = requests
         self._handler = handler
-        self._on_commit = on_commit
+        self._liveness = liveness
+        self._failures = 0
+        """Commits in a row that have failed."""
         self._restoring: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -233,10 +238,17 @@ class OffsetCommitter:
             return False
         except (KafkaError, TimeoutError) as error:
             self._partitions.failed(commit)
-            _log.warning("commit_failed", error=repr(error), closing=closing, hint="tried again; nothing is lost")
+            self._failures += 1
+            # One that fails is tried again and needs nobody; where no broker answers, `liveness` has said so.
+            if self._failures == FAILURES and self._liveness.outage is None:
+                hint = "tried again until it succeeds; nothing is lost; logged once until then"
+                _log.warning("commit_failed", error=repr(error), times=self._failures, hint=hint)
+            else:
+                _log.debug("commit_failed", error=repr(error), times=self._failures)
             return False
+        self._failures = 0
         self._partitions.acknowledged(commit)
-        self._on_commit()
+        self._liveness.succeeded()
         # Finished records no longer count as in flight, so there may be room; first those that wait for this commit.
         if commit.attempts:
             self._handler.attempts_committed(commit.attempts)
@@ -284,17 +296,20 @@ class OffsetCommitter:
 
     async def _restore(self, partitions: frozenset[int]) -> None:
         """Read where the group stands, seek there, commit that we are there, resume; until then all stays paused."""
+        failed = False
         while left := partitions - self._partitions.restored():
             try:
                 await self._restore_some(left)
             except (KafkaError, OSError, TimeoutError) as error:
-                _log.warning(
-                    "restore_failed",
-                    partitions=sorted(left),
-                    error=repr(error),
-                    retry_seconds=RETRY,
-                    hint="the group's offsets could not be read; these partitions stay paused until they are",
-                )
+                if not failed and self._liveness.outage is None:
+                    failed = True
+                    _log.warning(
+                        "restore_failed",
+                        partitions=sorted(left),
+                        error=repr(error),
+                        retry_seconds=RETRY,
+                        hint="the group's offsets could not be read; these partitions stay paused until they are",
+                    )
                 await asyncio.sleep(RETRY)
         # A worker that drains starts nothing any more: its quarantine stays paused.
         if not self._partitions.is_draining:

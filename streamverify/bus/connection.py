@@ -33,6 +33,7 @@ from aiokafka.errors import (
     UnsupportedVersionError,
 )
 
+from streamverify.bus.client_log import say_once
 from streamverify.core.errors import BrokerUnavailable, SettingsError
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
     Raises:
         BrokerUnavailable: None answered within `patience`, or the one that did refused us.
     """
+    say_once(servers)
     loop = asyncio.get_running_loop()
     give_up = loop.time() + patience
     backoff = _FIRST_BACKOFF

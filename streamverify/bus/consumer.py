@@ -54,6 +54,7 @@ RETRY = 1.0
 """Seconds between a failed poll and the next."""
 MAX_POLL_ERRORS = 5
 """How often one fetch error may repeat, each within ERROR_WINDOW of the last, before the worker exits."""
+ASK_TIMEOUT = 5.0
 ERROR_WINDOW = 30.0
 """Seconds after which a fetch error counts as forgotten."""
 REBALANCE_TIMEOUT_MS = 60_000
@@ -109,7 +110,7 @@ class RequestConsumer:
         self._partitions = partitions
         self._requests = requests
         limit = (REBALANCE_TIMEOUT_MS + settings.session_timeout_ms) / 1000
-        self._liveness = Liveness(self._topic, partitions, limit)
+        self.liveness = Liveness(settings, partitions, limit)
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._retention: RetentionWatch | None = None
         self._fence: Fence | None = None
@@ -140,7 +141,7 @@ class RequestConsumer:
             partitions=self._partitions,
             requests=self._requests,
             handler=handler,
-            on_commit=self._liveness.succeeded,
+            liveness=self.liveness,
         )
         if settings.group_instance_id is not None:
             self._fence = Fence(settings, settings.group_instance_id, self._consumer, self._admin)
@@ -183,7 +184,7 @@ class RequestConsumer:
                 group.create_task(self._fence.watch(), name="fence")
             group.create_task(self.poll(), name="poll")
             group.create_task(self._committer.run(), name="commit")
-            group.create_task(self._liveness.watch(self._consumer, self._admin), name="watch")
+            group.create_task(self.liveness.watch(self._consumer, self._admin), name="watch")
 
     async def close(self, timeout: float) -> None:
         """Leave the group. In a pending join aiokafka takes up to half a minute: not longer than `timeout` seconds."""
@@ -224,7 +225,7 @@ class RequestConsumer:
                     "docs/operations.md for how to pass over it"
                 ) from error
             if batches:
-                self._liveness.succeeded()
+                self.liveness.succeeded()
             for tp, records in batches.items():
                 self._deliver(tp, records)
             self._committer.apply_pauses()
@@ -269,6 +270,17 @@ class RequestConsumer:
         self._consumer.pause(*self._consumer.assignment())
         # The pool starts nothing any more: no attempt of a quarantined record is to be committed for it.
         self._handler.pause()
+
+    async def unread(self) -> int | None:
+        """Records of our partitions beyond what we have fetched; None if the brokers do not say."""
+        positions = self._partitions.readable(paused=True)
+        tps = [TopicPartition(self._topic, partition) for partition in positions]
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT):
+                ends: dict[TopicPartition, int] = await self._consumer.end_offsets(tps) if tps else {}
+        except (KafkaError, OSError, TimeoutError):
+            return None
+        return sum(max(0, end - positions[tp.partition]) for tp, end in ends.items())
 
     @property
     def lost(self) -> int:

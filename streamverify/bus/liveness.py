@@ -1,15 +1,17 @@
-"""The watchdog's loop: it asks the broker, and ends the worker that could do something and does nothing."""
+"""The watchdog's loop: it says when no broker answers, and ends the worker that could do something and does nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import BrokerResponseError, KafkaError
 
+from streamverify.core.delivery.outage import Outage
 from streamverify.core.delivery.watchdog import Health, Watchdog
 from streamverify.core.errors import WorkerStuck
 
@@ -18,25 +20,50 @@ if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
     from streamverify.core.delivery.partitions import Partitions
+    from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 5.0
 """Seconds between two looks of the watchdog, and for how long it waits for the broker."""
+TRY_SECONDS = 2.0
+RETRY = 0.5
 
 
 class Liveness:
     """Watches that records are fetched and commits acknowledged. When to give up is decided by `core.watchdog`."""
 
-    def __init__(self, topic: str, partitions: Partitions, limit: float) -> None:
+    def __init__(self, settings: Settings, partitions: Partitions, limit: float) -> None:
         """`limit`: seconds without success after which a worker with something to do is stuck."""
-        self._topic = topic
+        self._servers = settings.bootstrap_servers
+        self._group = settings.group_id
+        self._topic = settings.request_topic
         self._partitions = partitions
         self._watchdog = Watchdog(limit, time.monotonic())
+        self._outage = Outage(time.monotonic())
+        self._last_success = time.monotonic()
 
     def succeeded(self) -> None:
         """Records came, or a commit was acknowledged."""
-        self._watchdog.succeeded(time.monotonic())
+        self._last_success = time.monotonic()
+        self._watchdog.succeeded(self._last_success)
+
+    @property
+    def seconds_without_broker(self) -> float:
+        """How long no broker has answered; 0 while they answer."""
+        return self._outage.lasts(time.monotonic())
+
+    @property
+    def outage(self) -> str | None:
+        """The outage in words, None while brokers answer."""
+        if self._outage.since is None:
+            return None
+        return f"no broker answers at {self._servers} since {self._clock(self._outage.since)}"
+
+    @staticmethod
+    def _clock(moment: float) -> str:
+        """The time of day of a reading of the monotonic clock, in UTC."""
+        return (datetime.now(UTC) - timedelta(seconds=time.monotonic() - moment)).isoformat(timespec="seconds")
 
     async def watch(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         """Look until cancelled.
@@ -44,29 +71,46 @@ class Liveness:
         Raises:
             WorkerStuck: There is something to do, the broker answers, and nothing has succeeded for too long.
         """
-        before = Health.FINE
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            # What has just succeeded was an answer: do not trouble the brokers.
+            answers = time.monotonic() - self._last_success < WATCH_SECONDS or await self._broker_answers(admin)
+            self._note(answers=answers)
             if not self._watchdog.is_worth_asking(time.monotonic()):
-                # Something has just succeeded: do not trouble the broker.
                 continue
-            answers = await self._broker_answers(admin)
             due = self._partitions.commit_is_due or await self._has_records_to_fetch(consumer)
-            health = self._watchdog.judge(time.monotonic(), broker_answers=answers, something_due=due)
-            if health is Health.STUCK:
+            if self._watchdog.judge(time.monotonic(), broker_answers=answers, something_due=due) is Health.STUCK:
                 raise WorkerStuck(f"nothing was fetched from {self._topic} or committed, though the broker answers")
-            # Only changes are logged: this looks every few seconds, and a broker may be away for hours.
-            if health is not before:
-                _log.info("watchdog", health=health.value, broker_answers=answers, something_due=due)
-            before = health
+
+    def _note(self, *, answers: bool) -> None:
+        """Log the beginning and the end of an outage; it may take hours, and what is in between says nothing new."""
+        if answers:
+            if (seconds := self._outage.answered(time.monotonic())) is not None:
+                _log.info("broker_answers_again", brokers=self._servers, seconds=round(seconds, 1))
+        elif self._outage.silent():
+            _log.warning(
+                "no_broker_answers",
+                brokers=self._servers,
+                since=self._clock(self._outage.since or 0.0),
+                hint="running proofs go on, and their results are kept and sent when a broker answers; logged once an "
+                "outage",
+            )
 
     async def _broker_answers(self, admin: AIOKafkaAdminClient) -> bool:
-        try:
-            async with asyncio.timeout(WATCH_SECONDS):
-                await admin.list_topics()
-        except (KafkaError, OSError, TimeoutError):
-            return False
-        return True
+        """Ask again for a while: each try goes to any one of the brokers, of which some may be down."""
+        give_up = time.monotonic() + WATCH_SECONDS
+        while time.monotonic() < give_up:
+            try:
+                async with asyncio.timeout(TRY_SECONDS):
+                    # The cheapest question: it names no topic, so it makes none, and its answer is short.
+                    await admin.find_coordinator(self._group)
+            except BrokerResponseError:
+                return True  # an error is an answer
+            except (KafkaError, OSError, TimeoutError):
+                await asyncio.sleep(RETRY)
+            else:
+                return True
+        return False
 
     async def _has_records_to_fetch(self, consumer: AIOKafkaConsumer) -> bool:
         """Tell whether a partition that is not paused has records beyond our position."""

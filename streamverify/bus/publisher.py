@@ -125,6 +125,8 @@ class Publisher:
         self._failure: KafkaError | None = None
         self._refused: set[int] = set()
         self._replacements = 0
+        self._failing = False
+        """Whether the last record could not be handed over; that is logged once in a row."""
         self._wake = asyncio.Event()
         self._gathering: asyncio.TimerHandle | None = None
         self._open = 0
@@ -192,15 +194,18 @@ class Publisher:
             if not (error.retriable or isinstance(error, KafkaTimeoutError)):
                 self._fail(error)
                 return
-            _log.warning(
-                "publish_failed",
-                topic=record.topic,
-                error=repr(error),
-                retry_seconds=_RETRY,
-                hint="tried again until a broker answers; nothing is lost",
-            )
+            if not self._failing:
+                self._failing = True
+                _log.warning(
+                    "publish_failed",
+                    topic=record.topic,
+                    error=repr(error),
+                    retry_seconds=_RETRY,
+                    hint="tried again until a broker answers; nothing is lost; logged once until then",
+                )
             await asyncio.sleep(_RETRY)
         else:
+            self._failing = False
             self._sent += 1
             self._unacknowledged[self._sent] = record
             future.add_done_callback(partial(self._answered, self._sent))

@@ -21,6 +21,7 @@ from streamverify.cli import (
     offsets,
     produce,
     results,
+    retry,
     router,
     schema,
     serve,
@@ -44,7 +45,8 @@ Exit codes
   1    a proof was rejected (verify)
   2    wrong usage, a wrong setting, input that is no request, or an output
        that cannot be written
-  3    a proof is inconclusive or still unanswered (verify)
+  3    a proof is inconclusive or still unanswered (verify); a request is no
+       longer on its topic (retry)
   4    no Kafka broker, no topic, or no REPL
   5    the worker could not go on and ended itself; its supervisor starts it
        again
@@ -165,6 +167,7 @@ _add(app, "gateway", gateway.gateway, gateway.EXAMPLES)
 _add(app, "produce", produce.produce, produce.EXAMPLES)
 _add(app, "results", results.results, results.EXAMPLES)
 _add(app, "verify", verify.verify, verify.EXAMPLES)
+_add(app, "retry", retry.retry, retry.EXAMPLES)
 app.add_typer(_topics, name="topics")
 _add(_topics, "create", topics.create, topics.EXAMPLES)
 _add(_topics, "describe", topics.describe, topics.EXAMPLES)

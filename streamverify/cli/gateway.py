@@ -31,6 +31,7 @@ _SETTINGS = (
     "drain_timeout",
     "log_level",
     "log_format",
+    "log_dir",
 )
 
 
@@ -49,5 +50,5 @@ def gateway(*, settings: Settings) -> None:
         if error.name not in {"fastapi", "uvicorn", "starlette"}:
             raise
         raise MissingExtraError("the gateway needs FastAPI and uvicorn: pip install 'streamverify[gateway]'") from None
-    configure(settings.log_level, settings.log_format)
+    configure(settings.log_level, settings.log_format, log_dir=settings.log_dir, name="gateway")
     raise typer.Exit(asyncio.run(run_gateway(settings)))

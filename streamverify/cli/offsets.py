@@ -31,8 +31,8 @@ no answer yet. The column map says what the metadata is:
 open     a worker owns the partition, or crashed while owning it
 closed   the last worker has left it in order
 none     committed without a map, by another tool
-foreign  the metadata is not a valid map of ours; it is ignored, so that finished
-         records are repeated
+foreign  the metadata is not a valid map of ours; it is ignored, so that
+         finished records are repeated
 new      nothing was ever committed
 
 kafka-consumer-groups.sh shows offsets and lag, and no metadata."""

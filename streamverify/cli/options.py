@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from pydantic_core import PydanticUndefined
 from rich.markup import escape
 
+from streamverify.core.errors import StreamVerifyError
 from streamverify.logs import configure
 from streamverify.setting_sources import PREFIX, flag_of
 from streamverify.settings import Settings, load_settings
@@ -57,7 +58,12 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
             settings = load_settings(given.pop("config"), **flags)
             if settings.origins.place("log_level") == "file" or settings.origins.place("log_format") == "file":
                 configure(settings.log_level, settings.log_format)
-            command(settings=settings, **given)
+            try:
+                command(settings=settings, **given)
+            except StreamVerifyError as error:
+                # A setting may turn out to be wrong only where it is used, where nobody knows where it came from.
+                error.args = (settings.origins.reworded(str(error)), *error.args[1:])
+                raise
 
         parameters = [
             *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own if parameter.name != "settings"),
@@ -80,8 +86,8 @@ def logging_wanted(environment: Mapping[str, str]) -> tuple[str, str]:
     """
     level, form = (environment.get(f"{PREFIX}{name}", "") for name in ("LOG_LEVEL", "LOG_FORMAT"))
     return (
-        level if level in {"debug", "info", "warning", "error"} else "warning",
-        form if form in {"text", "json"} else "text",
+        level if level in get_args(Settings.model_fields["log_level"].annotation) else "warning",
+        form if form in get_args(Settings.model_fields["log_format"].annotation) else "text",
     )
 
 

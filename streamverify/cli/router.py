@@ -15,9 +15,10 @@ Examples
 
 For producers that cannot choose a partition by header: they write to the
 ingest topic, and the router forwards to the request topic.
-Its page, at / of the port that it logs (9464 if that is free), shows how often
-each header came. You may start more than one: Kafka divides the partitions
-among them. SIGTERM or Ctrl-C forwards the records in hand and ends."""
+Its page, at / of the port that it logs (9464 if that is free), shows how
+often each header came. You may start more than one: Kafka divides the
+partitions among them. SIGTERM or Ctrl-C forwards the records in hand and
+ends."""
 
 _SETTINGS = (
     *CONNECTION,
@@ -32,6 +33,7 @@ _SETTINGS = (
     "http_port",
     "log_level",
     "log_format",
+    "log_dir",
 )
 
 
@@ -50,5 +52,6 @@ def router(*, settings: Settings) -> None:
         if error.name not in {"faust", "mode"}:
             raise
         raise MissingExtraError("the router needs Faust: pip install 'streamverify[router]'") from None
-    configure(settings.log_level, settings.log_format)
+    name = "-".join(("router", *filter(None, [settings.group_instance_id])))
+    configure(settings.log_level, settings.log_format, log_dir=settings.log_dir, name=name)
     raise typer.Exit(run_router(settings))

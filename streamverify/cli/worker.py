@@ -34,5 +34,6 @@ def worker(*, settings: Settings) -> None:
     from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
     from streamverify.worker.lifecycle import run_worker  # noqa: PLC0415 - keeps --help fast
 
-    configure(settings.log_level, settings.log_format)
+    name = "-".join(("worker", *filter(None, [settings.group_instance_id])))
+    configure(settings.log_level, settings.log_format, log_dir=settings.log_dir, name=name)
     raise typer.Exit(asyncio.run(run_worker(settings)))

@@ -1,13 +1,12 @@
-"""The client: a program, and our own command line, hands in proofs and reads verdicts with it."""
+"""The asynchronous client: a program, and our own command line, hands in proofs and reads verdicts with it."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
-import time
-from collections import deque
-from collections.abc import AsyncIterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,59 +16,77 @@ from aiokafka import TopicPartition
 from streamverify.bus.admin import open_admin
 from streamverify.bus.reader import ResultReader
 from streamverify.bus.topics import topic_partitions
-from streamverify.client.correlator import Correlator, Unanswered
-from streamverify.client.requests import prepare
-from streamverify.client.sender import Sender
-from streamverify.core.errors import StreamVerifyError
+from streamverify.client.connection import Connection
+from streamverify.client.progress import progress_of
+from streamverify.client.requests import as_request, prepare
+from streamverify.client.results import Results
+from streamverify.client.verification import MAX_IN_FLIGHT, Unanswered, Verification
+from streamverify.core.errors import ClientMisused, StreamVerifyError
 from streamverify.core.messages.codec import decode_result
-from streamverify.settings import load_settings
+from streamverify.core.messages.models import ProofRequest
+from streamverify.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
     from types import TracebackType
     from typing import Any, Self
 
-    from streamverify.client.correlator import Answer
-    from streamverify.client.requests import EncodedRequest, Ticket
-    from streamverify.core.messages.models import ProofRequest, ProofResult
-    from streamverify.settings import Settings
+    from streamverify.client.progress import Progress
+    from streamverify.client.requests import EncodedRequest, Proof, Ticket
+    from streamverify.client.verification import Answer
+    from streamverify.core.messages.models import ProofResult
+
+    Proofs = Iterable[Proof] | AsyncIterable[Proof]
 
 _T = TypeVar("_T")
 
 _POLL = 0.5
-"""Seconds that one wait for records lasts at most: other things may have happened meanwhile."""
+"""Seconds that one wait for records lasts at most."""
 
 _log = structlog.get_logger(__name__)
 
 
 class AsyncClient:
-    """Hands in proofs and reads verdicts. An asynchronous context manager; use it in one event loop.
+    """Hands in proofs and reads verdicts. Use it in one event loop; many tasks may use it at once.
+
+    It connects when it is first used. `async with` connects at once, and closes it; without, it is closed with the
+    event loop.
 
     Example:
-        >>> async with AsyncClient(bootstrap_servers="localhost:9092") as client:
-        ...     request = ProofRequest(custom_id="1", proof="theorem t : 1 = 1 := rfl")
-        ...     [result] = await client.verify([request], timeout=60)
-        ...     print(result.status)
+        >>> async with AsyncClient("localhost:9092") as client:
+        ...     results = await client.verify([{"custom_id": "1", "proof": "theorem t : 1 = 1 := rfl"}], timeout=60)
+        ...     print(results)
     """
 
-    def __init__(self, settings: Settings | None = None, *, bootstrap_servers: str | None = None) -> None:
+    def __init__(
+        self,
+        servers: str | Settings | None = None,
+        *,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        **settings: Any,
+    ) -> None:
         """Connect nowhere yet.
 
         Args:
-            settings: Default: those of the environment and `streamverify.toml`.
-            bootstrap_servers: Kafka brokers, host:port, separated by commas, over what the settings say.
+            servers: Kafka brokers, host:port, separated by commas; or all settings. Default: those of the environment
+                and `streamverify.toml`.
+            max_in_flight: Requests of one call of `verify` that are on their way at once.
+            settings: Other settings by their names (docs/settings.md), over those of the environment:
+                `result_topic="mine"`.
 
         Raises:
-            SettingsError: The environment or the file is wrong.
+            SettingsError: The environment, the file or an argument is wrong.
         """
-        if settings is None:
-            settings = load_settings(bootstrap_servers=bootstrap_servers)
-        elif bootstrap_servers is not None:
-            settings = settings.model_copy(update={"bootstrap_servers": bootstrap_servers})
-        self._settings = settings
-        self._sender = Sender(settings)
-        self._name = secrets.token_hex(8)
-        self._sent = 0
+        if isinstance(servers, Settings):
+            self._settings = servers.model_copy(update=settings)
+        else:
+            given = settings if servers is None else {"bootstrap_servers": servers, **settings}
+            self._settings = load_settings(**given)
+        self._max_in_flight = max_in_flight
+        self._pid = os.getpid()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._open: Connection | None = None
+        self._keeper: AsyncGenerator[None, None] | None = None
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -85,88 +102,108 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Disconnect. What was submitted stays submitted."""
-        await self._sender.stop()
+        await self.close()
 
-    async def submit(self, request: ProofRequest) -> Ticket:
+    async def close(self) -> None:
+        """Disconnect. What was submitted stays submitted. A client that is used again connects again."""
+        keeper, self._keeper, self._open = self._keeper, None, None
+        if keeper is not None:
+            await keeper.aclose()
+
+    async def submit(self, proof: Proof) -> Ticket:
         """Put one proof on the topic; returns when the broker has it.
 
+        Args:
+            proof: A ProofRequest, a dictionary of its fields, or the text of a Lean file, which gets an id.
+
         Raises:
-            InvalidRequest: It cannot be encoded.
+            InvalidRequest: It is no request, or cannot be encoded.
             RequestTooLarge: The broker does not take records of that size.
             BrokerUnavailable: It was not acknowledged, or there is no topic.
         """
-        return await self._sender.send(self._prepare(request))
+        connection = await self._connection()
+        encoded = prepare(as_request(proof, connection.new_id), connection.new_id())
+        return await connection.sender.send(encoded)
 
-    async def submit_all(
-        self, requests: Iterable[ProofRequest] | AsyncIterable[ProofRequest]
-    ) -> AsyncGenerator[Ticket, None]:
+    async def submit_all(self, proofs: Proofs) -> AsyncGenerator[Ticket, None]:
         """Put many proofs on the topic without waiting for each; yields their tickets, in their order.
 
-        It takes `requests` as it goes, so they may be more than fit into memory. Raises what `submit` does; what
+        It takes `proofs` as it goes, so they may be more than fit into memory. Raises what `submit` does; what
         was sent before stays sent.
         """
-        async for ticket in self._sender.send_all(self._prepare_all(requests)):
+        connection = await self._connection()
+        async for ticket in connection.sender.send_all(self._encoded(connection, proofs)):
             yield ticket
 
     async def verify(
-        self,
-        requests: Iterable[ProofRequest],
-        timeout: float | None = None,
-    ) -> list[ProofResult]:
-        """Send proofs and wait for all verdicts; they come in the order of `requests`.
+        self, proofs: Proofs, timeout: float | None = None, *, retries: int = 2, progress: Progress = False
+    ) -> Results:
+        """Send proofs and wait for their verdicts.
 
         Args:
-            requests: Their custom_ids need not differ: each gets its own answer.
+            proofs: Each a ProofRequest, a dictionary of its fields, or the text of a Lean file, which gets an id. Their
+                custom_ids need not differ: each gets its own answer.
             timeout: Seconds for everything; None waits for as long as it takes.
+            retries: How often a request is sent again if its result is `retriable`. The last result counts; all of
+                them are on the topic.
+            progress: True: show a bar on stderr; or a function, called with how many are done and how many there are
+                (None where that is not known).
+
+        Returns:
+            The results, in the order sent. If time was up before all were there, what is there; its `missing` names
+            the others, which stay on the topic. No verdict is made up.
 
         Raises:
-            Unanswered: Time was up; `.results` has what came, None where nothing did. No verdict is made up.
-            InvalidRequest, RequestTooLarge: One cannot be sent; none was (RequestTooLarge of a topic with an own
-                limit: some may have been).
+            InvalidRequest: One is no request, or cannot be encoded; of a list none was sent.
+            RequestTooLarge: One is larger than the topic takes; others may have been sent.
             BrokerUnavailable: No broker, or no topic.
         """
-        batch = list(requests)
-        results: list[ProofResult | None] = [None] * len(batch)
-        try:
-            async for answer in self.verify_each(batch, timeout):
-                results[answer.index] = answer.result
-        except Unanswered as error:
-            error.results = results
-            raise
-        return [result for result in results if result is not None]
+        found: dict[int, ProofResult] = {}
+        missing: Sequence[str] = ()
+        proofs = await self._whole(proofs)
+        with progress_of(progress, len(proofs) if isinstance(proofs, Sequence) else None) as done:
+            try:
+                async for answers in self.answers(proofs, timeout, retries=retries):
+                    found |= {answer.index: answer.result for answer in answers}
+                    done(len(found))
+            except Unanswered as error:
+                missing = error.custom_ids
+        return Results(found, missing, timeout)
 
     async def verify_each(
-        self,
-        requests: Iterable[ProofRequest],
-        timeout: float | None = None,
+        self, proofs: Proofs, timeout: float | None = None, *, retries: int = 2
     ) -> AsyncGenerator[Answer, None]:
         """Like `verify`, but yields each answer as soon as it is there, with the index of its request.
 
-        Leaving the loop early? Wrap it in `contextlib.aclosing`, so that its connection is closed at once.
+        It takes `proofs` as it goes, with at most `max_in_flight` on their way, so they may be more than fit into
+        memory. Leaving the loop early? Wrap it in `contextlib.aclosing`, so that the rest is given up at once.
+
+        Raises:
+            Unanswered: Time was up; it names what has no verdict. And what `verify` raises.
         """
-        batch = [self._prepare(request) for request in requests]
-        if not batch:
-            return
-        give_up = float("inf") if timeout is None else time.monotonic() + timeout
-        partitions = await self._sender.partitions(self._settings.result_topic)
-        open_requests = Correlator(batch)
-        early: deque[Answer] = deque()
-        async with ResultReader(self._settings, partitions) as reader:
-            # Before the first request is sent: an answer cannot come before its request.
-            await reader.start_at_end()
-            async with _background(self._send(batch, open_requests, early)) as sending:
-                while early or not open_requests.done:
-                    if sending.done():
-                        sending.result()  # raises what ended it, if it did not send everything
-                    for record in await reader.read(min(_POLL, max(0.0, give_up - time.monotonic()))):
-                        answer = open_requests.match(record)
-                        if answer is not None:
-                            self._sender.took(batch[answer.index].key, answer.result.timings.run)
-                            yield answer
-                    while early:
-                        yield early.popleft()
-                    if time.monotonic() >= give_up and not open_requests.done:
-                        raise Unanswered(open_requests.open, len(batch), timeout or 0.0)
+        async with aclosing(self.answers(await self._whole(proofs), timeout, retries=retries)) as chunks:
+            async for answers in chunks:
+                for answer in answers:
+                    yield answer
+
+    async def answers(
+        self, proofs: Proofs, timeout: float | None = None, *, retries: int = 2
+    ) -> AsyncGenerator[list[Answer], None]:
+        """Like `verify_each`, but yields all the answers that are there at once."""
+        connection = await self._connection()
+        requests, unsent = self._requests(connection, proofs)
+        async with connection.inbox.reading():
+            verification = Verification(
+                connection.exchange,
+                requests,
+                timeout=timeout,
+                retries=retries,
+                max_in_flight=self._max_in_flight,
+                unsent=unsent,
+            )
+            async with aclosing(verification.answers()) as chunks:
+                async for answers in chunks:
+                    yield answers
 
     async def results(
         self, since: datetime | timedelta | None = None, *, follow: bool = False
@@ -180,35 +217,85 @@ class AsyncClient:
         Raises:
             BrokerUnavailable: No broker, or no topic.
         """
+        async with aclosing(self.result_chunks(since, follow=follow)) as chunks:
+            async for chunk in chunks:
+                for result in chunk:
+                    yield result
+
+    async def result_chunks(
+        self, since: datetime | timedelta | None = None, *, follow: bool = False
+    ) -> AsyncGenerator[list[ProofResult], None]:
+        """Like `results`, but yields as many as were read at once."""
+        self.refuse_a_fork()
         first = _milliseconds(since)
         partitions = await topic_partitions(self._settings, self._settings.result_topic)
         async with ResultReader(self._settings, partitions) as reader:
             ends = await reader.ends()
             await reader.start_at(first)
             while follow or not await reader.reached(ends):
+                chunk = []
                 for record in await reader.read(_POLL):
                     beyond = record.offset >= ends[TopicPartition(record.topic, record.partition)]
                     if record.timestamp < first or (beyond and not follow):
                         continue
                     result = _decode(record)
                     if result is not None:
-                        yield result
+                        chunk.append(result)
+                if chunk:
+                    yield chunk
 
-    async def _send(self, batch: list[EncodedRequest], open_requests: Correlator, early: deque[Answer]) -> None:
-        """Send the batch. `early` gets the answers that were read before the broker said where their request lies."""
-        async for ticket in self._sender.send_all(_each(batch)):
-            if answer := open_requests.acknowledged(ticket):
-                early.append(answer)
+    def refuse_a_fork(self) -> None:
+        """Raise ClientMisused in a process that was forked from the one that made the client."""
+        if os.getpid() != self._pid:
+            raise ClientMisused(
+                f"this client was made in the process {self._pid}, and this is a fork of it ({os.getpid()}), where its "
+                "connections cannot be used: make a client after the fork, in each worker process"
+            )
 
-    def _prepare(self, request: ProofRequest) -> EncodedRequest:
-        self._sent += 1
-        return prepare(request, f"{self._name}-{self._sent}")
+    async def _connection(self) -> Connection:
+        """Return what is open in this event loop, opened if it is not."""
+        self.refuse_a_fork()
+        loop = asyncio.get_running_loop()
+        if self._open is None or self._loop is not loop:
+            if self._open is not None and self._loop is not None and not self._loop.is_closed():
+                raise ClientMisused(
+                    "this AsyncClient is in use in another event loop: make one for each, or use Client, which is for "
+                    "threads"
+                )
+            self._loop = loop
+            self._open = Connection(self._settings, secrets.token_hex(8))
+            self._keeper = self._open.keep_open()
+            # A generator that has begun is closed by the event loop.
+            await anext(self._keeper)
+        return self._open
 
-    async def _prepare_all(
-        self, requests: Iterable[ProofRequest] | AsyncIterable[ProofRequest]
-    ) -> AsyncIterator[EncodedRequest]:
-        async for request in _each(requests):
-            yield self._prepare(request)
+    async def _whole(self, proofs: Proofs) -> Proofs:
+        """Make the requests of a list, so that a wrong one is found before anything is sent."""
+        connection = await self._connection()
+        if isinstance(proofs, str | Mapping | ProofRequest):
+            proofs = [proofs]
+        if not isinstance(proofs, Sequence):
+            return proofs
+        return [as_request(proof, connection.new_id, f"proof {n}: ") for n, proof in enumerate(proofs)]
+
+    def _requests(
+        self, connection: Connection, proofs: Proofs
+    ) -> tuple[AsyncIterator[ProofRequest], Callable[[int], Sequence[str]]]:
+        """Return the requests one by one, and how to name those that were not begun."""
+
+        async def requests() -> AsyncIterator[ProofRequest]:
+            position = 0
+            async for proof in _each(proofs):
+                yield as_request(proof, connection.new_id, f"proof {position}: ")
+                position += 1
+
+        if isinstance(proofs, Sequence):
+            return requests(), lambda begun: [getattr(proof, "custom_id", "") for proof in proofs[begun:]]
+        return requests(), lambda _begun: ()
+
+    async def _encoded(self, connection: Connection, proofs: Proofs) -> AsyncIterator[EncodedRequest]:
+        async for proof in _each(proofs):
+            yield prepare(as_request(proof, connection.new_id), connection.new_id())
 
 
 async def _each(items: Iterable[_T] | AsyncIterable[_T]) -> AsyncIterator[_T]:
@@ -218,17 +305,6 @@ async def _each(items: Iterable[_T] | AsyncIterable[_T]) -> AsyncIterator[_T]:
         return
     for item in items:
         yield item
-
-
-@asynccontextmanager
-async def _background(work: Coroutine[None, None, None]) -> AsyncGenerator[asyncio.Task[None], None]:
-    """Run `work` beside the block; what is not done at its end is cancelled."""
-    task = asyncio.create_task(work)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def _milliseconds(since: datetime | timedelta | None) -> int:

@@ -1,4 +1,4 @@
-"""Matching the results that are read to the requests that were sent. Does no I/O.
+"""Matches the results that are read to the requests that wait for one. Does no I/O.
 
 A result belongs to a request by the Kafka header that the client set, never by its custom_id: two senders may use
 the same. Where the header is missing (a worker leaves the headers out of a result that would be too large for the
@@ -7,98 +7,93 @@ topic), the topic, partition and offset of the request's record decide, which th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.client.requests import REQUEST_ID
-from streamverify.core.errors import StreamVerifyError
+from streamverify.core.errors import StreamVerifyError, UndecodableResult
 from streamverify.core.messages.codec import decode_result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     from streamverify.client.requests import EncodedRequest, Ticket
     from streamverify.core.messages.models import ProofResult
 
-_SHOWN = 5
-
 _Source = tuple[str, int, int]
 """Topic, partition and offset of a request's record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The verdict on the request that was the `index`-th (from 0) of those handed in."""
+class Match(NamedTuple):
+    """The result of the request with this id, or the reason why it cannot be read."""
 
-    index: int
-    result: ProofResult
-
-
-class Unanswered(StreamVerifyError):
-    """Time was up before every request had its verdict. They stay on the topic, and may still be answered.
-
-    `custom_ids` names what is open; `results` has what came, None where nothing did, in the order of the requests
-    (only where the whole batch was asked for with `Client.verify`).
-    """
-
-    exit_code = 3
-
-    def __init__(self, custom_ids: Sequence[str], total: int, timeout: float) -> None:
-        named = ", ".join(repr(custom_id) for custom_id in custom_ids[:_SHOWN])
-        more = f" and {len(custom_ids) - _SHOWN} more" if len(custom_ids) > _SHOWN else ""
-        super().__init__(
-            f"{len(custom_ids)} of {total} proofs had no verdict within {timeout:g} s ({named}{more}); is a worker "
-            "running? They stay on the topic: a worker that comes later answers them."
-        )
-        self.custom_ids = tuple(custom_ids)
-        self.results: list[ProofResult | None] = []
+    request_id: str
+    result: ProofResult | UndecodableResult
 
 
 class Correlator:
-    """Knows which requests of a batch are still open."""
+    """Knows which requests wait for a result. It keeps nothing of a request that no longer does."""
 
-    def __init__(self, batch: Sequence[EncodedRequest]) -> None:
-        self._open = {encoded.request_id.encode("ascii"): index for index, encoded in enumerate(batch)}
-        self._custom_ids = [encoded.custom_id for encoded in batch]
-        self._keys = {encoded.custom_id.encode("utf-8") for encoded in batch}
-        self._sent: dict[_Source, bytes] = {}
-        self._unmatched: dict[_Source, ProofResult] = {}
+    def __init__(self) -> None:
+        self._open: dict[str, EncodedRequest] = {}
+        self._source_of: dict[str, _Source] = {}
+        self._request_at: dict[_Source, str] = {}
+        self._keys: Counter[bytes] = Counter()
+        """How many open requests have each custom_id, which is the key of the result's record."""
+        self._early: dict[bytes, dict[_Source, ProofResult]] = {}
+        """Results without the header that came before it was known where a request lies, by their key."""
 
-    @property
-    def open(self) -> list[str]:
-        """The custom_ids without an answer, in the order of the requests."""
-        return [self._custom_ids[index] for index in sorted(self._open.values())]
+    def __len__(self) -> int:
+        """Count the requests that wait."""
+        return len(self._open)
 
-    @property
-    def done(self) -> bool:
-        """True if every request has its answer."""
-        return not self._open
+    def expect(self, encoded: EncodedRequest) -> None:
+        """Wait for the result of a request. To be called before it is sent."""
+        self._open[encoded.request_id] = encoded
+        self._keys[encoded.custom_id.encode()] += 1
 
-    def acknowledged(self, ticket: Ticket) -> Answer | None:
+    def forget(self, request_id: str) -> None:
+        """Wait no longer for the result of a request, whether it came or not."""
+        encoded = self._open.pop(request_id, None)
+        if encoded is None:
+            return
+        source = self._source_of.pop(request_id, None)
+        if source is not None:
+            del self._request_at[source]
+        key = encoded.custom_id.encode()
+        self._keys[key] -= 1
+        if not self._keys[key]:
+            del self._keys[key]
+            self._early.pop(key, None)
+
+    def acknowledged(self, ticket: Ticket) -> Match | None:
         """Learn where a request's record lies.
 
         Returns:
-            Its answer, if that was read before the acknowledgement.
+            Its result, if that was read before the acknowledgement.
         """
+        if ticket.request_id not in self._open:
+            return None
         source = (ticket.topic, ticket.partition, ticket.offset)
-        request_id = ticket.request_id.encode("ascii")
-        self._sent[source] = request_id
-        early = self._unmatched.pop(source, None)
-        return None if early is None else self._take(request_id, early)
+        self._source_of[ticket.request_id] = source
+        self._request_at[source] = ticket.request_id
+        early = self._early.get(ticket.custom_id.encode(), {}).pop(source, None)
+        return None if early is None else self._matched(ticket.request_id, early)
 
-    def match(self, record: Any) -> Answer | None:
-        """The answer that this record of the result topic (aiokafka's) is, if it is one that is waited for.
-
-        Raises:
-            UndecodableResult: It answers one of ours and is no ProofResult.
-        """
+    def match(self, record: Any) -> Match | None:
+        """Return the result that this record of the result topic (aiokafka's) is, if it is one that is waited for."""
         for name, value in record.headers:
             if name == REQUEST_ID:
-                return self._take(value, decode_result(record.value)) if value in self._open else None
+                request_id = (value or b"").decode("ascii", "replace")
+                if request_id not in self._open:
+                    return None
+                try:
+                    return self._matched(request_id, decode_result(record.value))
+                except UndecodableResult as error:
+                    return self._matched(request_id, error)
         return self._match_by_source(record)
 
-    def _match_by_source(self, record: Any) -> Answer | None:
+    def _match_by_source(self, record: Any) -> Match | None:
         if record.key not in self._keys or record.value is None:
             return None
         try:
@@ -106,12 +101,12 @@ class Correlator:
         except StreamVerifyError:
             return None  # not known to be ours, so not ours to complain about
         source = (result.source.topic, result.source.partition, result.source.offset)
-        if source in self._sent:
-            return self._take(self._sent[source], result)
+        if source in self._request_at:
+            return self._matched(self._request_at[source], result)
         # The result may be faster than the acknowledgement that says where its request lies: keep it until then.
-        self._unmatched[source] = result
+        self._early.setdefault(record.key, {})[source] = result
         return None
 
-    def _take(self, request_id: bytes, result: ProofResult) -> Answer | None:
-        index = self._open.pop(request_id, None)
-        return None if index is None else Answer(index, result)
+    def _matched(self, request_id: str, result: ProofResult | UndecodableResult) -> Match:
+        self.forget(request_id)
+        return Match(request_id, result)

@@ -1,17 +1,18 @@
-"""Makes the record of a request; a ticket says where the broker has put it. Does no I/O."""
+"""From what a caller hands in to a request, and to its record. Does no I/O."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
+
+from pydantic import ValidationError
 
 from streamverify.core.errors import InvalidRequest
 from streamverify.core.messages.codec import encode_request
-from streamverify.core.messages.models import RUN_HEADER
+from streamverify.core.messages.models import RUN_HEADER, ProofRequest
+from streamverify.core.messages.request_errors import request_error
 from streamverify.core.scheduling.partitioner import affinity_key
-
-if TYPE_CHECKING:
-    from streamverify.core.messages.models import ProofRequest
 
 REQUEST_ID = "streamverify-request-id"
 """The Kafka header by which the client knows the answer to its own request: workers copy it to the result."""
@@ -44,6 +45,42 @@ class Ticket:
     partition: int
     offset: int
     timestamp: int
+
+
+Proof = ProofRequest | Mapping[str, Any] | str
+"""What a caller may hand in: a request, its fields in a dictionary, or the Lean file alone, which gets an id."""
+
+
+def as_request(given: Proof, new_id: Callable[[], str], place: str = "") -> ProofRequest:
+    """Make the request of what a caller handed in.
+
+    Args:
+        given: What was handed in.
+        new_id: Makes the custom_id of a proof that comes without one.
+        place: Where it stood among others, for the message.
+
+    Raises:
+        InvalidRequest: It is no request; the sentence says which field is wrong.
+        TypeError: It is neither a request, nor a dictionary, nor a string.
+    """
+    if isinstance(given, ProofRequest):
+        return given
+    if isinstance(given, str):
+        given = {"custom_id": new_id(), "proof": given}
+    elif not isinstance(given, Mapping):
+        raise TypeError(f"a proof is a ProofRequest, a dictionary or a string, not {type(given).__name__}")
+    fields = dict(given)
+    try:
+        return ProofRequest.model_validate(fields)
+    except ValidationError as invalid:
+        error = request_error(fields, invalid)
+        custom_id = str(fields.get("custom_id", ""))
+        raise InvalidRequest(f"{place}{error}", custom_id=custom_id) from None
+
+
+def size_of(request: ProofRequest) -> int:
+    """Count the code points of a request's texts: about the memory that it takes, without encoding it."""
+    return len(request.proof) + len(request.statement or "")
 
 
 def prepare(request: ProofRequest, request_id: str) -> EncodedRequest:

@@ -25,8 +25,20 @@ class SettingsError(StreamVerifyError):
     exit_code = 2
 
 
+class ClientMisused(StreamVerifyError):
+    """A client was used where it cannot be: in a fork of its process, in a second event loop, after it was closed."""
+
+    exit_code = 2
+
+
 class BrokerUnavailable(StreamVerifyError):
     """No Kafka broker answered, or the one that did lacks something we need."""
+
+    exit_code = 4
+
+
+class GatewayUnavailable(StreamVerifyError):
+    """No HTTP gateway answers, or it refuses what it is asked."""
 
     exit_code = 4
 

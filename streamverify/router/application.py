@@ -146,9 +146,9 @@ def make_application(settings: Settings, partitions: int) -> Application:
 
 
 def quieten(level: str) -> None:
-    """Let Faust log warnings and errors only, unless the level is debug."""
+    """Let Faust log warnings and errors only, unless the level is trace."""
     for name in ("faust", "mode", __name__, RouterConsumer.__module__):
-        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "trace" else logging.WARNING)
 
 
 def _credentials(settings: Settings) -> Any:

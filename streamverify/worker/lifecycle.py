@@ -30,6 +30,7 @@ from streamverify.lean.repl.launch import configured_repl, find_repl, probe
 from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
+from streamverify.worker.report import Reporter
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
 from streamverify.worker.superseding import Superseding
@@ -46,6 +47,8 @@ _log = structlog.get_logger(__name__)
 _RETRY = 0.5
 _LEAVE_TIMEOUT = 2.0
 """Seconds that leaving the group gets at least, even if the drain's time is used up."""
+OUTAGE_GRACE = 30.0
+"""Seconds without a broker after which the worker is not ready."""
 _COLLECT_EVERY = 10_000
 """Objects that are made and not freed between two collections of the youngest generation; Python's default is 700."""
 
@@ -94,6 +97,8 @@ class Worker:
         self._stack = AsyncExitStack()
         self._partitions = Partitions(settings.request_topic)
         self._commits = CommitRequests()
+        self._step = "the worker starts"
+        """What it does before it joins, in words for `/ready`."""
 
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
@@ -138,7 +143,15 @@ class Worker:
         versions = client_id(verifier)
         self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions)
         self._peers = Peers(settings, versions)
+        self._reporter = Reporter(
+            self._service.activity,
+            pool=self._pool,
+            slots=plan.slots,
+            partitions=self._partitions,
+            consumer=self._consumer,
+        )
         self._health = HealthServer(settings.http_host, settings.http_port, ready=self._ready, status=self._status)
+        self._step = "headers are being imported before the worker joins its group"
         # From here on a supervisor sees that the worker lives and is not ready.
         await self._health.start()
         self._stack.push_async_callback(self._health.close)
@@ -149,6 +162,7 @@ class Worker:
         self._stack.push_async_callback(announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         await self._consumer.start(self._service, PATIENCE)
+        self._step = f"the worker has not got its partitions from the group {settings.group_id} yet"
         _log.info(
             "worker_started",
             name=results.worker,
@@ -181,6 +195,7 @@ class Worker:
                         self._consumer.run(),
                         self._publisher.run(),
                         self._peers.watch(),
+                        self._reporter.run(),
                     )
                 ]
                 await self._signals.drain.wait()
@@ -204,6 +219,7 @@ class Worker:
             # The closing commit says that nobody has died: else the next owner would quarantine each of these records.
             await self._before(loop.time() + _LEAVE_TIMEOUT, self._commit_last())
         await self._consumer.close(max(_LEAVE_TIMEOUT, deadline - loop.time()) if complete else _LEAVE_TIMEOUT)
+        self._reporter.last()
         _log.info("drained" if complete else "drain_cut_short", in_flight=self._partitions.in_flight)
         return EXIT_DONE if complete else EXIT_CUT_SHORT
 
@@ -224,11 +240,25 @@ class Worker:
         except TimeoutError:
             return False
 
+    def _problem(self) -> tuple[str | None, bool]:
+        """What keeps the worker from its work, in words, and whether it is so bad that it is not ready."""
+        if self._signals.drain.is_set():
+            return "the worker drains: it finishes what runs, and takes nothing more", True
+        if outage := self._consumer.liveness.outage:
+            # A broker that restarts is no reason to take the worker out of service.
+            return outage, self._consumer.liveness.seconds_without_broker > OUTAGE_GRACE
+        if not self._partitions.are_restored:
+            return self._step, True
+        return None, False
+
     def _ready(self) -> bool:
-        return self._partitions.are_restored and not self._signals.drain.is_set()
+        _, serious = self._problem()
+        return not serious
 
     def _status(self) -> dict[str, object]:
+        problem, _ = self._problem()
         return {
+            "problem": problem,
             "joined": self._partitions.are_restored,
             "draining": self._signals.drain.is_set(),
             "in_flight": self._partitions.in_flight,
@@ -236,6 +266,7 @@ class Worker:
             "running": self._pool.running,
             "quarantined_partitions": len(self._partitions.quarantined()),
             "lost_by_retention": self._consumer.lost,
+            **self._reporter.counters(),
         }
 
     async def close(self) -> None:

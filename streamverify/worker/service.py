@@ -6,6 +6,7 @@ owns it and which quarantined record may run, the pool in which slot it runs.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.bus.publisher import countdown, dead_letter_record
+from streamverify.core.activity import Activity
 from streamverify.core.audit.policy import SHIPPED
 from streamverify.core.delivery.partition_state import Ownership
 from streamverify.core.delivery.quarantine import Quarantine, is_poison
@@ -77,6 +79,8 @@ class Service:
         self._pool_is_paused = False
         self._undecided: list[tuple[Job, Verdict]] = []
         """Inconclusive verdicts that wait until it is known whose their records are."""
+        self.activity = Activity(time.monotonic())
+        """Whose answer the broker has."""
 
     @property
     def waiting(self) -> int:
@@ -184,7 +188,8 @@ class Service:
         # If only one of both reached the broker before a crash, the next worker sends both again.
         on_ack = countdown(2, partial(self._complete, record.id))
         self._publish_result(Requester.of_job(job), verdict, on_ack)
-        self._publish_dead_letter(record, error, Stage.VERIFY, attempts=attempts, on_ack=on_ack)
+        custom_id = job.request.custom_id
+        self._publish_dead_letter(record, error, Stage.VERIFY, attempts=attempts, on_ack=on_ack, of=custom_id)
 
     # --- results --------------------------------------------------------------------------------------------------
 
@@ -237,22 +242,39 @@ class Service:
     def _publish_result(
         self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None], *, urgent: bool = False
     ) -> None:
+        def acknowledged() -> None:
+            self.activity.answered(verdict.reason)
+            on_ack()
+
         try:
-            record = self._results.record(requester, verdict, on_ack)
+            record = self._results.record(requester, verdict, acknowledged)
         except Exception as error:  # noqa: BLE001 - a result that cannot be written is answered, too
             _log.exception(
                 "result_not_written",
                 custom_id=requester.custom_id,
                 hint="a bug of streamverify: the request is answered `worker_error`; please report the traceback",
             )
-            failure = Verdict(Reason.WORKER_ERROR, f"the result could not be written: {error!r}")
-            record = self._results.record(requester, failure, on_ack)
+            verdict = Verdict(Reason.WORKER_ERROR, f"the result could not be written: {error!r}")
+            record = self._results.record(requester, verdict, acknowledged)
         # While jobs wait for a slot nobody waits for one result more than for the next: the publisher may gather them.
         self._publisher.publish(record, urgent=urgent or not self._pool.queued)
 
-    def _publish_dead_letter(
-        self, record: Record, error: Exception, stage: Stage, *, on_ack: Callable[[], None], attempts: int = 1
+    def _publish_dead_letter(  # noqa: PLR0913 - what a letter says
+        self,
+        record: Record,
+        error: Exception,
+        stage: Stage,
+        *,
+        on_ack: Callable[[], None],
+        attempts: int = 1,
+        of: str | None = None,
     ) -> None:
+        """Publish a dead letter; `of` is the custom_id of its request where that could be read."""
+
+        def acknowledged() -> None:
+            self.activity.dead_letter()
+            on_ack()
+
         letter = DeadLetter.of(
             error,
             key=record.key,
@@ -265,10 +287,11 @@ class Service:
         )
         _log.warning(
             "dead_letter",
+            **({} if of is None else {"custom_id": of}),
             partition=record.id.partition,
             offset=record.id.offset,
             stage=stage,
             error=str(error),
             hint=f"see it with `streamverify dlq list`; it is on {self._settings.dlq_topic}",
         )
-        self._publisher.publish(dead_letter_record(self._settings.dlq_topic, letter, on_ack))
+        self._publisher.publish(dead_letter_record(self._settings.dlq_topic, letter, acknowledged))

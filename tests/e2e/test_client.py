@@ -48,7 +48,8 @@ async def test_verdicts_come_in_the_order_of_the_requests(served: Settings) -> N
     async with AsyncClient(served) as client:
         results = await client.verify(batch, timeout=60)
         # What the answers say of the times goes to the partitioner.
-        times = client._sender._partitioner._affinity._times
+        assert client._open is not None
+        times = client._open.sender._partitioner._affinity._times
         assert set(times._of) == {affinity_key(request.proof) for request in batch}
     assert [result.custom_id for result in results] == [request.custom_id for request in batch]
     assert [result.reason for result in results[2:5]] == [Reason.OK, Reason.LEAN_ERROR, Reason.OK]
@@ -91,16 +92,17 @@ async def test_who_leaves_the_loop_early_disturbs_nobody(served: Settings) -> No
 async def test_time_is_up_names_what_is_open_and_keeps_what_came(served: Settings) -> None:
     batch = [*requests(1), ProofRequest(custom_id="slow", proof=f"{PROOF} -- synthetic: service=20", timeout=20)]
     async with AsyncClient(served) as client:
-        with pytest.raises(Unanswered, match=r"1 of 2 proofs .*'slow'") as caught:
-            await client.verify(batch, timeout=5)
-    assert caught.value.custom_ids == ("slow",)
-    assert [result and result.custom_id for result in caught.value.results] == ["p0", None]
+        results = await client.verify(batch[::-1], timeout=5)
+        with pytest.raises(Unanswered, match=r"1 of 1 proofs .*'slow'"):
+            _ = [answer async for answer in client.verify_each(batch[1:], 0.5)]
+    assert results.missing == ("slow",)
+    assert [result and result.custom_id for result in results.aligned()] == [None, "p0"]
 
 
 async def test_without_a_worker_everything_is_open(unserved: Settings) -> None:
     async with AsyncClient(unserved) as client:
-        with pytest.raises(Unanswered):
-            await client.verify(requests(2), timeout=1)
+        results = await client.verify(requests(2), timeout=1)
+    assert (list(results), results.missing) == ([], ("p0", "p1"))
 
 
 async def test_tickets_tell_where_each_request_is_and_use_all_partitions(unserved: Settings) -> None:

@@ -39,6 +39,7 @@ JSON = {
     "offsets": ["--json"],
     "produce": ["-", "--json"],
     "results": ["--json"],
+    "retry": ["--since", "1h", "--json"],
     "schema": ["proof-result"],
     "topics create": ["--json"],
     "topics describe": ["--json"],

@@ -158,7 +158,7 @@ def run_ci(machine: Path, **extra: str) -> tuple[subprocess.CompletedProcess[str
     return result, calls.read_text().splitlines() if calls.exists() else []
 
 
-IN_A_ROW = ["make check", "make test", "make test-oracle", "make demo"]
+IN_A_ROW = ["make demo", "make test", "make check", "make test-oracle"]
 TOGETHER = {"make test-kafka", "make chaos-short"}
 
 

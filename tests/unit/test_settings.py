@@ -178,7 +178,7 @@ def test_an_unknown_variable_is_warned_about_with_the_nearest_name(
 def test_a_variable_like_no_setting_is_warned_about_all_the_same(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("STREAMVERIFY_LOG_DIR", "/tmp")
+    monkeypatch.setenv("STREAMVERIFY_QQQ", "/tmp")
     load_settings()
     assert "has no effect" in "".join(capsys.readouterr())
 

@@ -226,10 +226,10 @@ class Partitions:
         """The partitions that are ours now."""
         return frozenset(partition for partition, state in self._states.items() if state.is_owned)
 
-    def readable(self) -> Mapping[int, int]:
-        """The partitions that are not paused, and the next offset of each."""
-        states = self._states.items()
-        return {partition: state.tracker.next for partition, state in states if state.is_owned and not state.paused}
+    def readable(self, *, paused: bool = False) -> Mapping[int, int]:
+        """The partitions that are not paused, or with `paused` all that are ours, and the next offset of each."""
+        owned = ((partition, state) for partition, state in self._states.items() if state.is_owned)
+        return {partition: state.tracker.next for partition, state in owned if paused or not state.paused}
 
     def quarantined(self) -> frozenset[int]:
         """The partitions whose records are run only after a commit has their attempt."""

@@ -14,6 +14,7 @@ from worker_fakes import FakeHandler
 from streamverify.bus import committer as module
 from streamverify.bus.committer import CommitRequests, OffsetCommitter
 from streamverify.bus.consumer import RequestConsumer
+from streamverify.bus.liveness import Liveness
 from streamverify.core.delivery.offset_map import OffsetMap, encode_map
 from streamverify.core.delivery.partition_state import AdmissionLimits, Committed
 from streamverify.core.delivery.partitions import Partitions
@@ -73,7 +74,7 @@ def committer(consumer: FakeConsumer, partitions: Partitions, requests: CommitRe
         partitions=partitions,
         requests=requests,
         handler=FakeHandler(),
-        on_commit=lambda: None,
+        liveness=Liveness(Settings(), partitions, 100.0),
     )
 
 

@@ -332,11 +332,15 @@ ASK_ONCE = {
     "bus/committed.py": {"list_consumer_group_offsets"},
     "router/view.py": {"end_offsets"},
     "router/router.py": {"create_partitions"},
-    # while running, each with a retry of its own: watchdog, restoring after a rebalance, versions of the others
-    "bus/liveness.py": {"list_topics", "end_offsets"},
+    # while running, each with a retry of its own, or for a line in the log only: watchdog, restoring after a rebalance,
+    # versions of the others
+    "bus/liveness.py": {"end_offsets"},
     "bus/committer.py": {"beginning_offsets"},
+    "bus/consumer.py": {"end_offsets"},
     "bus/retention.py": {"beginning_offsets"},
     "bus/group_versions.py": {"describe_consumer_groups"},
+    # before somebody waits for verdicts; where nobody answers, it is not known
+    "bus/group_members.py": {"describe_consumer_groups"},
     # before a worker joins again; at the start only for a line in the log
     "bus/fencing.py": {"describe_consumer_groups"},
     # librdkafka's, of the broker in this very process

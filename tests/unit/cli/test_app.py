@@ -7,11 +7,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from commands import all_commands
 from typer.testing import CliRunner
 
 from streamverify import __version__
 from streamverify.cli import app as module
-from streamverify.cli import broker, config, demo, doctor, produce, results, topics, verify, worker
 from streamverify.cli import schema as schema_command
 from streamverify.cli.app import app, exit_code
 from streamverify.cli.options import EVERYTHING, GATEWAY, WORKER
@@ -31,9 +31,6 @@ from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-COMMANDS = ["worker", "produce", "results", "verify", "broker", "demo", "doctor", "config", "schema"]
-MODULES = [worker, produce, results, verify, broker, demo, doctor, config, schema_command, topics]
 
 
 @pytest.fixture(autouse=True)
@@ -58,20 +55,22 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 def test_the_help_names_every_command_and_exit_code() -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for word in (*COMMANDS, "topics", "Exit codes", "130"):
+    for word in (*(name.split()[0] for name in all_commands()), "Exit codes", "130"):
         assert word in result.stdout
 
 
-@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["topics", "create"], ["topics", "describe"]])
-def test_every_command_teaches_by_example(command: list[str]) -> None:
-    result = run(*command, "--help")
+@pytest.mark.parametrize("command", all_commands())
+def test_every_command_teaches_by_example(command: str) -> None:
+    result = run(*command.split(), "--help")
     assert result.exit_code == 0
-    assert f"  streamverify {' '.join(command)}" in result.stdout
+    assert f"  streamverify {command}" in result.stdout
 
 
-@pytest.mark.parametrize("text", [module.EXAMPLES, module.EXIT_CODES, *(each.EXAMPLES for each in MODULES)])
-def test_preformatted_help_fits_80_columns(text: str) -> None:
+@pytest.mark.parametrize("command", all_commands())
+def test_preformatted_help_fits_80_columns(command: str) -> None:
+    text = all_commands()[command].epilog.replace("\\[", "[")
     assert max(len(line) for line in text.splitlines()) <= 78
+    assert max(len(line) for line in [*module.EXAMPLES.splitlines(), *module.EXIT_CODES.splitlines()]) <= 78
 
 
 @pytest.mark.parametrize(("command", "names"), [("worker", WORKER), ("gateway", GATEWAY)])
@@ -101,6 +100,20 @@ def test_a_wrong_setting_is_one_line_that_names_it(command: list[str]) -> None:
 def test_several_wrong_settings_are_a_line_each() -> None:
     result = run("config", "--slots", "0", "--http-port", "x")
     assert [line.split()[1] for line in result.stderr.splitlines()] == ["--slots:", "--http-port:"]
+
+
+def test_a_setting_that_turns_out_to_be_wrong_when_it_is_used_is_named_as_it_was_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def run_worker(_settings: Any) -> int:
+        raise SettingsError("STREAMVERIFY_HTTP_PORT (--http-port): cannot listen on port 1")
+
+    monkeypatch.setattr("streamverify.worker.lifecycle.run_worker", run_worker)
+    (tmp_path / "streamverify.toml").write_text("http_port = 1\n")
+    assert run("worker").stderr == "error: streamverify.toml: http_port: cannot listen on port 1\n"
+    monkeypatch.setenv(f"{PREFIX}HTTP_PORT", "1")
+    assert run("worker").stderr == "error: STREAMVERIFY_HTTP_PORT: cannot listen on port 1\n"
+    assert run("worker", "--http-port", "1").stderr == "error: --http-port: cannot listen on port 1\n"
 
 
 @pytest.mark.parametrize(
@@ -197,7 +210,7 @@ def test_schema_says_where_it_cannot_write(tmp_path: Path) -> None:
     assert "file" in result.stderr
 
 
-@pytest.mark.parametrize("code", [0, 4, 5, 130])
+@pytest.mark.parametrize("code", [0, 4, 5, 6, 130])
 def test_the_worker_ends_with_its_own_code(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     seen = []
 
@@ -205,7 +218,7 @@ def test_the_worker_ends_with_its_own_code(monkeypatch: pytest.MonkeyPatch, code
         seen.append(settings.slots)
         return code
 
-    monkeypatch.setattr("streamverify.logs.configure", lambda *_args: None)
+    monkeypatch.setattr("streamverify.logs.configure", lambda *_args, **_options: None)
     monkeypatch.setattr("streamverify.worker.lifecycle.run_worker", run_worker)
     assert run("worker", "--slots", "7").exit_code == code
     assert seen == [7]

@@ -32,6 +32,7 @@ ARGUMENTS = {
     "offsets": [],
     "produce": ["p.lean"],
     "results": [],
+    "retry": ["--since", "1h"],
     "router": [],
     "schema": [],
     "topics create": [],
@@ -62,7 +63,7 @@ WRONG_SETTINGS = {
     name
     for name, field in Settings.model_fields.items()
     if field.annotation is not str or field.metadata or name == "policy_allow"
-} - {"group_id", "client_rack", "sasl_username", "sasl_password", "ssl_keyfile_password", "repl"}
+} - {"group_id", "client_rack", "sasl_username", "sasl_password", "ssl_keyfile_password", "repl", "log_dir"}
 """The settings that cannot be `no such\nchoice`: all but free text."""
 FREE_TEXT = {
     "run",
@@ -133,7 +134,7 @@ def test_any_value_of_any_option_ends_in_one_line(command: str) -> None:
             assert check([*command.split(), *ARGUMENTS[command], f"{flag}=x"]) == 2
             continue
         for value in OF_SETTINGS if option.name in Settings.model_fields else HOSTILE:
-            code = check([*command.split(), f"{flag}={value}", *ARGUMENTS[command]])
+            code = check([*command.split(), *ARGUMENTS[command], f"{flag}={value}"])
             if value in {"no-such-choice", "no such\nchoice"}:
                 wrong = option.name in WRONG_SETTINGS or (
                     option.name not in Settings.model_fields and option.name not in FREE_TEXT

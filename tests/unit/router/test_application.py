@@ -108,9 +108,10 @@ def test_faust_says_only_what_went_wrong() -> None:
     loggers = [logging.getLogger(name) for name in ("faust", "mode")]
     before = [logger.level for logger in loggers]
     try:
-        quieten("info")
-        assert {logger.level for logger in loggers} == {logging.WARNING}
-        quieten("debug")
+        for chosen in ("info", "debug"):
+            quieten(chosen)
+            assert {logger.level for logger in loggers} == {logging.WARNING}
+        quieten("trace")
         assert {logger.level for logger in loggers} == {logging.DEBUG}
     finally:
         for logger, level in zip(loggers, before, strict=True):

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 from worker_fakes import FakePartitions, FakePool, FakePublisher
 
 from streamverify.core.delivery.partition_state import Ownership
@@ -192,7 +193,9 @@ def test_an_isolated_record_waits_for_shared_ones_on_their_way_before_it_holds_t
 
 
 def test_a_poison_gets_a_final_result_and_a_dead_letter_and_is_complete_after_both(bench: Bench) -> None:
-    bench.deliver(request(), quarantined=True, attempts=4)
+    with capture_logs() as logs:
+        bench.deliver(request(), quarantined=True, attempts=4)
+    assert [(each["event"], each["custom_id"]) for each in logs] == [("dead_letter", "a")]
     assert bench.pool.jobs == []
     result, letter = bench.publisher.records
     verdict = decode_result(result.value)
@@ -204,6 +207,18 @@ def test_a_poison_gets_a_final_result_and_a_dead_letter_and_is_complete_after_bo
     assert bench.partitions.completed == []
     letter.on_ack()
     assert bench.partitions.completed == [RECORD]
+    done = bench.service.activity.so_far(0.0)
+    assert (done.by_reason(), done.dead_letters) == ({"repl_crash": 1}, 1)
+
+
+def test_what_is_answered_is_counted_when_the_broker_has_it(bench: Bench) -> None:
+    for offset, reason in enumerate((Reason.OK, Reason.SORRY, Reason.OK)):
+        bench.deliver(request(), offset=offset)
+        bench.pool.finish(Verdict(reason, "done", Response()))
+    assert bench.service.activity.so_far(0.0).total == 0
+    for record in bench.publisher.records:
+        record.on_ack()
+    assert bench.service.activity.so_far(0.0).by_reason() == {"ok": 2, "sorry": 1}
 
 
 def test_a_record_with_one_death_less_is_no_poison(bench: Bench) -> None:

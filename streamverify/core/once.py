@@ -1,0 +1,24 @@
+"""Decides what is said once: a complaint that goes on is not repeated. Pure: `now` is passed in."""
+
+from __future__ import annotations
+
+MAX_KINDS = 1_000
+"""Kinds that are remembered; whoever complains of more is forgotten in the order of time."""
+
+
+class Once:
+    """Remembers when each kind of complaint was last heard."""
+
+    def __init__(self, quiet_seconds: float) -> None:
+        """`quiet_seconds`: after so long without it, a kind is new again."""
+        self._quiet = quiet_seconds
+        self._heard: dict[str, float] = {}
+
+    def is_new(self, kind: str, now: float) -> bool:
+        """Tell whether this kind has to be said: it was not heard for the quiet time, or never."""
+        last = self._heard.pop(kind, None)
+        # Taken out and put in again, so that the dictionary stays in the order of time.
+        self._heard[kind] = now
+        if len(self._heard) > MAX_KINDS:
+            del self._heard[next(iter(self._heard))]
+        return last is None or now - last >= self._quiet

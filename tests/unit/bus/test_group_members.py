@@ -1,0 +1,81 @@
+"""Whether somebody reads the topic: what brokers say of a group, and what they do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiokafka.errors import GroupAuthorizationFailedError, IncompatibleBrokerVersion
+
+from streamverify.bus import group_members
+from streamverify.bus.group_members import has_member, has_member_in
+from streamverify.core.delivery.offset_map import OffsetMap, encode_map
+from streamverify.core.delivery.partition_state import Committed
+from streamverify.core.errors import BrokerUnavailable
+from streamverify.settings import load_settings
+
+
+def group(members: int = 0, error: int = 0) -> dict[str, Any]:
+    return {"error_code": error, "group": "g", "members": [{"client_id": "c"}] * members}
+
+
+@pytest.mark.parametrize(
+    ("groups", "known"),
+    [
+        ([group(1)], True),
+        ([group(0)], False),
+        ([group(0, error=30)], None),
+        ([group(0, error=30), group(2)], True),
+        ([], False),
+    ],
+)
+def test_a_description_is_read(groups: list[dict[str, Any]], known: bool | None) -> None:  # noqa: FBT001 - a case
+    assert has_member_in([{"groups": groups}]) is known
+
+
+@pytest.mark.parametrize(
+    "error", [BrokerUnavailable("none"), OSError(), TimeoutError(), GroupAuthorizationFailedError()]
+)
+async def test_what_is_not_known_is_no_answer(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    async def fail(_settings: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(group_members, "open_admin", fail)
+    assert await has_member(load_settings()) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "known"), [("open", True), ("closed", False), ("foreign", False), ("empty", False), ("none", False)]
+)
+async def test_a_broker_that_describes_no_groups_has_the_commits_of_the_owner(
+    monkeypatch: pytest.MonkeyPatch, state: str, *, known: bool
+) -> None:
+    metadata = {
+        "open": encode_map(OffsetMap(base=5, end=5, incomplete={}, open=True), "t", 0),
+        "closed": encode_map(OffsetMap(base=5, end=5, incomplete={}, open=False), "t", 0),
+        "foreign": "something",
+        "empty": "",
+    }
+
+    class Admin:
+        async def describe_consumer_groups(self, _groups: list[str]) -> None:
+            raise IncompatibleBrokerVersion("not known")
+
+        async def close(self) -> None:
+            return None
+
+    async def admin(_settings: Any) -> Admin:
+        return Admin()
+
+    async def partitions(_settings: Any, topic: str) -> list[Any]:
+        from aiokafka import TopicPartition  # noqa: PLC0415 - only here
+
+        return [TopicPartition(topic, 0)]
+
+    async def committed(*_args: object) -> dict[int, Committed | None]:
+        return {0: None if state == "none" else Committed(5, metadata[state])}
+
+    monkeypatch.setattr(group_members, "open_admin", admin)
+    monkeypatch.setattr(group_members, "topic_partitions", partitions)
+    monkeypatch.setattr(group_members, "committed_offsets", committed)
+    assert await has_member(load_settings(request_topic="t")) is known
