@@ -29,8 +29,6 @@ _HEADERS = {
 }
 _TELLING = ("/api/page/", "/events")
 """What tells its reader of proofs. A browser names an `Origin` with whatever else it sends that changes something."""
-_OWN_POLICY = ("/docs", "/redoc")
-"""FastAPI's pages, which load their scripts from elsewhere and show nothing of Lean's."""
 
 
 class BrowserGuard:
@@ -57,8 +55,7 @@ class BrowserGuard:
                 sent = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     sent.setdefault(name, value)
-                if not path.startswith(_OWN_POLICY):
-                    sent.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+                sent.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
                 if path == "/" or path.startswith("/page/"):
                     # Asked for each time (by ETag): a page of one version must not run the script of another.
                     sent.setdefault("Cache-Control", "no-cache")
