@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help docs transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle oracle simulator bench check venv clean
+.PHONY: help docs transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle oracle test-trl test-languages simulator bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -36,6 +36,12 @@ test-oracle: .venv/.oracle ## ask a real Lean 4.35 whether we read files as it d
 oracle: .venv/.oracle ## the same on many files: ORACLE='--files 100000 --seed 7' goes to it (tests/oracle/search.py)
 	@PYTHONPATH=tests $(BIN)/python -m oracle.search $(ORACLE)
 
+test-trl: .venv-trl/.trl ## one step of GRPO by the real TRL on the CPU: 6 GB of packages, in .venv-trl
+	@.venv-trl/bin/python -m pytest tests/training --trl -W default
+
+test-languages: .venv/.test ## the examples in Java, Go, Rust and kcat: vectors, and proofs through a real Kafka
+	@$(BIN)/python -m pytest tests/languages --languages
+
 chaos-short: .venv/.test ## faults for about two minutes on real Kafka of one and of three nodes: what CI runs
 	@PYTHONPATH=tests $(BIN)/python -m chaos --short $(CHAOS)
 
@@ -65,7 +71,7 @@ check: .venv/.dev ## what a change must pass besides the tests: format, lint, ty
 venv: .venv/.dev ## .venv with everything that developing needs
 
 clean: ## remove .venv, Kafka's jars and the caches
-	rm -rf .venv .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-trl .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all; each stamp says that the extra of its name is installed as pyproject.toml has it now.
@@ -77,6 +83,13 @@ with_test := .venv/.embedded
 	@echo 'Installing streamverify[$*] into .venv ...'
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input --editable '.[$*]'
 	@touch $@ $(with_$*)
+
+# TRL brings PyTorch, and its packages do not go with those of the router: an environment of its own.
+.venv-trl/.trl: pyproject.toml .venv/.made
+	@echo 'Installing streamverify[trl] into .venv-trl: 6 GB ...'
+	@$(BIN)/python -m venv --clear .venv-trl
+	@.venv-trl/bin/python -m pip --disable-pip-version-check install --quiet --no-input --editable '.[trl]'
+	@touch $@
 
 # A half-made environment has no stamp and is made anew; so is one whose Python is gone, or that was made in another
 # folder, whose path is in its commands.

@@ -246,8 +246,8 @@ class Settings(BaseSettings):
         str,
         Field(
             pattern=r"^(any|v?[0-9]+\.[0-9]+\.[0-9]+(-rc[0-9]+)?)$",
-            description="Oldest Lean that may verify. A worker whose Lean is older, or does not say its version, does "
-            "not start: the kernels before 4.34.1 have known bugs. `any` accepts every Lean.",
+            description="Oldest Lean that may verify. A worker whose Lean is older does not start: the kernels before "
+            "4.34.1 have known bugs. `any` accepts every Lean that names its version.",
         ),
     ] = "4.34.1"
     http_host: Annotated[

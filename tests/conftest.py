@@ -60,6 +60,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run what needs a broker on a real Apache Kafka, and on nothing else",
     )
+    parser.addoption("--trl", action="store_true", help="run tests/training, which trains with the real TRL")
+    parser.addoption("--languages", action="store_true", help="run tests/languages: Java, Go, Rust and kcat")
     parser.addoption("--oracle", action="store_true", help="run tests/oracle, which asks a real Lean 4.35")
 
 

@@ -17,6 +17,7 @@ from streamverify.cli.options import EVERYTHING, with_settings
 from streamverify.cli.output import print_json, print_line, printable, stdout
 from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.errors import BrokerUnavailable, ReplUnavailable
+from streamverify.core.messages.versions import is_older
 from streamverify.lean.repl import resources
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
@@ -73,12 +74,14 @@ def doctor(
     # The REPL and the Kafka client log, too: to stderr, as stdout is for the checks.
     configure(settings.log_level, settings.log_format)
     checks = asyncio.run(examine(settings))
-    able = all(check.level != "missing" for check in checks)
+    levels = [check.level for check in checks]
+    able, warnings = "missing" not in levels, levels.count("warning")
     if as_json:
         print_json({"able": able, "checks": [asdict(check) for check in checks]})
     else:
         _show(checks)
-        print_line("\nA worker could run here." if able else "\nA worker could not run here yet.")
+        but = f" See the {'warning' if warnings == 1 else f'{warnings} warnings'} above." if warnings else ""
+        print_line(f"\nA worker could run here.{but}" if able else "\nA worker could not serve here yet.")
     if not able:
         raise typer.Exit(BrokerUnavailable.exit_code)
 
@@ -95,7 +98,7 @@ async def examine(settings: Settings) -> list[Check]:
         *repl,
         *await _kafka(settings),
         cores_check(plan, os.cpu_count() or plan.cores),
-        memory_check(plan),
+        memory_check(plan, repl_found=command is not None),
         files_check(resources.open_files_limit(), plan.slots + plan.spares),
         processes_check(resources.process_limit(), plan.slots + plan.spares),
         reservations_check(resources.limits_on_reservations()),
@@ -123,7 +126,7 @@ def _version(name: str) -> str:
 
 
 async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
-    from streamverify.lean.repl.launch import configured_repl, find_repl, probe  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, probe  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.warm_headers import headers_to_warm, try_header  # noqa: PLC0415 - keeps --help fast
 
@@ -133,13 +136,14 @@ async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
         # What a worker would start: with its limits and in its sandbox.
         command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
         verifier = await probe(command)
+        found, command = known_as(found, verifier), known_as(command, verifier)
     except ReplUnavailable as error:
         return [Check("REPL", "missing", f"none with the setting repl = {settings.repl}", str(error))], None
     headers = [
         header_check(header, await try_header(command, header, timeout=settings.import_timeout), command.limits.memory)
         for header in headers_to_warm(settings.prewarm, command)
     ]
-    checks = [*repl_checks(verifier, settings.min_lean_version), sandbox_check(verifier), *headers]
+    checks = [*repl_checks(verifier, settings), sandbox_check(verifier), *headers]
     if settings.policy_allow and verifier.kind == "lean":
         checks.append(await _policy_allow(settings, command))
     return checks, found
@@ -180,10 +184,10 @@ def allowed_check(allowed: Trusted, known: Sequence[Vocabulary]) -> Check:
 
 def sandbox_check(verifier: Verifier) -> Check:
     """Check that code which a proof runs is confined."""
-    found = f"sandbox: {verifier.sandbox}"
     if verifier.sandbox == "none" and verifier.kind == "lean":
-        return Check("sandbox", "warning", found, "a proof can run code as this user; see docs/sandbox.md")
-    return Check("sandbox", "ok", found)
+        return Check("sandbox", "warning", "none", "a proof can run code as this user; see docs/sandbox.md")
+    needless = " (a stand-in runs no code of a proof)" if verifier.sandbox == "none" else ""
+    return Check("sandbox", "ok", f"{verifier.sandbox}{needless}")
 
 
 def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check:
@@ -200,22 +204,41 @@ def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check
     return Check(name, "ok", found)
 
 
-def repl_checks(verifier: Verifier, min_lean_version: str) -> list[Check]:
-    """Show the versions that the REPL tells, and check that its Lean is new enough."""
-    from streamverify.worker.lifecycle import too_old  # noqa: PLC0415 - keeps --help fast
+def repl_checks(verifier: Verifier, settings: Settings) -> list[Check]:
+    """Show the versions that the REPL tells, and check that its Lean is new enough and does what is asked for."""
+    from streamverify.worker.lifecycle import SAFE_LEAN, known_bugs, too_old  # noqa: PLC0415 - keeps --help fast
 
     if verifier.kind != "lean":
-        advice = "its verdicts are not Lean's; ./setup_lean.sh installs Lean"
-        return [Check("REPL", "warning", f"the {verifier.kind} REPL answers", advice)]
+        return [_stand_in_check(verifier.kind, settings)]
     mathlib = verifier.mathlib_version
-    refusal = too_old(verifier, min_lean_version)
+    refusal = too_old(verifier, settings.min_lean_version)
+    if refusal:
+        lean = Check("Lean", "missing", f"version {verifier.lean_version}", refusal)
+    elif is_older(verifier.lean_version, SAFE_LEAN):
+        lean = Check("Lean", "warning", f"version {verifier.lean_version}", known_bugs())
+    else:
+        lean = Check("Lean", "ok", f"version {verifier.lean_version}")
     return [
         Check("REPL", "ok", f"answers (version {verifier.repl_version or 'unknown'})"),
-        Check("Lean", "missing" if refusal else "ok", f"version {verifier.lean_version or 'unknown'}", refusal or ""),
+        lean,
         Check("Mathlib", "ok", f"version {mathlib}")
         if mathlib
         else Check("Mathlib", "warning", "not found", "proofs that import it are inconclusive; ./setup_lean.sh has it"),
     ]
+
+
+def _stand_in_check(kind: str, settings: Settings) -> Check:
+    """A stand-in serves a trial, and only where nobody asks it for an audit."""
+    found = f"the {kind} REPL answers, which is no Lean"
+    if "audited" in (settings.require, settings.require_min):
+        return Check(
+            "REPL",
+            "missing",
+            f"{found} and audits nothing: with require = {settings.require}, require_min = {settings.require_min} "
+            "every proof would be `unsupported`",
+            "for a trial set STREAMVERIFY_REQUIRE=checked; ./setup_lean.sh installs Lean",
+        )
+    return Check("REPL", "warning", found, "its verdicts are not Lean's; ./setup_lean.sh installs Lean")
 
 
 async def _kafka(settings: Settings) -> list[Check]:
@@ -257,10 +280,12 @@ def _slots(plan: Plan) -> str:
     return f"{plan.slots} REPL slots{spares}"
 
 
-def memory_check(plan: Plan) -> Check:
+def memory_check(plan: Plan, *, repl_found: bool = True) -> Check:
     """Check that the memory suffices for the slots, and the slots for the cores."""
     if plan.memory is None:
         return Check("memory", "warning", "could not be read")
+    if not repl_found:
+        return Check("memory", "ok", f"{plan.memory / _GIB:.1f} GiB; how much a REPL needs depends on the Lean")
     found = (
         f"{plan.memory / _GIB:.1f} GiB, {plan.memory_per_repl / _GIB:.2g} GiB planned for each REPL, "
         f"{plan.shared / _GIB:.2g} GiB for the worker and mapped libraries"

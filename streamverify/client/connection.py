@@ -49,7 +49,8 @@ class Connection:
         finally:
             self.inbox.forget(encoded)
         self.sender.took(encoded.key, answer.timings.run)
-        return answer
+        # Only where it will be wanted: results may be kept in great numbers.
+        return answer if request.infotree_type is None else answer.of_proof(request.proof)
 
     async def keep_open(self) -> AsyncGenerator[None, None]:
         """Close the connection when this generator is closed, as the event loop does when it ends.

@@ -99,8 +99,9 @@ class Results(list[ProofResult]):
         from rich.text import Text  # noqa: PLC0415 - as above
 
         table = Table("id", "status", "reason", "message", "seconds", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        table.columns[3].no_wrap = True
-        table.columns[3].overflow = "ellipsis"
+        # Where the table is too wide, rich narrows the columns that may wrap: that is only the message.
+        for column in (*table.columns[:3], table.columns[4]):
+            column.no_wrap = True
         table.columns[4].justify = "right"
         left_out = len(self) - _SHOWN if len(self) > _SHOWN + 1 else 0
         for number, result in enumerate(self):
@@ -112,7 +113,7 @@ class Results(list[ProofResult]):
                     _visible(result.custom_id, _MAX_ID), str(result.status), _visible(str(result.reason), _MAX_ID),
                     _visible(message, _MAX_MESSAGE), f"{result.timings.run:.3f}",
                 )  # fmt: skip
-                table.add_row(*(Text(cell) for cell in cells))
+                table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells))
         written = io.StringIO()
         console = Console(file=written, width=_WIDTH, color_system=None, force_jupyter=False)
         if self:

@@ -132,3 +132,9 @@ class HeaderError(StreamVerifyError):
 
 class NoInfotree(StreamVerifyError):
     """A result has no infotree, or not the one of the file that it was to be read with."""
+
+
+class Unscored(StreamVerifyError):
+    """Completions of a model have no reward, as nothing could be found out about them."""
+
+    exit_code = 3

@@ -10,8 +10,9 @@ A command is a JSON object on stdin, ended by a blank line; its answer is one on
 The line breaks within a block count for nothing, as upstream: a line's end is trimmed, and the next one joined to
 it. Unlike upstream, which ends with exit status 1 at a block that is no command, a stand-in answers and goes on.
 
-What the driver sends on its own account is answered here, as Lean does: a blank command makes an environment, and
-`#print "TEXT"` gives TEXT as a message.
+What the driver sends on its own account is answered here, as Lean does: a blank command makes an environment,
+`#print "TEXT"` gives TEXT as a message. Asked for Lean's version a stand-in says what it is: so it is known for one
+however it was started.
 """
 
 from __future__ import annotations
@@ -32,11 +33,19 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 READ_AHEAD = 1 << 16
 
 _NOT_SPACE = re.compile(r"[^ \r\n]|\r(?!\n)")
+VERSION_QUESTION = "#eval Lean.versionString"
+"""What the driver asks to learn Lean's version."""
+STAND_IN = "streamverify stand-in: "
+"""What the answer of a stand-in to that begins with; its name follows."""
+
 _PRINT_STRING = re.compile(r'#print "([^"\\]*)"\s*')
 
 
 class Repl:
     """Answers commands, one at a time. A subclass decides what a text means in an environment."""
+
+    name = ""
+    """What the stand-in is called as the value of `verifier.kind`."""
 
     def __init__(self) -> None:
         self.environments = 0
@@ -60,12 +69,17 @@ class Repl:
         text, env = command["cmd"], command.get("env")
         if env is not None and env >= self.environments:
             return encode({"message": "Unknown environment."})
-        # The two commands of the driver's own: a blank one makes an environment, and the channel check prints a word.
+        return self._answer_driver(text, env) or self.evaluate(text, env, command)
+
+    def _answer_driver(self, text: str, env: int | None) -> bytes | None:
+        """Answer what the driver asks on its own account; None where it is something else."""
         if leading_space(text) == len(text):
             return self.blank(text, env)
         if text.startswith("#print") and (printed := _PRINT_STRING.fullmatch(text)):
             return self.result(messages=[message("info", printed[1], (1, 0), (1, len("#print")))])
-        return self.evaluate(text, env, command)
+        if text == VERSION_QUESTION and env is not None:
+            return self.result(messages=[message("info", f'"{STAND_IN}{self.name}"', (1, 0), (1, len("#eval")))])
+        return None
 
     def blank(self, text: str, env: int | None) -> bytes:  # noqa: ARG002 - a subclass decides by them
         """Answer a text of white space."""

@@ -29,6 +29,8 @@ NO_RECORDING = "no recording"
 class ReplayRepl(Repl):
     """Answers from recordings. `speed` divides the recorded seconds; 0 answers at once."""
 
+    name = "replay"
+
     def __init__(self, recordings: Recordings, *, speed: float = 0.0) -> None:
         super().__init__()
         self._recordings = recordings

@@ -49,6 +49,8 @@ class SyntheticRepl(Repl):
     becomes of which canonical header, `default_import` the seconds of any other.
     """
 
+    name = "synthetic"
+
     def __init__(
         self,
         *,

@@ -26,10 +26,11 @@ from streamverify.core.messages.versions import is_older
 from streamverify.core.scheduling.import_sizes import MAX_HEADERS
 from streamverify.core.scheduling.scheduler import Rules
 from streamverify.lean.pool import Pool, PoolLimits
-from streamverify.lean.repl.launch import configured_repl, find_repl, probe
+from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, probe
 from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
+from streamverify.settings import Settings
 from streamverify.worker.report import Reporter
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
@@ -40,10 +41,11 @@ if TYPE_CHECKING:
 
     from streamverify.core.messages.models import Verifier
     from streamverify.lean.repl.resources import Plan
-    from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
+SAFE_LEAN: str = Settings.model_fields["min_lean_version"].default
+"""The oldest Lean without a known bug of its kernel: the default of the setting."""
 _RETRY = 0.5
 _LEAVE_TIMEOUT = 2.0
 """Seconds that leaving the group gets at least, even if the drain's time is used up."""
@@ -109,6 +111,7 @@ class Worker:
             _log.warning("slots_do_not_fit", hint=warning)
         command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
         probed = await probe(command)
+        command = known_as(command, probed)
         trusted = trusted_by(settings.policy_allow, probed.lean_version)
         verifier = probed.model_copy(update={"policy_version": f"{POLICY_VERSION}{trusted.digest}"})
         check_verifier(verifier, settings)
@@ -296,6 +299,9 @@ def check_verifier(verifier: Verifier, settings: Settings) -> None:
             verifier=verifier.kind,
             hint="requests that need an audit are answered `unsupported`; set STREAMVERIFY_REQUIRE=checked for a trial",
         )
+    if verifier.kind == "lean" and is_older(verifier.lean_version, SAFE_LEAN):
+        # MIN_LEAN_VERSION allows it.
+        _log.warning("lean_with_known_bugs", lean_version=verifier.lean_version, hint=known_bugs())
 
 
 def too_old(verifier: Verifier, least: str) -> str | None:
@@ -306,6 +312,14 @@ def too_old(verifier: Verifier, least: str) -> str | None:
     return (
         f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): Lean must be at least {least}, and this one {found}: "
         f"install a newer one (./setup_lean.sh), or lower the setting (any: every Lean may verify)"
+    )
+
+
+def known_bugs() -> str:
+    """Word what is wrong with a Lean that is older than `SAFE_LEAN`."""
+    return (
+        f"kernels before {SAFE_LEAN} have known bugs, with which a false statement may be proved: `verified` is worth "
+        "less (docs/audit.md); ./setup_lean.sh installs a newer Lean"
     )
 
 

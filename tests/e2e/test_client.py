@@ -164,3 +164,10 @@ async def test_results_follow_what_comes(served: Settings) -> None:
                 if result.custom_id == name:
                     break
     assert result.reason is Reason.OK
+
+
+async def test_a_result_knows_its_file_where_an_infotree_was_asked_for(served: Settings) -> None:
+    with_tree = ProofRequest(custom_id="tree", proof=PROOF, infotree_type="tactics")
+    async with AsyncClient(served) as client:
+        results = await client.verify([with_tree, ProofRequest(custom_id="none", proof=PROOF)], timeout=60)
+    assert [result.proof for result in results] == [PROOF, None]

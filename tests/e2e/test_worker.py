@@ -130,13 +130,14 @@ async def test_a_repl_that_can_no_longer_be_started_is_the_workers_error(fresh: 
     script = tmp_path / "repl"
     script.write_text(f'#!/bin/sh\nrm -f "$0"\nexec {SYNTHETIC}\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    # In the sandbox it could not remove itself. What is configured by its path counts as a Lean, and this one has no
-    # version to show.
-    env = {PREFIX + "REPL": str(script), PREFIX + "SANDBOX": "none", PREFIX + "MIN_LEAN_VERSION": "any"}
+    # A script counts as a Lean until it has said that it is a stand-in; in the sandbox it could not remove itself.
+    env = {PREFIX + "REPL": str(script), PREFIX + "SANDBOX": "none"}
     with worker(fresh | env):
         async with AsyncClient(settings_of(fresh)) as client:
             [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=60)
     assert (result.reason, result.status, result.retriable) == (Reason.WORKER_ERROR, "inconclusive", True)
+    # However it was started: what it is, it says itself.
+    assert result.verifier.kind == "synthetic"
 
 
 @pytest.mark.parametrize("compression", ["gzip", "lz4", "snappy", "zstd"])

@@ -266,6 +266,13 @@ def header(text: str) -> bytes:  # noqa: C901, PLR0911 - a list of tricks
     return answer()
 
 
+def version() -> bytes:
+    if "--unversioned" in sys.argv:
+        return answer(messages=[message("error", "unknown identifier")])
+    named = [word.removeprefix("--version=") for word in sys.argv if word.startswith("--version=")]
+    return answer(messages=[message("info", f'"{named[0] if named else "4.99.0"}"')])
+
+
 def respond(command: dict[str, Any]) -> bytes:  # noqa: PLR0911 - a list of questions
     text, env = command["cmd"], command.get("env")
     if env is None:
@@ -275,8 +282,8 @@ def respond(command: dict[str, Any]) -> bytes:  # noqa: PLR0911 - a list of ques
     if text == "#check Nat":
         severity = "error" if environments[env] == "empty" else "info"
         return answer(messages=[message(severity, "Nat : Type")])
-    if text == "#eval Lean.versionString":
-        return answer(messages=[message("info", '"4.99.0"')])
+    if text.startswith(("#eval Lean.versionString", "#eval toString Lean.version")):
+        return version()
     if text.startswith('#print "'):
         if quirks["mute"]:
             time.sleep(600)

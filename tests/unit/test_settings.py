@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import ROOT
 
+from streamverify import settings as settings_module
 from streamverify.core.errors import SettingsError
 from streamverify.settings import Settings, load_settings
 
@@ -213,6 +215,13 @@ def test_the_password_is_never_shown() -> None:
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_documentation_has_the_variables_that_are_no_settings() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `STREAMVERIFY_([A-Z_]+)` \|", page, flags=re.MULTILINE)) == {
+        name.upper() for name in settings_module._OTHERS
+    }
 
 
 def test_the_documentation_has_every_setting_with_its_default() -> None:

@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     model_validator,
     with_config,
 )
@@ -442,6 +443,18 @@ class ProofResult(BaseModel):
         ),
     ] = None
     metadata: Annotated[dict[str, Any] | None, Field(description="As sent.")] = None
+
+    _proof: str | None = PrivateAttr(default=None)
+
+    @property
+    def proof(self) -> str | None:
+        """The file that was sent, where our client knows it: of a request with `infotree_type`. It is on no topic."""
+        return self._proof
+
+    def of_proof(self, proof: str) -> Self:
+        """Note the file that was sent, which `streamverify.tactics` needs. Returns itself."""
+        self._proof = proof
+        return self
 
     @model_validator(mode="after")
     def _one_of_error_and_response_and_a_summary(self) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamverify.core.errors import ReplUnavailable
 from streamverify.core.messages.models import Verifier
+from streamverify.core.messages.versions import lean_version
 from streamverify.core.syntax.header import parse_header
 from streamverify.lean.repl.command import ProcessLimits, ReplCommand
 from streamverify.lean.repl.commands import ImportRejected, ask, import_header
@@ -28,13 +30,15 @@ from streamverify.lean.repl.session import ReplSession
 from streamverify.lean.repl.start_advice import start_advice
 from streamverify.lean.repl.usage import can_be_read
 from streamverify.setting_sources import PREFIX, settings_files
+from streamverify.standins.loop import STAND_IN, VERSION_QUESTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from streamverify.core.messages.models import VerifierKind
     from streamverify.settings import Settings
 
-__all__ = ["ReplCommand", "configured_repl", "find_repl", "install_record", "probe"]
+__all__ = ["ReplCommand", "configured_repl", "find_repl", "install_record", "known_as", "probe"]
 
 PROBE_TIMEOUT = 60.0
 """Seconds for the first answer of a REPL, which imports no more than Lean's own `Init`."""
@@ -43,12 +47,15 @@ LAKE_TIMEOUT = 120.0
 """Seconds for `lake env`, which may have to read a project's configuration for the first time."""
 
 _VERSION_QUESTIONS = (
-    "#eval Lean.versionString",
+    VERSION_QUESTION,
     # A Lean of 2021 has no such name.
     '#eval toString Lean.version.major ++ "." ++ toString Lean.version.minor ++ "." ++ toString Lean.version.patch',
 )
 
 _STAND_INS = "streamverify.standins"
+_SCRIPT = re.compile("^streamverify-|-repl$")
+"""What surrounds the kind of a stand-in in the name of its executable, `streamverify-synthetic-repl`."""
+_STAND_IN_KINDS: dict[str, VerifierKind] = {"replay": "replay", "synthetic": "synthetic"}
 _MAX_BYTES = 1 << 20
 _NOWHERE = (
     "No Lean is installed for streamverify ({record} is not there): run ./setup_lean.sh to install one, or name a "
@@ -121,10 +128,13 @@ async def configured_repl(
 
 
 async def probe(command: ReplCommand) -> Verifier:
-    """Start the REPL once: it must answer a blank header and the channel check; a Lean is asked for its version.
+    """Start the REPL once: it must answer a blank header and the channel check, and say what it is.
+
+    A Lean is what names its version. A stand-in names itself, also where a command line or a script started it.
 
     Raises:
-        ReplUnavailable: With what it said last, and, where only the sandbox is in its way, what to let in.
+        ReplUnavailable: With what it said last, and, where only the sandbox is in its way, what to let in; or it is no
+            stand-in and does not name its version, so that nobody could know whose verdicts they are.
     """
     try:
         return await _probe(command)
@@ -132,12 +142,17 @@ async def probe(command: ReplCommand) -> Verifier:
         raise await _add_advice(command, refusal) from refusal
 
 
+def known_as(command: ReplCommand, verifier: Verifier) -> ReplCommand:
+    """Return the command with the kind that its REPL has said: a command line counts as a Lean until then."""
+    return replace(command, kind=_STAND_IN_KINDS.get(verifier.kind, "lean"))
+
+
 async def _probe(command: ReplCommand) -> Verifier:
     session: ReplSession | None = None
     try:
         session = ReplSession(command, max_answer_bytes=_MAX_BYTES)
         env = await import_header(session, parse_header(""), timeout=PROBE_TIMEOUT, ask_lean=False)
-        version = await _lean_version(session, env) if command.kind == "lean" else None
+        said = await _who_answers(session, env)
         # Its answers may come before the watch has looked at its memory for the first time.
         memory_watch().look()
         if session.failure is not None:
@@ -147,25 +162,31 @@ async def _probe(command: ReplCommand) -> Verifier:
     finally:
         if session is not None:
             await session.close()
+    kind = _STAND_IN_KINDS.get(said.removeprefix(STAND_IN)) if said.startswith(STAND_IN) else "lean"
+    if kind is None or (kind == "lean" and lean_version(said) is None):
+        raise ReplUnavailable(
+            f"The REPL `{shlex.join((command.outside or command).argv)}` answers and does not name the version of its "
+            f"Lean (`{VERSION_QUESTION}` gives {said[:60]!r}): it may be no Lean at all, so no worker starts on it."
+        )
     return Verifier(
-        kind=command.kind,
+        kind=kind,
         sandbox=command.sandbox,
-        lean_version=version,
+        lean_version=said if kind == "lean" else None,
         repl_version=command.repl_version,
         mathlib_version=command.mathlib_version,
     )
 
 
-async def _lean_version(session: ReplSession, env: int) -> str | None:
-    """Return Lean's version; None where the REPL does not say."""
+async def _who_answers(session: ReplSession, env: int) -> str:
+    """Return Lean's version, or what a stand-in calls itself; "" where the REPL does not say."""
     for question in _VERSION_QUESTIONS:
         with suppress(Refused):
             messages = (await ask(session, env, question, PROBE_TIMEOUT, refused=Refused)).messages
             # One version has no such name, another no `#eval` without an import: then there is an error.
-            said = messages[0]["data"].strip().strip('"') if len(messages) == 1 else ""
+            said = str(messages[0]["data"]).strip().strip('"') if len(messages) == 1 else ""
             if said and messages[0]["severity"] == "info":
                 return said
-    return None
+    return ""
 
 
 def _why(command: ReplCommand, error: Exception, session: ReplSession | None) -> str:
@@ -250,7 +271,8 @@ async def _configured(words: Sequence[str], lean_project: Path | None) -> ReplCo
         argv=(executable, *words[1:]),
         env=environment,
         cwd=lean_project,
-        kind="lean",
+        # A guess until it is asked (`probe`): no sandbox for a stand-in, whose Python lies where no Lean would look.
+        kind=_STAND_IN_KINDS.get(_SCRIPT.sub("", Path(executable).name), "lean"),
         # It may be anybody's script.
         wrapped=True,
         repl_version=_version_in(lean_project, "REPL"),

@@ -25,6 +25,7 @@ from streamverify.cli.doctor import (
     python_check,
     repl_checks,
     reservations_check,
+    sandbox_check,
     topic_check,
 )
 from streamverify.core.audit.vocabulary import Trusted, Vocabulary
@@ -131,17 +132,68 @@ def test_another_system_is_warned_about() -> None:
 
 
 def test_what_answers_in_leans_stead_is_told() -> None:
-    assert [check.level for check in repl_checks(MATHLIB, "any")] == ["ok", "ok", "ok"]
-    assert [check.level for check in repl_checks(LEAN, "any")] == ["ok", "ok", "warning"]
-    [check] = repl_checks(Verifier(kind="replay"), "4.34.1")
+    any_lean = load_settings(min_lean_version="any")
+    assert [check.level for check in repl_checks(MATHLIB, any_lean)] == ["ok", "warning", "ok"]
+    new = MATHLIB.model_copy(update={"lean_version": "4.35.0"})
+    assert [check.level for check in repl_checks(new, load_settings())] == ["ok", "ok", "ok"]
+    assert [check.level for check in repl_checks(LEAN, any_lean)] == ["ok", "warning", "warning"]
+    [check] = repl_checks(Verifier(kind="replay"), load_settings(require="checked"))
     assert (check.level, "not Lean's" in check.advice) == ("warning", True)
+
+
+@pytest.mark.parametrize("kind", ["replay", "synthetic"])
+@pytest.mark.parametrize("setting", [{}, {"require": "audited"}, {"require": "checked", "require_min": "audited"}])
+def test_a_stand_in_where_every_proof_would_be_unsupported_means_that_no_worker_could_serve(
+    kind: str, setting: dict[str, Any]
+) -> None:
+    [check] = repl_checks(Verifier(kind=kind), load_settings(**setting))
+    assert (check.level, "every proof would be `unsupported`" in check.found) == ("missing", True)
+    assert "STREAMVERIFY_REQUIRE=checked" in check.advice
 
 
 def test_a_lean_that_is_too_old_means_that_no_worker_could_run() -> None:
     old = Verifier(kind="lean", lean_version="4.33.0", mathlib_version="v4.33.0")
-    check = next(check for check in repl_checks(old, "4.34.1") if check.name == "Lean")
+    check = next(check for check in repl_checks(old, load_settings()) if check.name == "Lean")
     assert (check.level, check.found) == ("missing", "version 4.33.0")
     assert "at least 4.34.1, and this one is 4.33.0" in check.advice
+
+
+@pytest.mark.parametrize(
+    ("verifier", "level", "found"),
+    [
+        (Verifier(kind="lean", sandbox="none"), "warning", "none"),
+        (Verifier(kind="lean", sandbox="bwrap"), "ok", "bwrap"),
+        (Verifier(kind="replay", sandbox="none"), "ok", "none (a stand-in runs no code of a proof)"),
+    ],
+)
+def test_the_sandbox_is_said_once(verifier: Verifier, level: str, found: str) -> None:
+    check = sandbox_check(verifier)
+    assert (check.name, check.level, check.found) == ("sandbox", level, found)
+
+
+def test_without_a_repl_no_memory_is_planned_for_it() -> None:
+    check = memory_check(plan_slots(None, 64 * MIB, 4, 16 * GIB), repl_found=False)
+    assert (check.level, check.found.startswith("16.0 GiB; "), "planned" in check.found) == ("ok", True, False)
+
+
+@pytest.mark.parametrize(
+    ("levels", "says", "code"),
+    [
+        (["ok", "ok"], "A worker could run here.", 0),
+        (["ok", "warning"], "A worker could run here. See the warning above.", 0),
+        (["warning", "warning"], "A worker could run here. See the 2 warnings above.", 0),
+        (["warning", "missing"], "A worker could not serve here yet.", 4),
+    ],
+)
+def test_the_last_line_is_content_only_where_all_is_well(
+    monkeypatch: pytest.MonkeyPatch, levels: list[Any], says: str, code: int
+) -> None:
+    async def examined(_settings: Any) -> list[Check]:
+        return [Check("it", level, "found") for level in levels]
+
+    monkeypatch.setattr(doctor, "examine", examined)
+    done = CliRunner().invoke(app, ["doctor"])
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (code, says)
 
 
 def test_topics() -> None:

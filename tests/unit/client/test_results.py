@@ -55,6 +55,17 @@ def test_it_prints_as_a_table_that_says_what_is_missing() -> None:
     assert str(Results({})) == "0 proofs: 0 verified, 0 rejected, 0 inconclusive"
 
 
+def test_a_long_message_takes_no_room_from_the_other_columns() -> None:
+    results = [make_result("short", Reason.OK), make_result("b" * 60, Reason.STATEMENT_MISMATCH)]
+    results[1].summary = "line 3, column 33: " + "very long " * 60
+    header, first, second, _ = str(Results(dict(enumerate(results)))).splitlines()
+    assert header.split() == ["id", "status", "reason", "message", "seconds"]
+    assert first.split() == ["short", "verified", "ok", "0.250"]
+    assert second.split()[1:4] == ["rejected", "statement_mismatch", "line"]
+    assert second.split()[-1] == "0.250"
+    assert "…" in second
+
+
 def test_a_long_table_leaves_out_its_middle() -> None:
     lines = str(Results({index: make_result(f"p{index}") for index in range(10_000)})).splitlines()
     assert len(lines) == 1 + 20 + 1 + 1

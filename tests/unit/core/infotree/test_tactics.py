@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_fakes import make_result
+from support import DATA
 
 from streamverify import tactics as exported
 from streamverify.core.errors import NoInfotree
 from streamverify.core.infotree import Tactic, tactics
 from streamverify.core.infotree.cut import split_tactics
+from streamverify.core.messages.models import Response
 
-FOLDER = Path(__file__).parents[3] / "infotrees"
+FOLDER = DATA / "infotrees"
 RECORDINGS = {
     line["file"]: line["infotree"] for line in map(json.loads, (FOLDER / "recordings.jsonl").read_text().splitlines())
 }
@@ -295,6 +297,13 @@ def result(name: str = "have.lean", **changes: Any) -> dict[str, Any]:
 def test_a_result_gives_its_tactics() -> None:
     assert tactics(result(), source("have.lean")) == recorded("have.lean")
     assert exported is tactics
+
+
+def test_a_result_of_our_client_knows_its_file() -> None:
+    made = make_result().model_copy(update={"response": Response(infotree=RECORDINGS["have.lean"])})
+    with pytest.raises(NoInfotree, match="hand it in"):
+        tactics(made)
+    assert tactics(made.of_proof(source("have.lean"))) == recorded("have.lean")
 
 
 def test_a_result_without_infotree_says_how_to_ask_for_one() -> None:

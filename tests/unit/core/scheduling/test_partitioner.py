@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support import ROOT
 
+from streamverify.core.errors import HeaderError
 from streamverify.core.scheduling import partitioner as partitioning
 from streamverify.core.scheduling.partitioner import (
     BLANK,
@@ -31,6 +32,7 @@ from streamverify.core.scheduling.partitioner import (
 from streamverify.core.syntax.header import parse_header
 
 VECTORS = json.loads((ROOT / "schemas" / "partitioner.vectors.json").read_text())
+HEADERS = json.loads((ROOT / "schemas" / "header.vectors.json").read_text())["headers"]
 ORDERS, TRACE = VECTORS["orders"], VECTORS["trace"]
 PARTITIONS = list(range(12))
 HOT = affinity_key("import Mathlib\n")
@@ -258,3 +260,13 @@ def test_what_is_kept_is_bounded() -> None:
     assert len(affinity._counts) <= COUNTERS
     assert len(affinity._loads) <= MAX_LOADS
     assert all(len(load._orders) <= COUNTERS for load in affinity._loads.values())
+
+
+@pytest.mark.parametrize("vector", HEADERS)
+def test_the_headers_of_the_vectors_hold(vector: dict[str, Any]) -> None:
+    try:
+        header = parse_header(vector["proof"]).canonical
+    except HeaderError:
+        header = ""
+    assert header == vector["header"]
+    assert affinity_key(vector["proof"]).decode() == vector["key"]

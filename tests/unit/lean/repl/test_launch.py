@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from repl_fakes import FAKE, fake, no_process_left  # noqa: F401 - a fixture
@@ -13,11 +13,8 @@ from repl_fakes import FAKE, fake, no_process_left  # noqa: F401 - a fixture
 from streamverify.core.errors import ReplUnavailable
 from streamverify.lean.repl import launch
 from streamverify.lean.repl.command import ReplCommand
-from streamverify.lean.repl.launch import find_repl, install_record, probe
+from streamverify.lean.repl.launch import find_repl, install_record, known_as, probe
 from streamverify.lean.repl.sandbox import inside
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = [pytest.mark.usefixtures("no_process_left"), pytest.mark.timeout(60)]
 
@@ -122,6 +119,32 @@ async def test_stand_ins_by_name(tmp_path: Path) -> None:
 async def test_stand_ins_work(setting: str) -> None:
     verifier = await probe(await find_repl(setting, None))
     assert (verifier.kind, verifier.lean_version) == (setting, None)
+
+
+@pytest.mark.parametrize("kind", ["synthetic", "replay"])
+@pytest.mark.parametrize("start", ["{python} -m streamverify.standins.{kind}", "{script}"])
+async def test_a_stand_in_given_as_a_command_line_is_a_stand_in(tmp_path: Path, kind: str, start: str) -> None:
+    script = tmp_path / "my repl"
+    script.write_text(f"#!/bin/sh\nexec {sys.executable} -m streamverify.standins.{kind}\n")
+    script.chmod(0o755)
+    setting = start.format(python=shlex.quote(sys.executable), kind=kind, script=shlex.quote(str(script)))
+    command = await find_repl(setting, None)
+    verifier = await probe(command)
+    assert (verifier.kind, verifier.lean_version) == (kind, None)
+    assert (command.kind, known_as(command, verifier).kind) == ("lean", kind)
+
+
+@pytest.mark.parametrize("kind", ["synthetic", "replay"])
+async def test_the_executable_of_a_stand_in_is_known_before_it_is_asked(kind: str) -> None:
+    command = await find_repl(str(Path(sys.executable).with_name(f"streamverify-{kind}-repl")), None)
+    assert (command.kind, (await probe(command)).kind) == (kind, kind)
+
+
+@pytest.mark.parametrize("flag", ["--unversioned", "--version=nightly", "--version=streamverify stand-in: other"])
+async def test_what_names_no_version_of_lean_and_is_no_stand_in_is_refused(flag: str) -> None:
+    with pytest.raises(ReplUnavailable, match="does not name the version of its Lean") as caught:
+        await probe(fake(flag))
+    assert str(caught.value).count("\n") == 0
 
 
 async def test_a_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
