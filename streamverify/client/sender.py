@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
@@ -32,12 +33,21 @@ _RECORD_OVERHEAD = 1024
 """Bytes that key, request id, run and framing of a record need at most."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A record on its way, and the producer that has it."""
+
+    producer: AIOKafkaProducer
+    future: asyncio.Future[Any]
+
+
 class Sender:
     """A producer that is replaced after a failure: a refused record spoils an idempotent producer for good."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
+        self._connecting: asyncio.Future[AIOKafkaProducer] | None = None
         # Kept when the producer is replaced: it knows which headers are asked for most.
         self._partitioner = AffinityPartitioner()
         self._topic_seen = False
@@ -56,10 +66,10 @@ class Sender:
 
     async def stop(self) -> None:
         """Disconnect; what was enqueued is still sent, for a bounded time."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            with contextlib.suppress(TimeoutError, KafkaError):
-                await asyncio.wait_for(producer.stop(), timeout=_STOP_TIMEOUT)
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._producer is not None:
+            await self._dispose(self._producer)
 
     async def partitions(self, topic: str) -> list[TopicPartition]:
         """The partitions of a topic, which brokers that do so make on being asked.
@@ -86,11 +96,11 @@ class Sender:
             RequestTooLarge: A record is larger than the broker takes.
             BrokerUnavailable: A record could not be delivered.
         """
-        unacknowledged: deque[tuple[EncodedRequest, asyncio.Future[Any]]] = deque()
+        unacknowledged: deque[tuple[EncodedRequest, _Sent]] = deque()
         async for encoded in batch:
             unacknowledged.append((encoded, await self._enqueue(encoded)))
             # In the order of the batch, as soon as the oldest is there; only too many on their way are waited for.
-            while unacknowledged and (len(unacknowledged) >= _WINDOW or unacknowledged[0][1].done()):
+            while unacknowledged and (len(unacknowledged) >= _WINDOW or unacknowledged[0][1].future.done()):
                 yield await self._acknowledged(*unacknowledged.popleft())
         while unacknowledged:
             yield await self._acknowledged(*unacknowledged.popleft())
@@ -99,7 +109,7 @@ class Sender:
         """Send one record and wait for the broker; raises what `send_all` does."""
         return await self._acknowledged(encoded, await self._enqueue(encoded))
 
-    async def _enqueue(self, encoded: EncodedRequest) -> asyncio.Future[Any]:
+    async def _enqueue(self, encoded: EncodedRequest) -> _Sent:
         if len(encoded.value) + _RECORD_OVERHEAD > MAX_RECORD_BYTES:
             raise _too_large(encoded, f"a record may have {MAX_RECORD_BYTES:,} bytes")
         topic = self._settings.request_topic
@@ -113,21 +123,25 @@ class Sender:
                 topic, encoded.value, encoded.key, headers=encoded.kafka_headers
             )
         except KafkaError as error:
-            raise await self._failed(encoded, error) from error
+            raise await self._failed(encoded, producer, error) from error
         # After a failure nobody waits for the rest: asyncio would complain that their exceptions were never retrieved.
         future.add_done_callback(lambda done: None if done.cancelled() else done.exception())
-        return future
+        return _Sent(producer, future)
 
-    async def _acknowledged(self, encoded: EncodedRequest, future: asyncio.Future[Any]) -> Ticket:
+    async def _acknowledged(self, encoded: EncodedRequest, sent: _Sent) -> Ticket:
         try:
-            made = await future
+            made = await sent.future
         except KafkaError as error:
-            raise await self._failed(encoded, error) from error
+            raise await self._failed(encoded, sent.producer, error) from error
         return Ticket(encoded.custom_id, encoded.request_id, made.topic, made.partition, made.offset, made.timestamp)
 
-    async def _failed(self, encoded: EncodedRequest, error: KafkaError) -> BrokerUnavailable | RequestTooLarge:
-        # The next record gets a new producer: this one would refuse it, too.
-        await self.stop()
+    async def _failed(
+        self, encoded: EncodedRequest, producer: AIOKafkaProducer, error: KafkaError
+    ) -> BrokerUnavailable | RequestTooLarge:
+        # The next record gets a new producer: this one would refuse it, too. Where many records were on their way, the
+        # first of them has seen to that.
+        if self._producer is producer:
+            await self._dispose(producer)
         if isinstance(error, MessageSizeTooLargeError):
             return _too_large(
                 encoded, f"the topic {self._settings.request_topic} takes less: see its max.message.bytes"
@@ -137,9 +151,26 @@ class Sender:
             f"{encoded.custom_id!r}: {error!r}"
         )
 
+    async def _dispose(self, producer: AIOKafkaProducer) -> None:
+        self._producer = None
+        with contextlib.suppress(TimeoutError, KafkaError):
+            await asyncio.wait_for(producer.stop(), timeout=_STOP_TIMEOUT)
+
     async def _connected(self) -> AIOKafkaProducer:
-        if self._producer is None:
+        """The producer. Whoever needs one while it connects waits for the same, also for its failure."""
+        if self._producer is not None:
+            return self._producer
+        if self._connecting is None:
+            self._connecting = asyncio.ensure_future(self._connect())
+            # Whoever asked for it may have been cancelled: asyncio would complain of an exception nobody retrieved.
+            self._connecting.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> AIOKafkaProducer:
+        try:
             self._producer = await connect(self._make, self._settings.bootstrap_servers)
+        finally:
+            self._connecting = None
         return self._producer
 
     def _make(self) -> AIOKafkaProducer:
