@@ -36,6 +36,7 @@ from streamverify.core.keys import ApiKeys
 from streamverify.core.messages.jsontext import is_encodable
 from streamverify.core.scheduling.import_sizes import MAX_HEADERS
 from streamverify.core.scheduling.prewarm import parse_prewarm
+from streamverify.core.topics import MAX_PROOF_BYTES
 from streamverify.setting_sources import PREFIX, Origins, explain, find_origins, settings_file
 
 __all__ = ["MIN_MEMORY", "PREFIX", "Settings", "load_settings"]
@@ -212,7 +213,13 @@ class Settings(BaseSettings):
         ),
     ] = ""
     max_proof_bytes: Annotated[
-        int, Field(ge=1, description="Size in bytes of UTF-8 that a proof, with its statement, may have at most.")
+        int,
+        Field(
+            ge=1,
+            le=MAX_PROOF_BYTES,
+            description="Size in bytes of UTF-8 that a proof, with its statement, may have at most. A worker answers "
+            "a larger one without running it; `topics create` makes the topics large enough for it.",
+        ),
     ] = 512 * 1024
     session_timeout_ms: Annotated[
         int,

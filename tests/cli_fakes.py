@@ -20,6 +20,7 @@ from streamverify.core.messages.models import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
+    from streamverify.core.errors import RequestTooLarge
     from streamverify.core.messages.models import Message, ProofRequest
 
 
@@ -64,6 +65,7 @@ class FakeClient:
 
     sent: ClassVar[list[ProofRequest]] = []
     answer: ClassVar[Callable[[ProofRequest], ProofResult | None]]
+    too_large: ClassVar[dict[str, RequestTooLarge]] = {}
 
     def __init__(self, settings: Any) -> None:
         self.settings = settings
@@ -71,7 +73,7 @@ class FakeClient:
     @classmethod
     def reset(cls) -> None:
         """Forget everything, and verify every proof."""
-        cls.sent = []
+        cls.sent, cls.too_large = [], {}
         cls.answer = staticmethod(lambda request: make_result(request.custom_id))
 
     async def __aenter__(self) -> Self:
@@ -79,6 +81,9 @@ class FakeClient:
 
     async def __aexit__(self, *_args: object) -> None:
         return None
+
+    async def refusal(self, request: ProofRequest) -> RequestTooLarge | None:
+        return self.too_large.get(request.custom_id)
 
     async def submit_all(self, requests: AsyncIterable[ProofRequest]) -> AsyncIterator[Ticket]:
         async for request in requests:

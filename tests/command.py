@@ -36,6 +36,8 @@ def make_environment(broker: str, *, real: bool) -> dict[str, str]:
         REQUEST_TOPIC=f"{name}.proofs",
         RESULT_TOPIC=f"{name}.results",
         DLQ_TOPIC=f"{name}.dlq",
+        GROUPS_TOPIC=f"{name}.groups",
+        INGEST_TOPIC=f"{name}.ingest",
         REPL="synthetic",
         REQUIRE="checked",
         HTTP_PORT="0",
@@ -50,7 +52,16 @@ def make_environment(broker: str, *, real: bool) -> dict[str, str]:
 
 def settings_of(env: Mapping[str, str]) -> Settings:
     """The settings with which a test's own client joins the commands of this environment."""
-    names = ("BOOTSTRAP_SERVERS", "GROUP_ID", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC", "SESSION_TIMEOUT_MS")
+    names = (
+        "BOOTSTRAP_SERVERS",
+        "GROUP_ID",
+        "REQUEST_TOPIC",
+        "RESULT_TOPIC",
+        "DLQ_TOPIC",
+        "INGEST_TOPIC",
+        "GROUPS_TOPIC",
+        "SESSION_TIMEOUT_MS",
+    )
     given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names if PREFIX + name in env}
     return load_settings(**given)
 

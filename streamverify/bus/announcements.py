@@ -15,8 +15,8 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from streamverify.bus.connection import connect, make_producer
+from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
-from streamverify.bus.topics import topic_partitions
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.groups.announcement import decode_announcement, encode_announcement
 

@@ -34,6 +34,7 @@ from aiokafka.errors import (
 )
 
 from streamverify.bus.client_log import say_once
+from streamverify.bus.metadata import never_makes_topics
 from streamverify.core.errors import BrokerUnavailable, SettingsError
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
 
 
 async def connect(make: Callable[[], C], servers: str, *, patience: float = PATIENCE) -> C:
-    """Make and start a client, trying again with back-off until a broker answers.
+    """Make and start a client, trying again with back-off until a broker answers. It makes no topics.
 
     Args:
         make: Builds a client that is not started; a new one is built for each try.
@@ -165,6 +166,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
     each = servers.split(",")
     for count in itertools.count():
         client = make()
+        never_makes_topics(client)
         if count and len(each) > 1:
             # aiokafka tries the servers in a random order, and waits for one that hangs until our time is over.
             _kafka_client(client)._bootstrap_servers = each[count % len(each)]  # noqa: SLF001 - public nowhere else

@@ -24,6 +24,7 @@ from streamverify.bus.retention import RetentionWatch
 from streamverify.core.errors import WorkerStuck
 from streamverify.core.job import Record
 from streamverify.core.messages.models import Source
+from streamverify.core.topics import request_record_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -42,7 +43,8 @@ _log = structlog.get_logger(__name__)
 
 POLL_MS = 200
 """Milliseconds that one poll waits for records."""
-METADATA_AGE_MS = 60_000
+METADATA_AGE_MS = 5_000
+"""Milliseconds after which a topic that was deleted and made anew, or has more partitions now, is noticed."""
 FETCH_WAIT_MS = 100
 """Milliseconds that a broker may hold a fetch that finds nothing. Kafka answers as soon as a record comes; the embedded
 broker only when the time is over, so that a proof waits for it there."""
@@ -161,7 +163,8 @@ class RequestConsumer:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
-            # So soon a topic that was made anew, or has more partitions now, is noticed; the default is 5 minutes.
+            # A broker gives a larger record, too, but then one at a time.
+            max_partition_fetch_bytes=request_record_bytes(self._settings.max_proof_bytes),
             metadata_max_age_ms=METADATA_AGE_MS,
             session_timeout_ms=session,
             heartbeat_interval_ms=min(3_000, session // 3),

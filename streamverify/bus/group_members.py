@@ -10,7 +10,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 
 from streamverify.bus.admin import open_admin
 from streamverify.bus.committed import committed_offsets
-from streamverify.bus.topics import topic_partitions
+from streamverify.bus.presence import topic_partitions
 from streamverify.core.delivery.offset_map import decode_map
 from streamverify.core.errors import StreamVerifyError, UndecodableOffsetMap
 

@@ -8,8 +8,8 @@ from aiokafka.errors import KafkaError
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
+from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
-from streamverify.bus.topics import topic_partitions
 from streamverify.core.delivery.group_position import GroupPosition, group_position
 from streamverify.core.errors import BrokerUnavailable
 

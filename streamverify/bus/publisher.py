@@ -21,6 +21,7 @@ from aiokafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
+    UnknownTopicOrPartitionError,
 )
 from aiokafka.partitioner import DefaultPartitioner
 
@@ -125,8 +126,8 @@ class Publisher:
         self._failure: KafkaError | None = None
         self._refused: set[int] = set()
         self._replacements = 0
-        self._failing = False
-        """Whether the last record could not be handed over; that is logged once in a row."""
+        self._failing = ""
+        """Why the last record could not be handed over, "" if it could; each cause is logged once in a row."""
         self._wake = asyncio.Event()
         self._gathering: asyncio.TimerHandle | None = None
         self._open = 0
@@ -194,18 +195,22 @@ class Publisher:
             if not (error.retriable or isinstance(error, KafkaTimeoutError)):
                 self._fail(error)
                 return
-            if not self._failing:
-                self._failing = True
+            cause = type(error).__name__
+            if self._failing != cause:
+                self._failing = cause
+                gone = isinstance(error, UnknownTopicOrPartitionError)
                 _log.warning(
                     "publish_failed",
                     topic=record.topic,
                     error=repr(error),
                     retry_seconds=_RETRY,
-                    hint="tried again until a broker answers; nothing is lost; logged once until then",
+                    hint=f"no topic {record.topic} on {self._settings.bootstrap_servers}: streamverify topics create"
+                    if gone
+                    else "tried again until a broker answers; nothing is lost; logged once until then",
                 )
             await asyncio.sleep(_RETRY)
         else:
-            self._failing = False
+            self._failing = ""
             self._sent += 1
             self._unacknowledged[self._sent] = record
             future.add_done_callback(partial(self._answered, self._sent))

@@ -1,87 +1,117 @@
-"""The topics: made with settings that suit them, described, checked."""
+"""The topics: the table of them, and how they are made, described and altered.
+
+What a difference does to proofs is decided in `core.topics`; which topics are there, in `presence`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from aiokafka import TopicPartition
-from aiokafka.admin import NewTopic
+from aiokafka.admin import NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from streamverify.bus.admin import patient_admin
 from streamverify.bus.connection import PATIENCE
+from streamverify.bus.presence import find_topics
 from streamverify.core.errors import BrokerUnavailable
+from streamverify.core.topics import (
+    DAY_MS,
+    KAFKA_MAX_MESSAGE_BYTES,
+    SHORT_RETENTION_MS,
+    Purpose,
+    TopicPlan,
+    TopicState,
+    aligned,
+    dead_letter_record_bytes,
+    differences,
+    in_sync,
+    request_record_bytes,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aiokafka.admin import AIOKafkaAdminClient
 
     from streamverify.bus.admin import PatientAdmin
+    from streamverify.core.topics import Difference
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
 FALLBACK_MAX_MESSAGE_BYTES = 1_000_000
 """Taken where a broker does not tell its topics' settings, as the embedded one."""
-DAY_MS = 24 * 60 * 60 * 1000
-SHORT_RETENTION_MS = 3 * DAY_MS
-"""A backlog may well live this long; what is kept for less may be lost before it is read."""
-_METADATA_TIMEOUT = 5.0
-_METADATA_POLL = 0.1
+_DYNAMIC_TOPIC_CONFIG = 1
+"""How a broker marks a setting that the topic has of its own, neither the broker's nor Kafka's default."""
+_COPIES = 3
+_POLL = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class TopicPlan:
-    """What `create_topics` makes: partitions, and the settings that are not the broker's defaults."""
-
-    name: str
-    partitions: int
-    replication: int
-    settings: Mapping[str, str]
+def router_group(settings: Settings) -> str:
+    """The consumer group of the router; the name of its changelog begins with it, too."""
+    return f"{settings.group_id}-router"
 
 
-@dataclass(frozen=True, slots=True)
-class TopicState:
-    """A topic as the broker has it; `settings` is None where the broker does not tell."""
-
-    name: str
-    exists: bool
-    partitions: int = 0
-    replication: int = 0
-    settings: Mapping[str, str] | None = None
-    warnings: tuple[str, ...] = field(default=())
+def changelog_topic(settings: Settings) -> str:
+    """The topic with the router's counts. Faust puts the name together so, from its table's name."""
+    return f"{router_group(settings)}-headers-changelog"
 
 
 def plan_topics(
-    settings: Settings, *, partitions: int = 12, replication: int = 1, retention_ms: int = 14 * DAY_MS
+    settings: Settings,
+    *,
+    partitions: int | None = None,
+    replication: int | None = None,
+    retention_ms: int | None = None,
+    brokers: int = 1,
 ) -> list[TopicPlan]:
-    """The four topics.
+    """All topics, in the order in which they are made and shown. This is the one table of them.
 
     Requests, those for the router too, are kept by time. Results are compacted, so that the newest verdict of each
-    custom_id stays for as long as `retention_ms`; the lag leaves followers days to see each one. Dead letters hold a
-    request and what is said of it, so they may be larger than a request.
+    custom_id stays for as long as `retention_ms`; the lag leaves followers days to see each one.
+
+    Args:
+        settings: The names of the topics, and how large a proof may be.
+        partitions: Partitions of proofs and of verdicts; None: 12.
+        replication: Copies of each partition; None: 3, or as many as there are brokers.
+        retention_ms: Milliseconds that records are kept; None: 14 days.
+        brokers: The number of brokers.
     """
-    time = {"retention.ms": str(retention_ms)}
-    results = {
+    named = {"partitions": partitions, "replication": replication, "retention.ms": retention_ms}
+    asked = frozenset(name for name, value in named.items() if value is not None)
+    count, copies = partitions or 12, replication or min(_COPIES, brokers)
+    kept = 14 * DAY_MS if retention_ms is None else retention_ms
+    safe = {"min.insync.replicas": str(in_sync(copies))} if copies >= _COPIES else {}
+    by_time = safe | {"cleanup.policy": "delete", "retention.ms": str(kept), "retention.bytes": "-1"}
+    requests = by_time | {"max.message.bytes": str(request_record_bytes(settings.max_proof_bytes))}
+    results = by_time | {
         "cleanup.policy": "compact,delete",
-        "min.compaction.lag.ms": str(min(3 * DAY_MS, retention_ms)),
+        "min.compaction.lag.ms": str(min(SHORT_RETENTION_MS, kept)),
+        "max.message.bytes": str(KAFKA_MAX_MESSAGE_BYTES),
     }
+    letters = by_time | {"max.message.bytes": str(dead_letter_record_bytes(settings.max_proof_bytes))}
+    # Longer than any GROUP_TTL.
+    announcements = safe | {"cleanup.policy": "compact,delete", "retention.ms": str(8 * DAY_MS)}
+    state = safe | {"cleanup.policy": "compact"}
+    # One partition is enough for what is rare, whatever was asked for.
+    of_letters, of_others = asked - {"partitions"}, asked - {"partitions", "retention.ms"}
+    ingest = settings.ingest_topic
     return [
-        TopicPlan(settings.request_topic, partitions, replication, time),
-        TopicPlan(settings.ingest_topic, partitions, replication, time),
-        TopicPlan(settings.result_topic, partitions, replication, time | results),
-        TopicPlan(settings.dlq_topic, 1, replication, time | {"max.message.bytes": str(2 * 1024 * 1024)}),
+        TopicPlan(settings.request_topic, Purpose.REQUESTS, count, copies, requests, asked=asked),
+        TopicPlan(ingest, Purpose.REQUESTS, count, copies, requests, asked=asked),
+        TopicPlan(settings.result_topic, Purpose.RESULTS, count, copies, results, asked=asked),
+        TopicPlan(settings.dlq_topic, Purpose.DEAD_LETTERS, 1, copies, letters, asked=of_letters),
+        TopicPlan(changelog_topic(settings), Purpose.STATE, count, copies, state, like=ingest, asked=of_others),
+        TopicPlan(settings.groups_topic, Purpose.ANNOUNCEMENTS, 1, copies, announcements, asked=of_others),
     ]
 
 
-async def create_topics(admin: PatientAdmin, plans: list[TopicPlan]) -> dict[str, bool]:
-    """Make the topics that are not there; whether each was made now.
+async def create_topics(admin: PatientAdmin, plans: Sequence[TopicPlan]) -> dict[str, bool]:
+    """Make the topics that are not there; whether each was made now. Nothing else of ours makes a topic.
 
     Raises:
         BrokerUnavailable: The broker refused to make one (the message says why), or cannot make any.
@@ -112,71 +142,110 @@ async def _create(topic: NewTopic, admin: AIOKafkaAdminClient) -> bool:
     return True
 
 
-async def describe_topics(admin: PatientAdmin, names: list[str]) -> list[TopicState]:
-    """Each topic as it is, with what is wrong with it in `warnings`."""
-    existing = set(await admin.list_topics())
-    described = await admin.ask(partial(_describe, [name for name in names if name in existing]))
-    return [
-        await _state(admin, name, described[name]) if name in described else TopicState(name, exists=False)
-        for name in names
-    ]
-
-
-async def _describe(names: list[str], admin: AIOKafkaAdminClient) -> dict[str, Any]:
-    """The metadata of topics by their name.
+async def alter_topic(admin: PatientAdmin, plan: TopicPlan, found: Sequence[Difference]) -> list[Difference]:
+    """Make a topic as it was planned, as far as that can be done. Returns the differences that were taken away.
 
     Raises:
-        KafkaError: A broker knows one, but not yet its partitions and leaders.
+        BrokerUnavailable: The broker refused.
     """
-    described = {topic["topic"]: topic for topic in await admin.describe_topics(names)} if names else {}
-    for name, topic in described.items():
-        if topic["error_code"]:
-            raise for_code(topic["error_code"])(name)
-    return described
+    changeable = [difference for difference in found if not difference.remedy]
+    settings = {difference.what: difference.wanted for difference in changeable}
+    more_partitions = settings.pop("partitions", None)
+    try:
+        if more_partitions is not None:
+            await admin.create_partitions({plan.name: NewPartitions(total_count=plan.partitions)})
+        if settings:
+            await admin.ask(partial(_alter, plan.name, settings))
+    except KafkaError as error:
+        raise BrokerUnavailable(f"the broker does not alter the topic {plan.name}: {error!r}") from error
+    return changeable
 
 
-async def _state(admin: PatientAdmin, name: str, described: Mapping[str, Any]) -> TopicState:
-    partitions = described["partitions"]
-    settings = await topic_settings(admin, name)
-    return TopicState(
-        name,
-        exists=True,
-        partitions=len(partitions),
-        replication=min((len(partition["replicas"]) for partition in partitions), default=0),
-        settings=settings,
-        warnings=tuple(_warnings(settings or {})),
+async def _alter(name: str, changes: Mapping[str, str], admin: AIOKafkaAdminClient) -> None:
+    # The request replaces all that a topic has of its own: what is not named again goes back to its default.
+    own = {entry[0]: entry[1] for entry in await _config_entries(name, admin) if entry[3] == _DYNAMIC_TOPIC_CONFIG}
+    answers: list[Any] = await admin.alter_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, name, own | dict(changes))]
     )
+    for answer in answers:
+        for code, message, _kind, _name in answer.resources:
+            if code:
+                raise for_code(code)(message or name)
 
 
-def _warnings(settings: Mapping[str, str]) -> list[str]:
-    warnings = []
-    retention = int(settings.get("retention.ms", -1))
-    if "delete" in settings.get("cleanup.policy", "delete") and 0 <= retention < SHORT_RETENTION_MS:
-        warnings.append(
-            f"retention.ms={retention} keeps records for {retention / DAY_MS:.1f} days: "
-            "a backlog that lives longer is lost unread"
+async def describe_topics(admin: PatientAdmin, names: Sequence[str]) -> list[TopicState]:
+    """Each topic as it is."""
+    found = await find_topics(admin, names)
+    states = []
+    for name in names:
+        partitions = found.partitions.get(name)
+        if partitions is None:
+            hidden = ("this user may not see it, and Kafka does not say whether it exists",)
+            states.append(TopicState(name, exists=False, warnings=hidden if name in found.hidden else ()))
+            continue
+        replication = min((len(partition["replicas"]) for partition in partitions), default=0)
+        settings = await topic_settings(admin, name)
+        states.append(
+            TopicState(name, exists=True, partitions=len(partitions), replication=replication, settings=settings)
         )
-    return warnings
+    return states
+
+
+async def settled_topics(admin: PatientAdmin, plans: Sequence[TopicPlan], changed: set[str]) -> list[TopicState]:
+    """The topics as they are once the brokers have heard of those that were made or altered (`changed`).
+
+    A broker answers for a moment as if nothing had happened; what is not to be seen after some seconds did not happen.
+    """
+    give_up = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        states = await describe_topics(admin, [plan.name for plan in plans])
+        pending = [
+            state.name
+            for plan, state in zip(plans, states, strict=True)
+            if plan.name in changed
+            and (not state.exists or any(not difference.remedy for difference in differences(plan, state)))
+        ]
+        if not pending or asyncio.get_running_loop().time() > give_up:
+            return states
+        await asyncio.sleep(_POLL)
+
+
+async def inspect_topics(admin: PatientAdmin, plans: Sequence[TopicPlan]) -> list[TopicState]:
+    """The topics of some plans as they are; what of each loses or delays proofs is in its `warnings`."""
+    states = {state.name: state for state in await describe_topics(admin, [plan.name for plan in plans])}
+    judged = []
+    for plan in aligned(plans, states, alter=False):
+        state = states[plan.name]
+        found = differences(plan, state) if state.exists else []
+        judged.append(replace(state, warnings=(*state.warnings, *map(str, found))))
+    return judged
+
+
+async def count_brokers(admin: PatientAdmin) -> int:
+    """The number of brokers that the cluster names."""
+    return len((await admin.describe_cluster())["brokers"])
 
 
 async def topic_settings(admin: PatientAdmin, name: str) -> dict[str, str] | None:
     """The settings of a topic, None where the broker does not tell (the embedded one, or no permission)."""
     try:
-        return await admin.ask(partial(_topic_settings, name))
+        entries = await admin.ask(partial(_config_entries, name))
     except KafkaError:
         # Refused for good. A broker that is not ready is asked again instead: to take it for one that does not tell
         # would cut every result to the fallback.
         return None
+    return {entry[0]: entry[1] for entry in entries} if entries else None
 
 
-async def _topic_settings(name: str, admin: AIOKafkaAdminClient) -> dict[str, str] | None:
+async def _config_entries(name: str, admin: AIOKafkaAdminClient) -> list[Any]:
+    """All that is set for a topic: its name, its value, whether it is read-only, and where it is set."""
     answers: list[Any] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
     for answer in answers:
         for code, message, _kind, _name, entries in answer.resources:
             if code:
                 raise for_code(code)(message or name)
-            return {entry[0]: entry[1] for entry in entries}
-    return None
+            return list(entries)
+    return []
 
 
 async def max_message_bytes(admin: PatientAdmin, topic: str) -> int:
@@ -186,64 +255,3 @@ async def max_message_bytes(admin: PatientAdmin, topic: str) -> int:
         _log.info("topic_settings_unknown", topic=topic, max_message_bytes=FALLBACK_MAX_MESSAGE_BYTES)
         return FALLBACK_MAX_MESSAGE_BYTES
     return int(settings["max.message.bytes"])
-
-
-async def topic_partitions(settings: Settings, topic: str) -> list[TopicPartition]:
-    """The partitions of a topic, in their order; asking for one that is not there makes it at the embedded broker only.
-
-    Needs no more than to describe the topic: a producer would ask for the right to write.
-
-    Raises:
-        BrokerUnavailable: No broker, or it shows us no such topic.
-    """
-    async with patient_admin(settings) as admin:
-        give_up = asyncio.get_running_loop().time() + _METADATA_TIMEOUT
-        # To ask a real broker for a topic may make it, with the broker's defaults and whatever its name.
-        ask = topic in await admin.list_topics() or not await _has_controller(admin)
-        while not (ask and (numbers := await _described(admin, topic))):
-            if not ask or asyncio.get_running_loop().time() > give_up:
-                raise BrokerUnavailable(
-                    f"the broker at {settings.bootstrap_servers} has no topic {topic}, or does not let this user see "
-                    "it: make it with `streamverify topics create`"
-                )
-            await asyncio.sleep(_METADATA_POLL)
-    return [TopicPartition(topic, number) for number in numbers]
-
-
-async def _described(admin: PatientAdmin, topic: str) -> list[int]:
-    [described] = await admin.describe_topics([topic])
-    return sorted(int(partition["partition"]) for partition in described["partitions"])
-
-
-async def require_topics(admin: PatientAdmin, settings: Settings, names: list[str]) -> None:
-    """See that these topics are there.
-
-    The embedded broker makes a topic when it is named. A real one may do so too, but with its defaults: without
-    compaction, and too small for dead letters. So there a missing topic is an error, and is not named.
-
-    Raises:
-        BrokerUnavailable: A topic is missing.
-    """
-    missing = set(names) - set(await admin.list_topics())
-    if missing and await _has_controller(admin):
-        raise _missing(missing, settings)
-    give_up = asyncio.get_running_loop().time() + _METADATA_TIMEOUT
-    while missing and asyncio.get_running_loop().time() < give_up:
-        await admin.describe_topics(sorted(missing))
-        await asyncio.sleep(_METADATA_POLL)
-        missing -= set(await admin.list_topics())
-    if missing:
-        raise _missing(missing, settings)
-
-
-async def _has_controller(admin: PatientAdmin) -> bool:
-    """Tell whether one of the brokers is the controller, which makes topics; the embedded one is not."""
-    cluster = await admin.describe_cluster()
-    return any(broker["node_id"] == cluster["controller_id"] for broker in cluster["brokers"])
-
-
-def _missing(topics: set[str], settings: Settings) -> BrokerUnavailable:
-    return BrokerUnavailable(
-        f"missing at {settings.bootstrap_servers}: {', '.join(sorted(topics))}; "
-        "make the topics with `streamverify topics create`"
-    )

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 EXIT_CODES = """\
 Exit codes
   0    done; also a worker or router that drained after SIGTERM or Ctrl-C
-  1    a proof was rejected (verify)
+  1    a proof was rejected (verify); a topic is not as it should be (topics
+       create)
   2    wrong usage, a wrong setting, input that is no request, or an output
        that cannot be written
   3    a proof is inconclusive or still unanswered (verify); a request is no

@@ -24,10 +24,10 @@ from streamverify.settings import Settings  # noqa: TC001 - Typer reads the anno
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from streamverify.bus.topics import TopicState
     from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.messages.models import Verifier
     from streamverify.core.syntax.header import Header
+    from streamverify.core.topics import TopicState
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.lean.repl.resources import Plan
     from streamverify.lean.warm_headers import HeaderTrial
@@ -243,13 +243,15 @@ def _stand_in_check(kind: str, settings: Settings) -> Check:
 
 async def _kafka(settings: Settings) -> list[Check]:
     from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
-    from streamverify.bus.topics import describe_topics  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.topics import count_brokers, inspect_topics, plan_topics  # noqa: PLC0415 - keeps --help fast
 
-    names = [settings.request_topic, settings.result_topic, settings.dlq_topic]
+    # Those that a worker needs.
+    names = {settings.request_topic, settings.result_topic, settings.dlq_topic}
     try:
         # With a worker's patience: one of the brokers may hang, and a shorter one was over before another was asked.
         async with patient_admin(settings) as admin:
-            states = await describe_topics(admin, names)
+            plans = plan_topics(settings, brokers=await count_brokers(admin))
+            states = await inspect_topics(admin, [plan for plan in plans if plan.name in names])
     except BrokerUnavailable as error:
         return [Check("Kafka", "missing", f"no broker at {settings.bootstrap_servers}", str(error))]
     return [Check("Kafka", "ok", f"answers at {settings.bootstrap_servers}"), *map(topic_check, states)]
@@ -259,8 +261,7 @@ def topic_check(state: TopicState) -> Check:
     """Check that a topic exists, and that its settings lose no proofs."""
     name = f"topic {state.name}"
     if not state.exists:
-        advice = "streamverify topics create (a broker that makes topics itself makes it on first use)"
-        return Check(name, "missing", "not there", advice)
+        return Check(name, "missing", "not there", "; ".join(state.warnings) or "streamverify topics create")
     found = f"{state.partitions} partitions, replication {state.replication}"
     return Check(name, "warning" if state.warnings else "ok", found, "; ".join(state.warnings))
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamverify.cli.inputs import Inputs
-    from streamverify.settings import Settings
 
 COLUMNS_HELP = """\
 JSONL has one request in a line: {"custom_id": "1", "proof": "theorem ..."}.
@@ -91,7 +90,7 @@ class InputOptions:
         int | None, typer.Option(min=1, metavar="N", rich_help_panel=_PANEL, help="Stop after N requests.")
     ] = None
 
-    def find(self, settings: Settings) -> Inputs:
+    def find(self) -> Inputs:
         """Find the files, before anything is sent.
 
         Raises:
@@ -100,6 +99,7 @@ class InputOptions:
         from streamverify.cli.inputs import Inputs  # noqa: PLC0415 - keeps --help fast
         from streamverify.cli.overrides import Columns, Overrides  # noqa: PLC0415 - keeps --help fast
         from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
+        from streamverify.core.topics import MAX_PROOF_BYTES  # noqa: PLC0415 - keeps --help fast
 
         overrides = Overrides(
             timeout=self.timeout,
@@ -112,7 +112,8 @@ class InputOptions:
         )
         return Inputs.find(
             self.files,
-            RequestLimits(max_proof_bytes=settings.max_proof_bytes),
+            # What the topic and the worker take is for them to say.
+            RequestLimits(MAX_PROOF_BYTES, "no setting allows more than {0:,}"),
             overrides,
             columns=Columns(self.id_column, self.proof_column, self.statement_column),
             form=self.form,

@@ -19,6 +19,7 @@ from streamverify.cli.errors import InputError
 from streamverify.cli.output import printable
 from streamverify.cli.overrides import Columns, Overrides
 from streamverify.core.errors import InvalidRequest, RequestTooLarge, UndecodableRequest
+from streamverify.core.topics import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -36,7 +37,8 @@ _JSONL = frozenset({".jsonl", ".ndjson"})
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_LINE = 16 * 1024 * 1024
 _ESCAPED = 6
-"""Bytes that JSON takes at most for one of a proof. With `_LONGEST_LINE` for all else a request fits into a line."""
+"""Bytes that JSON takes at most for one of a proof. With `_LONGEST_LINE` for all else a request fits into a line; no
+broker takes a longer one than MAX_REQUEST_BYTES."""
 _ARRAY = "a JSON array is no JSONL, which has one object a line: `jq -c '.[]'` makes it so"
 _READ_AHEAD = 1024
 _UNUSABLE = (InvalidRequest, RequestTooLarge, UndecodableRequest)
@@ -117,7 +119,7 @@ class Inputs:
             yield self._lean(b"", stream, name)
             return
         blank = b""
-        longest = _LONGEST_LINE + _ESCAPED * self.limits.max_proof_bytes
+        longest = min(_LONGEST_LINE + _ESCAPED * self.limits.max_proof_bytes, MAX_REQUEST_BYTES)
         for number, (line, whole) in enumerate(_lines(stream, longest), start=1):
             where = f"{printable_name(name)}:{number}"
             if not whole:
@@ -149,8 +151,12 @@ class Inputs:
         except orjson.JSONEncodeError:
             return Item(where, len(content), error="its name is not UTF-8")
         if len(content) > self.limits.max_proof_bytes:
-            return Item(where, len(content), error=f"has more than {self.limits.max_proof_bytes:,} bytes")
+            return Item(where, len(content), error=self._too_large)
         return self._item(value, where, len(content))
+
+    @property
+    def _too_large(self) -> str:
+        return f"has more than {self.limits.max_proof_bytes:,} bytes, which no setting allows"
 
     def _item(self, value: bytes, where: str, size: int) -> Item:
         try:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from streamverify.cli.inputs import Inputs
+    from streamverify.client import AsyncClient
     from streamverify.core.messages.models import ProofRequest
 
 EXAMPLES = f"""\
@@ -64,7 +65,7 @@ def produce(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one line of JSON.")] = False,
 ) -> None:
     """Write proofs to the request topic. Ends when the broker has them, and does not wait for verdicts."""
-    inputs = given.find(settings)
+    inputs = given.find()
     start = time.monotonic()
     tally = Tally()
     fetch = results_command(given.run)
@@ -92,19 +93,21 @@ async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
     with _progress() as progress:
         task = progress.add_task("sending", total=inputs.total, sent=0)
 
-        async def requests() -> AsyncIterator[ProofRequest]:
+        async def requests(client: AsyncClient) -> AsyncIterator[ProofRequest]:
             from streamverify.cli.inputs import in_thread  # noqa: PLC0415 - keeps --help fast
 
             async for item in in_thread(inputs.read()):
                 progress.update(task, advance=item.size)
                 if item.request is None:
                     tally.refuse(item.where, item.error or "")
+                elif refusal := await client.refusal(item.request):
+                    tally.refuse(item.where, str(refusal))
                 else:
                     tally.read += 1
                     yield item.request
 
         async with AsyncClient(settings) as client:
-            async for _ticket in client.submit_all(requests()):
+            async for _ticket in client.submit_all(requests(client)):
                 tally.sent += 1
                 progress.update(task, sent=tally.sent)
 

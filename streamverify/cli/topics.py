@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,125 +14,196 @@ from rich.table import Table
 from streamverify.cli.checks import finite
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import print_json, print_line, remark, stdout
-from streamverify.core.errors import BrokerUnavailable
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from streamverify.bus.topics import TopicPlan, TopicState
+    from collections.abc import Callable, Sequence
+
+    from streamverify.core.topics import Difference, TopicPlan, TopicState
+
+    Planner = Callable[..., list[TopicPlan]]
 
 EXAMPLES = """\
 Examples
   streamverify topics create --partitions 24 --replication-factor 3
   streamverify topics create --retention 30      keep for 30 days
+  streamverify topics create --alter             correct the topics that exist
+  streamverify topics create --alter --max-proof-bytes 9000000
   streamverify topics describe --json
 
-There are four topics: proofs (kept by time), proofs for the router from
+There are six topics: proofs (kept by time), proofs for the router from
 producers that do not choose the partition, verdicts (compacted, so that the
-newest of each custom_id stays), and dead letters (records that cannot be
-answered). More partitions allow more workers. A topic that exists is left as
-it is."""
+newest of each custom_id stays), dead letters (records that cannot be
+answered), the router's counts, and the successes in groups of attempts. More
+partitions of proofs allow more workers.
+Nothing else makes a topic: a command that finds one missing says so.
 
-_TOPICS = (*CONNECTION, "request_topic", "ingest_topic", "result_topic", "dlq_topic")
+A topic that exists is left as it is, unless --alter is given. Where something
+of it loses or delays proofs, or is not what was asked for here, that is said.
+
+Exit code 0: the topics are as they should be. 1 (create): one is not."""
+
+_TOPICS = (
+    *CONNECTION,
+    "request_topic",
+    "ingest_topic",
+    "result_topic",
+    "dlq_topic",
+    "groups_topic",
+    "group_id",
+    "max_proof_bytes",
+)
 _DAY_MS = 86_400_000
 _SHOWN = ("cleanup.policy", "retention.ms", "min.compaction.lag.ms", "max.message.bytes")
+_DIFFERS = 1
+
+_Partitions = Annotated[
+    int | None, typer.Option(min=1, max=100_000, help="Number of partitions of proofs and of verdicts. Default: 12.")
+]
+_Replication = Annotated[
+    int | None,
+    typer.Option(
+        "--replication-factor",
+        min=1,
+        max=1000,
+        help="Copies of each partition. Default: 3, or as many as there are brokers.",
+    ),
+]
+_Retention = Annotated[
+    float | None,
+    typer.Option(min=0.01, max=36_500.0, callback=finite, help="Days that records are kept. Default: 14."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `create` did, and found."""
+
+    plans: Sequence[TopicPlan]
+    created: dict[str, bool]
+    """For each topic, whether it was made now."""
+    states: Sequence[TopicState]
+    """As the topics are now."""
+    altered: dict[str, list[Difference]] = field(default_factory=dict)
+    """For each topic that was altered, what was not as planned before."""
+    left: dict[str, list[Difference]] = field(default_factory=dict)
+    """For each topic that is not as planned, what is not."""
 
 
 @with_settings(*_TOPICS)
-def create(
+def create(  # noqa: PLR0913 - each is a flag
     *,
     settings: Settings,
-    partitions: Annotated[
-        int, typer.Option(min=1, max=100_000, help="Number of partitions of proofs and of verdicts.")
-    ] = 12,
-    replication: Annotated[
-        int,
-        typer.Option(
-            "--replication-factor", min=1, max=1000, help="Copies of each partition; take 3 if you have 3 brokers."
-        ),
-    ] = 1,
-    retention: Annotated[
-        float, typer.Option(min=0.01, max=36_500.0, callback=finite, help="Days that records are kept.")
-    ] = 14.0,
+    partitions: _Partitions = None,
+    replication: _Replication = None,
+    retention: _Retention = None,
+    alter: Annotated[
+        bool, typer.Option("--alter", help="Change topics that exist, where they are not as they should be.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
 ) -> None:
     """Create the topics that do not exist yet, with settings that suit them. May be repeated."""
-    from streamverify.bus.topics import plan_topics  # noqa: PLC0415 - keeps --help fast
-
-    plans = plan_topics(settings, partitions=partitions, replication=replication, retention_ms=int(retention * _DAY_MS))
-    made, states = asyncio.run(_create(settings, plans))
+    report = asyncio.run(_create(settings, _planner(settings, partitions, replication, retention), alter=alter))
     if as_json:
-        print_json({"created": made, "topics": [asdict(state) for state in states]})
+        differences = {name: [asdict(one) for one in left] for name, left in report.left.items()}
+        altered = {name: [asdict(one) for one in found] for name, found in report.altered.items()}
+        topics = [asdict(state) for state in report.states]
+        print_json({"created": report.created, "altered": altered, "differences": differences, "topics": topics})
     else:
-        _say_created(plans, made, states)
-    _warn(states)
+        _say_created(report)
+    _warn(report.states)
+    if report.left:
+        changeable = any(not difference.remedy for left in report.left.values() for difference in left)
+        if changeable and not alter:
+            remark("`streamverify topics create --alter`, with the same options, changes that", label="hint")
+        raise typer.Exit(_DIFFERS)
 
 
 @with_settings(*_TOPICS)
 def describe(
     *,
     settings: Settings,
+    partitions: _Partitions = None,
+    replication: _Replication = None,
+    retention: _Retention = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the topics as one line of JSON.")] = False,
 ) -> None:
-    """Show the topics, and warn of settings that may lose proofs. The exit code is 4 if a topic is missing."""
-    states = asyncio.run(_describe(settings))
+    """Show the topics, and warn of all that may lose or delay proofs. The exit code is 4 if a topic is missing.
+
+    The options say what the topics should be like where that is not what `topics create` makes without them.
+    """
+    from streamverify.bus.presence import absent  # noqa: PLC0415 - keeps --help fast
+
+    states = asyncio.run(_describe(settings, _planner(settings, partitions, replication, retention)))
     if as_json:
         print_json([asdict(state) for state in states])
     else:
         stdout().print(_table(states))
     _warn(states)
-    missing = [state.name for state in states if not state.exists]
-    if missing:
-        raise BrokerUnavailable(
-            f"the broker at {settings.bootstrap_servers} has no topic {', '.join(missing)}: "
-            "make it with `streamverify topics create`"
-        )
+    missing = [state.name for state in states if not state.exists and not state.warnings]
+    hidden = [state.name for state in states if not state.exists and state.warnings]
+    if missing or hidden:
+        raise absent(missing, hidden, settings.bootstrap_servers)
 
 
-async def _create(settings: Settings, plans: list[TopicPlan]) -> tuple[dict[str, bool], list[TopicState]]:
+def _planner(settings: Settings, partitions: int | None, replication: int | None, retention: float | None) -> Planner:
+    """Plan the topics as the options say, once the number of brokers is known."""
+    from streamverify.bus.topics import plan_topics  # noqa: PLC0415 - keeps --help fast
+
+    retention_ms = None if retention is None else int(retention * _DAY_MS)
+    return partial(plan_topics, settings, partitions=partitions, replication=replication, retention_ms=retention_ms)
+
+
+async def _create(settings: Settings, planner: Planner, *, alter: bool) -> Report:
+    """Make what is missing, and alter what exists if that is wanted."""
     from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
-    from streamverify.bus.topics import create_topics, describe_topics  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.topics import (  # noqa: PLC0415 - keeps --help fast
+        alter_topic,
+        count_brokers,
+        create_topics,
+        describe_topics,
+        settled_topics,
+    )
+    from streamverify.core.topics import aligned, differences  # noqa: PLC0415 - keeps --help fast
 
     async with patient_admin(settings) as admin:
-        made = await create_topics(admin, plans)
-        return made, await describe_topics(admin, [plan.name for plan in plans])
+        plans = planner(brokers=await count_brokers(admin))
+        names = [plan.name for plan in plans]
+        before = {state.name: state for state in await describe_topics(admin, names)}
+        plans = aligned(plans, before, alter=alter)
+        created = await create_topics(admin, plans)
+        altered = {}
+        for plan in plans:
+            if alter and not created[plan.name] and (found := differences(plan, before[plan.name])):
+                altered[plan.name] = await alter_topic(admin, plan, found)
+        states = await settled_topics(admin, plans, altered.keys() | {name for name, made in created.items() if made})
+    left = {plan.name: differences(plan, state) for plan, state in zip(plans, states, strict=True) if state.exists}
+    return Report(
+        plans,
+        created,
+        states,
+        {name: changed for name, changed in altered.items() if changed},
+        {name: found for name, found in left.items() if found},
+    )
 
 
-async def _describe(settings: Settings) -> list[TopicState]:
+async def _describe(settings: Settings, planner: Planner) -> list[TopicState]:
     from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
-    from streamverify.bus.topics import describe_topics, plan_topics  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.topics import count_brokers, inspect_topics  # noqa: PLC0415 - keeps --help fast
 
     async with patient_admin(settings) as admin:
-        return await describe_topics(admin, [plan.name for plan in plan_topics(settings)])
+        return await inspect_topics(admin, planner(brokers=await count_brokers(admin)))
 
 
-def _say_created(plans: list[TopicPlan], made: dict[str, bool], states: list[TopicState]) -> None:
-    there = {state.name: state for state in states}
-    for plan in plans:
-        if made[plan.name]:
-            print_line(f"created {plan.name}: partitions {plan.partitions}, replication {plan.replication}")
-            continue
-        state = there[plan.name]
-        print_line(
-            f"kept    {plan.name}: it exists with partitions {state.partitions}, replication {state.replication}"
-        )
-        for difference in differences(plan, state):
-            remark(f"{plan.name}: {difference}")
-
-
-def differences(plan: TopicPlan, state: TopicState) -> list[str]:
-    """List how an existing topic differs from what `create` would have made, and the tool that changes it."""
-    found = []
-    if state.partitions < plan.partitions:
-        found.append(
-            f"it has {state.partitions} partitions, {plan.partitions} were asked for (kafka-topics.sh --alter)"
-        )
-    if state.replication != plan.replication:
-        found.append(f"its replication is {state.replication}, {plan.replication} was asked for")
-    for name, wanted in plan.settings.items():
-        actual = (state.settings or {}).get(name, wanted)
-        if set(actual.split(",")) != set(wanted.split(",")):
-            found.append(f"{name} is {actual}, not {wanted} (kafka-configs.sh --alter)")
-    return found
+def _say_created(report: Report) -> None:
+    for plan, state in zip(report.plans, report.states, strict=True):
+        what = "created" if report.created[plan.name] else "altered" if plan.name in report.altered else "kept   "
+        print_line(f"{what} {plan.name}: partitions {state.partitions}, replication {state.replication}")
+        for difference in report.altered.get(plan.name, ()):
+            print_line(f"        {difference.what}: {difference.actual} -> {difference.wanted}")
+    for name, left in report.left.items():
+        for difference in left:
+            remark(f"{name}: {difference}", label="differs")
 
 
 def _table(states: list[TopicState]) -> Table:
@@ -153,7 +225,7 @@ def _value(name: str, value: Any) -> str:
     return escape(str(value))
 
 
-def _warn(states: list[TopicState]) -> None:
+def _warn(states: Sequence[TopicState]) -> None:
     for state in states:
         for warning in state.warnings:
             remark(f"{state.name}: {warning}", label="warning")

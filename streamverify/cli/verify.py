@@ -61,7 +61,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print each result as a line of JSON.")] = False,
 ) -> None:
     """Have proofs verified by a running worker, and show what Lean says with the source line that it means."""
-    session = Session(settings, given.find(settings), wait, Printer(as_json=as_json))
+    session = Session(settings, given.find(), wait, Printer(as_json=as_json))
     fetch = results_command(given.run)
     try:
         with say_how_far(lambda: session.so_far(fetch)):
@@ -105,7 +105,7 @@ class Session:
         looking: asyncio.Task[None] | None = None
         async with AsyncClient(self._settings) as client:
             try:
-                async for batch in self._batches():
+                async for batch in self._batches(client):
                     looking = looking or asyncio.create_task(self._look_for_a_worker())
                     self._asked += len(batch)
                     await self._verify(client, batch, max(0.0, give_up - time.monotonic()))
@@ -137,7 +137,7 @@ class Session:
             f"{self._settings.request_topic} and get their verdicts, also without this command; {fetch}"
         )
 
-    async def _batches(self) -> AsyncIterator[list[ProofRequest]]:
+    async def _batches(self, client: AsyncClient) -> AsyncIterator[list[ProofRequest]]:
         from streamverify.cli.inputs import in_thread  # noqa: PLC0415 - keeps --help fast
 
         batch: list[ProofRequest] = []
@@ -146,6 +146,10 @@ class Session:
             if item.request is None:
                 self._unusable += 1
                 remark(f"{item.where}: {item.error}", label="unusable", style="red")
+                continue
+            if refusal := await client.refusal(item.request):
+                self._unusable += 1
+                remark(f"{item.where}: {refusal}", label="unusable", style="red")
                 continue
             batch.append(item.request)
             size += item.size

@@ -14,8 +14,8 @@ import structlog
 from aiokafka import TopicPartition
 
 from streamverify.bus.admin import open_admin
+from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
-from streamverify.bus.topics import topic_partitions
 from streamverify.client.connection import Connection
 from streamverify.client.progress import progress_of
 from streamverify.client.requests import as_request, prepare
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from streamverify.client.progress import Progress
     from streamverify.client.requests import EncodedRequest, Proof, Ticket
     from streamverify.client.verification import Answer
+    from streamverify.core.errors import RequestTooLarge
     from streamverify.core.messages.models import ProofResult
 
     Proofs = Iterable[Proof] | AsyncIterable[Proof]
@@ -134,6 +135,18 @@ class AsyncClient:
         connection = await self._connection()
         async for ticket in connection.sender.send_all(self._encoded(connection, proofs)):
             yield ticket
+
+    async def refusal(self, request: ProofRequest) -> RequestTooLarge | None:
+        """The reason why a request is too large for the topic, None where it is not. Nothing is sent.
+
+        Raises:
+            InvalidRequest: It cannot be encoded.
+            BrokerUnavailable: No broker, or no topic.
+        """
+        connection = await self._connection()
+        if connection.sender.limit.surely_takes(request):
+            return None
+        return await connection.sender.refusal(prepare(request, connection.new_id()))
 
     async def verify(
         self, proofs: Proofs, timeout: float | None = None, *, retries: int = 2, progress: Progress = False

@@ -65,4 +65,5 @@ class Connection:
             await self.sender.stop()
 
     async def _result_partitions(self) -> list[TopicPartition]:
-        return await self.sender.partitions(self._settings.result_topic)
+        topic = self._settings.result_topic
+        return (await self.sender.look_up(topic))[topic]

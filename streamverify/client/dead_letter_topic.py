@@ -14,10 +14,11 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamverify.bus.connection import connect, make_producer
+from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
-from streamverify.bus.topics import topic_partitions
 from streamverify.client.dead_letters import Letter, Original
 from streamverify.core.errors import BrokerUnavailable
+from streamverify.core.topics import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 _POLL = 0.5
 _STOP_TIMEOUT = 5.0
-_MAX_REQUEST_BYTES = 4 * 1024 * 1024
-"""Above what the request topic took once: the original is no larger than it was then."""
 
 
 class DeadLetters:
@@ -76,8 +75,15 @@ class DeadLetters:
                         yield Letter.of(record)
 
     async def fetch(self, topic: str, partition: int, offset: int) -> Any | None:
-        """Read one record; None if it is no longer there."""
+        """Read one record; None if it is not there, or no longer.
+
+        Raises:
+            BrokerUnavailable: No broker, or no topic.
+        """
         tp = TopicPartition(topic, partition)
+        if tp not in await topic_partitions(self._settings, topic):
+            # A reader would wait for the partition.
+            return None
         async with ResultReader(self._settings, [tp]) as reader:
             ends = await reader.ends()
             if offset >= ends[tp]:
@@ -89,7 +95,11 @@ class DeadLetters:
         return None
 
     async def original(self, source: Source) -> Original | None:
-        """The request itself, for a letter that had to be emptied; None where its topic no longer has it."""
+        """The request itself, for a letter that had to be emptied; None where its topic no longer has it.
+
+        Raises:
+            BrokerUnavailable: No broker, or its topic is gone.
+        """
         record = await self.fetch(source.topic, source.partition, source.offset)
         return None if record is None else Original(record.key, record.value, list(record.headers))
 
@@ -102,7 +112,7 @@ class DeadLetters:
         topic = self._settings.request_topic
         partitions = itertools.cycle(await topic_partitions(self._settings, topic))
         self._producer = producer = await connect(
-            lambda: make_producer(self._settings, max_request_size=_MAX_REQUEST_BYTES), self._settings.bootstrap_servers
+            lambda: make_producer(self._settings, max_request_size=MAX_REQUEST_BYTES), self._settings.bootstrap_servers
         )
         waiting = []
         try:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka import TopicPartition
 
+from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
-from streamverify.bus.topics import topic_partitions
 from streamverify.core.errors import StreamVerifyError
 from streamverify.core.messages.codec import decode_result
 

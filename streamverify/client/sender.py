@@ -8,29 +8,32 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
-from streamverify.bus.connection import PATIENCE, connect, make_producer
+from streamverify.bus.admin import patient_admin
+from streamverify.bus.connection import connect, make_producer
+from streamverify.bus.presence import require_topics
+from streamverify.bus.topics import topic_settings
+from streamverify.client.limit import Limit
 from streamverify.client.requests import Ticket
-from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
+from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.scheduling.partitioner import AffinityPartitioner
+from streamverify.core.topics import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
     from typing import Any
 
-    from aiokafka import AIOKafkaProducer
+    from aiokafka import AIOKafkaProducer, TopicPartition
 
     from streamverify.client.requests import EncodedRequest
+    from streamverify.core.errors import RequestTooLarge
     from streamverify.settings import Settings
 
-MAX_RECORD_BYTES = 1_048_576
-"""The largest record that is handed to a broker; a topic takes 1,048,588 bytes where nobody configured it."""
 _STOP_TIMEOUT = 5.0
 _WINDOW = 5000
-_RECORD_OVERHEAD = 1024
-"""Bytes that key, request id, run and framing of a record need at most."""
+_ASK_AGAIN = 5.0
+"""Seconds for which a topic's answer to how large a record it takes is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,10 @@ class Sender:
         self._connecting: asyncio.Future[AIOKafkaProducer] | None = None
         # Kept when the producer is replaced: it knows which headers are asked for most.
         self._partitioner = AffinityPartitioner()
-        self._topic_seen = False
+        self.limit = Limit.unknown(settings.request_topic)
+        """What the request topic takes; nothing until it was asked."""
+        self._ask_again = 0.0
+        self._asking = asyncio.Lock()
 
     def took(self, key: bytes, seconds: float) -> None:
         """A proof with this key took Lean so long: what the next ones cost is counted by that."""
@@ -71,23 +77,36 @@ class Sender:
         if self._producer is not None:
             await self._dispose(self._producer)
 
-    async def partitions(self, topic: str) -> list[TopicPartition]:
-        """The partitions of a topic, which brokers that do so make on being asked.
+    async def look_up(self, *others: str) -> dict[str, list[TopicPartition]]:
+        """See that the request topic is there, and others; and how large a record the request topic takes.
+
+        Returns:
+            The partitions of each topic.
 
         Raises:
-            BrokerUnavailable: There is no such topic.
+            BrokerUnavailable: No broker answers, or a topic is missing.
         """
-        producer = await self._connected()
-        servers = self._settings.bootstrap_servers
-        try:
-            numbers = await asyncio.wait_for(producer.partitions_for(topic), timeout=PATIENCE)
-        except TopicAuthorizationFailedError:
-            raise BrokerUnavailable(f"the broker at {servers} does not let this user see the topic {topic}") from None
-        except (TimeoutError, KafkaError):
-            raise BrokerUnavailable(
-                f"the broker at {servers} has no topic {topic}: make it with `streamverify topics create`"
-            ) from None
-        return [TopicPartition(topic, number) for number in sorted(numbers)]
+        topic = self._settings.request_topic
+        async with patient_admin(self._settings) as admin:
+            found = await require_topics(admin, self._settings, [topic, *others])
+            settings = await topic_settings(admin, topic)
+        self.limit = Limit.of_topic(topic, settings) or Limit.of_settings(topic, self._settings)
+        return found
+
+    async def refusal(self, encoded: EncodedRequest) -> RequestTooLarge | None:
+        """The reason why a record is too large to be sent, None where it is not.
+
+        How large a proof a worker takes is not known here: the worker answers a larger one, and says so.
+        """
+        if self.limit.takes(encoded):
+            return None
+        now = asyncio.get_running_loop().time()
+        async with self._asking:
+            # The topic may take more by now: so it is asked again before anything is refused, but not for each of many.
+            if not self.limit.takes(encoded) and now >= self._ask_again:
+                await self.look_up()
+                self._ask_again = now + _ASK_AGAIN
+        return None if self.limit.takes(encoded) else self.limit.refusal(encoded)
 
     async def send_all(self, batch: AsyncIterable[EncodedRequest]) -> AsyncIterator[Ticket]:
         """Send with many records in flight; yields in the order of `batch`, as the broker acknowledges.
@@ -110,14 +129,10 @@ class Sender:
         return await self._acknowledged(encoded, await self._enqueue(encoded))
 
     async def _enqueue(self, encoded: EncodedRequest) -> _Sent:
-        if len(encoded.value) + _RECORD_OVERHEAD > MAX_RECORD_BYTES:
-            raise _too_large(encoded, f"a record may have {MAX_RECORD_BYTES:,} bytes")
+        if refusal := await self.refusal(encoded):
+            raise refusal
         topic = self._settings.request_topic
         producer = await self._connected()
-        if not self._topic_seen:
-            # send() would wait for a minute for a topic that is not there, and say nothing of use.
-            await self.partitions(topic)
-            self._topic_seen = True
         try:
             future: asyncio.Future[Any] = await producer.send(
                 topic, encoded.value, encoded.key, headers=encoded.kafka_headers
@@ -139,16 +154,24 @@ class Sender:
         self, encoded: EncodedRequest, producer: AIOKafkaProducer, error: KafkaError
     ) -> BrokerUnavailable | RequestTooLarge:
         # The next record gets a new producer: this one would refuse it, too. Where many records were on their way, the
-        # first of them has seen to that.
-        if self._producer is producer:
+        # first of them sees to that, and asks why.
+        first = self._producer is producer
+        if first:
             await self._dispose(producer)
         if isinstance(error, MessageSizeTooLargeError):
-            return _too_large(
-                encoded, f"the topic {self._settings.request_topic} takes less: see its max.message.bytes"
-            )
+            # The topic takes less than when it was asked.
+            self.limit = unknown = Limit.unknown(self._settings.request_topic)
+            self._ask_again = 0.0
+            return await self.refusal(encoded) or unknown.refusal(encoded)
+        why = repr(error)
+        if first and (error.retriable or isinstance(error, KafkaTimeoutError)):
+            try:
+                # Brokers that are gone and a topic that is gone look alike to a producer.
+                await self.look_up()
+            except BrokerUnavailable as found:
+                why = str(found)
         return BrokerUnavailable(
-            f"the broker at {self._settings.bootstrap_servers} did not take the request "
-            f"{encoded.custom_id!r}: {error!r}"
+            f"the broker at {self._settings.bootstrap_servers} did not take the request {encoded.custom_id!r}: {why}"
         )
 
     async def _dispose(self, producer: AIOKafkaProducer) -> None:
@@ -176,14 +199,8 @@ class Sender:
     def _make(self) -> AIOKafkaProducer:
         return make_producer(
             self._settings,
-            max_request_size=MAX_RECORD_BYTES,
+            # The topic decides what is too large, and was asked.
+            max_request_size=MAX_REQUEST_BYTES,
             max_batch_size=64 * 1024,
             partitioner=self._partitioner,
         )
-
-
-def _too_large(encoded: EncodedRequest, why: str) -> RequestTooLarge:
-    return RequestTooLarge(
-        f"the request {encoded.custom_id!r} is too large to be sent ({len(encoded.value):,} bytes as JSON): {why}",
-        custom_id=encoded.custom_id,
-    )

@@ -125,8 +125,8 @@ class RequestReply:
         Raises:
             BrokerUnavailable: No broker answers, or there are no topics.
         """
-        await self._sender.partitions(self._settings.request_topic)
-        partitions = await self._sender.partitions(self._settings.result_topic)
+        topic = self._settings.result_topic
+        partitions = (await self._sender.look_up(topic))[topic]
         async with ResultReader(self._settings, partitions) as reader:
             self._positions = await reader.ends()
 

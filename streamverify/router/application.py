@@ -17,7 +17,8 @@ from faust.auth import SASLCredentials, SSLCredentials
 from yarl import URL
 
 from streamverify.bus.connection import client_options
-from streamverify.router.consumer import RouterConsumer
+from streamverify.bus.topics import router_group
+from streamverify.router.consumer import RouterConsumer, RouterProducer
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Application(faust.App):
 
     def _new_transport(self) -> TransportT:
         transport = super()._new_transport()
-        vars(transport)["Consumer"] = RouterConsumer
+        vars(transport).update(Consumer=RouterConsumer, Producer=RouterProducer)
         return transport
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
@@ -94,16 +95,6 @@ class HeaderTable(faust.Table["Key", dict[str, Any]]):
         cast("Store[Any, Any]", self.data)._key_partition.pop(key, None)  # noqa: SLF001 - as recovery does
 
 
-def app_id(settings: Settings) -> str:
-    """Name the consumer group of the router; the name of its changelog begins with it, too."""
-    return f"{settings.group_id}-router"
-
-
-def changelog_topic(settings: Settings) -> str:
-    """Name the topic that holds the counts."""
-    return f"{app_id(settings)}-{TABLE}-changelog"
-
-
 def make_application(settings: Settings, partitions: int) -> Application:
     """Make the app with its settings; it connects to nothing yet.
 
@@ -113,7 +104,7 @@ def make_application(settings: Settings, partitions: int) -> Application:
     """
     session = settings.session_timeout_ms / 1000
     return Application(
-        app_id(settings),
+        router_group(settings),
         # Otherwise Faust would read variables of its own from the environment (BROKER_URL, WEB_PORT, ...).
         env={},
         autodiscover=False,
@@ -138,6 +129,8 @@ def make_application(settings: Settings, partitions: int) -> Application:
         # Another router reads the changelog when it takes a partition over; following it all the time would only cost.
         table_standby_replicas=0,
         topic_partitions=partitions,
+        # `topics create` makes all topics, the changelog too.
+        topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
         web_in_thread=False,

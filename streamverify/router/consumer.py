@@ -1,5 +1,7 @@
 """Faust's consumer, changed so that it loses nothing in a rebalance and does not outlive a router that gives up.
 
+Its producer is here, too: neither of the two makes a topic.
+
 After each rebalance Faust rewinds to the committed offsets, but it still delivers a fetch that was under way then. With
 that fetch the position moves on. The records after the rewind come later, count as old and are dropped; the missing
 records before an acknowledged one count as a gap in the topic, and are committed over (faust-streaming 0.15.3;
@@ -16,6 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 from faust.transport.drivers import aiokafka as driver
 from mode.threads import ServiceThread, WorkerThread
 
+from streamverify.bus.metadata import never_makes_topics
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -31,6 +35,26 @@ class _DaemonThread(WorkerThread):
         self.daemon = True
 
 
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread with Kafka's consumer, which makes no topics."""
+
+    Worker = _DaemonThread
+
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
+        consumer = super()._create_consumer(loop)
+        never_makes_topics(consumer)
+        return consumer
+
+
+class RouterProducer(driver.Producer):
+    """The producer that the app's transport makes instead of Faust's own: it makes no topics."""
+
+    def _new_producer(self, transactional_id: str | None = None) -> Any:
+        producer = super()._new_producer(transactional_id)
+        never_makes_topics(producer)
+        return producer
+
+
 class RouterConsumer(driver.Consumer):
     """The consumer that the app's transport makes instead of Faust's own."""
 
@@ -41,9 +65,7 @@ class RouterConsumer(driver.Consumer):
         self._fetched_after = 0
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
-        thread = super()._new_consumer_thread()
-        thread.Worker = _DaemonThread
-        return thread
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         rewinds = self._rewinds

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 
 from streamverify.bus.publisher import Outgoing, countdown, dead_letter_record
+from streamverify.bus.topics import router_group
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.dead_letter import DeadLetter, Stage
 from streamverify.core.messages.models import Source
-from streamverify.router.application import app_id
 from streamverify.router.counts import PartitionCounts, by_partition
 from streamverify.router.route import DeadLetterRoute, Forward, route
 
@@ -56,7 +56,7 @@ class Forwarder:
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self._settings = settings
-        self._group = app_id(settings)
+        self._group = router_group(settings)
         self._app = app
         self._table = table
         self._publisher = publisher

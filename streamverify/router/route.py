@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamverify.core.errors import HeaderError, RefusedRequest, UndecodableRequest
-from streamverify.core.messages.codec import RequestLimits, decode_request
+from streamverify.core.messages.codec import ANY_SIZE, decode_request
 from streamverify.core.scheduling.partitioner import BLANK
 from streamverify.core.syntax.header import parse_header
 
 MAX_SHOWN = 200
 """Characters of a header that are kept to show it."""
-
-_ANY_SIZE = RequestLimits(max_proof_bytes=1 << 62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def route(value: bytes | None) -> Forward | DeadLetterRoute:
     without imports go, as its answer needs no Lean. The worker also decides how large a proof may be.
     """
     try:
-        header = parse_header(decode_request(value, limits=_ANY_SIZE).proof)
+        header = parse_header(decode_request(value, limits=ANY_SIZE).proof)
     except UndecodableRequest as error:
         return DeadLetterRoute(error)
     except (RefusedRequest, HeaderError):

@@ -13,17 +13,12 @@ from aiokafka.errors import KafkaError
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.connection import PATIENCE, patiently
+from streamverify.bus.presence import require_topics
 from streamverify.bus.publisher import Publisher
-from streamverify.bus.topics import (
-    TopicPlan,
-    create_topics,
-    describe_topics,
-    max_message_bytes,
-    require_topics,
-)
+from streamverify.bus.topics import changelog_topic, max_message_bytes, router_group
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.scheduling.partitioner import AffinityPartitioner
-from streamverify.router.application import TABLE, app_id, changelog_topic, make_application, quieten
+from streamverify.router.application import TABLE, make_application, quieten
 from streamverify.router.forwarder import Forwarder
 from streamverify.router.view import HeaderView
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
@@ -110,7 +105,7 @@ class Router:
             brokers=settings.bootstrap_servers,
             source=settings.ingest_topic,
             topic=settings.request_topic,
-            group=app_id(settings),
+            group=router_group(settings),
             partitions=partitions,
         )
 
@@ -138,23 +133,20 @@ class Router:
         return forwarder
 
     async def _prepare_topics(self) -> tuple[int, list[int]]:
-        """Check the topics, and make the changelog or extend it.
+        """Check that the topics are there, and give the changelog as many partitions as the ingest topic has.
 
         Returns:
             The number of partitions of the ingest topic, and `max.message.bytes` of the topics that are written to.
         """
         settings = self._settings
+        changelog = changelog_topic(settings)
         targets = [settings.request_topic, settings.dlq_topic]
         async with patient_admin(settings) as admin:
-            await require_topics(admin, settings, [settings.ingest_topic, *targets])
-            [ingest, changelog] = await describe_topics(admin, [settings.ingest_topic, changelog_topic(settings)])
-            if not changelog.exists:
-                policy = {"cleanup.policy": "compact"}
-                plan = TopicPlan(changelog.name, ingest.partitions, ingest.replication, policy)
-                await create_topics(admin, [plan])
-            elif changelog.partitions != ingest.partitions:
-                await _extend(admin, changelog.name, changelog.partitions, ingest.partitions)
-            return ingest.partitions, [await max_message_bytes(admin, topic) for topic in targets]
+            found = await require_topics(admin, settings, [settings.ingest_topic, *targets, changelog])
+            partitions = len(found[settings.ingest_topic])
+            if len(found[changelog]) != partitions:
+                await _extend(admin, changelog, len(found[changelog]), partitions)
+            return partitions, [await max_message_bytes(admin, topic) for topic in targets]
 
     async def _keep_running(self, work: Any) -> None:
         """Run `work` in a task of its own, whose failure ends the router."""

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiokafka import TopicPartition
 
 from streamverify.bus.connection import connect, make_reader, patiently
-from streamverify.router.application import changelog_topic
+from streamverify.bus.topics import changelog_topic
 from streamverify.router.counts import OTHERS, Count, Key, summed
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from streamverify.bus.committer import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.group_versions import Peers, client_id
+from streamverify.bus.presence import require_topics
 from streamverify.bus.publisher import Publisher
-from streamverify.bus.topics import max_message_bytes, require_topics
+from streamverify.bus.topics import max_message_bytes
 from streamverify.core.audit.policy import POLICY_VERSION, trusted_by
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.core.errors import ReplUnavailable, SettingsError, StreamVerifyError

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from pydantic import ValidationError
@@ -54,6 +54,12 @@ class RequestLimits:
     """The limits of a worker for requests. `max_proof_bytes` counts the UTF-8 of a proof with its statement."""
 
     max_proof_bytes: int
+    words: str = "this worker takes at most {0:,}: its MAX_PROOF_BYTES raises that"
+    """Whose limit it is and what raises it; `{0}` is the number."""
+
+
+ANY_SIZE: Final = RequestLimits(max_proof_bytes=1 << 62)
+"""For whoever does not decide how large a proof may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +111,8 @@ def decode_request(value: bytes | None, *, limits: RequestLimits) -> ProofReques
         size = len(request.proof.encode()) + len((request.statement or "").encode())
         if size > limits.max_proof_bytes:
             raise RequestTooLarge(
-                f"the proof{' and its statement have' if request.statement else ' has'} {size} bytes; "
-                f"this worker takes at most {limits.max_proof_bytes}",
+                f"the proof{' and its statement have' if request.statement else ' has'} {size:,} bytes, and "
+                + limits.words.format(limits.max_proof_bytes),
                 custom_id=request.custom_id,
                 metadata=request.metadata,
                 run=request.run,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -28,10 +29,13 @@ from streamverify.bus import admin as bus_admin
 from streamverify.bus import connection, topics
 from streamverify.bus.admin import PatientAdmin, patient_admin
 from streamverify.bus.group_positions import group_positions
+from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
 from streamverify.cli import doctor
 from streamverify.cli import topics as cli_topics
+from streamverify.client.sender import Sender
 from streamverify.core.errors import BrokerUnavailable
+from streamverify.core.topics import Difference
 from streamverify.router.router import Router
 from streamverify.router.view import HeaderView
 from streamverify.runtime import Signals
@@ -42,9 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 SETTINGS = load_settings(bootstrap_servers="kafka:9092")
-NAMES = [SETTINGS.request_topic, SETTINGS.ingest_topic, SETTINGS.result_topic, SETTINGS.dlq_topic]
-CHANGELOG = "streamverify-router-headers-changelog"
-CONFIG = [(0, "", 2, "t", [("max.message.bytes", "2000000"), ("retention.ms", "-1")])]
+CONFIG = [(0, "", 2, "t", [("max.message.bytes", "2000000", False, 1), ("retention.ms", "-1", False, 1)])]
 PARTITIONS = [{"partition": number, "replicas": [1], "error_code": 0} for number in range(2)]
 SECONDS_OF_A_TRY = 3.0
 
@@ -57,7 +59,6 @@ class Cluster:
         self.times = times
         self.error = error
         self.asked = 0
-        self.made: list[str] = []
         self._loop = asyncio.get_running_loop()
         self._now, self._slept = self._loop.time, 0.0
         self._loop.time = lambda: self._now() + self._slept  # type: ignore[method-assign]
@@ -88,7 +89,7 @@ class FakeClient:
     stop = close
 
     async def list_topics(self) -> list[str]:
-        return self.cluster.answer("list_topics", [*NAMES, *self.cluster.made])  # type: ignore[no-any-return]
+        return self.cluster.answer("list_topics", [])  # type: ignore[no-any-return]
 
     async def describe_topics(self, names: list[str]) -> Any:
         made = [{"topic": name, "error_code": 0, "partitions": PARTITIONS} for name in names]
@@ -102,8 +103,10 @@ class FakeClient:
 
     async def create_topics(self, new: list[Any]) -> Any:
         self.cluster.answer("create_topics", None)
-        self.cluster.made += [topic.name for topic in new]
         return SimpleNamespace(topic_errors=[(topic.name, 0, "") for topic in new])
+
+    async def alter_configs(self, _resources: Any) -> Any:
+        return self.cluster.answer("alter_configs", [])
 
     async def create_partitions(self, totals: Any) -> Any:
         return self.cluster.answer("create_partitions", totals)
@@ -159,16 +162,29 @@ async def extend_changelog() -> None:
         await admin.create_partitions({})
 
 
+PLANNER = partial(topics.plan_topics, SETTINGS)
+
+
 async def topics_create() -> Any:
-    return await cli_topics._create(SETTINGS, topics.plan_topics(SETTINGS))
+    return await cli_topics._create(SETTINGS, PLANNER, alter=False)
+
+
+async def topics_alter() -> Any:
+    found = [Difference("partitions", "2", "12", ""), Difference("retention.ms", "1", "-1", "")]
+    async with patient_admin(SETTINGS) as admin:
+        return await topics.alter_topic(admin, PLANNER()[0], found)
 
 
 async def topics_describe() -> Any:
-    return await cli_topics._describe(SETTINGS)
+    return await cli_topics._describe(SETTINGS, PLANNER)
 
 
 async def name_partitions() -> Any:
-    return await topics.topic_partitions(SETTINGS, SETTINGS.result_topic)
+    return await topic_partitions(SETTINGS, SETTINGS.result_topic)
+
+
+async def look_before_sending() -> Any:
+    return await Sender(SETTINGS).look_up(SETTINGS.result_topic)
 
 
 async def show_offsets() -> Any:
@@ -177,19 +193,22 @@ async def show_offsets() -> Any:
 
 STARTS: list[tuple[Callable[[], Awaitable[Any]], str]] = [
     (start_worker, "start"),
-    (start_worker, "list_topics"),
+    (start_worker, "describe_topics"),
     (start_worker, "describe_configs"),
-    (prepare_router, "list_topics"),
     (prepare_router, "describe_topics"),
     (prepare_router, "describe_configs"),
-    (prepare_router, "create_topics"),
     (extend_changelog, "create_partitions"),
     (topics_create, "create_topics"),
     (topics_create, "describe_topics"),
-    (topics_describe, "list_topics"),
+    (topics_create, "describe_cluster"),
+    (topics_alter, "create_partitions"),
+    (topics_alter, "describe_configs"),
+    (topics_alter, "alter_configs"),
+    (topics_describe, "describe_topics"),
     (topics_describe, "describe_configs"),
-    (name_partitions, "list_topics"),
     (name_partitions, "describe_topics"),
+    (look_before_sending, "describe_topics"),
+    (look_before_sending, "describe_configs"),
     (show_offsets, "list_consumer_group_offsets"),
     (show_offsets, "beginning_offsets"),
     (show_offsets, "end_offsets"),
@@ -261,12 +280,12 @@ async def test_doctor_says_that_the_brokers_do_not_answer(fails: Callable[..., C
 async def test_any_error_of_a_cluster_that_comes_up_is_waited_for(
     error: Exception, fails: Callable[..., Cluster]
 ) -> None:
-    fails("list_topics", 2, error)
+    fails("describe_topics", 2, error)
     assert await start_worker() == {SETTINGS.result_topic: 2_000_000, SETTINGS.dlq_topic: 2_000_000}
 
 
 async def test_what_is_refused_for_good_is_said_at_once(fails: Callable[..., Cluster]) -> None:
-    cluster = fails("list_topics", float("inf"), ClusterAuthorizationFailedError())
+    cluster = fails("describe_topics", float("inf"), ClusterAuthorizationFailedError())
     with pytest.raises(BrokerUnavailable, match="refuse a request: ClusterAuthorizationFailedError"):
         await start_worker()
     assert cluster.asked == 1
@@ -320,6 +339,7 @@ async def test_faust_is_made_anew_until_it_starts(fails: Callable[..., Cluster])
 
 ASKING = {
     "list_topics", "describe_topics", "describe_cluster", "describe_configs", "create_topics", "create_partitions",
+    "alter_configs",
     "list_consumer_group_offsets", "describe_consumer_groups", "end_offsets", "beginning_offsets",
     "offsets_for_times", "partitions_for",
 }  # fmt: skip
@@ -328,7 +348,8 @@ ASKING = {
 ASK_ONCE = {
     # asked through `patiently`, by whoever hands them to it
     "bus/admin.py": set(ASKING),
-    "bus/topics.py": {"describe_configs", "describe_topics", "list_topics", "describe_cluster", "create_topics"},
+    "bus/topics.py": {"describe_configs", "alter_configs", "create_topics", "create_partitions", "describe_cluster"},
+    "bus/presence.py": {"describe_topics", "describe_cluster"},
     "bus/committed.py": {"list_consumer_group_offsets"},
     "router/view.py": {"end_offsets"},
     "router/router.py": {"create_partitions"},
@@ -346,7 +367,6 @@ ASK_ONCE = {
     # librdkafka's, of the broker in this very process
     "bus/embedded.py": {"list_topics"},
     # waits for metadata by itself
-    "client/sender.py": {"partitions_for"},
     "bus/publisher.py": {"partitions_for"},
 }
 

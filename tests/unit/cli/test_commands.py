@@ -9,18 +9,19 @@ import pytest
 from cli_fakes import FakeClient, make_message, make_result
 from typer.testing import CliRunner
 
-from streamverify.bus.topics import TopicPlan, TopicState
 from streamverify.cli import topics
 from streamverify.cli.app import app
-from streamverify.cli.topics import differences
 from streamverify.cli.verify import exit_code
+from streamverify.core.errors import RequestTooLarge
 from streamverify.core.messages.models import Reason, Status
+from streamverify.core.topics import Difference, TopicState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from streamverify.core.messages.models import ProofRequest, ProofResult
+    from streamverify.core.topics import TopicPlan
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +61,20 @@ def test_produce_sends_in_order_with_what_the_command_line_says(tmp_path: Path) 
     ]
     assert result.stdout.startswith("2 proofs sent to lean.proofs in ")
     assert result.stderr == ""
+
+
+def test_what_is_too_large_for_the_topic_is_reported_and_the_rest_is_sent(tmp_path: Path) -> None:
+    FakeClient.too_large = {"b": RequestTooLarge("'b' is too large, says the topic", custom_id="b")}
+    file = write(tmp_path, "a.jsonl", jsonl("a", "b", "c"))
+    produced = run("produce", file)
+    assert (produced.exit_code, [sent.custom_id for sent in FakeClient.sent]) == (2, ["a", "c"])
+    assert f"unusable: {file}:2: 'b' is too large, says the topic" in produced.stderr
+    FakeClient.answer = by_id(a=Reason.OK, c=Reason.OK)
+    verified = run("verify", file)
+    assert (verified.exit_code, "2 proofs: 2 verified" in verified.stdout) == (2, True)
+    assert f"unusable: {file}:2: 'b' is too large, says the topic" in verified.stderr
+    alone = run("verify", write(tmp_path, "b.jsonl", jsonl("b")))
+    assert (alone.exit_code, "no proof to verify in the input" in alone.stderr) == (2, True)
 
 
 def test_produce_reports_a_bad_line_sends_the_rest_and_ends_with_2(tmp_path: Path) -> None:
@@ -161,62 +176,45 @@ def test_exit_code_of_no_answer_at_all() -> None:
     assert exit_code({Status.VERIFIED: 1}, expected=1) == 0
 
 
-PLAN = TopicPlan("lean.results", 12, 3, {"cleanup.policy": "compact,delete", "retention.ms": "1000"})
-
-
 def state(**changed: Any) -> TopicState:
-    there: dict[str, Any] = {
-        "partitions": 12,
-        "replication": 3,
-        "settings": {"cleanup.policy": "delete,compact", "retention.ms": "1000"},
-    }
-    return TopicState("lean.results", exists=True, **(there | changed))
+    there: dict[str, Any] = {"name": "lean.results", "exists": True, "partitions": 12, "replication": 3}
+    return TopicState(**(there | changed))
 
 
-def test_an_existing_topic_that_is_as_planned_has_no_differences() -> None:
-    assert differences(PLAN, state()) == []
-    assert differences(PLAN, state(settings=None, partitions=24)) == []
-
-
-@pytest.mark.parametrize(
-    ("changed", "words"),
-    [
-        ({"partitions": 4}, "it has 4 partitions, 12 were asked for"),
-        ({"replication": 1}, "its replication is 1, 3 was asked for"),
-        ({"settings": {"cleanup.policy": "delete"}}, "cleanup.policy is delete, not compact,delete"),
-    ],
-)
-def test_an_existing_topic_that_differs_is_told(changed: dict[str, Any], words: str) -> None:
-    [difference] = differences(PLAN, state(**changed))
-    assert difference.startswith(words)
-
-
-def test_topics_create_says_what_it_did_and_warns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_topics_create_says_what_it_did_and_ends_with_1_where_a_topic_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     planned: list[TopicPlan] = []
 
-    async def create(_settings: Any, plans: list[TopicPlan]) -> tuple[dict[str, bool], list[TopicState]]:
+    async def create(_settings: Any, planner: Any, *, alter: bool) -> topics.Report:
+        plans = planner(brokers=3)
         planned.extend(plans)
-        made = {plan.name: plan.name != "lean.results" for plan in plans}
-        return made, [state(partitions=4, warnings=("too short",))]
+        states = [state(name=plan.name, partitions=plan.partitions) for plan in plans]
+        left = {"lean.results": [Difference("partitions", "4", "8", "slow", "" if not alter else "impossible")]}
+        created = {plan.name: plan.name != "lean.results" for plan in plans}
+        return topics.Report(plans, created, states, left=left)
 
     monkeypatch.setattr(topics, "_create", create)
-    result = run("topics", "create", "--partitions", "8", "--replication-factor", "3", "--retention", "2")
-    assert result.exit_code == 0
+    options = ("topics", "create", "--partitions", "8", "--replication-factor", "3", "--retention", "2")
+    result = run(*options)
+    assert result.exit_code == 1
     assert "created lean.proofs: partitions 8, replication 3" in result.stdout
-    assert "kept    lean.results: it exists with partitions 4, replication 3" in result.stdout
-    assert "note: lean.results: it has 4 partitions, 8 were asked for" in result.stderr
-    assert "warning: lean.results: too short" in result.stderr
+    assert "kept    lean.results: partitions 8, replication 3" in result.stdout
+    assert "differs: lean.results: partitions is 4, not 8: slow" in result.stderr
+    assert "streamverify topics create --alter" in result.stderr
     assert planned[0].settings["retention.ms"] == "172800000"
+    altered = run(*options, "--alter")
+    assert altered.exit_code == 1
+    assert "(not changed by --alter: impossible)" in altered.stderr
+    assert "hint" not in altered.stderr
 
 
 def test_topics_describe_ends_with_4_where_one_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def describe(_settings: Any) -> list[TopicState]:
-        return [state(), TopicState("lean.proofs", exists=False)]
+    async def describe(_settings: Any, _planner: Any) -> list[TopicState]:
+        return [state(warnings=("too short",)), TopicState("lean.proofs", exists=False)]
 
     monkeypatch.setattr(topics, "_describe", describe)
     result = run("topics", "describe", "--json")
     assert result.exit_code == 4
     assert [topic["exists"] for topic in json.loads(result.stdout)] == [True, False]
-    assert "has no topic lean.proofs" in result.stderr
-    assert "streamverify topics create" in result.stderr
+    assert "error: no topic lean.proofs on localhost:9092: streamverify topics create" in result.stderr
+    assert "warning: lean.results: too short" in result.stderr
     assert "missing" in run("topics", "describe").stdout

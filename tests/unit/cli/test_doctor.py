@@ -11,7 +11,6 @@ import pytest
 from support import ROOT
 from typer.testing import CliRunner
 
-from streamverify.bus.topics import TopicState
 from streamverify.cli import doctor
 from streamverify.cli.app import app
 from streamverify.cli.doctor import (
@@ -31,6 +30,7 @@ from streamverify.cli.doctor import (
 from streamverify.core.audit.vocabulary import Trusted, Vocabulary
 from streamverify.core.messages.models import Verifier
 from streamverify.core.syntax.header import parse_header
+from streamverify.core.topics import TopicState
 from streamverify.lean.repl import resources
 from streamverify.lean.repl.resources import plan_slots
 from streamverify.lean.warm_headers import HeaderTrial

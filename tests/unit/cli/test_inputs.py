@@ -13,6 +13,7 @@ import pytest
 
 from streamverify.cli import inputs
 from streamverify.cli.errors import InputError
+from streamverify.cli.input_options import InputOptions
 from streamverify.cli.inputs import Inputs, Item, in_thread
 from streamverify.cli.overrides import Columns, Overrides
 from streamverify.core.messages.codec import RequestLimits
@@ -50,11 +51,14 @@ def test_a_bad_line_is_told_with_its_place_and_the_others_are_read(tmp_path: Pat
     assert "custom_id" in (items[2].error or "")
 
 
-def test_a_proof_beyond_the_limit_is_unusable(tmp_path: Path) -> None:
-    value = orjson.dumps({"custom_id": "1", "proof": "x" * 1001})
-    [item] = read(write(tmp_path, "a.jsonl", value))
-    assert item.request is None
-    assert "1001 bytes" in (item.error or "")
+def test_how_large_a_proof_may_be_is_not_judged_by_the_settings(tmp_path: Path) -> None:
+    """That is for the topic and the worker to say: only what no setting could allow is refused."""
+    value = orjson.dumps({"custom_id": "1", "proof": "x" * 9_000_000})
+    [item] = InputOptions(files=[str(write(tmp_path, "a.jsonl", value))]).find().read()
+    assert item.request is not None
+    value = orjson.dumps({"custom_id": "1", "proof": "x" * 50_000_001})
+    [item] = InputOptions(files=[str(write(tmp_path, "b.jsonl", value))]).find().read()
+    assert item.error == "the proof has 50,000,001 bytes, and no setting allows more than 50,000,000"
 
 
 def test_a_byte_order_mark_before_jsonl_is_passed_over(tmp_path: Path) -> None:
@@ -162,7 +166,7 @@ def test_no_line_is_read_beyond_what_a_request_may_have(tmp_path: Path, monkeypa
 def test_a_lean_file_beyond_the_limit_is_not_read_to_its_end(tmp_path: Path) -> None:
     [item] = read(write(tmp_path, "a.lean", "é".encode() * 5000))
     assert item.size == LIMITS.max_proof_bytes + 1
-    assert item.error == "has more than 1,000 bytes"
+    assert item.error == "has more than 1,000 bytes, which no setting allows"
 
 
 def test_a_limit_stops_the_reading(tmp_path: Path) -> None:

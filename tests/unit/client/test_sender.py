@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka.errors import (
-    KafkaConnectionError,
-    MessageSizeTooLargeError,
-    OutOfOrderSequenceNumber,
-    TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
-)
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 
+from streamverify.bus.presence import absent
 from streamverify.client import sender as module
 from streamverify.client.requests import EncodedRequest
 from streamverify.client.sender import Sender
@@ -45,13 +42,6 @@ class Producer:
     async def stop(self) -> None:
         self.stopped = True
 
-    async def partitions_for(self, _topic: str) -> Any:
-        if isinstance(self.partitions, Exception):
-            raise self.partitions
-        if self.partitions is None:
-            await asyncio.Event().wait()
-        return self.partitions
-
     async def send(self, topic: str, value: bytes, key: bytes, **_options: Any) -> asyncio.Future[Any]:
         numbers = list(self.partitions)
         partition = self.partitioner(key, numbers, numbers)
@@ -69,13 +59,32 @@ class Made:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
         self.producers: list[Producer] = []
+        self.missing: list[str] = []
+        self.takes: int | None = 1_048_588
+        self.asked = 0
 
         def make(*_args: Any, partitioner: AffinityPartitioner, **_options: Any) -> Producer:
             partitions = options.get("partitions", frozenset({0, 1, 2}))
             self.producers.append(Producer(options.get("fate", {}), partitions, partitioner))
             return self.producers[-1]
 
+        @asynccontextmanager
+        async def admin(*_args: Any) -> AsyncIterator[None]:
+            yield None
+
+        async def require(_admin: Any, settings: Settings, names: list[str]) -> dict[str, list[TopicPartition]]:
+            self.asked += 1
+            if self.missing:
+                raise absent(self.missing, [], settings.bootstrap_servers)
+            return {name: [TopicPartition(name, 0)] for name in names}
+
+        async def told(*_args: Any) -> dict[str, str] | None:
+            return None if self.takes is None else {"max.message.bytes": str(self.takes)}
+
         monkeypatch.setattr(module, "make_producer", make)
+        monkeypatch.setattr(module, "patient_admin", admin)
+        monkeypatch.setattr(module, "require_topics", require)
+        monkeypatch.setattr(module, "topic_settings", told)
         self.sender = Sender(Settings())
 
 
@@ -137,27 +146,70 @@ async def test_a_record_that_was_not_delivered_is_named(monkeypatch: pytest.Monk
         await made.sender.send(outgoing(b"a"))
 
 
-async def test_a_record_larger_than_any_broker_takes_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_record_larger_than_the_topic_takes_is_not_sent_and_who_refuses_it_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made = Made(monkeypatch)
-    with pytest.raises(RequestTooLarge, match=r"a record may have 1,048,576 bytes"):
+    words = (
+        r"it has 1,048,576 bytes as JSON, and the topic lean\.proofs takes 1,048,588 \(its max\.message\.bytes\); "
+        r"`streamverify topics create --alter --max-proof-bytes 1048576` raises that, and workers need "
+        r"STREAMVERIFY_MAX_PROOF_BYTES=1048576 too$"
+    )
+    with pytest.raises(RequestTooLarge, match=words):
         await made.sender.send(outgoing(b"x" * 1_048_576))
     assert made.producers == []
 
 
-@pytest.mark.parametrize("partitions", [None, UnknownTopicOrPartitionError()])
-async def test_a_missing_topic_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch, partitions: Any) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
-    made = Made(monkeypatch, partitions=partitions)
+async def test_what_the_topic_takes_is_asked_again_but_not_for_each_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch)
+    large = outgoing(b"x" * 2_000_000)
+    for _ in range(9):
+        assert await made.sender.refusal(large) is not None
+    assert made.asked == 1
+    # The topic was raised, and the answer is too old to be believed.
+    made.takes, made.sender._ask_again = 20_000_000, 0.0
+    assert (await made.sender.send(large)).offset == 1
+    assert await made.sender.refusal(outgoing(b"x" * 18_000_000)) is None
+    assert made.asked == 2
+
+
+async def test_where_the_broker_does_not_tell_the_setting_is_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch)
+    made.takes = None
+    with pytest.raises(RequestTooLarge, match=r"does not tell .* so 1,048,588 are sent at most \(MAX_PROOF_BYTES\)"):
+        await made.sender.send(outgoing(b"x" * 1_048_576))
+    made.sender = module.Sender(Settings(max_proof_bytes=9_000_000))
+    await made.sender.send(outgoing(b"x" * 17_000_000))
+
+
+async def test_what_no_setting_allows_is_not_advised(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch)
+    with pytest.raises(RequestTooLarge, match=r"no setting raises that far enough: MAX_PROOF_BYTES is at most 50,000,"):
+        await made.sender.send(outgoing(b"x" * 50_000_001))
+
+
+async def test_who_sends_at_once_shares_one_producer_and_one_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch)
+    await asyncio.gather(*(made.sender.send(outgoing(b"a")) for _ in range(20)))
+    assert (len(made.producers), made.asked) == (1, 1)
+
+
+async def test_a_missing_topic_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch)
+    made.missing = ["lean.proofs"]
     with pytest.raises(
-        BrokerUnavailable, match=r"has no topic lean\.proofs: make it with `streamverify topics create`"
+        BrokerUnavailable, match=r"^no topic lean\.proofs on localhost:9092: streamverify topics create$"
     ):
         await made.sender.send(outgoing(b"a"))
+    assert made.producers == []
 
 
-async def test_a_topic_that_may_not_be_seen_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Made(monkeypatch, partitions=TopicAuthorizationFailedError())
-    with pytest.raises(BrokerUnavailable, match="does not let this user see the topic lean"):
-        await made.sender.partitions("lean.proofs")
+async def test_a_topic_that_goes_away_is_said_to_be_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch, fate={b"late": KafkaTimeoutError()})
+    await made.sender.send(outgoing(b"early"))
+    made.missing = ["lean.proofs"]
+    with pytest.raises(BrokerUnavailable, match=r"did not take the request 'late': no topic lean\.proofs on localhost"):
+        await made.sender.send(outgoing(b"late"))
 
 
 async def test_stop_is_no_error_without_or_after_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,8 +236,8 @@ async def test_many_at_once_share_the_failure_to_connect(monkeypatch: pytest.Mon
         await asyncio.sleep(0)
         raise BrokerUnavailable("no broker")
 
+    sender = Made(monkeypatch).sender
     monkeypatch.setattr(module, "connect", fails)
-    sender = Sender(Settings())
     ended = await asyncio.gather(
         *(sender.send(outgoing(b"%d" % number)) for number in range(50)), return_exceptions=True
     )

@@ -12,7 +12,8 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth, serve
 from faust.types.auth import CredentialsT
 
 from streamverify.bus.connection import client_options
-from streamverify.router.application import HeaderTable, app_id, changelog_topic, make_application, quieten
+from streamverify.bus.topics import changelog_topic, router_group
+from streamverify.router.application import HeaderTable, make_application, quieten
 from streamverify.router.consumer import RouterConsumer
 from streamverify.settings import load_settings
 
@@ -28,7 +29,7 @@ def conf(**flags: Any) -> Any:
 
 async def test_the_names_follow_the_group() -> None:
     settings = load_settings(group_id="g")
-    assert (app_id(settings), changelog_topic(settings)) == ("g-router", "g-router-headers-changelog")
+    assert (router_group(settings), changelog_topic(settings)) == ("g-router", "g-router-headers-changelog")
     app = make_application(settings, 3)
     table = app.Table("headers")
     assert app.conf.id == "g-router"

@@ -423,7 +423,8 @@ def test_more_levels_than_can_be_read_are_refused(levels: int) -> None:
     ],
 )
 def test_proof_and_statement_together_have_a_limit(fields: dict[str, Any], size: int) -> None:
-    with pytest.raises(RequestTooLarge, match=f"{size} bytes; this worker takes at most 1000") as caught:
+    words = f"{size:,} bytes, and this worker takes at most 1,000: its MAX_PROOF_BYTES raises that"
+    with pytest.raises(RequestTooLarge, match=words) as caught:
         sent(metadata={"k": 1}, **fields)
 
     assert caught.value.custom_id == "a"
