@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamverify.bus.connection import connect, make_reader, patiently
-from streamverify.bus.topics import topic_partitions
+from streamverify.bus.presence import topic_partitions
 from streamverify.core.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
