@@ -152,7 +152,7 @@ async def live_rate(client: AsyncClient, batch: list[ProofRequest]) -> float:
     begun = time.perf_counter()
     results = await client.verify(batch, timeout=600)
     seconds = time.perf_counter() - begun
-    if any(result.status != "verified" for result in results):
+    if results.missing or any(result.status != "verified" for result in results):
         raise SystemExit("the worker did not verify every proof")
     return len(batch) / seconds
 
@@ -227,6 +227,7 @@ async def fresh_topics(servers: str, partitions: int = 4) -> Settings:
         request_topic=f"{run}.proofs",
         result_topic=f"{run}.results",
         dlq_topic=f"{run}.dlq",
+        groups_topic=f"{run}.groups",
     )
     async with patient_admin(settings) as admin:
         with contextlib.suppress(BrokerUnavailable):

@@ -131,8 +131,8 @@ async def soak(servers: str, args: argparse.Namespace) -> list[Memory]:
                 count = min(args.batch, args.proofs - done)
                 results = await client.verify(requests(done, count, args.leak), timeout=900)
                 wrong = [result for result in results if result.status != "verified"]
-                if wrong:
-                    raise SystemExit(f"{len(wrong)} verdicts are wrong, the first: {wrong[0]!r}"[:500])
+                if wrong or results.missing:
+                    raise SystemExit(f"not every proof was verified:\n{results}")
                 done += count
                 if done * ROWS // args.proofs > len(points):
                     seconds = round(time.monotonic() - begun, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from streamverify.core.errors import ClientMisused
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _END_TIMEOUT = 10.0
+_LOOK = 1.0
+"""Seconds after which a caller that waits looks whether the thread is still there."""
 
 
 class LoopThread:
@@ -35,11 +37,21 @@ class LoopThread:
         if threading.current_thread() is self._thread:
             coroutine.close()
             raise ClientMisused("a function that the client calls (such as `progress`) must not call the client")
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        closed = ClientMisused("the client was closed while it was in use")
         try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:
+            coroutine.close()
+            raise closed from None
+        try:
+            # What comes between the loop's last turn and its end is never run.
+            while self._thread.is_alive() and not wait([future], timeout=_LOOK).done:
+                pass
+            if not future.done():
+                future.cancel()
             return future.result()
         except CancelledError:
-            raise ClientMisused("the client was closed while it was in use") from None
+            raise closed from None
         except BaseException:
             # Ctrl-C in the caller's thread: what it waited for is given up.
             future.cancel()

@@ -7,11 +7,13 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncIterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from streamverify.client.client import AsyncClient
 from streamverify.client.loop_thread import LoopThread
 from streamverify.client.verification import MAX_IN_FLIGHT
+from streamverify.core.errors import ClientMisused
 from streamverify.core.messages.models import ProofRequest
 
 if TYPE_CHECKING:
@@ -134,7 +136,9 @@ class Client:
             while (chunk := thread.run(next_chunk())) is not None:
                 yield from chunk
         finally:
-            thread.run(_close(chunks))
+            # A client that was closed has closed them, too.
+            with suppress(ClientMisused):
+                thread.run(_close(chunks))
 
     def _started(self) -> LoopThread:
         """Return the thread, started if there is none.

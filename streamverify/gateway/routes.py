@@ -22,8 +22,6 @@ from streamverify.gateway.service import Gateway  # noqa: TC001 - FastAPI reads 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from streamverify.gateway.bodies import CallersId
-
 
 _log = structlog.get_logger(__name__)
 
@@ -123,7 +121,7 @@ async def check(request: Request, held: Annotated[Held, Depends(hold)]) -> Respo
     callers_ids = [snippet.id for snippet in body.snippets]
     batch = _Batch(
         "snippets",
-        [proof_to_send(gateway, item.code, item.statement, item.theorem, custom_id=item.id) for item in body.snippets],
+        [proof_to_send(gateway, item.code, item.statement, item.theorem, item.id) for item in body.snippets],
         body.environment,
         Asked(gateway.assurance(body.require), body.timeout, body.infotree, disable_cache=not body.reuse),
         lambda index, outcome: check_answer(callers_ids[index], outcome, debug=body.debug),
@@ -151,7 +149,7 @@ async def verify(request: Request, held: Annotated[Held, Depends(hold)]) -> Resp
     batch = _Batch(
         "codes",
         [
-            proof_to_send(gateway, item.code if item.proof is None else item.proof, custom_id=item.custom_id)
+            proof_to_send(gateway, item.code if item.proof is None else item.proof, callers_id=item.custom_id)
             for item in body.codes
         ],
         body.environment,
@@ -219,13 +217,12 @@ def proof_to_send(
     code: str | None,
     statement: str | None = None,
     theorem: str | None = None,
-    *,
-    custom_id: CallersId = "",
+    callers_id: object = None,
 ) -> Proof | Outcome:
     """The proof to send, or the outcome of one that need not be sent."""
     if code is None:
         return refused(Reason.INVALID_REQUEST, "there is no proof: the field is missing, null, or no text")
-    proof = Proof(code, statement, theorem, str(custom_id))
+    proof = Proof(code, statement, theorem, None if callers_id is None else str(callers_id))
     limit = gateway.settings.max_proof_bytes
     # A code point has at most four bytes: most need not be encoded to be measured.
     if proof.size * 4 > limit and (size := len(code.encode()) + len((statement or "").encode())) > limit:

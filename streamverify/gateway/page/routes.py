@@ -90,7 +90,7 @@ async def verify(request: Request, held: Annotated[Held, Depends(hold)]) -> Resp
         raise BodyError(422, "require", "must be audited where there is a statement: `checked` does not look at it")
     default = "audited" if body.statement is not None else settings.require
     asked = Asked(gateway.assurance(body.require or default), body.timeout or settings.default_timeout)
-    proof = proof_to_send(gateway, body.proof, body.statement, custom_id=_ID)
+    proof = proof_to_send(gateway, body.proof, body.statement, callers_id=_ID)
     _, way = gateway.way(None)
     gateway.count(held.key, 1, asked)
     return OneAnswer(way.answers([proof], asked, held.key, settings.gateway_wait, ordered=True), _answer)
