@@ -141,7 +141,8 @@ def child_settings(
 ) -> dict[str, str]:
     """Choose the settings of worker and gateway: what was set here, in any way, and what one node needs besides."""
     given: dict[str, Any] = {name: getattr(settings, name) for name in settings.model_fields_set}
-    ours: dict[str, Any] = {"gateway_port": port, "http_port": ready_port}
+    # `/ready` is for this command alone; who wants the worker's own port runs `worker`.
+    ours: dict[str, Any] = {"gateway_port": port, "http_host": "127.0.0.1", "http_port": ready_port}
     if own_broker:
         ours |= {name: min(most, getattr(settings, name)) for name, most in EMBEDDED.items()}
     if verifier.kind != "lean" and "require" not in given:
