@@ -54,7 +54,7 @@ def test_on_the_embedded_broker_never_more_is_admitted_than_it_keeps() -> None:
     [(LEAN, {}, None), (STAND_IN, {}, "checked"), (STAND_IN, {"require": "audited"}, "audited")],
 )
 def test_a_stand_in_is_not_asked_for_an_audit_unless_somebody_says_so(
-    verifier: Verifier, given: dict[str, str], require: str | None
+    verifier: Verifier, given: dict[str, Any], require: str | None
 ) -> None:
     assert chosen(verifier, **given).get("require") == require
 
