@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
 
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, ProducerClosed
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.connection import connect, make_producer
@@ -21,7 +22,6 @@ from streamverify.core.topics import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
-    from typing import Any
 
     from aiokafka import AIOKafkaProducer, TopicPartition
 
@@ -35,6 +35,14 @@ _ASK_AGAIN = 5.0
 """Seconds for which a topic's answer to how large a record it takes is believed."""
 
 
+class _Sent(NamedTuple):
+    """A record on its way, and the producer that has it."""
+
+    encoded: EncodedRequest
+    producer: AIOKafkaProducer
+    future: asyncio.Future[Any]
+
+
 class Sender:
     """A producer that is replaced after a failure: a refused record spoils an idempotent producer for good."""
 
@@ -46,6 +54,8 @@ class Sender:
         self.limit = Limit.unknown(settings.request_topic)
         """What the request topic takes; nothing until it was asked."""
         self._ask_again = 0.0
+        self._spoilt: WeakSet[AIOKafkaProducer] = WeakSet()
+        """Producers of which the broker has refused a record: whatever else they had fails with it."""
         self._asking = asyncio.Lock()
         self._connecting = asyncio.Lock()
 
@@ -106,20 +116,20 @@ class Sender:
             RequestTooLarge: A record is larger than the broker takes.
             BrokerUnavailable: A record could not be delivered.
         """
-        unacknowledged: deque[tuple[EncodedRequest, asyncio.Future[Any]]] = deque()
+        unacknowledged: deque[_Sent] = deque()
         async for encoded in batch:
-            unacknowledged.append((encoded, await self._enqueue(encoded)))
+            unacknowledged.append(await self._enqueue(encoded))
             # In the order of the batch, as soon as the oldest is there; only too many on their way are waited for.
-            while unacknowledged and (len(unacknowledged) >= _WINDOW or unacknowledged[0][1].done()):
-                yield await self._acknowledged(*unacknowledged.popleft())
+            while unacknowledged and (len(unacknowledged) >= _WINDOW or unacknowledged[0].future.done()):
+                yield await self._acknowledged(unacknowledged.popleft())
         while unacknowledged:
-            yield await self._acknowledged(*unacknowledged.popleft())
+            yield await self._acknowledged(unacknowledged.popleft())
 
     async def send(self, encoded: EncodedRequest) -> Ticket:
         """Send one record and wait for the broker; raises what `send_all` does."""
-        return await self._acknowledged(encoded, await self._enqueue(encoded))
+        return await self._acknowledged(await self._enqueue(encoded))
 
-    async def _enqueue(self, encoded: EncodedRequest) -> asyncio.Future[Any]:
+    async def _enqueue(self, encoded: EncodedRequest) -> _Sent:
         if refusal := await self.refusal(encoded):
             raise refusal
         topic = self._settings.request_topic
@@ -128,22 +138,39 @@ class Sender:
             future: asyncio.Future[Any] = await producer.send(
                 topic, encoded.value, encoded.key, headers=encoded.kafka_headers
             )
+        except ProducerClosed:
+            # Another task's record was refused between the two lines above.
+            return await self._enqueue(encoded)
         except KafkaError as error:
-            raise await self._failed(encoded, error) from error
+            raise await self._failed(encoded, producer, error) from error
         # After a failure nobody waits for the rest: asyncio would complain that their exceptions were never retrieved.
         future.add_done_callback(lambda done: None if done.cancelled() else done.exception())
-        return future
+        return _Sent(encoded, producer, future)
 
-    async def _acknowledged(self, encoded: EncodedRequest, future: asyncio.Future[Any]) -> Ticket:
-        try:
-            made = await future
-        except KafkaError as error:
-            raise await self._failed(encoded, error) from error
-        return Ticket(encoded.custom_id, encoded.request_id, made.topic, made.partition, made.offset, made.timestamp)
+    async def _acknowledged(self, sent: _Sent) -> Ticket:
+        encoded, producer, future = sent
+        while True:
+            try:
+                made = await future
+            except KafkaError as error:
+                if producer in self._spoilt and not isinstance(error, MessageSizeTooLargeError):
+                    # It failed for another record's sake. Had the broker got it nevertheless, it is answered twice.
+                    encoded, producer, future = await self._enqueue(encoded)
+                    continue
+                raise await self._failed(encoded, producer, error) from error
+            return Ticket(
+                encoded.custom_id, encoded.request_id, made.topic, made.partition, made.offset, made.timestamp
+            )
 
-    async def _failed(self, encoded: EncodedRequest, error: KafkaError) -> BrokerUnavailable | RequestTooLarge:
-        # The next record gets a new producer: this one would refuse it, too.
-        await self.stop()
+    async def _failed(
+        self, encoded: EncodedRequest, producer: AIOKafkaProducer, error: KafkaError
+    ) -> BrokerUnavailable | RequestTooLarge:
+        if isinstance(error, MessageSizeTooLargeError):
+            self._spoilt.add(producer)
+        # The next record gets a new producer: this one would refuse it, too. Many may fail with one producer, and the
+        # first of them has replaced it.
+        if producer is self._producer:
+            await self.stop()
         if isinstance(error, MessageSizeTooLargeError):
             # The topic takes less than when it was asked.
             self.limit = unknown = Limit.unknown(self._settings.request_topic)

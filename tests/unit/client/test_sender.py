@@ -46,6 +46,8 @@ class Producer:
         numbers = list(self.partitions)
         partition = self.partitioner(key, numbers, numbers)
         self.sent.append((value, partition))
+        # Whoever sends at the same time has sent, too, before this one hears of its fate.
+        await asyncio.sleep(0)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if value in self.fate:
             future.set_exception(self.fate[value])
@@ -138,6 +140,37 @@ async def test_after_a_failure_nothing_complains_of_the_others(monkeypatch: pyte
     with pytest.raises(RequestTooLarge, match="'a'"):
         [ticket async for ticket in made.sender.send_all(several(b"a", b"b"))]
     assert complaints == []
+
+
+async def test_a_refused_record_costs_others_that_are_on_their_way_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many threads of one client have: the producer that has their records, too, refuses all that follow."""
+    fate: dict[bytes, Exception] = {b"big": MessageSizeTooLargeError()}
+    fate |= {f"after {n}".encode(): OutOfOrderSequenceNumber() for n in range(5)}
+    made = Made(monkeypatch, fate=fate)
+    before = made.sender.stop
+
+    async def stop() -> None:
+        # The next producer starts afresh.
+        for value in fate.keys() - {b"big"}:
+            del fate[value]
+        await before()
+
+    monkeypatch.setattr(made.sender, "stop", stop)
+    names = ["big", *(f"after {n}" for n in range(5))]
+    found = await asyncio.gather(*(made.sender.send(outgoing(name.encode())) for name in names), return_exceptions=True)
+    assert [isinstance(each, RequestTooLarge) for each in found] == [True] + [False] * 5
+    assert [each.custom_id for each in found[1:] if not isinstance(each, BaseException)] == names[1:]
+    assert len(made.producers) == 2
+
+
+async def test_many_that_fail_with_one_producer_replace_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch, fate={f"{n}".encode(): KafkaConnectionError() for n in range(5)})
+    await made.sender.send(outgoing(b"first"))
+    sending = (made.sender.send(outgoing(f"{n}".encode())) for n in range(5))
+    found = await asyncio.gather(*sending, return_exceptions=True)
+    assert all(isinstance(each, BrokerUnavailable) for each in found)
+    await made.sender.send(outgoing(b"fine"))
+    assert [producer.stopped for producer in made.producers] == [True, False]
 
 
 async def test_a_record_that_was_not_delivered_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
