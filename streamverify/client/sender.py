@@ -8,7 +8,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, ProducerClosed
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerClosed,
+)
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.connection import connect, make_producer
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
 
 _STOP_TIMEOUT = 5.0
 _WINDOW = 5000
+_SPOILT_TRIES = 3
+"""How often a record is sent again that failed because of another one."""
 _ASK_AGAIN = 5.0
 """Seconds for which a topic's answer to how large a record it takes is believed."""
 
@@ -54,10 +62,11 @@ class Sender:
         self.limit = Limit.unknown(settings.request_topic)
         """What the request topic takes; nothing until it was asked."""
         self._ask_again = 0.0
+        self._diagnosing: asyncio.Task[Any] | None = None
         self._spoilt: WeakSet[AIOKafkaProducer] = WeakSet()
         """Producers of which the broker has refused a record: whatever else they had fails with it."""
         self._asking = asyncio.Lock()
-        self._connecting = asyncio.Lock()
+        self._connecting: asyncio.Task[None] | None = None
 
     def took(self, key: bytes, seconds: float) -> None:
         """A proof with this key took Lean so long: what the next ones cost is counted by that."""
@@ -73,6 +82,8 @@ class Sender:
 
     async def stop(self) -> None:
         """Disconnect; what was enqueued is still sent, for a bounded time."""
+        if self._connecting is not None and not self._connecting.done():
+            await asyncio.wait([self._connecting])
         producer, self._producer = self._producer, None
         if producer is not None:
             with contextlib.suppress(TimeoutError, KafkaError):
@@ -105,7 +116,7 @@ class Sender:
         async with self._asking:
             # The topic may take more by now: so it is asked again before anything is refused, but not for each of many.
             if not self.limit.takes(encoded) and now >= self._ask_again:
-                await self.look_up()
+                await asyncio.shield(self.look_up())
                 self._ask_again = now + _ASK_AGAIN
         return None if self.limit.takes(encoded) else self.limit.refusal(encoded)
 
@@ -144,33 +155,33 @@ class Sender:
         except KafkaError as error:
             raise await self._failed(encoded, producer, error) from error
         # After a failure nobody waits for the rest: asyncio would complain that their exceptions were never retrieved.
-        future.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+        future.add_done_callback(_heard)
         return _Sent(encoded, producer, future)
 
     async def _acknowledged(self, sent: _Sent) -> Ticket:
-        encoded, producer, future = sent
-        while True:
+        for left in range(_SPOILT_TRIES, -1, -1):
+            encoded, producer, future = sent
             try:
                 made = await future
             except KafkaError as error:
-                if producer in self._spoilt and not isinstance(error, MessageSizeTooLargeError):
-                    # It failed for another record's sake. Had the broker got it nevertheless, it is answered twice.
-                    encoded, producer, future = await self._enqueue(encoded)
-                    continue
-                raise await self._failed(encoded, producer, error) from error
-            return Ticket(
-                encoded.custom_id, encoded.request_id, made.topic, made.partition, made.offset, made.timestamp
-            )
+                spoilt = producer in self._spoilt or isinstance(error, OutOfOrderSequenceNumber)
+                if not left or not spoilt or isinstance(error, MessageSizeTooLargeError):
+                    raise await self._failed(encoded, producer, error) from error
+                # It failed for another record's sake. Had the broker got it nevertheless, it is answered twice.
+                await self._replace(producer)
+                sent = await self._enqueue(encoded)
+            else:
+                return Ticket(
+                    encoded.custom_id, encoded.request_id, made.topic, made.partition, made.offset, made.timestamp
+                )
+        raise AssertionError
 
     async def _failed(
         self, encoded: EncodedRequest, producer: AIOKafkaProducer, error: KafkaError
     ) -> BrokerUnavailable | RequestTooLarge:
         if isinstance(error, MessageSizeTooLargeError):
             self._spoilt.add(producer)
-        # The next record gets a new producer: this one would refuse it, too. Many may fail with one producer, and the
-        # first of them has replaced it.
-        if producer is self._producer:
-            await self.stop()
+        await self._replace(producer)
         if isinstance(error, MessageSizeTooLargeError):
             # The topic takes less than when it was asked.
             self.limit = unknown = Limit.unknown(self._settings.request_topic)
@@ -179,20 +190,34 @@ class Sender:
         why = repr(error)
         if error.retriable or isinstance(error, KafkaTimeoutError):
             try:
-                # Brokers that are gone and a topic that is gone look alike to a producer.
-                await self.look_up()
+                # Brokers that are gone and a topic that is gone look alike to a producer. Many fail, and one asks.
+                if self._diagnosing is None or self._diagnosing.done():
+                    self._diagnosing = asyncio.create_task(self.look_up())
+                    self._diagnosing.add_done_callback(_heard)
+                await asyncio.shield(self._diagnosing)
             except BrokerUnavailable as found:
                 why = str(found)
         return BrokerUnavailable(
             f"the broker at {self._settings.bootstrap_servers} did not take the request {encoded.custom_id!r}: {why}"
         )
 
+    async def _replace(self, producer: AIOKafkaProducer) -> None:
+        """Give the next record a new producer, as this one would refuse it, too; the first that fails with it does."""
+        if producer is self._producer:
+            await self.stop()
+
     async def _connected(self) -> AIOKafkaProducer:
-        # Many may send at once before there is a producer.
-        async with self._connecting:
-            if self._producer is None:
-                self._producer = await connect(self._make, self._settings.bootstrap_servers)
-            return self._producer
+        while self._producer is None:
+            # Many may send at once before there is a producer. None of them ends the attempt when it gives up itself:
+            # aiokafka leaves a connection open that is cancelled while it is made.
+            if self._connecting is None or self._connecting.done():
+                self._connecting = asyncio.create_task(self._connect())
+                self._connecting.add_done_callback(_heard)
+            await asyncio.shield(self._connecting)
+        return self._producer
+
+    async def _connect(self) -> None:
+        self._producer = await connect(self._make, self._settings.bootstrap_servers)
 
     def _make(self) -> AIOKafkaProducer:
         return make_producer(
@@ -202,3 +227,9 @@ class Sender:
             max_batch_size=64 * 1024,
             partitioner=self._partitioner,
         )
+
+
+def _heard(done: asyncio.Future[Any]) -> None:
+    """Take the exception of what nobody may wait for any more."""
+    if not done.cancelled():
+        done.exception()
