@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help docs transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle oracle test-trl test-languages simulator bench check venv clean
+.PHONY: help docs transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle oracle test-trl test-vectors test-languages simulator bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -38,6 +38,9 @@ oracle: .venv/.oracle ## the same on many files: ORACLE='--files 100000 --seed 7
 
 test-trl: .venv-trl/.trl ## one step of GRPO by the real TRL on the CPU: 6 GB of packages, in .venv-trl
 	@.venv-trl/bin/python -m pytest tests/training --trl -W default
+
+test-vectors: .venv/.test ## the examples in Java and for kcat against the vectors of schemas/: what CI runs of them
+	@$(BIN)/python -m pytest tests/languages --languages -k 'vectors and (java or kcat)'
 
 test-languages: .venv/.test ## the examples in Java, Go, Rust and kcat: vectors, and proofs through a real Kafka
 	@$(BIN)/python -m pytest tests/languages --languages

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.5
 """Seconds that one wait for records lasts at most: other things may have happened meanwhile."""
+_CONNECTING_TIMEOUT = 1.0
 _IDLE = 10.0
 """Seconds that the reader goes on while nobody waits: the next who does need not connect again. Then it stops, as it
 reads the results of everybody else, too."""
@@ -74,9 +75,9 @@ class Inbox:
         """Stop reading. Nothing that waits gets an answer any more."""
         task, self._task = self._task, None
         if task is not None:
-            # Not while it connects: aiokafka leaves a connection open that is cancelled while it is made.
+            # aiokafka leaves a connection open that is cancelled while it is made: a moment for it to be there.
             if self._ready is not None:
-                await asyncio.wait([self._ready])
+                await asyncio.wait([self._ready], timeout=_CONNECTING_TIMEOUT)
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

@@ -5,16 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from aiokafka.errors import (
-    KafkaError,
-    KafkaTimeoutError,
-    MessageSizeTooLargeError,
-    OutOfOrderSequenceNumber,
-    ProducerClosed,
-)
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, ProducerClosed
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.connection import connect, make_producer
@@ -23,11 +18,13 @@ from streamverify.bus.topics import topic_settings
 from streamverify.client.limit import Limit
 from streamverify.client.requests import Ticket
 from streamverify.core.errors import BrokerUnavailable
+from streamverify.core.messages.request_errors import echo
 from streamverify.core.scheduling.partitioner import AffinityPartitioner
 from streamverify.core.topics import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
+    from typing import Any
 
     from aiokafka import AIOKafkaProducer, TopicPartition
 
@@ -36,17 +33,16 @@ if TYPE_CHECKING:
     from streamverify.settings import Settings
 
 _STOP_TIMEOUT = 5.0
+_CONNECTING_TIMEOUT = 1.0
 _WINDOW = 5000
-_SPOILT_TRIES = 3
-"""How often a record is sent again that failed because of another one."""
 _ASK_AGAIN = 5.0
 """Seconds for which a topic's answer to how large a record it takes is believed."""
 
 
-class _Sent(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Sent:
     """A record on its way, and the producer that has it."""
 
-    encoded: EncodedRequest
     producer: AIOKafkaProducer
     future: asyncio.Future[Any]
 
@@ -57,16 +53,15 @@ class Sender:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
+        self._connecting: asyncio.Future[AIOKafkaProducer] | None = None
         # Kept when the producer is replaced: it knows which headers are asked for most.
         self._partitioner = AffinityPartitioner()
         self.limit = Limit.unknown(settings.request_topic)
         """What the request topic takes; nothing until it was asked."""
         self._ask_again = 0.0
-        self._diagnosing: asyncio.Task[Any] | None = None
+        self._asking = asyncio.Lock()
         self._spoilt: WeakSet[AIOKafkaProducer] = WeakSet()
         """Producers of which the broker has refused a record: whatever else they had fails with it."""
-        self._asking = asyncio.Lock()
-        self._connecting: asyncio.Task[None] | None = None
 
     def took(self, key: bytes, seconds: float) -> None:
         """A proof with this key took Lean so long: what the next ones cost is counted by that."""
@@ -82,12 +77,13 @@ class Sender:
 
     async def stop(self) -> None:
         """Disconnect; what was enqueued is still sent, for a bounded time."""
-        if self._connecting is not None and not self._connecting.done():
-            await asyncio.wait([self._connecting])
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            with contextlib.suppress(TimeoutError, KafkaError):
-                await asyncio.wait_for(producer.stop(), timeout=_STOP_TIMEOUT)
+        if self._connecting is not None:
+            # aiokafka leaves a connection open that is cancelled while it is made: a moment for it to be there.
+            await asyncio.wait([self._connecting], timeout=_CONNECTING_TIMEOUT)
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._producer is not None:
+            await self._dispose(self._producer)
 
     async def look_up(self, *others: str) -> dict[str, list[TopicPartition]]:
         """See that the request topic is there, and others; and how large a record the request topic takes.
@@ -127,18 +123,18 @@ class Sender:
             RequestTooLarge: A record is larger than the broker takes.
             BrokerUnavailable: A record could not be delivered.
         """
-        unacknowledged: deque[_Sent] = deque()
+        unacknowledged: deque[tuple[EncodedRequest, _Sent]] = deque()
         async for encoded in batch:
-            unacknowledged.append(await self._enqueue(encoded))
+            unacknowledged.append((encoded, await self._enqueue(encoded)))
             # In the order of the batch, as soon as the oldest is there; only too many on their way are waited for.
-            while unacknowledged and (len(unacknowledged) >= _WINDOW or unacknowledged[0].future.done()):
-                yield await self._acknowledged(unacknowledged.popleft())
+            while unacknowledged and (len(unacknowledged) >= _WINDOW or unacknowledged[0][1].future.done()):
+                yield await self._acknowledged(*unacknowledged.popleft())
         while unacknowledged:
-            yield await self._acknowledged(unacknowledged.popleft())
+            yield await self._acknowledged(*unacknowledged.popleft())
 
     async def send(self, encoded: EncodedRequest) -> Ticket:
         """Send one record and wait for the broker; raises what `send_all` does."""
-        return await self._acknowledged(await self._enqueue(encoded))
+        return await self._acknowledged(encoded, await self._enqueue(encoded))
 
     async def _enqueue(self, encoded: EncodedRequest) -> _Sent:
         if refusal := await self.refusal(encoded):
@@ -150,74 +146,76 @@ class Sender:
                 topic, encoded.value, encoded.key, headers=encoded.kafka_headers
             )
         except ProducerClosed:
-            # Another task's record was refused between the two lines above.
+            # Another record of it was refused between the two lines above.
             return await self._enqueue(encoded)
         except KafkaError as error:
             raise await self._failed(encoded, producer, error) from error
         # After a failure nobody waits for the rest: asyncio would complain that their exceptions were never retrieved.
-        future.add_done_callback(_heard)
-        return _Sent(encoded, producer, future)
+        future.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+        return _Sent(producer, future)
 
-    async def _acknowledged(self, sent: _Sent) -> Ticket:
-        for left in range(_SPOILT_TRIES, -1, -1):
-            encoded, producer, future = sent
+    async def _acknowledged(self, encoded: EncodedRequest, sent: _Sent) -> Ticket:
+        while True:
             try:
-                made = await future
+                made = await sent.future
             except KafkaError as error:
-                spoilt = producer in self._spoilt or isinstance(error, OutOfOrderSequenceNumber)
-                if not left or not spoilt or isinstance(error, MessageSizeTooLargeError):
-                    raise await self._failed(encoded, producer, error) from error
-                # It failed for another record's sake. Had the broker got it nevertheless, it is answered twice.
-                await self._replace(producer)
-                sent = await self._enqueue(encoded)
-            else:
-                return Ticket(
-                    encoded.custom_id, encoded.request_id, made.topic, made.partition, made.offset, made.timestamp
-                )
-        raise AssertionError
+                if sent.producer in self._spoilt and not isinstance(error, MessageSizeTooLargeError):
+                    # It failed for another record's sake. Had the broker got it nevertheless, it is answered twice.
+                    sent = await self._enqueue(encoded)
+                    continue
+                raise await self._failed(encoded, sent.producer, error) from error
+            return Ticket(
+                encoded.custom_id, encoded.request_id, made.topic, made.partition, made.offset, made.timestamp
+            )
 
     async def _failed(
         self, encoded: EncodedRequest, producer: AIOKafkaProducer, error: KafkaError
     ) -> BrokerUnavailable | RequestTooLarge:
+        # The next record gets a new producer: this one would refuse it, too. Where many records were on their way, the
+        # first of them sees to that, and asks why.
         if isinstance(error, MessageSizeTooLargeError):
             self._spoilt.add(producer)
-        await self._replace(producer)
+        first = self._producer is producer
+        if first:
+            await self._dispose(producer)
         if isinstance(error, MessageSizeTooLargeError):
             # The topic takes less than when it was asked.
             self.limit = unknown = Limit.unknown(self._settings.request_topic)
             self._ask_again = 0.0
             return await self.refusal(encoded) or unknown.refusal(encoded)
         why = repr(error)
-        if error.retriable or isinstance(error, KafkaTimeoutError):
+        if first and (error.retriable or isinstance(error, KafkaTimeoutError)):
             try:
-                # Brokers that are gone and a topic that is gone look alike to a producer. Many fail, and one asks.
-                if self._diagnosing is None or self._diagnosing.done():
-                    self._diagnosing = asyncio.create_task(self.look_up())
-                    self._diagnosing.add_done_callback(_heard)
-                await asyncio.shield(self._diagnosing)
+                # Brokers that are gone and a topic that is gone look alike to a producer.
+                await self.look_up()
             except BrokerUnavailable as found:
                 why = str(found)
         return BrokerUnavailable(
-            f"the broker at {self._settings.bootstrap_servers} did not take the request {encoded.custom_id!r}: {why}"
+            f"the broker at {self._settings.bootstrap_servers} did not take the request "
+            f"{echo(encoded.custom_id)}: {why}"
         )
 
-    async def _replace(self, producer: AIOKafkaProducer) -> None:
-        """Give the next record a new producer, as this one would refuse it, too; the first that fails with it does."""
-        if producer is self._producer:
-            await self.stop()
+    async def _dispose(self, producer: AIOKafkaProducer) -> None:
+        self._producer = None
+        with contextlib.suppress(TimeoutError, KafkaError):
+            await asyncio.wait_for(producer.stop(), timeout=_STOP_TIMEOUT)
 
     async def _connected(self) -> AIOKafkaProducer:
-        while self._producer is None:
-            # Many may send at once before there is a producer. None of them ends the attempt when it gives up itself:
-            # aiokafka leaves a connection open that is cancelled while it is made.
-            if self._connecting is None or self._connecting.done():
-                self._connecting = asyncio.create_task(self._connect())
-                self._connecting.add_done_callback(_heard)
-            await asyncio.shield(self._connecting)
-        return self._producer
+        """The producer. Whoever needs one while it connects waits for the same, also for its failure."""
+        if self._producer is not None:
+            return self._producer
+        if self._connecting is None:
+            self._connecting = asyncio.ensure_future(self._connect())
+            # Whoever asked for it may have been cancelled: asyncio would complain of an exception nobody retrieved.
+            self._connecting.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+        return await asyncio.shield(self._connecting)
 
-    async def _connect(self) -> None:
-        self._producer = await connect(self._make, self._settings.bootstrap_servers)
+    async def _connect(self) -> AIOKafkaProducer:
+        try:
+            self._producer = await connect(self._make, self._settings.bootstrap_servers)
+        finally:
+            self._connecting = None
+        return self._producer
 
     def _make(self) -> AIOKafkaProducer:
         return make_producer(
@@ -227,9 +225,3 @@ class Sender:
             max_batch_size=64 * 1024,
             partitioner=self._partitioner,
         )
-
-
-def _heard(done: asyncio.Future[Any]) -> None:
-    """Take the exception of what nobody may wait for any more."""
-    if not done.cancelled():
-        done.exception()

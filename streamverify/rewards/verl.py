@@ -5,13 +5,13 @@
     custom_reward_function.reward_kwargs   servers, statement and the options of `lean_reward`
 
 verl calls them from many threads or coroutines at once, with one completion each; they share one connection. The module
-may be loaded under a name that nothing can import: it keeps no state and defines no classes.
+may be loaded under a name that nothing can import, and its functions be sent to other processes by value, as Ray does:
+so it keeps no state and defines no classes.
 """
 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from streamverify.core.errors import SettingsError
@@ -59,7 +59,7 @@ async def compute_score_async(
     """Do the same as a coroutine function, which verl's reward loop runs without threads."""
     own, statements = _own(kwargs, [ground_truth], [extra_info])
     verify = own.pop("verify", None) or verifier_async(own.pop("servers", None))
-    rewards = await _scorer(**own).score_async(verify, [solution_str], statements)
+    rewards = await Scorer(Options(**own), last_lean_block).score_async(verify, [solution_str], statements)
     return _number(rewards[0])
 
 
@@ -73,7 +73,8 @@ def compute_score_batch(
     """Do the same for a batch, as verl's reward manager `batch` asks for it: one request to all workers."""
     own, statements = _own(kwargs, ground_truths, extra_infos)
     verify = own.pop("verify", None) or verifier(own.pop("servers", None))
-    return [_number(reward) for reward in _scorer(**own).score(verify, solution_strs, statements)]
+    rewards = Scorer(Options(**own), last_lean_block).score(verify, solution_strs, statements)
+    return [_number(reward) for reward in rewards]
 
 
 def _own(
@@ -92,11 +93,6 @@ def _own(
     else:
         columns = {name: [(extra or {}).get(name) for extra in extra_infos]}
     return own, column(name, columns, len(ground_truths))
-
-
-@cache
-def _scorer(**options: Any) -> Scorer:
-    return Scorer(Options(**options), last_lean_block)
 
 
 def _number(reward: float | None) -> float:

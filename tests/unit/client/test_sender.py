@@ -46,8 +46,6 @@ class Producer:
         numbers = list(self.partitions)
         partition = self.partitioner(key, numbers, numbers)
         self.sent.append((value, partition))
-        # Whoever sends at the same time has sent, too, before this one hears of its fate.
-        await asyncio.sleep(0)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if value in self.fate:
             future.set_exception(self.fate[value])
@@ -124,7 +122,7 @@ async def test_a_rare_header_stays_on_its_partition_whichever_producer_sends_it(
 
 async def test_a_refused_record_is_named_and_the_producer_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(monkeypatch, fate={b"big": MessageSizeTooLargeError()})
-    with pytest.raises(RequestTooLarge, match=r"'big' is too large .* max\.message\.bytes") as caught:
+    with pytest.raises(RequestTooLarge, match=r'"big" is too large .* max\.message\.bytes') as caught:
         await made.sender.send(outgoing(b"big"))
     assert caught.value.custom_id == "big"
     assert made.producers[0].stopped
@@ -137,7 +135,7 @@ async def test_after_a_failure_nothing_complains_of_the_others(monkeypatch: pyte
     made = Made(monkeypatch, fate=fate)
     complaints: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
-    with pytest.raises(RequestTooLarge, match="'a'"):
+    with pytest.raises(RequestTooLarge, match='"a"'):
         [ticket async for ticket in made.sender.send_all(several(b"a", b"b"))]
     assert complaints == []
 
@@ -145,37 +143,22 @@ async def test_after_a_failure_nothing_complains_of_the_others(monkeypatch: pyte
 async def test_a_refused_record_costs_others_that_are_on_their_way_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many threads of one client have: the producer that has their records, too, refuses all that follow."""
     fate: dict[bytes, Exception] = {b"big": MessageSizeTooLargeError()}
-    fate |= {f"after {n}".encode(): OutOfOrderSequenceNumber() for n in range(5)}
+    others = [f"after {n}" for n in range(5)]
+    fate |= {name.encode(): OutOfOrderSequenceNumber() for name in others}
     made = Made(monkeypatch, fate=fate)
-    before = made.sender.stop
-
-    async def stop() -> None:
-        # The next producer starts afresh.
-        for value in fate.keys() - {b"big"}:
-            del fate[value]
-        await before()
-
-    monkeypatch.setattr(made.sender, "stop", stop)
-    names = ["big", *(f"after {n}" for n in range(5))]
-    found = await asyncio.gather(*(made.sender.send(outgoing(name.encode())) for name in names), return_exceptions=True)
-    assert [isinstance(each, RequestTooLarge) for each in found] == [True] + [False] * 5
-    assert [each.custom_id for each in found[1:] if not isinstance(each, BaseException)] == names[1:]
-    assert len(made.producers) == 2
-
-
-async def test_many_that_fail_with_one_producer_replace_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Made(monkeypatch, fate={f"{n}".encode(): KafkaConnectionError() for n in range(5)})
-    await made.sender.send(outgoing(b"first"))
-    sending = (made.sender.send(outgoing(f"{n}".encode())) for n in range(5))
-    found = await asyncio.gather(*sending, return_exceptions=True)
-    assert all(isinstance(each, BrokerUnavailable) for each in found)
-    await made.sender.send(outgoing(b"fine"))
+    # The big one first, as it is told first: the broker answers in the order in which they were sent.
+    sent = [(name, await made.sender._enqueue(outgoing(name.encode()))) for name in ("big", *others)]
+    with pytest.raises(RequestTooLarge):
+        await made.sender._acknowledged(outgoing(b"big"), sent[0][1])
+    fate.clear()
+    tickets = [await made.sender._acknowledged(outgoing(name.encode()), each) for name, each in sent[1:]]
+    assert [ticket.custom_id for ticket in tickets] == others
     assert [producer.stopped for producer in made.producers] == [True, False]
 
 
 async def test_a_record_that_was_not_delivered_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(monkeypatch, fate={b"a": KafkaConnectionError()})
-    with pytest.raises(BrokerUnavailable, match="did not take the request 'a'"):
+    with pytest.raises(BrokerUnavailable, match='did not take the request "a"'):
         await made.sender.send(outgoing(b"a"))
 
 
@@ -241,7 +224,7 @@ async def test_a_topic_that_goes_away_is_said_to_be_gone(monkeypatch: pytest.Mon
     made = Made(monkeypatch, fate={b"late": KafkaTimeoutError()})
     await made.sender.send(outgoing(b"early"))
     made.missing = ["lean.proofs"]
-    with pytest.raises(BrokerUnavailable, match=r"did not take the request 'late': no topic lean\.proofs on localhost"):
+    with pytest.raises(BrokerUnavailable, match=r'did not take the request "late": no topic lean\.proofs on localhost'):
         await made.sender.send(outgoing(b"late"))
 
 
@@ -252,3 +235,58 @@ async def test_stop_is_no_error_without_or_after_a_start(monkeypatch: pytest.Mon
     await made.sender.stop()
     await made.sender.stop()
     assert made.producers[0].stopped
+
+
+async def test_many_at_once_share_one_producer(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch)
+    await asyncio.gather(*(made.sender.send(outgoing(b"%d" % number)) for number in range(50)))
+    assert len(made.producers) == 1
+
+
+async def test_many_at_once_share_the_failure_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = 0
+
+    async def fails(*_args: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        # All of them have asked for it by then.
+        for _ in range(200):
+            await asyncio.sleep(0)
+        raise BrokerUnavailable("no broker")
+
+    sender = Made(monkeypatch).sender
+    monkeypatch.setattr(module, "connect", fails)
+    ended = await asyncio.gather(
+        *(sender.send(outgoing(b"%d" % number)) for number in range(50)), return_exceptions=True
+    )
+    assert {type(error) for error in ended} == {BrokerUnavailable}
+    assert tries == 1
+    with pytest.raises(BrokerUnavailable):
+        await sender.send(outgoing(b"again"))
+    assert tries == 2
+
+
+async def test_one_that_is_cancelled_while_it_connects_costs_the_others_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Made(monkeypatch)
+    first = asyncio.create_task(made.sender.send(outgoing(b"first")))
+    second = asyncio.create_task(made.sender.send(outgoing(b"second")))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).custom_id == "second"
+    assert len(made.producers) == 1
+
+
+async def test_the_late_failure_of_an_old_producer_leaves_the_new_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    fate = {b"%d" % number: OutOfOrderSequenceNumber() for number in range(5)}
+    made = Made(monkeypatch, fate=fate)
+    sent = [await made.sender._enqueue(outgoing(b"%d" % number)) for number in range(5)]
+    with pytest.raises(BrokerUnavailable):
+        await made.sender._acknowledged(outgoing(b"0"), sent[0])
+    await made.sender.send(outgoing(b"well"))
+    for number in range(1, 5):
+        with pytest.raises(BrokerUnavailable):
+            await made.sender._acknowledged(outgoing(b"%d" % number), sent[number])
+    await made.sender.send(outgoing(b"well, too"))
+    assert [producer.stopped for producer in made.producers] == [True, False]

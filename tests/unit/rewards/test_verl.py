@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 from reward_fakes import Verifier
 
@@ -72,6 +75,17 @@ def test_one_by_one() -> None:
     assert isinstance(score(**single("ok")), float)
     assert verify.asked[0][0]["statement"] == "theorem t : True := by sorry"
     assert "first_success" not in verify.asked[0][0]
+
+
+def test_it_goes_to_other_processes_by_value_as_ray_sends_it() -> None:
+    sent = cloudpickle.dumps(load("compute_score", statement=None, require="checked"))
+    # There the module of the path is unknown.
+    receiver = (
+        "import pickle, sys; score = pickle.load(sys.stdin.buffer); "
+        "print(score(data_source='d', solution_str='no block', ground_truth=None))"
+    )
+    done = subprocess.run([sys.executable, "-c", receiver], input=sent, capture_output=True, timeout=60, check=True)
+    assert done.stdout.decode().strip() == "0.0"
 
 
 def test_by_position_as_prime_does() -> None:
