@@ -33,8 +33,10 @@ import aiohttp
 import orjson
 
 from benchmarks.end_to_end import PROOF, a_broker, a_worker, cpu_seconds, fresh_topics
+from streamverify.core.live import LiveState
 from streamverify.core.messages.models import Assurance
 from streamverify.core.turns import Places
+from streamverify.gateway.observer import Observer
 from streamverify.gateway.queue import Queue
 from streamverify.gateway.request_reply import Asked, Proof, RequestReply
 
@@ -94,7 +96,7 @@ def a_gateway(settings: Settings) -> Iterator[tuple[int, str]]:
 @contextlib.asynccontextmanager
 async def kafka_alone(settings: Settings) -> AsyncIterator[RequestReply]:
     """The gateway's way over Kafka, in this process."""
-    way = RequestReply(settings, Queue(Places(100_000, 100_000, 1024**3)))
+    way = RequestReply(settings, Queue(Places(100_000, 100_000, 1024**3)), Observer(LiveState(), counts=True))
     await way.start()
     running = asyncio.create_task(way.run())
     try:

@@ -121,7 +121,7 @@ async def check(request: Request, held: Annotated[Held, Depends(hold)]) -> Respo
     callers_ids = [snippet.id for snippet in body.snippets]
     batch = _Batch(
         "snippets",
-        [_proof(gateway, item.code, item.statement, item.theorem, item.id) for item in body.snippets],
+        [proof_to_send(gateway, item.code, item.statement, item.theorem, item.id) for item in body.snippets],
         body.environment,
         Asked(gateway.assurance(body.require), body.timeout, body.infotree, disable_cache=not body.reuse),
         lambda index, outcome: check_answer(callers_ids[index], outcome, debug=body.debug),
@@ -149,7 +149,7 @@ async def verify(request: Request, held: Annotated[Held, Depends(hold)]) -> Resp
     batch = _Batch(
         "codes",
         [
-            _proof(gateway, item.code if item.proof is None else item.proof, callers_id=item.custom_id)
+            proof_to_send(gateway, item.code if item.proof is None else item.proof, callers_id=item.custom_id)
             for item in body.codes
         ],
         body.environment,
@@ -175,7 +175,7 @@ async def verify_proof(request: Request, held: Annotated[Held, Depends(hold)]) -
     if body.ignore_imports and environment.header:
         content, statement = with_header(content, environment.header), with_header(statement, environment.header)
     asked = Asked(Assurance.AUDITED, body.timeout_seconds)
-    proofs = [_proof(gateway, content, statement)]
+    proofs = [proof_to_send(gateway, content, statement)]
     gateway.count(held.key, 1, asked)
     return OneAnswer(
         way.answers(proofs, asked, held.key, gateway.settings.gateway_wait, ordered=True),
@@ -212,13 +212,13 @@ def _answer(request: Request, held: Held, batch: _Batch) -> Response:
     return BatchAnswer(outcomes, count, batch.item, ndjson=ndjson)
 
 
-def _proof(
+def proof_to_send(
     gateway: Gateway,
     code: str | None,
     statement: str | None = None,
     theorem: str | None = None,
     callers_id: object = None,
-) -> Any:
+) -> Proof | Outcome:
     """The proof to send, or the outcome of one that need not be sent."""
     if code is None:
         return refused(Reason.INVALID_REQUEST, "there is no proof: the field is missing, null, or no text")
@@ -227,6 +227,7 @@ def _proof(
     # A code point has at most four bytes: most need not be encoded to be measured.
     if proof.size * 4 > limit and (size := len(code.encode()) + len((statement or "").encode())) > limit:
         return no_verdict(
-            Reason.TOO_LARGE, f"the proof has {size:,} bytes; the setting MAX_PROOF_BYTES takes {limit:,}"
+            Reason.TOO_LARGE,
+            f"the proof has {size:,} bytes, and this gateway takes at most {limit:,}: its MAX_PROOF_BYTES raises that",
         )
     return proof
