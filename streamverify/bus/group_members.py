@@ -16,7 +16,7 @@ from streamverify.core.delivery.offset_map import decode_map
 from streamverify.core.errors import StreamVerifyError, UndecodableOffsetMap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aiokafka.admin import AIOKafkaAdminClient
 
@@ -61,7 +61,7 @@ async def _has_member(settings: Settings) -> bool | None:
             return await admin.ask(partial(_has_owner, settings))
 
 
-def has_member_in(descriptions: list[Mapping[str, Any]]) -> bool:
+def has_member_in(descriptions: Sequence[Mapping[str, Any]]) -> bool:
     """Read the answers to a DescribeGroups request."""
     return any(group["members"] for description in descriptions for group in description["groups"])
 
