@@ -57,6 +57,7 @@ class Proof:
     statement: str | None = None
     theorem: str | None = None
     callers_id: str | None = None
+    group: str | None = None
 
     @property
     def size(self) -> int:
@@ -72,6 +73,8 @@ class Asked:
     timeout: float
     infotree_type: InfotreeType | None = None
     disable_cache: bool = False
+    run: str | None = None
+    first_success: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -221,6 +224,9 @@ class RequestReply:
                 disable_cache=asked.disable_cache,
                 require="audited" if asked.require is Assurance.AUDITED else "checked",
                 deadline=batch.deadline,
+                run=asked.run,
+                group=proof.group,
+                first_success=asked.first_success,
             )
         except ValidationError as error:
             [first, *_] = error.errors(include_url=False)

@@ -128,6 +128,13 @@ class Decisions(Generic[J]):
         """True if passing time alone may start something: a job waits, and a slot could take it."""
         return bool(len(self._queue)) and self._has_turn and not self.paused
 
+    def keeps_slot_idle(self, now: float) -> bool:
+        """Tell whether long work has waited for `patience` although a slot is idle: it is kept for short work."""
+        if not self._has_turn or self._may_take_long:
+            return False
+        lines = self._queue.lines(long_too=True)
+        return any(line.is_long and now >= line.unserved_since + self._rules.patience for line in lines)
+
     def _next(self, now: float) -> Start[J] | None:
         """Start the next job; None if no rule starts one."""
         if not self._has_turn:

@@ -72,6 +72,17 @@ async def test_verify(path: str) -> None:
     }
 
 
+@pytest.mark.parametrize(("path", "field"), [("/api/check", "snippets"), ("/verify", "codes")])
+async def test_attempts_at_one_problem(path: str, field: str) -> None:
+    gateway = a_gateway()
+    body = body_for(path) | {"run": "today", "first_success": True}
+    body[field] = [body[field][0] | {"group": "p1", "statement": "s"}]
+    async with client_of(gateway) as client:
+        await client.post(path, json=body)
+    [sent] = sender_of(gateway).sent
+    assert (sent["run"], sent["group"], sent["first_success"], sent["statement"]) == ("today", "p1", True, "s")
+
+
 async def test_verify_proof_is_audited_and_one_line() -> None:
     gateway = a_gateway()
     body = {"content": "x", "formal_statement": "s", "environment": "default", "timeout_seconds": 9}
