@@ -36,11 +36,10 @@ OUTAGE_GRACE = 30.0
 class BrokerWatch:
     """Asks whether any broker answers, and logs the beginning and the end of an outage."""
 
-    def __init__(self, servers: str, group: str, hint: str) -> None:
-        """`hint`: what an outage means for the work of this process."""
+    def __init__(self, servers: str, group: str) -> None:
+        """`group`: any name will do; the question to the brokers is who coordinates it."""
         self._servers = servers
         self._group = group
-        self._hint = hint
         self._outage = Outage(time.monotonic())
 
     @property
@@ -76,7 +75,7 @@ class BrokerWatch:
                 "no_broker_answers",
                 brokers=self._servers,
                 since=self._clock(self._outage.since or 0.0),
-                hint=f"{self._hint}; logged once an outage",
+                hint="what is in hand is kept, and goes on and out when a broker answers; logged once an outage",
             )
 
     async def answers(self, admin: AIOKafkaAdminClient) -> bool:
@@ -104,11 +103,7 @@ class Liveness:
         self._topic = settings.request_topic
         self._partitions = partitions
         self._watchdog = Watchdog(limit, time.monotonic())
-        self._brokers = BrokerWatch(
-            settings.bootstrap_servers,
-            settings.group_id,
-            "running proofs go on, and their results are kept and sent when a broker answers",
-        )
+        self._brokers = BrokerWatch(settings.bootstrap_servers, settings.group_id)
         self._last_success = time.monotonic()
 
     def succeeded(self) -> None:

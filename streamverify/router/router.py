@@ -76,11 +76,7 @@ class Router:
         self._signals = signals
         self._stack = stack
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._brokers = BrokerWatch(
-            settings.bootstrap_servers,
-            router_group(settings),
-            "nothing is forwarded meanwhile; what producers have sent stays on the ingest topic",
-        )
+        self._brokers = BrokerWatch(settings.bootstrap_servers, router_group(settings))
 
     async def start(self) -> None:
         """Reach the broker, read the counts, join the group."""
