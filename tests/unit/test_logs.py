@@ -100,4 +100,4 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_2(tmp_path: Path) -> No
     done = run_command(environment(), "worker", "--log-dir", "/proc/none")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "STREAMVERIFY_LOG_DIR (--log-dir)" in done.stderr
+    assert "--log-dir: no log can be written to /proc/none" in done.stderr
