@@ -227,6 +227,7 @@ async def fresh_topics(servers: str, partitions: int = 4) -> Settings:
         request_topic=f"{run}.proofs",
         result_topic=f"{run}.results",
         dlq_topic=f"{run}.dlq",
+        groups_topic=f"{run}.groups",
     )
     async with patient_admin(settings) as admin:
         with contextlib.suppress(BrokerUnavailable):

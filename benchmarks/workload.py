@@ -37,6 +37,8 @@ class Proof:
     """Who sends it."""
     kills: bool = False
     """Whether its process does not survive it, as after a time-out."""
+    timeout: float = 0.0
+    """The time-out that its sender asks for."""
 
 
 @cache

@@ -274,7 +274,7 @@ class Settings(BaseSettings):
     gateway_host: Annotated[
         str | None,
         Field(
-            min_length=1,
+            pattern=r"^[A-Za-z0-9.:_-]+$",
             description="Address that the gateway listens on. Default: 127.0.0.1 without API_KEYS, 0.0.0.0 with them.",
         ),
     ] = None

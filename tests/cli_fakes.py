@@ -18,7 +18,7 @@ from streamverify.core.messages.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 
     from streamverify.core.errors import RequestTooLarge
     from streamverify.core.messages.models import Message, ProofRequest
@@ -64,6 +64,7 @@ class FakeClient:
     """Stands in for `streamverify.client.AsyncClient`; what it does is set on the class."""
 
     sent: ClassVar[list[ProofRequest]] = []
+    window: ClassVar[int] = 1000
     answer: ClassVar[Callable[[ProofRequest], ProofResult | None]]
     too_large: ClassVar[dict[str, RequestTooLarge]] = {}
 
@@ -90,15 +91,28 @@ class FakeClient:
             self.sent.append(request)
             yield Ticket(request.custom_id, "1", self.settings.request_topic, 0, len(self.sent), 0)
 
-    async def verify_each(self, requests: list[ProofRequest], timeout: float) -> AsyncIterator[Answer]:
-        """Answers the last request first."""
-        unanswered = []
-        for index, request in reversed(list(enumerate(requests))):
+    async def verify_each(self, requests: AsyncIterable[ProofRequest], timeout: float) -> AsyncIterator[Answer]:
+        """Answers the last request of what is handed in at once first; no more than `window` are."""
+        unanswered: list[str] = []
+        batch: list[tuple[int, ProofRequest]] = []
+        count = 0
+        async for request in requests:
+            batch.append((count, request))
+            count += 1
+            if len(batch) == self.window:
+                for answer in self._answers(batch, unanswered):
+                    yield answer
+                batch.clear()
+        for answer in self._answers(batch, unanswered):
+            yield answer
+        if unanswered:
+            raise Unanswered(unanswered, count, timeout)
+
+    def _answers(self, batch: list[tuple[int, ProofRequest]], unanswered: list[str]) -> Iterator[Answer]:
+        for index, request in reversed(batch):
             self.sent.append(request)
             result = type(self).answer(request)
             if result is None:
                 unanswered.append(request.custom_id)
             else:
                 yield Answer(index, result)
-        if unanswered:
-            raise Unanswered(unanswered, len(requests), timeout)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.simulator.engine import Outcome, Simulation
+from benchmarks.simulator.lane import lane
 from benchmarks.simulator.partitioners import PARTITIONERS, TOLD, OursTold, ours_with_spread
 from benchmarks.simulator.policies import POLICIES, Ours
 from benchmarks.simulator.scenarios import SCENARIOS, Scenario
@@ -166,6 +167,7 @@ def memory(seeds: int) -> Iterator[Row]:
 PARTS: dict[str, Callable[[int], Iterator[Row]]] = {
     "policies": policies,
     "memory": memory,
+    "lane": lane,
     "spread": spread,
     "partitions": partitions,
 }

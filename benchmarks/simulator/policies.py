@@ -9,7 +9,9 @@ import zlib
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from streamverify.core.scheduling.durations import LONG_TIMEOUT
 from streamverify.core.scheduling.scheduler import NO_PROCESS, PATIENCE, Rules, Scheduler, SlotState, Start
+from streamverify.core.scheduling.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,8 +141,17 @@ class HeaderHash:
 class Ours:
     """`streamverify.core.scheduling.scheduler.Scheduler`, and what its slots hold."""
 
-    def __init__(self, slots: int, *, spares: int = 0, headers_per_repl: int = 1, scale: float = 1.0) -> None:
-        self._scheduler: Scheduler[Proof] = Scheduler(Rules(slots, spares, max(2, slots // 4), PATIENCE * scale))
+    def __init__(
+        self,
+        slots: int,
+        *,
+        spares: int = 0,
+        headers_per_repl: int = 1,
+        scale: float = 1.0,
+        long_timeout: float = LONG_TIMEOUT,
+    ) -> None:
+        rules = Rules(slots, spares, max(2, slots // 4), PATIENCE * scale, long_timeout=long_timeout)
+        self._scheduler: Scheduler[Proof] = Scheduler(rules)
         self._most = headers_per_repl
         self._states = [SlotState()] * (slots + spares)
         self._at: list[tuple[Header, float] | None] = [None] * (slots + spares)
@@ -148,7 +159,7 @@ class Ours:
             self._scheduler.slot_freed(slot, SlotState(), 0.0)
 
     def submit(self, proof: Proof, now: float) -> list[Run]:
-        return self._runs(self._scheduler.submit(proof, now), now)
+        return self._runs(self._scheduler.submit(proof, now, work=Work(proof.timeout)), now)
 
     def imported(self, slot: int, header: Header, seconds: float, now: float) -> list[Run]:
         before = self._states[slot]

@@ -42,7 +42,7 @@ def write_report(done: dict[str, list[Row]]) -> None:
     """Replace the tables of the parts that have figures, and draw the plots."""
     text = README.read_text("utf-8")
     tables = {"scenarios": scenarios, "limits": limits, "spread": spread, "partitions": partitions}
-    tables |= {"policies": policies, "memory": memory}
+    tables |= {"policies": policies, "memory": memory, "lane": lane}
     for name, make in tables.items():
         rows = done.get("scenarios" if name == "limits" else name)
         if rows:
@@ -141,6 +141,13 @@ def policies(rows: Sequence[Row]) -> str:
         here = {row["load"]: row for row in rows if row["policy"] == name}
         cells.append([name, f"{here[loads[0]]['useful']:.3f}", *(_three(here[load]) for load in loads[1:])])
     return markdown(("policy", "backlog, useful", *loads[1:]), cells)
+
+
+def lane(rows: Sequence[Row]) -> str:
+    """The waits of short and of long work, with and without the lane."""
+    names = ("short_p50", "short_p99", "long_p50", "long_p99", "elapsed")
+    cells = [(row["case"], f"{row['slots']}", row["kind"], *(_seconds(row[name]) for name in names)) for row in rows]
+    return markdown(("case", "slots", "", "short p50", "short p99", "long p50", "long p99", "elapsed"), cells, 3)
 
 
 def _three(row: Row) -> str:

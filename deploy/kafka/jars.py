@@ -31,7 +31,9 @@ class KafkaError(Exception):
 
 def say(message: str) -> None:
     """Tell the person at the terminal; stdout belongs to programs."""
-    print(f"kafka: {message}", file=sys.stderr, flush=True)  # noqa: T201 - this is a command
+    # The terminal, or the pipe of the script that started it, may be gone: no reason to end otherwise than asked.
+    with contextlib.suppress(OSError):
+        print(f"kafka: {message}", file=sys.stderr, flush=True)  # noqa: T201 - this is a command
 
 
 def find_java() -> str:

@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
 """A real Apache Kafka on this machine, from its jars: for tests and trials where there is no Docker.
 
-    deploy/kafka/kafka.py run [--nodes 1|3] [--dir DIR] [--host ADDRESS] [--secure DIR]
+    deploy/kafka/kafka.py run [--port PORT] [--nodes 1|3] [--dir DIR] [--host ADDRESS] [--secure DIR]
 
 fetches the jars once (with Maven, into `.kafka/` of this checkout), formats and starts one or three nodes
-(KRaft, broker and controller in one) on free loopback ports, waits until they are ready and then prints the
-bootstrap servers as the one line of stdout. SIGTERM, Ctrl-C, the end of the process that started it, and even
-`kill -9` stop every node and remove the data.
+(KRaft, broker and controller in one), waits until they are ready and then prints the bootstrap servers as the one
+line of stdout; stderr says where the data is and how to stop it. Clients find the first node at PORT, the others at the
+ports after it; without `--port` free loopback ports are taken. It runs until SIGTERM or Ctrl-C, also when the shell
+or script that started it ends:
+
+    nohup deploy/kafka/kafka.py run --port 9092 &
+
+The data is in a folder below `.kafka/run/` (or DIR) and is removed when it stops, even by `kill -9`: this is a
+Kafka for tests and trials, and keeps nothing.
 
 With `--control` it reads commands from stdin, one a line, and answers each with a line on stdout, for tests
 in which brokers die: `kill N` (SIGKILL), `stop N` (an orderly end), `start N`, `pause N` (SIGSTOP) and
@@ -177,6 +183,8 @@ class Options:
 
     folder: Path | None = None
     host: str = LOOPBACK
+    port: int | None = None
+    """The port of the first node, which the others follow; None: free ones."""
     secure: Path | None = None
     control: bool = False
 
@@ -305,7 +313,7 @@ def make_nodes(count: int, folder: Path, jars: Path, java: str, options: Options
         Node(
             number,
             folder / f"node-{number}",
-            ports.pop(),
+            ports.pop() if options.port is None else options.port + number - 1,
             ports.pop(),
             command,
             options.host,
@@ -335,6 +343,27 @@ def free_ports(count: int) -> list[int]:
     raise KafkaError(f"there are no {count} free ports between {PORTS.start} and {PORTS.stop} on 127.0.0.1")
 
 
+def require_free(host: str, ports: range) -> None:
+    """See that nothing listens on these ports.
+
+    Raises:
+        KafkaError: Something does, or one of them may not be used.
+    """
+    for port in ports:
+        with socket.socket() as probe:
+            # As Java does: what only waits for the last packets of an ended listener is no obstacle.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                probe.listen()
+            except (OSError, OverflowError) as error:
+                raise KafkaError(
+                    f"cannot listen on port {port} of {host} ({getattr(error, 'strerror', None) or error}): is another "
+                    "Kafka running there? Name another with --port, or leave --port out for a free one",
+                    2,
+                ) from None
+
+
 def new_cluster_id() -> str:
     """A random UUID as Kafka writes it; the leading letter keeps it from looking like a flag."""
     return "K" + base64.urlsafe_b64encode(os.urandom(16)).decode()[1:22]
@@ -344,25 +373,31 @@ def new_cluster_id() -> str:
 
 
 async def run(count: int, options: Options) -> None:
-    """Run `count` nodes until cancelled, or until the end of stdin or of the parent.
+    """Run `count` nodes until cancelled, or with `--control` until the end of stdin.
 
     Raises:
         KafkaError: A tool is missing, or no node runs (any more).
     """
-    parent = os.getppid()
     java = find_java()
+    if options.port is not None:
+        # Before anything is fetched.
+        require_free(options.host, range(options.port, options.port + count))
     async with workplace(options.folder) as (jars, folder):
         nodes = make_nodes(count, folder, jars, java, options)
         cluster_id = new_cluster_id()
         began = time.monotonic()
         await asyncio.gather(*(node.format(cluster_id) for node in nodes))
         await asyncio.gather(*(node.start() for node in nodes))
-        say(f"{count} node{'s' * (count > 1)} ready in {time.monotonic() - began:.1f} s, data in {folder}")
-        answer(",".join(f"{node.host}:{node.port}" for node in nodes))
+        servers = ",".join(f"{node.host}:{node.port}" for node in nodes)
+        say(f"{count} node{'s' * (count > 1)} ready at {servers} in {time.monotonic() - began:.1f} s")
+        say(f"data and logs are in {folder}, and are removed when it stops")
         if options.control:
+            answer(servers)
             await obey(nodes)
         else:
-            await watch(nodes, parent)
+            say(f"stop it with Ctrl-C or `kill {os.getpid()}`; the end of the shell that started it does not")
+            answer(servers)
+            await watch(nodes)
 
 
 async def fetch() -> None:
@@ -371,9 +406,9 @@ async def fetch() -> None:
         await fetch_jars(CACHE)
 
 
-async def watch(nodes: list[Node], parent: int) -> None:
-    """Return when the parent has ended; raise when a node has."""
-    while os.getppid() == parent:
+async def watch(nodes: list[Node]) -> None:
+    """Raise when a node has ended."""
+    while True:
         for node in nodes:
             if node.process is None or node.process.returncode is not None:
                 raise node.failure("ended by itself")
@@ -414,13 +449,22 @@ async def carry_out(verb: str, node: Node) -> None:
         await node.start()
 
 
+def a_port(text: str) -> int:
+    """The value of `--port`."""
+    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 1 to 65535")
+    return int(text)
+
+
 def run_until_told(work: Coroutine[None, None, None]) -> int:
     """Run `work` in an event loop that a signal ends; the exit code."""
 
     async def main() -> None:
         running = asyncio.ensure_future(work)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+            # nohup has SIGHUP ignored, and a script's shell SIGINT for what it starts with `&`: so it stays.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, running.cancel)
         await running
 
     try:
@@ -440,6 +484,7 @@ def main() -> int:
     runner = commands.add_parser("run", help="run Kafka in the foreground")
     runner.add_argument("--nodes", type=int, choices=(1, 3), default=1, help="how many nodes (default 1)")
     runner.add_argument("--dir", type=Path, help="a new folder for data and logs, removed at the end")
+    runner.add_argument("--port", type=a_port, help="the port of the first node, such as 9092 (default: a free one)")
     runner.add_argument("--host", default=LOOPBACK, help="the address for clients (default 127.0.0.1)")
     runner.add_argument(
         "--secure", type=Path, metavar="DIR", help="also listen with SASL and SSL; their secrets in DIR"
@@ -454,7 +499,7 @@ def main() -> int:
         return 0
     if arguments.command == "fetch":
         return run_until_told(fetch())
-    options = Options(arguments.dir, arguments.host, arguments.secure, arguments.control)
+    options = Options(arguments.dir, arguments.host, arguments.port, arguments.secure, arguments.control)
     return run_until_told(run(arguments.nodes, options))
 
 

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """\
 Exit codes
-  0    done; also a worker or router that drained after SIGTERM or Ctrl-C
+  0    done; also a worker, router, gateway or broker that was told to stop
+       (SIGTERM or Ctrl-C)
   1    a proof was rejected (verify); a topic is not as it should be (topics
        create)
   2    wrong usage, a wrong setting, input that is no request, or an output
@@ -52,8 +53,8 @@ Exit codes
        again
   6    another worker has taken this one's name (--group-instance-id)
   70   a bug of streamverify
-  130  interrupted by Ctrl-C; a worker or router: by a second signal, or its
-       drain limit"""
+  130  interrupted by Ctrl-C (demo: or SIGTERM); a worker, router or gateway:
+       by a second signal, or its drain limit"""
 
 EXAMPLES = """\
 Start here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from typing import Annotated
 
@@ -22,13 +23,20 @@ def broker(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the address as one line of JSON.")] = False,
 ) -> None:
-    """Run a broker in memory until Ctrl-C, to try things out without Apache Kafka.
+    """Run a broker in memory until Ctrl-C or SIGTERM, to try things out without Apache Kafka.
 
-    It serves one worker, and forgets everything when it ends. For real work use Apache Kafka: `docker compose up`.
+    It serves one worker, and forgets everything when it ends. For more use Apache Kafka: `docker compose up kafka`, or
+    without Docker `deploy/kafka/kafka.py run --port 9092` of the source.
     """
+    # To be told to stop is how it ends: that is no interruption.
+    with contextlib.suppress(KeyboardInterrupt), sigterm_interrupts():
+        _serve(as_json=as_json)
+
+
+def _serve(*, as_json: bool) -> None:
     from streamverify.bus.embedded import LIMITS, EmbeddedBroker  # noqa: PLC0415 - keeps --help fast
 
-    with sigterm_interrupts(), EmbeddedBroker() as running:
+    with EmbeddedBroker() as running:
         if as_json:
             print_json({"bootstrap_servers": running.bootstrap_servers, "limits": list(LIMITS)})
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
@@ -45,9 +44,9 @@ _NO_LEAN = {
     "replay": "the replay REPL answered, from recordings of a real Lean; nothing was checked now",
     "synthetic": "the synthetic REPL answered, which checks nothing: these are no verdicts of Lean",
 }
-_BATCH = 2000
-_BATCH_BYTES = 64 * 1024 * 1024
-"""Requests, and bytes of them, that are sent and waited for at once: an input of any length fits into memory."""
+_AHEAD = 4000
+"""Requests that are handed to the client and not printed yet: answers wait here for an earlier one, which may take its
+time. So an input of any length fits into memory."""
 _SHOWN = 5
 
 
@@ -80,7 +79,7 @@ def exit_code(statuses: Mapping[Status, int], *, expected: int) -> int:
 
 
 class Session:
-    """One run of the command: reads requests, has them verified batch by batch, and counts."""
+    """One run of the command: hands requests to the client while it reads them, prints the answers, and counts."""
 
     def __init__(self, settings: Settings, inputs: Inputs, wait: float, printer: Printer) -> None:
         self._settings = settings
@@ -90,8 +89,8 @@ class Session:
         self._asked = 0
         self._unusable = 0
         self._ended_early = False
-        self._more = False
-        """True while the input may have requests after the batch that is waited for."""
+        self._reading = True
+        self._printed = asyncio.Event()
 
     async def run(self) -> None:
         """Verify everything.
@@ -101,21 +100,27 @@ class Session:
         """
         from streamverify.client import AsyncClient, Unanswered  # noqa: PLC0415 - keeps --help fast
 
-        give_up = time.monotonic() + self._wait
-        looking: asyncio.Task[None] | None = None
-        async with AsyncClient(self._settings) as client:
-            try:
-                async for batch in self._batches(client):
-                    looking = looking or asyncio.create_task(self._look_for_a_worker())
-                    self._asked += len(batch)
-                    await self._verify(client, batch, max(0.0, give_up - time.monotonic()))
-            except Unanswered as error:
-                self._ended_early = True
-                self._printer.rest()
-                error_line(self._unanswered(error.custom_ids))
-            finally:
-                if looking is not None:
-                    looking.cancel()
+        waiting = stderr().status("")
+        looking = asyncio.create_task(self._look_for_a_worker())
+        try:
+            async with (
+                AsyncClient(self._settings) as client,
+                aclosing(client.verify_each(self._requests(client), self._wait)) as answers,
+            ):
+                with waiting:
+                    async for answer in answers:
+                        # The spinner occupies the line that is about to be printed.
+                        waiting.stop()
+                        self._printer.add(answer.index, answer.result)
+                        self._printed.set()
+                        waiting.update(f"waiting for {plural(self._asked - self._printer.statuses.total(), 'verdict')}")
+                        waiting.start()
+        except Unanswered as error:
+            self._ended_early = True
+            self._printer.rest()
+            error_line(self._unanswered(error.custom_ids))
+        finally:
+            looking.cancel()
         if not self._asked:
             raise InputError("there is no proof to verify in the input")
         self._printer.close(self._asked)
@@ -137,11 +142,10 @@ class Session:
             f"{self._settings.request_topic} and get their verdicts, also without this command; {fetch}"
         )
 
-    async def _batches(self, client: AsyncClient) -> AsyncIterator[list[ProofRequest]]:
+    async def _requests(self, client: AsyncClient) -> AsyncIterator[ProofRequest]:
+        """Read the input as fast as answers are printed."""
         from streamverify.cli.inputs import in_thread  # noqa: PLC0415 - keeps --help fast
 
-        batch: list[ProofRequest] = []
-        size = 0
         async for item in in_thread(self._inputs.read()):
             if item.request is None:
                 self._unusable += 1
@@ -151,27 +155,13 @@ class Session:
                 self._unusable += 1
                 remark(f"{item.where}: {refusal}", label="unusable", style="red")
                 continue
-            batch.append(item.request)
-            size += item.size
-            if len(batch) >= _BATCH or size >= _BATCH_BYTES:
-                self._more = True
-                yield batch
-                batch, size = [], 0
-        self._more = False
-        if batch:
-            yield batch
-
-    async def _verify(self, client: AsyncClient, batch: list[ProofRequest], left: float) -> None:
-        self._printer.begin(batch)
-        waiting = stderr().status(f"waiting for {plural(len(batch), 'verdict')}")
-        async with aclosing(client.verify_each(batch, left)) as answers:
-            with waiting:
-                async for answer in answers:
-                    # The spinner occupies the line that is about to be printed.
-                    waiting.stop()
-                    self._printer.add(answer.index, answer.result)
-                    waiting.update(f"waiting for {plural(self._asked - self._printer.statuses.total(), 'verdict')}")
-                    waiting.start()
+            while self._printer.waiting >= _AHEAD:
+                self._printed.clear()
+                await self._printed.wait()
+            self._printer.expect(item.request)
+            self._asked += 1
+            yield item.request
+        self._reading = False
 
     async def _look_for_a_worker(self) -> None:
         """Say at once that nobody reads the topic. It is no error: a worker that comes later answers."""
@@ -191,25 +181,33 @@ class Session:
         return (
             f"{len(custom_ids):,} of {plural(self._asked, 'proof')} had no verdict within {self._wait:g} s "
             f"({named}{more}); is a worker running? They stay on the topic: a worker that comes later answers them."
-            + (" The rest of the input was not sent." if self._more else "")
+            + (" The rest of the input was not sent." if self._reading else "")
         )
 
 
 class Printer:
-    """Prints results in the order of the requests, each as soon as those before it are out."""
+    """Prints results in the order of the requests, each as soon as those before it are out, and then forgets them."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.statuses: Counter[Status] = Counter()
         self._as_json = as_json
-        self._requests: list[ProofRequest] = []
+        self._requests: dict[int, ProofRequest] = {}
+        """The requests that were expected and have no printed answer, by their index."""
+        self._expected = 0
         self._early: dict[int, ProofResult] = {}
         self._next = 0
         self._kinds: set[str] = set()
         self._console = stdout()
 
-    def begin(self, requests: list[ProofRequest]) -> None:
-        """Begin with a batch: the indexes that follow are of its requests. Everything before it has been printed."""
-        self._requests, self._next = requests, 0
+    @property
+    def waiting(self) -> int:
+        """The number of requests whose answers are not printed yet."""
+        return len(self._requests)
+
+    def expect(self, request: ProofRequest) -> None:
+        """Take the next request of the input; the first has the index 0."""
+        self._requests[self._expected] = request
+        self._expected += 1
 
     def add(self, index: int, result: ProofResult) -> None:
         """Take the answer to the request of this index, and print what can be printed in order."""
@@ -236,9 +234,10 @@ class Printer:
     def _print(self, index: int, result: ProofResult) -> None:
         from streamverify.cli.render import report  # noqa: PLC0415 - keeps --help fast
 
+        request = self._requests.pop(index)
         if self._as_json:
             print_result(result)
             flush()
             return
-        for line in report(result, self._requests[index].proof):
+        for line in report(result, request.proof):
             self._console.print(line, soft_wrap=True)

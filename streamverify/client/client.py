@@ -10,7 +10,6 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-import structlog
 from aiokafka import TopicPartition
 
 from streamverify.bus.admin import open_admin
@@ -19,10 +18,10 @@ from streamverify.bus.reader import ResultReader
 from streamverify.client.connection import Connection
 from streamverify.client.progress import progress_of
 from streamverify.client.requests import as_request, prepare
+from streamverify.client.result_topic import decode
 from streamverify.client.results import Results
 from streamverify.client.verification import MAX_IN_FLIGHT, Unanswered, Verification
-from streamverify.core.errors import ClientMisused, StreamVerifyError
-from streamverify.core.messages.codec import decode_result
+from streamverify.core.errors import ClientMisused
 from streamverify.core.messages.models import ProofRequest
 from streamverify.settings import Settings, load_settings
 
@@ -43,8 +42,6 @@ _T = TypeVar("_T")
 
 _POLL = 0.5
 """Seconds that one wait for records lasts at most."""
-
-_log = structlog.get_logger(__name__)
 
 
 class AsyncClient:
@@ -251,7 +248,7 @@ class AsyncClient:
                     beyond = record.offset >= ends[TopicPartition(record.topic, record.partition)]
                     if record.timestamp < first or (beyond and not follow):
                         continue
-                    result = _decode(record)
+                    result = decode(record)
                     if result is not None:
                         chunk.append(result)
                 if chunk:
@@ -326,18 +323,3 @@ def _milliseconds(since: datetime | timedelta | None) -> int:
         return 0
     moment = datetime.now(UTC) - since if isinstance(since, timedelta) else since
     return max(0, int(moment.timestamp() * 1000))
-
-
-def _decode(record: Any) -> ProofResult | None:
-    try:
-        return decode_result(record.value)
-    except StreamVerifyError as error:
-        _log.warning(
-            "undecodable_result",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            error=str(error),
-            hint="skipped: no worker of ours wrote this record, or a newer one did",
-        )
-        return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamverify.core.errors import RequestTooLarge
+from streamverify.core.messages.request_errors import echo
 from streamverify.core.topics import MAX_PROOF_BYTES, request_record_bytes
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Limit:
             else f"no setting raises that far enough: MAX_PROOF_BYTES is at most {MAX_PROOF_BYTES:,}"
         )
         return RequestTooLarge(
-            f"the request {encoded.custom_id!r} is too large to be sent: it has {size:,} bytes as JSON, and "
+            f"the request {echo(encoded.custom_id)} is too large to be sent: it has {size:,} bytes as JSON, and "
             f"{self.whose}; {remedy}",
             custom_id=encoded.custom_id,
         )

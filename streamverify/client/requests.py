@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from streamverify.core.errors import InvalidRequest
 from streamverify.core.messages.codec import encode_request
 from streamverify.core.messages.models import RUN_HEADER, ProofRequest
-from streamverify.core.messages.request_errors import request_error
+from streamverify.core.messages.request_errors import echo, request_error
 from streamverify.core.scheduling.partitioner import affinity_key
 
 REQUEST_ID = "streamverify-request-id"
@@ -27,12 +27,14 @@ class EncodedRequest:
     key: bytes
     value: bytes
     run: str | None = None
+    of_caller: tuple[tuple[str, bytes], ...] = ()
+    """The headers by which a gateway says for whom it sends."""
 
     @property
     def kafka_headers(self) -> list[tuple[str, bytes]]:
-        """The headers of the record: the request id, and the run where the request names one."""
+        """The headers of the record: the request id, the run where the request names one, and a gateway's caller."""
         run = [] if self.run is None else [(RUN_HEADER, self.run.encode())]
-        return [(REQUEST_ID, self.request_id.encode("ascii")), *run]
+        return [(REQUEST_ID, self.request_id.encode("ascii")), *run, *self.of_caller]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,13 @@ def size_of(request: ProofRequest) -> int:
     return len(request.proof) + len(request.statement or "")
 
 
-def prepare(request: ProofRequest, request_id: str) -> EncodedRequest:
+def prepare(request: ProofRequest, request_id: str, of_caller: tuple[tuple[str, bytes], ...] = ()) -> EncodedRequest:
     """Encode a request.
+
+    Args:
+        request: The request.
+        request_id: The id by which its sender knows the answer.
+        of_caller: The Kafka headers by which a gateway says for whom it sends.
 
     Raises:
         InvalidRequest: It holds what JSON in UTF-8 cannot (half of a surrogate pair).
@@ -93,6 +100,6 @@ def prepare(request: ProofRequest, request_id: str) -> EncodedRequest:
         value = encode_request(request)
     except ValueError as error:
         raise InvalidRequest(
-            f"the request {request.custom_id!r} cannot be written as JSON: {error}", custom_id=request.custom_id
+            f"the request {echo(request.custom_id)} cannot be written as JSON: {error}", custom_id=request.custom_id
         ) from None
-    return EncodedRequest(request.custom_id, request_id, affinity_key(request.proof), value, request.run)
+    return EncodedRequest(request.custom_id, request_id, affinity_key(request.proof), value, request.run, of_caller)

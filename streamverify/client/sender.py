@@ -16,6 +16,7 @@ from streamverify.bus.topics import topic_settings
 from streamverify.client.limit import Limit
 from streamverify.client.requests import Ticket
 from streamverify.core.errors import BrokerUnavailable
+from streamverify.core.messages.request_errors import echo
 from streamverify.core.scheduling.partitioner import AffinityPartitioner
 from streamverify.core.topics import MAX_REQUEST_BYTES
 
@@ -157,7 +158,8 @@ class Sender:
             except BrokerUnavailable as found:
                 why = str(found)
         return BrokerUnavailable(
-            f"the broker at {self._settings.bootstrap_servers} did not take the request {encoded.custom_id!r}: {why}"
+            f"the broker at {self._settings.bootstrap_servers} did not take the request "
+            f"{echo(encoded.custom_id)}: {why}"
         )
 
     async def _connected(self) -> AIOKafkaProducer:

@@ -23,6 +23,7 @@ from streamverify.bus.reader import ResultReader
 from streamverify.client.requests import REQUEST_ID, prepare
 from streamverify.client.sender import Sender
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge, UndecodableResult
+from streamverify.core.groups.scope import caller_headers
 from streamverify.core.messages.codec import decode_result
 from streamverify.core.messages.models import Assurance, ProofRequest, Reason
 from streamverify.gateway.outcome import Outcome, no_verdict, outcome_of, refused
@@ -54,6 +55,7 @@ class Proof:
     code: str
     statement: str | None = None
     theorem: str | None = None
+    callers_id: str | None = None
 
     @property
     def size(self) -> int:
@@ -76,6 +78,7 @@ class _Batch:
     """A batch on its way. `event` says that it has a new place or a new outcome, or that its time is up."""
 
     asked: Asked
+    key: str
     deadline: datetime
     event: asyncio.Event = field(default_factory=asyncio.Event)
     outcomes: deque[tuple[int, Outcome, int]] = field(default_factory=deque)
@@ -158,7 +161,7 @@ class RequestReply:
         """
         loop = asyncio.get_running_loop()
         give_up = loop.time() + wait
-        batch = _Batch(asked, datetime.now(UTC) + timedelta(seconds=wait))
+        batch = _Batch(asked, key, datetime.now(UTC) + timedelta(seconds=wait))
         batch.claim = self._queue.join(key, batch.event)
         alarm = loop.call_at(give_up, batch.event.set)
         begun = wanted = answered = 0
@@ -221,7 +224,7 @@ class RequestReply:
             sentence = f"`{first['loc'][0]}`: {first['msg']}"
             self._settle(batch, index, refused(Reason.INVALID_REQUEST, sentence), 0)
             return
-        encoded = prepare(request, request_id)
+        encoded = prepare(request, request_id, caller_headers(batch.key, proof.callers_id))
         known_as = request_id.encode("ascii")
         sending = asyncio.create_task(self._send(known_as, encoded))
         sha256 = hashlib.sha256(proof.code.encode()).hexdigest()

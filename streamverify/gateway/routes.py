@@ -121,7 +121,7 @@ async def check(request: Request, held: Annotated[Held, Depends(hold)]) -> Respo
     callers_ids = [snippet.id for snippet in body.snippets]
     batch = _Batch(
         "snippets",
-        [_proof(gateway, item.code, item.statement, item.theorem) for item in body.snippets],
+        [_proof(gateway, item.code, item.statement, item.theorem, item.id) for item in body.snippets],
         body.environment,
         Asked(gateway.assurance(body.require), body.timeout, body.infotree, disable_cache=not body.reuse),
         lambda index, outcome: check_answer(callers_ids[index], outcome, debug=body.debug),
@@ -148,7 +148,10 @@ async def verify(request: Request, held: Annotated[Held, Depends(hold)]) -> Resp
     callers_ids = [code.custom_id for code in body.codes]
     batch = _Batch(
         "codes",
-        [_proof(gateway, item.code if item.proof is None else item.proof) for item in body.codes],
+        [
+            _proof(gateway, item.code if item.proof is None else item.proof, callers_id=item.custom_id)
+            for item in body.codes
+        ],
         body.environment,
         Asked(gateway.assurance(body.require), body.timeout, body.infotree_type, body.disable_cache),
         lambda index, outcome: verify_answer(callers_ids[index], outcome),
@@ -209,11 +212,17 @@ def _answer(request: Request, held: Held, batch: _Batch) -> Response:
     return BatchAnswer(outcomes, count, batch.item, ndjson=ndjson)
 
 
-def _proof(gateway: Gateway, code: str | None, statement: str | None = None, theorem: str | None = None) -> Any:
+def _proof(
+    gateway: Gateway,
+    code: str | None,
+    statement: str | None = None,
+    theorem: str | None = None,
+    callers_id: object = None,
+) -> Any:
     """The proof to send, or the outcome of one that need not be sent."""
     if code is None:
         return refused(Reason.INVALID_REQUEST, "there is no proof: the field is missing, null, or no text")
-    proof = Proof(code, statement, theorem)
+    proof = Proof(code, statement, theorem, None if callers_id is None else str(callers_id))
     limit = gateway.settings.max_proof_bytes
     # A code point has at most four bytes: most need not be encoded to be measured.
     if proof.size * 4 > limit and (size := len(code.encode()) + len((statement or "").encode())) > limit:

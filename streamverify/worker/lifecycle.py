@@ -332,6 +332,7 @@ def _rules(settings: Settings, plan: Plan) -> Rules:
         settings.patience,
         settings.quantum,
         settings.long_timeout,
+        worker_name(settings),
     )
 
 

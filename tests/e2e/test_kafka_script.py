@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from kafka_broker import SCRIPT, KafkaNodes, NoBrokerError
+from command import alive, wait_until_gone
+from kafka_broker import SCRIPT, KafkaNodes, NoBrokerError, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,23 +106,33 @@ def test_even_sigkill_leaves_nothing(started: subprocess.Popen[str], tmp_path: P
     assert not data_of(tmp_path).exists()
 
 
-def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
-    data = data_of(tmp_path)
-    starter = 'import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); print("started"); sys.stdin.read()'
-    parent = subprocess.Popen(
-        [sys.executable, "-c", starter, sys.executable, str(SCRIPT), "run", "--dir", str(data)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert parent.stdout is not None
-    while not parent.stdout.readline().startswith("127.0.0.1:"):
-        assert parent.poll() is None
-
-    parent.kill()
-    parent.communicate(timeout=60)
-
+@pytest.mark.parametrize("way", ["nohup", "&"])
+def test_it_stays_when_the_script_that_started_it_ends(tmp_path: Path, way: str) -> None:
+    """And when the terminal of the two is closed, with nohup; its port is the one that was asked for."""
+    data, port = data_of(tmp_path), free_port()
+    said = tmp_path / "said"
+    run = [sys.executable, str(SCRIPT), "run", "--dir", str(data), "--port", str(port)]
+    script = f"{'nohup ' if way == 'nohup' else ''}{shlex.join(run)} > {tmp_path}/servers 2> {said} & echo $!"
+    started = subprocess.run(["/bin/sh", "-c", script], stdout=subprocess.PIPE, text=True, check=True, cwd=tmp_path)
+    pid = int(started.stdout)
+    try:
+        while (tmp_path / "servers").read_text() != f"127.0.0.1:{port}\n":
+            assert alive(pid), said.read_text()
+            time.sleep(0.1)
+        if way == "nohup":
+            os.kill(pid, signal.SIGHUP)
+        asyncio.run(round_trip(f"127.0.0.1:{port}", asyncio.run(make_topic(f"127.0.0.1:{port}", 1)), b"still there"))
+        assert f"data and logs are in {data}" in said.read_text()
+        assert f"`kill {pid}`" in said.read_text()
+        # A second one cannot have the port, and says so in one line.
+        again = [*run[:-3], str(tmp_path / "second"), *run[-2:]]
+        second = subprocess.run(again, capture_output=True, text=True, check=False)
+        assert second.returncode == 2
+        [line] = second.stderr.splitlines()
+        assert line.startswith(f"kafka: cannot listen on port {port} of 127.0.0.1 (Address already in use): is another")
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    assert wait_until_gone([pid]) == []
     assert nodes_in(data) == []
     assert not data.exists()
 

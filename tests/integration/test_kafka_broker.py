@@ -184,3 +184,22 @@ def test_two_at_once_fetch_once(checkout: Checkout) -> None:
         results = list(runs.map(checkout.run, ["fetch", "fetch"]))
     assert [result.returncode for result in results] == [0, 0]
     assert checkout.maven_calls() == 1
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "nine", "-1", ""])
+def test_a_port_that_is_none_is_one_line_and_exit_code_2(checkout: Checkout, port: str) -> None:
+    ended = checkout.run("run", "--port", port)
+    assert ended.returncode == 2
+    assert f"{port!r} is no port: a number from 1 to 65535" in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("nodes", ["1", "3"])
+def test_a_port_that_is_taken_is_said_in_one_line_before_anything_is_fetched(checkout: Checkout, nodes: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = checkout.run("run", "--nodes", nodes, "--port", str(port - int(nodes) + 1))
+    assert ended.returncode == 2
+    [line] = ended.stderr.splitlines()
+    assert line.startswith(f"kafka: cannot listen on port {port} of 127.0.0.1 (Address already in use)")
+    assert "--port" in line
+    assert checkout.maven_calls() == 0

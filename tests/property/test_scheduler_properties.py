@@ -106,7 +106,12 @@ class SchedulerMachine(RuleBasedStateMachine):
             ]
             busy = {*self.held, *(self.works[each].group for each in self.running.values())} - {None}
             fresh = [each for each in line if self.works[each].group not in busy]
-            assert start.job is (fresh or line)[0]
+            group = self.works[(fresh or line)[0]].group
+            if group is not None and fresh:
+                # Groups have an order that is the worker's own.
+                group = self.works[start.job].group
+                assert group is not None
+            assert start.job is next(each for each in fresh or line if self.works[each].group == group)
             self.waiting.remove(start.job)
         self.running[start.slot] = start.job
 

@@ -16,18 +16,43 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import ProofRequest
 
 KEY_HEADER = "streamverify-key"
-"""Kafka header of a request that a gateway sent: a digest or the name of the API key that it was sent with.
+"""Kafka header of a request that a gateway sent: the name of the API key that it was sent with.
 
-It is there in every record of a gateway (`-` where the gateway has no keys), and tells its callers apart.
+It is there in every record of a gateway, also of one without keys, and tells its callers apart.
 """
+
+CALLERS_ID_HEADER = "streamverify-callers-id"
+"""Kafka header of a request that a gateway sent: the id that the caller gave, as far as the caller gave one.
+
+The `custom_id` of such a request is the gateway's own.
+"""
+
+_MAX_CALLERS_ID = 512
+"""Code points of it that are sent."""
 
 _DIGITS = 32
 
 
+def caller_headers(key: str, callers_id: str | None) -> tuple[tuple[str, bytes], ...]:
+    """The Kafka headers by which a gateway says for whom it sends a request."""
+    # Half a surrogate pair, which JSON can hold and UTF-8 cannot, is no reason to refuse a proof.
+    given = [] if callers_id is None else [(CALLERS_ID_HEADER, callers_id[:_MAX_CALLERS_ID].encode(errors="replace"))]
+    return ((KEY_HEADER, key.encode(errors="replace")), *given)
+
+
 def gateway_key(kafka_headers: Sequence[tuple[str, bytes | None]]) -> str | None:
     """The gateway's word for who sent a request; None where it came from Kafka directly."""
+    return _last(kafka_headers, KEY_HEADER)
+
+
+def callers_id(kafka_headers: Sequence[tuple[str, bytes | None]]) -> str | None:
+    """The id that the caller of a gateway gave its proof; None where there is none."""
+    return _last(kafka_headers, CALLERS_ID_HEADER)
+
+
+def _last(kafka_headers: Sequence[tuple[str, bytes | None]], wanted: str) -> str | None:
     # The last one counts, as with every Kafka header: a gateway appends its own.
-    values = [value for name, value in kafka_headers if name == KEY_HEADER and value is not None]
+    values = [value for name, value in kafka_headers if name == wanted and value is not None]
     return values[-1].decode(errors="replace") if values else None
 
 

@@ -47,6 +47,8 @@ class Rules(NamedTuple):
     """The useful work, as a multiple of two imports, after which a process may leave its header (rule 1)."""
     long_timeout: float = LONG_TIMEOUT
     """Seconds above which work is long: one of several slots never takes it."""
+    worker: str = ""
+    """The worker's name, for an order of groups of its own."""
 
 
 class Start(NamedTuple, Generic[J]):

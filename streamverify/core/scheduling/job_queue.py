@@ -7,6 +7,7 @@ in which slot, the scheduler decides.
 from __future__ import annotations
 
 from collections import OrderedDict
+from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from streamverify.core.syntax.header import Header
 
 LOOK_AHEAD = 512
-"""Jobs of a line that are looked at for one whose group does not run: 32 attempts for each of 16 slots."""
+"""Jobs of a line that are looked at for the next one: 32 attempts for each of 16 slots. None is overtaken by more."""
 
 
 class HasHeader(Protocol):
@@ -40,18 +41,22 @@ class Entry(NamedTuple, Generic[J]):
     came: float
     job: J
     work: Work
+    turn: bytes = b""
+    """The place of its group in this worker's order of groups."""
 
 
 class Line(Generic[J]):
     """The waiting jobs of one header and class, the oldest first, and the time since which none was started."""
 
-    __slots__ = ("entries", "header", "is_long", "unserved_since")
+    __slots__ = ("_block_end", "entries", "header", "is_long", "unserved_since")
 
     def __init__(self, header: str, *, is_long: bool, now: float) -> None:
         self.header = header
         self.is_long = is_long
         self.entries: OrderedDict[J, Entry[J]] = OrderedDict()
         self.unserved_since = now
+        # The number of the last job that may go before those ahead of it.
+        self._block_end = -1
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -62,23 +67,42 @@ class Line(Generic[J]):
         return next(iter(self.entries.values()))
 
     def choose(self, running: Container[str]) -> Entry[J]:
-        """Choose the oldest job of a group that does not run, else the oldest.
+        """Choose the oldest job, but of no group that runs if there is another, and groups in this worker's order.
 
         Of a group one success is enough: a second attempt beside a first is run for nothing if that succeeds. It waits
-        for no longer than the first runs: then it is the oldest of its group.
+        for no longer than the first runs. Other workers have attempts of the same groups, in the same order: so that
+        they do not run them at the same time each worker has an order of groups of its own, within blocks of
+        `LOOK_AHEAD` jobs.
         """
-        entries = islice(self.entries.values(), LOOK_AHEAD)
-        fresh = (entry for entry in entries if entry.work.group is None or entry.work.group not in running)
-        return next(fresh, self.oldest)
+        oldest = self.oldest
+        if oldest.work.group is None:
+            return oldest
+        ahead = list(islice(self.entries.values(), LOOK_AHEAD))
+        if oldest.number > self._block_end:
+            self._block_end = ahead[-1].number
+        fresh = [entry for entry in ahead if entry.work.group is None or entry.work.group not in running]
+        # Where of a block only groups that run are left, the next one has its turn before any of them runs twice.
+        first, *others = [entry for entry in fresh if entry.number <= self._block_end] or fresh or [oldest]
+        if first.work.group is None:
+            return first
+        # `min` takes the first of equals: of one group that is the oldest.
+        return min((first, *(entry for entry in others if entry.work.group)), key=lambda entry: entry.turn)
 
 
 class JobQueue(Generic[J]):
     """The lines, the one that was served longest ago first. A line exists while it has jobs."""
 
-    def __init__(self, durations: Durations, *, lanes: bool) -> None:
-        """`lanes`: whether long work waits apart. With one slot it does not."""
+    def __init__(self, durations: Durations, *, lanes: bool, worker: str = "") -> None:
+        """Start empty.
+
+        Args:
+            durations: Says what is long.
+            lanes: Whether long work waits apart. With one slot it does not.
+            worker: The worker's name: each name makes another order of groups.
+        """
         self._durations = durations
         self._lanes = lanes
+        self._worker = worker
         self._lines: OrderedDict[tuple[str, bool], Line[J]] = OrderedDict()
         self._line_of: dict[J, Line[J]] = {}
         self._submitted = 0
@@ -89,7 +113,8 @@ class JobQueue(Generic[J]):
     def add(self, job: J, work: Work, now: float) -> None:
         """Put a job at the end of its line."""
         self._submitted += 1
-        self._append(Entry(self._submitted, now, job, work), now)
+        turn = b"" if work.group is None else blake2b(f"{self._worker}/{work.group}".encode(), digest_size=8).digest()
+        self._append(Entry(self._submitted, now, job, work, turn), now)
 
     def take(self, line: Line[J], running: Container[str], now: float) -> Entry[J] | None:
         """Take the next job out of a line, which goes to the end of those that wait to be served.

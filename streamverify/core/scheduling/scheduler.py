@@ -36,7 +36,7 @@ class Scheduler(Generic[J]):
         self.stats = HeaderStats() if stats is None else stats
         self._durations = Durations(rules.long_timeout)
         # With one slot there is no lane for short work: long work could run nowhere.
-        self._queue: JobQueue[J] = JobQueue(self._durations, lanes=rules.slots > 1)
+        self._queue: JobQueue[J] = JobQueue(self._durations, lanes=rules.slots > 1, worker=rules.worker)
         self._slots: Slots[J] = Slots(self.stats)
         self._decisions: Decisions[J] = Decisions(rules, self._queue, self._slots, self.stats)
         self.groups = self._decisions.groups

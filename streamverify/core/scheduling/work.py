@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamverify.core.groups.scope import gateway_key
+from streamverify.core.groups.scope import callers_id, gateway_key
 
 if TYPE_CHECKING:
     from streamverify.core.job import Job
@@ -37,7 +37,7 @@ def work_of(job: Job, *, default_timeout: float, max_timeout: float) -> Work:
     # Clients of the HTTP endpoints send one time-out for everything, of five minutes or more, or none at all: it says
     # nothing of the proof. The names hold for one caller and one run, as everybody counts from 1.
     caller = f"{key}/{request.run}"
-    prefix = id_prefix(request.custom_id)
+    prefix = id_prefix(callers_id(job.record.kafka_headers) or "")
     names = [
         *([] if request.group is None else [f"group:{caller}/{request.group}"]),
         *([] if prefix is None else [f"prefix:{caller}/{prefix}"]),

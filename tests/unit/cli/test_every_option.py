@@ -29,6 +29,7 @@ ARGUMENTS = {
     "dlq replay": ["0:1"],
     "dlq show": ["0:1"],
     "doctor": [],
+    "gateway": [],
     "offsets": [],
     "produce": ["p.lean"],
     "results": [],

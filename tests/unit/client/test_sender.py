@@ -122,7 +122,7 @@ async def test_a_rare_header_stays_on_its_partition_whichever_producer_sends_it(
 
 async def test_a_refused_record_is_named_and_the_producer_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(monkeypatch, fate={b"big": MessageSizeTooLargeError()})
-    with pytest.raises(RequestTooLarge, match=r"'big' is too large .* max\.message\.bytes") as caught:
+    with pytest.raises(RequestTooLarge, match=r'"big" is too large .* max\.message\.bytes') as caught:
         await made.sender.send(outgoing(b"big"))
     assert caught.value.custom_id == "big"
     assert made.producers[0].stopped
@@ -135,14 +135,14 @@ async def test_after_a_failure_nothing_complains_of_the_others(monkeypatch: pyte
     made = Made(monkeypatch, fate=fate)
     complaints: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
-    with pytest.raises(RequestTooLarge, match="'a'"):
+    with pytest.raises(RequestTooLarge, match='"a"'):
         [ticket async for ticket in made.sender.send_all(several(b"a", b"b"))]
     assert complaints == []
 
 
 async def test_a_record_that_was_not_delivered_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(monkeypatch, fate={b"a": KafkaConnectionError()})
-    with pytest.raises(BrokerUnavailable, match="did not take the request 'a'"):
+    with pytest.raises(BrokerUnavailable, match='did not take the request "a"'):
         await made.sender.send(outgoing(b"a"))
 
 
@@ -208,7 +208,7 @@ async def test_a_topic_that_goes_away_is_said_to_be_gone(monkeypatch: pytest.Mon
     made = Made(monkeypatch, fate={b"late": KafkaTimeoutError()})
     await made.sender.send(outgoing(b"early"))
     made.missing = ["lean.proofs"]
-    with pytest.raises(BrokerUnavailable, match=r"did not take the request 'late': no topic lean\.proofs on localhost"):
+    with pytest.raises(BrokerUnavailable, match=r'did not take the request "late": no topic lean\.proofs on localhost'):
         await made.sender.send(outgoing(b"late"))
 
 

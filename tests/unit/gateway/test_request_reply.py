@@ -11,6 +11,7 @@ from gateway_fakes import REQUEST_ID, Record, a_gateway, assert_idle, sender_of,
 from structlog.testing import capture_logs
 
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
+from streamverify.core.groups.scope import caller_headers
 from streamverify.core.messages.models import Assurance, Status
 from streamverify.gateway import request_reply
 from streamverify.gateway.outcome import Outcome, refused
@@ -49,8 +50,8 @@ async def test_the_record_says_what_was_asked_for() -> None:
     gateway = a_gateway()
     way = gateway.way(None)[1]
     asked = Asked(Assurance.AUDITED, 7.5, "tactics", disable_cache=True)
-    batch: list[Proof | Outcome] = [Proof("a", "b", "c")]
-    async with aclosing(way.answers(batch, asked, "k", 100, ordered=True)) as outcomes:
+    batch: list[Proof | Outcome] = [Proof("a", "b", "c", "problem_7")]
+    async with aclosing(way.answers(batch, asked, "alice", 100, ordered=True)) as outcomes:
         [_] = [found async for found in outcomes]
     [request] = sender_of(gateway).sent
     deadline = request.pop("deadline")
@@ -66,7 +67,7 @@ async def test_the_record_says_what_was_asked_for() -> None:
     }
     assert deadline.endswith("+00:00")
     [record] = sender_of(gateway).records
-    assert record.kafka_headers == [(REQUEST_ID, request["custom_id"].encode())]
+    assert record.kafka_headers == [(REQUEST_ID, request["custom_id"].encode()), *caller_headers("alice", "problem_7")]
 
 
 async def test_as_they_come_or_in_their_order() -> None:

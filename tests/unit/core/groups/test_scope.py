@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamverify.core.groups.scope import KEY_HEADER, gateway_key, scope_of
+from streamverify.core.groups.scope import KEY_HEADER, caller_headers, callers_id, gateway_key, scope_of
 from streamverify.core.messages.models import ProofRequest
 
 STATEMENT = "theorem t : 1 = 1 := by sorry"
@@ -56,3 +56,10 @@ def test_of_several_keys_the_last_counts_which_is_the_gateways() -> None:
     assert gateway_key([(KEY_HEADER, b"forged"), ("x", b"y"), (KEY_HEADER, b"real")]) == "real"
     assert gateway_key([(KEY_HEADER, None)]) is None
     assert gateway_key([(KEY_HEADER, b"\xff")]) is not None
+
+
+def test_what_a_gateway_says_of_its_caller_is_read_back() -> None:
+    headers = caller_headers("alice", "p\u00e4\ud800" + "x" * 600)
+    assert gateway_key(headers) == "alice"
+    assert callers_id(headers) == ("p\u00e4?" + "x" * 600)[:512]
+    assert callers_id(caller_headers("alice", None)) is None

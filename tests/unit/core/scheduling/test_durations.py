@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamverify.core.scheduling.durations import MAX_HISTOGRAMS, MAX_NAMES, Durations
-from streamverify.core.scheduling.work import Work, id_prefix
+from streamverify.core.scheduling.work import Work
 
 NAMES = ("group:g", "prefix:p")
 
@@ -55,11 +55,3 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(MAX_NAMES + MAX_HISTOGRAMS + 10):
         durations.ran(Work(300.0, (f"group:{number}",)), f"header{number}", 1.0)
     assert len(durations) == MAX_NAMES + MAX_HISTOGRAMS
-
-
-@pytest.mark.parametrize(
-    ("custom_id", "prefix"),
-    [("p12_3", "p12"), ("slow-1", "slow"), ("a/7", "a"), ("x1", "x"), ("17", None), ("abc", None), ("", None)],
-)
-def test_the_prefix_of_an_id_is_all_but_the_number_at_its_end(custom_id: str, prefix: str | None) -> None:
-    assert id_prefix(custom_id) == prefix
