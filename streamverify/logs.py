@@ -43,6 +43,25 @@ def _cut_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def leave_to_the_program() -> None:
+    """Hand our events to Python's `logging` where nobody has configured structlog: in a program that has our client.
+
+    structlog's own default is to print them to stdout, which is the program's. `logging` shows warnings on stderr, and
+    whatever the program has configured.
+    """
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[
+                structlog.stdlib.filter_by_level,
+                structlog.processors.format_exc_info,
+                structlog.processors.KeyValueRenderer(key_order=["event"]),
+            ],
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            wrapper_class=structlog.stdlib.BoundLogger,
+            cache_logger_on_first_use=False,
+        )
+
+
 def configure(level: str, log_format: str, *, log_dir: str | None = None, name: str = "streamverify") -> None:
     """Send our events and those of the libraries to stderr and into a file, in the same form.
 

@@ -37,6 +37,7 @@ from streamverify.core.messages.jsontext import is_encodable
 from streamverify.core.scheduling.import_sizes import MAX_HEADERS
 from streamverify.core.scheduling.prewarm import parse_prewarm
 from streamverify.core.topics import MAX_PROOF_BYTES
+from streamverify.logs import leave_to_the_program
 from streamverify.setting_sources import PREFIX, Origins, explain, find_origins, settings_file
 
 __all__ = ["MIN_MEMORY", "PREFIX", "Settings", "load_settings"]
@@ -447,6 +448,8 @@ def load_settings(config_file: Path | None = None, **flags: Any) -> Settings:
     Raises:
         SettingsError: Settings are wrong. The message has one line for each of them, with its name.
     """
+    # The first event of a program that has our client may come from here.
+    leave_to_the_program()
     given = {name: value for name, value in flags.items() if value is not None}
     with find_origins(config_file, given) as origins:
         _check_names(origins)

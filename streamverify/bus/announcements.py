@@ -108,7 +108,7 @@ class Announcements:
             while True:
                 for record in await reader.read(_READ_TIMEOUT):
                     if winner := self._understand(record.value, record.timestamp):
-                        on_winner(winner)
+                        _tell(on_winner, winner)
                 if not self._caught_up.is_set() and await reader.reached(ends):
                     self._caught_up.set()
 
@@ -170,4 +170,15 @@ class Announcements:
             error=str(error) or repr(error),
             hint="the worker goes on: it only does not know of successes that other workers find, and runs attempts "
             "that nobody needs; make the topic with `streamverify topics create`, or set GROUP_TTL=0",
+        )
+
+
+def _tell(on_winner: Callable[[Winner], None], winner: Winner) -> None:
+    try:
+        on_winner(winner)
+    except Exception:  # noqa: BLE001 - it would end the reading for good, and nobody would know
+        _log.exception(
+            "announcement_failed",
+            custom_id=winner.custom_id,
+            hint="an error of streamverify's own: please report it with this traceback; the worker goes on",
         )

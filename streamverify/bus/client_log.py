@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 
-import structlog
-
 from streamverify.core.once import Once
 
 LIBRARY = "aiokafka"
@@ -57,8 +55,6 @@ class OnceAnOutage(logging.Handler):
 def say_once(servers: str) -> None:
     """Let aiokafka complain once an outage, unless this program has chosen how aiokafka logs.
 
-    Our own events go to `logging` then, too: structlog would print them to stdout, which is the program's.
-
     Args:
         servers: The bootstrap servers of a client that is about to be made.
     """
@@ -70,14 +66,3 @@ def say_once(servers: str) -> None:
         library.propagate = False
     for handler in ours:
         handler.servers.add(servers)
-    if not structlog.is_configured():
-        structlog.configure(
-            processors=[
-                structlog.stdlib.filter_by_level,
-                structlog.processors.format_exc_info,
-                structlog.processors.KeyValueRenderer(key_order=["event"]),
-            ],
-            logger_factory=structlog.stdlib.LoggerFactory(),
-            wrapper_class=structlog.stdlib.BoundLogger,
-            cache_logger_on_first_use=False,
-        )

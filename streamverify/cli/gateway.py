@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import typer
 
@@ -46,9 +47,13 @@ def gateway(*, settings: Settings) -> None:
 
     try:
         from streamverify.gateway.lifecycle import run_gateway  # noqa: PLC0415 - keeps --help fast
+        from streamverify.gateway.old_names import with_old_names  # noqa: PLC0415 - keeps --help fast
     except ModuleNotFoundError as error:
         if error.name not in {"fastapi", "uvicorn", "starlette"}:
             raise
         raise MissingExtraError("the gateway needs FastAPI and uvicorn: pip install 'streamverify[gateway]'") from None
+    configure(settings.log_level, settings.log_format, log_dir=settings.log_dir, name="gateway")
+    # Only now, as it says in the log what it takes; what it takes may change the log.
+    settings = with_old_names(settings, os.environ)
     configure(settings.log_level, settings.log_format, log_dir=settings.log_dir, name="gateway")
     raise typer.Exit(asyncio.run(run_gateway(settings)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
@@ -36,19 +37,27 @@ _ASK_AGAIN = 5.0
 """Seconds for which a topic's answer to how large a record it takes is believed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A record on its way, and the producer that has it."""
+
+    producer: AIOKafkaProducer
+    future: asyncio.Future[Any]
+
+
 class Sender:
     """A producer that is replaced after a failure: a refused record spoils an idempotent producer for good."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
+        self._connecting: asyncio.Future[AIOKafkaProducer] | None = None
         # Kept when the producer is replaced: it knows which headers are asked for most.
         self._partitioner = AffinityPartitioner()
         self.limit = Limit.unknown(settings.request_topic)
         """What the request topic takes; nothing until it was asked."""
         self._ask_again = 0.0
         self._asking = asyncio.Lock()
-        self._connecting = asyncio.Lock()
 
     def took(self, key: bytes, seconds: float) -> None:
         """A proof with this key took Lean so long: what the next ones cost is counted by that."""
@@ -64,10 +73,10 @@ class Sender:
 
     async def stop(self) -> None:
         """Disconnect; what was enqueued is still sent, for a bounded time."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            with contextlib.suppress(TimeoutError, KafkaError):
-                await asyncio.wait_for(producer.stop(), timeout=_STOP_TIMEOUT)
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._producer is not None:
+            await self._dispose(self._producer)
 
     async def look_up(self, *others: str) -> dict[str, list[TopicPartition]]:
         """See that the request topic is there, and others; and how large a record the request topic takes.
@@ -107,11 +116,11 @@ class Sender:
             RequestTooLarge: A record is larger than the broker takes.
             BrokerUnavailable: A record could not be delivered.
         """
-        unacknowledged: deque[tuple[EncodedRequest, asyncio.Future[Any]]] = deque()
+        unacknowledged: deque[tuple[EncodedRequest, _Sent]] = deque()
         async for encoded in batch:
             unacknowledged.append((encoded, await self._enqueue(encoded)))
             # In the order of the batch, as soon as the oldest is there; only too many on their way are waited for.
-            while unacknowledged and (len(unacknowledged) >= _WINDOW or unacknowledged[0][1].done()):
+            while unacknowledged and (len(unacknowledged) >= _WINDOW or unacknowledged[0][1].future.done()):
                 yield await self._acknowledged(*unacknowledged.popleft())
         while unacknowledged:
             yield await self._acknowledged(*unacknowledged.popleft())
@@ -120,7 +129,7 @@ class Sender:
         """Send one record and wait for the broker; raises what `send_all` does."""
         return await self._acknowledged(encoded, await self._enqueue(encoded))
 
-    async def _enqueue(self, encoded: EncodedRequest) -> asyncio.Future[Any]:
+    async def _enqueue(self, encoded: EncodedRequest) -> _Sent:
         if refusal := await self.refusal(encoded):
             raise refusal
         topic = self._settings.request_topic
@@ -130,28 +139,33 @@ class Sender:
                 topic, encoded.value, encoded.key, headers=encoded.kafka_headers
             )
         except KafkaError as error:
-            raise await self._failed(encoded, error) from error
+            raise await self._failed(encoded, producer, error) from error
         # After a failure nobody waits for the rest: asyncio would complain that their exceptions were never retrieved.
         future.add_done_callback(lambda done: None if done.cancelled() else done.exception())
-        return future
+        return _Sent(producer, future)
 
-    async def _acknowledged(self, encoded: EncodedRequest, future: asyncio.Future[Any]) -> Ticket:
+    async def _acknowledged(self, encoded: EncodedRequest, sent: _Sent) -> Ticket:
         try:
-            made = await future
+            made = await sent.future
         except KafkaError as error:
-            raise await self._failed(encoded, error) from error
+            raise await self._failed(encoded, sent.producer, error) from error
         return Ticket(encoded.custom_id, encoded.request_id, made.topic, made.partition, made.offset, made.timestamp)
 
-    async def _failed(self, encoded: EncodedRequest, error: KafkaError) -> BrokerUnavailable | RequestTooLarge:
-        # The next record gets a new producer: this one would refuse it, too.
-        await self.stop()
+    async def _failed(
+        self, encoded: EncodedRequest, producer: AIOKafkaProducer, error: KafkaError
+    ) -> BrokerUnavailable | RequestTooLarge:
+        # The next record gets a new producer: this one would refuse it, too. Where many records were on their way, the
+        # first of them sees to that, and asks why.
+        first = self._producer is producer
+        if first:
+            await self._dispose(producer)
         if isinstance(error, MessageSizeTooLargeError):
             # The topic takes less than when it was asked.
             self.limit = unknown = Limit.unknown(self._settings.request_topic)
             self._ask_again = 0.0
             return await self.refusal(encoded) or unknown.refusal(encoded)
         why = repr(error)
-        if error.retriable or isinstance(error, KafkaTimeoutError):
+        if first and (error.retriable or isinstance(error, KafkaTimeoutError)):
             try:
                 # Brokers that are gone and a topic that is gone look alike to a producer.
                 await self.look_up()
@@ -162,12 +176,27 @@ class Sender:
             f"{echo(encoded.custom_id)}: {why}"
         )
 
+    async def _dispose(self, producer: AIOKafkaProducer) -> None:
+        self._producer = None
+        with contextlib.suppress(TimeoutError, KafkaError):
+            await asyncio.wait_for(producer.stop(), timeout=_STOP_TIMEOUT)
+
     async def _connected(self) -> AIOKafkaProducer:
-        # Many may send at once before there is a producer.
-        async with self._connecting:
-            if self._producer is None:
-                self._producer = await connect(self._make, self._settings.bootstrap_servers)
+        """The producer. Whoever needs one while it connects waits for the same, also for its failure."""
+        if self._producer is not None:
             return self._producer
+        if self._connecting is None:
+            self._connecting = asyncio.ensure_future(self._connect())
+            # Whoever asked for it may have been cancelled: asyncio would complain of an exception nobody retrieved.
+            self._connecting.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> AIOKafkaProducer:
+        try:
+            self._producer = await connect(self._make, self._settings.bootstrap_servers)
+        finally:
+            self._connecting = None
+        return self._producer
 
     def _make(self) -> AIOKafkaProducer:
         return make_producer(

@@ -150,10 +150,15 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
         )
+        names = list(app.state.gateway.environments)
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         for form in FORMS:
             schema = form.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= schema.pop("$defs", {})
+            # Nothing but a name of this gateway is accepted: the document lists them.
+            for kind in (environment := schema["properties"]["environment"]).get("anyOf", [environment]):
+                if kind["type"] == "string":
+                    kind["enum"] = names
             schemas[form.__name__] = schema
         app.openapi_schema = document
     return app.openapi_schema

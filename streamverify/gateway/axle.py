@@ -25,6 +25,11 @@ _LEANS_OWN = frozenset({Reason.LEAN_ERROR, Reason.HEADER_ERROR})
 """The rejections for which AXLE has Lean's messages, and nothing of its own."""
 
 
+def _only(**schema: Any) -> Any:
+    """A field that must have its default. The document says so; `check_options` says it in words."""
+    return Field(json_schema_extra=schema, description="Not supported: must be as by default.")
+
+
 class ProofBody(Body):
     """The body of `POST /api/v1/verify_proof`: JSON, whatever its Content-Type is."""
 
@@ -51,13 +56,13 @@ class ProofBody(Body):
         bool,
         Field(description="Types are compared as Lean prints them in full, which is the stricter way, also at true."),
     ] = True
-    permitted_sorries: Annotated[list[str], Field(description="Must be empty.")] = Field(default_factory=list)
-    mathlib_options: Annotated[bool, Field(description="Must be false.")] = False
-    run_env_linters: Annotated[bool, Field(description="Must be false.")] = False
-    global_options: Annotated[dict[str, Any], Field(description="Must be empty.")] = Field(default_factory=dict)
-    verify_negation: Annotated[bool, Field(description="Must be false.")] = False
-    allow_statement_axioms: Annotated[bool, Field(description="Must be false.")] = False
-    allow_bv_decide: Annotated[bool, Field(description="Must be false.")] = False
+    permitted_sorries: Annotated[list[str], _only(maxItems=0)] = Field(default_factory=list)
+    mathlib_options: Annotated[bool, _only(const=False)] = False
+    run_env_linters: Annotated[bool, _only(const=False)] = False
+    global_options: Annotated[dict[str, Any], _only(maxProperties=0)] = Field(default_factory=dict)
+    verify_negation: Annotated[bool, _only(const=False)] = False
+    allow_statement_axioms: Annotated[bool, _only(const=False)] = False
+    allow_bv_decide: Annotated[bool, _only(const=False)] = False
 
 
 _REFUSED = {

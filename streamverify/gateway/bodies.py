@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from streamverify.core.messages import jsontext
@@ -31,7 +31,16 @@ def _text(value: str) -> str:
 
 Text = Annotated[str, AfterValidator(_text)]
 """A text that UTF-8 can encode. pydantic lets others pass in places."""
-CallersId = Annotated[Text | int, Field(description="Comes back unchanged. Several proofs may have the same.")]
+
+
+def _whole(value: Any) -> Any:
+    # For JSON Schema 88.0 is an integer, too. A larger one may be what orjson makes of an integer beyond 64 bits.
+    return int(value) if type(value) is float and value.is_integer() and abs(value) < 2**53 else value
+
+
+_Integer = Annotated[int, Field(ge=-(2**63), lt=2**64), BeforeValidator(_whole)]
+"""What orjson reads and writes exactly."""
+CallersId = Annotated[Text | _Integer, Field(description="Comes back unchanged. Several proofs may have the same.")]
 Infotree = Annotated[
     Literal["full", "tactics", "original", "substantive"] | None,
     Field(description="The kind of infotree that the answer shall have."),
@@ -196,7 +205,7 @@ def _sentence(error: ErrorDetails) -> str:
         case "string_unicode":
             return "has characters that UTF-8 cannot encode (half of a surrogate pair)"
         case _ if "str" in str(error["loc"][-1]):
-            return f"must be a string or an integer, not {echo(error['input'])}"
+            return f"must be a string or an integer of 64 bits, not {echo(error['input'])}"
         case _:
             words = error["msg"].replace("Input should be", "must be")
             # A number that is out of bounds is told; a text may be a whole proof, of which `echo` shows the beginning.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
+import logging
 import socket
 from typing import TYPE_CHECKING
 
@@ -49,8 +51,7 @@ async def run_gateway(settings: Settings) -> int:
     signals = Signals()
     signals.listen()
     gateway = Gateway(settings)
-    host = settings.gateway_host or (EVERYWHERE if settings.api_keys else LOOPBACK)
-    listening = listen(host, settings.gateway_port)
+    listening = listen(host_of(settings), settings.gateway_port)
     with listening:
         try:
             if not await unless(signals.drain, gateway.start()):
@@ -60,15 +61,20 @@ async def run_gateway(settings: Settings) -> int:
             await gateway.close()
 
 
+def host_of(settings: Settings) -> str:
+    """The address to listen on: nobody but this machine gets in without a key, unless somebody has said so."""
+    return settings.gateway_host or (EVERYWHERE if settings.api_keys else LOOPBACK)
+
+
 async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -> int:
     settings = gateway.settings
     config = uvicorn.Config(
         create_app(gateway),
         log_config=None,
+        log_level="warning",  # that it starts and stops is said by us
         access_log=False,
         server_header=False,
         lifespan="off",
-        timeout_graceful_shutdown=int(settings.drain_timeout) or 1,
     )
     server = Server(config)
     reading = asyncio.create_task(gateway.run())
@@ -76,16 +82,18 @@ async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -
     draining = asyncio.create_task(signals.drain.wait())
     forced = asyncio.create_task(signals.force.wait())
     host, port = listening.getsockname()[:2]
-    _announce(gateway, host, port)
+    announce(gateway, host, port)
     try:
         await asyncio.wait({reading, serving, draining}, return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
             reading.result()  # raises what ended it
         gateway.draining = server.should_exit = True
-        await asyncio.wait({serving, forced}, return_when=asyncio.FIRST_COMPLETED)
-        if not serving.done():
-            server.force_exit = True
+        await asyncio.wait({serving, forced}, timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
         cut_short = gateway.admission.requests
+        if not serving.done():
+            # What it says of the requests that it gives up is no error of theirs.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            server.force_exit = True
         await serving
     finally:
         for task in (reading, draining, forced):
@@ -101,8 +109,8 @@ async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -
     return EXIT_DONE
 
 
-def _announce(gateway: Gateway, host: str, port: int) -> None:
-    settings = gateway.settings
+def announce(gateway: Gateway, host: str, port: int) -> None:
+    """Say in the log where it listens, what it asks for and who may call."""
     _log.info(
         "gateway_listening",
         url=f"http://{host}:{port}",
@@ -118,14 +126,12 @@ def _announce(gateway: Gateway, host: str, port: int) -> None:
             hint="as with the servers that they stand in for, a proof is valid if Lean accepts the file: it may have "
             "axioms of its own. GATEWAY_REQUIRE=audited, or `require` in a request, asks for an audit",
         )
-    if not gateway.keys and host != LOOPBACK:
+    if not gateway.keys and not ipaddress.ip_address(host).is_loopback:
         _log.warning(
             "open_to_all",
             host=host,
             hint="whoever reaches this address may have proofs verified: set STREAMVERIFY_API_KEYS (NAME=KEY)",
         )
-    if settings.max_proof_bytes > settings.gateway_body:
-        _log.info("gateway_body_is_small", gateway_body=settings.gateway_body, max_proof_bytes=settings.max_proof_bytes)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -154,7 +154,7 @@ def test_one_large_request(served: Served) -> None:
 
 
 async def test_sigterm_answers_what_is_held_first(served: Served) -> None:
-    with started_gateway(served.env) as process:
+    with started_gateway(served.env, DRAIN_TIMEOUT="60") as process:
         url = address(process)
         codes = [{"custom_id": 1, "proof": f"{PROOF} -- synthetic: service=1"}]
         async with httpx.AsyncClient(timeout=60) as client:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 from support import ROOT
 
 from streamverify import settings as settings_module
@@ -166,23 +169,31 @@ def test_two_wrong_settings_are_two_lines() -> None:
     assert len(complaint(slots="x", http_port=-1).splitlines()) == 2
 
 
-def test_an_unknown_variable_is_warned_about_with_the_nearest_name(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_variable_is_warned_about_with_the_nearest_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMVERIFY_BOOTSTRAP_SERVER", "kafka:9092")
-    load_settings()
-    said = "".join(capsys.readouterr())
-    assert "STREAMVERIFY_BOOTSTRAP_SERVER" in said
-    assert "bootstrap_servers" in said
-    assert "hint" in said
+    with capture_logs() as logs:
+        load_settings()
+    [event] = logs
+    assert event["name"] == "STREAMVERIFY_BOOTSTRAP_SERVER"
+    assert "bootstrap_servers" in event["hint"]
 
 
-def test_a_variable_like_no_setting_is_warned_about_all_the_same(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_in_a_users_program_the_warning_is_on_stderr() -> None:
+    program = "from streamverify.settings import load_settings; load_settings(); print('answer')"
+    environment = os.environ | {"STREAMVERIFY_BOOTSTRAP_SERVER": "kafka:9092"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "answer\n"
+    assert done.stderr.count("\n") == 1
+    assert "STREAMVERIFY_BOOTSTRAP_SERVER" in done.stderr
+
+
+def test_a_variable_like_no_setting_is_warned_about_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMVERIFY_QQQ", "/tmp")
-    load_settings()
-    assert "has no effect" in "".join(capsys.readouterr())
+    with capture_logs() as logs:
+        load_settings()
+    assert "has no effect" in logs[0]["hint"]
 
 
 def test_an_unknown_name_in_the_file_is_an_error(tmp_path: Path) -> None:

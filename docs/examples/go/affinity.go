@@ -12,7 +12,7 @@ const (
 	counters = 4_096
 )
 
-// affinity chooses partitions: steps 2 to 6 of schemas/partitioner.md. One for each producer; not for several goroutines.
+// affinity chooses partitions: steps 2 to 6 of schemas/partitioner.md. One for each producer, in one goroutine.
 type affinity struct {
 	sent    []float64
 	counts  map[string]float64

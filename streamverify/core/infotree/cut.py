@@ -28,7 +28,7 @@ _COMBINATORS = frozenset(
     success_if_fail_with_msg attempt_all
     """.split()  # noqa: SIM905 -- a list literal of as many words is half a page
 )
-_OPENERS = frozenset({"by", "=>", ";", "<;>", "·", "."})
+_OPENERS = frozenset({"by", "=>", "then", "else", "in", ";", "<;>", "·", "."})
 _BULLETS = frozenset({"·", "."})
 _GROUPS = frozenset({"(", "{"})
 
@@ -186,7 +186,7 @@ class _Cutter:
     def _is_a_cut(self, node: Node, item: _Item) -> bool:
         """Tell whether a tactic begins here, and not in a bracket: patterns and rules of `rw` have nodes as well."""
         tokens = self._tokens
-        if not node.start < item.start < item.end <= node.end or not tokens.fits(item.start, item.end):
+        if not node.start < item.start < item.end <= node.end:
             return False
         before, first = tokens.tokens[tokens.at(item.start) - 1], tokens.tokens[tokens.at(item.start)]
         is_on_a_new_line = "\n" in self._text[before.end : first.start] and before.text != "<|>"

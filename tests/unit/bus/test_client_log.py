@@ -9,14 +9,16 @@ import sys
 import pytest
 import structlog
 
-from streamverify.bus import client_log
-from streamverify.bus.client_log import OnceAnOutage, say_once
+from streamverify.bus.client_log import say_once
+from streamverify.logs import leave_to_the_program
 
 ERROR = "Unable connect to node with id %s: %s"
 
 PROGRAM = """
 import logging, structlog
 from streamverify.bus.client_log import say_once
+from streamverify.logs import leave_to_the_program
+leave_to_the_program()
 say_once("a:1"); say_once("b:2"); say_once("a:1")
 for number in range(500):
     logging.getLogger("aiokafka").error("Unable connect to node with id %s: %s", number, "refused")
@@ -67,7 +69,6 @@ def test_a_program_that_has_chosen_how_aiokafka_logs_keeps_its_choice(choice: st
 
 def test_a_program_that_has_configured_structlog_keeps_that() -> None:
     structlog.configure(processors=[structlog.processors.JSONRenderer()])
-    say_once("a:1")
+    leave_to_the_program()
     assert structlog.get_config()["logger_factory"] is not structlog.stdlib.LoggerFactory
     assert [type(each) for each in structlog.get_config()["processors"]] == [structlog.processors.JSONRenderer]
-    assert [type(each) for each in logging.getLogger(client_log.LIBRARY).handlers] == [OnceAnOutage]

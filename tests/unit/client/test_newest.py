@@ -28,6 +28,14 @@ def test_a_verdict_is_not_replaced_by_an_inconclusive_repeat() -> None:
     assert newest([crash, verdict]) == {"a": verdict}
 
 
+def test_a_verdict_beats_superseded_for_the_same_record_and_not_for_a_later_one() -> None:
+    verdict, superseded = make_result("a", Reason.LEAN_ERROR), make_result("a", Reason.SUPERSEDED)
+    assert newest([verdict, superseded]) == {"a": verdict}
+    assert newest([superseded, verdict]) == {"a": verdict}
+    again = make_result("a", Reason.SUPERSEDED, offset=7, timestamp=9_000)
+    assert newest([verdict, again]) == {"a": again}
+
+
 def test_of_two_equal_repeats_the_last_read_counts() -> None:
     first = make_result("a", summary="first")
     second = make_result("a", summary="second")

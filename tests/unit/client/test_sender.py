@@ -219,3 +219,56 @@ async def test_stop_is_no_error_without_or_after_a_start(monkeypatch: pytest.Mon
     await made.sender.stop()
     await made.sender.stop()
     assert made.producers[0].stopped
+
+
+async def test_many_at_once_share_one_producer(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch)
+    await asyncio.gather(*(made.sender.send(outgoing(b"%d" % number)) for number in range(50)))
+    assert len(made.producers) == 1
+
+
+async def test_many_at_once_share_the_failure_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = 0
+
+    async def fails(*_args: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        await asyncio.sleep(0)
+        raise BrokerUnavailable("no broker")
+
+    sender = Made(monkeypatch).sender
+    monkeypatch.setattr(module, "connect", fails)
+    ended = await asyncio.gather(
+        *(sender.send(outgoing(b"%d" % number)) for number in range(50)), return_exceptions=True
+    )
+    assert {type(error) for error in ended} == {BrokerUnavailable}
+    assert tries == 1
+    with pytest.raises(BrokerUnavailable):
+        await sender.send(outgoing(b"again"))
+    assert tries == 2
+
+
+async def test_one_that_is_cancelled_while_it_connects_costs_the_others_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Made(monkeypatch)
+    first = asyncio.create_task(made.sender.send(outgoing(b"first")))
+    second = asyncio.create_task(made.sender.send(outgoing(b"second")))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).custom_id == "second"
+    assert len(made.producers) == 1
+
+
+async def test_the_late_failure_of_an_old_producer_leaves_the_new_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    fate = {b"%d" % number: OutOfOrderSequenceNumber() for number in range(5)}
+    made = Made(monkeypatch, fate=fate)
+    sent = [await made.sender._enqueue(outgoing(b"%d" % number)) for number in range(5)]
+    with pytest.raises(BrokerUnavailable):
+        await made.sender._acknowledged(outgoing(b"0"), sent[0])
+    await made.sender.send(outgoing(b"well"))
+    for number in range(1, 5):
+        with pytest.raises(BrokerUnavailable):
+            await made.sender._acknowledged(outgoing(b"%d" % number), sent[number])
+    await made.sender.send(outgoing(b"well, too"))
+    assert [producer.stopped for producer in made.producers] == [True, False]

@@ -35,6 +35,7 @@ def test_the_defaults_are_those_of_the_servers_that_it_stands_in_for() -> None:
         ('{"snippets": [{"id": "a"}, 7]}', "snippets[1]", "must be an object, not 7"),
         ('{"snippets": [{"id": true, "code": "x"}]}', "snippets[0].id", "not true"),
         ('{"snippets": [{"id": 1.5, "code": "x"}]}', "snippets[0].id", "not 1.5"),
+        ('{"snippets": [{"id": 18446744073709551616}]}', "snippets[0].id", "of 64 bits"),
         ('{"snippets": [{"id": "a", "code": 5}]}', "snippets[0].code", "must be a valid string, not 5"),
         ('{"snippets": [{"id": "a"}], "timeout": 0}', "timeout", "greater than 0"),
         ('{"snippets": [{"id": "a"}], "timeout": "60"}', "timeout", "must be a valid number"),

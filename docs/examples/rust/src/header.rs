@@ -79,9 +79,9 @@ impl<'a> Reader<'a> {
             let part = &self.rest[end..];
             let length = match part.chars().next() {
                 Some('«') => part.find('»').map_or(0, |at| at + '»'.len_utf8()),
-                Some(first) if first.is_alphabetic() || first == '_' => part
-                    .find(|sign: char| !sign.is_alphanumeric() && !"_'!?".contains(sign))
-                    .unwrap_or(part.len()),
+                Some(first) if first.is_alphabetic() || first == '_' => {
+                    part.find(|sign: char| !sign.is_alphanumeric() && !"_'!?".contains(sign)).unwrap_or(part.len())
+                }
                 _ => 0,
             };
             if length == 0 {

@@ -70,7 +70,8 @@ async fn consume(servers: &str, mut count: usize) -> Outcome {
 }
 
 fn vectors(folder: &Path) -> Outcome {
-    let read = |name| -> Result<Value, Box<dyn Error>> { Ok(serde_json::from_slice(&std::fs::read(folder.join(name))?)?) };
+    let read =
+        |name| -> Result<Value, Box<dyn Error>> { Ok(serde_json::from_slice(&std::fs::read(folder.join(name))?)?) };
     let (headers, vectors) = (read("header.vectors.json")?, read("partitioner.vectors.json")?);
     let mut checked = 0;
     for each in list(&headers["headers"]) {

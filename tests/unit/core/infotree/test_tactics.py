@@ -272,6 +272,35 @@ def test_conv_is_cut_at_the_steps_inside() -> None:
     ]
 
 
+def test_if_is_cut_at_its_branches() -> None:
+    text, prefix = "example : q := by\n  if h : p then exact f h else\n    simp\n", "Lean.Parser.Tactic."
+    whole = text[text.index("if") : -1]
+    exact = node(text, "exact f h", prefix + "exact", ["q"], [])
+    tree = node(
+        text, whole, "Lean.Parser.Tactic.tacDepIfThenElse", ["q"], [], exact, node(text, "simp", "x", ["q"], [])
+    )
+    assert [each.text for each in split_tactics(text, [tree])] == ["if h : p then", "exact f h", "else", "simp"]
+
+
+@pytest.mark.parametrize(
+    ("text", "runs"),
+    [
+        # Its goals of one run would be wrong for the other.
+        ("case inl | inr => simp", 2),
+        # It may have failed, or have run for other goals, and nothing in the tree says so.
+        ("all_goals\n    simp", 1),
+        ("try\n    simp", 1),
+        ("first\n  | rfl\n  | simp", 1),
+        ("rfl <|>\n    simp", 1),
+    ],
+)
+def test_what_runs_several_times_or_perhaps_not_is_kept_whole(text: str, runs: int) -> None:
+    file = f"example : p := by\n  {text}\n"
+    inner = [node(file, "simp", "Lean.Parser.Tactic.simp", ["p"], []) for _ in range(runs)]
+    tree = node(file, text, "Lean.Parser.Tactic.outer", ["p", "q"], [], *inner)
+    assert steps(split_tactics(file, [tree])) == [(text, ["p", "q"], [])]
+
+
 def test_a_proof_deeper_than_pythons_stack() -> None:
     depth = 3000
     text = "".join(f"{'  ' * 0}have h{i} : p := by\n" for i in range(depth)) + "simp\n"

@@ -13,8 +13,9 @@ import java.util.regex.Pattern;
 /** The import header of a Lean file, and the key of its record: step 1 of schemas/partitioner.md. */
 final class Header {
     /** A name: parts with dots between them; a part in «» may hold anything. */
-    private static final Pattern NAME =
-            Pattern.compile("(?:[\\p{L}_][\\p{L}\\p{N}_'!?]*|«[^»]*»)(?:\\.(?:[\\p{L}_][\\p{L}\\p{N}_'!?]*|«[^»]*»))*");
+    private static final String PART = "(?:[\\p{L}_][\\p{L}\\p{N}_'!?]*|«[^»]*»)";
+
+    private static final Pattern NAME = Pattern.compile(PART + "(?:\\." + PART + ")*");
     private static final Pattern BLANK = Pattern.compile("(?: |\\r?\\n|--[^\\n]*)*+");
 
     private final String text;
@@ -91,7 +92,8 @@ final class Header {
         while (true) {
             Matcher blank = BLANK.matcher(text).region(at, text.length());
             if (blank.lookingAt()) at = blank.end();
-            if (at < text.length() && (text.charAt(at) == '\t' || text.charAt(at) == '\r')) throw new IllegalArgumentException();
+            boolean refused = text.startsWith("\t", at) || text.startsWith("\r", at);
+            if (refused) throw new IllegalArgumentException();
             if (!text.startsWith("/-", at) || text.startsWith("-", at + 2) || text.startsWith("!", at + 2)) return;
             int depth = 1;
             int inside = at + 3;

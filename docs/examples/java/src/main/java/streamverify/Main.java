@@ -33,7 +33,8 @@ public final class Main {
             case "produce" -> produce(arguments[1], List.of(arguments).subList(2, arguments.length));
             case "consume" -> consume(arguments[1], Integer.parseInt(arguments[2]));
             case "vectors" -> vectors(Path.of(arguments[1]));
-            default -> throw new IllegalArgumentException("produce SERVERS FILE... | consume SERVERS COUNT | vectors FOLDER");
+            default -> throw new IllegalArgumentException(
+                    "produce SERVERS FILE... | consume SERVERS COUNT | vectors FOLDER");
         }
     }
 
@@ -92,7 +93,8 @@ public final class Main {
             long number = Long.parseUnsignedLong(each.get("number").asText());
             for (Iterator<String> it = each.get("partition").fieldNames(); it.hasNext(); checked++) {
                 String partitions = it.next();
-                same(each.get("partition").get(partitions).asInt(), Affinity.jump(number, Integer.parseInt(partitions)));
+                int expected = each.get("partition").get(partitions).asInt();
+                same(expected, Affinity.jump(number, Integer.parseInt(partitions)));
             }
         }
         List<String> keys = new ArrayList<>();

@@ -1,0 +1,48 @@
+"""The OpenAPI document and the code say the same: schemathesis asks what the document allows, and what it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from gateway_fakes import a_gateway, client_of
+from hypothesis import settings
+
+from streamverify.gateway.app import create_app
+
+APP = create_app(a_gateway(api_keys="tester=secret-one", gateway_wait=5))
+SCHEMA = schemathesis.openapi.from_asgi("/api/openapi.json", APP)
+
+
+@SCHEMA.parametrize()
+@settings(max_examples=15, derandomize=True)
+def test_the_document_is_kept(case: Any) -> None:
+    case.call_and_validate(headers={"Authorization": "Bearer secret-one"})
+
+
+async def test_the_document_names_every_endpoint_and_its_examples_work() -> None:
+    document = APP.openapi()
+    assert set(document["paths"]) == {
+        "/",
+        "/api/check",
+        "/api/v1/verify_proof",
+        "/health",
+        "/one_pass_verify_batch",
+        "/v1/environments",
+        "/v1/status",
+        "/verify",
+    }
+    async with client_of(APP, headers={"Authorization": "Bearer secret-one"}) as client:
+        for path, methods in document["paths"].items():
+            if "post" in methods:
+                [content] = methods["post"]["requestBody"]["content"].values()
+                form = content["schema"]["$ref"].rpartition("/")[2]
+                example = document["components"]["schemas"][form]["example"]
+                assert (await client.post(path, json=example)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/docs", "/api/openapi.json"])
+async def test_the_document_is_served(path: str) -> None:
+    async with client_of(APP) as client:
+        assert (await client.get(path)).status_code == 200
