@@ -23,6 +23,8 @@ _OUTAGE = (
     "error sending",
 )
 """Beginnings of what aiokafka logs, in small letters, when brokers do not answer."""
+_NO_ANSWER = ("KafkaConnectionError", "NodeNotReadyError", "RequestTimedOutError", "KafkaTimeoutError")
+"""Errors that it logs then, in many a sentence."""
 
 
 class OnceAnOutage(logging.Handler):
@@ -37,10 +39,10 @@ class OnceAnOutage(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Say it, if it is new."""
         template = str(record.msg)
-        is_outage = template.lower().startswith(_OUTAGE)
+        said = " ".join(record.getMessage().split())[:200]
+        is_outage = template.lower().startswith(_OUTAGE) or any(error in said for error in _NO_ANSWER)
         if not self._once.is_new("outage" if is_outage else template, record.created):
             return
-        said = record.getMessage().splitlines()[0][:200] if record.msg else ""
         if is_outage:
             _OURS.warning(
                 "no Kafka broker answers at %s (%s): tried again until one does; of this outage nothing more is "

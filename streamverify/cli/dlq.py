@@ -11,6 +11,7 @@ import typer
 
 from streamverify.cli.checks import not_empty
 from streamverify.cli.errors import InputError
+from streamverify.cli.interrupted import say_how_far
 from streamverify.cli.letters import (
     CsvLetters,
     JsonLetters,
@@ -149,13 +150,25 @@ def replay(  # noqa: PLR0913 - each is a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
 ) -> None:
     """Send dead letters to the request topic again, as they were first sent."""
-    from streamverify.client.dead_letters import Filter  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client.dead_letters import Filter, ReplayReport  # noqa: PLC0415 - keeps --help fast
 
     if bool(names) == everything:
         raise InputError("name the letters to replay (0:17, 0:20-25), or give --all")
     selected = {name: parse_selection(name) for name in names or ()}
     wanted = Filter(milliseconds(since) or 0, stage, list(selected.values()))
-    report = asyncio.run(_replay(settings, wanted, limit, dry_run=dry_run))
+    report = ReplayReport()
+
+    def so_far() -> str:
+        if dry_run or not report.sent:
+            return ""
+        last = report.sent[-1]
+        return (
+            f"{plural(len(report.sent), 'letter')} handed to {settings.request_topic}, the last one "
+            f"{last.partition}:{last.offset}; all stay on {settings.dlq_topic}"
+        )
+
+    with say_how_far(so_far):
+        asyncio.run(_replay(settings, wanted, limit, report, dry_run=dry_run))
     unknown = [name for name, selection in selected.items() if not any(map(selection.has, report.found))]
     if as_json:
         skipped = [
@@ -214,13 +227,13 @@ async def _one(settings: Settings, name: str) -> Letter:
 # --- replaying ----------------------------------------------------------------------------------------------------
 
 
-async def _replay(settings: Settings, wanted: Filter, max_replays: int, *, dry_run: bool) -> ReplayReport:
+async def _replay(settings: Settings, wanted: Filter, max_replays: int, report: ReplayReport, *, dry_run: bool) -> None:
     from streamverify.client import dead_letters  # noqa: PLC0415 - keeps --help fast
     from streamverify.client.dead_letter_topic import DeadLetters  # noqa: PLC0415 - keeps --help fast
 
     async with DeadLetters(settings) as letters:
-        return await dead_letters.replay(
-            letters, wanted, settings.request_topic, max_replays=max_replays, dry_run=dry_run
+        await dead_letters.replay(
+            letters, wanted, settings.request_topic, max_replays=max_replays, dry_run=dry_run, report=report
         )
 
 

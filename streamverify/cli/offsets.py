@@ -11,8 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from streamverify.cli.checks import not_empty
+from streamverify.cli.errors import InputError
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import one_line, print_json, print_line, remark, stdout
+from streamverify.cli.tables import CsvTable
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
@@ -47,26 +49,40 @@ def offsets(
     group: Annotated[
         str | None, typer.Option(callback=not_empty, help="Consumer group; the same as --group-id.")
     ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Show only the first N partitions.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the partitions as one line of JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the partitions as CSV.")] = False,
 ) -> None:
     """Show how far a group of workers is: committed offsets, lag, and records to do. Changes nothing."""
     from streamverify.bus.group_positions import group_positions  # noqa: PLC0415 - keeps --help fast
 
+    if as_json and as_csv:
+        raise InputError("--json and --csv: take one of them")
     name = group or settings.group_id
     positions = asyncio.run(group_positions(settings, name))
+    all_new = all(one.state == "new" for one in positions)
+    to_do, lag = sum(one.to_do for one in positions), sum(one.lag for one in positions)
+    positions = positions[:limit]
+    if as_csv:
+        _print_csv(positions)
+        return
     if as_json:
         print_json({"group": name, "topic": settings.request_topic, "partitions": [asdict(one) for one in positions]})
         return
     stdout().print(_table(positions))
-    print_line(
-        f"group {name}, topic {settings.request_topic}: {sum(one.to_do for one in positions):,} records to do, "
-        f"lag {sum(one.lag for one in positions):,}"
-    )
+    print_line(f"group {name}, topic {settings.request_topic}: {to_do:,} records to do, lag {lag:,}")
     for one in positions:
         if one.problem:
             remark(f"partition {one.partition}: {one.problem}", label="foreign")
-    if all(one.state == "new" for one in positions):
+    if all_new:
         remark(f"the group {name} has committed nothing for {settings.request_topic}")
+
+
+def _print_csv(positions: list[GroupPosition]) -> None:
+    table = CsvTable(("partition", "committed", "end", "lag", "to_do", "unfinished", "attempted", "map"))
+    for one in positions:
+        attempted = " ".join(str(offset) for offset, _attempts in one.attempted)
+        table.add(one.partition, one.committed, one.end, one.lag, one.to_do, len(one.incomplete), attempted, one.state)
 
 
 def _table(positions: list[GroupPosition]) -> Table:

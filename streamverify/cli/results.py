@@ -116,6 +116,8 @@ class Reading:
         self._limit = limit
         self._statuses: Counter[str] = Counter()
         self._newest = 0
+        self._seconds = 0.0
+        self._longest = 0.0
 
     async def run(self, settings: Settings, wanted: ResultSelection, *, follow: bool, from_now: bool) -> None:
         """Read to the end, or until there are enough."""
@@ -126,6 +128,8 @@ class Reading:
                 self._sink.add(found)
                 self._statuses[str(found.result.status)] += 1
                 self._newest = max(self._newest, found.timestamp)
+                self._seconds += found.result.timings.run
+                self._longest = max(self._longest, found.result.timings.run)
                 if follow:
                     flush()
                 if self._statuses.total() == self._limit:
@@ -139,13 +143,17 @@ class Reading:
         return f"{plural(count, 'result')} shown; go on with --since {rfc_3339(self._newest)}"
 
     def summarize(self, topic: str) -> None:
-        """Print how many there are of each status."""
+        """Print how many there are of each status, and how long Lean ran."""
         count = self._statuses.total()
         if not count:
             remark(f"no such results on {topic}")
             return
-        named = ", ".join(f"{number:,} {status}" for status, number in sorted(self._statuses.items(), reverse=True))
+        named = ", ".join(
+            f"{number:,} {status} ({number / count:.1%})"
+            for status, number in sorted(self._statuses.items(), reverse=True)
+        )
         print_line(f"{plural(count, 'result')}: {named}")
+        print_line(f"Lean ran {self._seconds / count:.3f} s for each on average, and {self._longest:.3f} s at most")
 
 
 class _JsonLines:

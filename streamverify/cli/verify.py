@@ -121,7 +121,11 @@ class Session:
             error_line(self._unanswered(error.custom_ids))
         finally:
             looking.cancel()
-        if not self._asked:
+        if self._reading and not self._ended_early:
+            # Everything that was sent is answered, but time was up before the input was read to its end.
+            self._ended_early = True
+            error_line(self._unanswered(()))
+        if not self._asked and not self._ended_early:
             raise InputError("there is no proof to verify in the input")
         self._printer.close(self._asked)
 
@@ -176,6 +180,10 @@ class Session:
             )
 
     def _unanswered(self, custom_ids: Sequence[str]) -> str:
+        if not custom_ids:
+            return (
+                f"{plural(self._asked, 'proof')} sent within {self._wait:g} s, and the rest of the input was not read"
+            )
         named = ", ".join(repr(short(custom_id)) for custom_id in custom_ids[:_SHOWN])
         more = f" and {len(custom_ids) - _SHOWN:,} more" if len(custom_ids) > _SHOWN else ""
         return (

@@ -11,7 +11,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import topic_partitions
@@ -115,8 +115,10 @@ class DeadLetters:
             lambda: make_producer(self._settings, max_request_size=MAX_REQUEST_BYTES), self._settings.bootstrap_servers
         )
         waiting = []
+        largest = 0
         try:
             async for original in originals:
+                largest = max(largest, len(original.value or b""))
                 tp = next(partitions)
                 waiting.append(
                     await producer.send(
@@ -126,7 +128,13 @@ class DeadLetters:
             await asyncio.gather(*waiting)
         except KafkaError as error:
             await asyncio.gather(*waiting, return_exceptions=True)
+            why = repr(error)
+            if isinstance(error, MessageSizeTooLargeError):
+                why = (
+                    f"one is too large for the topic {topic} (its max.message.bytes); "
+                    f"`streamverify topics create --alter --max-proof-bytes {largest}` raises that"
+                )
             raise BrokerUnavailable(
-                f"the broker at {self._settings.bootstrap_servers} did not take all requests: {error!r}"
+                f"the broker at {self._settings.bootstrap_servers} did not take all requests: {why}"
             ) from error
         return len(waiting)

@@ -148,8 +148,14 @@ class ReplayReport:
         return [*self.sent, *(letter for letter, _ in self.skipped)]
 
 
-async def replay(
-    letters: DeadLetters, wanted: Filter, request_topic: str, *, max_replays: int = 3, dry_run: bool = False
+async def replay(  # noqa: PLR0913 - each is a choice of its own
+    letters: DeadLetters,
+    wanted: Filter,
+    request_topic: str,
+    *,
+    max_replays: int = 3,
+    dry_run: bool = False,
+    report: ReplayReport | None = None,
 ) -> ReplayReport:
     """Send requests from their dead letters to the request topic again, as they were sent first.
 
@@ -159,11 +165,12 @@ async def replay(
         request_topic: Where a request must have come from; `letters` sends it there again.
         max_replays: Leave out what was replayed so often.
         dry_run: Report what would be sent, and send nothing.
+        report: Filled while it goes on, for who wants to know how far it came; it is returned, too.
 
     Raises:
         BrokerUnavailable: One could not be delivered; those before it may have been.
     """
-    report = ReplayReport()
+    report = ReplayReport() if report is None else report
     found = [letter async for letter in letters.read(wanted.since) if wanted.takes(letter)]
 
     async def originals() -> AsyncIterator[Original]:

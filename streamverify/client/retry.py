@@ -13,11 +13,13 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamverify.bus.connection import connect, make_producer
+from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
 from streamverify.client.result_topic import read_results
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.retries import Retries, retries_in, with_one_more
 from streamverify.core.scheduling.partitioner import AffinityPartitioner
+from streamverify.core.topics import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -32,8 +34,6 @@ _POLL = 0.5
 _STOP_TIMEOUT = 5.0
 _WINDOW = 1000
 """Records that are on their way to the broker at once."""
-_MAX_REQUEST_BYTES = 64 * 1024 * 1024
-"""Above what any request topic takes: what came from it fits into it, as far as we know."""
 _WORTH_READING = 500
 """Records between two wanted ones that are read over, as a seek costs a fetch of its own."""
 
@@ -110,7 +110,7 @@ def _count(report: RetryReport, candidate: Candidate, record: Any) -> None:
 async def _send(settings: Settings, records: AsyncGenerator[tuple[Candidate, Any], None], report: RetryReport) -> None:
     partitioner = AffinityPartitioner()
     producer: AIOKafkaProducer = await connect(
-        lambda: make_producer(settings, max_request_size=_MAX_REQUEST_BYTES, partitioner=partitioner),
+        lambda: make_producer(settings, max_request_size=MAX_REQUEST_BYTES, partitioner=partitioner),
         settings.bootstrap_servers,
     )
     waiting: deque[tuple[Candidate, asyncio.Future[Any]]] = deque()
@@ -142,12 +142,24 @@ async def _send(settings: Settings, records: AsyncGenerator[tuple[Candidate, Any
 
 
 async def _records(settings: Settings, candidates: Sequence[Candidate]) -> AsyncGenerator[tuple[Candidate, Any], None]:
-    """Read the record of each candidate; None where it is no longer on its topic, or another one stands there."""
+    """Read the record of each candidate; None where it is no longer on its topic, or another one stands there.
+
+    Raises:
+        BrokerUnavailable: No broker, or no topic.
+    """
+    if not candidates:
+        return
+    there = await topic_partitions(settings, settings.request_topic)
     places: dict[TopicPartition, dict[int, Candidate]] = defaultdict(dict)
     for candidate in candidates:
         source = candidate.source
         places[TopicPartition(source.topic, source.partition)][source.offset] = candidate
     for partition, wanted in sorted(places.items()):
+        if partition not in there:
+            # The topic was made anew, with fewer partitions: a reader would wait for this one.
+            for candidate in wanted.values():
+                yield candidate, None
+            continue
         async with (
             ResultReader(settings, [partition]) as reader,
             aclosing(_records_of(reader, partition, wanted)) as records,

@@ -227,6 +227,7 @@ def _proof(
     # A code point has at most four bytes: most need not be encoded to be measured.
     if proof.size * 4 > limit and (size := len(code.encode()) + len((statement or "").encode())) > limit:
         return no_verdict(
-            Reason.TOO_LARGE, f"the proof has {size:,} bytes; the setting MAX_PROOF_BYTES takes {limit:,}"
+            Reason.TOO_LARGE,
+            f"the proof has {size:,} bytes, and this gateway takes at most {limit:,}: its MAX_PROOF_BYTES raises that",
         )
     return proof

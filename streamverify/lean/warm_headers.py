@@ -117,8 +117,9 @@ def write_saved_headers(file: Path, stats: HeaderStats, now: float) -> None:
         }
         for each in hottest
     ]
-    # Renamed when it is whole, because another worker may read or write the file at the same time.
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}")
+    # Renamed when it is whole, because another worker may read or write the file at the same time. Workers in two
+    # containers may share the folder, and have the same process id.
+    unfinished = file.with_name(f"{file.name}.{os.uname().nodename}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished.write_text(json.dumps({"headers": headers}, indent=1) + "\n", "utf-8")

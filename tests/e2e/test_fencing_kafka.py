@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -95,3 +96,15 @@ async def test_one_that_comes_back_after_kill_9_fences_nobody(env: dict[str, str
         _, said = await asyncio.to_thread(end, successor)
     assert successor.returncode == 0
     assert "partitions_assigned" in said
+
+
+async def test_two_without_a_name_or_a_port_just_work_beside_each_other(env: dict[str, str]) -> None:
+    left_out = {PREFIX + "GROUP_INSTANCE_ID", PREFIX + "HTTP_PORT"}
+    plain = {name: value for name, value in env.items() if name not in left_out}
+    with started(plain, "worker") as one, started(plain, "worker") as other:
+        said = [await asyncio.to_thread(wait_for_log, each, "partitions_restored") for each in (one, other)]
+        await kafka_records.results(env, await submit(env, "p", 20))
+    ports = [int(re.findall(r"http_listening.* port=(\d+)", log)[0]) for log in said]
+    assert ports[0] != ports[1]
+    assert min(ports) >= 9464
+    assert (one.returncode, other.returncode) == (0, 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-from command import make_environment, serving_worker, settings_of
+from command import environment, make_environment, serving_worker, settings_of
 from commands import all_commands
 
 from streamverify.bus.connection import make_producer
@@ -184,3 +185,13 @@ def test_a_reader_that_has_gone_hides_no_verdict(served: dict[str, str]) -> None
     ran = forked(served, "verify", "-", "--wait", "0", stdout=writing)
     os.close(writing)
     assert ran.code == 3
+
+
+def test_what_is_written_is_utf8_whatever_the_locale_says() -> None:
+    env = environment(GROUP_ID="é→∀") | {"PYTHONIOENCODING": "ascii"}
+    for arguments in (["config", "--json"], ["config"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "streamverify", *arguments], env=env, capture_output=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "é→∀" in done.stdout.decode("utf-8")

@@ -24,6 +24,7 @@ for number in range(500):
     logging.getLogger("aiokafka").error("Unable connect to node with id %s: %s", number, "refused")
     logging.getLogger("aiokafka.consumer.fetcher").error("Failed fetch messages from %s: %s", 1, "gone\\nlong")
     logging.getLogger("aiokafka.cluster").error("Unable to update metadata from %s", [1])
+    logging.getLogger("aiokafka.producer.sender").warning("Got error produce response: %s", "NodeNotReadyError: no")
     logging.getLogger("aiokafka.conn").info("nothing that matters")
     logging.getLogger("aiokafka.consumer.group_coordinator").warning("Heartbeat failed for group %s", number)
 structlog.get_logger().info("talk")

@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 from streamverify.cli import topics
 from streamverify.cli.app import app
 from streamverify.cli.verify import exit_code
+from streamverify.client import Answer
 from streamverify.core.errors import RequestTooLarge
 from streamverify.core.messages.models import Reason, Status
 from streamverify.core.topics import Difference, TopicState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from streamverify.core.messages.models import ProofRequest, ProofResult
@@ -154,6 +155,17 @@ def test_verify_with_unusable_input_ends_with_2_unless_a_verdict_says_more(tmp_p
     assert run("verify", file).exit_code == 2
     FakeClient.answer = by_id(a=Reason.SORRY)
     assert run("verify", file).exit_code == 1
+
+
+def test_an_input_that_is_not_read_in_time_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def first_only(_self: FakeClient, requests: AsyncIterator[ProofRequest], _timeout: float) -> Any:
+        request = await anext(requests)
+        yield Answer(0, make_result(request.custom_id))
+
+    monkeypatch.setattr(FakeClient, "verify_each", first_only)
+    result = run("verify", write(tmp_path, "a.jsonl", jsonl("a", "b")), "--wait", "7")
+    assert result.exit_code == 3
+    assert result.stderr == "error: 1 proof sent within 7 s, and the rest of the input was not read\n"
 
 
 @pytest.mark.parametrize("text", ["", "{}\n"])

@@ -329,3 +329,21 @@ def test_a_report_of_no_letters_does_not_say_where_to_go_on(capsys: pytest.Captu
 
     dlq._print_report(ReplayReport(), Settings(), dry_run=False)
     assert capsys.readouterr().out == "0 letters sent to lean.proofs again\n"
+
+
+def test_an_interrupted_replay_says_how_far_it_came(
+    letters: type[FakeLetters], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters.there = [letter(offset, content()) for offset in range(5)]
+
+    async def send(_self: FakeLetters, originals: AsyncIterator[Original]) -> int:
+        await anext(originals)
+        await anext(originals)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeLetters, "send", send)
+    result = run("dlq", "replay", "--all")
+    assert result.exit_code == 130
+    assert result.stderr == (
+        "interrupted: 2 letters handed to lean.proofs, the last one 0:1; all stay on lean.proofs.dlq\n"
+    )

@@ -67,7 +67,8 @@ def test_the_table_has_a_row_for_each_result_as_it_comes(topic: FakeTopic) -> No
     assert lines[1].split() == ["a", "rejected", "lean_error", "0.250", "type"]
     assert lines[2].split()[0] == "b" * 31 + "…"
     assert lines[3].split() == ["a", "verified", "ok", "0.250"]
-    assert lines[4] == "3 results: 1 verified, 1 rejected, 1 inconclusive"
+    assert lines[4] == "3 results: 1 verified (33.3%), 1 rejected (33.3%), 1 inconclusive (33.3%)"
+    assert lines[5] == "Lean ran 0.250 s for each on average, and 0.250 s at most"
     assert {line.index("ok") for line in lines[3:4]} == {line.index("reason") for line in lines[:1]}
 
 

@@ -115,7 +115,7 @@ def test_headers_are_separated_by_semicolons(text: str, canonical: list[str]) ->
 def test_what_is_no_header_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="names no modules"):
         parse_prewarm(text)
-    with pytest.raises(SettingsError, match=r"--prewarm: `.*` names no modules"):
+    with pytest.raises(SettingsError, match="--prewarm"):
         load_settings(prewarm=text)
 
 
