@@ -66,7 +66,7 @@ DAY = [
     Step("dlq show", "streamverify dlq show 0:0"),
     Step("dlq replay", "streamverify dlq replay 0:0 --dry-run"),
     Step("router", "streamverify router", until="router_started"),
-    Step("gateway", "streamverify gateway --gateway-port 0", until="gateway_started"),
+    Step("gateway", "streamverify gateway --gateway-port 0", until="checked_only"),
     Step("schema", "streamverify schema proof-request | head -c 400"),
 ]
 """What is typed, in order."""
