@@ -7,6 +7,8 @@ Load client, gateway, worker (synthetic REPL, 0 ms a proof) and broker share the
 - *rate*: `--connections` clients (50) each send requests of `--snippets` (8) for `--seconds`; in snippets a second;
 - *kafka rate*: the same proofs without HTTP, by the gateway's own way over Kafka in the load client's process: 400 at
   once. The ratio says what HTTP costs;
+- *CPU*: of all processes, and of the gateway, a snippet, while the rate is measured. Beside other work, where the rate
+  says little, it says what two cores would do: 2 s / CPU a snippet;
 - *large*: one request of `--large` snippets (10,000), and the gateway's largest resident memory before and after it;
 - *idle*: one snippet after the other, over HTTP and over Kafka alone, alternately; p50 and p99 of both.
 """
@@ -31,8 +33,10 @@ import aiohttp
 import orjson
 
 from benchmarks.end_to_end import PROOF, a_broker, a_worker, cpu_seconds, fresh_topics
+from streamverify.core.live import LiveState
 from streamverify.core.messages.models import Assurance
 from streamverify.core.turns import Places
+from streamverify.gateway.observer import Observer
 from streamverify.gateway.queue import Queue
 from streamverify.gateway.request_reply import Asked, Proof, RequestReply
 
@@ -54,6 +58,7 @@ class Figures:
     snippets: int
     rate: float
     kafka_rate: float
+    all_cpu_us_per_snippet: float
     gateway_cpu_us_per_snippet: float
     large: int
     large_seconds: float
@@ -91,7 +96,7 @@ def a_gateway(settings: Settings) -> Iterator[tuple[int, str]]:
 @contextlib.asynccontextmanager
 async def kafka_alone(settings: Settings) -> AsyncIterator[RequestReply]:
     """The gateway's way over Kafka, in this process."""
-    way = RequestReply(settings, Queue(Places(100_000, 100_000, 1024**3)))
+    way = RequestReply(settings, Queue(Places(100_000, 100_000, 1024**3)), Observer(LiveState(), counts=True))
     await way.start()
     running = asyncio.create_task(way.run())
     try:
@@ -171,6 +176,23 @@ async def idle(session: aiohttp.ClientSession, url: str, way: RequestReply, coun
     return tuple(each[WARM_UP:] for each in times)
 
 
+def all_cpu_seconds() -> float:
+    """CPU time of this process and of all that it has started and that still run: broker, worker, REPLs, gateway."""
+    parents: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            parents.setdefault(int(words[1]), []).append(int(folder.name))
+    family = [os.getpid()]
+    for pid in family:
+        family += parents.get(pid, [])
+    total = 0.0
+    for pid in family:
+        with contextlib.suppress(OSError):  # the process that looked has ended
+            total += cpu_seconds(pid)
+    return total
+
+
 def memory(pid: int) -> float:
     """The largest resident memory of a process so far, in MiB."""
     status = Path(f"/proc/{pid}/status").read_text("utf-8")
@@ -184,9 +206,9 @@ async def measure(servers: str, args: argparse.Namespace) -> Figures:
         connector = aiohttp.TCPConnector(limit=args.connections)
         async with aiohttp.ClientSession(connector=connector) as session, kafka_alone(settings) as way:
             await check(session, url, body(WARM_UP, "w"), WARM_UP)
-            spent = cpu_seconds(pid)
+            spent, spent_by_all = cpu_seconds(pid), all_cpu_seconds()
             rate, done = await http_rate(session, url, args)
-            spent = cpu_seconds(pid) - spent
+            spent, spent_by_all = cpu_seconds(pid) - spent, all_cpu_seconds() - spent_by_all
             alone = await kafka_rate(way, args)
             before = memory(pid)
             begun = time.perf_counter()
@@ -200,6 +222,7 @@ async def measure(servers: str, args: argparse.Namespace) -> Figures:
         snippets=args.snippets,
         rate=round(rate),
         kafka_rate=round(alone),
+        all_cpu_us_per_snippet=round(spent_by_all / done * 1e6),
         gateway_cpu_us_per_snippet=round(spent / done * 1e6),
         large=args.large,
         large_seconds=round(large_seconds, 2),

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.job import Verdict
     from streamverify.core.scheduling.scheduler import SlotState
+    from streamverify.core.scheduling.work import Work
     from streamverify.core.syntax.header import Header
     from streamverify.lean.repl.command import ReplCommand
 
@@ -60,7 +61,7 @@ class LruScheduler:
         self._opened: set[int] = set()
         self._slots = slots
 
-    def submit(self, job: Job, now: float, *, alone: bool = False) -> list[Start[Job]]:
+    def submit(self, job: Job, now: float, *, work: Work, alone: bool = False) -> list[Start[Job]]:
         self.queued += 1
         return self._starts(self._policy.submit(job, now) if len(self._opened) == self._slots else self._hold(job))  # type: ignore[arg-type]
 
@@ -75,6 +76,9 @@ class LruScheduler:
 
     def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
         return []
+
+    def keeps_slot_idle(self, now: float) -> bool:
+        return False
 
     def drain(self) -> None:
         """The benchmark ends when everything is answered."""

@@ -110,7 +110,7 @@ def sender_of(gateway: Gateway, environment: str | None = None) -> FakeSender:
 def client_of(app: FastAPI | Gateway, **options: Any) -> AsyncClient:
     """An HTTP client of the application."""
     application = create_app(app) if isinstance(app, Gateway) else app
-    return AsyncClient(transport=ASGITransport(application), base_url="http://gateway", **options)
+    return AsyncClient(transport=ASGITransport(application), base_url="http://localhost", **options)
 
 
 @contextlib.asynccontextmanager

@@ -37,3 +37,8 @@ async def group_positions(settings: Settings, group: str) -> list[GroupPosition]
     async with ResultReader(settings, partitions) as reader:
         firsts, ends = await reader.beginnings(), await reader.ends()
     return [group_position(topic, tp.partition, firsts[tp], ends[tp], committed[tp.partition]) for tp in sorted(ends)]
+
+
+async def records_to_do(settings: Settings) -> int:
+    """How many records of the request topic the group has not answered; raises what `group_positions` does."""
+    return sum(position.to_do for position in await group_positions(settings, settings.group_id))

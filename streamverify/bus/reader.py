@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamverify.bus.connection import connect, make_reader, patiently
+from streamverify.bus.presence import topic_partitions
 from streamverify.core.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
@@ -132,3 +133,14 @@ class ResultReader:
         return BrokerUnavailable(
             f"the topic {topics} cannot be read from {self._settings.bootstrap_servers}: {error!r}"
         )
+
+
+async def records_kept(settings: Settings, topic: str) -> int:
+    """How many records a topic keeps: offsets between beginning and end, of all its partitions.
+
+    Raises:
+        BrokerUnavailable: No broker, or no such topic.
+    """
+    async with ResultReader(settings, await topic_partitions(settings, topic)) as reader:
+        firsts, ends = await reader.beginnings(), await reader.ends()
+    return sum(end - firsts[partition] for partition, end in ends.items())

@@ -24,6 +24,7 @@ from streamverify.cli import (
     retry,
     router,
     schema,
+    serve,
     topics,
     verify,
     worker,
@@ -163,6 +164,7 @@ _dlq = typer.Typer(
 )
 _add(app, "worker", worker.worker, worker.EXAMPLES)
 _add(app, "router", router.router, router.EXAMPLES)
+_add(app, "serve", serve.serve, serve.EXAMPLES)
 _add(app, "gateway", gateway.gateway, gateway.EXAMPLES)
 _add(app, "produce", produce.produce, produce.EXAMPLES)
 _add(app, "results", results.results, results.EXAMPLES)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from streamverify.cli.errors import ChildDied
@@ -22,13 +23,27 @@ _POLL = 0.05
 _TAIL = 15
 
 
-class Child:
-    """One child process, whose stdout and stderr go to files."""
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What child processes have in common.
 
-    def __init__(self, name: str, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
+    `folder` is where their output goes, `cwd` where they run. `visible`: their stderr is ours, and goes to no file.
+    """
+
+    folder: Path
+    environment: Mapping[str, str]
+    cwd: Path
+    visible: bool = False
+
+
+class Child:
+    """One child process."""
+
+    def __init__(self, name: str, arguments: Sequence[str], surroundings: Surroundings) -> None:
         self.name = name
-        self._stdout = folder / f"{name}.out"
-        self._stderr = folder / f"{name}.log"
+        self._stdout = surroundings.folder / f"{name}.out"
+        self._stderr = surroundings.folder / f"{name}.log"
+        self._visible = surroundings.visible
         argv = [sys.executable, "-m", "streamverify.cli.child", str(os.getpid()), *arguments]
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
             # A session of its own: on Ctrl-C in the terminal we stop the children ourselves, in the right order.
@@ -36,9 +51,9 @@ class Child:
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
-                stderr=err,
-                cwd=folder,
-                env=dict(environment),
+                stderr=None if self._visible else err,
+                cwd=surroundings.cwd,
+                env=dict(surroundings.environment),
                 start_new_session=True,
             )
 
@@ -55,9 +70,11 @@ class Child:
         """
         if self.alive:
             return
-        lines = self._stderr.read_text("utf-8", "replace").splitlines()[-_TAIL:]
         status = self._process.returncode
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
+        if self._visible:
+            raise ChildDied(f"the {self.name} ended unexpectedly ({how})")
+        lines = self._stderr.read_text("utf-8", "replace").splitlines()[-_TAIL:]
         said = "".join(f"\n  {line}" for line in lines) or " none"
         raise ChildDied(f"the {self.name} ended unexpectedly ({how}); its last log lines:{said}")
 
@@ -92,9 +109,25 @@ class Child:
 class Children:
     """Child processes that all end with the context; the one that was started last ends first."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], *, patience: Sequence[float] = (8.0, 4.0)) -> None:
-        self._folder = folder
-        self._environment = environment
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        cwd: Path | None = None,
+        patience: Sequence[float] = (8.0, 4.0),
+        visible: bool = False,
+    ) -> None:
+        """Start no process yet.
+
+        Args:
+            folder: Where their output goes.
+            environment: The variables that all of them have.
+            cwd: Where they run; None: in `folder`.
+            patience: Seconds to wait after each SIGTERM before SIGKILL.
+            visible: Whether their stderr is ours.
+        """
+        self._surroundings = Surroundings(folder, environment, cwd or folder, visible)
         self._patience = patience
         self._children: list[Child] = []
 
@@ -112,7 +145,8 @@ class Children:
 
     def start(self, name: str, *arguments: str, **variables: str) -> Child:
         """Start `streamverify ARGUMENT...` with these environment variables besides the common ones."""
-        child = Child(name, arguments, folder=self._folder, environment={**self._environment, **variables})
+        environment = {**self._surroundings.environment, **variables}
+        child = Child(name, arguments, replace(self._surroundings, environment=environment))
         self._children.append(child)
         return child
 

@@ -191,7 +191,7 @@ class AsyncClient:
         Raises:
             Unanswered: Time was up; it names what has no verdict. And what `verify` raises.
         """
-        async with aclosing(self.answers(await self._whole(proofs), timeout, retries=retries)) as chunks:
+        async with aclosing(self.answers(proofs, timeout, retries=retries)) as chunks:
             async for answers in chunks:
                 for answer in answers:
                     yield answer
@@ -201,7 +201,7 @@ class AsyncClient:
     ) -> AsyncGenerator[list[Answer], None]:
         """Like `verify_each`, but yields all the answers that are there at once."""
         connection = await self._connection()
-        requests, unsent = self._requests(connection, proofs)
+        requests, unsent = self._requests(connection, await self._whole(proofs))
         async with connection.inbox.reading():
             verification = Verification(
                 connection.exchange,

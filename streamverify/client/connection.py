@@ -61,8 +61,11 @@ class Connection:
         try:
             yield
         finally:
-            await self.inbox.close()
-            await self.sender.stop()
+            try:
+                await self.inbox.close()
+            finally:
+                # Also where the event loop ends meanwhile, and cancels the task that closes this.
+                await self.sender.stop()
 
     async def _result_partitions(self) -> list[TopicPartition]:
         topic = self._settings.result_topic

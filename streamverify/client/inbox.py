@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streamverify.bus.reader import ResultReader
 from streamverify.client.correlator import Correlator, Match
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.5
 """Seconds that one wait for records lasts at most: other things may have happened meanwhile."""
+_CONNECTING_TIMEOUT = 1.0
 _IDLE = 10.0
 """Seconds that the reader goes on while nobody waits: the next who does need not connect again. Then it stops, as it
 reads the results of everybody else, too."""
@@ -37,7 +38,8 @@ class Inbox:
         self._readers = 0
         self._last_used = 0.0
         self._task: asyncio.Task[None] | None = None
-        self._starting = asyncio.Lock()
+        self._ready: asyncio.Future[None] | None = None
+        """Done when the reader has its position, or cannot have one."""
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
@@ -57,8 +59,7 @@ class Inbox:
     def expect(self, encoded: EncodedRequest) -> asyncio.Future[ProofResult]:
         """Return the result that a request will have; call `forget` when it is no longer waited for."""
         self._correlator.expect(encoded)
-        waiting: asyncio.Future[ProofResult] = asyncio.get_running_loop().create_future()
-        self._waiting[encoded.request_id] = waiting
+        waiting = self._waiting[encoded.request_id] = _future()
         return waiting
 
     def forget(self, encoded: EncodedRequest) -> None:
@@ -74,17 +75,19 @@ class Inbox:
         """Stop reading. Nothing that waits gets an answer any more."""
         task, self._task = self._task, None
         if task is not None:
+            # aiokafka leaves a connection open that is cancelled while it is made: a moment for it to be there.
+            if self._ready is not None:
+                await asyncio.wait([self._ready], timeout=_CONNECTING_TIMEOUT)
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
     async def _start(self) -> None:
-        async with self._starting:
-            if self._task is None:
-                ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._task = asyncio.create_task(self._read(ready))
-                # Not before the position is set: an answer that came in between would be missed.
-                await ready
+        if self._task is None or self._ready is None:
+            self._ready = _future()
+            self._task = asyncio.create_task(self._read(self._ready))
+        # Not before the position is set: an answer that came in between would be missed.
+        await asyncio.shield(self._ready)
 
     async def _read(self, ready: asyncio.Future[None]) -> None:
         loop = asyncio.get_running_loop()
@@ -105,6 +108,9 @@ class Inbox:
             for waiting in self._waiting.values():
                 if not waiting.done():
                     waiting.set_exception(error)
+        finally:
+            # The event loop ends: who waits for the position, or for the end of the start, waits no longer.
+            ready.cancel()
 
     def _deliver(self, match: Match | None) -> None:
         if match is None:
@@ -116,3 +122,10 @@ class Inbox:
             waiting.set_exception(match.result)
         else:
             waiting.set_result(match.result)
+
+
+def _future() -> asyncio.Future[Any]:
+    """Make a future of whose exception nobody needs to hear: all who wait may have given up."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+    return future

@@ -7,8 +7,9 @@ import contextlib
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, ProducerClosed
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.connection import connect, make_producer
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from streamverify.settings import Settings
 
 _STOP_TIMEOUT = 5.0
+_CONNECTING_TIMEOUT = 1.0
 _WINDOW = 5000
 _ASK_AGAIN = 5.0
 """Seconds for which a topic's answer to how large a record it takes is believed."""
@@ -58,6 +60,8 @@ class Sender:
         """What the request topic takes; nothing until it was asked."""
         self._ask_again = 0.0
         self._asking = asyncio.Lock()
+        self._spoilt: WeakSet[AIOKafkaProducer] = WeakSet()
+        """Producers of which the broker has refused a record: whatever else they had fails with it."""
 
     def took(self, key: bytes, seconds: float) -> None:
         """A proof with this key took Lean so long: what the next ones cost is counted by that."""
@@ -73,6 +77,9 @@ class Sender:
 
     async def stop(self) -> None:
         """Disconnect; what was enqueued is still sent, for a bounded time."""
+        if self._connecting is not None:
+            # aiokafka leaves a connection open that is cancelled while it is made: a moment for it to be there.
+            await asyncio.wait([self._connecting], timeout=_CONNECTING_TIMEOUT)
         if self._connecting is not None:
             self._connecting.cancel()
         if self._producer is not None:
@@ -105,7 +112,7 @@ class Sender:
         async with self._asking:
             # The topic may take more by now: so it is asked again before anything is refused, but not for each of many.
             if not self.limit.takes(encoded) and now >= self._ask_again:
-                await self.look_up()
+                await asyncio.shield(self.look_up())
                 self._ask_again = now + _ASK_AGAIN
         return None if self.limit.takes(encoded) else self.limit.refusal(encoded)
 
@@ -138,6 +145,9 @@ class Sender:
             future: asyncio.Future[Any] = await producer.send(
                 topic, encoded.value, encoded.key, headers=encoded.kafka_headers
             )
+        except ProducerClosed:
+            # Another record of it was refused between the two lines above.
+            return await self._enqueue(encoded)
         except KafkaError as error:
             raise await self._failed(encoded, producer, error) from error
         # After a failure nobody waits for the rest: asyncio would complain that their exceptions were never retrieved.
@@ -145,17 +155,26 @@ class Sender:
         return _Sent(producer, future)
 
     async def _acknowledged(self, encoded: EncodedRequest, sent: _Sent) -> Ticket:
-        try:
-            made = await sent.future
-        except KafkaError as error:
-            raise await self._failed(encoded, sent.producer, error) from error
-        return Ticket(encoded.custom_id, encoded.request_id, made.topic, made.partition, made.offset, made.timestamp)
+        while True:
+            try:
+                made = await sent.future
+            except KafkaError as error:
+                if sent.producer in self._spoilt and not isinstance(error, MessageSizeTooLargeError):
+                    # It failed for another record's sake. Had the broker got it nevertheless, it is answered twice.
+                    sent = await self._enqueue(encoded)
+                    continue
+                raise await self._failed(encoded, sent.producer, error) from error
+            return Ticket(
+                encoded.custom_id, encoded.request_id, made.topic, made.partition, made.offset, made.timestamp
+            )
 
     async def _failed(
         self, encoded: EncodedRequest, producer: AIOKafkaProducer, error: KafkaError
     ) -> BrokerUnavailable | RequestTooLarge:
         # The next record gets a new producer: this one would refuse it, too. Where many records were on their way, the
         # first of them sees to that, and asks why.
+        if isinstance(error, MessageSizeTooLargeError):
+            self._spoilt.add(producer)
         first = self._producer is producer
         if first:
             await self._dispose(producer)

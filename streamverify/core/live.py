@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from streamverify.core.messages.models import ProofResult, Timings
+    from typing import Any
+
+    from streamverify.core.messages.models import Timings
 
 WINDOW = 60
 """Seconds of the past by which the rate of verdicts is measured."""
@@ -37,14 +39,14 @@ class LastVerdict:
     """When the request was sent, in milliseconds since the epoch."""
 
     @classmethod
-    def of(cls, result: ProofResult, summary: str) -> LastVerdict:
-        """Take from a result what the list shows. The id is the caller's, not the gateway's own."""
+    def of(cls, *, custom_id: Any, status: Any, reason: Any, summary: Any, at: Any) -> LastVerdict:
+        """Cut what a result says to what is kept. It may be anybody's: nothing is taken for granted."""
         return cls(
-            custom_id=result.custom_id,
-            status=str(result.status),
-            reason=str(result.reason),
-            summary=summary[:MAX_TEXT],
-            at=result.source.timestamp,
+            custom_id=str(custom_id)[:MAX_TEXT],
+            status=str(status)[:MAX_TEXT],
+            reason=str(reason)[:MAX_TEXT],
+            summary=str(summary)[:MAX_TEXT],
+            at=at if isinstance(at, int) else 0,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.openapi.utils import get_openapi
@@ -14,6 +13,8 @@ from starlette.responses import JSONResponse, Response
 
 from streamverify.gateway.axle import ProofBody
 from streamverify.gateway.bodies import BodyError, CheckBody, VerifyBody
+from streamverify.gateway.page import routes as page
+from streamverify.gateway.page.guard import BrowserGuard
 from streamverify.gateway.routes import caller, gateway_of, router
 from streamverify.version import __version__
 
@@ -51,7 +52,8 @@ def create_app(gateway: Gateway) -> FastAPI:
         description="Verifies Lean 4 proofs over Kafka, for the clients of kimina-lean-server and of AXLE.",
         openapi_url="/api/openapi.json",
         redoc_url=None,
-        dependencies=[Depends(_same_site)],
+        # Its pages load their scripts from elsewhere, which here could do whatever our own page may.
+        docs_url=None,
     )
     app.state.gateway = gateway
     app.include_router(router, responses=PROBLEMS, tags=["verify"])
@@ -60,6 +62,9 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.add_api_route("/v1/status", status, tags=["state"])
     app.add_api_route("/v1/environments", environments, responses={401: PROBLEMS[401]}, tags=["state"])
     app.add_api_route("/", index, tags=["state"])
+    app.include_router(page.router)
+    loopback_only = not gateway.keys and gateway.settings.gateway_host in {None, "127.0.0.1", "::1", "localhost"}
+    app.add_middleware(BrowserGuard, loopback_only=loopback_only)
     app.add_exception_handler(BodyError, _body_error)
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _gone)
@@ -111,22 +116,18 @@ async def environments(request: Request, _key: Annotated[str, Depends(caller)]) 
     return found
 
 
-async def index(request: Request) -> dict[str, Any]:
-    """Tell what this is."""
+async def index(request: Request) -> Response:
+    """Tell what this is: a page for a browser, JSON for anything else."""
+    if "text/html" in request.headers.get("accept", ""):
+        return page.index()
     gateway = gateway_of(request)
-    return {
+    about = {
         "status": "unavailable" if gateway.trouble else "ok",
         "name": "streamverify gateway",
         "version": __version__,
-        "docs": "/docs",
+        "docs": "/api/openapi.json",
     }
-
-
-def _same_site(request: Request) -> None:
-    """Refuse what a page of another site sends: a browser would do so for anybody, also to a loopback address."""
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise HTTPException(403, "a page of another site has sent this request: only those of this gateway may")
+    return JSONResponse(about, headers={"Vary": "Accept"})
 
 
 async def _body_error(_request: Request, error: Exception) -> JSONResponse:

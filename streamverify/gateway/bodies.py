@@ -59,6 +59,13 @@ Code = Annotated[
     Text | None, Field(description="The whole Lean file, imports included. Without one: `invalid_request`.")
 ]
 
+Statement = Annotated[Text | None, Field(description="At `audited`: what was to be proved (docs/audit.md).")]
+Group = Annotated[Text | None, Field(max_length=128, description="The problem of which this is one attempt.")]
+FirstSuccess = Annotated[
+    bool, Field(description="True: once one of a group is verified, the others need no answer (docs/pass-at-k.md).")
+]
+Run = Annotated[Text | None, Field(max_length=128, description="Tells runs of the same ids apart, on the topics.")]
+
 
 class Body(BaseModel):
     """What all bodies have in common: strict types; unknown fields are ignored, as they are on the topics."""
@@ -71,8 +78,9 @@ class Snippet(Body):
 
     id: CallersId
     code: Code = None
-    statement: Annotated[Text | None, Field(description="At `audited`: what was to be proved (docs/audit.md).")] = None
+    statement: Statement = None
     theorem: Annotated[Text | None, Field(max_length=512, description="At `audited`: the theorem to audit.")] = None
+    group: Group = None
 
 
 class CheckBody(Body):
@@ -97,6 +105,8 @@ class CheckBody(Body):
     infotree: Infotree = None
     require: Require = None
     environment: Environment = None
+    run: Run = None
+    first_success: FirstSuccess = False
 
 
 class VerifyCode(Body):
@@ -105,6 +115,8 @@ class VerifyCode(Body):
     custom_id: CallersId
     proof: Code = None
     code: Annotated[Text | None, Field(description="Read where there is no `proof`.")] = None
+    statement: Statement = None
+    group: Group = None
 
 
 class VerifyBody(Body):
@@ -127,6 +139,8 @@ class VerifyBody(Body):
     disable_cache: Annotated[bool, Field(description="True: run each proof in a fresh process.")] = False
     require: Require = None
     environment: Environment = None
+    run: Run = None
+    first_success: FirstSuccess = False
 
 
 class BodyError(Exception):

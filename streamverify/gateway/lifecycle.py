@@ -87,7 +87,8 @@ async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -
         await asyncio.wait({reading, serving, draining}, return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
             reading.result()  # raises what ended it
-        gateway.draining = server.should_exit = True
+        gateway.closing.set()
+        server.should_exit = True
         await asyncio.wait({serving, forced}, timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
         cut_short = gateway.admission.requests
         if not serving.done():

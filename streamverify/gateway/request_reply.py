@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.messages.models import InfotreeType, Verifier
     from streamverify.core.turns import Claim
+    from streamverify.gateway.observer import Observer
     from streamverify.gateway.queue import Queue
     from streamverify.settings import Settings
 
@@ -56,6 +57,7 @@ class Proof:
     statement: str | None = None
     theorem: str | None = None
     callers_id: str | None = None
+    group: str | None = None
 
     @property
     def size(self) -> int:
@@ -71,6 +73,8 @@ class Asked:
     timeout: float
     infotree_type: InfotreeType | None = None
     disable_cache: bool = False
+    run: str | None = None
+    first_success: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -95,6 +99,7 @@ class _Waiting:
 
     batch: _Batch
     index: int
+    callers_id: str
     sha256: str
     key: bytes
     sending: asyncio.Task[None]
@@ -103,9 +108,10 @@ class _Waiting:
 class RequestReply:
     """The way over one pair of topics. `available` is False while no broker answers."""
 
-    def __init__(self, settings: Settings, queue: Queue) -> None:
+    def __init__(self, settings: Settings, queue: Queue, observer: Observer) -> None:
         self._settings = settings
         self._queue = queue
+        self._observer = observer
         self._sender = Sender(settings)
         self._name = f"gw-{secrets.token_hex(8)}"
         self._sent = 0
@@ -218,6 +224,9 @@ class RequestReply:
                 disable_cache=asked.disable_cache,
                 require="audited" if asked.require is Assurance.AUDITED else "checked",
                 deadline=batch.deadline,
+                run=asked.run,
+                group=proof.group,
+                first_success=asked.first_success,
             )
         except ValidationError as error:
             [first, *_] = error.errors(include_url=False)
@@ -229,7 +238,8 @@ class RequestReply:
         sending = asyncio.create_task(self._send(known_as, encoded))
         sha256 = hashlib.sha256(proof.code.encode()).hexdigest()
         batch.open[known_as] = index
-        self._waiting[known_as] = _Waiting(batch, index, sha256, encoded.key, sending)
+        self._waiting[known_as] = _Waiting(batch, index, proof.callers_id or "", sha256, encoded.key, sending)
+        self._observer.sent(encoded.key, proof.code)
 
     async def _send(self, known_as: bytes, encoded: Any) -> None:
         """Send a record until the broker has it, it is known not to take it, or its batch is over."""
@@ -289,6 +299,7 @@ class RequestReply:
         known_as = next((value for name, value in record.headers if name == REQUEST_ID), record.key)
         waiting = self._waiting.pop(known_as, None)
         if waiting is None:
+            self._observer.passed(record.value)
             return
         # The result may be faster than the acknowledgement of its request.
         waiting.sending.cancel()
@@ -302,6 +313,9 @@ class RequestReply:
             outcome = outcome_of(result, batch.asked.require, waiting.sha256)
             self._sender.took(waiting.key, result.timings.run)
             self._note(result.verifier)
+            self._observer.answered(
+                result, outcome.sentence, owner=batch.key, custom_id=waiting.callers_id, key=waiting.key
+            )
         self._settle(batch, waiting.index, outcome, len(record.value or b""))
 
     def _settle(self, batch: _Batch, index: int, outcome: Outcome, size: int) -> None:

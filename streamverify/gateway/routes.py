@@ -121,9 +121,19 @@ async def check(request: Request, held: Annotated[Held, Depends(hold)]) -> Respo
     callers_ids = [snippet.id for snippet in body.snippets]
     batch = _Batch(
         "snippets",
-        [_proof(gateway, item.code, item.statement, item.theorem, item.id) for item in body.snippets],
+        [
+            proof_to_send(gateway, item.code, item.statement, item.theorem, callers_id=str(item.id), group=item.group)
+            for item in body.snippets
+        ],
         body.environment,
-        Asked(gateway.assurance(body.require), body.timeout, body.infotree, disable_cache=not body.reuse),
+        Asked(
+            gateway.assurance(body.require),
+            body.timeout,
+            infotree_type=body.infotree,
+            disable_cache=not body.reuse,
+            run=body.run,
+            first_success=body.first_success,
+        ),
         lambda index, outcome: check_answer(callers_ids[index], outcome, debug=body.debug),
     )
     return _answer(request, held, batch)
@@ -149,11 +159,24 @@ async def verify(request: Request, held: Annotated[Held, Depends(hold)]) -> Resp
     batch = _Batch(
         "codes",
         [
-            _proof(gateway, item.code if item.proof is None else item.proof, callers_id=item.custom_id)
+            proof_to_send(
+                gateway,
+                item.code if item.proof is None else item.proof,
+                item.statement,
+                callers_id=str(item.custom_id),
+                group=item.group,
+            )
             for item in body.codes
         ],
         body.environment,
-        Asked(gateway.assurance(body.require), body.timeout, body.infotree_type, body.disable_cache),
+        Asked(
+            gateway.assurance(body.require),
+            body.timeout,
+            infotree_type=body.infotree_type,
+            disable_cache=body.disable_cache,
+            run=body.run,
+            first_success=body.first_success,
+        ),
         lambda index, outcome: verify_answer(callers_ids[index], outcome),
     )
     return _answer(request, held, batch)
@@ -175,7 +198,7 @@ async def verify_proof(request: Request, held: Annotated[Held, Depends(hold)]) -
     if body.ignore_imports and environment.header:
         content, statement = with_header(content, environment.header), with_header(statement, environment.header)
     asked = Asked(Assurance.AUDITED, body.timeout_seconds)
-    proofs = [_proof(gateway, content, statement)]
+    proofs = [proof_to_send(gateway, content, statement)]
     gateway.count(held.key, 1, asked)
     return OneAnswer(
         way.answers(proofs, asked, held.key, gateway.settings.gateway_wait, ordered=True),
@@ -212,17 +235,17 @@ def _answer(request: Request, held: Held, batch: _Batch) -> Response:
     return BatchAnswer(outcomes, count, batch.item, ndjson=ndjson)
 
 
-def _proof(
+def proof_to_send(
     gateway: Gateway,
     code: str | None,
     statement: str | None = None,
     theorem: str | None = None,
-    callers_id: object = None,
-) -> Any:
-    """The proof to send, or the outcome of one that need not be sent."""
+    **of_caller: str | None,
+) -> Proof | Outcome:
+    """The proof to send, or the outcome of one that need not be sent; `of_caller`: its `callers_id` and `group`."""
     if code is None:
         return refused(Reason.INVALID_REQUEST, "there is no proof: the field is missing, null, or no text")
-    proof = Proof(code, statement, theorem, None if callers_id is None else str(callers_id))
+    proof = Proof(code, statement, theorem, **of_caller)
     limit = gateway.settings.max_proof_bytes
     # A code point has at most four bytes: most need not be encoded to be measured.
     if proof.size * 4 > limit and (size := len(code.encode()) + len((statement or "").encode())) > limit:

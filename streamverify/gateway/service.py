@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
+from streamverify.bus.group_positions import records_to_do
+from streamverify.bus.reader import records_kept
 from streamverify.core.admission import Admission
 from streamverify.core.environments import Environment, parse_environments
 from streamverify.core.keys import ApiKeys
+from streamverify.core.live import LiveState
 from streamverify.core.messages.models import Assurance
 from streamverify.core.turns import Places
 from streamverify.gateway.bodies import BodyError
+from streamverify.gateway.observer import Observer
+from streamverify.gateway.page.monitor import Monitor
 from streamverify.gateway.queue import Queue
 from streamverify.gateway.request_reply import RequestReply
 
@@ -43,6 +49,7 @@ class Gateway:
             settings.gateway_in_flight, settings.gateway_in_flight_per_key, settings.gateway_in_flight_bytes
         )
         self.queue = Queue(places)
+        self.live = LiveState()
         own = Environment(DEFAULT, settings.request_topic, settings.result_topic)
         self.environments = {DEFAULT: own, **parse_environments(settings.environments)}
         ways: dict[tuple[str, str], RequestReply] = {}
@@ -51,9 +58,14 @@ class Gateway:
             topics = (environment.request_topic, environment.result_topic)
             if topics not in ways:
                 update = dict(zip(("request_topic", "result_topic"), topics, strict=True))
-                ways[topics] = RequestReply(settings.model_copy(update=update), self.queue)
+                observer = Observer(self.live, counts=name == DEFAULT)
+                ways[topics] = RequestReply(settings.model_copy(update=update), self.queue, observer)
             self._ways[name] = ways[topics]
-        self.draining = False
+        self.monitor = Monitor(
+            to_do=partial(records_to_do, settings), dead_letters=partial(records_kept, settings, settings.dlq_topic)
+        )
+        self.closing = asyncio.Event()
+        """Set when the gateway ends: who follows its state would keep it waiting."""
         self._counts: Counter[str] = Counter()
 
     @property
@@ -64,7 +76,7 @@ class Gateway:
     @property
     def trouble(self) -> str:
         """Why new requests cannot be taken, for people; "" where they can."""
-        if self.draining:
+        if self.closing.is_set():
             return "this gateway is being stopped"
         return next(filter(None, (way.trouble for way in self.ways)), "")
 
@@ -82,6 +94,7 @@ class Gateway:
         async with asyncio.TaskGroup() as tasks:
             for way in self.ways:
                 tasks.create_task(way.run())
+            tasks.create_task(self.monitor.run())
             tasks.create_task(self._report())
 
     async def close(self) -> None:

@@ -88,6 +88,7 @@ class Pool:
         self._nothing_runs = asyncio.Event()
         self._nothing_runs.set()
         self._stopped = False
+        self._lane_told = False
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -220,7 +221,16 @@ class Pool:
         """Carry out the actions for one slot, and say each time that it is free."""
         slot, actions = self._slots[number], self._actions[number]
         while True:
-            self._act(self._scheduler.slot_freed(number, slot.state, time.monotonic()))
+            now = time.monotonic()
+            self._act(self._scheduler.slot_freed(number, slot.state, now))
+            if not self._lane_told and self._scheduler.keeps_slot_idle(now):
+                self._lane_told = True
+                _log.warning(
+                    "slot_kept_for_short_work",
+                    queued=self.queued,
+                    hint="proofs with a timeout above LONG_TIMEOUT wait while one slot is idle; if most of yours ask "
+                    "for that much, raise LONG_TIMEOUT",
+                )
             action = await actions.get()
             if isinstance(action, Start):
                 self._finished(action.job, await slot.run(action.job))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from command import environment, make_environment, run_all, run_command
+from command import environment, make_environment, run_all, run_command, settings_of
 
-from streamverify.client import AsyncClient
+from streamverify.client import AsyncClient, Client
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.settings import PREFIX
 
@@ -52,3 +52,18 @@ def test_without_its_topics_every_command_says_so_and_makes_none(kafka: str) -> 
     described = run_command(env, "topics", "describe")
     assert described.returncode == 4
     assert env[PREFIX + "REQUEST_TOPIC"] in described.stdout + described.stderr
+
+
+@pytest.mark.kafka
+def test_without_its_topics_a_client_says_so_at_once_in_every_way(kafka: str) -> None:
+    settings = settings_of(make_environment(kafka, real=False))
+    with Client(settings) as client:
+        for use in (
+            lambda: client.verify([PROOF], timeout=60),
+            lambda: next(client.verify_each([PROOF], timeout=60)),
+            lambda: client.submit(PROOF),
+            lambda: next(client.submit_all([PROOF])),
+            lambda: next(client.results()),
+        ):
+            with pytest.raises(BrokerUnavailable, match=f"no topic .* on {kafka}: streamverify topics create"):
+                use()

@@ -246,9 +246,9 @@ async def test_a_listener_that_speaks_otherwise_is_a_question_about_the_protocol
 @pytest.mark.parametrize(
     ("over", "names"),
     [
-        ({"ssl_keyfile_password": "wrong"}, "STREAMVERIFY_SSL_KEYFILE_PASSWORD"),
+        ({"ssl_keyfile_password": "wrong"}, "--ssl-keyfile-password is wrong"),
         ({"ssl_cafile": "keyfile"}, "--ssl-cafile"),
-        ({"ssl_keyfile": "cafile"}, "STREAMVERIFY_SSL_KEYFILE"),
+        ({"ssl_keyfile": "cafile"}, "--ssl-keyfile"),
     ],
 )
 async def test_files_that_are_of_no_use_are_a_wrong_setting(secured: Secured, over: dict[str, str], names: str) -> None:

@@ -69,22 +69,20 @@ class RunningGroups:
     """The groups of which a job runs, or has a success that is still on its way to the broker."""
 
     def __init__(self) -> None:
-        self._held: Counter[str] = Counter()
-
-    def __contains__(self, group: object) -> bool:
-        return group in self._held
+        self.held: Counter[str] = Counter()
+        """How many reasons there are not to start another job of each group."""
 
     def hold(self, group: str | None) -> None:
         """Count one more reason not to start another job of this group; None is no group."""
         if group is not None:
-            self._held[group] += 1
+            self.held[group] += 1
 
     def release(self, group: str | None) -> None:
         """Take one `hold` back."""
         if group is not None:
-            self._held[group] -= 1
-            if not self._held[group]:
-                del self._held[group]
+            self.held[group] -= 1
+            if not self.held[group]:
+                del self.held[group]
 
 
 class Decisions(Generic[J]):
@@ -130,6 +128,13 @@ class Decisions(Generic[J]):
         """True if passing time alone may start something: a job waits, and a slot could take it."""
         return bool(len(self._queue)) and self._has_turn and not self.paused
 
+    def keeps_slot_idle(self, now: float) -> bool:
+        """Tell whether long work has waited for `patience` although a slot is idle: it is kept for short work."""
+        if not self._has_turn or self._may_take_long:
+            return False
+        lines = self._queue.lines(long_too=True)
+        return any(line.is_long and now >= line.unserved_since + self._rules.patience for line in lines)
+
     def _next(self, now: float) -> Start[J] | None:
         """Start the next job; None if no rule starts one."""
         if not self._has_turn:
@@ -143,7 +148,7 @@ class Decisions(Generic[J]):
             return self._start(self._slots.cheapest(self._slots.idle, now) if slot is None else slot, job, Work(), now)
         while not self.paused and len(self._queue) and (chosen := self._choose(now)):
             line, slot = chosen
-            if entry := self._queue.take(line, self.groups, now):
+            if entry := self._queue.take(line, self.groups.held, now):
                 return self._start(slot, entry.job, entry.work, now, is_long=self._queue.is_long(entry))
             # The job has turned out to be long work: the rules are asked again.
         return None

@@ -30,6 +30,8 @@ _FADE = 0.99
 _FORGOTTEN = 0.5
 """The weight of proofs in a histogram below which nothing is concluded from them: the fading memory of one."""
 
+_LARGE = 1e9
+
 _SHORTEST = 0.001
 _BINS_PER_DOUBLING = 2
 _BINS = 44
@@ -43,7 +45,7 @@ class Durations:
         """`long_timeout`: the seconds above which work is long."""
         self._long_timeout = long_timeout
         self._seen: OrderedDict[str, float] = OrderedDict()
-        self._histograms: OrderedDict[str, list[float]] = OrderedDict()
+        self._histograms: OrderedDict[str, _Histogram] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._seen) + len(self._histograms)
@@ -72,12 +74,13 @@ class Durations:
         while len(self._seen) > MAX_NAMES:
             self._seen.popitem(last=False)
 
-        histogram = self._histograms.setdefault(header, [0.0] * _BINS)
+        histogram = self._histograms.get(header)
+        if histogram is None:
+            histogram = self._histograms[header] = _Histogram()
+            if len(self._histograms) > MAX_HISTOGRAMS:
+                self._histograms.popitem(last=False)
         self._histograms.move_to_end(header)
-        histogram[:] = [_FADE * weight for weight in histogram]
-        histogram[_bin(seconds)] += 1.0
-        if len(self._histograms) > MAX_HISTOGRAMS:
-            self._histograms.popitem(last=False)
+        histogram.add(seconds)
 
     def rest(self, header: str, elapsed: float, timeout: float) -> float:
         """Estimate how many seconds a job will run on that has run for `elapsed`: at most to its time-out.
@@ -85,14 +88,38 @@ class Durations:
         That is the mean rest of those proofs of its header that ran for longer. If there are none it is as much
         again as it has run: a proof of which nobody knows anything is half done on average.
         """
+        histogram = self._histograms.get(header)
+        expected = None if histogram is None else histogram.rest(elapsed)
+        if expected is None:
+            expected = elapsed
+        return max(0.0, min(expected, timeout - elapsed))
+
+
+class _Histogram:
+    """Durations by their size, the older ones with less and less weight."""
+
+    def __init__(self) -> None:
+        self._weights = [0.0] * _BINS
+        # Each one counts more than the one before, instead of all before it less: that would be a loop for each.
+        self._next = 1.0
+
+    def add(self, seconds: float) -> None:
+        """Count one more."""
+        self._next /= _FADE
+        self._weights[_bin(seconds)] += self._next
+        if self._next > _LARGE:
+            self._weights = [weight / self._next for weight in self._weights]
+            self._next = 1.0
+
+    def rest(self, elapsed: float) -> float | None:
+        """The mean rest of those that took longer than `elapsed`; None where there are too few of them."""
         longer = [
             (weight, _seconds(number) - elapsed)
-            for number, weight in enumerate(self._histograms.get(header, ()))
+            for number, weight in enumerate(self._weights)
             if _seconds(number) > elapsed
         ]
         total = sum(weight for weight, _rest in longer)
-        expected = elapsed if total < _FORGOTTEN else sum(weight * rest for weight, rest in longer) / total
-        return max(0.0, min(expected, timeout - elapsed))
+        return None if total < _FORGOTTEN * self._next else sum(weight * rest for weight, rest in longer) / total
 
 
 def _bin(seconds: float) -> int:

@@ -66,7 +66,7 @@ class Line(Generic[J]):
         """The job that came first."""
         return next(iter(self.entries.values()))
 
-    def choose(self, running: Container[str]) -> Entry[J]:
+    def choose(self, running: Container[str | None]) -> Entry[J]:
         """Choose the oldest job, but of no group that runs if there is another, and groups in this worker's order.
 
         Of a group one success is enough: a second attempt beside a first is run for nothing if that succeeds. It waits
@@ -77,16 +77,25 @@ class Line(Generic[J]):
         oldest = self.oldest
         if oldest.work.group is None:
             return oldest
-        ahead = list(islice(self.entries.values(), LOOK_AHEAD))
         if oldest.number > self._block_end:
-            self._block_end = ahead[-1].number
-        fresh = [entry for entry in ahead if entry.work.group is None or entry.work.group not in running]
+            self._block_end = list(islice(self.entries.values(), LOOK_AHEAD))[-1].number
+        # One loop, as it runs over up to `LOOK_AHEAD` jobs for each that is started.
+        best: Entry[J] | None = None
+        for entry in islice(self.entries.values(), LOOK_AHEAD):
+            group = entry.work.group
+            if group in running:
+                continue
+            if best is None:
+                # What belongs to no group is not overtaken by what does.
+                if group is None:
+                    return entry
+                best = entry
+            elif entry.number > self._block_end:
+                break
+            elif group is not None and entry.turn < best.turn:
+                best = entry
         # Where of a block only groups that run are left, the next one has its turn before any of them runs twice.
-        first, *others = [entry for entry in fresh if entry.number <= self._block_end] or fresh or [oldest]
-        if first.work.group is None:
-            return first
-        # `min` takes the first of equals: of one group that is the oldest.
-        return min((first, *(entry for entry in others if entry.work.group)), key=lambda entry: entry.turn)
+        return best or oldest
 
 
 class JobQueue(Generic[J]):
@@ -116,7 +125,7 @@ class JobQueue(Generic[J]):
         turn = b"" if work.group is None else blake2b(f"{self._worker}/{work.group}".encode(), digest_size=8).digest()
         self._append(Entry(self._submitted, now, job, work, turn), now)
 
-    def take(self, line: Line[J], running: Container[str], now: float) -> Entry[J] | None:
+    def take(self, line: Line[J], running: Container[str | None], now: float) -> Entry[J] | None:
         """Take the next job out of a line, which goes to the end of those that wait to be served.
 
         Args:

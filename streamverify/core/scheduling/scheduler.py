@@ -144,3 +144,7 @@ class Scheduler(Generic[J]):
     def timed(self) -> bool:
         """True if passing time alone may start something: a job waits, and a slot could take it."""
         return self._decisions.timed
+
+    def keeps_slot_idle(self, now: float) -> bool:
+        """Tell whether long work has waited for `patience` although a slot is idle: it is kept for short work."""
+        return self._decisions.keeps_slot_idle(now)

@@ -140,6 +140,22 @@ async def test_after_a_failure_nothing_complains_of_the_others(monkeypatch: pyte
     assert complaints == []
 
 
+async def test_a_refused_record_costs_others_that_are_on_their_way_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many threads of one client have: the producer that has their records, too, refuses all that follow."""
+    fate: dict[bytes, Exception] = {b"big": MessageSizeTooLargeError()}
+    others = [f"after {n}" for n in range(5)]
+    fate |= {name.encode(): OutOfOrderSequenceNumber() for name in others}
+    made = Made(monkeypatch, fate=fate)
+    # The big one first, as it is told first: the broker answers in the order in which they were sent.
+    sent = [(name, await made.sender._enqueue(outgoing(name.encode()))) for name in ("big", *others)]
+    with pytest.raises(RequestTooLarge):
+        await made.sender._acknowledged(outgoing(b"big"), sent[0][1])
+    fate.clear()
+    tickets = [await made.sender._acknowledged(outgoing(name.encode()), each) for name, each in sent[1:]]
+    assert [ticket.custom_id for ticket in tickets] == others
+    assert [producer.stopped for producer in made.producers] == [True, False]
+
+
 async def test_a_record_that_was_not_delivered_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(monkeypatch, fate={b"a": KafkaConnectionError()})
     with pytest.raises(BrokerUnavailable, match='did not take the request "a"'):
@@ -233,7 +249,9 @@ async def test_many_at_once_share_the_failure_to_connect(monkeypatch: pytest.Mon
     async def fails(*_args: Any) -> Any:
         nonlocal tries
         tries += 1
-        await asyncio.sleep(0)
+        # All of them have asked for it by then.
+        for _ in range(200):
+            await asyncio.sleep(0)
         raise BrokerUnavailable("no broker")
 
     sender = Made(monkeypatch).sender

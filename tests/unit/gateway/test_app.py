@@ -72,6 +72,17 @@ async def test_verify(path: str) -> None:
     }
 
 
+@pytest.mark.parametrize(("path", "field"), [("/api/check", "snippets"), ("/verify", "codes")])
+async def test_attempts_at_one_problem(path: str, field: str) -> None:
+    gateway = a_gateway()
+    body = body_for(path) | {"run": "today", "first_success": True}
+    body[field] = [body[field][0] | {"group": "p1", "statement": "s"}]
+    async with client_of(gateway) as client:
+        await client.post(path, json=body)
+    [sent] = sender_of(gateway).sent
+    assert (sent["run"], sent["group"], sent["first_success"], sent["statement"]) == ("today", "p1", True, "s")
+
+
 async def test_verify_proof_is_audited_and_one_line() -> None:
     gateway = a_gateway()
     body = {"content": "x", "formal_statement": "s", "environment": "default", "timeout_seconds": 9}
@@ -209,7 +220,7 @@ async def test_the_log_names_keys_and_never_shows_them() -> None:
     [
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
-        ({"Origin": "http://gateway"}, 200),
+        ({"Origin": "http://localhost"}, 200),
         ({"Content-Encoding": "gzip"}, 415),
         ({"Content-Type": "text/plain"}, 200),
     ],

@@ -42,7 +42,11 @@ async def test_the_document_names_every_endpoint_and_its_examples_work() -> None
                 assert (await client.post(path, json=example)).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/docs", "/api/openapi.json"])
-async def test_the_document_is_served(path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "status"),
+    # FastAPI's page of the document runs scripts of another host, which here could do whatever our own page may.
+    [("/api/openapi.json", 200), ("/docs", 404), ("/redoc", 404)],
+)
+async def test_the_document_is_served_and_no_page_of_it(path: str, status: int) -> None:
     async with client_of(APP) as client:
-        assert (await client.get(path)).status_code == 200
+        assert (await client.get(path)).status_code == status

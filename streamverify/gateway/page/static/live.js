@@ -63,9 +63,9 @@ export function showLive(live) {
   ]);
   show("headers", headers.length && table("Import headers", ["header", "state", "proofs"], headers), "none yet");
   const last = live.last.map((one) => [
-    [new Date(one.at).toLocaleTimeString()],
+    [new Date(one.at).toLocaleTimeString([], { hour12: false }), "word"],
     [one.custom_id, "lean"],
-    [`${one.status} (${one.reason})`, one.status],
+    [`${one.status} (${one.reason})`, `word ${one.status}`],
     [one.summary],
   ]);
   show("last", last.length && table("Last verdicts", ["time", "id", "verdict", "summary"], last), "none yet");

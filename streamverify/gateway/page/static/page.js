@@ -81,7 +81,7 @@ async function send() {
       announce("Not sent: this gateway asks for a key.");
       askForKey();
     } else if (!response.ok) {
-      announce(`Not verified: ${answer.error || response.statusText}`, "rejected");
+      announce(`Not verified: ${answer.detail || response.statusText}`, "rejected");
     } else {
       announce(headline(answer), answer.status);
       showVerdict(byId("verdict"), answer, sent, rules);

@@ -41,18 +41,19 @@ function verdictFacts(result) {
     rows.push(["Axioms", theorem.axioms.length ? theorem.axioms.join(", ") : "none"]);
   }
   if (result.retriable) rows.push(["Again?", "The same proof may have another verdict if it is sent again."]);
-  rows.push(["Verifier", verifier(result.verifier)], ["Worker", result.worker], ["Time", times(result.timings)]);
+  rows.push(["Verifier", verifier(result.verifier)], ["Worker", result.worker || "none"], ["Time", times(result.timings)]);
   facts(list, rows);
   return list;
 }
 
 function verifier(said) {
+  if (!said) return "none: no worker has answered";
   if (said.kind !== "lean") return `a stand-in (${said.kind}): this is no verdict of Lean`;
   return `Lean ${said.lean_version || "of an unknown version"}, sandbox ${said.sandbox}`;
 }
 
 function times(timings) {
-  const steps = ["queued", "import", "run", "audit", "total"].filter((step) => timings[step] > 0);
+  const steps = ["queued", "import", "run", "audit", "total"].filter((step) => timings && timings[step] > 0);
   return steps.map((step) => `${step} ${timings[step].toFixed(3)} s`).join(", ") || "not run";
 }
 
@@ -78,7 +79,7 @@ function messageItem(message, sent) {
     const source = element("pre", line.before, "source");
     source.tabIndex = 0;
     source.setAttribute("aria-label", `Line ${message.pos.line} of the proof`);
-    source.setAttribute("role", "region");
+    source.setAttribute("role", "group");
     source.append(element("mark", line.meant || "\u00a0"));
     append(source, line.after);
     item.append(source);

@@ -343,6 +343,16 @@ def test_one_of_several_slots_never_takes_long_work() -> None:
     assert made.slot_freed(1, holding(A), PATIENCE * 102) == [Start(1, second)]
 
 
+def test_that_a_slot_is_kept_idle_in_front_of_long_work_can_be_told() -> None:
+    made = scheduler(idle={0: holding(A), 1: holding(A)})
+    submitted(made, A, LONG)
+    submitted(made, A, LONG)
+    assert not made.keeps_slot_idle(PATIENCE - 1)
+    assert made.keeps_slot_idle(PATIENCE)
+    submitted(made, A, Work(), PATIENCE)
+    assert not made.keeps_slot_idle(PATIENCE), "both slots work"
+
+
 def test_with_one_slot_there_is_no_lane() -> None:
     made = scheduler(idle={0: holding(A)})
     first, starts = submitted(made, A, LONG)
