@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
 
-from streamverify.bus.admin import open_admin
+from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.presence import topic_partitions
 from streamverify.core.delivery.offset_map import decode_map
 from streamverify.core.errors import StreamVerifyError, UndecodableOffsetMap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aiokafka.admin import AIOKafkaAdminClient
 
     from streamverify.core.delivery.partition_state import Committed
     from streamverify.settings import Settings
 
-_LIMIT = 10.0
+_LIMIT = 20.0
 """Seconds for the whole question: whoever asks has better things to do."""
+
+_NO_GROUP = {0, 69}
+"""What brokers say of a group that is described, or is not there: GROUP_ID_NOT_FOUND."""
 
 _log = structlog.get_logger(__name__)
 
@@ -42,26 +46,27 @@ async def has_member(settings: Settings) -> bool | None:
 
 
 async def _has_member(settings: Settings) -> bool | None:
-    admin = await open_admin(settings)
-    try:
-        answers = await admin.describe_consumer_groups([settings.group_id])
-        return has_member_in([answer.to_object() for answer in answers])
-    except IncompatibleBrokerVersion:
-        # The embedded broker cannot describe a group. Its commits say that a worker owns a partition.
-        return await _has_owner(admin, settings)
-    finally:
-        await admin.close()
+    async def describe(client: AIOKafkaAdminClient) -> bool | None:
+        answers = [answer.to_object() for answer in await client.describe_consumer_groups([settings.group_id])]
+        for code in {group["error_code"] for answer in answers for group in answer["groups"]} - _NO_GROUP:
+            raise for_code(code)(settings.group_id)  # that the coordinator is still loading is asked again
+        return has_member_in(answers)
+
+    # Patiently: in a cluster without groups the first question only makes the topic that their coordinators need.
+    async with patient_admin(settings) as admin:
+        try:
+            return await admin.ask(describe)
+        except IncompatibleBrokerVersion:
+            # The embedded broker cannot describe a group. Its commits say that a worker owns a partition.
+            return await admin.ask(partial(_has_owner, settings))
 
 
-def has_member_in(descriptions: list[Mapping[str, Any]]) -> bool | None:
-    """Read the answers to a DescribeGroups request; None if the broker refused to describe the group."""
-    groups = [group for description in descriptions for group in description["groups"]]
-    if any(group["members"] for group in groups):
-        return True
-    return None if any(group["error_code"] for group in groups) else False
+def has_member_in(descriptions: Sequence[Mapping[str, Any]]) -> bool:
+    """Read the answers to a DescribeGroups request."""
+    return any(group["members"] for description in descriptions for group in description["groups"])
 
 
-async def _has_owner(admin: AIOKafkaAdminClient, settings: Settings) -> bool:
+async def _has_owner(settings: Settings, admin: AIOKafkaAdminClient) -> bool:
     topic = settings.request_topic
     numbers = [tp.partition for tp in await topic_partitions(settings, topic)]
     try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from streamverify.cli.errors import ChildDied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -93,11 +93,15 @@ class Child:
             time.sleep(_POLL)
         raise ChildDied(f"the {self.name} was not ready within {patience:g} s")
 
+    def tell(self) -> None:
+        """Send a SIGTERM, if it still runs."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+
     def stop(self, patience: Sequence[float]) -> None:
         """Send a SIGTERM for each number in `patience` and wait that many seconds after it; at last send SIGKILL."""
         for seconds in patience:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGTERM)
+            self.tell()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
                 return
@@ -138,10 +142,15 @@ class Children:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop all processes within a bounded time, in which Ctrl-C is ignored."""
-        with _uninterrupted():
+        """Stop all processes within a bounded time. Another Ctrl-C in it tells all of them at once, and once more."""
+        with _signals_call(self._hurry):
             for child in reversed(self._children):
                 child.stop(self._patience)
+
+    def _hurry(self, _number: int, _frame: Any) -> None:
+        # What drains ends at once when it is told a second time.
+        for child in self._children:
+            child.tell()
 
     def start(self, name: str, *arguments: str, **variables: str) -> Child:
         """Start `streamverify ARGUMENT...` with these environment variables besides the common ones."""
@@ -152,11 +161,11 @@ class Children:
 
 
 @contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
+def _signals_call(handler: Callable[[int, Any], None]) -> Iterator[None]:
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before: list[Any] = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    before: list[Any] = [signal.signal(number, handler) for number in numbers]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        for number, former in zip(numbers, before, strict=True):
+            signal.signal(number, former)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,30 @@ def test_a_second_one_works_beside_it_and_ends_with_all_its_processes(node: tupl
     assert "interrupted; everything that it started has been stopped" in errors
     assert wait_until_gone(children, 0) == []
     assert verify(node[0])["status"] == "verified"
+
+
+def test_a_second_signal_ends_it_although_a_proof_runs(broker: str, request: pytest.FixtureRequest) -> None:
+    # On a Kafka of one's own it drains for as long as a worker does: longer than anybody waits here.
+    env = make_environment(broker, real=request.config.getoption("--kafka")) | environment(DRAIN_TIMEOUT="600")
+    slow = {"proof": "theorem t : True := trivial -- synthetic: service=500"}
+    with serving(env) as (process, url, _), ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: httpx.post(f"{url}/api/page/verify", json=slow, timeout=100))
+        follow(url, lambda state: state["in_flight"] == 1)
+        children = descendants(process.pid)
+        process.send_signal(signal.SIGINT)
+        # The gateway takes nothing new when it drains.
+        while accepts(url):
+            pass
+        _, errors = end(process, signal.SIGINT)
+    assert "everything that it started has been stopped" in errors
+    assert wait_until_gone(children) == []
+
+
+def accepts(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_killed_it_takes_its_processes_along() -> None:

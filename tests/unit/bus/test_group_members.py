@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka.errors import GroupAuthorizationFailedError, IncompatibleBrokerVersion
@@ -14,6 +15,9 @@ from streamverify.core.delivery.partition_state import Committed
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.settings import load_settings
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
 
 def group(members: int = 0, error: int = 0) -> dict[str, Any]:
     return {"error_code": error, "group": "g", "members": [{"client_id": "c"}] * members}
@@ -24,12 +28,12 @@ def group(members: int = 0, error: int = 0) -> dict[str, Any]:
     [
         ([group(1)], True),
         ([group(0)], False),
-        ([group(0, error=30)], None),
-        ([group(0, error=30), group(2)], True),
+        ([group(0, error=69)], False),
+        ([group(0), group(2)], True),
         ([], False),
     ],
 )
-def test_a_description_is_read(groups: list[dict[str, Any]], known: bool | None) -> None:  # noqa: FBT001 - a case
+def test_a_description_is_read(groups: list[dict[str, Any]], known: bool) -> None:  # noqa: FBT001 - a case
     assert has_member_in([{"groups": groups}]) is known
 
 
@@ -37,10 +41,12 @@ def test_a_description_is_read(groups: list[dict[str, Any]], known: bool | None)
     "error", [BrokerUnavailable("none"), OSError(), TimeoutError(), GroupAuthorizationFailedError()]
 )
 async def test_what_is_not_known_is_no_answer(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    async def fail(_settings: Any) -> None:
+    @asynccontextmanager
+    async def fail(_settings: Any) -> AsyncIterator[None]:
         raise error
+        yield
 
-    monkeypatch.setattr(group_members, "open_admin", fail)
+    monkeypatch.setattr(group_members, "patient_admin", fail)
     assert await has_member(load_settings()) is None
 
 
@@ -61,11 +67,12 @@ async def test_a_broker_that_describes_no_groups_has_the_commits_of_the_owner(
         async def describe_consumer_groups(self, _groups: list[str]) -> None:
             raise IncompatibleBrokerVersion("not known")
 
-        async def close(self) -> None:
-            return None
+        async def ask(self, call: Any) -> Any:
+            return await call(self)
 
-    async def admin(_settings: Any) -> Admin:
-        return Admin()
+    @asynccontextmanager
+    async def admin(_settings: Any) -> AsyncIterator[Admin]:
+        yield Admin()
 
     async def partitions(_settings: Any, topic: str) -> list[Any]:
         from aiokafka import TopicPartition  # noqa: PLC0415 - only here
@@ -75,7 +82,7 @@ async def test_a_broker_that_describes_no_groups_has_the_commits_of_the_owner(
     async def committed(*_args: object) -> dict[int, Committed | None]:
         return {0: None if state == "none" else Committed(5, metadata[state])}
 
-    monkeypatch.setattr(group_members, "open_admin", admin)
+    monkeypatch.setattr(group_members, "patient_admin", admin)
     monkeypatch.setattr(group_members, "topic_partitions", partitions)
     monkeypatch.setattr(group_members, "committed_offsets", committed)
     assert await has_member(load_settings(request_topic="t")) is known
