@@ -67,7 +67,11 @@ DAY = [
     Step("dlq replay", "streamverify dlq replay 0:0 --dry-run"),
     Step("router", "streamverify router", until="router_started"),
     Step("gateway", "streamverify gateway --gateway-port 0", until="checked_only"),
-    Step("serve", "env -u STREAMVERIFY_BOOTSTRAP_SERVERS streamverify serve --gateway-port 0", until="The worker is ready"),
+    Step(
+        "serve",
+        "env -u STREAMVERIFY_BOOTSTRAP_SERVERS streamverify serve --gateway-port 0",
+        until="The worker is ready",
+    ),
     Step("schema", "streamverify schema proof-request | head -c 400"),
 ]
 """What is typed, in order."""
