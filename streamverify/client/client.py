@@ -130,7 +130,7 @@ class AsyncClient:
         was sent before stays sent.
         """
         connection = await self._connection()
-        async for ticket in connection.sender.send_all(self._encoded(connection, proofs)):
+        async for ticket in connection.sender.send_all(_encoded(connection, proofs)):
             yield ticket
 
     async def refusal(self, request: ProofRequest) -> RequestTooLarge | None:
@@ -170,7 +170,7 @@ class AsyncClient:
         """
         found: dict[int, ProofResult] = {}
         missing: Sequence[str] = ()
-        proofs = await self._whole(proofs)
+        proofs = _whole(await self._connection(), proofs)
         with progress_of(progress, len(proofs) if isinstance(proofs, Sequence) else None) as done:
             try:
                 async for answers in self.answers(proofs, timeout, retries=retries):
@@ -201,15 +201,15 @@ class AsyncClient:
     ) -> AsyncGenerator[list[Answer], None]:
         """Like `verify_each`, but yields all the answers that are there at once."""
         connection = await self._connection()
-        requests, unsent = self._requests(connection, await self._whole(proofs))
+        proofs = _whole(connection, proofs)
         async with connection.inbox.reading():
             verification = Verification(
                 connection.exchange,
-                requests,
+                _requests(connection, proofs),
                 timeout=timeout,
                 retries=retries,
                 max_in_flight=self._max_in_flight,
-                unsent=unsent,
+                unsent=_unsent(proofs),
             )
             async with aclosing(verification.answers()) as chunks:
                 async for answers in chunks:
@@ -279,33 +279,33 @@ class AsyncClient:
             await anext(self._keeper)
         return self._open
 
-    async def _whole(self, proofs: Proofs) -> Proofs:
-        """Make the requests of a list, so that a wrong one is found before anything is sent."""
-        connection = await self._connection()
-        if isinstance(proofs, str | Mapping | ProofRequest):
-            proofs = [proofs]
-        if not isinstance(proofs, Sequence):
-            return proofs
-        return [as_request(proof, connection.new_id, f"proof {n}: ") for n, proof in enumerate(proofs)]
 
-    def _requests(
-        self, connection: Connection, proofs: Proofs
-    ) -> tuple[AsyncIterator[ProofRequest], Callable[[int], Sequence[str]]]:
-        """Return the requests one by one, and how to name those that were not begun."""
+def _whole(connection: Connection, proofs: Proofs) -> Proofs:
+    """Make the requests of a list, so that a wrong one is found before anything is sent."""
+    if isinstance(proofs, str | Mapping | ProofRequest):
+        proofs = [proofs]
+    if not isinstance(proofs, Sequence):
+        return proofs
+    return [as_request(proof, connection.new_id, f"proof {n}: ") for n, proof in enumerate(proofs)]
 
-        async def requests() -> AsyncIterator[ProofRequest]:
-            position = 0
-            async for proof in _each(proofs):
-                yield as_request(proof, connection.new_id, f"proof {position}: ")
-                position += 1
 
-        if isinstance(proofs, Sequence):
-            return requests(), lambda begun: [getattr(proof, "custom_id", "") for proof in proofs[begun:]]
-        return requests(), lambda _begun: ()
+def _unsent(proofs: Proofs) -> Callable[[int], Sequence[str]]:
+    """Return how to name the proofs that were not begun, which is known of a list alone."""
+    if isinstance(proofs, Sequence):
+        return lambda begun: [getattr(proof, "custom_id", "") for proof in proofs[begun:]]
+    return lambda _begun: ()
 
-    async def _encoded(self, connection: Connection, proofs: Proofs) -> AsyncIterator[EncodedRequest]:
-        async for proof in _each(proofs):
-            yield prepare(as_request(proof, connection.new_id), connection.new_id())
+
+async def _requests(connection: Connection, proofs: Proofs) -> AsyncIterator[ProofRequest]:
+    position = 0
+    async for proof in _each(proofs):
+        yield as_request(proof, connection.new_id, f"proof {position}: ")
+        position += 1
+
+
+async def _encoded(connection: Connection, proofs: Proofs) -> AsyncIterator[EncodedRequest]:
+    async for request in _requests(connection, proofs):
+        yield prepare(request, connection.new_id())
 
 
 async def _each(items: Iterable[_T] | AsyncIterable[_T]) -> AsyncIterator[_T]:
