@@ -1,4 +1,4 @@
-"""The watchdog's loop: it says when no broker answers, and ends the worker that could do something and does nothing."""
+"""Says when no broker answers, and ends the worker that could do something and does nothing."""
 
 from __future__ import annotations
 
@@ -28,25 +28,19 @@ WATCH_SECONDS = 5.0
 """Seconds between two looks of the watchdog, and for how long it waits for the broker."""
 TRY_SECONDS = 2.0
 RETRY = 0.5
+OUTAGE_GRACE = 30.0
+"""Seconds without any broker after which a process is not ready: one broker that restarts takes nobody out of service.
+"""
 
 
-class Liveness:
-    """Watches that records are fetched and commits acknowledged. When to give up is decided by `core.watchdog`."""
+class BrokerWatch:
+    """Asks whether any broker answers, and logs the beginning and the end of an outage."""
 
-    def __init__(self, settings: Settings, partitions: Partitions, limit: float) -> None:
-        """`limit`: seconds without success after which a worker with something to do is stuck."""
-        self._servers = settings.bootstrap_servers
-        self._group = settings.group_id
-        self._topic = settings.request_topic
-        self._partitions = partitions
-        self._watchdog = Watchdog(limit, time.monotonic())
+    def __init__(self, servers: str, group: str) -> None:
+        """`group`: any name will do; the question to the brokers is who coordinates it."""
+        self._servers = servers
+        self._group = group
         self._outage = Outage(time.monotonic())
-        self._last_success = time.monotonic()
-
-    def succeeded(self) -> None:
-        """Records came, or a commit was acknowledged."""
-        self._last_success = time.monotonic()
-        self._watchdog.succeeded(self._last_success)
 
     @property
     def seconds_without_broker(self) -> float:
@@ -65,24 +59,13 @@ class Liveness:
         """The time of day of a reading of the monotonic clock, in UTC."""
         return (datetime.now(UTC) - timedelta(seconds=time.monotonic() - moment)).isoformat(timespec="seconds")
 
-    async def watch(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
-        """Look until cancelled.
-
-        Raises:
-            WorkerStuck: There is something to do, the broker answers, and nothing has succeeded for too long.
-        """
+    async def run(self, admin: AIOKafkaAdminClient) -> None:
+        """Ask from time to time, until cancelled: for a process that has no other way of knowing."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            # What has just succeeded was an answer: do not trouble the brokers.
-            answers = time.monotonic() - self._last_success < WATCH_SECONDS or await self._broker_answers(admin)
-            self._note(answers=answers)
-            if not self._watchdog.is_worth_asking(time.monotonic()):
-                continue
-            due = self._partitions.commit_is_due or await self._has_records_to_fetch(consumer)
-            if self._watchdog.judge(time.monotonic(), broker_answers=answers, something_due=due) is Health.STUCK:
-                raise WorkerStuck(f"nothing was fetched from {self._topic} or committed, though the broker answers")
+            self.note(answers=await self.answers(admin))
 
-    def _note(self, *, answers: bool) -> None:
+    def note(self, *, answers: bool) -> None:
         """Log the beginning and the end of an outage; it may take hours, and what is in between says nothing new."""
         if answers:
             if (seconds := self._outage.answered(time.monotonic())) is not None:
@@ -92,11 +75,10 @@ class Liveness:
                 "no_broker_answers",
                 brokers=self._servers,
                 since=self._clock(self._outage.since or 0.0),
-                hint="running proofs go on, and their results are kept and sent when a broker answers; logged once an "
-                "outage",
+                hint="what is in hand is kept, and goes on and out when a broker answers; logged once an outage",
             )
 
-    async def _broker_answers(self, admin: AIOKafkaAdminClient) -> bool:
+    async def answers(self, admin: AIOKafkaAdminClient) -> bool:
         """Ask again for a while: each try goes to any one of the brokers, of which some may be down."""
         give_up = time.monotonic() + WATCH_SECONDS
         while time.monotonic() < give_up:
@@ -111,6 +93,50 @@ class Liveness:
             else:
                 return True
         return False
+
+
+class Liveness:
+    """Watches that records are fetched and commits acknowledged. When to give up is decided by `core.watchdog`."""
+
+    def __init__(self, settings: Settings, partitions: Partitions, limit: float) -> None:
+        """`limit`: seconds without success after which a worker with something to do is stuck."""
+        self._topic = settings.request_topic
+        self._partitions = partitions
+        self._watchdog = Watchdog(limit, time.monotonic())
+        self._brokers = BrokerWatch(settings.bootstrap_servers, settings.group_id)
+        self._last_success = time.monotonic()
+
+    def succeeded(self) -> None:
+        """Records came, or a commit was acknowledged."""
+        self._last_success = time.monotonic()
+        self._watchdog.succeeded(self._last_success)
+
+    @property
+    def seconds_without_broker(self) -> float:
+        """How long no broker has answered; 0 while they answer."""
+        return self._brokers.seconds_without_broker
+
+    @property
+    def outage(self) -> str | None:
+        """The outage in words, None while brokers answer."""
+        return self._brokers.outage
+
+    async def watch(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
+        """Look until cancelled.
+
+        Raises:
+            WorkerStuck: There is something to do, the broker answers, and nothing has succeeded for too long.
+        """
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            # What has just succeeded was an answer: do not trouble the brokers.
+            answers = time.monotonic() - self._last_success < WATCH_SECONDS or await self._brokers.answers(admin)
+            self._brokers.note(answers=answers)
+            if not self._watchdog.is_worth_asking(time.monotonic()):
+                continue
+            due = self._partitions.commit_is_due or await self._has_records_to_fetch(consumer)
+            if self._watchdog.judge(time.monotonic(), broker_answers=answers, something_due=due) is Health.STUCK:
+                raise WorkerStuck(f"nothing was fetched from {self._topic} or committed, though the broker answers")
 
     async def _has_records_to_fetch(self, consumer: AIOKafkaConsumer) -> bool:
         """Tell whether a partition that is not paused has records beyond our position."""

@@ -11,8 +11,9 @@ import structlog
 from aiokafka.admin import NewPartitions
 from aiokafka.errors import KafkaError
 
-from streamverify.bus.admin import patient_admin
+from streamverify.bus.admin import open_admin, patient_admin
 from streamverify.bus.connection import PATIENCE, patiently
+from streamverify.bus.liveness import OUTAGE_GRACE, BrokerWatch
 from streamverify.bus.presence import require_topics
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import changelog_topic, max_message_bytes, router_group
@@ -75,6 +76,7 @@ class Router:
         self._signals = signals
         self._stack = stack
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._brokers = BrokerWatch(settings.bootstrap_servers, router_group(settings))
 
     async def start(self) -> None:
         """Reach the broker, read the counts, join the group."""
@@ -86,6 +88,10 @@ class Router:
         await publisher.start(PATIENCE)
         self._stack.push_async_callback(publisher.close)
         await self._keep_running(publisher.run())
+        # A client of its own: Faust does not say what it hears of the brokers.
+        admin = await open_admin(settings)
+        self._stack.push_async_callback(admin.close)
+        await self._keep_running(self._brokers.run(admin))
         self._view = HeaderView(settings, partitions)
         await self._view.start()
         self._stack.push_async_callback(self._view.close)
@@ -199,14 +205,24 @@ class Router:
         self._app.hopeless = True
         await asyncio.wait({asyncio.create_task(self._app.stop())}, timeout=_GIVE_UP_TIMEOUT)
 
+    def _problem(self) -> tuple[str | None, bool]:
+        """What keeps the router from its work, in words, and whether it is so bad that it is not ready."""
+        if self._signals.drain.is_set():
+            return "the router drains: it forwards what it has in hand, and takes nothing more", True
+        if outage := self._brokers.outage:
+            return outage, self._brokers.seconds_without_broker > OUTAGE_GRACE
+        tables = cast("TableManager", self._app.tables)
+        if not tables.recovery.completed.is_set() or self._app.rebalancing:
+            return "the router joins its group, or reads the counts of the partitions that it was given", True
+        return None, False
+
     def _ready(self) -> bool:
-        app = self._app
-        tables = cast("TableManager", app.tables)
-        joined = tables.recovery.completed.is_set() and not app.rebalancing
-        return joined and not self._signals.drain.is_set()
+        _, serious = self._problem()
+        return not serious
 
     def _status(self) -> dict[str, object]:
-        return {"draining": self._signals.drain.is_set(), **self._numbers()}
+        problem, _ = self._problem()
+        return {"problem": problem, "draining": self._signals.drain.is_set(), **self._numbers()}
 
     def _numbers(self) -> dict[str, int]:
         return {"forwarded": self._forwarder.forwarded, "dead_letters": self._forwarder.dead_letters}

@@ -15,6 +15,7 @@ from streamverify.bus.committer import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.group_versions import Peers, client_id
+from streamverify.bus.liveness import OUTAGE_GRACE
 from streamverify.bus.presence import require_topics
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import max_message_bytes
@@ -50,8 +51,6 @@ SAFE_LEAN: str = Settings.model_fields["min_lean_version"].default
 _RETRY = 0.5
 _LEAVE_TIMEOUT = 2.0
 """Seconds that leaving the group gets at least, even if the drain's time is used up."""
-OUTAGE_GRACE = 30.0
-"""Seconds without a broker after which the worker is not ready."""
 _COLLECT_EVERY = 10_000
 """Objects that are made and not freed between two collections of the youngest generation; Python's default is 700."""
 

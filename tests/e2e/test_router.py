@@ -131,6 +131,15 @@ class Running:
 
         return await asyncio.to_thread(ask)
 
+    def problem(self) -> str:
+        """What `/ready` says, whatever its status."""
+        try:
+            answer = urllib.request.urlopen(self.address + "/ready", timeout=10)  # noqa: S310 - our own
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            return str(json.load(answer)["problem"])
+
     async def ready(self) -> None:
         give_up = time.monotonic() + PATIENCE
         while (await self.get("/ready"))[0] != 200:
@@ -416,13 +425,24 @@ def test_a_worker_goes_on_when_its_broker_comes_back(tmp_path: Path, monkeypatch
             asyncio.run(running.ready())
             asyncio.run(topics.produce(proofs(1000)))
             nodes.kill(1)
-            time.sleep(2)
+            _wait_for(tmp_path / "log", "no_broker_answers")
+            assert "no broker answers at" in running.problem()
             nodes.start(1)
+            _wait_for(tmp_path / "log", "broker_answers_again")
             asyncio.run(topics.produce(proofs(500, first=1000)))
             assert sum(asyncio.run(running.counts(1500)).values()) == 1500
             assert set(ids(asyncio.run(topics.read("REQUEST", 1500)))) == {f"p{n}" for n in range(1500)}
             running.process.terminate()
             assert running.process.wait(60) == 0
+        said = (tmp_path / "log").read_text()
+    assert (said.count("no_broker_answers"), said.count("broker_answers_again")) == (1, 1)
+
+
+def _wait_for(log: Path, event: str) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while event not in log.read_text():
+        assert time.monotonic() < give_up, log.read_text()
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager

@@ -9,11 +9,12 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
+from streamverify.bus.liveness import OUTAGE_GRACE
 from streamverify.core.activity import EVERY, Activity
 from streamverify.core.messages.models import Reason
 from streamverify.runtime import Signals
 from streamverify.settings import load_settings
-from streamverify.worker import lifecycle, report
+from streamverify.worker import report
 from streamverify.worker.lifecycle import Worker
 from streamverify.worker.report import Reporter
 
@@ -75,7 +76,7 @@ def test_ready_says_what_is_wrong_and_an_outage_counts_only_after_its_grace_time
     assert (worker._problem(), worker._ready()) == (("the worker starts", True), False)
     worker._partitions.assign([])
     assert (worker._problem(), worker._ready()) == ((None, False), True)
-    liveness.outage, liveness.seconds_without_broker = "no broker answers", lifecycle.OUTAGE_GRACE
+    liveness.outage, liveness.seconds_without_broker = "no broker answers", OUTAGE_GRACE
     assert (worker._problem(), worker._ready()) == (("no broker answers", False), True)
     liveness.seconds_without_broker += 1
     assert (worker._problem(), worker._ready()) == (("no broker answers", True), False)
