@@ -57,8 +57,8 @@ _AUDITED = (
 )
 _CHECKED = (
     "The assurance is only [bold]checked[/]: Lean accepted the whole file without error and without sorry, which a\n"
-    "cheat can arrange. A worker with Lean audits by default; the column [bold]audit[/] has what can be said of that\n"
-    "without Lean: what the policy objects to."
+    "cheat can arrange. A worker with Lean audits by default; where it shows without Lean that an audit would reject\n"
+    "a proof, its row says so."
 )
 
 
@@ -194,20 +194,19 @@ def _progress(console: Console) -> Progress:
 
 
 def _summarize(console: Console, requests: list[ProofRequest], results: list[ProofResult], seconds: float) -> None:
-    table = Table(
-        "id", "verdict", "message", "audit", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold"
-    )
-    # Ids and verdicts are short here; what is left of the line is for the two columns of sentences.
+    table = Table("id", "verdict", "message", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    # Ids and verdicts are short here; what is left of the line is for the sentences.
     table.columns[0].no_wrap = table.columns[1].no_wrap = True
     suspect = 0
     for request, result in zip(requests, results, strict=True):
         objection = audit_without_lean(request.proof, result)
+        suspect += objection is not None
         if result.status is Status.VERIFIED and result.assurance == Assurance.CHECKED:
-            suspect += objection is not None
             verdict = Text("verified, only checked", "yellow" if objection else "green")
         else:
             verdict = Text(f"{result.status}, {result.reason}", STATUS_STYLES[result.status])
-        table.add_row(Text(result.custom_id), verdict, Text(first_message(result)), Text(objection or "", "yellow"))
+        message = Text(objection, "yellow") if objection else Text(first_message(result))
+        table.add_row(Text(result.custom_id), verdict, message)
     console.print()
     console.print(table)
     counts = ", ".join(f"{sum(result.status is status for result in results)} {status}" for status in Status)
@@ -227,10 +226,10 @@ def audit_without_lean(proof: str, result: ProofResult) -> str | None:
         return None
     if result.findings:
         first = result.findings[0]
-        return f"would reject it: {first.rule}, `{first.excerpt}` in line {first.line}"
+        return f"an audit would reject it: {first.rule}, `{first.excerpt}` in line {first.line}"
     declared = Reading(proof, parse_header(proof)).declared()
     if not any(item.kind in {"theorem", "lemma"} for item in declared):
-        return "would reject it: no_theorem, nothing is proved here"
+        return "an audit would reject it: no_theorem, nothing is proved here"
     return None
 
 

@@ -245,7 +245,9 @@ class TestDemo:
         assert "repeated from the recording" in done.stdout
         assert re.search(r"^core-001-and-swap +verified, only checked +$", done.stdout, re.MULTILINE)
         assert re.search(r"^core-016-succ-add +rejected, lean_error +unsolved goals", done.stdout, re.MULTILINE)
-        cheats = re.findall(r"^(\S+) +verified, only checked .* would reject it: (\w+)", done.stdout, re.MULTILINE)
+        cheats = re.findall(
+            r"^(\S+) +verified, only checked +an audit would reject it: (\w+)", done.stdout, re.MULTILINE
+        )
         assert {("core-038-axiom-own", "axiom"), ("core-051-empty-body", "no_theorem")} <= set(cheats)
         assert "42 proofs: " in done.stdout
         assert "Answered by: replay." in done.stdout

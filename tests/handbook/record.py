@@ -59,11 +59,19 @@ DAY = [
     Step("produce", "streamverify produce many.jsonl crash.lean"),
     Step("produce", "streamverify produce notes.txt"),
     Step("offsets", "streamverify offsets"),
+    Step("retry", "streamverify retry --since 1h --dry-run"),
     Step("results", "streamverify results"),
+    Step("results", "streamverify results --status inconclusive --csv"),
     Step("dlq list", "streamverify dlq list"),
     Step("dlq show", "streamverify dlq show 0:0"),
     Step("dlq replay", "streamverify dlq replay 0:0 --dry-run"),
-    Step("router", "streamverify router --http-port 0", until="router_started"),
+    Step("router", "streamverify router", until="router_started"),
+    Step("gateway", "streamverify gateway --gateway-port 0", until="checked_only"),
+    Step(
+        "serve",
+        "env -u STREAMVERIFY_BOOTSTRAP_SERVERS streamverify serve --gateway-port 0",
+        until="The worker is ready",
+    ),
     Step("schema", "streamverify schema proof-request | head -c 400"),
 ]
 """What is typed, in order."""

@@ -1,0 +1,30 @@
+"""What docs/commands.md shows is what the commands print: the day of `tests/handbook/record.py`, typed again."""
+
+from __future__ import annotations
+
+import pytest
+from handbook.commands import commands, recorded
+from handbook.record import DAY, normal, record
+from kafka_broker import real_broker
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
+
+# What these print depends on the machine (programs, cores, limits), not on streamverify alone.
+OF_THE_MACHINE = {"doctor"}
+
+
+def test_every_command_is_shown() -> None:
+    assert [command.words for command in commands() if command.words not in recorded()] == []
+
+
+def test_the_page_shows_what_the_commands_print() -> None:
+    # A broker of its own: the day has the names of topics and group that a new user has.
+    with real_broker() as servers:
+        runs = record(servers, DAY)
+    shown = recorded()
+    assert runs.keys() == shown.keys()
+    for command in runs.keys() - OF_THE_MACHINE:
+        for now, page in zip(runs[command], shown[command], strict=True):
+            assert (now.line, now.exit_code) == (page.line, page.exit_code)
+            # Sorted: partitions are read in any order.
+            assert sorted(normal(now.output).splitlines()) == sorted(normal(page.output).splitlines()), command
