@@ -468,7 +468,10 @@ def _wrong(setting: str, message: str) -> PydanticCustomError:
 
 
 def _check_names(origins: Origins) -> None:
-    """Refuse unknown keys of the settings file; warn of unknown variables."""
+    """Refuse unknown keys of the settings file and unknown arguments of a client; warn of unknown variables."""
+    # A command has no flag that is no setting; a program may say `Client(server=...)`, and has no flags.
+    for name in sorted(origins.flags - Settings.model_fields.keys()):
+        raise SettingsError(f"there is no setting `{name}`{_nearest(name)}")
     for name in sorted(origins.in_file - Settings.model_fields.keys()):
         raise SettingsError(f"{origins.file_name}: there is no setting `{name}`{_nearest(name)}")
     for name in sorted(origins.variables.keys() - Settings.model_fields.keys() - _OTHERS):

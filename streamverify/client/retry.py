@@ -76,6 +76,8 @@ async def retry(  # noqa: PLR0913 - each is a choice of its own
     Raises:
         BrokerUnavailable: No broker, no topic, or one could not be delivered; those before it may have been.
     """
+    # At once, not only when something is to be sent: a misspelt topic is no "nothing to do".
+    await topic_partitions(settings, settings.request_topic)
     retries = Retries()
     async with aclosing(read_results(settings, wanted)) as results:
         async for found in results:

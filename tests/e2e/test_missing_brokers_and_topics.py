@@ -20,6 +20,7 @@ COMMANDS = (
     ("results",),
     ("dlq", "list"),
     ("dlq", "replay", "--all"),
+    ("retry", "--since", "1h"),
     ("verify", "-"),
     ("produce", "-"),
 )
@@ -47,6 +48,17 @@ def test_without_its_topics_every_command_says_so_and_makes_none(kafka: str) -> 
     described = run_command(env, "topics", "describe")
     assert described.returncode == 4
     assert env[PREFIX + "REQUEST_TOPIC"] in described.stdout + described.stderr
+
+
+@pytest.mark.kafka
+def test_one_topic_that_is_missing_is_enough_though_there_is_nothing_to_do(kafka: str) -> None:
+    env = make_environment(kafka, real=False)
+    assert run_command(env, "topics", "create").returncode == 0
+    env[PREFIX + "REQUEST_TOPIC"] = "misspelt"
+    commands = [command for command in COMMANDS if command[0] in {"worker", "offsets", "retry", "verify", "produce"}]
+    for command, ended in run_all(env, *commands, ("dlq", "replay", "--all"), stdin=PROOF).items():
+        assert ended.returncode == 4, (command, ended.stderr)
+        assert ended.stderr.splitlines()[-1] == f"error: no topic misspelt on {kafka}: streamverify topics create"
 
 
 @pytest.mark.kafka
