@@ -12,6 +12,8 @@ def main() -> None:
     guard()
     try:
         from streamverify.cli.app import app  # noqa: PLC0415 - as above
+
+        app()
     except KeyboardInterrupt:
+        # While modules are imported, or Typer reads the signatures of the commands: later it answers Ctrl-C itself.
         raise SystemExit(_INTERRUPTED) from None
-    app()

@@ -119,6 +119,10 @@ class Session:
             self._ended_early = True
             self._printer.rest()
             error_line(self._unanswered(error.custom_ids))
+        except asyncio.CancelledError:
+            # Ctrl-C: what is said to be answered is printed, though an earlier one is not.
+            self._printer.rest()
+            raise
         finally:
             looking.cancel()
         if self._reading and not self._ended_early:
