@@ -146,7 +146,7 @@ class RequestConsumer:
             liveness=self.liveness,
         )
         if settings.group_instance_id is not None:
-            self._fence = Fence(settings, settings.group_instance_id, self._consumer, self._admin)
+            self._fence = Fence(settings.group_id, settings.group_instance_id, self._consumer, self._admin)
             await self._fence.announce()
         listener = _Listener(self._topic, self._consumer, self._requests, self._fence)
         self._consumer.subscribe([self._topic], listener=listener)

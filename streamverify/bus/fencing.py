@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from streamverify.settings import Settings
-
 ASK_TIMEOUT = 5.0
 RETRY = 1.0
 """Seconds between two questions to a group that cannot be described."""
@@ -114,8 +112,12 @@ def _process_in(metadata: bytes) -> str:
 class Fence:
     """Watches over the name of one static member, from its first join on."""
 
-    def __init__(self, settings: Settings, name: str, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
-        self._group = settings.group_id
+    def __init__(
+        self, group: str, name: str, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, *, kind: str = "worker"
+    ) -> None:
+        """`kind`: what this process is, in the error's words."""
+        self._group = group
+        self._kind = kind
         self._name = name
         self._consumer = consumer
         self._admin = admin
@@ -185,10 +187,11 @@ class Fence:
             self._lost.set_exception(error)
 
     def _error(self, holder: Member | None) -> WorkerFenced:
-        other = f"the worker {holder.process}" if holder and holder.process else "another worker"
+        other = f"the {self._kind} {holder.process}" if holder and holder.process else f"another {self._kind}"
         return WorkerFenced(
             f"{other} has joined the group {self._group} under the name of this one ({this_process()}), "
-            f"STREAMVERIFY_GROUP_INSTANCE_ID={self._name}: it goes on and this one ends; give each worker its own name"
+            f"STREAMVERIFY_GROUP_INSTANCE_ID={self._name}: it goes on and this one ends; give each "
+            f"{self._kind} its own name"
         )
 
     async def _holder(self) -> Member | None:

@@ -22,6 +22,8 @@ from streamverify.router.consumer import RouterConsumer, RouterProducer
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from faust.stores.memory import Store
     from faust.types.transports import TransportT
     from faust.types.tuples import FutureMessage
@@ -45,6 +47,9 @@ class Application(faust.App):
 
     hopeless = False
     """Set it before `stop()` if the records in hand will never be acknowledged, so that nothing waits for them."""
+    settings: Settings
+    on_fenced: Callable[[BaseException | None], None]
+    """Called, in the app's loop, with the error that says that another router has our name."""
 
     def _create_directories(self) -> None:
         """Make no directories: this application has no files."""
@@ -95,15 +100,18 @@ class HeaderTable(faust.Table["Key", dict[str, Any]]):
         cast("Store[Any, Any]", self.data)._key_partition.pop(key, None)  # noqa: SLF001 - as recovery does
 
 
-def make_application(settings: Settings, partitions: int) -> Application:
+def make_application(
+    settings: Settings, partitions: int, on_fenced: Callable[[BaseException | None], None]
+) -> Application:
     """Make the app with its settings; it connects to nothing yet.
 
     Args:
         settings: The settings of the command.
         partitions: The number of partitions of the ingest topic, and so of the changelog.
+        on_fenced: Gets the error that ends this router when another one has joined under its name.
     """
     session = settings.session_timeout_ms / 1000
-    return Application(
+    app = Application(
         router_group(settings),
         # Otherwise Faust would read variables of its own from the environment (BROKER_URL, WEB_PORT, ...).
         env={},
@@ -136,6 +144,9 @@ def make_application(settings: Settings, partitions: int) -> Application:
         web_in_thread=False,
         worker_redirect_stdouts=False,
     )
+    app.settings = settings
+    app.on_fenced = on_fenced
+    return app
 
 
 def quieten(level: str) -> None:

@@ -18,13 +18,19 @@ from typing import TYPE_CHECKING, Any, cast
 from faust.transport.drivers import aiokafka as driver
 from mode.threads import ServiceThread, WorkerThread
 
+from streamverify.bus.admin import open_admin
+from streamverify.bus.fencing import Fence
 from streamverify.bus.metadata import never_makes_topics
+from streamverify.bus.topics import router_group
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Iterable
 
+    from aiokafka.admin import AIOKafkaAdminClient
     from faust.types import TP
     from faust.types.tuples import Message
+
+    from streamverify.router.application import Application
 
 
 class _DaemonThread(WorkerThread):
@@ -35,10 +41,60 @@ class _DaemonThread(WorkerThread):
         self.daemon = True
 
 
+class _FencedListener(driver.ConsumerRebalanceListener):
+    """Asks, before a router whom the group no longer knows joins again, whether another one has its name."""
+
+    _thread: _ConsumerThread
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> Awaitable[None]:
+        """Let Faust know at once, as it wants to, and wait for the answer before it goes on."""
+        return self._join_again(super().on_partitions_revoked(revoked))
+
+    async def _join_again(self, revoking: Awaitable[None]) -> None:
+        fence = self._thread.fence
+        if fence is not None and not await fence.may_rejoin():
+            cast("Coroutine[Any, Any, None]", revoking).close()
+            # Ends aiokafka's task that would join again and take the name back. It lets this one exception through.
+            raise asyncio.CancelledError
+        await revoking
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """Note under which member id the group knows us."""
+        if self._thread.fence is not None:
+            self._thread.fence.joined()
+        await super().on_partitions_assigned(assigned)
+
+
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread with Kafka's consumer, which makes no topics."""
+    """The thread with Kafka's consumer, which makes no topics, and ends when another router takes its name."""
 
     Worker = _DaemonThread
+    fence: Fence | None = None
+    _admin: AIOKafkaAdminClient | None = None
+
+    async def on_start(self) -> None:
+        """Connect; with a `group_instance_id` a client for questions to the group, too."""
+        await super().on_start()
+        app = cast("Application", self.app)
+        if app.settings.group_instance_id is None:
+            return
+        self._admin = await open_admin(app.settings)
+        group = router_group(app.settings)
+        self.fence = Fence(group, app.settings.group_instance_id, self._ensure_consumer(), self._admin, kind="router")
+        await self.fence.announce()
+        watching = asyncio.create_task(self.fence.watch(), name="fence")
+        # Faust's loop is another thread's.
+        watching.add_done_callback(
+            lambda task: None if task.cancelled() else app.loop.call_soon_threadsafe(app.on_fenced, task.exception())
+        )
+        self._watching = watching
+
+    async def on_thread_stop(self) -> None:
+        """Disconnect."""
+        await super().on_thread_stop()
+        if self._admin is not None:
+            self._watching.cancel()
+            await self._admin.close()
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         consumer = super()._create_consumer(loop)
@@ -57,6 +113,8 @@ class RouterProducer(driver.Producer):
 
 class RouterConsumer(driver.Consumer):
     """The consumer that the app's transport makes instead of Faust's own."""
+
+    RebalanceListener = _FencedListener
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)

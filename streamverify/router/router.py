@@ -116,7 +116,7 @@ class Router:
         )
 
     def _make_app(self, publisher: Publisher, partitions: int) -> None:
-        self._app = make_application(self._settings, partitions)
+        self._app = make_application(self._settings, partitions, self._failed)
         self._forwarder = self._make_forwarder(publisher, partitions)
 
     async def _start_app(self, publisher: Publisher, partitions: int) -> None:

@@ -445,6 +445,23 @@ def _wait_for(log: Path, event: str) -> None:
         time.sleep(0.1)
 
 
+async def test_the_older_of_two_under_one_name_ends_with_6_in_one_line_and_the_newer_forwards(topics: Topics) -> None:
+    topics.env[PREFIX + "GROUP_INSTANCE_ID"] = "router-1"
+    with _process(topics) as process:
+        older = await asyncio.to_thread(Running, process)
+        await older.ready()
+        await topics.produce(proofs(1000))
+        async with router(topics) as newer:
+            _, said = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
+            await topics.produce(proofs(500, first=1000))
+            assert sum((await newer.counts(1500)).values()) == 1500
+            assert set(ids(await topics.read("REQUEST", 1500))) == {f"p{n}" for n in range(1500)}
+            await asyncio.to_thread(end, newer.process)
+    assert (process.returncode, newer.process.returncode) == (6, 0)
+    [line] = [line for line in said.splitlines() if "router_started" not in line]
+    assert re.match(r"error: (another router|the router \S+) has joined the group .*GROUP_INSTANCE_ID=router-1", line)
+
+
 @contextlib.contextmanager
 def _logged(topics: Topics, folder: Path) -> Iterator[Running]:
     """A router that logs to a file: without a broker aiokafka has more to say than a pipe holds."""

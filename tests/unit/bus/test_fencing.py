@@ -17,7 +17,6 @@ from structlog.testing import capture_logs
 from streamverify.bus import fencing
 from streamverify.bus.fencing import Fence, Member, SignedStickyAssignor, holder_of, members_of, this_process
 from streamverify.core.errors import WorkerFenced
-from streamverify.settings import load_settings
 
 OURS = "A-0b2f4e62-6b9a-4c43-9d3c-0d5f6a1b2c3d"
 THEIRS = "A-7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -84,7 +83,7 @@ class Group:
 
     def fence(self) -> Fence:
         consumer = SimpleNamespace(_coordinator=self.coordinator, unsubscribe=self.unsubscribe)
-        return Fence(load_settings(group_id="g"), "A", cast("Any", consumer), cast("Any", self))
+        return Fence("g", "A", cast("Any", consumer), cast("Any", self))
 
 
 def signed(process: str) -> bytes:

@@ -127,10 +127,9 @@ def test_every_source_file_that_a_page_names_exists(page: Path) -> None:
     assert [path for path in sorted(named) if not is_there(path)] == []
 
 
-def test_no_two_decisions_have_one_number() -> None:
+def test_decisions_are_numbered_without_gaps() -> None:
     numbers = [int(file.name[:4]) for file in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
-    # Gaps are allowed: decisions that are made at the same time get their numbers before they are written.
-    assert numbers == sorted(set(numbers))
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 def too_wide(page: str) -> list[str]:

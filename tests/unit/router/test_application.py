@@ -24,13 +24,13 @@ SASL = {"security_protocol": "SASL_SSL", "sasl_username": "me", "sasl_password":
 
 
 def conf(**flags: Any) -> Any:
-    return make_application(load_settings(**flags), 3).conf
+    return make_application(load_settings(**flags), 3, print).conf
 
 
 async def test_the_names_follow_the_group() -> None:
     settings = load_settings(group_id="g")
     assert (router_group(settings), changelog_topic(settings)) == ("g-router", "g-router-headers-changelog")
-    app = make_application(settings, 3)
+    app = make_application(settings, 3, print)
     table = app.Table("headers")
     assert app.conf.id == "g-router"
     assert isinstance(table, HeaderTable)
@@ -91,13 +91,13 @@ async def test_the_sessions_time_is_ours() -> None:
 
 async def test_it_makes_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    app = make_application(load_settings(), 3)
+    app = make_application(load_settings(), 3, print)
     await app.on_first_start()
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - a test may block
 
 
 async def test_the_consumer_is_ours_and_ends_with_the_process() -> None:
-    consumer = make_application(load_settings(), 3).consumer
+    consumer = make_application(load_settings(), 3, print).consumer
     assert isinstance(consumer, RouterConsumer)
     thread = consumer._new_consumer_thread()
     assert thread.Worker(thread).daemon

@@ -165,3 +165,34 @@ async def test_a_rebalance_does_not_wait_for_a_record_that_was_left_to_the_next_
     await asyncio.wait_for(waiting, 10)
     assert commits
     assert message.offset == 7, "something refers to it to the end, as the stream would"
+
+
+class Fenced:
+    """A fence that answers as the test says."""
+
+    def __init__(self, *, free: bool) -> None:
+        self.free = free
+        self.noted = 0
+
+    async def may_rejoin(self) -> bool:
+        return self.free
+
+    def joined(self) -> None:
+        self.noted += 1
+
+
+@pytest.mark.parametrize("free", [True, False])
+async def test_a_router_whose_name_is_another_s_does_not_join_again(
+    *, free: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went_on = []
+
+    async def revoke() -> None:
+        went_on.append(True)
+
+    monkeypatch.setattr(driver.ConsumerRebalanceListener, "on_partitions_revoked", lambda *_: revoke())
+    listener = RouterConsumer.RebalanceListener(Mock(fence=Fenced(free=free)))
+    # What ends aiokafka's own task; any other exception of a listener it logs, and joins.
+    result = await asyncio.gather(listener.on_partitions_revoked([]), return_exceptions=True)
+    assert [type(each) for each in result] == [type(None) if free else asyncio.CancelledError]
+    assert bool(went_on) is free
