@@ -21,6 +21,7 @@ def a_result(custom_id: str, reason: Reason, *, retriable: bool | None = None) -
             "status": outcome.status,
             "reason": reason,
             "retriable": outcome.retriable if retriable is None else retriable,
+            "assurance": "audited" if reason is Reason.OK else "none",
             "summary": f"it is {reason}",
             "error": None if reason in {Reason.OK, Reason.LEAN_ERROR} else f"it is {reason}",
             "response": {} if reason in {Reason.OK, Reason.LEAN_ERROR} else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -97,6 +98,9 @@ class Lean4Client:
             if error.code in _TRY_AGAIN:
                 raise _TryAgainError(sentence, error.headers.get("Retry-After")) from error
             raise GatewayUnavailable(sentence) from error
+        except http.client.HTTPException as error:
+            # The gateway ended in the middle of its answer. What it was asked may be asked again.
+            raise _TryAgainError(f"{self._url} ended in the middle of its answer: {error!r}") from error
         except OSError as error:
             reason = getattr(error, "reason", None) or error
             raise _TryAgainError(f"no gateway answers at {self._url}: {reason}") from error

@@ -8,7 +8,7 @@ import re
 ANYBODY = "anybody"
 """The name in logs of whoever calls where no keys are set."""
 
-_ENTRY = re.compile(r"([A-Za-z0-9_.-]{1,64})=(\S{8,})")
+_ENTRY = re.compile(r"([A-Za-z0-9_.-]{1,64})=([!-~]{8,})")
 
 
 class ApiKeys:
@@ -22,14 +22,17 @@ class ApiKeys:
         """Read `name=key`, several separated by blanks or commas.
 
         Raises:
-            ValueError: An entry has no name, its key has fewer than eight characters, or a name or key comes twice.
+            ValueError: An entry has no name, its key has fewer than eight characters or some beyond ASCII, or a name or
+                key comes twice.
         """
         named: dict[str, str] = {}
         for entry in filter(None, re.split(r"[\s,]+", text)):
             match = _ENTRY.fullmatch(entry)
             if match is None:
-                # Not the entry itself: it has a secret.
-                raise ValueError("each entry is NAME=KEY, with a key of at least eight characters and no commas")
+                # Not the entry itself: it has a secret. HTTP's headers have no encoding: clients differ beyond ASCII.
+                raise ValueError(
+                    "each entry is NAME=KEY, with a key of at least eight ASCII characters, without blanks and commas"
+                )
             name, key = match.groups()
             if name in named or key in named.values():
                 raise ValueError(f"the name or the key of `{name}` comes twice")

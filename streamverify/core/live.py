@@ -42,12 +42,17 @@ class LastVerdict:
     def of(cls, *, custom_id: Any, status: Any, reason: Any, summary: Any, at: Any) -> LastVerdict:
         """Cut what a result says to what is kept. It may be anybody's: nothing is taken for granted."""
         return cls(
-            custom_id=str(custom_id)[:MAX_TEXT],
-            status=str(status)[:MAX_TEXT],
-            reason=str(reason)[:MAX_TEXT],
-            summary=str(summary)[:MAX_TEXT],
+            custom_id=_kept(custom_id),
+            status=_kept(status),
+            reason=_kept(reason),
+            summary=_kept(summary),
             at=at if isinstance(at, int) else 0,
         )
+
+
+def _kept(value: Any) -> str:
+    # Not `str` of a list: that of a deep one exceeds Python's recursion limit.
+    return value[:MAX_TEXT] if isinstance(value, str) else ""
 
 
 class Rate:

@@ -36,6 +36,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not JSON, or a field has a value that is not known here."},
     401: {"model": Problem, "description": "Keys are set, and none of them was sent."},
     403: {"model": Problem, "description": "A page of another site has sent the request."},
+    408: {"model": Problem, "description": "The client paused for long in the middle of its body."},
     413: {"model": Problem, "description": "The body is too large."},
     415: {"model": Problem, "description": "The body is compressed."},
     422: {"model": Problem, "description": "A field is missing or wrong."},

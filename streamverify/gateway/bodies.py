@@ -212,8 +212,10 @@ def _sentence(error: ErrorDetails) -> str:
     match error["type"]:
         case "missing":
             return "is missing"
-        case "too_short":
-            return "must not be empty"
+        case "too_short" | "too_long":
+            # Only lists have a minimum, of one; only texts have a maximum.
+            most = error["ctx"].get("max_length")
+            return "must not be empty" if most is None else f"has more than {most} characters"
         case "model_type" | "model_attributes_type":
             return f"must be an object, not {echo(error['input'])}"
         case "string_unicode":

@@ -40,7 +40,7 @@ def _key(text: str) -> SecretStr:
     try:
         ApiKeys.parse(f"{KEY_NAME}={text}")
     except ValueError:
-        raise ValueError("must have at least eight characters, without blanks and commas") from None
+        raise ValueError("must have at least eight ASCII characters, without blanks and commas") from None
     return SecretStr(f"{KEY_NAME}={text}")
 
 

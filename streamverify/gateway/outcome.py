@@ -9,19 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Status
+from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Status, is_enough
 
 if TYPE_CHECKING:
     from streamverify.core.messages.models import Message, ProofResult
 
 WORD = "streamverify"
 """What our own sentences begin with among Lean's."""
-
-_AT_LEAST = {
-    Assurance.CHECKED: frozenset({"checked", "audited", "replayed", "cross_checked"}),
-    Assurance.AUDITED: frozenset({"audited", "replayed", "cross_checked"}),
-}
-"""The assurances that are enough for what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +104,7 @@ def refused(reason: str, sentence: str) -> Outcome:
 
 
 def _verified(result: ProofResult, asked: Assurance, sha256: str) -> Outcome:
-    if result.assurance not in _AT_LEAST[asked]:
+    if not is_enough(result.assurance, asked):
         # A worker that does not know what was asked for: its word is worth less than the caller takes it for.
         return no_verdict(
             Reason.UNSUPPORTED, f"{asked} was asked for, and the worker {result.worker} says `{result.assurance}` only"

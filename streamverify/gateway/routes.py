@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,8 @@ _log = structlog.get_logger(__name__)
 router = APIRouter()
 
 _RETRY_AFTER = {"Retry-After": "5"}
+_BODY_PAUSE = 60.0
+"""Seconds that a client may pause in the middle of its body."""
 
 
 def gateway_of(request: Request) -> Gateway:
@@ -77,7 +80,7 @@ async def hold(request: Request, key: Annotated[str, Depends(caller)]) -> AsyncI
     too_large = HTTPException(413, f"the body has more than {limit} bytes (the gateway's setting GATEWAY_BODY)")
     if declared > limit:
         raise too_large
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise HTTPException(415, "Content-Encoding: only identity, that is none, is read")
     held = Held(key, size=declared)
     full = HTTPException(429, "the gateway holds as many requests as it may; come again", _RETRY_AFTER)
@@ -86,7 +89,8 @@ async def hold(request: Request, key: Annotated[str, Depends(caller)]) -> AsyncI
         raise full
     try:
         body = bytearray()
-        async for part in request.stream():
+        parts = request.stream()
+        while part := await _next(parts):
             body += part
             if len(body) > limit:
                 raise too_large
@@ -99,6 +103,19 @@ async def hold(request: Request, key: Annotated[str, Depends(caller)]) -> AsyncI
         yield held
     finally:
         gateway.admission.leave(held.size)
+
+
+async def _next(parts: AsyncIterator[bytes]) -> bytes:
+    """The next part of a body, b"" at its end.
+
+    Raises:
+        HTTPException: None came for long. A client whose machine is gone never says so, and would hold its place.
+    """
+    try:
+        async with asyncio.timeout(_BODY_PAUSE):
+            return await anext(parts, b"")
+    except TimeoutError:
+        raise HTTPException(408, f"nothing of the body came for {_BODY_PAUSE:g} s", {"Connection": "close"}) from None
 
 
 def _described(form: type[CheckBody | VerifyBody | ProofBody], media_type: str) -> dict[str, Any]:

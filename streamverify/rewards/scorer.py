@@ -10,9 +10,10 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 from streamverify.core.errors import BrokerUnavailable, RefusedRequest, SettingsError, Unscored
+from streamverify.core.messages.models import Require
 from streamverify.core.rewards.completions import as_statement, completion_text, with_header
 from streamverify.core.rewards.scoring import Attempt, Batch, Policy
 
@@ -63,6 +64,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and value != "raise" and not isinstance(value, int | float):
                 raise SettingsError(f"{name} is a number, None or 'raise', not {value!r}")
+        if self.require not in get_args(Require):
+            raise SettingsError(f"require is one of {', '.join(get_args(Require))}, not {self.require!r}")
         if self.timeout <= 0 or self.retries < 0:
             raise SettingsError(f"timeout={self.timeout} must be positive, and retries={self.retries} not negative")
 

@@ -241,6 +241,10 @@ def decode_result(value: bytes | None) -> ProofResult:
         UndecodableResult: The value is no ProofResult.
     """
     data = _loads_result(value)
+    for name in ("status", "reason", "assurance"):
+        if isinstance(data.get(name), dict | list):
+            # The enums repeat a wrong value in their errors: that of a deep one exceeds Python's recursion limit.
+            data[name] = None
     status = data.get("status")
     if isinstance(status, str) and status not in _STATUSES:
         data["status"] = Status.INCONCLUSIVE

@@ -117,6 +117,17 @@ class Assurance(StrEnum):
     AUDITED = "audited"
 
 
+_AT_LEAST = {
+    Assurance.CHECKED: frozenset({"checked", "audited", "replayed", "cross_checked"}),
+    Assurance.AUDITED: frozenset({"audited", "replayed", "cross_checked"}),
+}
+
+
+def is_enough(assurance: str, asked: Assurance) -> bool:
+    """Tell whether what a result says of its worth is enough for what was asked for, `checked` or `audited`."""
+    return assurance in _AT_LEAST[asked]
+
+
 InfotreeType = Literal["full", "tactics", "original", "substantive"]
 Require = Literal["checked", "audited"]
 VerifierKind = Literal["lean", "replay", "synthetic"]

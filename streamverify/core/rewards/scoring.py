@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from streamverify.core.errors import RefusedRequest, RequestTooLarge, Unscored
 from streamverify.core.messages.jsontext import is_encodable
-from streamverify.core.messages.models import Reason, Status
+from streamverify.core.messages.models import Assurance, Reason, Status, is_enough
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,6 +62,7 @@ class Batch:
         self._attempts = list(attempts)
         self._policy = policy
         self._fields = fields
+        self._asked = Assurance(fields.get("require", Assurance.AUDITED))
         self._open = [
             attempt
             for attempt in dict.fromkeys(self._attempts)
@@ -93,7 +94,12 @@ class Batch:
         again = []
         for attempt, result in zip(self._open, results, strict=True):
             if result is not None and result.status is Status.VERIFIED:
-                self._rewards[attempt] = 1.0
+                if is_enough(result.assurance, self._asked):
+                    self._rewards[attempt] = 1.0
+                else:
+                    # A worker that does not know what was asked for: a reward for it would teach false proofs.
+                    why = f"`{self._asked}` was asked for, and a worker says `{result.assurance}` only"
+                    self._settle(attempt, self._policy.on_failure, why)
             elif result is not None and result.status is Status.REJECTED and result.reason != Reason.INVALID_REQUEST:
                 self._rewards[attempt] = 0.0
             elif result is not None and not result.retriable and result.reason in GIVEN_UP_ON_PROOF:

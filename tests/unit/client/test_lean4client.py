@@ -42,7 +42,8 @@ class Handler(BaseHTTPRequestHandler):
         status, headers, answer = self.server.answers.pop(0)
         text = answer if isinstance(answer, str) else json.dumps(answer)
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(text.encode()))}.items():
+        length = len(text.encode()) + int(headers.get("X-Missing", 0))
+        for name, value in {**headers, "Content-Length": str(length)}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(text.encode())
@@ -122,6 +123,16 @@ def test_what_is_no_answer_is_an_error_at_once(answer: Answer, words: str, serve
     with pytest.raises(GatewayUnavailable, match=words):
         Lean4Client(server.url).verify(["x"])
     assert slept == []
+
+
+def test_an_answer_that_ends_in_the_middle_is_asked_for_again(server: Server, slept: list[float]) -> None:
+    cut = json.dumps(OK[2])[:-20]
+    server.answers = [(200, {"X-Missing": "20"}, cut), OK]
+    assert Lean4Client(server.url).verify(["x"]) == OK[2]
+    assert slept == [1.0]
+    server.answers = [(200, {"X-Missing": "20"}, cut)]
+    with pytest.raises(GatewayUnavailable, match="in the middle of its answer"):
+        Lean4Client(server.url, retries=0).verify(["x"])
 
 
 def test_where_nothing_listens_the_address_is_named(slept: list[float]) -> None:

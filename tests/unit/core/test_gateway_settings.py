@@ -33,7 +33,8 @@ def test_what_is_no_key_has_no_name(authorization: str | None) -> None:
 
 @pytest.mark.parametrize(
     "text", ["hunter2-hunter2", "=hunter2-hunter2", "a b=hunter2-hunter2", "a=hunter2", "a/b=hunter2-hunter2",
-             "a=hunter2-hunter2 a=hunter3-hunter3", "a=hunter2-hunter2 b=hunter2-hunter2"],
+             "a=hunter2-hunter2 a=hunter3-hunter3", "a=hunter2-hunter2 b=hunter2-hunter2",
+             "a=hünter2-hunter2"],
 )  # fmt: skip
 def test_wrong_keys_are_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ValueError, match=r"NAME=KEY|twice") as raised:

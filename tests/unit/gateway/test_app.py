@@ -15,6 +15,8 @@ from streamverify.core.messages.models import Assurance
 from streamverify.gateway.app import create_app
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from streamverify.gateway.service import Gateway
 
 ENDPOINTS = ["/api/check", "/api/check/", "/verify", "/one_pass_verify_batch", "/api/v1/verify_proof"]
@@ -354,6 +356,22 @@ async def test_a_client_that_goes_frees_what_it_held(path: str, count: int, acce
     assert gateway.status()["requests"] == 1
     gone.set()
     await asked
+    assert_idle(gateway)
+
+
+async def test_a_client_that_pauses_in_its_body_frees_what_it_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A machine that lost its power never closes its connection.
+    monkeypatch.setattr("streamverify.gateway.routes._BODY_PAUSE", 0.01)
+    gateway = a_gateway()
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with client_of(gateway) as client:
+        answer = await client.post("/verify", content=parts(), headers={"Content-Length": "1000"})
+    assert answer.status_code == 408
+    assert "nothing of the body" in answer.json()["detail"]
     assert_idle(gateway)
 
 

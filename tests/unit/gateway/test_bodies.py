@@ -30,6 +30,11 @@ def test_the_defaults_are_those_of_the_servers_that_it_stands_in_for() -> None:
     [
         ("{}", "snippets", "is missing"),
         ('{"snippets": []}', "snippets", "must not be empty"),
+        (
+            json.dumps({"snippets": [{"id": 1, "group": "g" * 129}]}),
+            "snippets[0].group",
+            "has more than 128 characters",
+        ),
         ('{"snippets": 5}', "snippets", "not 5"),
         ('{"snippets": [{"code": "x"}]}', "snippets[0].id", "is missing"),
         ('{"snippets": [{"id": "a"}, 7]}', "snippets[1]", "must be an object, not 7"),

@@ -216,3 +216,16 @@ async def test_a_stand_in_is_told_once() -> None:
     verifier = gateway.way(None)[1].verifier
     assert verifier is not None
     assert verifier.kind == "synthetic"
+
+
+DEEP = b"[" * 1_000 + b"]" * 1_000
+
+
+@pytest.mark.parametrize("name", ["custom_id", "status", "reason", "summary", "error", "source", "timestamp"])
+@pytest.mark.parametrize("item", [b"null", b"5", b"1e300", b"{}", b'"x"', DEEP], ids=lambda item: item[:5].decode())
+def test_anybodys_record_on_the_result_topic_leaves_the_reader_alive(name: str, item: bytes) -> None:
+    gateway = a_gateway()
+    for value in (b'{"%b":%b}' % (name.encode(), item), b'{"source":{"%b":%b}}' % (name.encode(), item), item):
+        for known_as in ((), ((REQUEST_ID, None),), ((REQUEST_ID, b"\xff"),)):
+            gateway.ways[0]._answer(Record(b"key", value, known_as))  # type: ignore[arg-type]
+    assert_idle(gateway)

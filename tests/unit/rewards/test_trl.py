@@ -125,6 +125,8 @@ def test_wrong_options_are_refused_at_once() -> None:
         lean_reward(statement=None, on_failure="zero")  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="timeout=0"):
         lean_reward(statement=None, timeout=0)
+    with pytest.raises(SettingsError, match="require"):
+        lean_reward(statement=None, require="verified")
     with pytest.raises(TypeError, match="on_fail"):
         lean_reward(statement=None, on_fail=None)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="statement"):

@@ -981,3 +981,11 @@ def test_an_integer_that_no_double_holds_is_an_invalid_field(field: str) -> None
     with pytest.raises(InvalidRequest, match=field) as caught:
         decode_request(value, limits=LIMITS)
     assert caught.value.custom_id == "a"
+
+
+@pytest.mark.parametrize("levels", [900, 1_000, 1_020])
+@pytest.mark.parametrize("name", list(ProofResult.model_fields))
+def test_a_deep_value_on_the_result_topic_is_no_result(name: str, levels: int) -> None:
+    value = b'{"custom_id":"a","status":"verified","%b":%b}' % (name.encode(), b"[" * levels + b"]" * levels)
+    with pytest.raises(UndecodableResult):
+        decode_result(value)

@@ -56,6 +56,19 @@ def test_a_reason_of_a_newer_worker_is_judged_by_its_status() -> None:
     assert batch.rewards() == [0.0, 0.75]
 
 
+@pytest.mark.parametrize(
+    ("asked", "said", "enough"),
+    [("audited", "none", False), ("audited", "checked", False), ("audited", "audited", True),
+     ("audited", "replayed", True), ("audited", "guessed", False),
+     ("checked", "none", False), ("checked", "checked", True), ("checked", "audited", True)],
+)  # fmt: skip
+def test_a_worker_that_verifies_less_than_was_asked_for_earns_no_reward(asked: str, said: str, *, enough: bool) -> None:
+    batch = Batch([Attempt("p", "s")], Policy(on_failure=0.75), fields={"require": asked})
+    [request] = batch.requests()
+    batch.take([a_result(request["custom_id"], Reason.OK).model_copy(update={"assurance": said})])
+    assert batch.rewards() == [1.0 if enough else 0.75]
+
+
 def test_only_what_is_retriable_or_missing_is_asked_again() -> None:
     rewards, verify = run(["ok", "worker_error ok", "lean_error", "missing missing ok", "timeout"], Policy(retries=2))
     assert rewards == [1.0, 1.0, 0.0, 1.0, 0.0]
