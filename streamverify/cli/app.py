@@ -52,7 +52,7 @@ Exit codes
   4    no Kafka broker, no topic, or no REPL
   5    the worker could not go on and ended itself; its supervisor starts it
        again
-  6    another worker has taken this one's name (--group-instance-id)
+  6    a worker or router: another took its name (--group-instance-id)
   70   a bug of streamverify
   130  interrupted by Ctrl-C (demo: or SIGTERM); a worker, router or gateway:
        by a second signal, or its drain limit"""
