@@ -79,6 +79,14 @@ def with_header(text: str, header: str) -> str:
     return text if has_imports or not header else f"{header.rstrip()}\n\n{text}"
 
 
+def has_other_imports(proof: str, statement: str) -> bool:
+    """Tell whether an audit can only reject a proof, because its import header is not that of its statement."""
+    try:
+        return parse_header(proof).fingerprint != parse_header(statement).fingerprint
+    except HeaderError:
+        return False  # the worker says what is wrong with it
+
+
 def as_statement(text: str) -> str:
     """Complete a statement as data sets have them, which may end in `:=` or `:= by`, with its `sorry`."""
     ending = _OPEN_END.search(text)
