@@ -112,9 +112,20 @@ def _errors_as_lines() -> Iterator[None]:
         raise typer.Exit(_EXIT_BUG) from None
 
 
+_WORDS_OF_PYDANTIC = {
+    ": Value error, ": ": ",
+    ": Input should be ": ": must be ",
+    ", unable to parse string as an integer": "",
+    ", unable to parse string as a number": "",
+}
+"""What Typer passes on of pydantic's messages, and what a person is told instead."""
+
+
 def usage_error(error: Any) -> str:
     """Word one of Typer's errors as one line, with where to read more."""
     said = " ".join(error.format_message().split()).rstrip(".")
+    for theirs, ours in _WORDS_OF_PYDANTIC.items():
+        said = said.replace(theirs, ours)
     return said if error.ctx is None else f"{said} (see `{error.ctx.command_path} --help`)"
 
 

@@ -222,3 +222,19 @@ def test_the_worker_ends_with_its_own_code(monkeypatch: pytest.MonkeyPatch, code
     monkeypatch.setattr("streamverify.worker.lifecycle.run_worker", run_worker)
     assert run("worker", "--slots", "7").exit_code == code
     assert seen == [7]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["results", "--limit", "x"], "'--limit': must be a valid integer (see"),
+        (["results", "--limit", "0"], "'--limit': must be greater than or equal to 1 (see"),
+        (["results", "--status", "foo"], "'--status': 'foo' is not one of 'verified', "),
+        (["verify", "-", "--require", "foo"], "'--require': 'foo' is not one of 'checked', "),
+        (["verify", "-", "--wait", "abc"], "'--wait': must be a valid number (see"),
+    ],
+)
+def test_a_wrong_value_is_worded_for_people(arguments: list[str], words: str) -> None:
+    ended = CliRunner().invoke(app, arguments)
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith(f"error: Invalid value for {words}")

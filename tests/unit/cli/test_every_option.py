@@ -36,6 +36,7 @@ ARGUMENTS = {
     "retry": ["--since", "1h"],
     "router": [],
     "schema": [],
+    "serve": [],
     "topics create": [],
     "topics describe": [],
     "verify": ["p.lean"],
