@@ -63,11 +63,16 @@ def completion_text(completion: Any) -> str:
     for message in reversed(completion):
         if message.get("role", "assistant") == "assistant":
             content = message.get("content")
-            parts = [content] if isinstance(content, str) else content or []
-            text = "".join(part if isinstance(part, str) else part.get("text") or "" for part in parts)
+            parts = content if isinstance(content, Sequence) and not isinstance(content, str) else [content]
+            text = "".join(_text_of(part) for part in parts)
             if text:
                 return text
     return ""
+
+
+def _text_of(part: Any) -> str:
+    text = part.get("text") if isinstance(part, Mapping) else part
+    return text if isinstance(text, str) else ""
 
 
 def with_header(text: str, header: str) -> str:
