@@ -25,13 +25,13 @@ from streamverify.client.sender import Sender
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge, UndecodableResult
 from streamverify.core.groups.scope import caller_headers
 from streamverify.core.messages.codec import decode_result
-from streamverify.core.messages.models import Assurance, ProofRequest, Reason
+from streamverify.core.messages.models import Assurance, ProofRequest, Reason, Status
 from streamverify.gateway.outcome import Outcome, no_verdict, outcome_of, refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from streamverify.core.messages.models import InfotreeType, Verifier
+    from streamverify.core.messages.models import InfotreeType, ProofResult, Verifier
     from streamverify.core.turns import Claim
     from streamverify.gateway.observer import Observer
     from streamverify.gateway.queue import Queue
@@ -45,6 +45,9 @@ _PING = 2.0
 _PING_TIMEOUT = 5.0
 _AHEAD = 64
 """Proofs of a batch that ask for a place at once."""
+_MAX_WINNERS = 10_000
+"""Verified proofs of groups whose callers' ids are kept; the oldest makes room."""
+_MAX_WINNERS_ID = 128
 _UNREAD_BYTES = 32 * 1024**2
 """Bytes of results that a batch may have waiting for its reader; beyond that none of its proofs asks for a place."""
 
@@ -116,6 +119,7 @@ class RequestReply:
         self._name = f"gw-{secrets.token_hex(8)}"
         self._sent = 0
         self._waiting: dict[bytes, _Waiting] = {}
+        self._winners: dict[str, str] = {}  # ids on Kafka of verified proofs of groups, and their callers' ids
         self._positions: dict[TopicPartition, int] = {}
         self._warned_of: set[str] = set()
         self.trouble = ""
@@ -310,6 +314,7 @@ class RequestReply:
         except UndecodableResult as error:
             outcome = no_verdict(Reason.WORKER_ERROR, str(error))
         else:
+            result = self._in_callers_words(result, batch.asked, waiting.callers_id)
             outcome = outcome_of(result, batch.asked.require, waiting.sha256)
             self._sender.took(waiting.key, result.timings.run)
             self._note(result.verifier)
@@ -317,6 +322,22 @@ class RequestReply:
                 result, outcome.sentence, owner=batch.key, custom_id=waiting.callers_id, key=waiting.key
             )
         self._settle(batch, waiting.index, outcome, len(record.value or b""))
+
+    def _in_callers_words(self, result: ProofResult, asked: Asked, callers_id: str) -> ProofResult:
+        """Name the winner of a group by the id that its caller gave it, where it came through this gateway.
+
+        The winner's own id on Kafka is the gateway's, of which the caller knows nothing. Both have the same API key.
+        """
+        if result.status is Status.VERIFIED and asked.first_success and callers_id:
+            if len(self._winners) >= _MAX_WINNERS:
+                del self._winners[next(iter(self._winners))]
+            self._winners[result.custom_id] = callers_id[:_MAX_WINNERS_ID]
+        known_as = result.superseded_by or ""
+        if (winner := self._winners.get(known_as)) is None:
+            return result
+        return result.model_copy(
+            update={"superseded_by": winner, "summary": result.summary.replace(known_as, winner, 1)}
+        )
 
     def _settle(self, batch: _Batch, index: int, outcome: Outcome, size: int) -> None:
         batch.outcomes.append((index, outcome, size))

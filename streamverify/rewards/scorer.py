@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 from streamverify.core.errors import BrokerUnavailable, RefusedRequest, SettingsError, Unscored
 from streamverify.core.messages.models import Require
-from streamverify.core.rewards.completions import as_statement, completion_text, with_header
+from streamverify.core.rewards.completions import (
+    as_statement,
+    completion_text,
+    has_other_imports,
+    with_header,
+)
 from streamverify.core.rewards.scoring import Attempt, Batch, Policy
 
 if TYPE_CHECKING:
@@ -113,12 +118,15 @@ class Scorer:
         options, attempts = self._options, []
         for completion, statement in zip(completions, statements, strict=True):
             proof = self._extract(completion_text(completion))
-            attempts.append(
-                Attempt(
-                    proof=None if proof is None else with_header(proof, options.header),
-                    statement=None if statement is None else as_statement(with_header(statement, options.header)),
-                )
-            )
+            if proof is not None:
+                proof = with_header(proof, options.header)
+            if statement is not None:
+                statement = as_statement(with_header(statement, options.header))  # noqa: PLW2901
+                if proof is not None and options.require == "audited" and has_other_imports(proof, statement):
+                    # It cannot be verified. Asked for all the same, an import that does not exist would look like a
+                    # failure of the infrastructure where Lean cannot tell, and end a training run by a model's words.
+                    proof = None
+            attempts.append(Attempt(proof, statement))
         fields: dict[str, Any] = {"require": options.require}
         if options.proof_timeout is not None:
             fields["timeout"] = options.proof_timeout

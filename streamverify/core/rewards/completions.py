@@ -63,11 +63,16 @@ def completion_text(completion: Any) -> str:
     for message in reversed(completion):
         if message.get("role", "assistant") == "assistant":
             content = message.get("content")
-            parts = [content] if isinstance(content, str) else content or []
-            text = "".join(part if isinstance(part, str) else part.get("text") or "" for part in parts)
+            parts = content if isinstance(content, Sequence) and not isinstance(content, str) else [content]
+            text = "".join(_text_of(part) for part in parts)
             if text:
                 return text
     return ""
+
+
+def _text_of(part: Any) -> str:
+    text = part.get("text") if isinstance(part, Mapping) else part
+    return text if isinstance(text, str) else ""
 
 
 def with_header(text: str, header: str) -> str:
@@ -77,6 +82,14 @@ def with_header(text: str, header: str) -> str:
     except HeaderError:
         has_imports = True  # the worker says what is wrong with it
     return text if has_imports or not header else f"{header.rstrip()}\n\n{text}"
+
+
+def has_other_imports(proof: str, statement: str) -> bool:
+    """Tell whether an audit can only reject a proof, because its import header is not that of its statement."""
+    try:
+        return parse_header(proof).fingerprint != parse_header(statement).fingerprint
+    except HeaderError:
+        return False  # the worker says what is wrong with it
 
 
 def as_statement(text: str) -> str:

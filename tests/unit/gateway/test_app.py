@@ -17,6 +17,7 @@ from streamverify.gateway.app import create_app
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from streamverify.core.messages.models import ProofResult
     from streamverify.gateway.service import Gateway
 
 ENDPOINTS = ["/api/check", "/api/check/", "/verify", "/one_pass_verify_batch", "/api/v1/verify_proof"]
@@ -392,3 +393,31 @@ async def test_a_client_that_goes_while_it_sends_its_body_frees_what_it_held() -
     }  # fmt: skip
     await create_app(gateway)(scope, receive, send)
     assert_idle(gateway)
+
+
+async def test_a_winner_is_named_by_its_callers_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamverify.gateway.request_reply._MAX_WINNERS", 2)
+    winners: list[str] = []
+
+    def worker(request: dict[str, Any]) -> ProofResult:
+        if not winners:
+            winners.append(request["custom_id"])
+            return verdict(request)
+        words = f"no verdict of its own: {winners[0]} is verified"
+        return verdict(request, "superseded", response=None, superseded_by=winners[0], summary=words)
+
+    gateway = a_gateway(worker)
+    attempts = [{"id": name, "code": "x", "statement": "s", "group": "g"} for name in ("first", "second")]
+    async with client_of(gateway) as client:
+        for first_success in (True, False):
+            winners.clear()
+            answer = await client.post("/api/check", json={"snippets": attempts, "first_success": first_success})
+            second = answer.json()["results"][1]
+            # Known here, or as the topic has it.
+            name = "first" if first_success else winners[0]
+            assert second["streamverify"]["superseded_by"] == name
+            assert f"its own: {name} is verified" in second["error"]
+        for _ in range(5):
+            winners.clear()
+            await client.post("/api/check", json={"snippets": attempts, "first_success": True})
+    assert len(gateway.ways[0]._winners) == 2

@@ -131,3 +131,25 @@ def test_wrong_options_are_refused_at_once() -> None:
         lean_reward(statement=None, on_fail=None)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="statement"):
         lean_reward()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("proof", "statement", "require", "sent"),
+    [
+        ("import Made.Up\ntheorem t : True := trivial\nok", "theorem t : True", "audited", False),
+        ("import Made.Up\ntheorem t : True := trivial\nok", "theorem t : True", "checked", True),
+        ("import A\ntheorem t : True := trivial\nok", "import A\nimport B\ntheorem t : True", "audited", False),
+        ("theorem t : True := trivial\nok", "import A\ntheorem t : True", "audited", False),
+        ("-- c\nimport  A\ntheorem t : True := trivial\nok", "import A\ntheorem t : True", "audited", True),
+        ("import .\nok", "import A\ntheorem t : True", "audited", True),
+    ],
+)
+def test_an_import_that_a_model_makes_up_is_its_own_fault(
+    proof: str, statement: str, require: str, *, sent: bool
+) -> None:
+    verify = Verifier()
+    reward = lean_reward(statement="s", verify=verify, require=require)
+    rewards = reward([], [f"```lean4\n{proof}\n```"], s=[statement])
+    assert bool(verify.asked) == sent
+    if not sent:
+        assert rewards == [0.0]

@@ -80,3 +80,12 @@ def test_a_statement_ends_in_sorry(end: str) -> None:
 
 def test_a_finished_statement_is_left_alone() -> None:
     assert as_statement("theorem t : 1 = 1 := by sorry\n") == "theorem t : 1 = 1 := by sorry\n"
+
+
+@pytest.mark.parametrize("content", [None, 5, [1], [None], [[]], {}, [{"type": "text", "text": None}], [{"text": 5}]])
+def test_content_of_any_other_kind_has_no_text(content: object) -> None:
+    assert completion_text([{"role": "assistant", "content": content}]) == ""
+
+
+def test_content_that_is_one_part_is_read_as_a_list_of_one() -> None:
+    assert completion_text([{"role": "assistant", "content": {"type": "text", "text": "x"}}]) == "x"
