@@ -48,7 +48,7 @@ JSON = {
 }
 """For each command that answers in JSON the arguments with which it does here."""
 TEXT = {name: [argument for argument in arguments if argument != "--json"] for name, arguments in JSON.items()}
-SERVICES = {"worker", "router", "gateway", "broker"}
+SERVICES = {"worker", "router", "gateway", "broker", "serve"}
 """They run until they are told to stop, and answer nothing or one line (the broker: tests/e2e/test_cli.py)."""
 OTHERS = {"demo"}
 """It has no --json, and brings its own broker: tests/e2e/test_cli.py."""

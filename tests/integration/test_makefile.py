@@ -115,6 +115,9 @@ case "$*" in
     *bubblewrap*) : > "$BIN/bwrap" && chmod +x "$BIN/bwrap" ;;
     *openssl*) : > "$BIN/openssl" && chmod +x "$BIN/openssl" ;;
     *iproute2*) : > "$BIN/ip" && chmod +x "$BIN/ip" ;;
+    *chromium*) : > "$BIN/chromium" && : > "$BIN/chromedriver" && chmod +x "$BIN/chromium" "$BIN/chromedriver" ;;
+    *kcat*) : > "$BIN/kcat" && chmod +x "$BIN/kcat" ;;
+    *jq*) : > "$BIN/jq" && chmod +x "$BIN/jq" ;;
 esac
 """
 
@@ -158,7 +161,7 @@ def run_ci(machine: Path, **extra: str) -> tuple[subprocess.CompletedProcess[str
     return result, calls.read_text().splitlines() if calls.exists() else []
 
 
-IN_A_ROW = ["make demo", "make test", "make check", "make test-oracle"]
+IN_A_ROW = ["make demo", "make test", "make test-vectors", "make check", "make test-oracle"]
 TOGETHER = {"make test-kafka", "make chaos-short"}
 
 
@@ -174,8 +177,11 @@ def test_ci_installs_what_is_missing_and_only_that(new_machine: Path) -> None:
         "bubblewrap",
         "openssl",
         "iproute2",
+        "chromium-driver",
+        "kcat",
+        "jq",
     ]
-    assert calls[-6:-2] == IN_A_ROW
+    assert calls[-7:-2] == IN_A_ROW
     assert set(calls[-2:]) == TOGETHER
 
     result, calls = run_ci(new_machine)
@@ -199,7 +205,7 @@ def test_ci_fails_where_java_cannot_be_had(new_machine: Path) -> None:
     assert not any(call.startswith("make") for call in calls)
 
 
-@pytest.mark.parametrize("target", ["check", "test", "test-oracle", "demo"])
+@pytest.mark.parametrize("target", ["check", "test", "test-oracle", "test-vectors", "demo"])
 def test_ci_stops_at_the_first_failure(new_machine: Path, target: str) -> None:
     run_ci(new_machine, NO_JAVA_17="100")
     result, calls = run_ci(new_machine, FAILS=target)
