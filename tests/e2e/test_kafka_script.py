@@ -102,6 +102,8 @@ def test_even_sigkill_leaves_nothing(started: subprocess.Popen[str], tmp_path: P
     # The guard holds stdout until it has cleaned up.
     started.communicate(timeout=60)
 
+    # It has killed the node, whose end a busy machine takes a moment for.
+    wait_until_gone(nodes_in(data_of(tmp_path)))
     assert nodes_in(data_of(tmp_path)) == []
     assert not data_of(tmp_path).exists()
 
