@@ -22,8 +22,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from oracle.lean435 import _forked, library
+from oracle.lean435 import VERSION, _forked, library
 
+VERSION_QUESTION = "#eval Lean.versionString"
 PRELUDE = "prelude\n"
 BLANK = f"{PRELUDE}axiom Nat : Type\n"
 
@@ -49,7 +50,12 @@ class Lean:
             before = PRELUDE
         else:
             before = BLANK
-        messages = self._messages(before, text) if text.strip() else []
+        if text.strip() == VERSION_QUESTION:
+            # Asked by the driver at the start; without Init there is no `#eval`.
+            messages = [{"severity": "info", "pos": {"line": 1, "column": 0}, "endPos": None, "data": f'"{VERSION}"'}]
+            text = ""
+        else:
+            messages = self._messages(before, text) if text.strip() else []
         errors = any(each["severity"] == "error" for each in messages)
         # Of a header with an error the REPL makes an empty environment; of a body what there is of it.
         self._environments.append(f"{before}{text}\n" if env is not None or not errors else BLANK)
