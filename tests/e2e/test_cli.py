@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -127,7 +128,9 @@ def test_results_into_a_closed_pipe_end_quietly(served: dict[str, str]) -> None:
     with started(served, "results", "--json", "--follow") as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        run_command(served, "verify", "-", stdin="theorem t : 1 = 1 := rfl")
+        # It shows what comes from now on, whenever that is.
+        while not select.select([process.stdout], [], [], 0)[0]:
+            run_command(served, "verify", "-", stdin="theorem t : 1 = 1 := rfl")
         assert process.stdout.readline()
         process.stdout.close()
         while process.poll() is None:
