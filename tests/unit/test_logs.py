@@ -25,7 +25,12 @@ def test_the_kafka_client_logs_only_where_that_is_asked_for(
     level: str,
     shown: bool,  # noqa: FBT001
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A client of an earlier test in this process may have told its library's loggers what to say.
+    for name in ("aiokafka", "aiokafka.conn"):
+        for attribute, fresh in (("handlers", []), ("filters", []), ("propagate", True), ("level", 0), ("_cache", {})):
+            monkeypatch.setattr(logging.getLogger(name), attribute, fresh)
     configure(level, "text")
     for number in range(100):
         logging.getLogger("aiokafka.conn").debug("Request %s", number)
