@@ -226,7 +226,7 @@ class RequestReply:
                 timeout=asked.timeout,
                 infotree_type=asked.infotree_type,
                 disable_cache=asked.disable_cache,
-                require="audited" if asked.require is Assurance.AUDITED else "checked",
+                require=asked.require.value,
                 deadline=batch.deadline,
                 run=asked.run,
                 group=proof.group,
