@@ -46,8 +46,8 @@ class Step(NamedTuple):
     until: str = ""
 
 
-# Where a line's output is cut, it is cut at the end of a line: what stands at a certain byte depends on the digits before
-# it, and a note on stderr would go on where stdout stopped.
+# Output is cut at the end of a line only: what stands at a certain byte depends on the digits before it, and a note on
+# stderr would go on where stdout stopped.
 DAY = [
     Step("demo", "streamverify demo --repl replay | tail -n 22"),
     Step("broker", "streamverify broker", until="cannot be configured"),
