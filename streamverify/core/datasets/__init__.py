@@ -1,1 +1,1 @@
-"""From the rows of a data set to the requests that verify it, and from their results to rows. Does no I/O."""
+"""Rows of a data set: which requests they become, and the rows that verdicts become. No files, no Kafka, no clock."""
