@@ -110,8 +110,8 @@ class Climb:
             return self._todo[0]
         if self._obstacle is not None:
             return self._conclude(self._obstacle)
-        accepted = " and ".join(each.name for each in self._checkers)
-        words = f"its export is accepted by {accepted}"
+        kernels = " and ".join(each.name for each in self._checkers if each.name != OWN_READING)
+        words = f"its export was read, and is accepted by {kernels}"
         if any(each.name == "leanchecker.olean" for each in self._checkers):
             words += "; leanchecker read the compiled file itself, which is weaker (docs/audit.md)"
         return Conclusion(Reason.OK, words, self._reached, tuple(self._checkers), self._export_sha256)
