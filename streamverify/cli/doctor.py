@@ -206,7 +206,7 @@ def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check
 
 def repl_checks(verifier: Verifier, settings: Settings) -> list[Check]:
     """Show the versions that the REPL tells, and check that its Lean is new enough and does what is asked for."""
-    from streamverify.worker.lifecycle import SAFE_LEAN, known_bugs, too_old  # noqa: PLC0415 - keeps --help fast
+    from streamverify.worker.fitness import SAFE_LEAN, known_bugs, too_old  # noqa: PLC0415 - keeps --help fast
 
     if verifier.kind != "lean":
         return [_stand_in_check(verifier.kind, settings)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from streamverify.core.messages.models import Assurance, Checker, Reason
+from streamverify.core.messages.models import OUTCOMES, Assurance, Checker, Reason, Status
 from streamverify.core.tiers.ends import obstacle
 
 if TYPE_CHECKING:
@@ -68,6 +68,11 @@ class Conclusion:
     checkers: tuple[Checker, ...] = ()
     export_sha256: str | None = None
     final: bool = False
+
+    @property
+    def is_refusal(self) -> bool:
+        """Tell whether the proof is rejected, and not only not known to be right."""
+        return OUTCOMES[self.reason].status is Status.REJECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +141,10 @@ class Climb:
         self._took(step)
         self._be_stopped(NAMES[step], judgement)
 
-    def lacks(self, constant: str) -> None:
+    def lacks(self, constant: str, by: Checker) -> None:
         """The header lacks a constant that the proof's export has and kernels compute with by its name."""
         self._took(Step.EXPORT_TRUSTED)
+        self._checkers.append(by)
         self._refusal = _Failure(
             Reason.KERNEL, f"the file brings its own {constant}, which kernels compute with by its name", final=True
         )

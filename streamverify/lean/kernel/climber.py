@@ -33,6 +33,7 @@ from streamverify.version import __version__
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from streamverify.core.tiers.proof import Proof
     from streamverify.lean.kernel.acceptances import Acceptances
     from streamverify.lean.kernel.box import Box
     from streamverify.lean.kernel.tools import Tool, Tools
@@ -43,20 +44,6 @@ _MAX_OLEANS = 1 << 30
 _MAX_WORDS = 1 << 20
 _PREFIX = "streamverify-tiers-"
 _PACKAGE = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What is to be taken to a higher tier.
-
-    `trusted` is the statement's file, or the header alone where there is none (`stated` is False then). `theorems` are
-    the names to judge, each as its parts.
-    """
-
-    text: str
-    trusted: str
-    stated: bool
-    theorems: Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +62,7 @@ class Climber:
             OSError: The steps' files cannot be written.
             ReplUnavailable: The sandbox is gone.
         """
-        async with _folder() as folder:
+        async with temporary_folder() as folder:
             return await _Ascent(self, proof, folder).go(Climb(target, stated=proof.stated))
 
 
@@ -115,7 +102,7 @@ class _Ascent:
         source, compiled = self._folder / f"{name}-source", self._folder / name
         _make(source)
         _make(compiled)
-        _write(source / f"{MODULE}.lean", text.encode())
+        write_readable(source / f"{MODULE}.lean", text.encode())
         sent = bytearray()
         lean = self._tools.lean
         end = await self._run(compile_command(_path(lean), source), [source], max_output=_MAX_OLEANS, take=sent.extend)
@@ -128,7 +115,7 @@ class _Ascent:
             climb.failed(step, Judgement("declined", str(error)))
             return
         for suffix, data in files.items():
-            _write(compiled / f"{MODULE}.{suffix}", data)
+            write_readable(compiled / f"{MODULE}.{suffix}", data)
         climb.done(step)
 
     async def _export(self, climb: Climb) -> None:
@@ -155,7 +142,7 @@ class _Ascent:
             self._has_trusted = True
             climb.done(Step.EXPORT_TRUSTED)
         elif unknown in self._needs:
-            climb.lacks(str(unknown))
+            climb.lacks(str(unknown), Checker(name=OWN_READING, version=__version__, outcome="refused"))
         else:
             climb.failed(Step.EXPORT_TRUSTED, _failure(end, f"{kind} did not export it"))
 
@@ -163,7 +150,7 @@ class _Ascent:
         exporter = self._tools.exporter
         argv = export_command(_name(exporter), exporter.argv if exporter else (), constants)
         digest = hashlib.sha256()
-        _write(self._file(name), b"")
+        write_readable(self._file(name), b"")
         with self._file(name).open("wb") as file:
 
             def take(chunk: bytes) -> None:
@@ -206,7 +193,7 @@ class _Ascent:
         job = self._folder / "read.json"
         trusted = str(files["trusted"]) if self._has_trusted else None
         asked = {"proof": str(files["proof"]), "trusted": trusted, "stated": self._proof.stated, "theorems": theorems}
-        _write(job, json.dumps(asked).encode())
+        write_readable(job, json.dumps(asked).encode())
         python = [Path(sys.prefix), Path(sys.base_prefix), _PACKAGE]
         argv = [sys.executable, "-P", "-m", "streamverify.lean.kernel.reader", str(job)]
         end = await self._run(argv, [*files.values(), job, *python], max_output=_MAX_WORDS)
@@ -225,28 +212,13 @@ class _Ascent:
         if tool is not None and kept and await self._acceptances.knows(self._sha256, tool):
             climb.judged(step, Checker(name=name, version=tool.version, outcome="accepted"), Judgement("accepted", ""))
             return
-        end = await self._judge(tool)
+        end = await ask_kernel(self._box, tool, self._folder, self._timeout)
         judgement = judge(name, end)
         version = None if tool is None else tool.version
         by = Checker(name=name, version=version, outcome=judgement.outcome, seconds=round(end.seconds, 6))
         if tool is not None and kept and judgement.outcome == "accepted":
             await self._acceptances.remember(self._sha256, tool)
         climb.judged(step, by, judgement)
-
-    async def _judge(self, tool: Tool | None) -> ProcessEnd:
-        export = self._file("proof")
-        argv = [] if tool is None else list(tool.argv)
-        name = _name(tool)
-        if name == "leanchecker.olean":
-            compiled = self._folder / "proof"
-            return await self._run([*argv, MODULE], [compiled], [compiled], max_output=_MAX_WORDS)
-        if name == "leanchecker":
-            return await self._run([*argv, "--from-export", str(export)], [export], max_output=_MAX_WORDS)
-        if name == "nanoda":
-            config = self._folder / "nanoda.json"
-            _write(config, nanoda_config(export))
-            return await self._run([*argv, str(config)], [config, export], max_output=_MAX_WORDS)
-        return await self._run([*argv, str(export)], [export], max_output=_MAX_WORDS)
 
     async def _run(
         self, argv: Sequence[str], read: Sequence[Path], lean_path: Sequence[Path] = (), **how: Any
@@ -258,13 +230,32 @@ class _Ascent:
         return self._folder / f"{name}.ndjson"
 
 
+async def ask_kernel(box: Box, tool: Tool | None, folder: Path, timeout: float) -> ProcessEnd:
+    """Have a kernel judge the export in a proof's folder, or the compiled module if that is all that it can judge."""
+    export, compiled = folder / "proof.ndjson", folder / "proof"
+    name = _name(tool)
+    argv, read, lean_path = list(tool.argv) if tool else [], [export], []
+    if name == "leanchecker.olean":
+        argv, read, lean_path = [*argv, MODULE], [compiled], [compiled]
+    elif name == "leanchecker":
+        argv += ["--from-export", str(export)]
+    elif name == "nanoda":
+        config = folder / "nanoda.json"
+        write_readable(config, nanoda_config(export))
+        argv, read = [*argv, str(config)], [config, export]
+    else:
+        argv += [str(export)]
+    command = box.command(argv, read=read, lean_path=lean_path, folder=folder)
+    return await run_step(command, timeout=timeout, max_output=_MAX_WORDS)
+
+
 def _make(folder: Path) -> None:
     """Make a folder that another user can read: in the sandbox a step is one."""
     folder.mkdir()
     folder.chmod(0o755)
 
 
-def _write(file: Path, data: bytes) -> None:
+def write_readable(file: Path, data: bytes) -> None:
     """Write a file that another user can read."""
     file.write_bytes(data)
     file.chmod(0o644)
@@ -284,7 +275,7 @@ def _failure(end: ProcessEnd, otherwise: str) -> Judgement:
 
 
 @asynccontextmanager
-async def _folder() -> AsyncIterator[Path]:
+async def temporary_folder() -> AsyncIterator[Path]:
     """Make a folder for the files of one proof, and remove it.
 
     The outer folder is closed to other users of the machine; the inner one can be read in the sandbox, where the outer
