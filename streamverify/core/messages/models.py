@@ -378,6 +378,14 @@ class Verifier(BaseModel):
     policy_version: Annotated[str | None, Field(description="The version of the audit's policy.")] = None
 
 
+class Cached(BaseModel):
+    """Says of a result that this request was not run: identical work had its verdict already."""
+
+    age_seconds: Annotated[
+        float, Field(ge=0, allow_inf_nan=False, description="Seconds from that verdict to this answer.")
+    ]
+
+
 class Source(BaseModel):
     """The record that was answered. Readers compare it to find the newest verdict of a custom_id."""
 
@@ -446,6 +454,13 @@ class ProofResult(BaseModel):
     ] = None
     run: Annotated[str | None, Field(max_length=MAX_RUN, description="As sent.")] = None
     group: Annotated[str | None, Field(max_length=MAX_RUN, description="As sent.")] = None
+    cached: Annotated[
+        Cached | None,
+        Field(
+            description="Set where Lean was not asked again, because identical work had its verdict already: how old "
+            "that is. Then `attempts` and the times of import, run and audit are 0."
+        ),
+    ] = None
     superseded_by: Annotated[
         str | None,
         Field(
