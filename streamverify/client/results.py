@@ -132,8 +132,8 @@ class Results(list[ProofResult]):
 _COLUMNS = [
     "custom_id", "status", "reason", "retriable", "assurance", "summary", "error", "truncated", "run", "group",
     "superseded_by", "cached", "cached_age_seconds", "seconds_queued", "seconds_import", "seconds_run",
-    "seconds_audit", "seconds_total", "attempts", "worker", "verifier", "sandbox", "lean_version", "mathlib_version", "policy_version", "proof_sha256", "topic",
-    "partition", "offset", "timestamp", "metadata",
+    "seconds_audit", "seconds_total", "attempts", "worker", "verifier", "sandbox", "lean_version", "mathlib_version",
+    "policy_version", "proof_sha256", "topic", "partition", "offset", "timestamp", "metadata",
 ]  # fmt: skip
 """Plain values alone, so that pandas and polars make of them the same."""
 

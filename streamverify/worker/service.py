@@ -62,7 +62,7 @@ class Service:
             limits,
             Assurance(settings.require),
             Assurance(settings.require_min),
-            audits=results.verifier.kind == "lean",
+            reach=Assurance.AUDITED if results.verifier.kind == "lean" else Assurance.CHECKED,
             vocabulary=replace(SHIPPED, trusted=pool.trusted),
             consumer_group=settings.group_id,
             result_topic=settings.result_topic,

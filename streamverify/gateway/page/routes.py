@@ -85,10 +85,14 @@ async def verify(request: Request, held: Annotated[Held, Depends(hold)]) -> Resp
     body = read_body(held.body, PastedProof)
     gateway = gateway_of(request)
     settings = gateway.settings
-    # Not what the endpoints of other servers ask for: the worker's own default, and a statement counts at `audited`.
+    # Not what the endpoints of other servers ask for: the worker's own default, and a statement counts from `audited`.
     if body.statement is not None and body.require == "checked":
-        raise BodyError(422, "require", "must be audited where there is a statement: `checked` does not look at it")
-    default = "audited" if body.statement is not None else settings.require
+        raise BodyError(
+            422, "require", "must be audited or more where there is a statement: `checked` does not look at it"
+        )
+    default = Assurance(settings.require)
+    if body.statement is not None:
+        default = max(default, Assurance.AUDITED)
     asked = Asked(gateway.assurance(body.require or default), body.timeout or settings.default_timeout)
     proof = proof_to_send(gateway, body.proof, body.statement, callers_id=_ID)
     _, way = gateway.way(None)

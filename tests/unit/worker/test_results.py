@@ -81,7 +81,7 @@ def test_a_record_has_an_answer_of_lean_or_an_error_and_always_a_summary(
 @pytest.mark.parametrize("reason", Reason)
 def test_where_lean_answered_there_is_no_error(reason: Reason) -> None:
     """The table of docs/messages.md, spelt out."""
-    answered = ["ok", "lean_error", "sorry", "axiom", "no_theorem", "statement_mismatch", "header_error"]
+    answered = ["ok", "lean_error", "sorry", "axiom", "no_theorem", "statement_mismatch", "kernel", "header_error"]
     result = builder().result(requester(), Verdict(reason, "It is so.", Response(time=1.0)))
     assert (result.error is None) is (reason in answered)
     assert result.summary == "It is so."
