@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+
 from streamverify.core.export import Accepted, Limits, Refused, Unreadable, judge
 
 META = (
