@@ -89,5 +89,7 @@ class Verdict:
     export_sha256: str | None = None
     reached: Assurance | None = None
     """Of a proof that did not reach the tier that was asked for: the one that it did reach."""
+    cached_age: float | None = None
+    """Of a verdict that identical work has had before: its age in seconds. None: this job has its own."""
     superseded_by: str | None = None
     """Of a `superseded` verdict: the custom_id in the same group whose success ended this proof."""
