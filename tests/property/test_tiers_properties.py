@@ -120,7 +120,7 @@ def test_only_a_program_that_exited_by_itself_has_judged(end: ProcessEnd, checke
         assert end.status == 0
     if outcome == "refused":
         # No drawn text has the words of leanchecker.
-        assert (checker in {"nanoda", "lean4lean"})
+        assert checker in {"nanoda", "lean4lean"}
         assert end.status == 101
     if outcome not in {"accepted", "refused"}:
         reason, _ = obstacle(judge(checker, end))
@@ -157,10 +157,11 @@ def test_the_line(slots: int, most: int, events: list[tuple[str, int]]) -> None:
             upgrades += [("upgrade", number)] if room else []
         elif event == "start":
             # In order, and first those whose answer waits; never more than there are slots.
-            expected = (required or upgrades or [None])[0] if len(running) < slots else None
+            waiting = required or upgrades
+            expected = waiting[0] if waiting and len(running) < slots else None
             assert line.start() == expected
             if expected is not None:
-                (required or upgrades).remove(expected)
+                waiting.remove(expected)
                 running.append(expected)
         elif event == "end" and running:
             line.end(running.pop(which % len(running)))
