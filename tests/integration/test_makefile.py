@@ -214,9 +214,7 @@ def test_ci_stops_at_the_first_failure(new_machine: Path, target: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["check", "test-vectors", "test-oracle", "test-kafka", "chaos-short"])
-def test_of_targets_side_by_side_each_failure_counts_and_each_output_is_shown(
-    new_machine: Path, target: str
-) -> None:
+def test_of_targets_side_by_side_each_failure_counts_and_each_output_is_shown(new_machine: Path, target: str) -> None:
     run_ci(new_machine, NO_JAVA_17="100")
     for file in new_machine.glob("calls.*"):
         file.unlink()
