@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from streamverify.core.reports.model import REPORT_VERSION, Machine, Report, Run, Verdicts
 from streamverify.core.reports.summary import Facts, summarize
 from streamverify.core.reports.tally import Tally
+from streamverify.core.reports.verdict import encodable
 from streamverify.reports.errors import ReportError
 from streamverify.reports.page.page import page_of
 from streamverify.reports.scratch import GroupCounts, scratch
@@ -30,7 +31,8 @@ MOST_ROWS_WITHIN = 100_000
 """Rows up to which a report has each row's verdict itself, so that it can be compared without any other file."""
 
 KIND = "streamverify-report"
-_MILLISECOND = 3
+_MICROSECOND = 6
+_LARGEST = 256 * 1024 * 1024
 
 
 class Written(NamedTuple):
@@ -73,7 +75,7 @@ def make_report(  # noqa: PLR0913 - what no row says
             tally.add(verdict)
             attempts.add(verdict)
             if len(rows) <= MOST_ROWS_WITHIN:
-                rows.append(_compact(verdict))
+                rows.append(compact(verdict))
             if tally.rows % 10_000 == 0:
                 counted(tally.rows)
         groups = attempts.groups()
@@ -85,10 +87,12 @@ def make_report(  # noqa: PLR0913 - what no row says
             tally,
             groups,
             Facts(
-                title=title or verdicts.name,
+                title=encodable(title or verdicts.name),
                 made_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
                 version=__version__,
-                verdicts=Verdicts(file=Path(beside).as_posix(), rows=rows if len(rows) <= MOST_ROWS_WITHIN else None),
+                verdicts=Verdicts(
+                    file=encodable(Path(beside).as_posix()), rows=rows if len(rows) <= MOST_ROWS_WITHIN else None
+                ),
                 run=run,
                 machine=machine,
                 slots=slots,
@@ -100,6 +104,22 @@ def make_report(  # noqa: PLR0913 - what no row says
     except OSError as error:
         raise ReportError(f"{error.filename or folder}: {error.strerror or error}") from None
     return Written(report, folder / JSON_NAME, folder / PAGE_NAME)
+
+
+def report_in(named: Path) -> Path:
+    """Find the file that is meant: of a folder its `report.json`.
+
+    Raises:
+        ReportError: The folder has none.
+    """
+    try:
+        if not named.is_dir():
+            return named
+        if (named / JSON_NAME).exists():
+            return named / JSON_NAME
+    except OSError as error:
+        raise ReportError(f"{named}: {error.strerror or error}") from None
+    raise ReportError(f"{named}: a folder without {JSON_NAME}")
 
 
 def read_report(file: Path) -> Report | None:
@@ -117,8 +137,9 @@ def read_report(file: Path) -> Report | None:
                 return None
             opened.seek(0)
             # A report is one line; a line of a file of verdicts is read as well, and is no report.
-            first = opened.readline()
-            text = first + opened.read() if not _is_whole(first) else first
+            text = opened.readline(_LARGEST)
+            if not text.rstrip().endswith(b"}"):
+                text += opened.read(_LARGEST)  # somebody has put line breaks into it
     except OSError as error:
         raise ReportError(f"{file}: {error.strerror or error}") from None
     try:
@@ -140,12 +161,9 @@ def read_report(file: Path) -> Report | None:
         raise ReportError(f"{file}: a damaged report: {where}: {error.errors()[0]['msg']}") from None
 
 
-def _is_whole(line: bytes) -> bool:
-    return line.rstrip().endswith(b"}")
-
-
-def _compact(verdict: Verdict) -> tuple[str, str | None, str, float | None]:
-    seconds = round(verdict.run_seconds or 0.0, _MILLISECOND) if verdict.ran else None
+def compact(verdict: Verdict) -> tuple[str, str | None, str, float | None]:
+    """Reduce a verdict to what a comparison needs: custom_id, status, reason, and Lean's seconds where Lean ran."""
+    seconds = round(verdict.run_seconds or 0.0, _MICROSECOND) if verdict.ran else None
     return (verdict.custom_id, verdict.status, verdict.reason, seconds)
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 import random
 from itertools import repeat
-from typing import TYPE_CHECKING, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
 Z = 1.959963984540054
 """The 97.5th percentile of the normal distribution, for two-sided 95 %."""
@@ -19,6 +16,10 @@ MOST_RESAMPLED = 2_000
 """Observations up to which a mean is resampled. For more, the normal approximation is as good, and takes no minutes."""
 FEWEST = 10
 """Observations below which neither says anything: a resample of few is too much like the sample."""
+
+
+ROUNDING = 1e-9
+"""Observations that differ by no more are equal."""
 
 
 class Interval(NamedTuple):
@@ -56,31 +57,47 @@ def wilson(successes: int, trials: int) -> Interval | None:
     return Interval(low, high)
 
 
-def mean_interval(values: Mapping[float, int]) -> MeanInterval | None:
-    """Estimate how well the mean of a sample is known.
+class Sample:
+    """Observations of which the mean is wanted, and how well it is known. Takes any number in constant memory."""
 
-    Args:
-        values: How often each value was observed.
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = 0.0
+        self._squares = 0.0
+        self._values: list[float] = []
 
-    Returns:
-        The percentile bootstrap (B. Efron, 1979) with a fixed seed for up to `MOST_RESAMPLED` observations, the normal
-        approximation for more. None for fewer than `FEWEST`, and where all are equal: then neither can tell anything.
-    """
-    count = sum(values.values())
-    if count < FEWEST or len(values) < 2:  # noqa: PLR2004 - with one value there is no spread
-        return None
-    if count > MOST_RESAMPLED:
-        mean = math.fsum(value * times for value, times in values.items()) / count
-        variance = math.fsum((value - mean) ** 2 * times for value, times in values.items()) / (count - 1)
-        half = Z * math.sqrt(variance / count)
-        return MeanInterval(mean - half, mean + half, "normal")
-    draw = random.Random(SEED)  # noqa: S311 - a resample is no key
-    # In order: the interval must not depend on the order in which the values were counted.
-    ordered = sorted(values)
-    sample = [value for value in ordered for _ in repeat(None, values[value])]
-    means = sorted(math.fsum(draw.choices(sample, k=count)) / count for _ in range(RESAMPLES))
-    cut = round(RESAMPLES * 0.025)
-    return MeanInterval(means[cut], means[-1 - cut], "bootstrap")
+    def add(self, value: float, times: int = 1) -> None:
+        """Take an observation into account that was made so often."""
+        # B. P. Welford, "Note on a method for calculating corrected sums of squares and products", 1962: stable for any
+        # number of observations.
+        self.count += times
+        distance = value - self.mean
+        self.mean += distance * times / self.count
+        self._squares += distance * (value - self.mean) * times
+        if self.count <= MOST_RESAMPLED:
+            self._values.extend(repeat(value, times))
+
+    def interval(self) -> MeanInterval | None:
+        """Estimate where the mean lies.
+
+        Returns:
+            The percentile bootstrap (B. Efron, 1979) with a fixed seed for up to `MOST_RESAMPLED` observations, the
+            normal approximation for more. None for fewer than `FEWEST`, and where all are equal: then neither can tell
+            anything.
+        """
+        if self.count < FEWEST or self._squares <= ROUNDING**2:
+            return None
+        if self.count > MOST_RESAMPLED:
+            half = Z * math.sqrt(self._squares / (self.count - 1) / self.count)
+            return MeanInterval(self.mean - half, self.mean + half, "normal")
+        draw = random.Random(SEED)  # noqa: S311 - a resample is no key
+        # In order: the interval must not depend on the order in which the observations came.
+        values = sorted(self._values)
+        if values[-1] - values[0] <= ROUNDING:
+            return None
+        means = sorted(math.fsum(draw.choices(values, k=self.count)) / self.count for _ in range(RESAMPLES))
+        cut = round(RESAMPLES * 0.025)
+        return MeanInterval(means[cut], means[-1 - cut], "bootstrap")
 
 
 def mcnemar_exact(gained: int, lost: int) -> float:

@@ -135,7 +135,7 @@ class Utilisation(Part):
     share: Annotated[
         Annotated[float, Field(ge=0)] | None, Field(description="useful_seconds / (slots x elapsed_seconds).")
     ]
-    unknown: Annotated[str | None, Field(description="Why there is no share, in one sentence.")]
+    note: Annotated[str | None, Field(description="Why there is no share, or why it is none to trust; one sentence.")]
 
 
 class Cache(Part):

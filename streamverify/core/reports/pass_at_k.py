@@ -9,10 +9,9 @@ not unbiased.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamverify.core.reports.intervals import MeanInterval, mean_interval
+from streamverify.core.reports.intervals import MeanInterval, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,12 +64,11 @@ def estimate(problems: Mapping[Problems, int]) -> list[PassAtK]:
         problems: How many problems there are of each kind. The numbers of attempts may differ.
     """
     ks = ks_up_to(min((kind.attempts for kind in problems), default=0))
-    count = sum(problems.values())
     estimates = []
     for k in ks:
-        chances: Counter[float] = Counter()
-        for kind, number in problems.items():
-            chances[chance(kind.attempts, kind.successes, k)] += number
-        mean = math.fsum(value * number for value, number in chances.items()) / count
-        estimates.append(PassAtK(k, mean, mean_interval(chances)))
+        chances = Sample()
+        for kind, number in sorted(problems.items()):
+            chances.add(chance(kind.attempts, kind.successes, k), number)
+        # Rounding may have left [0, 1], and a mean of ones is one.
+        estimates.append(PassAtK(k, min(1.0, max(0.0, chances.mean)), chances.interval()))
     return estimates

@@ -232,19 +232,22 @@ def _utilisation(tally: Tally, facts: Facts) -> Utilisation:
     measured = elapsed is not None
     if elapsed is None and tally.first_sent is not None and tally.last_answered is not None:
         elapsed = max(0.0, tally.last_answered - tally.first_sent)
-    unknown = None
+    share = tally.useful_seconds / (facts.slots * elapsed) if facts.slots and elapsed else None
+    note = None
     if not elapsed:
-        unknown = "The rows do not say how long the run took: only replay measures it."
+        note = "The rows do not say how long the run took: only replay measures it."
     elif facts.slots is None:
-        unknown = "The rows do not say how many slots the workers had: name the sum with --slots."
+        note = "The rows do not say how many slots the workers had: name the sum with --slots."
+    elif share is not None and share > 1:
+        note = "More than the slots could do: there were more of them, or the rows are of more than one run."
     return Utilisation(
         useful_seconds=tally.useful_seconds,
         lean_seconds=lean,
         slots=facts.slots,
         elapsed_seconds=elapsed,
         elapsed_from=None if elapsed is None else "run" if measured else "rows",
-        share=tally.useful_seconds / (facts.slots * elapsed) if facts.slots and elapsed else None,
-        unknown=unknown,
+        share=share,
+        note=note,
     )
 
 

@@ -96,13 +96,13 @@ class Tally:
         """Count one verdict."""
         self.rows += 1
         self.statuses[verdict.status] += 1
-        self.outcomes.entry(_name(verdict.status, verdict.reason)).rows += 1
+        self.outcomes.entry(joined(verdict.status, verdict.reason)).rows += 1
         if verdict.verified:
             self.assurances.entry(verdict.assurance or "none").rows += 1
         if verdict.run is not None:
             self.runs.entry(verdict.run).rows += 1
         if verdict.status is not None:
-            self.verifiers.entry(_name(*verdict.verifier)).rows += 1
+            self.verifiers.entry(joined(*verdict.verifier)).rows += 1
             if verdict.worker is not None:
                 self.workers.entry(verdict.worker).rows += 1
         if not verdict.verified:
@@ -144,7 +144,7 @@ class Tally:
 
     def _add_error(self, verdict: Verdict) -> None:
         form = normal_form(verdict.said)
-        error = self.errors.entry(_name(verdict.reason, form))
+        error = self.errors.entry(joined(verdict.reason, form))
         error.merge(OfError(1, verdict.reason, form, (cut(verdict.custom_id), cut(verdict.said, MAX_TEXT))))
 
     def merge(self, other: Tally) -> None:
@@ -172,7 +172,7 @@ def split_name(name: str) -> list[str | None]:
     return [part[1:] if part else None for part in name.split("\0")]
 
 
-def _name(*parts: str | None) -> str:
+def joined(*parts: str | None) -> str:
     """Join texts to one name. None and the empty text stay apart; a text from outside may have no NUL in it."""
     return "\0".join("" if part is None else "=" + part.replace("\0", "␀") for part in parts)
 

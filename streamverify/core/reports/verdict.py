@@ -100,7 +100,7 @@ def verdict_of(row: Mapping[str, Any]) -> Verdict:
         run=_text(get("run")),
         group=_text(get("group")),
         # Whole: two long headers may differ at their end only. A report cuts what it shows.
-        header=_encodable(header) if isinstance(header, str) else None,
+        header=encodable(header) if isinstance(header, str) else None,
         worker=_text(get("worker")),
         verifier=(
             _text(get("verifier_kind"), 64),
@@ -119,10 +119,10 @@ def cut(text: str, most: int = MAX_TEXT) -> str:
 
 
 def _text(value: Any, most: int = 512) -> str | None:
-    return _encodable(cut(value, most)) if isinstance(value, str) and value else None
+    return encodable(cut(value, most)) if isinstance(value, str) and value else None
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Replace halves of surrogate pairs, which JSON can have and UTF-8 cannot."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 

@@ -165,7 +165,7 @@ def slots(report: Report) -> Element:
             plots.Part("rest", 1000 - round(1000 * min(1.0, use.share)), "track"),
         ],
     ) if use.share is not None else None  # fmt: skip
-    return _section("Use of the slots", bar, table(("", "#"), rows), _hint(use.unknown) if use.unknown else None)
+    return _section("Use of the slots", bar, table(("", "#"), rows), _hint(use.note) if use.note else None)
 
 
 def cache(report: Report) -> Element | None:
