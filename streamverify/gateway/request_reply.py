@@ -316,7 +316,8 @@ class RequestReply:
         else:
             result = self._in_callers_words(result, batch.asked, waiting.callers_id)
             outcome = outcome_of(result, batch.asked.require, waiting.sha256)
-            self._sender.took(waiting.key, result.timings.run)
+            if result.cached is None:
+                self._sender.took(waiting.key, result.timings.run)
             self._note(result.verifier)
             self._observer.answered(
                 result, outcome.sentence, owner=batch.key, custom_id=waiting.callers_id, key=waiting.key

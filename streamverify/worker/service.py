@@ -243,7 +243,7 @@ class Service:
         self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None], *, urgent: bool = False
     ) -> None:
         def acknowledged() -> None:
-            self.activity.answered(verdict.reason)
+            self.activity.answered(verdict.reason, cached=verdict.cached_age is not None)
             on_ack()
 
         try:

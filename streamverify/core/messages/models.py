@@ -26,6 +26,7 @@ from streamverify.core.messages import jsontext
 from streamverify.core.messages.assurance import Assurance, Require, is_enough
 from streamverify.core.messages.parts import (
     MAX_CHECKERS,
+    Cached,
     Checker,
     CheckerOutcome,
     Finding,
@@ -50,6 +51,7 @@ __all__ = [
     "MAX_CHECKERS",
     "OUTCOMES",
     "Assurance",
+    "Cached",
     "Checker",
     "CheckerOutcome",
     "Finding",
@@ -306,6 +308,13 @@ class ProofResult(BaseModel):
     ] = None
     run: Annotated[str | None, Field(max_length=MAX_RUN, description="As sent.")] = None
     group: Annotated[str | None, Field(max_length=MAX_RUN, description="As sent.")] = None
+    cached: Annotated[
+        Cached | None,
+        Field(
+            description="Set where Lean was not asked again, because identical work had its verdict already: how old "
+            "that is. Then `attempts` and the times of import, run and audit are 0."
+        ),
+    ] = None
     superseded_by: Annotated[
         str | None,
         Field(

@@ -119,6 +119,14 @@ class Source(BaseModel):
     timestamp: Annotated[Int64, Field(description="Its timestamp, in milliseconds since the epoch.")]
 
 
+class Cached(BaseModel):
+    """Says of a result that this request was not run: identical work had its verdict already."""
+
+    age_seconds: Annotated[
+        float, Field(ge=0, allow_inf_nan=False, description="Seconds from that verdict to this answer.")
+    ]
+
+
 class Checker(BaseModel):
     """A program that judged the exported proof without running any of it."""
 

@@ -241,6 +241,7 @@ _RESULT_EXAMPLES: list[Schema] = [
         "proof_sha256": hashlib.sha256(_WRONG_PROOF.encode()).hexdigest(),
         "run": "sweep-7",
         "group": None,
+        "cached": None,
         "superseded_by": None,
         "metadata": {"sample": 3},
     },

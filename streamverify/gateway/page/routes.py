@@ -144,13 +144,12 @@ async def states(gateway: Gateway, key: str) -> AsyncIterator[bytes]:
 def state_of(gateway: Gateway, key: str, now: float) -> dict[str, Any]:
     """What a page shows. With API keys, verdicts and headers are those of the key that asks."""
     live, to_do = gateway.live, gateway.monitor.to_do
-    rate = live.rate(now)
     keyed = bool(gateway.keys)
     return {
         "in_flight": gateway.queue.in_flight + gateway.queue.waiting,
         "to_do": to_do,
-        "backlog_seconds": None if to_do is None else backlog_seconds(to_do, rate),
-        "rate": round(rate, 2),
+        "backlog_seconds": None if to_do is None else backlog_seconds(to_do, live.work_rate(now)),
+        "rate": round(live.rate(now), 2),
         "dead_letters": gateway.monitor.dead_letters,
         "reasons": live.reasons(),
         "headers": [asdict(header) for header in live.headers_of(key)],

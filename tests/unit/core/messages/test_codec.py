@@ -34,6 +34,7 @@ from streamverify.core.messages.jsontext import MAX_DEPTH
 from streamverify.core.messages.models import (
     MAX_METADATA_DEPTH,
     OUTCOMES,
+    Cached,
     Checker,
     Finding,
     ProofRequest,
@@ -761,6 +762,7 @@ def test_the_largest_rest_fits_the_smallest_limit(character: str) -> None:
         summary=long,
         run=("\x01" if character == "\ud800" else character) * 128,
         group=("\x01" if character == "\ud800" else character) * 128,
+        cached=Cached(age_seconds=1.7976931348623157e308),
         superseded_by=custom_id,
         response=Response.model_validate(
             {
