@@ -47,7 +47,7 @@ def _parquet(file: Path) -> Iterator[dict[str, Any]]:
         raise ReportError("Parquet needs pyarrow: pip install 'streamverify[datasets]'") from None
     try:
         # Not in threads: they would read ahead, and the file may be larger than the memory.
-        with pq.ParquetFile(file, pre_buffer=False) as opened:  # type: ignore[no-untyped-call]
+        with pq.ParquetFile(file, pre_buffer=False) as opened:
             ours = _columns(file, opened.schema_arrow.names)
             for batch in opened.iter_batches(_ROWS_AT_ONCE, columns=list(ours.values()), use_threads=False):
                 columns = {name: batch.column(theirs).to_pylist() for name, theirs in ours.items()}

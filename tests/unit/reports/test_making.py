@@ -44,7 +44,7 @@ def test_the_same_rows_give_the_same_report_in_both_forms(form: str, tmp_path: P
         write_jsonl(file, ROWS)
     else:
         every: dict[str, Any] = dict.fromkeys(name for row in ROWS for name in row)
-        pq.write_table(pa.Table.from_pylist([every | row for row in ROWS]), file)  # type: ignore[no-untyped-call]
+        pq.write_table(pa.Table.from_pylist([every | row for row in ROWS]), file)
 
     report = make_report(file, tmp_path / "out", slots=2).report
 
