@@ -69,8 +69,12 @@ class Plan:
 def lean_interact(plan: Plan, python: Path, version: str, mode: str) -> Run:
     """Run LeanInteract in its own process."""
     named = {"whole": "whole files", "env": "header kept"}[mode]
-    config = {"mode": mode, "repl_folder": str(plan.script.parents[3]), "lake": str(plan.lake)}
-    config |= {"project": str(plan.project) if plan.project else None}
+    config = {
+        "mode": mode,
+        "repl_folder": str(plan.script.parents[3]),
+        "lake": str(plan.lake),
+        "project": str(plan.project) if plan.project else None,
+    }
     return _drive(plan, f"LeanInteract {version}, {named}", python, "lean_interact_driver.py", config)
 
 
@@ -134,7 +138,8 @@ async def _verified(client: AsyncClient, plan: Plan, cases: Sequence[Case], requ
     def requests() -> Iterator[ProofRequest]:
         for case in cases:
             begun.append(time.perf_counter())
-            yield ProofRequest(custom_id=case.id, proof=case.proof, timeout=float(plan.timeout), require=require)
+            fields = {"custom_id": case.id, "proof": case.proof, "timeout": float(plan.timeout), "require": require}
+            yield ProofRequest.model_validate(fields)
 
     said = []
     async with aclosing(client.verify_each(requests())) as answers:
