@@ -364,8 +364,6 @@ ASK_ONCE = {
     "bus/group_members.py": {"describe_consumer_groups"},
     # before a worker joins again; at the start only for a line in the log
     "bus/fencing.py": {"describe_consumer_groups"},
-    # librdkafka's, of the broker in this very process
-    "bus/embedded.py": {"list_topics"},
     # waits for metadata by itself
     "bus/publisher.py": {"partitions_for"},
 }
