@@ -69,6 +69,9 @@ class Cluster:
             if self.asked <= self.times:
                 self._slept += SECONDS_OF_A_TRY
                 raise self.error
+        if call == "describe_topics":
+            # Who looks again and again until a topic is as planned gives up after some looks, not some seconds.
+            self._slept += SECONDS_OF_A_TRY
         return value
 
 
