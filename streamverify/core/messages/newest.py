@@ -1,0 +1,53 @@
+"""Chooses between several verdicts under one custom_id: that on the later request, and of one request the better."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamverify.core.messages.models import Assurance, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streamverify.core.messages.models import ProofResult, Source
+
+
+def newest(results: Iterable[ProofResult]) -> dict[str, ProofResult]:
+    """The newest result of each custom_id, in the order in which the custom_ids first appear."""
+    kept: dict[str, ProofResult] = {}
+    for result in results:
+        old = kept.get(result.custom_id)
+        if old is None or supersedes(result, old):
+            kept[result.custom_id] = result
+    return kept
+
+
+def supersedes(new: ProofResult, old: ProofResult) -> bool:
+    """Tell whether `new`, read after `old` from the topic, replaces it.
+
+    The later request counts, by the timestamp of its record. Several answers to one request are repeats, or a worker
+    has published a higher assurance after a lower one: the weightier counts, of two that weigh the same the one that
+    was read last.
+    """
+    if _age(new.source) != _age(old.source):
+        return _age(new.source) > _age(old.source)
+    return weight(new) >= weight(old)
+
+
+def weight(result: ProofResult) -> int:
+    """Return how much a verdict counts against others on the same request.
+
+    An inconclusive one weighs nothing. A verified one weighs what its assurance is worth; a word that is not known here
+    as little as `checked`. A rejection weighs as much as `audited`, for it may be the closer look of another worker; a
+    rejection by a checker, which has read the proof as data, more than anything else.
+    """
+    if result.status is Status.INCONCLUSIVE:
+        return 0
+    if result.status is Status.REJECTED:
+        return len(Assurance) if result.checkers else Assurance.AUDITED.rank
+    known = result.assurance in frozenset(Assurance)
+    return max(Assurance.CHECKED.rank, Assurance(result.assurance).rank if known else 0)
+
+
+def _age(source: Source) -> tuple[int, str, int, int]:
+    return source.timestamp, source.topic, source.partition, source.offset
