@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from streamverify.core.syntax.names import spelled
+from streamverify.core.syntax.lexer import PLAIN_PART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +70,8 @@ class Names:
         parts: list[str] = []
         while name != ANONYMOUS and len(parts) < _SHOWN:
             part = self._parts[name]
-            parts.append(str(part) if isinstance(part, int) else spelled((_printable(part),)))
+            shown = _printable(str(part))
+            parts.append(shown if isinstance(part, int) or PLAIN_PART.fullmatch(part) else f"«{shown}»")
             name = self._parents[name]
         if name != ANONYMOUS:
             parts.append("…")
