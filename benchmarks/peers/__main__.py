@@ -15,94 +15,46 @@ import argparse
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orjson
 from rich.console import Console
 
 from benchmarks.end_to_end import a_broker
 from benchmarks.peers import cases as made
 from benchmarks.peers import environments, systems
+from benchmarks.peers.bare import BareRepl, lean_seconds
 from benchmarks.peers.figures import markdown, row, table
+from streamverify.core.errors import StreamVerifyError
 from streamverify.core.messages.models import Assurance
-from streamverify.core.syntax.header import body_of, parse_header
 from streamverify.lean.repl.launch import find_repl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmarks.peers.cases import Case
-    from benchmarks.peers.figures import Run
+    from benchmarks.peers.figures import Row, Run
     from streamverify.lean.repl.command import ReplCommand
 
-SORRY = "theorem t : 1 = 2 := sorry -- synthetic: sorry"
 SYNTHETIC = f"synthetic --default-import 0.5 --import {made.NOT_THERE}=0.1:error"
 """Imports that take as long as those of a Lean of 2021, and one that fails."""
 SYSTEMS = ("lean-interact-whole", "lean-interact-env", "kimina-check", "kimina-verify", "ours-checked", "ours-audited")
 
 
-class BareRepl:
-    """One process of the executable, asked one command after the other, and nothing else."""
-
-    def __init__(self, command: ReplCommand) -> None:
-        self._process = subprocess.Popen(
-            command.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=command.env, cwd=command.cwd
-        )
-
-    def ask(self, **fields: object) -> dict[str, object]:
-        """Return the answer to a command."""
-        if self._process.stdin is None or self._process.stdout is None:
-            raise AssertionError
-        self._process.stdin.write(orjson.dumps(fields) + b"\n\n")
-        self._process.stdin.flush()
-        answer = b""
-        while line := self._process.stdout.readline().strip():
-            answer += line + b"\n"
-        found: dict[str, object] = orjson.loads(answer)
-        return found
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.communicate()
-
-
-def lean_seconds(command: ReplCommand, cases: Sequence[Case]) -> dict[str, float]:
-    """Return the seconds of each timed proof's body, its header imported before, in a REPL that does nothing else."""
-    repl = BareRepl(command)
-    environments_of: dict[str, object] = {}
-    seconds = {}
-    try:
-        for case in cases:
-            if case.trap:
-                continue
-            header = parse_header(case.proof)
-            if header.canonical not in environments_of:
-                environments_of[header.canonical] = repl.ask(cmd=header.canonical)["env"]
-            begun = time.perf_counter()
-            repl.ask(cmd=body_of(case.proof, header), env=environments_of[header.canonical])
-            seconds[case.id] = time.perf_counter() - begun
-    finally:
-        repl.close()
-    return seconds
-
-
 def chosen(args: argparse.Namespace, command: ReplCommand) -> list[Case]:
     """Return the cases of the file that is named, or those of our own for this executable."""
+    synthetic = command.kind == "synthetic"
+    args.header = args.header or list(made.HEADERS_OF_SYNTHETIC if synthetic else made.HEADERS_OF_2021)
     if args.file:
         return made.from_lines(args.file.read_text("utf-8"))
     repl = BareRepl(command)
     try:
-        reports_sorries = bool(repl.ask(cmd=SORRY).get("sorries"))
+        reports_sorries = repl.reports_sorries()
     finally:
         repl.close()
-    synthetic = command.kind == "synthetic"
     return [
         *made.timed(args.proofs, args.header, synthetic=synthetic),
         *made.traps(args.header, synthetic=synthetic, timeout=args.timeout, reports_sorries=reports_sorries),
@@ -133,11 +85,11 @@ def main() -> None:
     # What a worker would refuse, because a person might mistake it for a Lean of today: here it is meant.
     os.environ.setdefault("STREAMVERIFY_MIN_LEAN_VERSION", "any")
     os.environ.setdefault("STREAMVERIFY_LOG_LEVEL", "error")
-    command = asyncio.run(find_repl(args.repl, args.project))
-    args.header = args.header or list(
-        made.HEADERS_OF_SYNTHETIC if command.kind == "synthetic" else made.HEADERS_OF_2021
-    )
-    cases = chosen(args, command)
+    try:
+        command = asyncio.run(find_repl(args.repl, args.project))
+        cases = chosen(args, command)
+    except (StreamVerifyError, OSError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from None
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -157,21 +109,28 @@ def main() -> None:
             file=file,
             folder=folder,
         )
-        before = lean_seconds(command, cases)
+        before = lean_seconds(command, cases, args.timeout)
         found = []
         for run in runs(args, plan, stand_in=command.kind != "lean"):
             print(f"{run.system}: {run.elapsed:.1f} s, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
             found.append(run)
-        after = lean_seconds(command, cases)
+            # What is known so far, should a later one not come to its end.
+            write(args.out, [row(each, cases, before, args.slots) for each in found])
+        after = lean_seconds(command, cases, args.timeout)
     seconds = {case_id: (before[case_id] + after[case_id]) / 2 for case_id in before}
     rows = [row(run, cases, seconds, args.slots) for run in found]
+    write(args.out, rows)
     title = f"{len(seconds)} timed proofs of {sum(seconds.values()):.1f} s of Lean, {len(cases) - len(seconds)} others"
     Console(width=160).print(table(rows, f"{title}; {args.slots} slots"))
     for each in rows:
         print(f"\n{each.system}: {len(each.wrong)} wrong")
         print("".join(f"    {wrong}\n" for wrong in each.wrong[:40]), end="")
-    (args.out / "peers.md").write_text(markdown(rows), "utf-8")
-    (args.out / "peers.json").write_text(json.dumps([asdict(each) for each in rows], indent=2) + "\n", "utf-8")
+
+
+def write(out: Path, rows: Sequence[Row]) -> None:
+    """Write the table and the figures."""
+    (out / "peers.md").write_text(markdown(rows), "utf-8")
+    (out / "peers.json").write_text(json.dumps([asdict(each) for each in rows], indent=2) + "\n", "utf-8")
 
 
 def parse() -> argparse.Namespace:
