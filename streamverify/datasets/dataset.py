@@ -16,6 +16,7 @@ from streamverify.datasets.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -28,7 +29,7 @@ class SourceOptions:
 
     Attributes:
         form: What the files are; None: their names say so.
-        header: The header of every proof that has none, where no column has one.
+        header: The header of every proof that has none, where no column has one; a backslash and an n end a line of it.
         completions: The proof is the last block of Lean code in what a model wrote.
         continues: The proof is only what stands behind the statement's `:= by`.
         guess: Whether columns that are not named may be guessed.
@@ -101,14 +102,19 @@ class DataSet:
             source.only([*self.columns.used.values(), *(condition.column for condition in self._where)])
 
     @classmethod
-    def open(cls, source: str, options: SourceOptions | None = None) -> DataSet:
+    def open(cls, source: str, options: SourceOptions | None = None, stdin: Path | None = None) -> DataSet:
         """Find and open a source.
+
+        Args:
+            source: What `find` takes.
+            options: What the user says about it.
+            stdin: A file with what came from standard input, where the source is `-`.
 
         Raises:
             SourceError: It cannot be read, or lacks a column.
         """
         options = options or SourceOptions()
-        return cls(Source(find(source, options.form)), options)
+        return cls(Source(find(source, options.form, stdin)), options)
 
     @property
     def total(self) -> int | None:
@@ -161,9 +167,9 @@ class DataSet:
             SourceError: What is left of the source cannot be read.
         """
         options = self._options
-        self._made = make = Attempts(
-            self.name, self.columns, options.header or "", options.request, options.keep_columns
-        )
+        # Shells have no easy way to write the end of a line, and no header has a backslash before an n.
+        header = (options.header or "").replace("\\n", "\n")
+        self._made = make = Attempts(self.name, self.columns, header, options.request, options.keep_columns)
         for repeat in range(1, options.repeat + 1):
             suffix = f"@{repeat}" if options.repeat > 1 else ""
             for row in self._chosen():

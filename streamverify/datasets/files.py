@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, get_args
 
-from streamverify.core.datasets.columns import nearest
+from streamverify.core.datasets.columns import nearest, printable
 from streamverify.core.errors import SourceError
-from streamverify.core.messages import jsontext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,24 +69,19 @@ class Found:
         return digest.hexdigest()
 
 
-def printable(name: str) -> str:
-    """Make a name fit for one line of UTF-8."""
-    shown = "".join(char if char.isprintable() else "\ufffd" for char in name)
-    return jsontext.cut(shown, 200)
-
-
 def form_of(name: str) -> Form | None:
     """Tell by the name of a file what it is; a suffix of a compressed file does not count."""
     path = PurePosixPath(name.lower())
     return _SUFFIXES.get(PurePosixPath(path.stem).suffix if path.suffix in _COMPRESSED else path.suffix)
 
 
-def find(source: str, form: Form | None) -> Found:
+def find(source: str, form: Form | None, stdin: Path | None = None) -> Found:
     """Find the files of a source.
 
     Args:
         source: A file, a folder, a pattern with `*`, `-` for standard input, or `hf://owner/name[@revision][/split]`.
         form: What the files are; None: their names say so.
+        stdin: A file with what came from standard input, which can then be read more than once.
 
     Raises:
         SourceError: There is nothing of that name, or it cannot be known what it is.
@@ -99,7 +93,7 @@ def find(source: str, form: Form | None) -> Found:
     if source == STDIN:
         if form is None:
             raise SourceError(f"say what comes from stdin: --format {', '.join(FORMS[:-1])} or {FORMS[-1]}")
-        return Found("stdin", form, (File("stdin", lambda: None),))
+        return Found("stdin", form, (File("stdin", lambda: stdin, stdin.stat().st_size if stdin else None),))
     path = Path(source)
     shown = printable(source)
     if not source or "\0" in source:

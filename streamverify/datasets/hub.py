@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streamverify.core.datasets.columns import printable
 from streamverify.core.datasets.splits import Address, choose_files
 from streamverify.core.errors import SourceError
-from streamverify.datasets.files import File, Found, is_data, of_one_form, printable
+from streamverify.datasets.files import File, Found, is_data, of_one_form
 from streamverify.datasets.streams import INSTALL
 
 if TYPE_CHECKING:
@@ -75,7 +76,5 @@ def _reason(error: Any) -> str:
         "GatedRepoError": "its owner lets in only who has agreed to the terms on its page (HF_TOKEN)",
         "OfflineModeIsEnabled": "HF_HUB_OFFLINE forbids to ask the hub",
     }
-    return (
-        hints.get(type(error).__name__)
-        or f"{lines[0] if lines else type(error).__name__} (HF_ENDPOINT, proxy, network?)"
-    )
+    said = printable(lines[0]) if lines else type(error).__name__
+    return hints.get(type(error).__name__) or f"{said} (HF_ENDPOINT, proxy, network?)"

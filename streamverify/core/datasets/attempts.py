@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from streamverify.core.datasets.columns import COMPLETIONS, PROOFS, Columns
+from streamverify.core.datasets.columns import COMPLETIONS, PROOFS, Columns, quoted
 from streamverify.core.datasets.ids import SeenIds
 from streamverify.core.datasets.pieces import continued, with_imports_of
 from streamverify.core.messages import jsontext
@@ -100,7 +100,7 @@ class Attempts:
             return [self._one(row, custom_id, group, proofs, listed=False)]
         ids = self._unlike_others(base, row, len(proofs), suffix, listed=True)
         if not proofs:
-            return [self._attempt(row, ids[0], group, f"`{self.columns.proof}` is an empty list")]
+            return [self._attempt(row, ids[0], group, f"{quoted(self.columns.proof or '')} is an empty list")]
         group = group or _short(ids[0].removesuffix(suffix).removesuffix("#0") + suffix, MAX_RUN)
         return [self._one(row, name, group, proof, listed=True) for name, proof in zip(ids, proofs, strict=True)]
 
@@ -149,10 +149,12 @@ class Attempts:
             text = self._proof(proof)
             if columns.continues and text.strip():
                 if not statement:
-                    raise _Unusable(f"`{columns.statement}` is empty: there is nothing that the proof continues")
+                    raise _Unusable(
+                        f"{quoted(columns.statement or '')} is empty: there is nothing that the proof continues"
+                    )
                 text = continued(statement, text)
         if not text.strip():
-            raise _Unusable(f"`{columns.proof or columns.statement}` is empty")
+            raise _Unusable(f"{quoted(columns.proof or columns.statement or '')} is empty")
         if header:
             text = with_header(text, header)
         fields = {**self.fields, "custom_id": custom_id, "proof": text, "group": group}
@@ -171,12 +173,12 @@ class Attempts:
         column = self.columns.proof or ""
         text = _as_text(column, value)
         if text is None:
-            raise _Unusable(f"`{column}` is null: there is no proof")
+            raise _Unusable(f"{quoted(column)} is null: there is no proof")
         # Nothing in Lean begins with a fence; a comment of a Lean file may have one.
         if self.columns.completion or text.lstrip().startswith(_FENCE):
             block = last_lean_block(text)
             if block is None:
-                raise _Unusable(f"`{column}` has no block of Lean code that is closed")
+                raise _Unusable(f"{quoted(column)} has no block of Lean code that is closed")
             return block
         return text
 
@@ -187,7 +189,9 @@ class Attempts:
         column = self.columns.id
         name = None if column is None else _name(column, row.values.get(column))
         if name is not None and len(name) > MAX_CUSTOM_ID:
-            raise _Unusable(f"`{column}` has more than {MAX_CUSTOM_ID} characters: --id-column names another")
+            raise _Unusable(
+                f"{quoted(column or '')} has more than {MAX_CUSTOM_ID} characters: --id-column names another"
+            )
         return name
 
     def _group(self, row: Row, suffix: str) -> str | None:
@@ -204,13 +208,13 @@ def _name(column: str, value: Any) -> str | None:
         case float() if value.is_integer():
             return str(int(value))  # as pandas writes integers beside a missing one
         case bool() | float():
-            raise _Unusable(f"`{column}` must be a string or an integer, not {echo(value)}")
+            raise _Unusable(f"{quoted(column)} must be a string or an integer, not {echo(value)}")
         case int() | Decimal() | UUID():
             return str(value)
         case _:
             name = _as_text(column, value) or None
             if name is not None and not jsontext.is_encodable(name):
-                raise _Unusable(f"`{column}` has characters that UTF-8 cannot encode (half of a surrogate pair)")
+                raise _Unusable(f"{quoted(column)} has characters that UTF-8 cannot encode (half of a surrogate pair)")
             return name
 
 
@@ -219,12 +223,12 @@ def _as_text(column: str, value: Any) -> str | None:
         try:
             return value.decode()
         except UnicodeDecodeError as error:
-            raise _Unusable(f"`{column}` is not UTF-8 (byte {error.start})") from None
+            raise _Unusable(f"{quoted(column)} is not UTF-8 (byte {error.start})") from None
     if value is None or isinstance(value, str):
         return value
     kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
     what = kinds.get(type(value), f"a value of the type {type(value).__name__}")
-    raise _Unusable(f"`{column}` must be a string, not {what}")
+    raise _Unusable(f"{quoted(column)} must be a string, not {what}")
 
 
 def _short(text: str, size: int) -> str:

@@ -133,6 +133,8 @@ STATEMENTS = [
 HEADERS = ("header", "lean4_header", "lean4_src_header")
 """Names of columns that are taken for the imports and `open` lines of the proof."""
 _PARTS = {"id": IDS, "proof": PROOFS, "statement": STATEMENTS, "header": HEADERS}
+_OURS = {"id": "custom_id"}
+"""Where the field of a request is not called as the part: a column with the name of its field needs no word."""
 _SHOWN = 12
 
 
@@ -152,14 +154,16 @@ def choose(names: Sequence[str], given: Columns, *, guess: bool = True) -> tuple
     """
     for part, wanted in given.used.items():
         if wanted not in names:
-            raise SourceError(f"there is no column {_quoted(wanted)} (--{part}-column){nearest(wanted, names)}")
+            raise SourceError(f"there is no column {quoted(wanted)} (--{part}-column){nearest(wanted, names)}")
     chosen, remarks = given, []
     if guess:
         chosen, known = _guess(names, given)
-        new = {part: name for part, name in chosen.used.items() if part not in given.used}
+        new = {
+            part: name for part, name in chosen.used.items() if part not in given.used and name != _OURS.get(part, part)
+        }
         if new:
             like = f", as in {known}" if known else ""
-            parts = ", ".join(f"{part} from {_quoted(name)}" for part, name in new.items())
+            parts = ", ".join(f"{part} from {quoted(name)}" for part, name in new.items())
             remarks.append(f"columns guessed{like}: {parts} (--{next(iter(new))}-column and its like name others)")
     if chosen.proof is None and chosen.statement is None:
         raise SourceError(f"no column is known to have proofs: name it with --proof-column{nearest('', names)}")
@@ -167,17 +171,15 @@ def choose(names: Sequence[str], given: Columns, *, guess: bool = True) -> tuple
         raise SourceError("proofs that continue a statement need its column: --statement-column")
     if chosen.proof is None:
         remarks.append(
-            f"there are no proofs: the statements of {_quoted(chosen.statement or '')} are verified as they are, "
+            f"there are no proofs: the statements of {quoted(chosen.statement or '')} are verified as they are, "
             "so a good one comes back as `sorry`"
         )
     if chosen.completion and not given.completion:
         remarks.append(
-            f"{_quoted(chosen.proof or '')} has what a model wrote: the proof is the last block of Lean code in it"
+            f"{quoted(chosen.proof or '')} has what a model wrote: the proof is the last block of Lean code in it"
         )
     if chosen.continues and not given.continues:
-        remarks.append(
-            f"{_quoted(chosen.proof or '')} continues the statement: the file is header, statement and proof"
-        )
+        remarks.append(f"{quoted(chosen.proof or '')} continues the statement: the file is header, statement and proof")
     return chosen, remarks
 
 
@@ -222,7 +224,7 @@ def nearest(name: str, names: Iterable[str], *, listed: bool = True) -> str:
     """Word which of several names a wrong one may have meant, and which there are."""
     names = list(names)
     close = difflib.get_close_matches(name, names, n=1)
-    meant = f"; did you mean {_quoted(close[0])}?" if close else ""
+    meant = f"; did you mean {quoted(close[0])}?" if close else ""
     if not listed:
         return meant
     return f"{meant or ';'} there are {shown_names(names)}"
@@ -231,8 +233,14 @@ def nearest(name: str, names: Iterable[str], *, listed: bool = True) -> str:
 def shown_names(names: Iterable[str]) -> str:
     """List the first names for people."""
     names = list(names)
-    return ", ".join(_quoted(name) for name in names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "") or "none"
+    return ", ".join(quoted(name) for name in names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "") or "none"
 
 
-def _quoted(name: str) -> str:
-    return f"`{jsontext.cut(name, 60)}`"
+def quoted(name: str) -> str:
+    """Show the name of a column or a file in one line."""
+    return f"`{printable(name, 60)}`"
+
+
+def printable(name: str, size: int = 200) -> str:
+    """Make a name fit for one line of UTF-8, of at most `size` characters."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in jsontext.cut(name, size))

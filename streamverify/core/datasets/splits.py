@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streamverify.core.datasets.columns import shown_names
+from streamverify.core.datasets.columns import printable, quoted, shown_names
 from streamverify.core.errors import SourceError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Address:
         """
         match = _ADDRESS.fullmatch(text)
         if match is None:
-            raise SourceError(f"{text[:200]!r} is no address of a data set: hf://owner/name[@revision][/split]")
+            raise SourceError(f"{printable(text)} is no address of a data set: hf://owner/name[@revision][/split]")
         revision = match["revision"]
         return cls(match["repo"], revision and revision.replace("%2F", "/"), (match["part"] or "").strip("/"))
 
@@ -85,7 +85,7 @@ def choose_files(
         raise SourceError(
             f"say which split: there are {shown_names(known)} (hf://owner/name/{known[0] if known else ''})"
         )
-    raise SourceError(f"there is no split, file or folder `{part}`; there are the splits {shown_names(known)}")
+    raise SourceError(f"there is no split, file or folder {quoted(part)}; there are the splits {shown_names(known)}")
 
 
 def _table(

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streamverify.core.datasets.columns import nearest
+from streamverify.core.datasets.columns import nearest, quoted
 from streamverify.core.errors import SourceError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def parse_all(texts: Sequence[str], columns: Sequence[str]) -> list[Condition]:
     for condition in conditions:
         if condition.column not in columns:
             raise SourceError(
-                f"--where: there is no column `{condition.column[:60]}`{nearest(condition.column, columns)}"
+                f"--where: there is no column {quoted(condition.column)}{nearest(condition.column, columns)}"
             )
     return conditions
 
