@@ -23,6 +23,8 @@ COMMANDS = (
     ("retry", "--since", "1h"),
     ("verify", "-"),
     ("produce", "-"),
+    ("replay", "-", "--format", "lean"),
+    ("export", "--output", "exported.jsonl"),
 )
 
 
