@@ -2,11 +2,11 @@
 
 from streamverify.client.client import AsyncClient
 from streamverify.client.lean4client import Lean4Client
-from streamverify.client.newest import newest, supersedes
 from streamverify.client.requests import REQUEST_ID, Ticket
 from streamverify.client.results import Results
 from streamverify.client.sync import Client
 from streamverify.client.verification import Answer, Unanswered
+from streamverify.core.messages.newest import newest, supersedes
 
 __all__ = [
     "REQUEST_ID",
