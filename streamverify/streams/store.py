@@ -7,7 +7,8 @@ rows before it would be missing. Here the store says from which offset on it lac
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import ItemsView, KeysView, ValuesView
+from typing import TYPE_CHECKING, Any, cast
 
 from faust.stores.base import Store
 
@@ -88,6 +89,22 @@ class PartitionStore(Store[tuple[int, str], Any]):
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         return ((partition, name) for partition, rows in self.partitions.items() for name in rows)
+
+    def __contains__(self, key: object) -> bool:
+        partition, name = cast("tuple[int, str]", key)
+        return name in self.partitions.get(partition, ())
+
+    def keys(self) -> KeysView[tuple[int, str]]:
+        """All keys."""
+        return KeysView(self)
+
+    def values(self) -> ValuesView[Any]:
+        """All values."""
+        return ValuesView(self)
+
+    def items(self) -> ItemsView[tuple[int, str], Any]:
+        """All rows."""
+        return ItemsView(self)
 
     def __len__(self) -> int:
         return sum(map(len, self.partitions.values()))

@@ -36,6 +36,7 @@ from streamverify.cli import topics as cli_topics
 from streamverify.client.sender import Sender
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.topics import Difference
+from streamverify.router.router import Router
 from streamverify.router.view import HeaderView
 from streamverify.runtime import Signals
 from streamverify.settings import load_settings
@@ -352,7 +353,7 @@ ASK_ONCE = {
     "bus/presence.py": {"describe_topics", "describe_cluster"},
     "bus/committed.py": {"list_consumer_group_offsets"},
     "router/view.py": {"end_offsets"},
-    "router/router.py": {"create_partitions"},
+    "streams/life.py": {"create_partitions"},
     # while running, each with a retry of its own, or for a line in the log only: watchdog, restoring after a rebalance,
     # versions of the others
     "bus/liveness.py": {"end_offsets"},
