@@ -272,6 +272,15 @@ class Settings(BaseSettings):
             "port is logged."
         ),
     ] = "auto"
+    advertised_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[^\s/?#]+/?$",
+            description="Address under which the other instances of the results table reach this one, such as "
+            "http://10.0.0.7:9464. Default: this machine's address towards the brokers (or HTTP_HOST, if that names "
+            "one), and the port that it listens on.",
+        ),
+    ] = None
     gateway_host: Annotated[
         str | None,
         Field(

@@ -25,6 +25,7 @@ from streamverify.cli import (
     router,
     schema,
     serve,
+    table,
     topics,
     verify,
     worker,
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """\
 Exit codes
-  0    done; also a worker, router, gateway or broker that was told to stop
-       (SIGTERM or Ctrl-C)
+  0    done; also a worker, router, table, gateway or broker that was told to
+       stop (SIGTERM or Ctrl-C)
   1    a proof was rejected (verify); a topic is not as it should be (topics
        create)
   2    wrong usage, a wrong setting, input that is no request, or an output
@@ -52,10 +53,10 @@ Exit codes
   4    no Kafka broker, no topic, or no REPL
   5    the worker could not go on and ended itself; its supervisor starts it
        again
-  6    a worker or router: another took its name (--group-instance-id)
+  6    a worker, router or table: another took its name (--group-instance-id)
   70   a bug of streamverify
-  130  interrupted by Ctrl-C (demo: or SIGTERM); a worker, router or gateway:
-       by a second signal, or its drain limit"""
+  130  interrupted by Ctrl-C (demo: or SIGTERM); a worker, router, table or
+       gateway: by a second signal, or its drain limit"""
 
 EXAMPLES = """\
 Start here
@@ -175,6 +176,7 @@ _dlq = typer.Typer(
 )
 _add(app, "worker", worker.worker, worker.EXAMPLES)
 _add(app, "router", router.router, router.EXAMPLES)
+_add(app, "table", table.table, table.EXAMPLES)
 _add(app, "serve", serve.serve, serve.EXAMPLES)
 _add(app, "gateway", gateway.gateway, gateway.EXAMPLES)
 _add(app, "produce", produce.produce, produce.EXAMPLES)

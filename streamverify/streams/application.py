@@ -156,9 +156,14 @@ def make_application(
     return app
 
 
-def quieten(level: str) -> None:
-    """Let Faust log warnings and errors only, unless the level is trace."""
-    for name in ("faust", "mode", __name__, StreamConsumer.__module__):
+def quieten(level: str, *more: str) -> None:
+    """Let Faust log warnings and errors only, unless the level is trace.
+
+    Args:
+        level: The log level of the command.
+        more: Modules with further classes made from Faust's, which log under the name of their module.
+    """
+    for name in ("faust", "mode", __name__, StreamConsumer.__module__, PartitionStore.__module__, *more):
         logging.getLogger(name).setLevel(logging.DEBUG if level == "trace" else logging.WARNING)
 
 

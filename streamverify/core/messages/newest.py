@@ -47,15 +47,25 @@ def rank(result: ProofResult) -> Rank:
     kernel stands above every acceptance.
     """
     source = result.source
-    return source.timestamp, source.topic, source.partition, source.offset, _depth(result)
+    return rank_of(
+        source=(source.timestamp, source.topic, source.partition, source.offset),
+        status=str(result.status),
+        reason=str(result.reason),
+        assurance=str(result.assurance),
+    )
 
 
-def _depth(result: ProofResult) -> int:
-    if result.status is Status.INCONCLUSIVE:
+def rank_of(*, source: tuple[int, str, int, int], status: str, reason: str, assurance: str) -> Rank:
+    """`rank`, of a result that is known by these fields only; `source` begins with the timestamp."""
+    return (*source, _depth(status, reason, assurance))
+
+
+def _depth(status: str, reason: str, assurance: str) -> int:
+    if status == Status.INCONCLUSIVE:
         return 0
-    if result.status is Status.VERIFIED:
+    if status == Status.VERIFIED:
         # Readers accept words that they do not know: somebody has checked at least what `checked` says.
-        return _TIERS.get(str(result.assurance), _TIERS["checked"])
-    if str(result.reason) == "kernel":
+        return _TIERS.get(assurance, _TIERS["checked"])
+    if reason == "kernel":
         return _REFUSED_BY_A_KERNEL
-    return _TIERS["audited" if str(result.reason) in _REJECTED_BY_THE_AUDIT else "checked"]
+    return _TIERS["audited" if reason in _REJECTED_BY_THE_AUDIT else "checked"]
