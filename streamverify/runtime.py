@@ -36,7 +36,7 @@ FIRST_PORT = 9464
 PORTS = 200
 """How many ports are tried before a process gives up."""
 _MAX_LINE = 32 * 1024
-"""Bytes that the address in a request may have: an id of 512 signs takes up to 12 bytes for each, and there may be two."""
+"""Bytes that the address in a request may have: an id of 512 signs may take 12 bytes for each, and there may be two."""
 
 
 class Signals:

@@ -33,6 +33,7 @@ from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.environments import parse_environments
 from streamverify.core.errors import SettingsError
 from streamverify.core.keys import ApiKeys
+from streamverify.core.messages.assurance import Require  # noqa: TC001 - pydantic reads the annotations
 from streamverify.core.messages.jsontext import is_encodable
 from streamverify.core.scheduling.import_sizes import MAX_HEADERS
 from streamverify.core.scheduling.prewarm import parse_prewarm
@@ -243,11 +244,11 @@ class Settings(BaseSettings):
         Seconds, Field(description="Seconds that running proofs are given to finish after SIGTERM.")
     ] = 60.0
     require: Annotated[
-        Literal["checked", "audited"],
+        Require,
         Field(description="Assurance that a proof needs to be verified if its request asks for none."),
     ] = "audited"
     require_min: Annotated[
-        Literal["checked", "audited"],
+        Require,
         Field(description="Lowest assurance that a request may ask for."),
     ] = "checked"
     min_lean_version: Annotated[
@@ -306,7 +307,7 @@ class Settings(BaseSettings):
         ),
     ] = ""
     gateway_require: Annotated[
-        Literal["checked", "audited"],
+        Require,
         Field(
             description="Assurance that the gateway asks for where a request for /api/check or /verify asks for none."
         ),

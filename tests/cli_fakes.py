@@ -34,6 +34,7 @@ def make_result(  # noqa: PLR0913 - each has its default
     timestamp: int = 1_000,
     kind: Any = "lean",
     run: str | None = None,
+    **fields: Any,
 ) -> ProofResult:
     """A result as a worker would send it: with Lean's answer where the reason rests on one, else with an error."""
     answered = reason in LEAN_ANSWERED
@@ -49,6 +50,7 @@ def make_result(  # noqa: PLR0913 - each has its default
         run=run,
         verifier=Verifier(kind=kind),
         source=Source(topic="lean.proofs", partition=0, offset=offset, timestamp=timestamp),
+        **fields,
     )
 
 

@@ -13,6 +13,7 @@ import typer
 from streamverify.cli.checks import not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.output import remark
+from streamverify.core.messages.assurance import Require  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ class InputOptions:
         ),
     ] = None
     require: Annotated[
-        Literal["checked", "audited"] | None,
+        Require | None,
         typer.Option(rich_help_panel=_PANEL, help="Assurance that a proof needs to be verified, over the requests."),
     ] = None
     run: Annotated[

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from pydantic import ValidationError
 
 from streamverify.cli.errors import InputError
 from streamverify.core.errors import UndecodableRequest
+from streamverify.core.messages.assurance import Require
 from streamverify.core.messages.codec import decode_request, encode_request
 from streamverify.core.messages.models import ProofRequest
 from streamverify.core.messages.request_errors import request_error
@@ -18,7 +19,8 @@ from streamverify.core.messages.request_errors import request_error
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streamverify.core.messages.codec import RequestLimits
+    from streamverify.core.messages.assurance import Require
+from streamverify.core.messages.codec import RequestLimits
 
 _GUESSES = {"custom_id": "id"}
 """For a field the column that is taken for it where a line has no such field."""
@@ -29,7 +31,7 @@ class Overrides:
     """The values of the command line that replace those of every request. `metadata` is added to a request's own."""
 
     timeout: float | None = None
-    require: Literal["checked", "audited"] | None = None
+    require: Require | None = None
     run: str | None = None
     prefix_ids: bool = False
     theorem: str | None = None

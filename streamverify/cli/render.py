@@ -62,7 +62,8 @@ def headline(result: ProofResult) -> Text:
     if result.reason != Reason.OK:
         text.append(f" ({printable(str(result.reason))})", style="not bold")
     text.append(f"  {short(result.custom_id)}", style="not bold default")
-    text.append(f"  {result.timings.run:.2f} s", style="not bold dim default")
+    took = f"{result.timings.run:.2f} s" if result.cached is None else f"cached {result.cached.age_seconds:.0f} s ago"
+    text.append(f"  {took}", style="not bold dim default")
     return text
 
 

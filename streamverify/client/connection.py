@@ -48,7 +48,8 @@ class Connection:
             answer = await result
         finally:
             self.inbox.forget(encoded)
-        self.sender.took(encoded.key, answer.timings.run)
+        if answer.cached is None:
+            self.sender.took(encoded.key, answer.timings.run)
         # Only where it will be wanted: results may be kept in great numbers.
         return answer if request.infotree_type is None else answer.of_proof(request.proof)
 

@@ -131,9 +131,9 @@ class Results(list[ProofResult]):
 
 _COLUMNS = [
     "custom_id", "status", "reason", "retriable", "assurance", "summary", "error", "truncated", "run", "group",
-    "superseded_by", "seconds_queued", "seconds_import", "seconds_run", "seconds_audit", "seconds_total", "attempts",
-    "worker", "verifier", "sandbox", "lean_version", "mathlib_version", "policy_version", "proof_sha256", "topic",
-    "partition", "offset", "timestamp", "metadata",
+    "superseded_by", "cached", "cached_age_seconds", "seconds_queued", "seconds_import", "seconds_run",
+    "seconds_audit", "seconds_total", "attempts", "worker", "verifier", "sandbox", "lean_version", "mathlib_version",
+    "policy_version", "proof_sha256", "topic", "partition", "offset", "timestamp", "metadata",
 ]  # fmt: skip
 """Plain values alone, so that pandas and polars make of them the same."""
 
@@ -145,6 +145,8 @@ def _flat(result: ProofResult) -> dict[str, Any]:
         # Words for people and for filters, not members of an enumeration.
         **{name: str(getattr(result, name)) for name in ("status", "reason", "assurance")},
         "truncated": ", ".join(result.truncated),
+        "cached": result.cached is not None,
+        "cached_age_seconds": None if result.cached is None else result.cached.age_seconds,
         "seconds_queued": timings.queued,
         "seconds_import": timings.import_,
         "seconds_run": timings.run,

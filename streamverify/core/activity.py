@@ -21,11 +21,12 @@ IDLE_EVERY = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was done in a time: records answered by reason, and dead letters."""
+    """What was done in a time: records answered by reason, those of them that were cached, and dead letters."""
 
     seconds: float
     reasons: Mapping[Reason, int]
     dead_letters: int
+    cached: int = 0
 
     @property
     def total(self) -> int:
@@ -34,7 +35,7 @@ class Done:
 
     @property
     def per_second(self) -> float:
-        """How many records were answered in a second."""
+        """How many records were answered in a second, cached ones included."""
         return self.total / self.seconds if self.seconds > 0 else 0.0
 
     def by_status(self) -> dict[str, int]:
@@ -56,12 +57,14 @@ class Activity:
         self._started = now
         self._reasons: Counter[Reason] = Counter()
         self._dead_letters = 0
+        self._cached = 0
         self._reported = Done(0.0, {}, 0)
         self._reported_at = now
 
-    def answered(self, reason: Reason) -> None:
-        """A record has its result."""
+    def answered(self, reason: Reason, *, cached: bool = False) -> None:
+        """A record has its result; `cached`: identical work had had it before."""
         self._reasons[reason] += 1
+        self._cached += cached
 
     def dead_letter(self) -> None:
         """A record has become a dead letter."""
@@ -69,7 +72,7 @@ class Activity:
 
     def so_far(self, now: float) -> Done:
         """All that was done since the start."""
-        return Done(now - self._started, dict(self._reasons), self._dead_letters)
+        return Done(now - self._started, dict(self._reasons), self._dead_letters, self._cached)
 
     def report(self, now: float, *, running: int, last: bool = False) -> Done | None:
         """What was done since the last report, if it is time for one; None if it is not.
@@ -82,7 +85,7 @@ class Activity:
         so_far = self.so_far(now)
         before, seconds = self._reported, now - self._reported_at
         reasons = Counter(so_far.reasons) - Counter(before.reasons)
-        done = Done(seconds, dict(reasons), so_far.dead_letters - before.dead_letters)
+        done = Done(seconds, dict(reasons), so_far.dead_letters - before.dead_letters, so_far.cached - before.cached)
         worked = bool(done.total or done.dead_letters)
         due = worked if last else seconds >= (EVERY if worked or running else IDLE_EVERY)
         if not due:

@@ -144,3 +144,9 @@ class Unscored(StreamVerifyError):
     """Completions of a model have no reward, as nothing could be found out about them."""
 
     exit_code = 3
+
+
+class SourceError(StreamVerifyError):
+    """A data set cannot be read: it is not there, not what its name says, damaged, or lacks a column."""
+
+    exit_code = 2

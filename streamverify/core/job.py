@@ -84,5 +84,7 @@ class Verdict:
     assurance: Assurance = Assurance.CHECKED
     theorems: Sequence[Theorem] = ()
     findings: Sequence[Finding] = ()
+    cached_age: float | None = None
+    """Of a verdict that identical work has had before: its age in seconds. None: this job has its own."""
     superseded_by: str | None = None
     """Of a `superseded` verdict: the custom_id in the same group whose success ended this proof."""

@@ -149,16 +149,19 @@ class LiveState:
     def __init__(self) -> None:
         self._reasons: Counter[str] = Counter()
         self._rate = Rate()
+        self._work_rate = Rate()
         self._last = _newest()
         self._owners: OrderedDict[str, _Owner] = OrderedDict()
         self.version = 0
         """Grows with each change."""
 
-    def seen(self, verdict: LastVerdict, now: float) -> None:
-        """Count a verdict of the result topic, whoever asked for it."""
+    def seen(self, verdict: LastVerdict, now: float, *, cached: bool = False) -> None:
+        """Count a verdict of the result topic, whoever asked for it; `cached`: no Lean was asked for it."""
         known = verdict.reason in self._reasons or len(self._reasons) < MAX_REASONS
         self._reasons[verdict.reason if known else OTHER] += 1
         self._rate.add(now)
+        if not cached:
+            self._work_rate.add(now)
         self._last.appendleft(verdict)
         self.version += 1
 
@@ -179,6 +182,10 @@ class LiveState:
     def rate(self, now: float) -> float:
         """Verdicts a second."""
         return self._rate.per_second(now)
+
+    def work_rate(self, now: float) -> float:
+        """Verdicts a second that were not cached: what waits may have no verdict yet, and takes as long as these."""
+        return self._work_rate.per_second(now)
 
     def last(self) -> list[LastVerdict]:
         """The newest verdicts of the result topic, the newest first."""

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from streamverify.core.messages import jsontext
+from streamverify.core.messages.assurance import Require as AnyRequire
 from streamverify.core.messages.request_errors import echo
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ Seconds = Annotated[
     float, Field(gt=0, allow_inf_nan=False, description="Seconds that Lean may run, after any import.", examples=[60])
 ]
 Require = Annotated[
-    Literal["checked", "audited"] | None,
+    AnyRequire | None,
     Field(description="The assurance that makes a proof valid. Null: what the gateway asks for (GATEWAY_REQUIRE)."),
 ]
 Environment = Annotated[
@@ -59,7 +60,7 @@ Code = Annotated[
     Text | None, Field(description="The whole Lean file, imports included. Without one: `invalid_request`.")
 ]
 
-Statement = Annotated[Text | None, Field(description="At `audited`: what was to be proved (docs/audit.md).")]
+Statement = Annotated[Text | None, Field(description="From `audited` on: what was to be proved (docs/audit.md).")]
 Group = Annotated[Text | None, Field(max_length=128, description="The problem of which this is one attempt.")]
 FirstSuccess = Annotated[
     bool, Field(description="True: once one of a group is verified, the others need no answer (docs/pass-at-k.md).")
@@ -79,7 +80,9 @@ class Snippet(Body):
     id: CallersId
     code: Code = None
     statement: Statement = None
-    theorem: Annotated[Text | None, Field(max_length=512, description="At `audited`: the theorem to audit.")] = None
+    theorem: Annotated[Text | None, Field(max_length=512, description="From `audited` on: the theorem to audit.")] = (
+        None
+    )
     group: Group = None
 
 

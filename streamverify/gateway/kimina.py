@@ -23,7 +23,9 @@ class Verdict(BaseModel):
     reason: Annotated[str, Field(description="Why (docs/messages.md).")]
     summary: Annotated[str, Field(description="One sentence for people.")]
     retriable: Annotated[bool, Field(description="Whether it may have another outcome if sent again.")]
-    assurance: Annotated[str, Field(description="How much `verified` is worth: checked or audited; else none.")]
+    assurance: Annotated[
+        str, Field(description="How much `verified` is worth: checked, audited, replayed or cross_checked; else none.")
+    ]
 
 
 class Checked(BaseModel):

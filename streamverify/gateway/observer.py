@@ -61,7 +61,7 @@ class Observer:
             )
         except (orjson.JSONDecodeError, AttributeError):
             return  # no result of ours; what reads the topic for its verdicts complains of it
-        self._live.seen(verdict, self._clock())
+        self._live.seen(verdict, self._clock(), cached=bool(fields.get("cached")))
 
     def answered(self, result: ProofResult, summary: str, *, owner: str, custom_id: str, key: bytes) -> None:
         """Note a result that this gateway was asked for.
@@ -81,5 +81,5 @@ class Observer:
             at=result.source.timestamp,
         )
         if self._counts:
-            self._live.seen(verdict, self._clock())
+            self._live.seen(verdict, self._clock(), cached=result.cached is not None)
         self._live.answered(verdict, owner, self._headers.get(key, ""), result.timings)

@@ -61,6 +61,8 @@ class Outcome:
                 fields["theorems"] = [theorem.model_dump() for theorem in result.theorems]
             if result.findings:
                 fields["findings"] = [finding.model_dump() for finding in result.findings]
+            if result.cached is not None:
+                fields["cached"] = result.cached.model_dump()
             if result.superseded_by is not None:
                 fields["superseded_by"] = result.superseded_by
             if result.truncated:

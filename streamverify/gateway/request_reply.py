@@ -13,7 +13,7 @@ import secrets
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from aiokafka import TopicPartition
@@ -31,7 +31,7 @@ from streamverify.gateway.outcome import Outcome, no_verdict, outcome_of, refuse
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from streamverify.core.messages.models import InfotreeType, ProofResult, Verifier
+    from streamverify.core.messages.models import InfotreeType, ProofResult, Require, Verifier
     from streamverify.core.turns import Claim
     from streamverify.gateway.observer import Observer
     from streamverify.gateway.queue import Queue
@@ -226,7 +226,7 @@ class RequestReply:
                 timeout=asked.timeout,
                 infotree_type=asked.infotree_type,
                 disable_cache=asked.disable_cache,
-                require="audited" if asked.require is Assurance.AUDITED else "checked",
+                require=cast("Require", asked.require.value),
                 deadline=batch.deadline,
                 run=asked.run,
                 group=proof.group,
@@ -316,7 +316,8 @@ class RequestReply:
         else:
             result = self._in_callers_words(result, batch.asked, waiting.callers_id)
             outcome = outcome_of(result, batch.asked.require, waiting.sha256)
-            self._sender.took(waiting.key, result.timings.run)
+            if result.cached is None:
+                self._sender.took(waiting.key, result.timings.run)
             self._note(result.verifier)
             self._observer.answered(
                 result, outcome.sentence, owner=batch.key, custom_id=waiting.callers_id, key=waiting.key

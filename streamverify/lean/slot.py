@@ -160,7 +160,7 @@ class Slot:
             return replace(self._instead, attempts=attempts.count - 1)
         session.forget_stderr()
         try:
-            if job.assurance is Assurance.AUDITED:
+            if job.assurance >= Assurance.AUDITED:
                 return await self._audited(session, env, job, attempts, times)
             # No question between body and check: one exchange. `run` has the check's time too, under a millisecond.
             with times.measure("run"):

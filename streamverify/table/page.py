@@ -33,7 +33,6 @@ def results_page(page: Page, wanted: Wanted) -> str:
     following = ""
     if page.after is not None:
         query = [pair for pair in wanted.as_query() if pair[0] != "after"]
-        # A colon, so that the id is part of no other address: a query of our own path.
         following = f'<p><a href="/results?{html.escape(urlencode([*query, ("after", page.after)]))}">next page</a>'
     body = f'<h1>Results</h1><form action="/results">{fields}<button>show</button></form>'
     return _FRAME.format(title="Results", body=f"{body}<table><tr>{head}{rows}</table>{following}")
@@ -42,7 +41,8 @@ def results_page(page: Page, wanted: Wanted) -> str:
 def result_page(row: Row) -> str:
     """The row of one custom_id."""
     lines = "".join(f"<tr><th>{name}<td>{_text(value)}" for name, value in shown(row).items())
-    links = f'<p><a href="/results">all results</a> <a href="{address_of(row["custom_id"])}&amp;full=true">as JSON, whole</a>'
+    whole = f"{address_of(row['custom_id'])}&amp;full=true"
+    links = f'<p><a href="/results">all results</a> <a href="{whole}">as JSON, whole</a>'
     title = html.escape(row["custom_id"])
     return _FRAME.format(title=title, body=f"<h1>{title}</h1><table>{lines}</table>{links}")
 

@@ -142,7 +142,7 @@ def _is_part(answer: Mapping[str, Any]) -> bool:
 
 
 def _reachable(settings: Settings) -> str:
-    """The address of this machine for others: the one that it is configured to listen on, else that towards a broker."""
+    """This machine's address for others: the one that it is configured to listen on, else that towards a broker."""
     host = settings.http_host
     if host in _EVERY_ADDRESS:
         host = _address_towards(settings.bootstrap_servers.split(",")[0].strip())

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from streamverify.core.table.rows import PartitionRows, is_row
 from streamverify.streams.application import PartitionedTable
 from streamverify.streams.store import PartitionStore
-
-if TYPE_CHECKING:
-    from streamverify.core.table.row import Row
 
 Key = tuple[int, str]
 """Partition of the result topic, and custom_id."""
@@ -28,7 +25,7 @@ class ResultStore(PartitionStore):
             super().__setitem__(key, value)
 
 
-class ResultTable(PartitionedTable[Key, "Row"]):
+class ResultTable(PartitionedTable[Key, dict[str, Any]]):
     """The newest row of each custom_id, by (partition, custom_id)."""
 
     store_type = ResultStore

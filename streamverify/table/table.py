@@ -137,9 +137,7 @@ class Table:
         async with patient_admin(settings) as admin:
             found = await require_topics(admin, settings, [settings.result_topic, changelog])
             partitions = len(found[settings.result_topic])
-            await extend_changelog(
-                admin, changelog, settings.result_topic, has=len(found[changelog]), needs=partitions
-            )
+            await extend_changelog(admin, changelog, settings.result_topic, has=len(found[changelog]), needs=partitions)
         return partitions
 
     async def run(self) -> int:

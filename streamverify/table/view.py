@@ -91,7 +91,9 @@ class View:
         except TimeoutError:
             return _error(request, 504, "the broker did not give the result out in time")
         if value is None:
-            return _error(request, 410, "the result topic has only newer records by now: this is all that is known", row)
+            return _error(
+                request, 410, "the result topic has only newer records by now: this is all that is known", row
+            )
         # The result as the worker wrote it: reading and writing it again might change a number or a character.
         body = b'{"row":' + orjson.dumps(shown(row)) + b',"result":' + value + b"}"
         return web.Response(body=body, content_type="application/json", charset="utf-8")
@@ -122,7 +124,9 @@ def _one(request: web.Request) -> tuple[str, bool]:
     """The id that is asked for, and whether its whole result is."""
     query = request.query
     ids = [request.match_info["custom_id"]] if "custom_id" in request.match_info else query.getall("id")
-    unknown = sorted(set(query) - {"full", "id"} | ({"id"} & set(query) if "custom_id" in request.match_info else set()))
+    unknown = sorted(
+        set(query) - {"full", "id"} | ({"id"} & set(query) if "custom_id" in request.match_info else set())
+    )
     if unknown:
         raise InvalidQuery(f"there is no parameter {unknown[0]!r} beside an id; there is: full")
     if len(ids) != 1 or not 1 <= len(ids[0]) <= MAX_CUSTOM_ID:
@@ -145,7 +149,7 @@ def _answering(answer: Callable[[web.Request], Awaitable[web.Response]]) -> Hand
             response.headers["Retry-After"] = _RETRY_AFTER
         except TooSlow as error:
             response = _error(request, 504, str(error))
-        except Exception:
+        except Exception:  # noqa: BLE001 - aiohttp would answer with a page of its own
             _log.exception("request_failed", path=request.path[:200], hint="a defect: please report it with this log")
             response = _error(request, 500, "this request has met a defect; the log has it")
         response.headers.update(_HEADERS)

@@ -60,5 +60,7 @@ class WholeResults:
                     if record.offset != row["result_offset"]:
                         return None
                     result = decode(record)
-                    value: bytes = record.value
-                    return value if result is not None and result.custom_id == row["custom_id"] else None
+                    if result is None or result.custom_id != row["custom_id"]:
+                        return None
+                    value: bytes | None = record.value
+                    return value

@@ -67,8 +67,9 @@ class Unanswerable:
 class IntakeRules:
     """The rules for requests: their limits, and the assurance where a request does not name one.
 
-    `require` is the assurance where a request names none, `require_min` the one below which no request may go,
-    `audits` says whether this worker has a Lean, which alone can be audited: no stand-in can. `vocabulary` is what the
+    `require` is the assurance where a request names none, `require_min` the one below which no request may go, `reach`
+    the highest that this worker can give: a stand-in's is `checked`, that of a Lean without checkers `audited`.
+    `beyond` says in words what it lacks for more. `vocabulary` is what the
     policy goes by before a header is imported. `consumer_group` and `result_topic` are the worker's own: attempts that
     are sent elsewhere belong to no group here.
     """
@@ -76,7 +77,8 @@ class IntakeRules:
     limits: RequestLimits
     require: Assurance
     require_min: Assurance
-    audits: bool
+    reach: Assurance
+    beyond: str = ""
     vocabulary: Vocabulary = SHIPPED
     consumer_group: str = ""
     result_topic: str = ""
@@ -84,10 +86,7 @@ class IntakeRules:
     def assurance(self, request: ProofRequest) -> Assurance:
         """The assurance that makes this proof `verified`."""
         asked = self.require if request.require is None else Assurance(request.require)
-        return max(asked, self.require_min, key=_RANKS.index)
-
-
-_RANKS = (Assurance.NONE, Assurance.CHECKED, Assurance.AUDITED)
+        return max(asked, self.require_min)
 
 
 def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire format
@@ -104,8 +103,8 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
         return ImmediateVerdict(refused, Verdict(reason, str(error)))
     requester = Requester.of(record, request)
     assurance = rules.assurance(request)
-    audited = assurance is Assurance.AUDITED
-    # A statement is compared with at `audited` alone; at `checked` nobody looks at it.
+    audited = assurance >= Assurance.AUDITED
+    # A statement is compared with from `audited` on; at `checked` nobody looks at it.
     verdict = (_bad_statement(request, rules.vocabulary) if audited else None) or _expired(request, now)
     if verdict is not None:
         return ImmediateVerdict(requester, verdict)
@@ -115,21 +114,29 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
     except HeaderError as error:
         # Lean was not asked, so there is no answer of it: the sentence has the place.
         return ImmediateVerdict(requester, Verdict(Reason.HEADER_ERROR, f"{at(error.line, error.column)}: {error}"))
-    # At `checked` findings are told, at `audited` they reject the proof before any of its code is run.
+    # At `checked` findings are told, from `audited` on they reject the proof before any of its code is run.
     findings = check(request.proof, header, rules.vocabulary)
     if audited and findings:
         return ImmediateVerdict(requester, Verdict(Reason.POLICY, objection(findings), findings=findings))
-    if audited and not rules.audits:
-        unsupported = Verdict(
-            Reason.UNSUPPORTED,
-            "nothing was run: only a Lean can be audited, and this worker has a stand-in; ask for require=checked, or "
-            "set STREAMVERIFY_REQUIRE=checked there",
-        )
-        return ImmediateVerdict(requester, unsupported)
+    if assurance > rules.reach:
+        return ImmediateVerdict(requester, Verdict(Reason.UNSUPPORTED, _out_of_reach(assurance, rules)))
     scope = scope_of(
         request, record.kafka_headers, consumer_group=rules.consumer_group, result_topic=rules.result_topic
     )
     return Job(record, request, header, assurance, findings, scope)
+
+
+def _out_of_reach(asked: Assurance, rules: IntakeRules) -> str:
+    if rules.reach < Assurance.AUDITED:
+        return (
+            "nothing was run: only a Lean can be audited, and this worker has a stand-in; ask for require=checked, or "
+            "set STREAMVERIFY_REQUIRE=checked there"
+        )
+    why = f" ({rules.beyond})" if rules.beyond else ""
+    return (
+        f"nothing was run: {asked} was asked for, and this worker reaches {rules.reach}{why}; see what "
+        "`streamverify doctor` says there, or ask for less"
+    )
 
 
 def _expired(request: ProofRequest, now: datetime) -> Verdict | None:

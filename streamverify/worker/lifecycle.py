@@ -293,7 +293,7 @@ def check_verifier(verifier: Verifier, settings: Settings) -> None:
             f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): {settings.min_lean_version} is asked for, and "
             f"repl={settings.repl} is no Lean at all: leave that setting out, or name a Lean with STREAMVERIFY_REPL"
         )
-    if verifier.kind != "lean" and "audited" in (settings.require, settings.require_min):
+    if verifier.kind != "lean" and {settings.require, settings.require_min} != {"checked"}:
         _log.warning(
             "cannot_audit",
             verifier=verifier.kind,

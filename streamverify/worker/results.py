@@ -15,6 +15,7 @@ from streamverify.core.messages.models import (
     OUTCOMES,
     RUN_HEADER,
     Assurance,
+    Cached,
     ProofResult,
     Reason,
     Timings,
@@ -77,6 +78,7 @@ class ResultBuilder:
             proof_sha256=None if proof is None else hashlib.sha256(proof.encode()).hexdigest(),
             run=requester.run,
             group=requester.group,
+            cached=None if verdict.cached_age is None else Cached(age_seconds=round(verdict.cached_age, 3)),
             superseded_by=verdict.superseded_by,
             metadata=requester.metadata,
         )

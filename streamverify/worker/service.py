@@ -62,7 +62,7 @@ class Service:
             limits,
             Assurance(settings.require),
             Assurance(settings.require_min),
-            audits=results.verifier.kind == "lean",
+            reach=Assurance.AUDITED if results.verifier.kind == "lean" else Assurance.CHECKED,
             vocabulary=replace(SHIPPED, trusted=pool.trusted),
             consumer_group=settings.group_id,
             result_topic=settings.result_topic,
@@ -243,7 +243,7 @@ class Service:
         self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None], *, urgent: bool = False
     ) -> None:
         def acknowledged() -> None:
-            self.activity.answered(verdict.reason)
+            self.activity.answered(verdict.reason, cached=verdict.cached_age is not None)
             on_ack()
 
         try:

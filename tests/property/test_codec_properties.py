@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 from hypothesis import HealthCheck, example, given, settings
@@ -27,8 +27,12 @@ from streamverify.core.messages.codec import (
 from streamverify.core.messages.jsontext import repaired
 from streamverify.core.messages.models import (
     ALIASES,
+    MAX_CHECKERS,
     OUTCOMES,
     Assurance,
+    Cached,
+    Checker,
+    CheckerOutcome,
     Finding,
     ProofRequest,
     ProofResult,
@@ -60,6 +64,7 @@ runs = st.text(st.characters(exclude_categories=["Cs"]), max_size=128)
 int64s = st.integers(-(2**63), 2**63 - 1)
 huge = st.integers(309, 640).map(lambda digits: 10**digits - 1)
 seconds = st.floats(0, 1e9)
+digests = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 words = st.from_regex(r"[a-z][a-z0-9_.]{0,63}", fullmatch=True)
 
 
@@ -85,7 +90,7 @@ requests = st.builds(
     infotree_type=st.sampled_from([None, "full", "tactics", "original", "substantive"]),
     all_tactics=st.booleans(),
     disable_cache=st.booleans(),
-    require=st.sampled_from([None, "checked", "audited"]),
+    require=st.sampled_from([None, "checked", "audited", "replayed", "cross_checked"]),
     run=st.none() | runs,
     group=st.none() | runs,
     first_success=st.booleans(),
@@ -146,9 +151,22 @@ def results(
             summary=strings.filter(bool),
             run=st.none() | runs,
             group=st.none() | runs,
+            cached=st.none() | st.builds(Cached, age_seconds=st.floats(0, allow_infinity=False)),
             superseded_by=st.none() | custom_ids,
             truncated=st.lists(words, max_size=3, unique=True),
             assurance=st.sampled_from(Assurance),
+            reached=st.none() | st.sampled_from(Assurance),
+            checkers=st.lists(
+                st.builds(
+                    Checker,
+                    name=words,
+                    version=st.none() | strings,
+                    outcome=st.sampled_from(get_args(CheckerOutcome)) | words,
+                    seconds=seconds,
+                ),
+                max_size=MAX_CHECKERS,
+            ),
+            export_sha256=st.none() | digests,
             theorems=st.lists(
                 st.builds(Theorem, name=strings, type=st.none() | strings, axioms=st.lists(strings, max_size=2)),
                 max_size=3,
@@ -156,7 +174,9 @@ def results(
             findings=st.lists(
                 st.builds(Finding, rule=strings, line=int64s, column=int64s, excerpt=strings), max_size=3
             ),
-            timings=st.builds(Timings, queued=seconds, import_=seconds, run=seconds, audit=seconds, total=seconds),
+            timings=st.builds(
+                Timings, queued=seconds, import_=seconds, run=seconds, audit=seconds, replay=seconds, total=seconds
+            ),
             attempts=int64s,
             worker=strings,
             verifier=st.builds(
@@ -167,7 +187,7 @@ def results(
                 mathlib_version=st.none() | strings,
             ),
             source=st.builds(Source, topic=st.just("t"), partition=int64s, offset=int64s, timestamp=int64s),
-            proof_sha256=st.none() | st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+            proof_sha256=st.none() | digests,
             metadata=st.none() | metadata,
         )
 

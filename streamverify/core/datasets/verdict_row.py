@@ -121,8 +121,8 @@ def verdict_row(
         # What never reached Lean found its header neither warm nor cold.
         "warm": timings.import_ == 0 if timings.run or timings.import_ else None,
         "attempts": result.attempts,
-        "cached": False,
-        "cached_age_seconds": None,
+        "cached": result.cached is not None,
+        "cached_age_seconds": None if result.cached is None else result.cached.age_seconds,
         "superseded_by": result.superseded_by,
         "run": result.run,
         "group": result.group,

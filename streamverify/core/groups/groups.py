@@ -20,17 +20,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamverify.core.messages.models import Assurance
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from streamverify.core.job import RecordId
+    from streamverify.core.messages.models import Assurance
 
 MAX_WINNERS = 50_000
 """The number of winners that a worker remembers; beyond it the one that was announced first is forgotten."""
-
-_RANKS = {assurance: rank for rank, assurance in enumerate(Assurance)}
 
 
 class Winner(NamedTuple):
@@ -170,7 +167,7 @@ class Groups:
         # Both names of a winner count: its record may be delivered again, or its id be sent again in another record.
         if any(attempt.custom_id == each.custom_id or attempt.record[:2] == each[2:4] for each in winners):
             return None
-        enough = [each for each in winners if _RANKS[each.assurance] >= _RANKS[attempt.assurance]]
+        enough = [each for each in winners if each.assurance >= attempt.assurance]
         return min(enough, key=lambda each: each.announced, default=None)
 
     def _alive(self, scope: str, now: float) -> Iterator[Winner]:

@@ -241,7 +241,7 @@ def decode_result(value: bytes | None) -> ProofResult:
         UndecodableResult: The value is no ProofResult.
     """
     data = _loads_result(value)
-    for name in ("status", "reason", "assurance"):
+    for name in ("status", "reason", "assurance", "reached"):
         if isinstance(data.get(name), dict | list):
             # The enums repeat a wrong value in their errors: that of a deep one exceeds Python's recursion limit.
             data[name] = None

@@ -1,15 +1,15 @@
-"""The messages on the topics: ProofRequest, ProofResult and the reasons that a result can have.
+"""The messages on the topics: ProofRequest and ProofResult.
 
 `streamverify schema` makes their JSON Schemas, in the folder `schemas`. How bytes become a request, and how a result
-becomes bytes, is decided in `codec`.
+becomes bytes, is decided in `codec`. The words and objects of which the messages are made are defined in `reasons`,
+`assurance` and `parts`; whoever handles messages has them from here.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NotRequired, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,124 +20,66 @@ from pydantic import (
     Field,
     PrivateAttr,
     model_validator,
-    with_config,
 )
-from typing_extensions import TypedDict
 
 from streamverify.core.messages import jsontext
+from streamverify.core.messages.assurance import Assurance, Require, is_enough
+from streamverify.core.messages.parts import (
+    MAX_CHECKERS,
+    Cached,
+    Checker,
+    CheckerOutcome,
+    Finding,
+    Int64,
+    Message,
+    Position,
+    Response,
+    Seconds,
+    Sha256,
+    Source,
+    Theorem,
+    Timings,
+    TruncationNote,
+    Verifier,
+    VerifierKind,
+    Word,
+)
+from streamverify.core.messages.reasons import LEAN_ANSWERED, OUTCOMES, Outcome, Reason, Status
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+__all__ = [
+    "LEAN_ANSWERED",
+    "MAX_CHECKERS",
+    "OUTCOMES",
+    "Assurance",
+    "Cached",
+    "Checker",
+    "CheckerOutcome",
+    "Finding",
+    "Int64",
+    "Message",
+    "Outcome",
+    "Position",
+    "ProofRequest",
+    "ProofResult",
+    "Reason",
+    "Require",
+    "Response",
+    "Seconds",
+    "Source",
+    "Status",
+    "Theorem",
+    "Timings",
+    "Verifier",
+    "VerifierKind",
+    "Word",
+    "is_enough",
+]
 
 SCHEMA_VERSION = 3
 """Version of ProofResult. It grows when a reader that knows the old one would misread the new one."""
 
 
-class Status(StrEnum):
-    """What is known about the proof."""
-
-    VERIFIED = "verified"
-    REJECTED = "rejected"
-    INCONCLUSIVE = "inconclusive"
-
-
-class Reason(StrEnum):
-    """Why the status is what it is. Readers must accept reasons that they do not know."""
-
-    OK = "ok"
-    LEAN_ERROR = "lean_error"
-    SORRY = "sorry"
-    HEADER_ERROR = "header_error"
-    POLICY = "policy"
-    AXIOM = "axiom"
-    NO_THEOREM = "no_theorem"
-    STATEMENT_MISMATCH = "statement_mismatch"
-    PROTOCOL_VIOLATION = "protocol_violation"
-    INVALID_REQUEST = "invalid_request"
-    TIMEOUT = "timeout"
-    TOO_LARGE = "too_large"
-    EXPIRED = "expired"
-    UNSUPPORTED = "unsupported"
-    SUPERSEDED = "superseded"
-    IMPORT_TIMEOUT = "import_timeout"
-    IMPORT_FAILED = "import_failed"
-    OUT_OF_MEMORY = "out_of_memory"
-    REPL_CRASH = "repl_crash"
-    NO_RECORDING = "no_recording"
-    WORKER_ERROR = "worker_error"
-
-
-class Outcome(NamedTuple):
-    """The status that belongs to a reason, and whether the same request may be sent again."""
-
-    status: Status
-    retriable: bool
-
-
-def _outcomes() -> dict[Reason, Outcome]:
-    rejected = (
-        "lean_error sorry header_error policy axiom no_theorem statement_mismatch protocol_violation invalid_request"
-    )
-    final = "timeout too_large expired unsupported superseded"
-    retriable = "import_timeout import_failed out_of_memory repl_crash no_recording worker_error"
-    return {
-        Reason.OK: Outcome(Status.VERIFIED, retriable=False),
-        **{Reason(word): Outcome(Status.REJECTED, retriable=False) for word in rejected.split()},
-        **{Reason(word): Outcome(Status.INCONCLUSIVE, retriable=False) for word in final.split()},
-        **{Reason(word): Outcome(Status.INCONCLUSIVE, retriable=True) for word in retriable.split()},
-    }
-
-
-OUTCOMES: Mapping[Reason, Outcome] = _outcomes()
-"""The outcome of each reason. A failure of the infrastructure is never a rejection."""
-
-LEAN_ANSWERED = frozenset(
-    {
-        Reason.OK,
-        Reason.LEAN_ERROR,
-        Reason.SORRY,
-        Reason.HEADER_ERROR,
-        Reason.AXIOM,
-        Reason.NO_THEOREM,
-        Reason.STATEMENT_MISMATCH,
-    }
-)
-"""The reasons that rest on an answer of Lean, which the result then has as its `response`.
-
-A `header_error` only where Lean itself rejected an import; the worker finds other faults of a header without Lean. What
-came back before a time-out or a crash is no answer: whoever reads messages without an error as "valid" must not see it.
-"""
-
-
-class Assurance(StrEnum):
-    """How much the status `verified` is worth."""
-
-    NONE = "none"
-    CHECKED = "checked"
-    AUDITED = "audited"
-
-
-_AT_LEAST = {
-    Assurance.CHECKED: frozenset({"checked", "audited", "replayed", "cross_checked"}),
-    Assurance.AUDITED: frozenset({"audited", "replayed", "cross_checked"}),
-}
-
-
-def is_enough(assurance: str, asked: Assurance) -> bool:
-    """Tell whether what a result says of its worth is enough for what was asked for, `checked` or `audited`."""
-    return assurance in _AT_LEAST[asked]
-
-
 InfotreeType = Literal["full", "tactics", "original", "substantive"]
-Require = Literal["checked", "audited"]
-VerifierKind = Literal["lean", "replay", "synthetic"]
-
-Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
-"""A name from a list that may grow. Its length is bounded, so that a result without its optional parts is, too."""
-TruncationNote = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}(: [0-9,]{1,26} of [0-9,]{1,26})?$")]
-"""The name of a part that is missing in a result; of a list, also how many entries are missing."""
-Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 RUN_HEADER = "streamverify-run"
 """Kafka header of a request of our client, and of every result whose request has a `run`: the name of the run."""
@@ -293,100 +235,6 @@ class ProofRequest(BaseModel):
         return given
 
 
-class Position(TypedDict):
-    """A position in the file as sent."""
-
-    line: Annotated[int, Field(description="From 1.")]
-    column: Annotated[int, Field(description="In code points from 0, as Lean counts.")]
-
-
-@with_config(ConfigDict(extra="allow"))  # fields that a newer REPL adds are passed on
-class Message(TypedDict):
-    """A message of Lean."""
-
-    severity: Annotated[str, Field(description="error, warning, info or trace.")]
-    pos: Annotated[Position, Field(description="Where it begins.")]
-    endPos: Annotated[NotRequired[Position | None], Field(description="Where it ends.")]
-    data: Annotated[str, Field(description="What Lean says.")]
-    count: Annotated[
-        NotRequired[int],
-        Field(description="In a result that was cut: messages that said the same, at other places too."),
-    ]
-
-
-class Response(BaseModel):
-    """The answer of the REPL, with positions in the whole file as sent."""
-
-    model_config = ConfigDict(extra="allow", title="Response")
-
-    messages: Annotated[list[Message], Field(description="Lean's messages.")] = Field(default_factory=list)
-    sorries: Annotated[list[dict[str, Any]], Field(description="Each `sorry` with its position and goal.")] = Field(
-        default_factory=list
-    )
-    tactics: Annotated[list[dict[str, Any]], Field(description="With all_tactics: each tactic with its goals.")] = (
-        Field(default_factory=list)
-    )
-    infotree: Annotated[Any, Field(description="With infotree_type: the infotree.")] = None
-    env: Annotated[Int64 | None, Field(description="The REPL's number for the environment after the file.")] = None
-    time: Annotated[Seconds, Field(description="Seconds that Lean ran.")] = 0.0
-
-
-class Theorem(BaseModel):
-    """A theorem of the file, as the audit found it."""
-
-    name: Annotated[str, Field(description="Its full name.")]
-    type: Annotated[str | None, Field(description="Its type as Lean prints it.")] = None
-    axioms: Annotated[list[str], Field(description="The axioms that its proof uses.")] = Field(default_factory=list)
-
-
-class Finding(BaseModel):
-    """A place in a proof that the policy objects to."""
-
-    rule: Annotated[str, Field(description="The rule's name.")]
-    line: Annotated[Int64, Field(description="From 1, in the file as sent.")]
-    column: Annotated[Int64, Field(description="In code points from 0.")]
-    excerpt: Annotated[str, Field(description="What stands there.")]
-    count: Annotated[Int64, Field(description="Findings of this rule and excerpt; above 1 only in a cut result.")] = 1
-
-
-class Timings(BaseModel):
-    """The time that each step took, in seconds."""
-
-    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
-
-    queued: Annotated[Seconds, Field(description="From the record's arrival in the worker to its turn.")] = 0.0
-    import_: Annotated[Seconds, Field(alias="import", description="0 where the header was warm.")] = 0.0
-    run: Annotated[Seconds, Field(description="Lean's time for the body.")] = 0.0
-    audit: Annotated[Seconds, Field(description="The audit's time.")] = 0.0
-    total: Annotated[Seconds, Field(description="From the record's arrival to the verdict.")] = 0.0
-
-
-class Verifier(BaseModel):
-    """The program that answered. Only `kind` = `lean` gives verdicts of Lean."""
-
-    kind: Annotated[
-        VerifierKind | Word,
-        Field(
-            union_mode="left_to_right",
-            description="`lean`, or a stand-in: `replay` (recordings), `synthetic` (invented).",
-        ),
-    ]
-    sandbox: Annotated[str, Field(description="The sandbox that confined Lean: `bwrap` or `none`.")] = "none"
-    lean_version: Annotated[str | None, Field(description="Lean's version.")] = None
-    repl_version: Annotated[str | None, Field(description="The REPL's version.")] = None
-    mathlib_version: Annotated[str | None, Field(description="Mathlib's version.")] = None
-    policy_version: Annotated[str | None, Field(description="The version of the audit's policy.")] = None
-
-
-class Source(BaseModel):
-    """The record that was answered. Readers compare it to find the newest verdict of a custom_id."""
-
-    topic: Annotated[str, Field(max_length=249, description="Its topic.")]
-    partition: Annotated[Int64, Field(description="Its partition.")]
-    offset: Annotated[Int64, Field(description="Its offset.")]
-    timestamp: Annotated[Int64, Field(description="Its timestamp, in milliseconds since the epoch.")]
-
-
 class ProofResult(BaseModel):
     """The verdict on one request, as it stands in the value of a record of the result topic (key: custom_id)."""
 
@@ -428,9 +276,24 @@ class ProofResult(BaseModel):
         Assurance | Word,
         Field(
             union_mode="left_to_right",
-            description="How much a `verified` is worth: `checked` or `audited`; else `none`.",
+            description="How much a `verified` is worth: `checked`, `audited`, `replayed` or `cross_checked`, each "
+            "more than the one before; else `none`.",
         ),
     ] = Assurance.NONE
+    reached: Annotated[
+        Assurance | Word | None,
+        Field(
+            union_mode="left_to_right",
+            description="Of a proof that did not reach the tier that was asked for: the tier that it did reach.",
+        ),
+    ] = None
+    checkers: Annotated[
+        list[Checker],
+        Field(max_length=MAX_CHECKERS, description="At `replayed` and `cross_checked`: what judged the export."),
+    ] = Field(default_factory=list)
+    export_sha256: Annotated[
+        Sha256 | None, Field(description="SHA-256 of exactly the bytes of the export that the checkers judged.")
+    ] = None
     theorems: Annotated[list[Theorem], Field(description="The theorems that the audit looked at.")] = Field(
         default_factory=list
     )
@@ -441,11 +304,17 @@ class ProofResult(BaseModel):
     verifier: Annotated[Verifier, Field(description="What answered.")]
     source: Annotated[Source, Field(description="The record that was answered.")]
     proof_sha256: Annotated[
-        str | None,
-        Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the UTF-8 of what was checked; null if nothing was."),
+        Sha256 | None, Field(description="SHA-256 of the UTF-8 of what was checked; null if nothing was.")
     ] = None
     run: Annotated[str | None, Field(max_length=MAX_RUN, description="As sent.")] = None
     group: Annotated[str | None, Field(max_length=MAX_RUN, description="As sent.")] = None
+    cached: Annotated[
+        Cached | None,
+        Field(
+            description="Set where Lean was not asked again, because identical work had its verdict already: how old "
+            "that is. Then `attempts` and the times of import, run and audit are 0."
+        ),
+    ] = None
     superseded_by: Annotated[
         str | None,
         Field(

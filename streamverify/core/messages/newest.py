@@ -1,26 +1,15 @@
-"""Chooses between several results under one custom_id: the later request counts, not the later result.
-
-Client, table and cache share this rule. It is an order: whatever results are compared, and in whatever sequence, the
-same one wins in the end.
-"""
+"""Chooses between several verdicts under one custom_id: that on the later request, and of one request the better."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamverify.core.messages.models import Status
+from streamverify.core.messages.models import Assurance, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streamverify.core.messages.models import ProofResult
-
-Rank = tuple[int, str, int, int, int]
-"""Timestamp, topic, partition and offset of the request's record, then how far the proof was looked into."""
-
-_TIERS = {"checked": 1, "audited": 2, "replayed": 3, "cross_checked": 4}
-_REFUSED_BY_A_KERNEL = 5
-_REJECTED_BY_THE_AUDIT = frozenset({"policy", "axiom", "no_theorem", "statement_mismatch"})
+    from streamverify.core.messages.models import ProofResult, Source
 
 
 def newest(results: Iterable[ProofResult]) -> dict[str, ProofResult]:
@@ -34,38 +23,31 @@ def newest(results: Iterable[ProofResult]) -> dict[str, ProofResult]:
 
 
 def supersedes(new: ProofResult, old: ProofResult) -> bool:
-    """Tell whether `new`, read after `old` from the topic, replaces it."""
-    return rank(new) >= rank(old)
+    """Tell whether `new`, read after `old` from the topic, replaces it.
 
-
-def rank(result: ProofResult) -> Rank:
-    """Order the results of one custom_id; of two with the same rank the one counts that was read last.
-
-    The later request counts, by the timestamp of its record. Several answers to one request are repeats, or a second
-    look at the same proof: of those the deepest look counts. So a verdict is never replaced by an `inconclusive`, nor
-    `audited` by `checked`; what the audit rejects was looked at as closely as what it lets pass, and the refusal of a
-    kernel stands above every acceptance.
+    The later request counts, by the timestamp of its record. Several answers to one request are repeats, or a worker
+    has published a higher assurance after a lower one: the weightier counts, of two that weigh the same the one that
+    was read last.
     """
-    source = result.source
-    return rank_of(
-        source=(source.timestamp, source.topic, source.partition, source.offset),
-        status=str(result.status),
-        reason=str(result.reason),
-        assurance=str(result.assurance),
-    )
+    if _age(new.source) != _age(old.source):
+        return _age(new.source) > _age(old.source)
+    return weight(new) >= weight(old)
 
 
-def rank_of(*, source: tuple[int, str, int, int], status: str, reason: str, assurance: str) -> Rank:
-    """`rank`, of a result that is known by these fields only; `source` begins with the timestamp."""
-    return (*source, _depth(status, reason, assurance))
+def weight(result: ProofResult) -> int:
+    """Return how much a verdict counts against others on the same request.
 
-
-def _depth(status: str, reason: str, assurance: str) -> int:
-    if status == Status.INCONCLUSIVE:
+    An inconclusive one weighs nothing. A verified one weighs what its assurance is worth; a word that is not known here
+    as little as `checked`. A rejection weighs as much as `audited`, for it may be the closer look of another worker; a
+    rejection by a checker, which has read the proof as data, more than anything else.
+    """
+    if result.status is Status.INCONCLUSIVE:
         return 0
-    if status == Status.VERIFIED:
-        # Readers accept words that they do not know: somebody has checked at least what `checked` says.
-        return _TIERS.get(assurance, _TIERS["checked"])
-    if reason == "kernel":
-        return _REFUSED_BY_A_KERNEL
-    return _TIERS["audited" if reason in _REJECTED_BY_THE_AUDIT else "checked"]
+    if result.status is Status.REJECTED:
+        return len(Assurance) if result.checkers else Assurance.AUDITED.rank
+    known = result.assurance in frozenset(Assurance)
+    return max(Assurance.CHECKED.rank, Assurance(result.assurance).rank if known else 0)
+
+
+def _age(source: Source) -> tuple[int, str, int, int]:
+    return source.timestamp, source.topic, source.partition, source.offset

@@ -22,7 +22,7 @@ _EXPECTED = {
     "infotree_type": "null, full, tactics, original or substantive",
     "all_tactics": "true or false",
     "disable_cache": "true or false",
-    "require": "null, checked or audited",
+    "require": "null, checked, audited, replayed or cross_checked",
     "run": "a string or null",
     "group": "a string or null",
     "first_success": "true or false",

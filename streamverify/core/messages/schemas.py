@@ -126,7 +126,10 @@ def _result() -> Schema:
     # What the model checks beyond the fields: a failure and an answer of Lean exclude each other.
     null, answer = {"type": "null"}, {"not": {"type": "null"}}
     schema["oneOf"] = [
-        {"required": ["error"], "properties": {"error": {"type": "string"}, "response": null}},
+        {
+            "required": ["error"],
+            "properties": {"error": {"type": "string"}, "response": null, "status": {"not": {"const": "verified"}}},
+        },
         {"required": ["response"], "properties": {"error": null, "response": answer}},
     ]
     schema["$defs"]["Reason"]["description"] = f"What there is today: {reasons}."
@@ -235,6 +238,7 @@ _RESULT_EXAMPLES: list[Schema] = [
         "proof_sha256": hashlib.sha256(_WRONG_PROOF.encode()).hexdigest(),
         "run": "sweep-7",
         "group": None,
+        "cached": None,
         "superseded_by": None,
         "metadata": {"sample": 3},
     },

@@ -308,6 +308,10 @@ def _fields(result: ProofResult) -> dict[str, Any]:
             name: None if text is None else jsontext.cut(text, _MAX_VERSION)
             for name, text in result.verifier.__dict__.items()
         },
+        "checkers": [
+            {**checker.__dict__, "version": checker.version and jsontext.cut(checker.version, _MAX_VERSION)}
+            for checker in result.checkers
+        ],
     }
 
 

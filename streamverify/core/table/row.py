@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from streamverify.core.datasets.verdict_row import COLUMNS as VERDICT_COLUMNS
 from streamverify.core.datasets.verdict_row import verdict_row
 from streamverify.core.messages.jsontext import cut
-from streamverify.core.messages.newest import Rank, rank_of
+from streamverify.core.messages.newest import weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,11 +42,13 @@ def result_row(result: ProofResult, *, topic: str, partition: int, offset: int, 
         "result_offset": offset,
         "result_timestamp": timestamp,
     }
-    return {
+    kept = {
         name: cut(value, MAX_TEXT) if isinstance(value, str) and name not in _IDS else value
         for name in COLUMNS
         if (value := row.get(name)) is not None
     }
+    # Not shown: it compares rows only.
+    return {**kept, "weight": weight(result)}
 
 
 def shown(row: Mapping[str, Any]) -> Row:
@@ -68,10 +70,7 @@ def newest_row(rows: Iterable[Row]) -> Row:
     return max(rows, key=lambda row: (_rank(row), row["result_timestamp"], row["result_partition"]))
 
 
-def _rank(row: Mapping[str, Any]) -> Rank:
-    return rank_of(
-        source=(row["source_timestamp"], row["source_topic"], row["source_partition"], row["source_offset"]),
-        status=row["status"],
-        reason=row["reason"],
-        assurance=row["assurance"],
-    )
+def _rank(row: Mapping[str, Any]) -> tuple[int, str, int, int, int]:
+    """The order of `core.messages.newest.supersedes`: the later request, and of one request the weightier answer."""
+    source: tuple[int, str, int] = row["source_timestamp"], row["source_topic"], row["source_partition"]
+    return (*source, row["source_offset"], row["weight"])

@@ -22,6 +22,7 @@ _NEEDED = {
     "status": str,
     "reason": str,
     "assurance": str,
+    "weight": int,
     "source_topic": str,
     "source_partition": int,
     "source_offset": int,
@@ -36,8 +37,8 @@ _NEEDED = {
 class PartitionRows(MutableMapping[str, "Row"]):
     """Rows by custom_id.
 
-    A row is kept as JSON, with its id in up to four sorted lists: of all ids, of its reason, of its run, and of both. So
-    a page costs the same, whatever is asked for and however many rows there are: one search in one list, and its rows.
+    A row is kept as JSON, with its id in up to four sorted lists: of all ids, of its reason, of its run, and of both.
+    So a page costs the same, whatever is asked for and however many rows there are: a search in a list, and its rows.
     """
 
     def __init__(self) -> None:

@@ -85,10 +85,14 @@ async def verify(request: Request, held: Annotated[Held, Depends(hold)]) -> Resp
     body = read_body(held.body, PastedProof)
     gateway = gateway_of(request)
     settings = gateway.settings
-    # Not what the endpoints of other servers ask for: the worker's own default, and a statement counts at `audited`.
+    # Not what the endpoints of other servers ask for: the worker's own default, and a statement counts from `audited`.
     if body.statement is not None and body.require == "checked":
-        raise BodyError(422, "require", "must be audited where there is a statement: `checked` does not look at it")
-    default = "audited" if body.statement is not None else settings.require
+        raise BodyError(
+            422, "require", "must be audited or more where there is a statement: `checked` does not look at it"
+        )
+    default = Assurance(settings.require)
+    if body.statement is not None:
+        default = max(default, Assurance.AUDITED)
     asked = Asked(gateway.assurance(body.require or default), body.timeout or settings.default_timeout)
     proof = proof_to_send(gateway, body.proof, body.statement, callers_id=_ID)
     _, way = gateway.way(None)
@@ -140,13 +144,12 @@ async def states(gateway: Gateway, key: str) -> AsyncIterator[bytes]:
 def state_of(gateway: Gateway, key: str, now: float) -> dict[str, Any]:
     """What a page shows. With API keys, verdicts and headers are those of the key that asks."""
     live, to_do = gateway.live, gateway.monitor.to_do
-    rate = live.rate(now)
     keyed = bool(gateway.keys)
     return {
         "in_flight": gateway.queue.in_flight + gateway.queue.waiting,
         "to_do": to_do,
-        "backlog_seconds": None if to_do is None else backlog_seconds(to_do, rate),
-        "rate": round(rate, 2),
+        "backlog_seconds": None if to_do is None else backlog_seconds(to_do, live.work_rate(now)),
+        "rate": round(live.rate(now), 2),
         "dead_letters": gateway.monitor.dead_letters,
         "reasons": live.reasons(),
         "headers": [asdict(header) for header in live.headers_of(key)],

@@ -18,7 +18,7 @@ from streamverify.cli.errors import InputError
 from streamverify.cli.output import MAX_ID, short
 from streamverify.cli.times import milliseconds, parse_time, rfc_3339, shown
 from streamverify.client.result_topic import Found
-from streamverify.core.messages.models import ProofResult, Reason
+from streamverify.core.messages.models import Cached, ProofResult, Reason, Timings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -70,6 +70,17 @@ def test_the_table_has_a_row_for_each_result_as_it_comes(topic: FakeTopic) -> No
     assert lines[4] == "3 results: 1 verified (33.3%), 1 rejected (33.3%), 1 inconclusive (33.3%)"
     assert lines[5] == "Lean ran 0.250 s for each on average, and 0.250 s at most"
     assert {line.index("ok") for line in lines[3:4]} == {line.index("reason") for line in lines[:1]}
+
+
+def test_cached_results_stay_out_of_the_mean_time(topic: FakeTopic) -> None:
+    hit = make_result("b").model_copy(update={"cached": Cached(age_seconds=5.0), "timings": Timings()})
+    topic.kept = [make_result("a"), hit, hit]
+    assert invoke("results").stdout.splitlines()[-2:] == [
+        "Lean ran 0.250 s for each that it ran on average, and 0.250 s at most",
+        "2 of them cached",
+    ]
+    topic.kept = [hit]
+    assert invoke("results").stdout.splitlines()[-1] == "1 of them cached"
 
 
 def test_everything_that_may_be_asked_for_is_passed_on(topic: FakeTopic) -> None:

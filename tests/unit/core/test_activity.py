@@ -53,3 +53,17 @@ def test_counts_by_status_and_the_most_frequent_reason_first() -> None:
     assert list(done.by_reason()) == ["sorry", "ok", "timeout"]
     assert done.per_second == 3.0
     assert {OUTCOMES[reason].status.value for reason in Reason} <= done.by_status().keys()
+
+
+def test_cached_answers_are_counted_apart_and_once() -> None:
+    activity = Activity(0.0)
+    activity.answered(Reason.OK)
+    activity.answered(Reason.OK, cached=True)
+    first = activity.report(EVERY, running=0)
+    assert first is not None
+    assert (first.total, first.cached) == (2, 1)
+    activity.answered(Reason.OK)
+    second = activity.report(2 * EVERY, running=0)
+    assert second is not None
+    assert (second.total, second.cached) == (1, 0)
+    assert activity.so_far(2 * EVERY).cached == 1

@@ -11,7 +11,7 @@ from gateway_fakes import a_gateway, assert_idle, client_of, sender_of, verdict
 from structlog.testing import capture_logs
 
 from streamverify.core.keys import ANYBODY
-from streamverify.core.messages.models import Assurance
+from streamverify.core.messages.models import Assurance, Cached
 from streamverify.gateway.app import create_app
 
 if TYPE_CHECKING:
@@ -393,6 +393,13 @@ async def test_a_client_that_goes_while_it_sends_its_body_frees_what_it_held() -
     }  # fmt: skip
     await create_app(gateway)(scope, receive, send)
     assert_idle(gateway)
+
+
+async def test_a_cached_verdict_says_so_to_whoever_asked() -> None:
+    gateway = a_gateway(lambda request: verdict(request, cached=Cached(age_seconds=3.5)))
+    async with client_of(gateway) as client:
+        answer = await client.post("/api/check", json={"snippets": [{"id": "a", "code": "x"}]})
+    assert answer.json()["results"][0]["streamverify"]["cached"] == {"age_seconds": 3.5}
 
 
 async def test_a_winner_is_named_by_its_callers_id(monkeypatch: pytest.MonkeyPatch) -> None:

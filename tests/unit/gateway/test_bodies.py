@@ -47,7 +47,7 @@ def test_the_defaults_are_those_of_the_servers_that_it_stands_in_for() -> None:
         ('{"snippets": [{"id": "a"}], "timeout": NaN}', "timeout", ""),
         ('{"snippets": [{"id": "a"}], "infotree": "all"}', "infotree", "'full'"),
         ('{"snippets": [{"id": "a"}], "reuse": 1}', "reuse", "boolean"),
-        ('{"snippets": [{"id": "a"}], "require": "none"}', "require", "'checked' or 'audited'"),
+        ('{"snippets": [{"id": "a"}], "require": "none"}', "require", "'replayed' or 'cross_checked'"),
         ('{"snippets": [{"id": "\\ud800"}]}', "snippets[0].id", "surrogate"),
     ],
 )

@@ -108,7 +108,7 @@ MESSAGES = st.lists(st.sampled_from([ERROR, INFO, RESPONSES["a warning"]["messag
     messages=MESSAGES,
     sorries=st.sampled_from([[], [SORRY]]),
     answered=st.booleans(),
-    assurance=st.sampled_from(["none", "checked", "audited", "replayed", "x"]),
+    assurance=st.sampled_from(["none", "checked", "audited", "replayed", "cross_checked", "x"]),
     asked=st.sampled_from([Assurance.CHECKED, Assurance.AUDITED]),
     sha256=st.sampled_from([SHA256, None, "1" * 64]),
 )
@@ -126,7 +126,10 @@ def test_whatever_a_record_says_only_verified_reads_as_valid(  # noqa: PLR0913, 
     response = {"messages": messages, "sorries": sorries} if answered or status is Status.VERIFIED else None
     fields = {"status": status, "reason": reason, "assurance": assurance, "proof_sha256": sha256}
     outcome = outcome_for(result("ok", response, **fields), asked)
-    enough = {"checked": {"checked", "audited", "replayed"}, "audited": {"audited", "replayed"}}[asked]
+    enough = {
+        "checked": {"checked", "audited", "replayed", "cross_checked"},
+        "audited": {"audited", "replayed", "cross_checked"},
+    }[asked]
     if read(outcome).analyze().status == SnippetStatus.valid:
         assert status is Status.VERIFIED
         assert assurance in enough

@@ -226,6 +226,10 @@ async def test_the_backlog_is_what_there_is_to_do_at_the_rate_of_the_last_minute
         gateway.live.seen(verdict("x"), float(second))
         gateway.live.seen(verdict("x"), float(second))
     assert state_of(gateway, "", 10.0)["backlog_seconds"] == 25.0
+    for second in range(10):
+        gateway.live.seen(verdict("cached"), float(second + 10), cached=True)
+    assert state_of(gateway, "", 20.0)["rate"] == 1.5
+    assert state_of(gateway, "", 20.0)["backlog_seconds"] == 50.0, "what was cached says nothing of the others' time"
     gateway.monitor.to_do = 0
     assert state_of(gateway, "", 10.0)["backlog_seconds"] == 0
 

@@ -32,7 +32,7 @@ STATEMENT = "theorem t : True := sorry\n"
 def test_the_requested_assurance_is_raised_to_require_min(
     asked: Any, default: Assurance, least: Assurance, gets: Assurance
 ) -> None:
-    rules = IntakeRules(RequestLimits(100), default, least, audits=True)
+    rules = IntakeRules(RequestLimits(100), default, least, Assurance.AUDITED)
     assert rules.assurance(ProofRequest(custom_id="a", proof="", require=asked)) is gets
 
 
@@ -58,15 +58,15 @@ def test_an_honest_proof_is_queued_to_be_audited() -> None:
 
 
 def test_a_stand_in_audits_nothing() -> None:
-    verdict = decide(HONEST, audits=False)
+    verdict = decide(HONEST, reach=Assurance.CHECKED)
     assert isinstance(verdict, Verdict)
     assert verdict.reason is Reason.UNSUPPORTED
     assert "STREAMVERIFY_REQUIRE=checked" in verdict.summary
-    assert isinstance(decide(HONEST, audits=False, require=CHECKED), Job)
+    assert isinstance(decide(HONEST, reach=Assurance.CHECKED, require=CHECKED), Job)
 
 
 def reason_of(proof: str, **fields: Any) -> Reason:
-    verdict = decide(proof, audits=False, **fields)
+    verdict = decide(proof, reach=Assurance.CHECKED, **fields)
     assert isinstance(verdict, Verdict)
     return verdict.reason
 

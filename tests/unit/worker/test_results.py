@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from streamverify.core.job import Record, RecordId, Verdict
 from streamverify.core.messages.codec import MIN_LIMIT
-from streamverify.core.messages.models import OUTCOMES, Finding, Reason, Response, Source, Theorem, Verifier
+from streamverify.core.messages.models import OUTCOMES, Cached, Finding, Reason, Response, Source, Theorem, Verifier
 from streamverify.core.messages.schemas import schema_files
 from streamverify.worker.intake import Requester
 from streamverify.worker.results import ResultBuilder
@@ -42,6 +43,7 @@ verdicts = st.sampled_from(Reason).flatmap(
         theorems=st.lists(st.builds(Theorem, name=st.text(), type=st.text()), max_size=3),
         findings=st.lists(st.just(Finding(rule="axiom", line=1, column=0, excerpt="x" * 400)), max_size=40),
         superseded_by=st.none() | st.text(max_size=512),
+        cached_age=st.none() | st.floats(0, 1e9),
     )
 )
 names = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=128)
@@ -79,7 +81,7 @@ def test_a_record_has_an_answer_of_lean_or_an_error_and_always_a_summary(
 @pytest.mark.parametrize("reason", Reason)
 def test_where_lean_answered_there_is_no_error(reason: Reason) -> None:
     """The table of docs/messages.md, spelt out."""
-    answered = ["ok", "lean_error", "sorry", "axiom", "no_theorem", "statement_mismatch", "header_error"]
+    answered = ["ok", "lean_error", "sorry", "axiom", "no_theorem", "statement_mismatch", "kernel", "header_error"]
     result = builder().result(requester(), Verdict(reason, "It is so.", Response(time=1.0)))
     assert (result.error is None) is (reason in answered)
     assert result.summary == "It is so."
@@ -93,6 +95,13 @@ def test_a_header_that_lean_was_not_asked_about_has_no_response() -> None:
 def test_superseded_is_final_and_names_the_winner() -> None:
     result = builder().result(requester(), Verdict(Reason.SUPERSEDED, "b was verified first.", superseded_by="b"))
     assert (result.status, result.retriable, result.superseded_by) == ("inconclusive", False, "b")
+
+
+def test_a_cached_verdict_says_how_old_it_is_and_another_one_nothing() -> None:
+    verdict = Verdict(Reason.OK, "fine", Response())
+    assert builder().result(requester(), verdict).cached is None
+    hit = builder().result(requester(), replace(verdict, cached_age=12.34567))
+    assert hit.cached == Cached(age_seconds=12.346)
 
 
 @pytest.mark.parametrize("limit", [MIN_LIMIT, 10**6])

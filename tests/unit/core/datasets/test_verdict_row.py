@@ -60,6 +60,12 @@ def test_warm_is_said_of_what_reached_lean(timings: dict[str, float], *, warm: b
     assert verdict_row(result(timings=timings))["warm"] is warm
 
 
+def test_a_cached_verdict_is_told_from_one_of_its_own() -> None:
+    hit, own = verdict_row(result(cached={"age_seconds": 12.5}, timings={"queued": 0.1})), verdict_row(result())
+    assert (hit["cached"], hit["cached_age_seconds"], hit["warm"]) == (True, 12.5, None)
+    assert (own["cached"], own["cached_age_seconds"]) == (False, None)
+
+
 def test_errors_are_kept_before_other_messages_and_long_ones_are_cut() -> None:
     said = [message("info", f"info {n}") for n in range(50)] + [message("error", "x" * 5000, 51)]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from jsonschema import Draft202012Validator
 from support import recorded, recorded_sessions
 
 from streamverify.core.errors import (
@@ -33,6 +34,8 @@ from streamverify.core.messages.jsontext import MAX_DEPTH
 from streamverify.core.messages.models import (
     MAX_METADATA_DEPTH,
     OUTCOMES,
+    Cached,
+    Checker,
     Finding,
     ProofRequest,
     ProofResult,
@@ -44,6 +47,7 @@ from streamverify.core.messages.models import (
     Timings,
     Verifier,
 )
+from streamverify.core.messages.schemas import schema_files
 from streamverify.core.messages.truncation import PARTS
 
 LIMITS = RequestLimits(max_proof_bytes=1000)
@@ -229,7 +233,7 @@ def test_a_flag_is_true_or_false(field: str, value: object) -> None:
 
 
 def test_require_is_an_assurance_that_can_be_asked_for() -> None:
-    assert wrong(require="none") == '`require` must be null, checked or audited, not "none"'
+    assert wrong(require="none") == '`require` must be null, checked, audited, replayed or cross_checked, not "none"'
 
 
 def test_a_theorem_has_at_most_512_characters() -> None:
@@ -530,7 +534,7 @@ def test_a_result_has_all_that_users_of_the_verify_api_parse() -> None:
         "env": 1,
         "time": 0.25,
     }
-    assert value["timings"] == {"queued": 0, "import": 0, "run": 0, "audit": 0, "total": 0}
+    assert value["timings"] == {"queued": 0, "import": 0, "run": 0, "audit": 0, "replay": 0, "total": 0}
     assert value["schema_version"] == 3
 
 
@@ -758,6 +762,7 @@ def test_the_largest_rest_fits_the_smallest_limit(character: str) -> None:
         summary=long,
         run=("\x01" if character == "\ud800" else character) * 128,
         group=("\x01" if character == "\ud800" else character) * 128,
+        cached=Cached(age_seconds=1.7976931348623157e308),
         superseded_by=custom_id,
         response=Response.model_validate(
             {
@@ -989,3 +994,18 @@ def test_a_deep_value_on_the_result_topic_is_no_result(name: str, levels: int) -
     value = b'{"custom_id":"a","status":"verified","%b":%b}' % (name.encode(), b"[" * levels + b"]" * levels)
     with pytest.raises(UndecodableResult):
         decode_result(value)
+
+
+@pytest.mark.parametrize("name", list(Checker.model_fields))
+def test_a_deep_value_in_a_checker_is_no_result(name: str) -> None:
+    deep = b"[" * 1_000 + b"]" * 1_000
+    checker = b'{"name":"a","outcome":"accepted","%b":%b}' % (name.encode(), deep)
+    with pytest.raises(UndecodableResult):
+        decode_result(b'{"custom_id":"a","status":"verified","checkers":[%b]}' % checker)
+
+
+def test_a_verified_result_without_an_answer_of_lean_is_not_valid_by_the_schema() -> None:
+    schema = Draft202012Validator(orjson.loads(schema_files()["proof-result.schema.json"]))
+    value = orjson.loads(encode_result(result(reason=Reason.TIMEOUT, error="x"), limit=10**6, overhead=0).value)
+    assert schema.is_valid(value)
+    assert not schema.is_valid({**value, "status": "verified"})

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from random import Random  # noqa: TC003 - Hypothesis reads the annotations
 
 import pytest
 from cli_fakes import make_result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.client import newest, supersedes
-from streamverify.core.messages.models import Reason, Status
-from streamverify.core.messages.newest import rank
-
-if TYPE_CHECKING:
-    from streamverify.core.messages.models import ProofResult
+from streamverify.core.messages.models import Assurance, Checker, ProofResult, Reason
+from streamverify.core.messages.newest import newest, supersedes, weight
 
 
 def test_the_later_request_counts_whatever_was_read_last() -> None:
@@ -56,55 +52,47 @@ def test_the_order_is_that_of_first_appearance() -> None:
     assert list(newest(results)) == ["b", "a"]
 
 
-def looked_at(depth: str) -> ProofResult:
-    """A result of one and the same request, by its assurance or its reason."""
-    if depth in set(Reason):
-        return make_result("a", Reason(depth))
-    result = make_result("a", Reason.OK)
-    if depth == "kernel":
-        return result.model_copy(update={"status": Status.REJECTED, "reason": depth, "assurance": "none"})
-    return result.model_copy(update={"assurance": depth})
-
-
-@pytest.mark.parametrize(
-    ("shallow", "deep"),
-    [
-        ("checked", "audited"),
-        ("audited", "replayed"),
-        ("replayed", "cross_checked"),
-        ("checked", "policy"),
-        ("lean_error", "audited"),
-        ("cross_checked", "kernel"),
-        ("out_of_memory", "lean_error"),
-        ("some_day", "audited"),
-    ],
+RESULTS = st.builds(
+    make_result,
+    st.just("a"),
+    st.sampled_from([Reason.OK, Reason.LEAN_ERROR, Reason.KERNEL, Reason.TIMEOUT]),
+    assurance=st.sampled_from([*Assurance, "newer"]),
+    checkers=st.sampled_from([[], [Checker(name="nanoda", outcome="accepted")]]),
 )
-def test_of_one_request_the_deepest_look_counts_whatever_was_read_last(shallow: str, deep: str) -> None:
-    one, two = looked_at(shallow), looked_at(deep)
-    assert newest([one, two]) == newest([two, one]) == {"a": two}
 
 
-@pytest.mark.parametrize("equals", [("audited", "policy"), ("checked", "lean_error"), ("timeout", "repl_crash")])
-def test_of_two_equally_deep_looks_the_last_read_counts(equals: tuple[str, str]) -> None:
-    one, two = map(looked_at, equals)
-    assert newest([one, two]) == {"a": two}
-    assert newest([two, one]) == {"a": one}
-
-
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 2), st.integers(0, 2), st.sampled_from(["checked", "audited", "kernel", "sorry"])),
-        min_size=1,
-        unique=True,
-    ),
-    st.randoms(use_true_random=False),
-)
-def test_the_sequence_does_not_matter_where_ranks_differ(answers: list[tuple[int, int, str]], random: Any) -> None:
-    results = {}
-    for timestamp, offset, depth in answers:
-        source = looked_at(depth).source.model_copy(update={"timestamp": timestamp, "offset": offset})
-        result = looked_at(depth).model_copy(update={"source": source})
-        results[rank(result)] = result
-    shuffled = list(results.values())
+@given(st.lists(RESULTS, min_size=1, max_size=5), st.randoms())
+def test_of_several_answers_to_one_request_the_weightiest_counts_in_any_order(
+    results: list[ProofResult], random: Random
+) -> None:
+    shuffled = list(results)
     random.shuffle(shuffled)
-    assert newest(shuffled) == {"a": results[max(results)]}
+    [first], [second] = newest(results).values(), newest(shuffled).values()
+    assert weight(first) == weight(second) == max(map(weight, results))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_higher_assurance_replaces_a_lower_one_of_the_same_request(order: int) -> None:
+    tiers = ["checked", "audited", "replayed", "cross_checked"]
+    results = [make_result("a", Reason.OK, assurance=tier) for tier in tiers][::order]
+    assert newest(results)["a"].assurance == "cross_checked"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_refusal_by_a_checker_counts_more_than_any_acceptance_of_the_same_request(order: int) -> None:
+    refused = make_result("a", Reason.KERNEL, checkers=[Checker(name="nanoda", outcome="refused")])
+    results = [make_result("a", Reason.OK, assurance="cross_checked"), refused][::order]
+    assert newest(results)["a"] is refused
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_tier_that_was_not_reached_takes_nothing_from_what_was(order: int) -> None:
+    audited = make_result("a", Reason.OK, assurance="audited")
+    results = [audited, make_result("a", Reason.TIMEOUT, reached="audited")][::order]
+    assert newest(results)["a"] is audited
+
+
+def test_a_later_request_counts_whatever_its_assurance_is() -> None:
+    early = make_result("a", Reason.OK, assurance="cross_checked", timestamp=1_000)
+    late = make_result("a", Reason.OK, assurance="checked", timestamp=2_000)
+    assert newest([late, early]) == {"a": late}
