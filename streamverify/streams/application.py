@@ -17,6 +17,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from yarl import URL
 
 from streamverify.bus.connection import client_options
+from streamverify.streams.assignor import AddressedAssignor
 from streamverify.streams.consumer import StreamConsumer, StreamProducer
 from streamverify.streams.store import PartitionStore
 from streamverify.version import __version__
@@ -140,6 +141,7 @@ def make_application(
         stream_buffer_maxsize=_BUFFERED,
         stream_wait_empty=True,
         store="memory://",
+        PartitionAssignor=AddressedAssignor,
         # Another member reads the changelog when it takes a partition over; following it all the time would only cost.
         table_standby_replicas=0,
         topic_partitions=partitions,

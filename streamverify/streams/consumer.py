@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from faust.types.tuples import Message
 
     from streamverify.streams.application import Application
+    from streamverify.streams.assignor import AddressedAssignor
 
 
 class _DaemonThread(WorkerThread):
@@ -62,6 +63,9 @@ class _FencedListener(driver.ConsumerRebalanceListener):
         if self._thread.fence is not None:
             self._thread.fence.joined()
         await super().on_partitions_assigned(assigned)
+        if cast("AddressedAssignor", self._thread.app.assignor).outdated:
+            # What the group was told at this join differs from the last, by the assignment: so it makes a new one.
+            self._thread.join_again()
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -94,6 +98,11 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         if self._admin is not None:
             self._watching.cancel()
             await self._admin.close()
+
+    def join_again(self) -> None:
+        """Have the group make a new assignment."""
+        coordinator: Any = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka offers no other way
+        coordinator.request_rejoin()
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         consumer = super()._create_consumer(loop)

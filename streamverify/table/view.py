@@ -53,7 +53,7 @@ class View:
         return {
             "/": _answering(self.answer_results),
             "/results": _answering(self.answer_results),
-            "/results/{custom_id:.+}": _answering(self.answer_result),
+            r"/results/{custom_id:[\s\S]+}": _answering(self.answer_result),
             "/local": _answering(self.answer_local),
         }
 
