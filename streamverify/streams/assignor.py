@@ -7,17 +7,14 @@ and the others would go on asking at the old address.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from faust.assignor.client_assignment import ClientMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
 from yarl import URL
 
-if TYPE_CHECKING:
-    from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 
-
-class AddressedAssignor(PartitionAssignor):  # type: ignore[misc] # Faust's base class of it is untyped
+class AddressedAssignor(PartitionAssignor):
     """Takes an assignment that was made for another address, and notes that the group has to be told ours."""
 
     outdated = False
@@ -28,7 +25,7 @@ class AddressedAssignor(PartitionAssignor):  # type: ignore[misc] # Faust's base
     def _url(self) -> URL:
         return self._taken or self.app.conf.canonical_url
 
-    def on_assignment(self, assignment: ConsumerProtocolMemberMetadata) -> None:
+    def on_assignment(self, assignment: Any) -> None:  # type: ignore[override] # the class of Faust has it so, too
         """Take the partitions, whatever address the assignment was made for."""
         made: Any = ClientMetadata.loads(self._decompress(assignment.user_data))
         self.outdated = made.url != str(self.app.conf.canonical_url)
