@@ -247,6 +247,13 @@ class Settings(BaseSettings):
         Require,
         Field(description="Assurance that a proof needs to be verified if its request asks for none."),
     ] = "audited"
+    deadlines: Annotated[
+        Literal["heed", "ignore"],
+        Field(
+            description="heed: a proof that would start after its deadline is answered `expired`; ignore: it is run, "
+            "as when a topic is verified again (docs/re-verify.md)."
+        ),
+    ] = "heed"
     require_min: Annotated[
         Require,
         Field(description="Lowest assurance that a request may ask for."),
