@@ -45,13 +45,14 @@ def wait_until_done(env: Mapping[str, str], offsets: list[str]) -> None:
 
 def test_a_topic_is_verified_again_by_what_the_page_says(kafka: str) -> None:
     env = make_environment(kafka, real=True)
+    attempt = {"proof": "theorem t : 1 = 1 := rfl", "theorem": "t", "run": "r", "group": "g", "first_success": True}
     requests = [
         {"custom_id": "good", "proof": "theorem t : 1 = 1 := rfl"},
         {"custom_id": "bad", "proof": "theorem t : 1 = 2 := by\n  -- synthetic: error\n  rfl"},
         {"custom_id": "late", "proof": "theorem t : 1 = 1 := rfl", "deadline": "2020-01-01T00:00:00Z"},
-        {"custom_id": "g0", "proof": "theorem t : 1 = 1 := rfl", "group": "g", "first_success": True},
+        {"custom_id": "g0", **attempt},
     ]
-    late = {"custom_id": "g1", "proof": "theorem t : 1 = 1 := rfl", "group": "g", "first_success": True}
+    late = {"custom_id": "g1", **attempt}
     with serving_worker(env):
         for batch in (requests, [late]):
             lines = "".join(json.dumps(request) + "\n" for request in batch)
