@@ -61,7 +61,7 @@ def test_a_topic_is_verified_again_by_what_the_page_says(kafka: str) -> None:
         before = reasons(env)
         assert (before["good"], before["bad"], before["late"]) == ("ok", "lean_error", "expired")
         assert before["g1"] == "superseded"
-    assert run_command(env, *typed(env, "topics create")).returncode == 0
+    assert run_command(env, *typed(env, "topics create"), "--partitions", "3").returncode == 0
     arguments = typed(env, "worker")
     at = arguments.index("--lean-project")
     with started(env, *arguments[:at], *arguments[at + 2 :]) as worker:
