@@ -36,7 +36,7 @@ WANTED = st.builds(
 
 def results_of(records: Any) -> list[tuple[str, Any]]:
     """For each record its id, and its result with its row; None for a tombstone."""
-    made = []
+    made: list[tuple[str, Any]] = []
     for offset, (custom_id, fields) in enumerate(records):
         if fields is None:
             made.append((custom_id, None))
@@ -68,7 +68,8 @@ def fits(row: Any, wanted: Wanted) -> bool:
 @given(RECORDS, st.integers(0, 25), WANTED)
 def test_rows_and_pages_are_those_of_a_plain_dictionary(records: Any, killed_at: int, wanted: Wanted) -> None:
     made = results_of(records)
-    rows, plain = PartitionRows(), {}
+    rows = PartitionRows()
+    plain: dict[str, Any] = {}
     for custom_id, each in made:
         if each is None:
             plain.pop(custom_id, None)

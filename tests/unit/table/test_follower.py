@@ -28,6 +28,10 @@ class Table(dict[Any, Any]):
             self.app.consumer_generation_id += 1
 
 
+def make_follower(app: Any, table: Any) -> Follower:
+    return Follower(app, table, on_failure=print)
+
+
 class Rig:
     def __init__(self) -> None:
         self.order: list[str] = []
@@ -35,8 +39,7 @@ class Rig:
         self.table = Table(self.order)
         consumer = SimpleNamespace(forget=lambda message: self.forgotten.append(message.offset))
         self.app: Any = SimpleNamespace(consumer_generation_id=1, consumer=consumer)
-        table: Any = self.table
-        self.follower = Follower(self.app, table, on_failure=print)
+        self.follower = make_follower(self.app, self.table)
 
     def event(self, offset: int, key: bytes | None, value: Any, *, generation: int = 1) -> Any:
         if value is not None and not isinstance(value, bytes):
