@@ -37,6 +37,7 @@ FILE = "(a file)"
 """Stands for a file that may be written."""
 JSON = {
     "config": ["--json"],
+    "delete": ["--id", "nobody's", "--json"],
     "dlq list": ["--json"],
     "dlq replay": [LETTER, "--dry-run", "--json"],
     "dlq show": [LETTER, "--json"],
@@ -55,7 +56,7 @@ JSON = {
 }
 """For each command that answers in JSON the arguments with which it does here."""
 TEXT = {name: [argument for argument in arguments if argument != "--json"] for name, arguments in JSON.items()}
-SERVICES = {"worker", "router", "gateway", "broker", "serve"}
+SERVICES = {"worker", "router", "table", "gateway", "broker", "serve"}
 """They run until they are told to stop, and answer nothing or one line (the broker: tests/e2e/test_cli.py)."""
 OTHERS = {"demo"}
 """It has no --json, and brings its own broker: tests/e2e/test_cli.py."""

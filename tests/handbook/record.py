@@ -83,6 +83,8 @@ DAY = [
     Step("replay", "streamverify replay problems.jsonl --output verdicts.jsonl --run monday"),
     Step("export", "streamverify export --run monday --output monday.jsonl"),
     Step("router", "streamverify router", until="router_started"),
+    Step("table", "streamverify table", until="table_restored"),
+    Step("delete", "streamverify delete --prefix p --dry-run"),
     Step("gateway", "streamverify gateway --gateway-port 0", until="checked_only"),
     Step(
         "serve",
