@@ -209,8 +209,9 @@ async def test_on_sigterm_running_proofs_are_finished_and_committed(fresh: dict[
         with worker(env) as process:
             log = await joined(process)
             await client.submit(ProofRequest(custom_id="runs", proof=proof("service=1.5")))
-            await client.submit(ProofRequest(custom_id="waits", proof=PROOF))
             await ready_says(log, "running", 1)
+            # Sent later, so that it is not this one that runs.
+            await client.submit(ProofRequest(custom_id="waits", proof=PROOF))
             _, said = await asyncio.to_thread(end, process)
             assert process.returncode == 0, said
         assert (await kafka_records.results(env, {"runs"}))["runs"].reason == Reason.OK
