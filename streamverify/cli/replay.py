@@ -214,6 +214,8 @@ def _summarize(one: Replay, *, as_json: bool) -> None:
     cached = f"; {tally.cached:,} from the cache" if tally.cached else ""
     rate = f" ({verdicts / seconds:.1f}/s)" if seconds else ""
     print_line(f"{plural(verdicts, 'verdict')} in {seconds:.1f} s{rate}{': ' * bool(shares)}{shares}{cached}")
+    if one.data.renamed:
+        remark(f"{plural(one.data.renamed, 'row')} had the id of an earlier one, and got ID~ROW in its place")
     if tally.not_sent:
         remark(f"{plural(tally.not_sent, 'row')} could not be sent; their column `error` says why")
     where = f"streamverify results --run {quote(one.run)}" if output is None else str(output)
