@@ -120,7 +120,7 @@ async def _verify(one: Replay, settings: Settings) -> None:
             while True:
                 now = time.monotonic()
                 forecast.add(now, tally.done.total())
-                total = _total(one)
+                total = one.expected()
                 said = _progress_line(tally, forecast, total)
                 progress.update(task, completed=tally.done.total(), total=total, said=said)
                 if progress.disable and now - last >= _EVERY:
@@ -134,14 +134,6 @@ async def _verify(one: Replay, settings: Settings) -> None:
         finally:
             showing.cancel()
             await asyncio.gather(showing, return_exceptions=True)
-
-
-def _total(one: Replay) -> int | None:
-    """How many attempts there are, or about how many: by what share of the source is read."""
-    if one.data.total is not None:
-        return one.data.total
-    share = one.data.progress()
-    return None if not share else max(one.tally.read, round(one.tally.read / share))
 
 
 def _progress_line(tally: Tally, forecast: Forecast, total: int | None) -> str:
