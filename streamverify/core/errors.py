@@ -130,6 +130,12 @@ class HeaderError(StreamVerifyError):
         self.column = column
 
 
+class InvalidQuery(StreamVerifyError):
+    """A request to the results table asks for what there is not. The text is one sentence that says which parameter."""
+
+    exit_code = 2
+
+
 class NoInfotree(StreamVerifyError):
     """A result has no infotree, or not the one of the file that it was to be read with."""
 

@@ -35,6 +35,7 @@ LETTER = "(the letter)"
 """Stands for the name of the dead letter, which the broker chooses."""
 JSON = {
     "config": ["--json"],
+    "delete": ["--id", "nobody's", "--json"],
     "dlq list": ["--json"],
     "dlq replay": [LETTER, "--dry-run", "--json"],
     "dlq show": [LETTER, "--json"],
@@ -51,7 +52,7 @@ JSON = {
 }
 """For each command that answers in JSON the arguments with which it does here."""
 TEXT = {name: [argument for argument in arguments if argument != "--json"] for name, arguments in JSON.items()}
-SERVICES = {"worker", "router", "gateway", "broker", "serve"}
+SERVICES = {"worker", "router", "table", "gateway", "broker", "serve"}
 """They run until they are told to stop, and answer nothing or one line (the broker: tests/e2e/test_cli.py)."""
 OTHERS = {"demo"}
 """It has no --json, and brings its own broker: tests/e2e/test_cli.py."""

@@ -77,6 +77,8 @@ DAY = [
     Step("dlq show", "streamverify dlq show 0:0"),
     Step("dlq replay", "streamverify dlq replay 0:0 --dry-run"),
     Step("router", "streamverify router", until="router_started"),
+    Step("table", "streamverify table", until="table_restored"),
+    Step("delete", "streamverify delete --prefix p --dry-run"),
     Step("gateway", "streamverify gateway --gateway-port 0", until="checked_only"),
     Step(
         "serve",

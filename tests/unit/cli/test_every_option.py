@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ARGUMENTS = {
     "config": [],
+    "delete": ["--id", "a"],
     "broker": [],
     "demo": [],
     "dlq list": [],
@@ -38,6 +39,7 @@ ARGUMENTS = {
     "router": [],
     "schema": [],
     "serve": [],
+    "table": [],
     "topics create": [],
     "topics describe": [],
     "verify": ["p.lean"],
@@ -100,6 +102,7 @@ def _nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(asyncio, "run", run)
     monkeypatch.setattr("streamverify.bus.embedded.EmbeddedBroker.__enter__", refuse)
     monkeypatch.setattr("streamverify.router.router.run_router", refuse)
+    monkeypatch.setattr("streamverify.table.table.run_table", refuse)
     monkeypatch.setattr("streamverify.cli.children.Children.start", refuse)
     for name in os.environ:
         if name.startswith(PREFIX):
