@@ -18,9 +18,11 @@ from streamverify.cli import (
     demo,
     dlq,
     doctor,
+    export,
     gateway,
     offsets,
     produce,
+    replay,
     report,
     results,
     retry,
@@ -183,6 +185,8 @@ _add(app, "serve", serve.serve, serve.EXAMPLES)
 _add(app, "gateway", gateway.gateway, gateway.EXAMPLES)
 _add(app, "produce", produce.produce, produce.EXAMPLES)
 _add(app, "results", results.results, results.EXAMPLES)
+_add(app, "replay", replay.replay, replay.EXAMPLES)
+_add(app, "export", export.export, export.EXAMPLES)
 _add(app, "verify", verify.verify, verify.EXAMPLES)
 _add(app, "retry", retry.retry, retry.EXAMPLES)
 app.add_typer(_topics, name="topics")

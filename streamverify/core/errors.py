@@ -140,6 +140,18 @@ class NoInfotree(StreamVerifyError):
     """A result has no infotree, or not the one of the file that it was to be read with."""
 
 
+class OutputRefused(StreamVerifyError):
+    """The file that a command is to write cannot be written, or must not be."""
+
+    exit_code = 2
+
+
+class ReplayRefused(StreamVerifyError):
+    """A replay cannot begin or go on: its state is another's, or in use, or its output cannot be written."""
+
+    exit_code = 2
+
+
 class Unscored(StreamVerifyError):
     """Completions of a model have no reward, as nothing could be found out about them."""
 

@@ -25,6 +25,8 @@ COMMANDS = (
     ("delete", "--id", "a"),
     ("verify", "-"),
     ("produce", "-"),
+    ("replay", "-", "--format", "lean"),
+    ("export", "--output", "exported.jsonl"),
 )
 
 

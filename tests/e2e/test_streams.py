@@ -33,6 +33,8 @@ REQUEST = b'{"custom_id": "a", "proof": "theorem t : True := trivial"}\n'
 VERDICTS = str(ROOT / "tests" / "data" / "verdicts.jsonl")
 LETTER = "(the letter)"
 """Stands for the name of the dead letter, which the broker chooses."""
+FILE = "(a file)"
+"""Stands for a file that may be written."""
 JSON = {
     "config": ["--json"],
     "delete": ["--id", "nobody's", "--json"],
@@ -40,8 +42,10 @@ JSON = {
     "dlq replay": [LETTER, "--dry-run", "--json"],
     "dlq show": [LETTER, "--json"],
     "doctor": ["--json"],
+    "export": ["--output", FILE, "--overwrite", "--json"],
     "offsets": ["--json"],
     "produce": ["-", "--json"],
+    "replay": ["-", "--format", "jsonl", "--json"],
     "report": [VERDICTS, VERDICTS, "--json"],
     "results": ["--json"],
     "retry": ["--since", "1h", "--json"],
@@ -77,11 +81,14 @@ class Ran:
 
 
 @pytest.fixture(scope="module")
-def served(broker: str, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+def served(
+    broker: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
     """The environment of a worker that has answered one proof and put one record among the dead letters."""
     env = make_environment(broker, real=request.config.getoption("--kafka"))
     with serving_worker(env):
         env[LETTER] = asyncio.run(send_nonsense(env))
+        env[FILE] = str(tmp_path_factory.mktemp("written") / "exported.jsonl")
         assert forked(env, "verify", "-", "--wait", "60").code == 0
         yield env
 
@@ -123,8 +130,8 @@ def _become(env: Mapping[str, str], arguments: Sequence[str], descriptors: Seque
                 os.dup2(descriptor, number)
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - instead of pytest's
         os.environ.clear()
-        os.environ.update({name: value for name, value in env.items() if name != LETTER})
-        sys.argv = ["streamverify", *(env[LETTER] if each == LETTER else each for each in arguments)]
+        os.environ.update({name: value for name, value in env.items() if name not in {LETTER, FILE}})
+        sys.argv = ["streamverify", *(env[each] if each in {LETTER, FILE} else each for each in arguments)]
         main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0

@@ -37,6 +37,8 @@ NAMES_TOPICS: dict[tuple[str, ...], list[str]] = {
     ("gateway",): ["--gateway-port", "0"],
     ("serve",): ["--gateway-port", "0"],
     ("produce",): ["-"],
+    ("replay",): ["-", "--format", "lean"],
+    ("export",): ["--output", "exported.jsonl"],
     ("verify",): ["-", "--wait", "2"],
     ("results",): ["--json"],
     ("retry",): ["--since", "1h"],

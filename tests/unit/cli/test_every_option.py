@@ -30,9 +30,11 @@ ARGUMENTS = {
     "dlq replay": ["0:1"],
     "dlq show": ["0:1"],
     "doctor": [],
+    "export": ["--output", "v.jsonl"],
     "gateway": [],
     "offsets": [],
     "produce": ["p.lean"],
+    "replay": ["p.jsonl", "--id-column", "id", "--proof-column", "proof"],
     "report": ["verdicts.jsonl"],
     "results": [],
     "retry": ["--since", "1h"],
@@ -79,10 +81,15 @@ FREE_TEXT = {
     "id_column",
     "proof_column",
     "statement_column",
+    "header_column",
+    "theorem_column",
+    "group_column",
+    "header",
+    "where",
+    "output",
     "group",
     "repl",
     "write",
-    "output",
     "title",
 }
 """The further options that take any text, or any name of a file."""
@@ -109,6 +116,7 @@ def _nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.lean").write_text("theorem t : True := trivial\n")
+    (tmp_path / "p.jsonl").write_text('{"id": 1, "proof": "theorem t : True := trivial"}\n')
     (tmp_path / "verdicts.jsonl").write_text('{"custom_id": "a", "status": "verified", "reason": "ok"}\n')
 
 
