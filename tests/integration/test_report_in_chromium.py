@@ -1,4 +1,4 @@
-"""The page of a report in a real browser, with scripts off: what is seen, at any width, and that nothing takes effect."""
+"""The page of a report in a real browser, with scripts off: what is seen at any width, and what has no effect."""
 
 from __future__ import annotations
 

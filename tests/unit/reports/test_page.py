@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 from itertools import pairwise
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +14,9 @@ from streamverify.core.reports.model import PassAtKEstimate
 from streamverify.core.reports.summary import durations
 from streamverify.reports.page import plots
 from streamverify.reports.page.words import count, percent, seconds
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 CSS = files("streamverify.reports.page").joinpath("page.css").read_text("utf-8")
 TEXTS = {
