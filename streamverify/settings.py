@@ -247,10 +247,69 @@ class Settings(BaseSettings):
         Require,
         Field(description="Assurance that a proof needs to be verified if its request asks for none."),
     ] = "audited"
+    deadlines: Annotated[
+        Literal["heed", "ignore"],
+        Field(
+            description="heed: a proof that would start after its deadline is answered `expired`; ignore: it is run, "
+            "as when a topic is verified again (docs/re-verify.md)."
+        ),
+    ] = "heed"
     require_min: Annotated[
         Require,
         Field(description="Lowest assurance that a request may ask for."),
     ] = "checked"
+    upgrade: Annotated[
+        Literal["none", "replayed", "cross_checked"],
+        Field(
+            description="Tier to which the worker takes what it has audited, unasked: the audited verdict is published "
+            "at once, and a second result when the tier is reached (docs/tiers.md)."
+        ),
+    ] = "none"
+    replay_slots: Annotated[
+        int, Field(ge=1, le=256, description="Number of proofs that are taken above `audited` at once.")
+    ] = 1
+    replay_timeout: Annotated[
+        Seconds,
+        Field(description="Seconds for each step above `audited`: a compilation, an export, a reading, a kernel."),
+    ] = 300.0
+    replay_store: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="SQLite file that remembers which exports a kernel has accepted, none, or auto: in the state "
+            "folder of the user.",
+        ),
+    ] = "auto"
+    lean: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="The `lean` that compiles proofs for the tiers above `audited`; auto: that of the REPL.",
+        ),
+    ] = "auto"
+    exporter: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="What exports compiled proofs: the path of olean-export, leanexport or lean4export, none, or "
+            "auto: the first of them that is installed.",
+        ),
+    ] = "auto"
+    leanchecker: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="Lean's own kernel as a program: the path of leanchecker, none, or auto: that of Lean.",
+        ),
+    ] = "auto"
+    kernel: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="The independent kernel of `cross_checked`: nanoda_bin, a command line to which the path of "
+            "the export is added (exit status 0 accepts, 101 refuses), none, or auto: nanoda_bin if it is installed.",
+        ),
+    ] = "auto"
     min_lean_version: Annotated[
         str,
         Field(
@@ -273,6 +332,15 @@ class Settings(BaseSettings):
             "port is logged."
         ),
     ] = "auto"
+    advertised_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[^\s/?#]+/?$",
+            description="Address under which the other instances of the results table reach this one, such as "
+            "http://10.0.0.7:9464. Default: this machine's address towards the brokers (or HTTP_HOST, if that names "
+            "one), and the port that it listens on.",
+        ),
+    ] = None
     gateway_host: Annotated[
         str | None,
         Field(
