@@ -125,7 +125,9 @@ def replay(  # noqa: PLR0913 - each is a flag
     if compare_cache:
         with replay_report.cache_comparison(plan, folder) as compared:
             for one in compared.plans:
-                with _carried_out(one, settings, "" if folder is None else None) as done:
+                with _carried_out(
+                    one, settings, None if folder is not None else "without --report nothing is kept"
+                ) as done:
                     compared.add(done, slots)
         compared.show(as_json=as_json)
         return
@@ -144,7 +146,7 @@ def _carried_out(plan: Plan, settings: Settings, so_far: str | None = None) -> I
     Args:
         plan: What to do.
         settings: The broker and the topics.
-        so_far: What Ctrl-C says instead of how far it came; "" where nothing is kept.
+        so_far: What Ctrl-C says instead of how far it came.
     """
     from streamverify.replay.replay import opened  # noqa: PLC0415 - keeps --help fast
 
