@@ -52,7 +52,9 @@ class Box:
         ours = dict(os.environ if plain.env is None else plain.env)
         project = [Path(plain.cwd or "", part) for part in ours.get("LEAN_PATH", "").split(os.pathsep) if part]
         searched = [*lean_path, *project]
-        environment = {**ours, "LEAN_PATH": os.pathsep.join(map(str, searched)), "TMPDIR": str(folder)}
+        environment = {**ours, "TMPDIR": str(folder)}
+        if searched:
+            environment["LEAN_PATH"] = os.pathsep.join(map(str, searched))
         # A REPL that names no memory of its own is limited by nothing but its container; neither is a step then.
         step = replace(
             plain, argv=tuple(argv), env=environment, cwd=None, kind="lean", wrapped=True, limits=self.repl.limits
@@ -64,6 +66,9 @@ class Box:
             sysroot = [Path(root)] if (root := ours.get("LEAN_SYSROOT")) else []
             project_folder = [plain.cwd] if plain.cwd else []
             step = inside(step, bwrap, setpriv, [*self.read, *sysroot, *project_folder, *project, *read], self.hide)
+        else:
+            # Not where the worker was started: a program may look for files there.
+            step = replace(step, cwd=folder)
         return replace(step, argv=(*_nice(), *step.argv))
 
 
