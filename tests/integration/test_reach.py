@@ -62,6 +62,7 @@ async def test_before_435_leans_kernel_judges_the_compiled_file_and_the_result_s
         ({"exporter": "/nonexistent/x"}, Assurance.AUDITED, "EXPORTER: /nonexistent/x is not there"),
         ({"leanchecker": "none"}, Assurance.AUDITED, "LEANCHECKER is none"),
         ({"kernel": "none"}, Assurance.REPLAYED, "KERNEL is none"),
+        ({"kernel": '"unclosed'}, Assurance.REPLAYED, 'KERNEL: "unclosed is not there'),
         ({"kernel": "/bin/true"}, Assurance.REPLAYED, "/bin/true does not refuse an ill-typed term"),
         ({"kernel": "/bin/false"}, Assurance.REPLAYED, "declined with exit status 1"),
         ({"leanchecker": "/bin/true"}, Assurance.AUDITED, "/bin/true does not refuse an ill-typed term"),

@@ -34,6 +34,11 @@ class Box:
         """The pool's command as it would be outside of its sandbox."""
         return self.repl.outside or self.repl
 
+    @property
+    def is_confined(self) -> bool:
+        """Tell whether there is a sandbox."""
+        return self.repl.sandbox == "bwrap"
+
     def command(
         self, argv: Sequence[str], *, lean_path: Sequence[Path] = (), read: Sequence[Path] = (), folder: Path
     ) -> ReplCommand:
@@ -59,7 +64,7 @@ class Box:
         step = replace(
             plain, argv=tuple(argv), env=environment, cwd=None, kind="lean", wrapped=True, limits=self.repl.limits
         )
-        if self.repl.sandbox == "bwrap":
+        if self.is_confined:
             bwrap, setpriv = shutil.which("bwrap"), shutil.which("setpriv") if os.geteuid() == 0 else None
             if bwrap is None:
                 raise ReplUnavailable("bubblewrap is gone: a step is not run without the sandbox that the pool has")
