@@ -141,15 +141,7 @@ def verdict_row(
         "source_partition": source.partition,
         "source_offset": source.offset,
         "source_timestamp": source.timestamp,
-        "checkers": [
-            {
-                "name": each.name,
-                "version": None if each.version is None else repaired(each.version),
-                "outcome": str(each.outcome),
-                "seconds": each.seconds,
-            }
-            for each in result.checkers
-        ],
+        "checkers": [each.model_dump(mode="json", include=set(CHECKER)) for each in result.checkers],
         "export_sha256": result.export_sha256,
         "reached": None if result.reached is None else str(result.reached),
     }
