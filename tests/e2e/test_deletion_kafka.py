@@ -91,7 +91,8 @@ def test_after_the_how_to_nothing_of_alice_is_on_the_disk(env: dict[str, str], f
     with serving_worker(env), started(env, "table") as table:
         wait_for_log(table, "table_restored")
         verify(env, [*(f"alice/{n}" for n in range(3)), "bob/1"])
-        plain = run_command(env, "delete", "--id", "a", "--result-topic", env[PREFIX + "REQUEST_TOPIC"])
+        results, requests = (env[f"{PREFIX}{name}_TOPIC"] for name in ("RESULT", "REQUEST"))
+        plain = run_command(env, "delete", "--id", "a", "--result-topic", requests, "--request-topic", results)
         assert (plain.returncode, "is not compacted" in plain.stderr) == (4, True)
         assert run_command(env, "delete", "--run", "nobody's").stdout.startswith("0 results deleted")
         looked = run_command(env, "delete", "--prefix", "alice/", "--dry-run")
