@@ -39,12 +39,16 @@ class Consumer:
         return self.positions[tp]
 
 
+def make_progress(life: Any) -> Progress:
+    return Progress(load_settings(), life)
+
+
 class Rig:
     def __init__(self) -> None:
         self.consumer = Consumer()
         app = SimpleNamespace(consumer=self.consumer, consumer_generation_id=3)
         self.life: Any = SimpleNamespace(restored=True, app=app)
-        self.progress: Any = Progress(load_settings(), self.life)
+        self.progress: Any = make_progress(self.life)
         self.rows = PartitionRows()
         for offset in range(4):
             result = make_result(f"a{offset}")
