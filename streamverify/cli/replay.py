@@ -120,7 +120,7 @@ async def _verify(one: Replay, settings: Settings) -> None:
             while True:
                 now = time.monotonic()
                 forecast.add(now, tally.done.total())
-                total = _total(one)
+                total = one.expected()
                 said = _progress_line(tally, forecast, total)
                 progress.update(task, completed=tally.done.total(), total=total, said=said)
                 if progress.disable and now - last >= _EVERY:
@@ -134,14 +134,6 @@ async def _verify(one: Replay, settings: Settings) -> None:
         finally:
             showing.cancel()
             await asyncio.gather(showing, return_exceptions=True)
-
-
-def _total(one: Replay) -> int | None:
-    """How many attempts there are, or about how many: by what share of the source is read."""
-    if one.data.total is not None:
-        return one.data.total
-    share = one.data.progress()
-    return None if not share else max(one.tally.read, round(one.tally.read / share))
 
 
 def _progress_line(tally: Tally, forecast: Forecast, total: int | None) -> str:
@@ -214,6 +206,8 @@ def _summarize(one: Replay, *, as_json: bool) -> None:
     cached = f"; {tally.cached:,} from the cache" if tally.cached else ""
     rate = f" ({verdicts / seconds:.1f}/s)" if seconds else ""
     print_line(f"{plural(verdicts, 'verdict')} in {seconds:.1f} s{rate}{': ' * bool(shares)}{shares}{cached}")
+    if one.data.renamed:
+        remark(f"{plural(one.data.renamed, 'row')} had the id of an earlier one, and got ID~ROW in its place")
     if tally.not_sent:
         remark(f"{plural(tally.not_sent, 'row')} could not be sent; their column `error` says why")
     where = f"streamverify results --run {quote(one.run)}" if output is None else str(output)

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamverify.core.datasets.verdict_row import (
+    CHECKER,
     COLUMNS,
     MAX_MESSAGE,
     MAX_MESSAGES,
@@ -83,6 +84,21 @@ def test_half_a_surrogate_pair_in_leans_words_is_replaced() -> None:
     row = verdict_row(result(summary="\ud800 a", response={"messages": [message("error", "b \udfff")]}))
 
     assert (row["summary"], row["messages"][0]["text"]) == ("\ufffd a", "b \ufffd")
+
+
+def test_the_checkers_of_the_highest_tiers_are_named() -> None:
+    checked = verdict_row(
+        result(
+            assurance="replayed",
+            reached="audited",
+            checkers=[{"name": "nanoda", "version": "0.3", "outcome": "accepted", "seconds": 1.5}],
+            export_sha256="0" * 64,
+        )
+    )
+
+    assert checked["checkers"] == [{"name": "nanoda", "version": "0.3", "outcome": "accepted", "seconds": 1.5}]
+    assert (list(checked["checkers"][0]), checked["reached"]) == (list(CHECKER), "audited")
+    assert (verdict_row(result())["checkers"], verdict_row(result())["reached"]) == ([], None)
 
 
 def test_what_was_not_sent_has_no_verdict() -> None:
