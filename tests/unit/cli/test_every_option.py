@@ -91,6 +91,7 @@ FREE_TEXT = {
     "repl",
     "write",
     "title",
+    "report_dir",
 }
 """The further options that take any text, or any name of a file."""
 MAY_BE_EMPTY = {"prefix", "write"}
