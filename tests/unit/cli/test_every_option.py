@@ -74,6 +74,7 @@ WRONG_SETTINGS = {
 """The settings that cannot be `no such\nchoice`: all but free text."""
 FREE_TEXT = {
     "run",
+    "api_key",
     "metadata",
     "theorem",
     "ids",
