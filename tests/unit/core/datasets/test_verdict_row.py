@@ -132,3 +132,14 @@ def test_our_columns_are_found_beside_any_others(taken: set[str]) -> None:
     assert all(re.fullmatch(f"(?:{PREFIX})*{name}", given) for name, given in names.items())
     if not any(each.endswith(tuple(COLUMNS)) for each in taken):
         assert names == {name: name for name in COLUMNS}
+
+
+def test_a_row_says_which_checkers_judged_what_and_how_far_the_proof_came() -> None:
+    checker = {"name": "nanoda", "version": "0.4", "outcome": "accepted", "seconds": 0.5}
+    row = verdict_row(result(assurance="cross_checked", checkers=[checker], export_sha256="0" * 64))
+    assert (row["assurance"], row["checkers"], row["export_sha256"]) == ("cross_checked", [checker], "0" * 64)
+    assert row["reached"] is None
+    failed = verdict_row(
+        result(status="inconclusive", reason="timeout", response=None, error="late", reached="audited")
+    )
+    assert (failed["checkers"], failed["reached"]) == ([], "audited")
