@@ -33,6 +33,8 @@ from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
 from streamverify.settings import Settings
+from streamverify.worker.cached_pool import CachedPool
+from streamverify.worker.open_cache import open_cache
 from streamverify.worker.report import Reporter
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.messages.models import Verifier
     from streamverify.lean.repl.resources import Plan
+    from streamverify.worker.result_cache import ResultCache
 
 _log = structlog.get_logger(__name__)
 
@@ -99,6 +102,8 @@ class Worker:
         self._stack = AsyncExitStack()
         self._partitions = Partitions(settings.request_topic)
         self._commits = CommitRequests()
+        self._cache: ResultCache | None = None
+        self._cached_pool: CachedPool | None = None
         self._step = "the worker starts"
         """What it does before it joins, in words for `/ready`."""
 
@@ -130,12 +135,18 @@ class Worker:
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
         results = ResultBuilder(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
+        self._cache = await open_cache(settings, verifier, command, self._pool)
+        if self._cache is not None:
+            self._stack.push_async_callback(self._cache.close)
+            limits = {"default_timeout": settings.default_timeout, "max_timeout": settings.max_timeout}
+            self._cached_pool = CachedPool(self._pool, self._cache, **limits)
+        runner = self._cached_pool or self._pool
         announcements = Announcements(settings)
-        superseding = Superseding(Groups(ttl=settings.group_ttl), self._pool, self._partitions, announcements.announce)
+        superseding = Superseding(Groups(ttl=settings.group_ttl), runner, self._partitions, announcements.announce)
         self._service = Service(
             settings,
             RequestLimits(max_proof_bytes=settings.max_proof_bytes),
-            pool=self._pool,
+            pool=runner,
             publisher=self._publisher,
             results=results,
             partitions=self._partitions,
@@ -148,10 +159,11 @@ class Worker:
         self._peers = Peers(settings, versions)
         self._reporter = Reporter(
             self._service.activity,
-            pool=self._pool,
+            pool=runner,
             slots=plan.slots,
             partitions=self._partitions,
             consumer=self._consumer,
+            cache=self._cached_pool,
         )
         self._health = HealthServer(settings.http_host, settings.http_port, ready=self._ready, status=self._status)
         self._step = "headers are being imported before the worker joins its group"
@@ -199,6 +211,8 @@ class Worker:
                         self._publisher.run(),
                         self._peers.watch(),
                         self._reporter.run(),
+                        *(() if self._cache is None else (self._cache.run(),)),
+                        *(() if self._cached_pool is None else (self._cached_pool.run(),)),
                     )
                 ]
                 await self._signals.drain.wait()
@@ -216,6 +230,8 @@ class Worker:
         _log.info("draining", running=self._pool.running, seconds=self._settings.drain_timeout)
         # Both, and the poll goes on: a member that does not poll loses its partitions in mid-drain.
         self._consumer.drain()
+        if self._cached_pool is not None:
+            self._cached_pool.stop()
         self._pool.stop_dispatching()
         complete = await self._before(deadline, self._finish_running())
         if not complete and not self._signals.force.is_set():
@@ -265,7 +281,7 @@ class Worker:
             "joined": self._partitions.are_restored,
             "draining": self._signals.drain.is_set(),
             "in_flight": self._partitions.in_flight,
-            "queued": self._pool.queued + self._service.waiting,
+            "queued": (self._cached_pool or self._pool).queued + self._service.waiting,
             "running": self._pool.running,
             "quarantined_partitions": len(self._partitions.quarantined()),
             "lost_by_retention": self._consumer.lost,

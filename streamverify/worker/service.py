@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.core.job import Record, RecordId
     from streamverify.core.messages.codec import RequestLimits
-    from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
+    from streamverify.worker.ports import Runner
     from streamverify.worker.results import ResultBuilder
     from streamverify.worker.superseding import Superseding
 
@@ -49,7 +49,7 @@ class Service:
         settings: Settings,
         limits: RequestLimits,
         *,
-        pool: Pool,
+        pool: Runner,
         publisher: Publisher,
         results: ResultBuilder,
         partitions: Partitions,
