@@ -25,11 +25,11 @@ from streamverify.core.cache.key import work_digest
 from streamverify.core.messages.models import Reason, Timings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from streamverify.core.job import Job, Verdict
     from streamverify.worker.ports import OnDone, Runner
-    from streamverify.worker.result_cache import ResultCache
+    from streamverify.worker.result_cache import Hit, ResultCache
 
 _log = structlog.get_logger(__name__)
 
@@ -97,15 +97,19 @@ class CachedPool:
                     hint="a bug of streamverify: these proofs are verified as if they were new; please report it",
                 )
                 found = [None] * len(jobs)
-            for job, hit in zip(jobs, found, strict=True):
-                # It may have been dropped or superseded meanwhile.
-                if job not in self._looked_up or self._stopped:
-                    continue
-                del self._looked_up[job]
-                if hit is None:
-                    self._start(job)
-                else:
-                    self._answer(job, _as_hit(hit.verdict, hit.age, job))
+            self._looked_up_are(jobs, found)
+
+    def _looked_up_are(self, jobs: Sequence[Job], found: Sequence[Hit | None]) -> None:
+        """Answer those that were found, and start the others."""
+        for job, hit in zip(jobs, found, strict=True):
+            # It may have been dropped or superseded meanwhile.
+            if job not in self._looked_up or self._stopped:
+                continue
+            del self._looked_up[job]
+            if hit is None:
+                self._start(job)
+            else:
+                self._answer(job, _as_hit(hit.verdict, hit.age, job))
 
     def stop(self) -> None:
         """Start nothing more: what is looked up stays where it is, its records come again elsewhere."""

@@ -9,6 +9,7 @@ changed. What can be done is to take entries away, or to put back an older one o
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from typing import NamedTuple
 
@@ -36,7 +37,9 @@ class Seal:
     """The secret of a cache."""
 
     def __init__(self, secret: bytes) -> None:
-        # Two keys, so that no name can be used as a signature.
+        # Hashed, because HMAC takes a secret and the same one with zeros after it for one. Two keys, so that no name can
+        # be used as a signature.
+        secret = hashlib.sha256(secret).digest()
         self._naming = hmac.digest(secret, b"streamverify result cache: names", "sha256")
         self._signing = hmac.digest(secret, b"streamverify result cache: values", "sha256")
 
