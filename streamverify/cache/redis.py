@@ -91,9 +91,13 @@ class RedisStore:
                 for each in entries:
                     value = bytes([each.weight]) + each.value
                     pipe.eval(_PUT, 1, PREFIX + each.name, value, self._max_age)
-                await pipe.execute()
+                # Not raised there: its words would be the whole command, entry and all.
+                answers = await pipe.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             raise self._failed(error) from error
+        for refusal in answers:
+            if isinstance(refusal, RedisError):
+                raise self._failed(refusal)
 
     async def close(self) -> None:
         """Close its connections."""

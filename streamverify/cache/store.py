@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from streamverify.core.errors import SettingsError, StreamVerifyError
 from streamverify.settings import REDIS
@@ -72,7 +72,7 @@ def without_password(url: str) -> str:
     if "@" not in parts.netloc and "password" not in parts.query:
         return url
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, f"***@{host}" if "@" in parts.netloc else host, parts.path, "", ""))
+    return f"{parts.scheme}://{'***@' if '@' in parts.netloc else ''}{host}{parts.path}"
 
 
 def store_of(settings: Settings) -> Store | None:
