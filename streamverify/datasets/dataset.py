@@ -4,22 +4,43 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamverify.core.datasets.attempts import Attempt, Attempts
 from streamverify.core.datasets.columns import Columns, choose
-from streamverify.datasets.source import Form, rows
+from streamverify.core.datasets.where import parse_all
+from streamverify.core.errors import SourceError
+from streamverify.datasets.files import STDIN, Form, find
+from streamverify.datasets.shuffle import shuffled
+from streamverify.datasets.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     import pyarrow as pa
+
+    from streamverify.core.datasets.row import Row
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """What the user says about a data set. A field is a flag with that name, `form` is `--format`."""
+    """What the user says about a data set. A field is a flag with that name, `form` is `--format`.
+
+    Attributes:
+        form: What the files are; None: their names say so.
+        header: The header of every proof that has none, where no column has one; a backslash and an n end a line of it.
+        completions: The proof is the last block of Lean code in what a model wrote.
+        continues: The proof is only what stands behind the statement's `:= by`.
+        guess: Whether columns that are not named may be guessed.
+        limit: The number of rows; None for all.
+        offset: The number of rows that are passed over before.
+        shuffle: Whether rows come in the order of `seed`.
+        where: Conditions that a row must all satisfy.
+        repeat: How often all rows are gone over.
+        request: Further fields of each request.
+        keep_columns: Whether attempts have the columns of their rows.
+    """
 
     form: Form | None = None
     id_column: str | None = None
@@ -30,6 +51,8 @@ class SourceOptions:
     group_column: str | None = None
     header: str | None = None
     completions: bool = False
+    continues: bool = False
+    guess: bool = True
     limit: int | None = None
     offset: int = 0
     shuffle: bool = False
@@ -39,41 +62,103 @@ class SourceOptions:
     request: Mapping[str, Any] = field(default_factory=dict)
     keep_columns: bool = True
 
+    @property
+    def columns(self) -> Columns:
+        """The columns that were named."""
+        return Columns(
+            id=self.id_column,
+            proof=self.proof_column,
+            statement=self.statement_column,
+            header=self.header_column,
+            theorem=self.theorem_column,
+            group=self.group_column,
+            completion=self.completions,
+            continues=self.continues,
+        )
 
-@dataclass
+
 class DataSet:
     """A source that was opened. `attempts` reads it from the beginning each time."""
 
-    name: str
-    source: str
-    options: SourceOptions
-    columns: Columns
-    remarks: list[str]
-    total: int | None
-    schema: pa.Schema | None
-    identity: dict[str, Any]
+    def __init__(self, source: Source, options: SourceOptions) -> None:
+        """Choose the columns.
+
+        Raises:
+            SourceError: A column is not there, or an option makes no sense with this source.
+        """
+        found = source.found
+        self.name = found.name
+        self.columns, remarks = choose(source.columns, options.columns, guess=options.guess)
+        self.remarks = [*found.remarks, *remarks]
+        self._source = source
+        self._options = options
+        self._where = parse_all(options.where, source.columns)
+        self._made: Attempts | None = None
+        if options.header is not None and options.header_column is not None:
+            raise SourceError("--header and --header-column: a header comes from one of them")
+        if options.repeat > 1 and found.files[0].name == "stdin" and found.files[0].size is None:
+            raise SourceError(f"--repeat reads the source again, and {STDIN} can be read once only")
+        if not options.keep_columns:
+            source.only([*self.columns.used.values(), *(condition.column for condition in self._where)])
 
     @classmethod
-    def open(cls, source: str, options: SourceOptions | None = None) -> DataSet:
-        """Open a source, and choose its columns.
+    def open(cls, source: str, options: SourceOptions | None = None, stdin: Path | None = None) -> DataSet:
+        """Find and open a source.
+
+        Args:
+            source: What `find` takes.
+            options: What the user says about it.
+            stdin: A file with what came from standard input, where the source is `-`.
 
         Raises:
             SourceError: It cannot be read, or lacks a column.
         """
         options = options or SourceOptions()
-        given = Columns(
-            id=options.id_column,
-            proof=options.proof_column,
-            statement=options.statement_column,
-            header=options.header_column,
-            theorem=options.theorem_column,
-            group=options.group_column,
-            completion=options.completions,
-        )
-        names = dict.fromkeys(name for row in itertools.islice(rows(source, options.form), 64) for name in row.values)
-        columns, remarks = choose(list(names), given)
-        identity = {"source": source, "columns": asdict(columns)}
-        return cls(Path(source).name, source, options, columns, remarks, None, None, identity)
+        return cls(Source(find(source, options.form, stdin)), options)
+
+    @property
+    def total(self) -> int | None:
+        """The number of rows to come, where it is known without reading them."""
+        if self._source.total is None or self._where:
+            return None
+        left = max(0, self._source.total - self._options.offset)
+        return (left if self._options.limit is None else min(left, self._options.limit)) * self._options.repeat
+
+    @property
+    def schema(self) -> pa.Schema | None:
+        """The types of the columns of attempts, where the source is Parquet. A list of proofs has that of its items."""
+        import pyarrow as pa  # noqa: PLC0415 - of an extra, and only there if a Parquet file was opened
+
+        schema, column = self._source.schema, self.columns.proof
+        if schema is None or column is None:
+            return schema
+        kind = schema.field(column).type
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+            place = schema.get_field_index(column)
+            schema = schema.set(place, pa.field(column, kind.value_type))
+        return schema
+
+    @property
+    def renamed(self) -> int:
+        """How many rows had an id that another one had before, so far."""
+        return self._made.renamed if self._made else 0
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides which attempts there are, as JSON: where it is the same, so are the numbers of the attempts."""
+        options = asdict(self._options)
+        for name in ("keep_columns", "form", "guess", *(f"{part}_column" for part in asdict(self.columns))):
+            options.pop(name, None)
+        found = self._source.found
+        return {
+            "source": found.name,
+            "format": found.form,
+            "revision": found.revision,
+            "files": found.digest(),
+            "columns": asdict(self.columns),
+            **options,
+            "where": list(self._options.where),
+        }
 
     def attempts(self) -> Iterator[Attempt]:
         """Read the attempts, from the beginning.
@@ -81,14 +166,25 @@ class DataSet:
         Raises:
             SourceError: What is left of the source cannot be read.
         """
-        options = self.options
-        make = Attempts(self.name, self.columns, options.header or "", options.request, options.keep_columns)
+        options = self._options
+        # Shells have no easy way to write the end of a line, and no header has a backslash before an n.
+        header = (options.header or "").replace("\\n", "\n")
+        self._made = make = Attempts(self.name, self.columns, header, options.request, options.keep_columns)
         for repeat in range(1, options.repeat + 1):
-            end = None if options.limit is None else options.offset + options.limit
             suffix = f"@{repeat}" if options.repeat > 1 else ""
-            for row in itertools.islice(rows(self.source, options.form), options.offset, end):
+            for row in self._chosen():
                 yield from make.of(row, suffix)
+
+    def _chosen(self) -> Iterator[Row]:
+        options, rows = self._options, self._source.rows()
+        end = None if options.limit is None else options.offset + options.limit
+        if self._where:
+            # A row that cannot be read may be one that is wanted: it is kept, so that it is seen.
+            rows = (row for row in rows if row.error is not None or all(c.holds(row.values) for c in self._where))
+        if options.shuffle:
+            rows = shuffled(rows, options.seed, end)
+        return itertools.islice(rows, options.offset, end)
 
     def progress(self) -> float | None:
         """Give the share of the source that was read, from 0 to 1; None where that cannot be known."""
-        return None
+        return self._source.progress()

@@ -21,7 +21,7 @@ _COMPILED = (".olean", ".olean.server", ".olean.private", ".ir", ".so")
 """What Lean loads of a module. Not its `.lean`: until that is compiled, nothing has changed for Lean."""
 _PINNED = ("lake-manifest.json", "lean-toolchain")
 _PACKAGES = (Path(".lake", "packages"), Path("lake-packages"), Path("build", "packages"))
-_DECIDING = ("core/audit", "core/messages", "core/syntax", "lean")
+_DECIDING = ("core/audit", "core/export", "core/messages", "core/syntax", "lean")
 """The folders of our own code that decide which verdict a proof gets."""
 _BLOCK = 1 << 20
 

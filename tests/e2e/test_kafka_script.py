@@ -23,7 +23,7 @@ from kafka_broker import SCRIPT, KafkaNodes, NoBrokerError, free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka]
 
 
 @pytest.fixture

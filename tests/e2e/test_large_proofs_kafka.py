@@ -13,7 +13,7 @@ from streamverify.settings import PREFIX
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.kafka]
 
 SIZE = 9_000_000
 ALTER = ("topics", "create", "--alter", "--partitions", "3", "--max-proof-bytes", str(SIZE))

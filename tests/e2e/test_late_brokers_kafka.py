@@ -12,7 +12,7 @@ from kafka_broker import KafkaNodes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka]
 
 COMMANDS = (("topics", "describe"), ("offsets",), ("doctor",), ("results",), ("dlq", "list"))
 

@@ -11,7 +11,6 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
-import pytest
 from command import end, environment, make_environment, settings_of, started, wait_for_log
 
 from streamverify.client import AsyncClient
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
 
-pytestmark = pytest.mark.timeout(180)
 
 PROOF = "theorem t : 1 = 1 := rfl -- synthetic: service="
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
-import pytest
 from command import make_environment
 from structlog.testing import capture_logs
 from worker_fakes import FakeHandler
@@ -15,7 +15,8 @@ from streamverify.bus.consumer import RequestConsumer
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.settings import PREFIX, load_settings
 
-pytestmark = pytest.mark.timeout(120)
+if TYPE_CHECKING:
+    import pytest
 
 
 async def test_a_member_with_other_versions_is_warned_about(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def examples(page: str) -> list[str]:
 def run(program: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     # A file would be needed by `multiprocessing` with spawn; with fork a text will do.
     argv = [sys.executable, "-c", program]
-    return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=250, check=False)
 
 
 def test_the_examples_of_the_page_run(env: dict[str, str], gateway: str) -> None:

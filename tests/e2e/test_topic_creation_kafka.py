@@ -28,7 +28,6 @@ from streamverify.settings import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-pytestmark = pytest.mark.timeout(180)
 
 PROOF = "theorem t : 1 = 1 := rfl"
 NAMES_TOPICS: dict[tuple[str, ...], list[str]] = {

@@ -7,7 +7,7 @@ from handbook.commands import commands, recorded
 from handbook.record import DAY, normal, record
 from kafka_broker import real_broker
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.kafka]
 
 # What these print depends on more than streamverify: on the machine (programs, cores, limits), or on the moment at
 # which a log is read. How far a service comes is what `record` waits for.

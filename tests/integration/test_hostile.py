@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from sandboxes import Attacker
 
-pytestmark = pytest.mark.timeout(90)
 
 USERS = [pytest.param(0, id="root"), pytest.param(ORDINARY, id="ordinary")] if is_root() else [0]
 

@@ -121,7 +121,7 @@ case "$*" in
 esac
 """
 
-# Says what it was called with; those two that run beside each other wait until both have been started.
+# Says what it was called with; those that run beside each other wait until two of them have been started.
 MAKE = """
 echo "make $*" >> "$CALLS"
 echo "words of $1"
@@ -161,8 +161,8 @@ def run_ci(machine: Path, **extra: str) -> tuple[subprocess.CompletedProcess[str
     return result, calls.read_text().splitlines() if calls.exists() else []
 
 
-IN_A_ROW = ["make demo", "make test", "make test-vectors", "make check", "make test-oracle"]
-TOGETHER = {"make test-kafka", "make chaos-short"}
+IN_A_ROW = ["make demo", "make test", "make venv", "make .venv/.oracle"]
+TOGETHER = {f"make {target}" for target in ("check", "test-vectors", "test-kafka", "chaos-short", "test-oracle")}
 
 
 def test_ci_installs_what_is_missing_and_only_that(new_machine: Path) -> None:
@@ -181,20 +181,20 @@ def test_ci_installs_what_is_missing_and_only_that(new_machine: Path) -> None:
         "kcat",
         "jq",
     ]
-    assert calls[-7:-2] == IN_A_ROW
-    assert set(calls[-2:]) == TOGETHER
+    assert calls[-9:-5] == IN_A_ROW
+    assert set(calls[-5:]) == TOGETHER
 
     result, calls = run_ci(new_machine)
     assert result.returncode == 0, result.stderr
-    assert calls[:-2] == IN_A_ROW
-    assert set(calls[-2:]) == TOGETHER
+    assert calls[:-5] == IN_A_ROW
+    assert set(calls[-5:]) == TOGETHER
 
 
 def test_ci_asks_the_real_lean_only_where_its_wheel_is_for(new_machine: Path) -> None:
     run_ci(new_machine, NO_JAVA_17="100")
     result, calls = run_ci(new_machine, MACHINE="aarch64")
     assert result.returncode == 0, result.stderr
-    assert set(calls) == (set(IN_A_ROW) | TOGETHER) - {"make test-oracle"}
+    assert set(calls) == (set(IN_A_ROW) | TOGETHER) - {"make test-oracle", "make .venv/.oracle"}
 
 
 def test_ci_fails_where_java_cannot_be_had(new_machine: Path) -> None:
@@ -205,7 +205,7 @@ def test_ci_fails_where_java_cannot_be_had(new_machine: Path) -> None:
     assert not any(call.startswith("make") for call in calls)
 
 
-@pytest.mark.parametrize("target", ["check", "test", "test-oracle", "test-vectors", "demo"])
+@pytest.mark.parametrize("target", ["demo", "test", "venv", ".venv/.oracle"])
 def test_ci_stops_at_the_first_failure(new_machine: Path, target: str) -> None:
     run_ci(new_machine, NO_JAVA_17="100")
     result, calls = run_ci(new_machine, FAILS=target)
@@ -213,10 +213,8 @@ def test_ci_stops_at_the_first_failure(new_machine: Path, target: str) -> None:
     assert calls[-1] == f"make {target}"
 
 
-@pytest.mark.parametrize("target", ["test-kafka", "chaos-short"])
-def test_of_two_targets_side_by_side_each_failure_counts_and_each_output_is_shown(
-    new_machine: Path, target: str
-) -> None:
+@pytest.mark.parametrize("target", ["check", "test-vectors", "test-oracle", "test-kafka", "chaos-short"])
+def test_of_targets_side_by_side_each_failure_counts_and_each_output_is_shown(new_machine: Path, target: str) -> None:
     run_ci(new_machine, NO_JAVA_17="100")
     for file in new_machine.glob("calls.*"):
         file.unlink()
@@ -224,9 +222,9 @@ def test_of_two_targets_side_by_side_each_failure_counts_and_each_output_is_show
     assert result.returncode == 1
     assert f"failed: {target}\n" in result.stderr
     assert "=== done" not in result.stdout
-    assert set(calls[-2:]) == TOGETHER
-    said = [line for line in result.stdout.splitlines() if line.startswith("words of ")][-2:]
-    assert said == ["words of test-kafka", "words of chaos-short"]
+    assert set(calls[-5:]) == TOGETHER
+    said = [line.removeprefix("words of ") for line in result.stdout.splitlines() if line.startswith("words of ")]
+    assert said[-5:] == ["check", "test-vectors", "test-kafka", "chaos-short", "test-oracle"]
 
 
 @pytest.mark.parametrize("script", [".ci/run", "setup_lean.sh", "deploy/kafka/kafka.py"])

@@ -24,8 +24,6 @@ from streamverify.lean.repl.command import ProcessLimits, ReplCommand
 from streamverify.lean.repl.errors import Cause, MemoryExceeded, TimedOut
 from streamverify.lean.repl.usage import tree
 
-pytestmark = pytest.mark.timeout(90)
-
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from streamverify.lean.repl.command import ReplCommand
 if TYPE_CHECKING:
     from streamverify.core.job import Verdict
 
-pytestmark = [pytest.mark.usefixtures("no_process_left"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.usefixtures("no_process_left")]
 
 
 async def test_an_honest_proof_is_ok_and_the_next_finds_the_header_warm(no_process_left: Path) -> None:  # noqa: F811

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.job import Verdict
 
-pytestmark = [pytest.mark.usefixtures("no_process_left"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.usefixtures("no_process_left")]
 
 
 async def run(

@@ -34,7 +34,6 @@ PROOFS = {
 VERDICTS = {"bare.lean": "verified ok", "mathlib.lean": "verified ok", "wrong.lean": "rejected lean_error"}
 
 # The first build fetches and compiles libraries; how long that takes says nothing of the examples.
-pytestmark = pytest.mark.timeout(1800)
 
 
 def run(command: list[str], folder: Path = ROOT) -> str:

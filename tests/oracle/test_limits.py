@@ -26,7 +26,6 @@ from streamverify.settings import load_settings
 if TYPE_CHECKING:
     from streamverify.lean.repl.command import ReplCommand
 
-pytestmark = pytest.mark.timeout(300)
 
 MIB = 1024**2
 REPL = ROOT / "tests" / "oracle" / "repl435.py"

@@ -15,7 +15,10 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from streamverify.core.datasets.columns import COMPLETIONS, PROOFS, Columns
+from streamverify.core.datasets.columns import COMPLETIONS, PROOFS, Columns, quoted
+from streamverify.core.datasets.ids import SeenIds
+from streamverify.core.datasets.pieces import continued, with_imports_of
+from streamverify.core.messages import jsontext
 from streamverify.core.messages.models import MAX_CUSTOM_ID, MAX_RUN, ProofRequest
 from streamverify.core.messages.request_errors import echo, request_error
 from streamverify.core.rewards.completions import as_statement, last_lean_block, with_header
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streamverify.core.datasets.row import Row
+
+_FENCE = "```"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +62,15 @@ class _Unusable(Exception):
 
 @dataclass
 class Attempts:
-    """Makes the attempts of one row after the other.
+    """Makes the attempts of one row after the other, and counts them.
 
     Attributes:
         name: The name of the source: `NAME:INDEX` is the id of a row that has none.
         columns: Which column is what.
         header: The header of every proof, where no column has one.
         fields: Further fields of each request.
+        keep_values: Whether attempts have the columns of their rows.
+        renamed: How many rows had an id that another one had before.
     """
 
     name: str
@@ -71,67 +78,90 @@ class Attempts:
     header: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
     keep_values: bool = True
+    renamed: int = 0
     _number: int = 0
+    _seen: SeenIds = field(default_factory=SeenIds)
 
     def of(self, row: Row, suffix: str = "") -> list[Attempt]:
-        """List the attempts of a row; `suffix` is put behind their ids."""
-        values = row.values if self.keep_values else {}
-        own_id = f"{self.name}:{row.index}"
-        if row.error is not None:
-            return [self._attempt(row, own_id + suffix, values, error=row.error)]
+        """List the attempts of a row; `suffix` is put behind their ids and groups."""
+        own_id = jsontext.cut(f"{self.name}:{row.index}", MAX_CUSTOM_ID - 64)
+        base, group, error = own_id, None, row.error
         try:
-            base = self._id(row) or own_id
-            column = self.columns.proof or ""
-            proofs = row.values.get(column)
-            if not isinstance(proofs, list):
-                return [self._one(row, base + suffix, values, proofs, group=self._group(row))]
-            group = self._group(row) or _short(base + suffix, MAX_RUN)
-        except _Unusable as error:
-            return [self._attempt(row, own_id + suffix, values, error=str(error))]
+            if error is None:
+                base, group = self._id(row) or own_id, self._group(row, suffix)
+        except _Unusable as unusable:
+            error = str(unusable)
+        if error is not None:
+            (custom_id,) = self._unlike_others(own_id, row, 1, suffix, listed=False)
+            return [self._attempt(row, custom_id, None, error)]
+        proofs = row.values.get(self.columns.proof) if self.columns.proof is not None else None
+        if not isinstance(proofs, list):
+            (custom_id,) = self._unlike_others(base, row, 1, suffix, listed=False)
+            return [self._one(row, custom_id, group, proofs, listed=False)]
+        ids = self._unlike_others(base, row, len(proofs), suffix, listed=True)
         if not proofs:
-            return [self._attempt(row, base + suffix, values, error=f"`{column}` is an empty list")]
-        return [
-            self._one(row, f"{base}#{k}{suffix}", {**values, column: proof} if values else {}, proof, group)
-            for k, proof in enumerate(proofs)
-        ]
+            return [self._attempt(row, ids[0], group, f"{quoted(self.columns.proof or '')} is an empty list")]
+        group = group or _short(ids[0].removesuffix(suffix).removesuffix("#0") + suffix, MAX_RUN)
+        return [self._one(row, name, group, proof, listed=True) for name, proof in zip(ids, proofs, strict=True)]
 
-    def _one(self, row: Row, custom_id: str, values: dict[str, Any], proof: Any, group: str | None) -> Attempt:
+    def _unlike_others(self, base: str, row: Row, count: int, suffix: str, *, listed: bool) -> list[str]:
+        """Give ids to the attempts of a row. Where one was given before, all of them get the number of the row."""
+        while True:
+            numbers = [f"#{k}" for k in range(count)] if listed and count else [""]
+            ids = [_short(f"{base}{number}{suffix}", MAX_CUSTOM_ID) for number in numbers]
+            # Each is added, whether or not another one was known: the next row must find them all.
+            known = [self._seen.add(name) for name in ids]
+            if not any(known):
+                return ids
+            if not base.endswith(f"~{row.index}"):
+                self.renamed += 1
+            base = f"{base}~{row.index}"
+
+    def _one(self, row: Row, custom_id: str, group: str | None, proof: Any, *, listed: bool) -> Attempt:
+        own = {self.columns.proof or "": proof} if listed else {}
         try:
             request = self._request(row, custom_id, proof, group)
-        except _Unusable as error:
-            return self._attempt(row, custom_id, values, group, error=str(error))
-        return self._attempt(row, custom_id, values, group, request=request)
+        except _Unusable as unusable:
+            return self._attempt(row, custom_id, group, str(unusable), own)
+        return self._attempt(row, custom_id, group, request, own)
 
     def _attempt(
-        self, row: Row, custom_id: str, values: dict[str, Any], group: str | None = None, **rest: Any
+        self,
+        row: Row,
+        custom_id: str,
+        group: str | None,
+        result: ProofRequest | str,
+        own: Mapping[str, Any] | None = None,
     ) -> Attempt:
         number, self._number = self._number, self._number + 1
-        return Attempt(number, _short(custom_id, MAX_CUSTOM_ID), values, row.index, row.where, group, **rest)
+        values = {**row.values, **(own or {})} if self.keep_values else {}
+        request, error = (None, result) if isinstance(result, str) else (result, None)
+        return Attempt(number, custom_id, values, row.index, row.where, group, request, error)
 
     def _request(self, row: Row, custom_id: str, proof: Any, group: str | None) -> ProofRequest:
         columns = self.columns
-        header = self.header
-        if columns.header is not None:
-            header = _text(columns.header, row.values.get(columns.header)) or header
-        statement = None
-        if columns.statement is not None:
-            statement = _text(columns.statement, row.values.get(columns.statement))
+        header = self._text(row, columns.header) or self.header
+        statement = self._text(row, columns.statement)
         if columns.proof is None:
             # A set of statements: that each of them is Lean is what can be verified.
             text, statement = as_statement(statement or ""), None
         else:
             text = self._proof(proof)
+            if columns.continues and text.strip():
+                if not statement:
+                    raise _Unusable(
+                        f"{quoted(columns.statement or '')} is empty: there is nothing that the proof continues"
+                    )
+                text = continued(statement, text)
         if not text.strip():
-            raise _Unusable(f"`{columns.proof or columns.statement}` is empty")
-        fields = {
-            **self.fields,
-            "custom_id": custom_id,
-            "proof": with_header(text, header),
-            "statement": with_header(as_statement(statement), header) if statement else self.fields.get("statement"),
-            "group": group,
-        }
+            raise _Unusable(f"{quoted(columns.proof or columns.statement or '')} is empty")
+        if header:
+            text = with_header(text, header)
+        fields = {**self.fields, "custom_id": custom_id, "proof": text, "group": group}
+        if statement and statement.strip():
+            fields["statement"] = with_imports_of(text, with_header(as_statement(statement), header))
         if columns.theorem is not None:
-            fields["theorem"] = _text(columns.theorem, row.values.get(columns.theorem))
+            fields["theorem"] = self._text(row, columns.theorem)
         try:
             return ProofRequest.model_validate(fields)
         except ValidationError as invalid:
@@ -139,50 +169,66 @@ class Attempts:
 
     def _proof(self, value: Any) -> str:
         if isinstance(value, dict):
-            value = next((value[name] for name in (*PROOFS, *COMPLETIONS) if name in value), None)
+            value = next((value[name] for name in (*PROOFS, *COMPLETIONS) if name in value), value)
         column = self.columns.proof or ""
-        text = _text(column, value)
+        text = _as_text(column, value)
         if text is None:
-            raise _Unusable(f"`{column}` is null: there is no proof")
+            raise _Unusable(f"{quoted(column)} is null: there is no proof")
         # Nothing in Lean begins with a fence; a comment of a Lean file may have one.
-        if self.columns.completion or text.lstrip().startswith("```"):
+        if self.columns.completion or text.lstrip().startswith(_FENCE):
             block = last_lean_block(text)
             if block is None:
-                raise _Unusable(f"`{column}` has no block of Lean code that is closed")
+                raise _Unusable(f"{quoted(column)} has no block of Lean code that is closed")
             return block
         return text
 
+    def _text(self, row: Row, column: str | None) -> str | None:
+        return None if column is None else _as_text(column, row.values.get(column))
+
     def _id(self, row: Row) -> str | None:
         column = self.columns.id
-        value = row.values.get(column) if column is not None else None
-        match value:
-            case float() if value.is_integer():
-                return str(int(value))  # as pandas writes integers beside a missing one
-            case bool() | float():
-                raise _Unusable(f"`{column}` must be a string or an integer, not {echo(value)}")
-            case int() | Decimal() | UUID():
-                return str(value)
-            case _:
-                return _text(column or "", value) or None
+        name = None if column is None else _name(column, row.values.get(column))
+        if name is not None and len(name) > MAX_CUSTOM_ID:
+            raise _Unusable(
+                f"{quoted(column or '')} has more than {MAX_CUSTOM_ID} characters: --id-column names another"
+            )
+        return name
 
-    def _group(self, row: Row) -> str | None:
+    def _group(self, row: Row, suffix: str) -> str | None:
         column = self.columns.group
-        value = row.values.get(column) if column is not None else None
-        if isinstance(value, int | float):
+        name = None if column is None else _name(column, row.values.get(column))
+        return _short(f"{name}{suffix}", MAX_RUN) if name else None
+
+
+def _name(column: str, value: Any) -> str | None:
+    """Read the name of a row or of a problem: a text or an integer. None where there is none."""
+    match value:
+        case float() if value != value:  # noqa: PLR0124 - NaN is pandas' null
+            return None
+        case float() if value.is_integer():
+            return str(int(value))  # as pandas writes integers beside a missing one
+        case bool() | float():
+            raise _Unusable(f"{quoted(column)} must be a string or an integer, not {echo(value)}")
+        case int() | Decimal() | UUID():
             return str(value)
-        text = _text(column or "", value)
-        return _short(text, MAX_RUN) if text else None
+        case _:
+            name = _as_text(column, value) or None
+            if name is not None and not jsontext.is_encodable(name):
+                raise _Unusable(f"{quoted(column)} has characters that UTF-8 cannot encode (half of a surrogate pair)")
+            return name
 
 
-def _text(column: str, value: Any) -> str | None:
+def _as_text(column: str, value: Any) -> str | None:
     if isinstance(value, bytes):
         try:
             return value.decode()
-        except UnicodeDecodeError:
-            raise _Unusable(f"`{column}` is not UTF-8") from None
+        except UnicodeDecodeError as error:
+            raise _Unusable(f"{quoted(column)} is not UTF-8 (byte {error.start})") from None
     if value is None or isinstance(value, str):
         return value
-    raise _Unusable(f"`{column}` must be a string, not a value of the type {type(value).__name__}")
+    kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    what = kinds.get(type(value), f"a value of the type {type(value).__name__}")
+    raise _Unusable(f"{quoted(column)} must be a string, not {what}")
 
 
 def _short(text: str, size: int) -> str:

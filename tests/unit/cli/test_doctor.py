@@ -236,3 +236,18 @@ def test_the_words_of_policy_allow_must_be_known_to_a_header() -> None:
     assert (check.level, check.found.rpartition(" ")[2]) == ("warning", "option:google.answer")
     assert "prewarm" in check.advice
     assert allowed_check(allowed, []).level == "warning"
+
+
+async def test_the_store_of_the_cache_is_tried(tmp_path: Path) -> None:
+    key = {"cache_key": "0123456789abcdef"}
+    assert await doctor._cache(load_settings()) == []
+    [memory] = await doctor._cache(load_settings(cache="memory"))
+    [there] = await doctor._cache(load_settings(cache=f"sqlite:{tmp_path}/cache.db", **key))
+    assert (memory.level, there.level) == ("ok", "ok")
+    (tmp_path / "file").write_text("")
+    [broken] = await doctor._cache(load_settings(cache=f"sqlite:{tmp_path}/file/cache.db", **key))
+    [away] = await doctor._cache(load_settings(cache="redis://:hidden@127.0.0.1:1", **key))
+    assert (broken.level, away.level) == ("warning", "warning"), "a worker runs without it, too"
+    assert "hidden" not in f"{away}"
+    [wrong] = await doctor._cache(load_settings(cache="redis://127.0.0.1:many", **key))
+    assert wrong.level == "missing"

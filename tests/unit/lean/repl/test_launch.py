@@ -16,7 +16,7 @@ from streamverify.lean.repl.command import ReplCommand
 from streamverify.lean.repl.launch import find_repl, install_record, known_as, probe
 from streamverify.lean.repl.sandbox import inside
 
-pytestmark = [pytest.mark.usefixtures("no_process_left"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.usefixtures("no_process_left")]
 
 
 @pytest.fixture

@@ -21,8 +21,6 @@ from streamverify.lean.repl.resources import memory_share
 from streamverify.lean.repl.sandbox import confine, inside, missing_inside, readable
 from streamverify.settings import load_settings
 
-pytestmark = pytest.mark.timeout(60)
-
 MIB = 1024**2
 
 

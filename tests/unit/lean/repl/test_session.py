@@ -31,7 +31,7 @@ from streamverify.lean.repl.session import ReplSession
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-pytestmark = [pytest.mark.usefixtures("no_process_left"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.usefixtures("no_process_left")]
 
 LONG = 20.0
 

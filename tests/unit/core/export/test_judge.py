@@ -1,0 +1,77 @@
+"""What the reading of exports says: of one by hand, so small that a person can follow it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from streamverify.core.export import Accepted, Limits, Refused, Unreadable, judge
+
+META = (
+    '{"meta":{"exporter":{"name":"by hand","version":"1"},"format":{"version":"3.1.0"},'
+    '"lean":{"githash":"","version":"4.35.0"}}}'
+)
+# theorem t (p : Prop) (h : p) : p := h
+THEOREM = f"""{META}
+{{"in":1,"str":{{"pre":0,"str":"t"}}}}
+{{"in":2,"str":{{"pre":0,"str":"p"}}}}
+{{"ie":0,"sort":0}}
+{{"bvar":0,"ie":1}}
+{{"bvar":1,"ie":2}}
+{{"forallE":{{"binderInfo":"default","body":2,"name":2,"type":1}},"ie":3}}
+{{"forallE":{{"binderInfo":"default","body":3,"name":2,"type":0}},"ie":4}}
+{{"ie":5,"lam":{{"binderInfo":"default","body":1,"name":2,"type":1}}}}
+{{"ie":6,"lam":{{"binderInfo":"default","body":5,"name":2,"type":0}}}}
+{{"thm":{{"all":[1],"levelParams":[],"name":1,"type":4,"value":6}}}}
+""".encode()
+
+
+def test_a_theorem_is_accepted() -> None:
+    assert judge([THEOREM], ("t",)) == Accepted(
+        sha256=hashlib.sha256(THEOREM).hexdigest(),
+        size=len(THEOREM),
+        lines=11,
+        declarations=1,
+        axioms=(),
+        compared=0,
+    )
+
+
+def test_bytes_may_come_one_by_one() -> None:
+    assert judge((bytes([each]) for each in THEOREM), ("t",)) == judge([THEOREM], ("t",))
+
+
+def test_it_is_compared_with_its_statement() -> None:
+    said = judge([THEOREM], ("t",), trusted=[THEOREM])
+    assert isinstance(said, Accepted)
+    assert said.compared == 1
+
+
+def test_another_theorem_is_none() -> None:
+    said = judge([THEOREM], ("u",))
+    assert isinstance(said, Refused)
+    assert (said.reason, said.message) == ("no_theorem", "`u` is not in the proof's export.")
+    assert (said.sha256, said.size) == (hashlib.sha256(THEOREM).hexdigest(), len(THEOREM))
+
+
+def test_no_beginning_of_it_is_accepted() -> None:
+    for at in range(len(THEOREM)):
+        assert not isinstance(judge([THEOREM[:at]], ("t",)), Accepted), at
+
+
+@pytest.mark.parametrize(
+    ("limits", "what"),
+    [
+        (Limits(bytes=100), "more than 100 bytes"),
+        (Limits(line_bytes=10), "a line has more than 10 bytes"),
+        (Limits(expressions=3), "more than 3 expressions"),
+        (Limits(steps=3), "more than 3 steps"),
+    ],
+)
+def test_what_is_too_large_has_no_fault(limits: Limits, what: str) -> None:
+    said = judge([THEOREM[:50], THEOREM[50:]], ("t",), limits=limits)
+    assert isinstance(said, Unreadable)
+    assert said.too_large
+    assert said.which == "proof"
+    assert what in said.message
