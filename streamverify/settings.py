@@ -284,9 +284,8 @@ class Settings(BaseSettings):
         Field(ge=1024**2, description="Bytes that the file of CACHE=sqlite:FILE may have. A Redis has its own limit."),
     ] = cast("ByteSize", "1GiB")
     cache_max_age: Annotated[
-        float,
-        Field(gt=0, le=3650 * 86400, allow_inf_nan=False, description="Seconds after which a verdict is not kept."),
-    ] = 30 * 86400.0
+        int, Field(ge=1, le=3650 * 86400, description="Seconds after which a verdict is not given any more.")
+    ] = 30 * 86400
     http_host: Annotated[
         str,
         Field(

@@ -12,7 +12,7 @@ from streamverify.cache.store import StoreFailed
 from streamverify.core.cache.outage import Outage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from streamverify.cache.store import Entry, Store
 
@@ -31,16 +31,20 @@ _log = structlog.get_logger(__name__)
 class Guard:
     """A store that never raises. Reading and writing fail apart: what is full can still be read."""
 
-    def __init__(self, store: Store, *, read_seconds: float = READ_SECONDS) -> None:
+    def __init__(
+        self, store: Store, *, read_seconds: float = READ_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Stand before `store`, which proofs wait for `read_seconds` at most."""
         self._store = store
         self._read_seconds = read_seconds
+        self._clock = clock
         self._reading = Outage()
         self._writing = Outage()
 
     @property
     def readable(self) -> bool:
         """True where it is worth asking."""
-        return self._reading.may_ask(time.monotonic())
+        return self._reading.may_ask(self._clock())
 
     @property
     def failing(self) -> bool:
@@ -59,7 +63,7 @@ class Guard:
 
     async def put_many(self, entries: Sequence[Entry]) -> None:
         """Keep these entries, if the store takes them."""
-        if entries and self._writing.may_ask(time.monotonic()):
+        if entries and self._writing.may_ask(self._clock()):
             await self._tried(self._store.put_many(entries), self._writing, WRITE_SECONDS, "write")
 
     async def close(self) -> None:
@@ -72,7 +76,7 @@ class Guard:
                 found = await work
         except (StoreFailed, TimeoutError) as failure:
             error = str(failure) or f"{self._store.label} has not answered for {seconds:g} s"
-            if outage.failed(time.monotonic()):
+            if outage.failed(self._clock()):
                 _log.warning(
                     "cache_store_failed",
                     operation=what,

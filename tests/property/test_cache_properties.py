@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from cache_fakes import make_job, make_verdict
@@ -20,9 +20,6 @@ from streamverify.core.cache.memory import ENTRY_OVERHEAD, Memory
 from streamverify.core.cache.outage import FIRST_PAUSE, LONGEST_PAUSE, Outage
 from streamverify.core.cache.seal import MAGIC, MAX_AHEAD, MAX_ENTRY, Opened, Seal
 from streamverify.core.messages.models import Assurance, Finding, Reason, Response, Theorem, Verifier
-
-if TYPE_CHECKING:
-    from streamverify.core.job import Job
 
 NAMES = st.binary(min_size=32, max_size=32)
 SECRETS = st.binary(min_size=16, max_size=64)
@@ -65,7 +62,7 @@ def test_a_value_that_was_cut_or_lengthened_is_seen(
 
 
 @given(SECRETS, SECRETS, NAMES, NAMES, CONTENTS, CONTENTS, TIMES)
-def test_no_valid_value_is_of_use_under_another_name_or_with_another_secret(  # noqa: PLR0913 - what is swapped
+def test_no_valid_value_is_of_use_under_another_name_or_with_another_secret(  # noqa: PLR0913, PLR0917 - what is swapped
     secret: bytes, other_secret: bytes, name: bytes, other: bytes, content: bytes, more: bytes, created: float
 ) -> None:
     assume(name != other)
@@ -80,7 +77,7 @@ def test_no_valid_value_is_of_use_under_another_name_or_with_another_secret(  # 
 
 
 @given(SECRETS, NAMES, CONTENTS, TIMES, st.floats(0, 1e8), st.floats(1, 1e7))
-def test_an_age_cannot_be_changed_and_what_is_too_old_is_not_read(  # noqa: PLR0913 - times
+def test_an_age_cannot_be_changed_and_what_is_too_old_is_not_read(  # noqa: PLR0913, PLR0917 - times
     secret: bytes, name: bytes, content: bytes, created: float, later: float, max_age: float
 ) -> None:
     seal = Seal(secret)
@@ -175,7 +172,7 @@ def test_vocabularies_differ_in_every_kind_of_word_and_in_what_is_trusted() -> N
         replace(SHIPPED, **{kind: getattr(SHIPPED, kind) | {"zzz"}})
         for kind in ("commands", "attributes", "options", "tactics")
     ]
-    trusted = [Trusted(**{kind: frozenset({"zzz"})}) for kind in ("commands", "attributes", "options")]
+    trusted = [replace(Trusted(), **{kind: frozenset({"zzz"})}) for kind in ("commands", "attributes", "options")]
     trusted.append(Trusted(old_comments=True))
     all_of_them = [SHIPPED, *more, *(replace(SHIPPED, trusted=each) for each in trusted)]
     assert len({vocabulary_digest(each) for each in all_of_them}) == len(all_of_them) == 9

@@ -37,7 +37,7 @@ class Seal:
     """The secret of a cache."""
 
     def __init__(self, secret: bytes) -> None:
-        # Hashed, because HMAC takes a secret and the same one with zeros after it for one. Two keys, so that no name can
+        # Hashed, because to HMAC a secret and the same one with zeros after it are one. Two keys, so that no name can
         # be used as a signature.
         secret = hashlib.sha256(secret).digest()
         self._naming = hmac.digest(secret, b"streamverify result cache: names", "sha256")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from cache_fakes import FakeStore
+from cache_fakes import Clock, FakeStore
 from structlog.testing import capture_logs
 
-from streamverify.cache import guard as module
 from streamverify.cache.guard import Guard
 from streamverify.cache.store import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import pytest
 
 ENTRY = Entry(b"a", b"1", 1)
 
@@ -33,27 +33,21 @@ class Hanging(FakeStore):
         raise AssertionError
 
 
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    return now
-
-
-async def test_a_store_that_is_down_is_complained_of_once_and_asked_again_later(time: list[float]) -> None:
+async def test_a_store_that_is_down_is_complained_of_once_and_asked_again_later() -> None:
     store = FakeStore({b"a": b"1"}, failing=True)
-    guard = Guard(store)
+    clock = Clock()
+    guard = Guard(store, clock=clock)
     with capture_logs() as logs:
         await guard.open()
         assert not guard.readable
         for _ in range(50):
             assert await guard.get_many([b"a"]) == {}
-            time[0] += 0.5
+            clock.now += 0.5
     assert [entry["event"] for entry in logs] == ["cache_store_failed"]
     assert logs[0]["hint"]
     assert guard.failing
     store.failing = False
-    time[0] += 60
+    clock.now += 60
     with capture_logs() as logs:
         assert await guard.get_many([b"a"]) == {b"a": b"1"}
     assert [entry["event"] for entry in logs] == ["cache_store_works_again"]
@@ -73,7 +67,7 @@ async def test_a_store_that_hangs_costs_one_time_out_and_then_nothing() -> None:
     assert "has not answered" in logs[0]["error"]
 
 
-async def test_what_is_full_can_still_be_read(time: list[float]) -> None:
+async def test_what_is_full_can_still_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     store = FakeStore({b"a": b"1"})
 
     async def refuse(_entries: Any) -> None:
@@ -83,13 +77,14 @@ async def test_what_is_full_can_still_be_read(time: list[float]) -> None:
         finally:
             store.failing = False
 
-    store.put_many = refuse  # type: ignore[method-assign]
-    guard = Guard(store)
+    monkeypatch.setattr(store, "put_many", refuse)
+    clock = Clock()
+    guard = Guard(store, clock=clock)
     with capture_logs() as logs:
         for _ in range(10):
             await guard.put_many([ENTRY])
             assert await guard.get_many([b"a"]) == {b"a": b"1"}
-            time[0] += 0.5
+            clock.now += 0.5
     assert [(entry["event"], entry["operation"]) for entry in logs] == [("cache_store_failed", "write")]
 
 

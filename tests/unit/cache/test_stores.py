@@ -1,4 +1,4 @@
-"""The stores of the result cache: SQLite, and a real Redis. What each promises, and what only one of them can do wrong."""
+"""The stores of the result cache, SQLite and a real Redis: what each promises, and what only one can do wrong."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sqlite3
 import stat
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis import Redis
@@ -93,7 +93,7 @@ async def test_the_file_is_shared_survives_and_is_the_owners_alone(tmp_path: Pat
     await asyncio.gather(one.check(), other.check())
     await one.put_many([Entry(A, b"1", 1)])
     assert await other.get_many([A]) == {A: b"1"}
-    for file in tmp_path.iterdir():
+    for file in tmp_path.iterdir():  # noqa: ASYNC240 - a test
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
     await one.close()
     await other.close()
@@ -264,7 +264,7 @@ async def test_a_redis_that_is_not_there_or_wants_a_password_fails_without_sayin
 
 
 def test_the_setting_chooses_the_store(tmp_path: Path) -> None:
-    key = {"cache_key": "0123456789abcdef"}
+    key: dict[str, Any] = {"cache_key": "0123456789abcdef"}
     assert store_of(Settings(cache="memory")) is None
     assert isinstance(store_of(Settings(cache=f"sqlite:{tmp_path}/a.db", **key)), SqliteStore)
     assert isinstance(store_of(Settings(cache="redis://localhost", **key)), RedisStore)

@@ -239,7 +239,7 @@ def test_the_words_of_policy_allow_must_be_known_to_a_header() -> None:
 
 
 async def test_the_store_of_the_cache_is_tried(tmp_path: Path) -> None:
-    key = {"cache_key": "0123456789abcdef"}
+    key: dict[str, Any] = {"cache_key": "0123456789abcdef"}
     assert await doctor._cache(load_settings()) == []
     [memory] = await doctor._cache(load_settings(cache="memory"))
     [there] = await doctor._cache(load_settings(cache=f"sqlite:{tmp_path}/cache.db", **key))

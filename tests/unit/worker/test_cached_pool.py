@@ -73,8 +73,17 @@ def test_identical_work_on_its_way_is_run_once_and_answered_to_each() -> None:
 
 @pytest.mark.parametrize(
     "reason",
-    [Reason.TIMEOUT, Reason.REPL_CRASH, Reason.OUT_OF_MEMORY, Reason.WORKER_ERROR, Reason.EXPIRED, Reason.IMPORT_FAILED]
-    + [Reason.HEADER_ERROR, Reason.PROTOCOL_VIOLATION, Reason.INVALID_REQUEST],
+    [
+        Reason.TIMEOUT,
+        Reason.REPL_CRASH,
+        Reason.OUT_OF_MEMORY,
+        Reason.WORKER_ERROR,
+        Reason.EXPIRED,
+        Reason.IMPORT_FAILED,
+        Reason.HEADER_ERROR,
+        Reason.PROTOCOL_VIOLATION,
+        Reason.INVALID_REQUEST,
+    ],
 )
 def test_without_a_verdict_for_all_each_is_run_by_itself(reason: Reason) -> None:
     case = Case()
@@ -300,7 +309,7 @@ def test_each_answer_has_its_own_id_source_metadata_run_and_group() -> None:
 
 def test_a_follower_in_a_group_counts_as_a_success_of_it() -> None:
     worker = Worker()
-    asked = {"group": "g", "first_success": True, "theorem": "t"}
+    asked: dict[str, Any] = {"group": "g", "first_success": True, "theorem": "t"}
     worker.deliver(1, custom_id="a", **asked)
     worker.deliver(2, custom_id="b", **asked)
     worker.deliver(3, custom_id="c", proof="theorem t : 1 = 1 := by decide", **asked)
