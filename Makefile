@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help docs transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle oracle test-trl test-vectors test-languages simulator bench check venv clean
+.PHONY: help docs transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -31,7 +31,10 @@ fuzz: .venv/.fuzz ## look for inputs that break a parser, for FUZZ_SECONDS (60) 
 	@$(BIN)/python tests/fuzz/run.py $(or $(FUZZ_SECONDS),60)
 
 test-oracle: .venv/.oracle ## ask a real Lean 4.35 whether we read files as it does; Linux on x86-64 (docs/fuzzing.md)
-	@$(BIN)/python -m pytest tests/oracle --oracle -n 2
+	@$(BIN)/python -m pytest tests/oracle --oracle -n 2 --ignore tests/oracle/test_exporting.py
+
+test-exports: .venv/.oracle .olean-export/bin/olean-export ## make the exports of tests/data/exports again, with Lean 4.35 and an exporter that cargo installs
+	@PATH="$(CURDIR)/.olean-export/bin:$$PATH" $(BIN)/python -m pytest tests/oracle/test_exporting.py --oracle
 
 oracle: .venv/.oracle ## the same on many files: ORACLE='--files 100000 --seed 7' goes to it (tests/oracle/search.py)
 	@PYTHONPATH=tests $(BIN)/python -m oracle.search $(ORACLE)
@@ -74,7 +77,7 @@ check: .venv/.dev ## what a change must pass besides the tests: format, lint, ty
 venv: .venv/.dev ## .venv with everything that developing needs
 
 clean: ## remove .venv, Kafka's jars and the caches
-	rm -rf .venv .venv-trl .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-trl .olean-export .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all; each stamp says that the extra of its name is installed as pyproject.toml has it now.
@@ -86,6 +89,11 @@ with_test := .venv/.embedded
 	@echo 'Installing streamverify[$*] into .venv ...'
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input --editable '.[$*]'
 	@touch $@ $(with_$*)
+
+# Not optimised: half the time to compile, and the exports of the tests are small.
+.olean-export/bin/olean-export:
+	@echo 'Installing olean-export into .olean-export ...'
+	@nice cargo install --quiet --debug --locked --version 0.4.0 --root .olean-export olean-export
 
 # TRL brings PyTorch, and its packages do not go with those of the router: an environment of its own.
 .venv-trl/.trl: pyproject.toml .venv/.made

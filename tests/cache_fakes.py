@@ -14,7 +14,7 @@ from streamverify.core.syntax.header import parse_header
 from streamverify.worker.result_cache import ResultCache
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from streamverify.cache.guard import Guard
     from streamverify.cache.store import Entry
@@ -114,3 +114,34 @@ def make_cache(guard: Guard | None = None, **given: Any) -> ResultCache:
     } | given
     seal = parts.pop("seal", Seal(SECRET))
     return ResultCache(seal, parts.pop("memory", Memory(1 << 20)), guard, **parts)
+
+
+class FakeTiers:
+    """Takes higher what asks for it; the test says what becomes of it."""
+
+    def __init__(self) -> None:
+        self.climbing: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
+
+    def take(self, job: Job, verdict: Verdict, on_done: Callable[[Job, Verdict], None]) -> bool:
+        if verdict.reason is not Reason.OK or job.assurance <= max(verdict.assurance, Assurance.AUDITED):
+            return False
+        self.climbing.append((job, on_done))
+        return True
+
+    def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
+        gone = [job for job, _ in self.climbing if doomed(job)]
+        self.climbing = [each for each in self.climbing if not doomed(each[0])]
+        return gone
+
+    def supersede(self, job: Job, verdict: Verdict) -> bool:
+        found = [each for each in self.climbing if each[0] is job]
+        self.climbing = [each for each in self.climbing if each[0] is not job]
+        for each, on_done in found:
+            on_done(each, verdict)
+        return bool(found)
+
+    def answered(self, job: Job, verdict: Verdict) -> None: ...
+
+    @property
+    def running(self) -> int:
+        return len(self.climbing)

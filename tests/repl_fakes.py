@@ -150,7 +150,7 @@ async def largest_process() -> AsyncIterator[Callable[[], int]]:
         looking.cancel()
 
 
-async def until(condition: Any, what: str, seconds: float = 20.0) -> None:
+async def until(condition: Any, what: str, seconds: float = 120.0) -> None:
     """Wait until `condition()` holds."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from streamverify.bus.publisher import Outgoing
     from streamverify.core.job import Job, Record, RecordId, Verdict
+    from streamverify.core.messages.models import Assurance
 
 
 class FakePool:
@@ -59,6 +60,38 @@ class FakePool:
     def finish(self, verdict: Verdict) -> None:
         job, on_done = self.jobs.pop(0)
         on_done(job, verdict)
+
+
+class FakeReplays:
+    """Keeps the proofs that are to be taken higher; the test says what becomes of them."""
+
+    def __init__(self) -> None:
+        self.required: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
+        self.upgrades: list[tuple[Job, Assurance, Callable[[Job, Verdict], None]]] = []
+        self.running = 0
+        self.queued = 0
+        self.room = True
+
+    def require(self, job: Job, _audited: Verdict, on_done: Callable[[Job, Verdict], None]) -> None:
+        self.required.append((job, on_done))
+
+    def upgrade(self, job: Job, _audited: Verdict, target: Assurance, on_done: Callable[[Job, Verdict], None]) -> bool:
+        if self.room:
+            self.upgrades.append((job, target, on_done))
+        return self.room
+
+    def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
+        gone = [job for job, _ in self.required if doomed(job)]
+        self.required = [each for each in self.required if not doomed(each[0])]
+        return gone
+
+    def supersede(self, job: Job, verdict: Verdict) -> bool:
+        waiting = next((each for each in self.required if each[0] is job), None)
+        if waiting is None:
+            return False
+        self.required.remove(waiting)
+        waiting[1](job, verdict)
+        return True
 
 
 class FakePartitions:

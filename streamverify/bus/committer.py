@@ -11,7 +11,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from aiokafka import TopicPartition
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from streamverify.core.delivery.partition_state import Committed
     from streamverify.core.delivery.partitions import Commit, Partitions
     from streamverify.settings import Settings
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -157,6 +159,12 @@ class CommitRequests:
             self._due = _Due.NOTHING
 
 
+def _answer(done: asyncio.Future[T], value: T) -> None:
+    """Tell who asked, unless he has given up: the drain's time was over, or a second signal came."""
+    if not done.done():
+        done.set_result(value)
+
+
 class OffsetCommitter:
     """Commits, and follows the rebalances."""
 
@@ -201,8 +209,7 @@ class OffsetCommitter:
                         self._handler.pause()
                         await self._commit(closing=True)
                         self._partitions.revoke()
-                        if not done.done():
-                            done.set_result(None)
+                        _answer(done, None)
                     case _Assigned(partitions):
                         self._stop_restoring()
                         if lost := self._partitions.assign(partitions):
@@ -211,7 +218,7 @@ class OffsetCommitter:
                         # Beside the inbox: a read that takes long must not hold up the next revoke.
                         self._restoring = asyncio.create_task(self._restore(partitions))
                     case _Finish(done):
-                        done.set_result(await self._finish())
+                        _answer(done, await self._finish())
         finally:
             self._requests.cancel_timer()
             self._stop_restoring()

@@ -20,6 +20,7 @@ from streamverify.cli import (
     gateway,
     offsets,
     produce,
+    report,
     results,
     retry,
     router,
@@ -193,6 +194,7 @@ _add(app, "broker", broker.broker, broker.EXAMPLES)
 _add(app, "demo", demo.demo, demo.EXAMPLES)
 _add(app, "doctor", doctor.doctor, doctor.EXAMPLES)
 _add(app, "config", config.config, config.EXAMPLES)
+_add(app, "report", report.report, report.EXAMPLES)
 _add(app, "schema", schema.schema, schema.EXAMPLES)
 
 

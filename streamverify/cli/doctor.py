@@ -17,6 +17,7 @@ from streamverify.cli.options import EVERYTHING, with_settings
 from streamverify.cli.output import print_json, print_line, printable, stdout
 from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.errors import BrokerUnavailable, ReplUnavailable, SettingsError
+from streamverify.core.messages.assurance import Assurance
 from streamverify.core.messages.versions import is_older
 from streamverify.lean.repl import resources
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import Verifier
     from streamverify.core.syntax.header import Header
     from streamverify.core.topics import TopicState
+    from streamverify.lean.kernel.reach import Reach
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.lean.repl.resources import Plan
     from streamverify.lean.warm_headers import HeaderTrial
@@ -128,6 +130,7 @@ def _version(name: str) -> str:
 
 
 async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
+    from streamverify.lean.kernel.reach import reach_of  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, probe  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.warm_headers import headers_to_warm, try_header  # noqa: PLC0415 - keeps --help fast
@@ -146,6 +149,8 @@ async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
         for header in headers_to_warm(settings.prewarm, command)
     ]
     checks = [*repl_checks(verifier, settings), sandbox_check(verifier), *headers]
+    if verifier.kind == "lean":
+        checks.append(tiers_check(await reach_of(settings, command, verifier), settings))
     if settings.policy_allow and verifier.kind == "lean":
         checks.append(await _policy_allow(settings, command))
     return checks, found
@@ -192,6 +197,23 @@ def sandbox_check(verifier: Verifier) -> Check:
     return Check("sandbox", "ok", f"{verifier.sandbox}{needless}")
 
 
+def tiers_check(reach: Reach, settings: Settings) -> Check:
+    """Check which tiers of assurance a worker reaches here, and that they are those which the settings ask for."""
+    tools = reach.tools
+    named = [tools.exporter, tools.replayer, tools.kernel] if tools and reach.tier > Assurance.AUDITED else []
+    programs = ", ".join(f"{tool.name} {tool.version or ''}".strip() for tool in named if tool is not None)
+    found = f"up to {reach.tier}{f' ({programs})' if programs else ''}"
+    if reach.lacks:
+        found += f"; for more: {reach.lacks}"
+    if Assurance(settings.upgrade) > reach.tier:
+        return Check("tiers", "missing", found, f"upgrade = {settings.upgrade} asks for more; docs/tiers.md")
+    asked = max(Assurance(settings.require), Assurance(settings.require_min))
+    if asked > reach.tier:
+        advice = f"every proof would be `unsupported` with require = {asked}; docs/tiers.md says how to install it"
+        return Check("tiers", "missing", found, advice)
+    return Check("tiers", "ok", found)
+
+
 def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check:
     """Check that a header of PREWARM can be imported under the limits of a REPL, and leaves room for proofs."""
     name = "; ".join(header.canonical.split("\n")).strip("; ") or "a blank header"
@@ -208,7 +230,7 @@ def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check
 
 def repl_checks(verifier: Verifier, settings: Settings) -> list[Check]:
     """Show the versions that the REPL tells, and check that its Lean is new enough and does what is asked for."""
-    from streamverify.worker.lifecycle import SAFE_LEAN, known_bugs, too_old  # noqa: PLC0415 - keeps --help fast
+    from streamverify.worker.fitness import SAFE_LEAN, known_bugs, too_old  # noqa: PLC0415 - keeps --help fast
 
     if verifier.kind != "lean":
         return [_stand_in_check(verifier.kind, settings)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from rich.console import Console
 from rich.markup import escape
+
+from streamverify.core.printable import printable as printable  # noqa: PLC0414 - also what this module exports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,23 +75,6 @@ def print_line(text: str) -> None:
 def flush() -> None:
     """Show at once what was printed, where the next line may be long in coming."""
     sys.stdout.flush()
-
-
-def printable(text: str) -> str:
-    """Replace what would control a terminal or reorder the visible text; line breaks and tabs stay."""
-    if text.isprintable():
-        return text  # nothing that steers is printable, and most texts are: this is a hundred times as fast
-    return "".join(char if char in "\n\t" or not _steers(char) else _picture(char) for char in text)
-
-
-def _steers(char: str) -> bool:
-    return unicodedata.category(char) in {"Cc", "Cs"} or unicodedata.bidirectional(char) in {
-        "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI",
-    }  # fmt: skip
-
-
-def _picture(char: str) -> str:
-    return chr(0x2400 + ord(char)) if ord(char) < 0x20 else "\N{REPLACEMENT CHARACTER}"  # noqa: PLR2004 - C0 controls
 
 
 def one_line(text: str, width: int) -> str:

@@ -14,6 +14,7 @@ EXAMPLES = """\
 Examples
   streamverify schema                        all schemas
   streamverify schema proof-request > request.json
+  streamverify schema report                 of a report.json
   streamverify schema --write schemas        one file for each"""
 
 _SUFFIX = ".schema.json"
@@ -22,21 +23,28 @@ _SUFFIX = ".schema.json"
 def schema(
     *,
     message: Annotated[
-        str | None, typer.Argument(metavar="[MESSAGE]", help="proof-request, proof-result or dead-letter.")
+        str | None,
+        typer.Argument(metavar="[MESSAGE]", help="proof-request, proof-result, dead-letter, report or comparison."),
     ] = None,
     write: Annotated[
         Path | None, typer.Option("--write", metavar="DIR", help="Write a file for each message into this folder.")
     ] = None,
 ) -> None:
-    """Print the JSON Schemas of the messages on the topics, or write them to files."""
-    from streamverify.core.messages.schemas import schema_files  # noqa: PLC0415 - keeps --help fast
-
-    files = choose(schema_files(), message)
+    """Print the JSON Schemas of the messages on the topics and of reports, or write them to files."""
+    files = choose(every_schema(), message)
     if write is not None:
         write_files(files, write)
         return
     for text in files.values():
         print_line(text.rstrip("\n"))
+
+
+def every_schema() -> dict[str, str]:
+    """Make the text of each schema, by the name of its file."""
+    from streamverify.core.messages.schemas import schema_files  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.reports.schemas import report_schema_files  # noqa: PLC0415
+
+    return schema_files() | report_schema_files()
 
 
 def choose(files: dict[str, str], message: str | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamverify.core.messages.models import Assurance, Finding, Reason, Response, Theorem, Timings
+from streamverify.core.messages.models import Assurance, Checker, Finding, Reason, Response, Theorem, Timings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,6 +84,11 @@ class Verdict:
     assurance: Assurance = Assurance.CHECKED
     theorems: Sequence[Theorem] = ()
     findings: Sequence[Finding] = ()
+    checkers: Sequence[Checker] = ()
+    """What judged the exported proof, at the tiers above `audited`."""
+    export_sha256: str | None = None
+    reached: Assurance | None = None
+    """Of a proof that did not reach the tier that was asked for: the one that it did reach."""
     cached_age: float | None = None
     """Of a verdict that identical work has had before: its age in seconds. None: this job has its own."""
     superseded_by: str | None = None

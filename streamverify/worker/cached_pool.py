@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from streamverify.core.job import Job, Verdict
     from streamverify.worker.ports import OnDone, Runner
     from streamverify.worker.result_cache import Hit, ResultCache
+    from streamverify.worker.tiers import Tiers
 
 _log = structlog.get_logger(__name__)
 
@@ -44,10 +45,13 @@ class _Asked(NamedTuple):
 class CachedPool:
     """Answers jobs from the cache, and has the pool run the others."""
 
-    def __init__(self, pool: Runner, cache: ResultCache, *, default_timeout: float, max_timeout: float) -> None:
-        """Stand before `pool`. The time-outs are those of the pool."""
+    def __init__(
+        self, pool: Runner, tiers: Tiers, cache: ResultCache, *, default_timeout: float, max_timeout: float
+    ) -> None:
+        """Stand before `pool`, and before what goes on above `audited`. The time-outs are those of the pool."""
         self.trusted = pool.trusted
         self._pool = pool
+        self._tiers = tiers
         self._cache = cache
         self._default_timeout = default_timeout
         self._max_timeout = max_timeout
@@ -123,7 +127,8 @@ class CachedPool:
         for job in dropped:
             del self._looked_up[job]
         dropped += self._in_flight.leave(doomed)
-        from_pool = self._pool.discard(doomed)
+        # One that is on its way up may lead, too; the pool has its own that wait.
+        from_pool = [*self._pool.discard(doomed), *self._tiers.discard(doomed)]
         for job in [*dropped, *from_pool]:
             self._asked.pop(job, None)
         for job in from_pool:
@@ -174,7 +179,12 @@ class CachedPool:
         return work_digest(job, "", ""), timeout
 
     def _ran(self, job: Job, verdict: Verdict) -> None:
-        """The pool has the verdict on a job: it is kept, and whoever follows gets it or is run."""
+        """The pool has the verdict on a job: it goes on to the tier that it asks for, or that is its end."""
+        if not self._tiers.take(job, verdict, self._ended):
+            self._ended(job, verdict)
+
+    def _ended(self, job: Job, verdict: Verdict) -> None:
+        """A job has the verdict that is its answer: it is kept, and whoever follows gets it or is run."""
         self._cache.keep(job, verdict)
         if verdict.reason is Reason.SUPERSEDED:
             # That is about this request alone: those that follow still have one run for all.

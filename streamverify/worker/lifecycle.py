@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,38 +20,40 @@ from streamverify.bus.liveness import OUTAGE_GRACE
 from streamverify.bus.presence import require_topics
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import max_message_bytes
-from streamverify.core.audit.policy import POLICY_VERSION, trusted_by
+from streamverify.core.audit.policy import POLICY_VERSION, SHIPPED, trusted_by
 from streamverify.core.delivery.partitions import Partitions
-from streamverify.core.errors import ReplUnavailable, SettingsError, StreamVerifyError
+from streamverify.core.errors import StreamVerifyError
 from streamverify.core.groups.groups import Groups
 from streamverify.core.messages.codec import RequestLimits
-from streamverify.core.messages.versions import is_older
+from streamverify.core.messages.models import Assurance
 from streamverify.core.scheduling.import_sizes import MAX_HEADERS
 from streamverify.core.scheduling.scheduler import Rules
+from streamverify.lean.kernel.reach import reach_of
+from streamverify.lean.kernel.replays import Replays
 from streamverify.lean.pool import Pool, PoolLimits
 from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, probe
 from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
-from streamverify.settings import Settings
 from streamverify.worker.cached_pool import CachedPool
+from streamverify.worker.fitness import check_reach, check_verifier
 from streamverify.worker.open_cache import open_cache
 from streamverify.worker.report import Reporter
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
 from streamverify.worker.superseding import Superseding
+from streamverify.worker.tiers import Tiers
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from streamverify.core.messages.models import Verifier
+    from streamverify.lean.kernel.reach import Reach
     from streamverify.lean.repl.resources import Plan
+    from streamverify.settings import Settings
     from streamverify.worker.result_cache import ResultCache
 
 _log = structlog.get_logger(__name__)
 
-SAFE_LEAN: str = Settings.model_fields["min_lean_version"].default
-"""The oldest Lean without a known bug of its kernel: the default of the setting."""
 _RETRY = 0.5
 _LEAVE_TIMEOUT = 2.0
 """Seconds that leaving the group gets at least, even if the drain's time is used up."""
@@ -120,6 +123,8 @@ class Worker:
         trusted = trusted_by(settings.policy_allow, probed.lean_version)
         verifier = probed.model_copy(update={"policy_version": f"{POLICY_VERSION}{trusted.digest}"})
         check_verifier(verifier, settings)
+        reach = await reach_of(settings, command, verifier)
+        check_reach(reach, verifier, settings)
         # Before the pool, which takes minutes to import headers: a missing topic shall be reported at once.
         sizes = await self._topic_sizes()
         self._pool = Pool(
@@ -135,14 +140,22 @@ class Worker:
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
         results = ResultBuilder(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
-        self._cache = await open_cache(settings, verifier, command, self._pool)
+        self._cache = await open_cache(settings, verifier, command, pool=self._pool, reach=reach)
+        self._tiers = Tiers(
+            self._replays(reach),
+            Assurance(settings.upgrade),
+            publisher=self._publisher,
+            results=results,
+            keep=None if self._cache is None else self._cache.keep,
+        )
         if self._cache is not None:
             self._stack.push_async_callback(self._cache.close)
-            limits = {"default_timeout": settings.default_timeout, "max_timeout": settings.max_timeout}
-            self._cached_pool = CachedPool(self._pool, self._cache, **limits)
+            timeouts = {"default_timeout": settings.default_timeout, "max_timeout": settings.max_timeout}
+            self._cached_pool = CachedPool(self._pool, self._tiers, self._cache, **timeouts)
         runner = self._cached_pool or self._pool
         announcements = Announcements(settings)
-        superseding = Superseding(Groups(ttl=settings.group_ttl), runner, self._partitions, announcements.announce)
+        groups = Groups(ttl=settings.group_ttl)
+        superseding = Superseding(groups, runner, self._tiers, self._partitions, announcements.announce)
         self._service = Service(
             settings,
             RequestLimits(max_proof_bytes=settings.max_proof_bytes),
@@ -152,6 +165,8 @@ class Worker:
             partitions=self._partitions,
             commits=self._commits,
             superseding=superseding,
+            tiers=self._tiers,
+            reach=reach,
             slots=plan.slots,
         )
         versions = client_id(verifier)
@@ -186,10 +201,20 @@ class Worker:
             sandbox=verifier.sandbox,
             slots=plan.slots,
             spares=plan.spares,
+            reaches=str(reach.tier),
             brokers=settings.bootstrap_servers,
             topic=settings.request_topic,
             group=settings.group_id,
         )
+
+    def _replays(self, reach: Reach) -> Replays | None:
+        """Open the slots for the tiers above `audited`, where there are any."""
+        if reach.climber is None:
+            return None
+        vocabulary = replace(SHIPPED, trusted=self._pool.trusted)
+        replays = Replays(reach.climber, slots=self._settings.replay_slots, vocabulary=vocabulary)
+        self._stack.push_async_callback(replays.close)
+        return replays
 
     async def _topic_sizes(self) -> dict[str, int]:
         """`max.message.bytes` of the topics that are written to."""
@@ -233,6 +258,7 @@ class Worker:
         if self._cached_pool is not None:
             self._cached_pool.stop()
         self._pool.stop_dispatching()
+        self._tiers.stop()
         complete = await self._before(deadline, self._finish_running())
         if not complete and not self._signals.force.is_set():
             # The closing commit says that nobody has died: else the next owner would quarantine each of these records.
@@ -244,6 +270,7 @@ class Worker:
 
     async def _finish_running(self) -> None:
         await self._pool.wait_running()
+        await self._tiers.wait_running()
         await self._publisher.flush()
         await self._commit_last()
 
@@ -283,6 +310,9 @@ class Worker:
             "in_flight": self._partitions.in_flight,
             "queued": (self._cached_pool or self._pool).queued + self._service.waiting,
             "running": self._pool.running,
+            "replays_queued": self._tiers.queued,
+            "replays_running": self._tiers.running,
+            "upgraded": self._tiers.upgraded,
             "quarantined_partitions": len(self._partitions.quarantined()),
             "lost_by_retention": self._consumer.lost,
             **self._reporter.counters(),
@@ -291,52 +321,6 @@ class Worker:
     async def close(self) -> None:
         """End every part; no process is left."""
         await self._stack.aclose()
-
-
-def check_verifier(verifier: Verifier, settings: Settings) -> None:
-    """Check that what verifies is what the settings ask for, and warn where it cannot do what they promise.
-
-    Raises:
-        ReplUnavailable: Lean is older than `min_lean_version`, or does not say how old it is.
-        SettingsError: A least version of Lean was asked for, and there is no Lean.
-    """
-    if refusal := too_old(verifier, settings.min_lean_version):
-        raise ReplUnavailable(refusal)
-    asked = "min_lean_version" in settings.model_fields_set and settings.min_lean_version != "any"
-    if verifier.kind != "lean" and asked:
-        # By default a stand-in may answer: each of its results says that it is no Lean.
-        raise SettingsError(
-            f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): {settings.min_lean_version} is asked for, and "
-            f"repl={settings.repl} is no Lean at all: leave that setting out, or name a Lean with STREAMVERIFY_REPL"
-        )
-    if verifier.kind != "lean" and {settings.require, settings.require_min} != {"checked"}:
-        _log.warning(
-            "cannot_audit",
-            verifier=verifier.kind,
-            hint="requests that need an audit are answered `unsupported`; set STREAMVERIFY_REQUIRE=checked for a trial",
-        )
-    if verifier.kind == "lean" and is_older(verifier.lean_version, SAFE_LEAN):
-        # MIN_LEAN_VERSION allows it.
-        _log.warning("lean_with_known_bugs", lean_version=verifier.lean_version, hint=known_bugs())
-
-
-def too_old(verifier: Verifier, least: str) -> str | None:
-    """Word why this Lean is too old to verify, and what to do; None if it may verify. Stand-ins have no version."""
-    if verifier.kind != "lean" or not is_older(verifier.lean_version, least):
-        return None
-    found = f"is {verifier.lean_version}" if verifier.lean_version else "does not say its version"
-    return (
-        f"STREAMVERIFY_MIN_LEAN_VERSION (--min-lean-version): Lean must be at least {least}, and this one {found}: "
-        f"install a newer one (./setup_lean.sh), or lower the setting (any: every Lean may verify)"
-    )
-
-
-def known_bugs() -> str:
-    """Word what is wrong with a Lean that is older than `SAFE_LEAN`."""
-    return (
-        f"kernels before {SAFE_LEAN} have known bugs, with which a false statement may be proved: `verified` is worth "
-        "less (docs/audit.md); ./setup_lean.sh installs a newer Lean"
-    )
 
 
 def _rules(settings: Settings, plan: Plan) -> Rules:

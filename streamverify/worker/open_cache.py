@@ -20,6 +20,7 @@ from streamverify.worker.result_cache import ResultCache
 
 if TYPE_CHECKING:
     from streamverify.core.messages.models import Verifier
+    from streamverify.lean.kernel.reach import Reach
     from streamverify.lean.pool import Pool
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.settings import Settings
@@ -34,7 +35,9 @@ _SECRET_BYTES = 32
 _log = structlog.get_logger(__name__)
 
 
-async def open_cache(settings: Settings, verifier: Verifier, command: ReplCommand, pool: Pool) -> ResultCache | None:
+async def open_cache(
+    settings: Settings, verifier: Verifier, command: ReplCommand, *, pool: Pool, reach: Reach
+) -> ResultCache | None:
     """Make the cache; None where there is to be none.
 
     Args:
@@ -42,6 +45,7 @@ async def open_cache(settings: Settings, verifier: Verifier, command: ReplComman
         verifier: What answers, as results name it.
         command: The REPL.
         pool: It knows the vocabularies that Lean has listed.
+        reach: The programs that judge above `audited`.
 
     Raises:
         SettingsError: The store that is asked for cannot be made. One that is down is no error.
@@ -77,6 +81,13 @@ async def open_cache(settings: Settings, verifier: Verifier, command: ReplComman
         guard,
         max_age=settings.cache_max_age,
         installation=installation,
-        installation_digest=installation_digest(verifier, installation.parts),
+        installation_digest=installation_digest(verifier, {**installation.parts, "tools": _tools(reach)}),
         vocabulary_of=pool.vocabulary_of,
     )
+
+
+def _tools(reach: Reach) -> str:
+    """Name what judges above `audited` here: a verdict of other programs is not this worker's."""
+    tools = reach.tools
+    found = [] if tools is None else [tools.lean, tools.exporter, tools.replayer, tools.kernel]
+    return " ".join(f"{each.name} {each.version} {each.digest}" for each in found if each is not None)

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.core.job import Record, RecordId
     from streamverify.core.messages.codec import RequestLimits
+    from streamverify.lean.kernel.reach import Reach
     from streamverify.settings import Settings
     from streamverify.worker.ports import Runner
     from streamverify.worker.results import ResultBuilder
     from streamverify.worker.superseding import Superseding
+    from streamverify.worker.tiers import Tiers
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +57,8 @@ class Service:
         partitions: Partitions,
         commits: CommitPort,
         superseding: Superseding,
+        tiers: Tiers,
+        reach: Reach,
         slots: int,
     ) -> None:
         self._settings = settings
@@ -62,7 +66,8 @@ class Service:
             limits,
             Assurance(settings.require),
             Assurance(settings.require_min),
-            reach=Assurance.AUDITED if results.verifier.kind == "lean" else Assurance.CHECKED,
+            reach=reach.tier,
+            beyond=reach.lacks,
             vocabulary=replace(SHIPPED, trusted=pool.trusted),
             consumer_group=settings.group_id,
             result_topic=settings.result_topic,
@@ -73,6 +78,7 @@ class Service:
         self._partitions = partitions
         self._commits = commits
         self._superseding = superseding
+        self._tiers = tiers
         self._quarantine = Quarantine(slots)
         self._waiting: dict[RecordId, Job] = {}
         """The jobs of the records that wait in the quarantine."""
@@ -122,7 +128,11 @@ class Service:
     def drop(self, partitions: frozenset[int]) -> None:
         """Drop the queued jobs of these partitions: the next owner, or the next delivery, will see to their records."""
         # They wait in the pool or in the quarantine. Of running jobs the verdict may still be of use.
-        jobs = self._pool.discard(lambda job: job.record.id.partition in partitions)
+        jobs = [
+            job
+            for waiting in (self._pool, self._tiers)
+            for job in waiting.discard(lambda job: job.record.id.partition in partitions)
+        ]
         dropped = [*(job.record.id for job in jobs), *self._quarantine.discard(partitions)]
         for record in dropped:
             self._waiting.pop(record, None)
@@ -168,7 +178,7 @@ class Service:
 
     def _carry_out(self) -> None:
         """Carry out what the quarantine decides now; called whenever something about it may have changed."""
-        decision = self._quarantine.decide(self._pool.running)
+        decision = self._quarantine.decide(self._pool.running + self._tiers.running)
         if decision.pause_pool != self._pool_is_paused:
             self._pool_is_paused = decision.pause_pool
             if decision.pause_pool:
@@ -194,7 +204,14 @@ class Service:
     # --- results --------------------------------------------------------------------------------------------------
 
     def _done(self, job: Job, verdict: Verdict) -> None:
-        """The pool has the verdict."""
+        """The pool has the verdict: the job is answered, or goes on to the tier that it asks for."""
+        if self._tiers.take(job, verdict, self._decided):
+            self._carry_out()
+        else:
+            self._decided(job, verdict)
+
+    def _decided(self, job: Job, verdict: Verdict) -> None:
+        """The job has the verdict that is its answer."""
         self._superseding.ended(job, verdict)
         self._answer(job, verdict)
         self._carry_out()
@@ -223,6 +240,7 @@ class Service:
         """The broker has the verdict on a job."""
         self._complete(job.record.id)
         self._superseding.acknowledged(job, verdict)
+        self._tiers.answered(job, verdict)
 
     def _complete(self, record: RecordId) -> None:
         """The broker has the answer to the record: commit its offset soon."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from streamverify.core.groups.groups import Winner
     from streamverify.core.job import Job, RecordId
     from streamverify.worker.ports import Runner
+    from streamverify.worker.tiers import Tiers
 
 _log = structlog.get_logger(__name__)
 
@@ -29,11 +30,12 @@ class Superseding:
     """The groups of one worker, between its service, its pool and the announcements of other workers."""
 
     def __init__(
-        self, groups: Groups, pool: Runner, partitions: Partitions, announce: Callable[[Winner], None]
+        self, groups: Groups, pool: Runner, tiers: Tiers, partitions: Partitions, announce: Callable[[Winner], None]
     ) -> None:
         """`announce` tells the other workers of a winner."""
         self._groups = groups
         self._pool = pool
+        self._tiers = tiers
         self._partitions = partitions
         self._announce = announce
         self._jobs: dict[RecordId, Job] = {}
@@ -78,7 +80,9 @@ class Superseding:
     def hear(self, winner: Winner) -> None:
         """End the attempts that a winner supersedes, be it ours or another worker's."""
         for attempt in self._groups.won(winner, time.time()):
-            self._pool.supersede(self._jobs.pop(attempt.record), _superseded(winner))
+            job, verdict = self._jobs.pop(attempt.record), _superseded(winner)
+            if not self._tiers.supersede(job, verdict):
+                self._pool.supersede(job, verdict)
 
     def _win(self, winner: Winner) -> None:
         _log.debug("group_won", custom_id=winner.custom_id, scope=winner.scope, assurance=winner.assurance)

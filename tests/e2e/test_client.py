@@ -92,7 +92,7 @@ async def test_who_leaves_the_loop_early_disturbs_nobody(served: Settings) -> No
 async def test_time_is_up_names_what_is_open_and_keeps_what_came(served: Settings) -> None:
     batch = [*requests(1), ProofRequest(custom_id="slow", proof=f"{PROOF} -- synthetic: service=20", timeout=20)]
     async with AsyncClient(served) as client:
-        results = await client.verify(batch[::-1], timeout=5)
+        results = await client.verify(batch[::-1], timeout=10)
         with pytest.raises(Unanswered, match=r"1 of 1 proofs .*'slow'"):
             _ = [answer async for answer in client.verify_each(batch[1:], 0.5)]
     assert results.missing == ("slow",)

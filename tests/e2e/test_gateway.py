@@ -81,7 +81,7 @@ def test_kimina_client_checks(served: Served) -> None:
         "e": SnippetStatus.lean_error,
         "s": SnippetStatus.sorry,
     }
-    [hangs, plain] = client.check([f"{PROOF} -- synthetic: hang", PROOF], timeout=1, show_progress=False).results
+    [hangs, plain] = client.check([f"{PROOF} -- synthetic: hang", PROOF], timeout=5, show_progress=False).results
     assert hangs.analyze().status == SnippetStatus.timeout_error
     assert plain.analyze().status == SnippetStatus.valid
     assert client.health()["status"] == "ok"

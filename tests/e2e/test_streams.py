@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from command import environment, make_environment, serving_worker, settings_of
 from commands import all_commands
+from support import ROOT
 
 from streamverify.bus.connection import make_producer
 from streamverify.cli import main
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 REQUEST = b'{"custom_id": "a", "proof": "theorem t : True := trivial"}\n'
 
+VERDICTS = str(ROOT / "tests" / "data" / "verdicts.jsonl")
 LETTER = "(the letter)"
 """Stands for the name of the dead letter, which the broker chooses."""
 JSON = {
@@ -39,6 +41,7 @@ JSON = {
     "doctor": ["--json"],
     "offsets": ["--json"],
     "produce": ["-", "--json"],
+    "report": [VERDICTS, VERDICTS, "--json"],
     "results": ["--json"],
     "retry": ["--since", "1h", "--json"],
     "schema": ["proof-result"],
@@ -54,6 +57,7 @@ OTHERS = {"demo"}
 """It has no --json, and brings its own broker: tests/e2e/test_cli.py."""
 
 WARNINGS = {f"{PREFIX}SLTS": "4", f"{PREFIX}LOG_LEVEL": "debug", f"{PREFIX}LOG_FORMAT": "json"}
+WITHOUT_SETTINGS = {"report", "schema"}
 REFUSED_BY_EMBEDDED = {"topics create"}
 
 
@@ -146,7 +150,7 @@ def test_with_json_stdout_has_json_and_nothing_else_whatever_is_warned_of(
     assert lines
     for line in lines:
         json.loads(line)
-    if command != "schema":
+    if command not in WITHOUT_SETTINGS:
         assert "STREAMVERIFY_SLTS" in ran.stderr
 
 

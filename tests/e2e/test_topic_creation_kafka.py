@@ -46,7 +46,7 @@ NAMES_TOPICS: dict[tuple[str, ...], list[str]] = {
     ("topics", "describe"): [],
 }
 """Commands that need a topic, with the arguments of a run that ends, if no topic is there, with exit code 4."""
-NEEDS_NONE = {("broker",), ("demo",), ("doctor",), ("config",), ("schema",)}
+NEEDS_NONE = {("broker",), ("demo",), ("doctor",), ("config",), ("schema",), ("report",)}
 """Commands that need no topic of this broker; `doctor` says which are missing."""
 MAKES_THEM = {("topics", "create")}
 SERVERS = {("worker",), ("router",), ("gateway",), ("serve",)}

@@ -86,7 +86,8 @@ def served(env: dict[str, str]) -> Iterator[dict[str, str]]:
 @pytest.fixture
 def fresh(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
     """Topics of one test's own."""
-    return make_environment(broker, real=request.config.getoption("--kafka"))
+    # The embedded broker lets a second worker in only when the session of the first is over.
+    return make_environment(broker, real=request.config.getoption("--kafka")) | {PREFIX + "SESSION_TIMEOUT_MS": "6000"}
 
 
 @contextlib.contextmanager

@@ -263,6 +263,8 @@ def header(text: str) -> bytes:  # noqa: C901, PLR0911 - a list of tricks
             return b'{"message": "no recording"}\n\n'
         case "Slow":
             time.sleep(0.3)
+        case "Slower":
+            time.sleep(2)
     return answer()
 
 

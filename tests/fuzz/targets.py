@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from streamverify.core.audit.language import tokens
 from streamverify.core.audit.policy import RULES, SHIPPED, Reading
 from streamverify.core.errors import HeaderError, RefusedRequest, UndecodableRequest, UndecodableResult
+from streamverify.core.export import Accepted, Unreadable, judge, needed
 from streamverify.core.messages.codec import RequestLimits, decode_request, decode_result, encode_request
 from streamverify.core.syntax.header import body_of, parse_header
 from streamverify.lean.import_errors import import_position
@@ -113,8 +114,23 @@ def splitter(data: bytes) -> None:
     assert all(each and b"\n\n" not in each for each in answers)
 
 
+def export(data: bytes) -> None:
+    """An export is accepted, refused or unreadable, whatever its bytes, and however they are cut into pieces.
+
+    What is accepted is the theorem that was stated: it can be compared in the other direction, too. What ends one byte
+    sooner is not accepted, since its last line has no end.
+    """
+    statement = _export("plain", "statement")
+    whole = judge([data], ("target",), trusted=[statement])
+    assert judge([data[:100], b"", data[100:]], ("target",), trusted=[statement]) == whole
+    if isinstance(whole, Accepted):
+        assert isinstance(judge([_export("plain", "proof")], ("target",), trusted=[data]), Accepted)
+        assert isinstance(judge([data[:-1]], ("target",)), Unreadable)
+    needed([data])
+
+
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (header, lexer, policy, request, result, answer, splitter)
+    target.__name__: target for target in (header, lexer, policy, request, result, answer, splitter, export)
 }
 
 
@@ -127,6 +143,9 @@ def seeds(name: str) -> list[bytes]:
     if name == "result":
         example = json.loads((TESTS.parent / "schemas" / "proof-result.schema.json").read_bytes())["examples"]
         return [json.dumps(each).encode() for each in example]
+    if name == "export":
+        names = ("plain", "names_of_variables", "three_axioms", "let_and_projections", "another_universe")
+        return [_export(each, which) for each in names for which in ("proof", "statement")]
     answers = [
         b'{"env": 0}',
         b'{"messages": [{"severity": "error", "pos": {"line": 1, "column": 0}, "endPos": null, "data": ""}], "env": 1}',
@@ -143,6 +162,10 @@ def _proofs() -> Iterator[bytes]:
         yield file.read_bytes()
     for exploit in EXPLOITS:
         yield exploit.proof.encode()
+
+
+def _export(name: str, which: str) -> bytes:
+    return (TESTS / "data" / "exports" / f"{name}.{which}.ndjson").read_bytes()
 
 
 def _text(data: bytes) -> str:

@@ -34,6 +34,15 @@ FILES = {
     "many.jsonl": "".join(json.dumps({"custom_id": f"p{n}", "proof": _THEOREM}) + "\n" for n in range(1, 4)),
     "crash.lean": "theorem crash : True := by\n  -- synthetic: crash\n  trivial\n",
     "notes.txt": "remember the milk\n",
+    "monday.jsonl": (ROOT / "tests" / "data" / "verdicts.jsonl").read_text("utf-8"),
+    # The next day everything takes longer, and one more of the samples holds.
+    "tuesday.jsonl": "".join(
+        json.dumps(row | {"run_seconds": row["run_seconds"] and row["run_seconds"] * (4 + number % 3) / 4} | changed)
+        + "\n"
+        for number, line in enumerate((ROOT / "tests" / "data" / "verdicts.jsonl").read_text("utf-8").splitlines())
+        for row in [json.loads(line)]
+        for changed in [{"status": "verified", "reason": "ok"} if row["custom_id"] == "p3#1" else {}]
+    ),
 }
 """The files that lie in the folder. The stand-in for Lean does what a comment `-- synthetic:` tells it."""
 
@@ -74,6 +83,8 @@ DAY = [
         "env -u STREAMVERIFY_BOOTSTRAP_SERVERS streamverify serve --gateway-port 0",
         until="The worker is ready",
     ),
+    Step("report", "streamverify report monday.jsonl --slots 2 --title 'ten problems, Monday'"),
+    Step("report", "streamverify report monday.jsonl tuesday.jsonl"),
     Step("schema", "streamverify schema proof-request | head -n 14"),
 ]
 """What is typed, in order."""

@@ -72,7 +72,7 @@ def exporter() -> str:
     """
     found = shutil.which("olean-export")
     if found is None:
-        raise NoLean("olean-export is not installed: cargo install olean-export")
+        raise NoLean("olean-export is not installed: make test-exports installs it")
     return found
 
 

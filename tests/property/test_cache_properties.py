@@ -19,7 +19,7 @@ from streamverify.core.cache.key import installation_digest, note_digest, vocabu
 from streamverify.core.cache.memory import ENTRY_OVERHEAD, Memory
 from streamverify.core.cache.outage import FIRST_PAUSE, LONGEST_PAUSE, Outage
 from streamverify.core.cache.seal import MAGIC, MAX_AHEAD, MAX_ENTRY, Opened, Seal
-from streamverify.core.messages.models import Assurance, Finding, Reason, Response, Theorem, Verifier
+from streamverify.core.messages.models import Assurance, Checker, Finding, Reason, Response, Theorem, Verifier
 
 NAMES = st.binary(min_size=32, max_size=32)
 SECRETS = st.binary(min_size=16, max_size=64)
@@ -172,8 +172,13 @@ def test_vocabularies_differ_in_every_kind_of_word_and_in_what_is_trusted() -> N
         replace(SHIPPED, **{kind: getattr(SHIPPED, kind) | {"zzz"}})
         for kind in ("commands", "attributes", "options", "tactics")
     ]
-    trusted = [replace(Trusted(), **{kind: frozenset({"zzz"})}) for kind in ("commands", "attributes", "options")]
-    trusted.append(Trusted(old_comments=True))
+    word = frozenset({"zzz"})
+    trusted = [
+        Trusted(commands=word),
+        Trusted(attributes=word),
+        Trusted(options=word),
+        Trusted(old_comments=True),
+    ]
     all_of_them = [SHIPPED, *more, *(replace(SHIPPED, trusted=each) for each in trusted)]
     assert len({vocabulary_digest(each) for each in all_of_them}) == len(all_of_them) == 9
 
@@ -208,6 +213,8 @@ verdicts = st.builds(
     make_verdict,
     st.sampled_from([Reason.OK, Reason.LEAN_ERROR, Reason.POLICY]),
     assurance=st.sampled_from(Assurance),
+    checkers=st.lists(st.builds(Checker, name=st.just("nanoda"), outcome=st.just("accepted"), seconds=st.floats(0, 9))),
+    export_sha256=st.none() | st.just("a" * 64),
     theorems=st.lists(st.builds(Theorem, name=texts, type=st.none() | texts, axioms=st.lists(texts)), max_size=2),
     findings=st.lists(st.builds(Finding, rule=texts, line=st.just(1), column=st.just(0), excerpt=texts), max_size=2),
 ).flatmap(
@@ -230,9 +237,9 @@ def test_a_verdict_comes_back_as_it_was(verdict: Any) -> None:
     assert content is not None
     back = decode(content)
     assert back is not None
-    assert replace(back, theorems=list(back.theorems), findings=list(back.findings)) == replace(
-        verdict, theorems=list(verdict.theorems), findings=list(verdict.findings)
-    )
+    lists = ("theorems", "findings", "checkers")
+    one, other = (replace(each, **{name: list(getattr(each, name)) for name in lists}) for each in (back, verdict))
+    assert one == other
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from cache_fakes import make_cache, make_job, make_verdict
+from cache_fakes import FakeTiers, make_cache, make_job, make_verdict
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -18,6 +18,7 @@ from streamverify.worker.result_cache import Hit
 
 if TYPE_CHECKING:
     from streamverify.core.job import Job, Verdict
+    from streamverify.worker.tiers import Tiers
 
 PROOFS = ["theorem a : True := trivial", "theorem b : True := trivial"]
 ENDS = [Reason.OK, Reason.LEAN_ERROR, Reason.TIMEOUT, Reason.WORKER_ERROR, Reason.PROTOCOL_VIOLATION, Reason.EXPIRED]
@@ -46,7 +47,9 @@ class CachedPoolMachine(RuleBasedStateMachine):
         super().__init__()
         self.real = Pool()
         self.cache = make_cache()
-        self.pool = CachedPool(self.real, self.cache, default_timeout=60.0, max_timeout=600.0)
+        self.pool = CachedPool(
+            self.real, cast("Tiers", FakeTiers()), self.cache, default_timeout=60.0, max_timeout=600.0
+        )
         self.open: list[Job] = []
         self.ended: Counter[Job] = Counter()
         self.kept: list[tuple[str, Reason]] = []

@@ -82,7 +82,7 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
         ({"ingest_topic": "lean.proofs"}, "five different topics"),
         ({"groups_topic": "lean.proofs.ingest"}, "five different topics"),
         ({"request_topic": "a topic"}, "pattern"),
-        ({"require": "proved"}, "'checked' or 'audited'"),
+        ({"require": "proved"}, "'replayed' or 'cross_checked'"),
         ({"min_lean_version": "new"}, "pattern"),
         ({"lean_project": "/nowhere/at/all"}, "no such folder"),
         ({"log_level": "loud"}, "'debug', 'info'"),

@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from streamverify.core.cache.seal import MAX_ENTRY
 from streamverify.core.job import Verdict
-from streamverify.core.messages.models import Assurance, Finding, Reason, Response, Theorem
+from streamverify.core.messages.models import Assurance, Checker, Finding, Reason, Response, Theorem
 
 MAX_CONTENT = 16 << 20
 """Bytes of the JSON at most."""
@@ -31,6 +31,9 @@ _KEPT: dict[str, TypeAdapter[Any]] = {
     "assurance": TypeAdapter(Assurance),
     "theorems": TypeAdapter(list[Theorem]),
     "findings": TypeAdapter(list[Finding]),
+    "checkers": TypeAdapter(list[Checker]),
+    "export_sha256": TypeAdapter(str | None),
+    "reached": TypeAdapter(Assurance | None),
 }
 OWN = frozenset({"truncated", "timings", "attempts", "final", "cached_age", "superseded_by"})
 """The fields of a verdict that are about one run, or that no verdict which is kept has."""

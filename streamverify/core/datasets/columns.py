@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamverify.core.errors import SourceError
 from streamverify.core.messages import jsontext
@@ -55,17 +55,15 @@ class KnownSet(NamedTuple):
     also: tuple[str, ...] = ()
 
     def is_of(self, names: Sequence[str]) -> bool:
-        """Tell whether a set with these columns is this one."""
-        return all(name in names for name in (*self.columns.used.values(), *self.also))
+        """Tell whether a set with these columns is this one: one of statements has no proofs under any name."""
+        has_all = all(name in names for name in (*self.columns.used.values(), *self.also))
+        return has_all and (self.columns.proof is not None or not {*PROOFS, *COMPLETIONS} & {*names})
 
 
 KNOWN = (
     KnownSet("requests of streamverify", Columns(id="custom_id", proof="proof")),
     KnownSet(
         "DeepSeek-Prover-V1", Columns("name", "formal_proof", "formal_statement", "header", continues=True), ("goal",)
-    ),
-    KnownSet(
-        "Lean-Workbook", Columns(None, "proof", "formal_statement", continues=True), ("natural_language_statement",)
     ),
     KnownSet("NuminaMath-LEAN", Columns("uuid", "formal_proof", "formal_statement"), ("formal_ground_truth",)),
     KnownSet(
@@ -184,35 +182,25 @@ def choose(names: Sequence[str], given: Columns, *, guess: bool = True) -> tuple
 
 
 def _guess(names: Sequence[str], given: Columns) -> tuple[Columns, str]:
-    """Guess what was not named: from a set that is known, or part by part."""
+    """Guess what was not named: from a set that is known, and part by part."""
+    chosen, like = given, ""
     if given.proof is None and given.statement is None:
-        for known in KNOWN:
-            if known.is_of(names):
-                found = {part: name for part, name in known.columns.used.items() if part not in given.used}
-                flags = {"continues": given.continues or known.columns.continues, "completion": given.completion}
-                chosen = replace(given, **found, **flags)  # type: ignore[arg-type]
-                extra = {} if known.columns.proof is None else _others(names, chosen)
-                return replace(chosen, **extra), known.name  # type: ignore[arg-type]
-    chosen = given
+        known = next((known for known in KNOWN if known.is_of(names)), None)
+        if known is not None:
+            like = known.name
+            parts: dict[str, Any] = {**known.columns.used, **given.used}
+            continues = given.continues or known.columns.continues
+            chosen = Columns(**parts, continues=continues, completion=given.completion)
     for part, usual in _PARTS.items():
         if getattr(chosen, part) is None and (name := _first(usual, names, chosen)) is not None:
             chosen = replace(chosen, **{part: name})  # type: ignore[arg-type]
     if chosen.proof is None and (name := _first(COMPLETIONS, names, chosen)) is not None:
         chosen = replace(chosen, proof=name, completion=True)
-    return replace(chosen, **_others(names, chosen)), ""  # type: ignore[arg-type]
-
-
-def _others(names: Sequence[str], chosen: Columns) -> dict[str, str]:
-    """Name the columns of a set of proofs that are called as the fields of a request are."""
-    return {
-        part: part
-        for part in ("statement", "header", "theorem", "group")
-        if part in names
-        and getattr(chosen, part) is None
-        and part not in chosen.used.values()
+    if chosen.id == "custom_id":
         # In sets that others have made, `theorem` is as often the text of a theorem as its name.
-        and (part in {"statement", "header"} or chosen.id == "custom_id")
-    }
+        own = {part: part for part in ("theorem", "group") if part in names and getattr(chosen, part) is None}
+        chosen = replace(chosen, **{part: name for part, name in own.items() if name not in chosen.used.values()})  # type: ignore[arg-type]
+    return chosen, like
 
 
 def _first(usual: Iterable[str], names: Iterable[str], chosen: Columns) -> str | None:

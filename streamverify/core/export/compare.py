@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.errors import StreamVerifyError
 from streamverify.core.export.constants import Kind
-from streamverify.core.export.terms import CHILDREN, Expr, Level
+from streamverify.core.export.terms import Expr, Level
 
 if TYPE_CHECKING:
     from streamverify.core.export.budget import Budget
@@ -139,8 +139,7 @@ class Comparison:
         first, second, third = (column[one] for column in mine.columns)
         their_first, their_second, their_third = (column[other] for column in theirs.columns)
         self._pending.extend(
-            (context, False, mine.columns[column][one], theirs.columns[column][other])
-            for column in CHILDREN.get(kind, ())
+            (context, False, *pair) for pair in zip(mine.children(one), theirs.children(other), strict=True)
         )
         same = True
         if kind == Expr.BVAR:

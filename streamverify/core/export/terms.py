@@ -44,14 +44,11 @@ class Binder(IntEnum):
     INST_IMPLICIT = 3
 
 
-CHILDREN: dict[int, tuple[int, ...]] = {
-    Expr.APP: (0, 1),
-    Expr.LAM: (0, 1),
-    Expr.FORALL: (0, 1),
-    Expr.LET: (0, 1, 2),
-    Expr.PROJ: (2,),
-}
-"""Which columns of an expression are expressions."""
+_CHILDREN: tuple[tuple[int, ...], ...] = tuple(
+    {Expr.APP: (0, 1), Expr.LAM: (0, 1), Expr.FORALL: (0, 1), Expr.LET: (0, 1, 2), Expr.PROJ: (2,)}.get(kind, ())
+    for kind in Expr
+)
+"""Which columns of an expression are expressions, for each kind."""
 
 
 class Terms:
@@ -99,7 +96,7 @@ class Terms:
 
     def children(self, row: int) -> tuple[int, ...]:
         """Return the expressions that an expression consists of."""
-        return tuple(self.columns[column][row] for column in CHILDREN.get(self.kinds[row], ()))
+        return tuple([self.columns[column][row] for column in _CHILDREN[self.kinds[row]]])
 
     def is_zero(self, level: int) -> bool:
         """Tell whether a level is 0 whatever its parameters are, so that its sort is `Prop`."""

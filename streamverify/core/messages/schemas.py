@@ -36,19 +36,22 @@ _WRONG_PROOF = "theorem t (a b : Nat) : a + b = a := by simp"
 
 def schema_files() -> dict[str, str]:
     """Make the text of each JSON Schema in the folder `schemas`, by the name of its file."""
-    schemas = {
-        "proof-request.schema.json": _request(),
-        "proof-result.schema.json": _result(),
-        "dead-letter.schema.json": _dead_letter(),
+    return as_files({"proof-request": _request(), "proof-result": _result(), "dead-letter": _dead_letter()})
+
+
+def as_files(schemas: Mapping[str, Schema]) -> dict[str, str]:
+    """Write each schema, by the name of its file."""
+    return {
+        f"{name}.schema.json": json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
+        for name, schema in schemas.items()
     }
-    return {name: json.dumps(schema, ensure_ascii=False, indent=2) + "\n" for name, schema in schemas.items()}
 
 
-def _named(name: str, title: str, description: str, body: Mapping[str, Any]) -> Schema:
-    # A URN, because an $id is a name: nobody is to fetch it from a host.
+def named(name: str, title: str, description: str, body: Mapping[str, Any], version: int = SCHEMA_VERSION) -> Schema:
+    """Make a schema with its name. That is a URN, because nobody is to fetch it from a host."""
     return {
         "$schema": _DIALECT,
-        "$id": f"urn:streamverify:schema:{name}:{SCHEMA_VERSION}",
+        "$id": f"urn:streamverify:schema:{name}:{version}",
         "title": title,
         "description": description,
         **body,
@@ -73,7 +76,7 @@ def _request() -> Schema:
         "One Lean file to verify: the value of a record of the request topic. Null counts as not given, for every "
         "field. Unknown fields are ignored. Integers are written without fraction or exponent."
     )
-    return _named("proof-request", "ProofRequest", description, body)
+    return named("proof-request", "ProofRequest", description, body)
 
 
 def _request_types() -> dict[str, Schema]:
@@ -118,7 +121,7 @@ def _infotree_alias() -> Schema:
 
 
 def _result() -> Schema:
-    schema = _without_titles(ProofResult.model_json_schema())
+    schema = without_titles(ProofResult.model_json_schema())
     reasons = "; ".join(
         f"`{reason}` ({outcome.status}{', retriable' if outcome.retriable else ''})"
         for reason, outcome in OUTCOMES.items()
@@ -136,16 +139,16 @@ def _result() -> Schema:
     description = schema.pop("description") + (
         " Unknown fields and unknown reasons are to be accepted: a later version may add some."
     )
-    return _named("proof-result", "ProofResult", description, {**schema, "examples": _RESULT_EXAMPLES})
+    return named("proof-result", "ProofResult", description, {**schema, "examples": _RESULT_EXAMPLES})
 
 
-def _without_titles(node: Any) -> Any:
+def without_titles(node: Any) -> Any:
     """Pydantic titles each field with its name in capitals, which says nothing."""
     if isinstance(node, list):
-        return [_without_titles(item) for item in node]
+        return [without_titles(item) for item in node]
     if not isinstance(node, dict):
         return node
-    return {name: _without_titles(item) for name, item in node.items() if name != "title" or not isinstance(item, str)}
+    return {name: without_titles(item) for name, item in node.items() if name != "title" or not isinstance(item, str)}
 
 
 def _dead_letter() -> Schema:
@@ -179,7 +182,7 @@ def _dead_letter() -> Schema:
         "value and timestamp, and its other headers, are those of the original record, untouched; where the topic did "
         "not take them, key and value are empty."
     )
-    return _named("dead-letter", "DeadLetterHeaders", description, body)
+    return named("dead-letter", "DeadLetterHeaders", description, body)
 
 
 _REQUEST_EXAMPLES: list[Schema] = [

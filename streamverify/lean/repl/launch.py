@@ -24,7 +24,7 @@ from streamverify.lean.repl.command import ProcessLimits, ReplCommand
 from streamverify.lean.repl.commands import ImportRejected, ask, import_header
 from streamverify.lean.repl.errors import Refused, ReplFailure
 from streamverify.lean.repl.memory_watch import memory_watch
-from streamverify.lean.repl.resources import available_cores, memory_share, with_threads
+from streamverify.lean.repl.resources import available_cores, memory_share, reserved_for_tiers, with_threads
 from streamverify.lean.repl.sandbox import confine, missing_inside
 from streamverify.lean.repl.session import ReplSession
 from streamverify.lean.repl.start_advice import start_advice
@@ -118,7 +118,7 @@ async def configured_repl(
         )
     command = found or await find_repl(settings.repl, settings.lean_project)
     asked = settings.memory_per_repl
-    memory = memory_share(command, slots + spares) if asked == "auto" else int(asked)
+    memory = memory_share(command, slots + spares + reserved_for_tiers(settings)) if asked == "auto" else int(asked)
     # Spares wait, so they share no cores.
     cores = max(1.0, available_cores() / slots)
     limits = ProcessLimits(memory=memory, cores=cores)

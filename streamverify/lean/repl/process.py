@@ -113,6 +113,10 @@ class ReplProcess:
             self._unsent = memoryview(data)[sent:]
             self._loop.add_writer(self._stdin, self._send_rest)
 
+    def close_stdin(self) -> None:
+        """Close its stdin: it reads the end of it, now and later."""
+        _pipes(self._popen)[0].close()
+
     def drain(self) -> None:
         """Read what is there now, without waiting for the event loop to say so."""
         # Bounded: a process that writes without end must not hold up the event loop.

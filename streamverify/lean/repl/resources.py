@@ -98,7 +98,15 @@ def plan_for(settings: Settings, command: ReplCommand | None) -> Plan:
     else:
         per_repl = STAND_IN_BYTES if command is None else memory_needed(command)
     shared = WORKERS_OWN if command is None else shared_bytes(command)
+    # A step above `audited` may use as much as a REPL; room for it is set aside where such a tier is asked for.
+    shared += per_repl * reserved_for_tiers(settings)
     return plan_slots(asked, per_repl, available_cores(), memory_bytes(), shared=shared)
+
+
+def reserved_for_tiers(settings: Settings) -> int:
+    """Return how many REPLs' worth of memory the steps above `audited` get: none where only single requests ask."""
+    asked = {settings.require, settings.require_min, settings.upgrade}
+    return settings.replay_slots if asked & {"replayed", "cross_checked"} else 0
 
 
 def memory_needed(command: ReplCommand) -> int:

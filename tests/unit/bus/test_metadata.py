@@ -114,8 +114,9 @@ async def test_a_real_broker_is_not_asked_to_make_one(settings: Settings, monkey
 
     monkeypatch.setattr("streamverify.bus.presence._has_controller", controller)
     names = [some_name(), some_name()]
-    async with asyncio.timeout(5):
-        async with patient_admin(settings) as admin:
+    # One who waited for the topics would wait for an hour.
+    async with asyncio.timeout(60):
+        async with patient_admin(settings, patience=3600.0) as admin:
             with pytest.raises(BrokerUnavailable) as caught:
                 await require_topics(admin, settings, names)
     said = f"no topic {', '.join(names)} on {settings.bootstrap_servers}: streamverify topics create"

@@ -69,6 +69,9 @@ class Cluster:
             if self.asked <= self.times:
                 self._slept += SECONDS_OF_A_TRY
                 raise self.error
+        if call == "describe_topics":
+            # Who looks again and again until a topic is as planned gives up after some looks, not some seconds.
+            self._slept += SECONDS_OF_A_TRY
         return value
 
 
@@ -364,8 +367,6 @@ ASK_ONCE = {
     "bus/group_members.py": {"describe_consumer_groups"},
     # before a worker joins again; at the start only for a line in the log
     "bus/fencing.py": {"describe_consumer_groups"},
-    # librdkafka's, of the broker in this very process
-    "bus/embedded.py": {"list_topics"},
     # waits for metadata by itself
     "bus/publisher.py": {"partitions_for"},
 }

@@ -12,6 +12,7 @@ from aiokafka.errors import (
     OutOfOrderSequenceNumber,
     TopicAuthorizationFailedError,
 )
+from repl_fakes import until
 
 from streamverify.bus import publisher as module
 from streamverify.bus.publisher import Outgoing, Publisher
@@ -119,29 +120,28 @@ async def test_each_record_is_acknowledged_once(broker: Broker, publisher: Publi
 async def test_records_that_nobody_waits_for_are_gathered(
     broker: Broker, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "GATHER", 0.2)
+    monkeypatch.setattr(module, "GATHER", 3600.0)
     run, acked = asyncio.create_task(publisher.run()), list[bytes]()
     publisher.publish(record(b"1", acked), urgent=False)
     publisher.publish(record(b"2", acked), urgent=False)
     await asyncio.sleep(0.05)
     assert broker.records == []
     publisher.publish(record(b"3", acked))
-    await asyncio.sleep(0.05)
+    await until(lambda: len(acked) == 3, "an urgent one takes the others along")
     assert acked == [b"1", b"2", b"3"] == broker.records
     # Alone it waits for its time, and no longer.
+    monkeypatch.setattr(module, "GATHER", 0.05)
     publisher.publish(record(b"4", acked), urgent=False)
-    await asyncio.sleep(0.1)
     assert len(acked) == 3
-    await asyncio.sleep(0.2)
-    assert len(acked) == 4
+    await until(lambda: len(acked) == 4, "its time is over")
+    monkeypatch.setattr(module, "GATHER", 3600.0)
     publisher.publish(record(b"5", acked), urgent=False)
-    await asyncio.wait_for(publisher.flush(), 0.1)
+    await asyncio.wait_for(publisher.flush(), 60)
     assert len(acked) == 5
     monkeypatch.setattr(module, "GATHERED", 2)
     for number in (b"6", b"7"):
         publisher.publish(record(number, acked), urgent=False)
-    await asyncio.sleep(0.05)
-    assert len(acked) == 7
+    await until(lambda: len(acked) == 7, "as many as are sent without waiting")
     run.cancel()
 
 

@@ -26,7 +26,6 @@ from streamverify.core.errors import (
     UndecodableResult,
     WorkerStuck,
 )
-from streamverify.core.messages.schemas import schema_files
 from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -189,7 +188,7 @@ def test_config_as_a_table() -> None:
 
 def test_schema_prints_one_or_all() -> None:
     assert json.loads(run("schema", "proof-result").stdout)["title"] == "ProofResult"
-    assert run("schema").stdout == "".join(schema_files().values())
+    assert run("schema").stdout == "".join(schema_command.every_schema().values())
     result = run("schema", "nope")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "proof-request, proof-result, dead-letter" in result.stderr
@@ -198,7 +197,7 @@ def test_schema_prints_one_or_all() -> None:
 def test_schema_writes_what_differs(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     first, second = run("schema", "--write", str(folder)), run("schema", "--write", str(folder))
-    assert {file.name: file.read_text("utf-8") for file in folder.iterdir()} == schema_files()
+    assert {file.name: file.read_text("utf-8") for file in folder.iterdir()} == schema_command.every_schema()
     assert {line.split()[0] for line in first.stdout.splitlines()} == {"written"}
     assert {line.split()[0] for line in second.stdout.splitlines()} == {"current"}
 

@@ -25,12 +25,15 @@ from streamverify.cli.doctor import (
     repl_checks,
     reservations_check,
     sandbox_check,
+    tiers_check,
     topic_check,
 )
 from streamverify.core.audit.vocabulary import Trusted, Vocabulary
-from streamverify.core.messages.models import Verifier
+from streamverify.core.messages.models import Assurance, Verifier
 from streamverify.core.syntax.header import parse_header
 from streamverify.core.topics import TopicState
+from streamverify.lean.kernel.reach import Reach
+from streamverify.lean.kernel.tools import Tool, Tools
 from streamverify.lean.repl import resources
 from streamverify.lean.repl.resources import plan_slots
 from streamverify.lean.warm_headers import HeaderTrial
@@ -251,3 +254,34 @@ async def test_the_store_of_the_cache_is_tried(tmp_path: Path) -> None:
     assert "hidden" not in f"{away}"
     [wrong] = await doctor._cache(load_settings(cache="redis://127.0.0.1:many", **key))
     assert wrong.level == "missing"
+
+
+TOOLS = Tools(
+    exporter=Tool("olean-export", ("x",), "0.4.0"),
+    replayer=Tool("leanchecker", ("x",), "4.35.0"),
+    kernel=Tool("nanoda", ("x",), "0.4.10"),
+)
+
+
+@pytest.mark.parametrize(
+    ("tier", "setting", "level"),
+    [
+        (Assurance.AUDITED, {}, "ok"),
+        (Assurance.AUDITED, {"require": "replayed"}, "missing"),
+        (Assurance.AUDITED, {"require_min": "cross_checked"}, "missing"),
+        (Assurance.AUDITED, {"upgrade": "replayed"}, "missing"),
+        (Assurance.REPLAYED, {"require": "replayed", "upgrade": "replayed"}, "ok"),
+        (Assurance.REPLAYED, {"upgrade": "cross_checked"}, "missing"),
+        (Assurance.CROSS_CHECKED, {"require": "cross_checked"}, "ok"),
+    ],
+)
+def test_the_tiers_that_can_be_reached_are_said_and_why_no_more(
+    tier: Assurance, setting: dict[str, Any], level: str
+) -> None:
+    lacks = "" if tier is Assurance.CROSS_CHECKED else "no kernel is installed"
+    check = tiers_check(Reach(tier, lacks, tools=TOOLS), load_settings(**setting))
+    assert (check.name, check.level) == ("tiers", level)
+    assert f"up to {tier}" in check.found
+    assert lacks in check.found
+    assert ("nanoda 0.4.10" in check.found) == (tier > Assurance.AUDITED)
+    assert (check.advice != "") == (level == "missing")

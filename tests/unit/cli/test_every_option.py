@@ -32,6 +32,7 @@ ARGUMENTS = {
     "gateway": [],
     "offsets": [],
     "produce": ["p.lean"],
+    "report": ["verdicts.jsonl"],
     "results": [],
     "retry": ["--since", "1h"],
     "router": [],
@@ -79,6 +80,8 @@ FREE_TEXT = {
     "group",
     "repl",
     "write",
+    "output",
+    "title",
 }
 """The further options that take any text, or any name of a file."""
 MAY_BE_EMPTY = {"prefix", "write"}
@@ -103,6 +106,7 @@ def _nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.lean").write_text("theorem t : True := trivial\n")
+    (tmp_path / "verdicts.jsonl").write_text('{"custom_id": "a", "status": "verified", "reason": "ok"}\n')
 
 
 def check(arguments: list[str]) -> int:

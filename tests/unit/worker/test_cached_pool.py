@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from cache_fakes import FakeStore, make_cache, make_job, make_verdict
+from cache_fakes import FakeStore, FakeTiers, Lean, make_cache, make_job, make_verdict
 from structlog.testing import capture_logs
 from worker_fakes import FakePartitions, FakePool, FakePublisher
 
@@ -17,8 +17,9 @@ from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.groups.groups import Groups
 from streamverify.core.job import Job, Record, RecordId, Verdict
 from streamverify.core.messages.codec import RequestLimits, decode_result
-from streamverify.core.messages.models import Finding, Reason, Source, Verifier
+from streamverify.core.messages.models import Assurance, Checker, Finding, Reason, Source, Verifier
 from streamverify.core.syntax.header import parse_header
+from streamverify.lean.kernel.reach import Reach
 from streamverify.settings import Settings
 from streamverify.worker.cached_pool import CachedPool
 from streamverify.worker.results import ResultBuilder
@@ -35,7 +36,8 @@ class Case:
     def __init__(self, cache: ResultCache | None = None) -> None:
         self.real = FakePool()
         self.cache = cache or make_cache()
-        self.pool = CachedPool(self.real, self.cache, default_timeout=60.0, max_timeout=600.0)
+        self.tiers = FakeTiers()
+        self.pool = CachedPool(self.real, cast("Any", self.tiers), self.cache, default_timeout=60.0, max_timeout=600.0)
         self.answers: dict[Job, Verdict] = {}
 
     def submit(self, *jobs: Job, alone: bool = False) -> None:
@@ -222,6 +224,47 @@ def test_after_stop_nothing_is_started_and_what_runs_still_answers_its_followers
     assert list(case.answers) == jobs
 
 
+def test_identical_work_is_taken_above_audited_once_and_what_came_of_it_is_kept() -> None:
+    case = Case(make_cache(vocabulary_of=Lean({make_job().header.fingerprint: SHIPPED})))
+    jobs = [make_job(offset=number, assurance=Assurance.REPLAYED) for number in range(3)]
+    case.submit(*jobs)
+    case.look_up()
+    case.real.finish(make_verdict(assurance=Assurance.AUDITED))
+    [(leader, on_done)] = case.tiers.climbing
+    assert (leader, case.answers, case.cache.counts["kept"]) == (jobs[0], {}, 0)
+    checkers = [Checker(name="leanchecker", outcome="accepted", seconds=0.1)]
+    on_done(leader, make_verdict(assurance=Assurance.REPLAYED, checkers=checkers, export_sha256="a" * 64))
+    assert {verdict.assurance for verdict in case.answers.values()} == {Assurance.REPLAYED}
+    case.submit(again := make_job(offset=8, assurance=Assurance.REPLAYED))
+    case.look_up()
+    assert (case.answers[again].checkers, case.answers[again].export_sha256) == (checkers, "a" * 64)
+
+
+def test_who_leads_on_the_way_up_is_followed_by_the_next_when_it_is_revoked_or_superseded() -> None:
+    case = Case()
+    jobs = [make_job(offset=number, assurance=Assurance.REPLAYED) for number in range(3)]
+    case.submit(*jobs)
+    case.look_up()
+    case.real.finish(make_verdict(assurance=Assurance.AUDITED))
+    assert case.pool.discard(lambda job: job is jobs[0]) == [jobs[0]]
+    assert case.running == [jobs[1]]
+    case.real.finish(make_verdict(assurance=Assurance.AUDITED))
+    assert case.tiers.supersede(jobs[1], make_verdict(Reason.SUPERSEDED))
+    assert case.running == [jobs[2]]
+
+
+def test_a_higher_tier_takes_the_place_of_a_lower_one() -> None:
+    case = Case(make_cache(Guard(store := FakeStore()), vocabulary_of=Lean({make_job().header.fingerprint: SHIPPED})))
+    job = make_job(assurance=Assurance.AUDITED)
+    for assurance in (Assurance.AUDITED, Assurance.REPLAYED):
+        case.cache.keep(job, make_verdict(assurance=assurance))
+    assert [entry.weight for entry in case.cache._unwritten if entry.weight] == [2, 3]
+    case.submit(again := make_job(offset=8, assurance=Assurance.AUDITED))
+    case.look_up()
+    assert case.answers[again].assurance is Assurance.REPLAYED
+    assert not store.values
+
+
 def test_a_callback_that_fails_stops_nobody_else() -> None:
     case = Case()
 
@@ -263,7 +306,13 @@ class Worker:
     def __init__(self, store: FakeStore | None = None) -> None:
         self.case = Case(make_cache(Guard(store)) if store else None)
         self.partitions, self.publisher = FakePartitions(), FakePublisher()
-        superseding = Superseding(Groups(ttl=3600.0), self.case.pool, cast("Any", self.partitions), lambda _: None)
+        superseding = Superseding(
+            Groups(ttl=3600.0),
+            self.case.pool,
+            cast("Any", self.case.tiers),
+            cast("Any", self.partitions),
+            lambda _: None,
+        )
         self.service = Service(
             Settings(require="checked"),
             RequestLimits(max_proof_bytes=1000),
@@ -273,6 +322,8 @@ class Worker:
             partitions=cast("Any", self.partitions),
             commits=self.partitions,
             superseding=superseding,
+            tiers=cast("Any", self.case.tiers),
+            reach=Reach(Assurance.CROSS_CHECKED),
             slots=2,
         )
 

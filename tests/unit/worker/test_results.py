@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     Header = tuple[str, bytes | None]
 
 SOURCE = Source(topic="lean.proofs", partition=2, offset=5, timestamp=77)
-SCHEMA = json.loads(schema_files()["proof-result.schema.json"])
+# Made once: `jsonschema.validate` holds the schema itself against its own at each call.
+SCHEMA = jsonschema.Draft202012Validator(json.loads(schema_files()["proof-result.schema.json"]))
 ERROR: Any = {"severity": "error", "pos": {"line": 1, "column": 0}, "endPos": None, "data": "unsolved goals " * 50}
 
 # Verdicts have a response where Lean said something, whatever became of the proof later; `ok` always has.
@@ -67,7 +68,7 @@ def test_a_record_has_an_answer_of_lean_or_an_error_and_always_a_summary(
     for value in (record.value, record.smaller().value):
         assert value is not None
         result = json.loads(value)
-        jsonschema.validate(result, SCHEMA)
+        SCHEMA.validate(result)
         assert (result["error"] is None) != (result["response"] is None)
         assert result["summary"]
         assert result["error"] in {None, result["summary"]}

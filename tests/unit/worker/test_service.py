@@ -4,73 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from service_bench import EPOCH, Bench
 from structlog.testing import capture_logs
-from worker_fakes import FakePartitions, FakePool, FakePublisher
 
 from streamverify.core.delivery.partition_state import Ownership
-from streamverify.core.groups.groups import Groups
-from streamverify.core.job import Record, RecordId, Verdict
-from streamverify.core.messages.codec import RequestLimits, decode_result
+from streamverify.core.job import RecordId, Verdict
+from streamverify.core.messages.codec import decode_result
 from streamverify.core.messages.dead_letter import DeadLetter
-from streamverify.core.messages.models import Assurance, Reason, Response, Source, Timings, Verifier
-from streamverify.settings import Settings
+from streamverify.core.messages.models import Assurance, Reason, Response, Timings
 from streamverify.worker import service as module
 from streamverify.worker.results import ResultBuilder
-from streamverify.worker.service import Service
-from streamverify.worker.superseding import Superseding
 
 if TYPE_CHECKING:
-    from streamverify.bus.publisher import Publisher
-    from streamverify.core.delivery.partitions import Partitions
     from streamverify.core.groups.groups import Winner
-    from streamverify.lean.pool import Pool
 
 PROOF = "theorem t : 1 = 1 := rfl"
-EPOCH = 4
 RECORD = RecordId(2, 5, EPOCH)
-
-
-class Bench:
-    """A service between its fakes."""
-
-    def __init__(self, limit: int = 1_000_000) -> None:
-        self.pool, self.partitions, self.publisher = FakePool(), FakePartitions(), FakePublisher()
-        self.announced: list[Winner] = []
-        self.superseding = Superseding(
-            Groups(ttl=3600.0),
-            cast("Pool", self.pool),
-            cast("Partitions", self.partitions),
-            self.announced.append,
-        )
-        self.service = Service(
-            Settings(require="checked"),
-            RequestLimits(max_proof_bytes=1000),
-            pool=cast("Pool", self.pool),
-            publisher=cast("Publisher", self.publisher),
-            results=ResultBuilder("worker-1", Verifier(kind="synthetic"), "lean.results", limit),
-            partitions=cast("Partitions", self.partitions),
-            commits=self.partitions,
-            superseding=self.superseding,
-            slots=2,
-        )
-
-    def deliver(self, value: bytes | None, offset: int = 5, *, attempts: int = 0, quarantined: bool = False) -> None:
-        source = Source(topic="lean.proofs", partition=2, offset=offset, timestamp=77)
-        self.service.receive(
-            Record(
-                RecordId(2, offset, EPOCH),
-                source,
-                b"key",
-                value,
-                [("trace", b"1")],
-                received=0.0,
-                attempts=attempts,
-                quarantined=quarantined,
-            )
-        )
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from support import ROOT
 
-from streamverify.core.datasets.columns import KNOWN, Columns, choose
+from streamverify.core.datasets.columns import COMPLETIONS, HEADERS, IDS, KNOWN, PROOFS, STATEMENTS, Columns, choose
 from streamverify.core.errors import SourceError
 
 MINIF2F = ["name", "split", "informal_prefix", "formal_statement", "goal", "header"]
@@ -19,6 +20,10 @@ MINIF2F = ["name", "split", "informal_prefix", "formal_statement", "goal", "head
         ),
         (["id", "code"], Columns("id", "code")),
         (["uuid", "code"], Columns("uuid", "code")),
+        ([*MINIF2F, "proof"], Columns("name", "proof", "formal_statement", "header")),
+        ([*MINIF2F, "model_outputs"], Columns("name", "model_outputs", "formal_statement", "header", completion=True)),
+        (["id", "code", "formal_statement", "header"], Columns("id", "code", "formal_statement", "header")),
+        (["name", "formal_statement", "informal_prefix"], Columns("name", None, "formal_statement")),
         (MINIF2F, Columns("name", None, "formal_statement", "header")),
         (
             ["name", "split", "formal_statement", "goal", "header", "formal_proof"],
@@ -26,7 +31,7 @@ MINIF2F = ["name", "split", "informal_prefix", "formal_statement", "goal", "head
         ),
         (
             ["natural_language_statement", "answer", "tags", "formal_statement", "split", "proof"],
-            Columns(None, "proof", "formal_statement", continues=True),
+            Columns(None, "proof", "formal_statement"),
         ),
         (
             ["uuid", "problem", "formal_statement", "formal_ground_truth", "ground_truth_type", "formal_proof"],
@@ -97,3 +102,14 @@ def test_wrong_columns_are_said(names: list[str], given: Columns, error: str) ->
     with pytest.raises(SourceError) as raised:
         choose(names, given)
     assert str(raised.value) == error
+
+
+def test_the_page_has_the_tables_that_are_here() -> None:
+    page = (ROOT / "docs" / "datasets.md").read_text("utf-8")
+    guessed = {"id": IDS, "proof": PROOFS, "statement": STATEMENTS, "header": HEADERS}
+    for part, names in {**guessed, "what a model wrote, with the proof in it": COMPLETIONS}.items():
+        assert f"| {part} | {', '.join(f'`{name}`' for name in names)} |\n" in page
+    rows = [line for line in page.split("\n") if line.startswith("|")]
+    for known in KNOWN:
+        names = [*known.columns.used.values(), *known.also]
+        assert any(all(f"`{name}`" in row for name in names) for row in rows), known.name

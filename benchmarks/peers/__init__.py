@@ -1,0 +1,1 @@
+"""Us beside LeanInteract and kimina's server: the same machine, executable and file of proofs, one table."""

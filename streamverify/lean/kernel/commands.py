@@ -1,0 +1,103 @@
+"""The command lines of the steps, and what the shell's part of a compilation sends back. Pure but for paths."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from streamverify.core.export import exporter_name
+from streamverify.core.syntax.names import spelled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+MODULE = "StreamverifyProof"
+"""The one module name under which proof and statement are compiled: the names of private constants contain it."""
+
+OLEAN_FILES = ("olean", "olean.server", "olean.private")
+"""Suffixes of what Lean makes of a module; the last two where its file begins with `module`."""
+
+PERMITTED_AXIOMS = ("propext", "Classical.choice", "Quot.sound")
+
+_COMPILE = """
+out=$(mktemp -d) || exit 125
+"$1" -R "$2" -o "$out/$3.olean" "$2/$3.lean" >&2 </dev/null || exit
+for suffix in olean olean.server olean.private; do
+    if [ -f "$out/$3.$suffix" ]; then
+        printf '%s %s\\n' "$suffix" "$(wc -c <"$out/$3.$suffix" | tr -d ' ')" && cat "$out/$3.$suffix" || exit 125
+    fi
+done
+"""
+"""Compiles into a private folder and sends the files back over stdout, so that nothing outside can be written.
+
+What comes back was made by a process that ran the proof, and is believed as little as that process is.
+"""
+
+_HEAD = re.compile(rb"(olean(?:\.server|\.private)?) ([0-9]{1,12})\n")
+_UNKNOWN = re.compile(r"error: unknown constant (\S+)\s*$|Constant (\S+) not found in environment", re.MULTILINE)
+
+
+def compile_command(lean: str, folder: Path) -> list[str]:
+    """Return the command that compiles MODULE in `folder`; `unpack` reads what it writes."""
+    return ["/bin/sh", "-c", _COMPILE, "sh", lean, str(folder), MODULE]
+
+
+def unpack(sent: bytes) -> Mapping[str, bytes]:
+    """Return the compiled files by their suffix.
+
+    Raises:
+        ValueError: These are no such files.
+    """
+    files: dict[str, bytes] = {}
+    at = 0
+    while at < len(sent):
+        head = _HEAD.match(sent, at)
+        if head is None:
+            raise ValueError("what the compilation sent back cannot be read")
+        suffix, size = head.group(1).decode(), int(head.group(2))
+        body = sent[head.end() : head.end() + size]
+        if len(body) != size or suffix in files:
+            raise ValueError("what the compilation sent back is not whole")
+        files[suffix] = body
+        at = head.end() + size
+    if "olean" not in files:
+        raise ValueError("the compilation made no .olean file")
+    return files
+
+
+def askable(kind: str, name: tuple[str, ...]) -> str | None:
+    """Return how the exporter is asked for a constant; None where it cannot be."""
+    return exporter_name(name) if kind == "olean-export" else spelled(name)
+
+
+def export_command(kind: str, exporter: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the command that writes the export of these constants of MODULE, with all that they reach, to stdout."""
+    if kind == "olean-export":
+        # One thread: the cores are the pool's. The name is part of its word, so that none is read as an option.
+        return [*exporter, MODULE, "--quiet", "--jobs=1", *(f"--const={name}" for name in names)]
+    return [*exporter, MODULE, "--", *names]
+
+
+def unknown_constant(said: str) -> str | None:
+    """Return the constant that an exporter says it does not know, from its words on stderr."""
+    found = _UNKNOWN.search(said)
+    return (found.group(1) or found.group(2)) if found else None
+
+
+def nanoda_config(export: Path) -> bytes:
+    """Return the configuration with which nanoda judges this export."""
+    return json.dumps(
+        {
+            "export_file_path": str(export),
+            "use_stdin": False,
+            "permitted_axioms": PERMITTED_AXIOMS,
+            "unpermitted_axiom_hard_error": True,
+            "nat_extension": True,
+            "string_extension": True,
+            "pp_to_stdout": False,
+            "print_success_message": True,
+            "num_threads": 1,
+        }
+    ).encode()

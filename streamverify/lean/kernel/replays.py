@@ -1,0 +1,191 @@
+"""The slots for proofs that are taken above `audited`, apart from the pool's: however long they take, it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from streamverify.core.errors import StreamVerifyError
+from streamverify.core.messages.models import Assurance, Reason
+from streamverify.core.tiers.climb import Conclusion, verdict_after
+from streamverify.core.tiers.line import Line
+from streamverify.core.tiers.proof import proof_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamverify.core.audit.policy import Vocabulary
+    from streamverify.core.job import Job, Verdict
+    from streamverify.lean.kernel.climber import Climber
+
+    OnDone = Callable[[Job, Verdict], None]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class _Ascent:
+    """One proof on its way up."""
+
+    job: Job
+    audited: Verdict
+    target: Assurance
+    on_done: OnDone
+    required: bool
+    begun: float
+    instead: Verdict | None = None
+    """The verdict that ends it before its time."""
+    task: asyncio.Task[None] | None = None
+    told: bool = False
+
+
+class Replays:
+    """Takes proofs that were audited to a higher tier, so many at once. To be used in one event loop."""
+
+    def __init__(self, climber: Climber, *, slots: int, vocabulary: Vocabulary) -> None:
+        self._climber = climber
+        self._vocabulary = vocabulary
+        self._line: Line[_Ascent] = Line(slots)
+        self._ascents: set[_Ascent] = set()
+        self._nothing_runs = asyncio.Event()
+        self._nothing_runs.set()
+
+    @property
+    def queued(self) -> int:
+        """Proofs that wait for a slot."""
+        return self._line.queued
+
+    @property
+    def running(self) -> int:
+        """Proofs that have a slot."""
+        return self._line.running
+
+    def require(self, job: Job, audited: Verdict, on_done: OnDone) -> None:
+        """Take a proof as high as its request asks. `on_done` is called once, with what becomes of it.
+
+        It is not called for a job that is discarded, nor for one that `close` interrupts: of that nothing is known.
+        """
+        self._line.require(_Ascent(job, audited, job.assurance, on_done, required=True, begun=time.monotonic()))
+        self._start()
+
+    def upgrade(self, job: Job, audited: Verdict, target: Assurance, on_done: OnDone) -> bool:
+        """Take a proof that was answered to `target`. `on_done` hears of a higher tier or a refusal, and of no more.
+
+        Returns:
+            Whether there was room in the line.
+        """
+        taken = self._line.upgrade(_Ascent(job, audited, target, on_done, required=False, begun=time.monotonic()))
+        self._start()
+        return taken
+
+    def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
+        """Drop proofs that wait for their answer and have no slot yet, and return them."""
+        return [each.job for each in self._line.withdraw(lambda each: doomed(each.job))]
+
+    def supersede(self, job: Job, verdict: Verdict) -> bool:
+        """End a proof with this verdict, as nobody needs its own. Returns whether it was here."""
+        if waiting := self._line.withdraw(lambda each: each.job is job):
+            self._tell(waiting[0], verdict)
+            return True
+        running = next((each for each in self._ascents if each.job is job and each.required), None)
+        if running is None or running.task is None:
+            return False
+        running.instead = verdict
+        running.task.cancel()
+        return True
+
+    def stop(self) -> None:
+        """Start nothing more: what runs goes on, and what waits for its answer is delivered again elsewhere."""
+        if dropped := self._line.stop():
+            _log.warning(
+                "upgrades_dropped",
+                proofs=dropped,
+                hint="they have their audited verdict, and no worker takes them higher; send them again with "
+                "require=replayed to have that",
+            )
+
+    async def wait_running(self) -> None:
+        """Wait until no proof has a slot."""
+        await self._nothing_runs.wait()
+
+    async def close(self) -> None:
+        """End every step, and wait until its processes are dead."""
+        self.stop()
+        tasks = [each.task for each in self._ascents if each.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self) -> None:
+        while (ascent := self._line.start()) is not None:
+            self._ascents.add(ascent)
+            self._nothing_runs.clear()
+            ascent.task = asyncio.create_task(self._go(ascent), name="replay")
+            ascent.task.add_done_callback(partial(self._ended, ascent))
+
+    async def _go(self, ascent: _Ascent) -> None:
+        conclusion = await self._climb(ascent)
+        verdict = verdict_after(ascent.audited, conclusion, time.monotonic() - ascent.begun)
+        if ascent.required or conclusion.reason is Reason.OK or conclusion.is_refusal:
+            self._tell(ascent, verdict)
+            return
+        _log.warning(
+            "upgrade_not_reached",
+            custom_id=ascent.job.request.custom_id,
+            reason=conclusion.reason,
+            why=conclusion.words,
+            hint="the audited verdict stands; docs/tiers.md says what each step needs",
+        )
+
+    async def _climb(self, ascent: _Ascent) -> Conclusion:
+        deadline = ascent.job.request.deadline
+        if ascent.required and deadline is not None and datetime.now(UTC) > deadline:
+            return Conclusion(Reason.EXPIRED, f"the deadline {deadline.isoformat()} has passed", Assurance.AUDITED)
+        try:
+            proof = proof_of(ascent.job, ascent.audited, self._vocabulary)
+            return await self._climber.climb(proof, ascent.target)
+        except (OSError, StreamVerifyError) as error:
+            _log.warning(
+                "replay_failed",
+                custom_id=ascent.job.request.custom_id,
+                error=str(error),
+                hint="a step could not be carried out; look at the disk of TMPDIR and at the sandbox",
+            )
+            return Conclusion(Reason.WORKER_ERROR, f"a step could not be carried out: {error}", Assurance.AUDITED)
+        except Exception as error:  # noqa: BLE001 - one proof must not take the worker down
+            _log.exception(
+                "replay_failed",
+                custom_id=ascent.job.request.custom_id,
+                hint="a bug of streamverify: the request is answered `worker_error`; please report the traceback",
+            )
+            return Conclusion(Reason.WORKER_ERROR, f"a bug of streamverify: {error!r}", Assurance.AUDITED)
+
+    def _ended(self, ascent: _Ascent, _task: asyncio.Task[None]) -> None:
+        """A task is over, its processes are dead: its slot is free, and who ended it has the word."""
+        self._ascents.discard(ascent)
+        self._line.end(ascent)
+        if ascent.instead is not None:
+            self._tell(ascent, ascent.instead)
+        self._start()
+        if not self._line.running:
+            self._nothing_runs.set()
+
+    def _tell(self, ascent: _Ascent, verdict: Verdict) -> None:
+        if ascent.told:
+            # It came to its own end in the moment in which it was to be ended.
+            return
+        ascent.told = True
+        try:
+            ascent.on_done(ascent.job, verdict)
+        except Exception:  # noqa: BLE001 - one caller's fault must not stop the slots
+            _log.exception(
+                "on_done_failed",
+                custom_id=ascent.job.request.custom_id,
+                hint="an error of streamverify's own: please report it with this traceback; the result may be missing",
+            )

@@ -1,0 +1,79 @@
+"""A worker's service between fakes of its pool, its slots for replays, its partitions and its publisher."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from worker_fakes import FakePartitions, FakePool, FakePublisher, FakeReplays
+
+from streamverify.core.groups.groups import Groups
+from streamverify.core.job import Record, RecordId
+from streamverify.core.messages.codec import RequestLimits
+from streamverify.core.messages.models import Assurance, Source, Verifier
+from streamverify.lean.kernel.reach import Reach
+from streamverify.settings import Settings
+from streamverify.worker.results import ResultBuilder
+from streamverify.worker.service import Service
+from streamverify.worker.superseding import Superseding
+from streamverify.worker.tiers import Tiers
+
+if TYPE_CHECKING:
+    from streamverify.bus.publisher import Publisher
+    from streamverify.core.delivery.partitions import Partitions
+    from streamverify.core.groups.groups import Winner
+    from streamverify.lean.kernel.replays import Replays
+    from streamverify.lean.pool import Pool
+
+EPOCH = 4
+
+
+class Bench:
+    """A service between its fakes."""
+
+    def __init__(self, limit: int = 1_000_000, *, settings: Settings | None = None, reach: Reach | None = None) -> None:
+        self.pool, self.partitions, self.publisher = FakePool(), FakePartitions(), FakePublisher()
+        self.announced: list[Winner] = []
+        settings, reach = settings or Settings(require="checked"), reach or Reach(Assurance.CHECKED)
+        results = ResultBuilder("worker-1", Verifier(kind="synthetic"), "lean.results", limit)
+        self.replays = FakeReplays()
+        self.tiers = Tiers(
+            cast("Replays", self.replays) if reach.tier > Assurance.AUDITED else None,
+            Assurance(settings.upgrade),
+            publisher=cast("Publisher", self.publisher),
+            results=results,
+        )
+        self.superseding = Superseding(
+            Groups(ttl=3600.0),
+            cast("Pool", self.pool),
+            self.tiers,
+            cast("Partitions", self.partitions),
+            self.announced.append,
+        )
+        self.service = Service(
+            settings,
+            RequestLimits(max_proof_bytes=1000),
+            pool=cast("Pool", self.pool),
+            publisher=cast("Publisher", self.publisher),
+            results=results,
+            partitions=cast("Partitions", self.partitions),
+            commits=self.partitions,
+            superseding=self.superseding,
+            tiers=self.tiers,
+            reach=reach,
+            slots=2,
+        )
+
+    def deliver(self, value: bytes | None, offset: int = 5, *, attempts: int = 0, quarantined: bool = False) -> None:
+        source = Source(topic="lean.proofs", partition=2, offset=offset, timestamp=77)
+        self.service.receive(
+            Record(
+                RecordId(2, offset, EPOCH),
+                source,
+                b"key",
+                value,
+                [("trace", b"1")],
+                received=0.0,
+                attempts=attempts,
+                quarantined=quarantined,
+            )
+        )
