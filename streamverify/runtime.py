@@ -35,6 +35,8 @@ FIRST_PORT = 9464
 """The port of a process that is alone on its machine; the next one takes the next."""
 PORTS = 200
 """How many ports are tried before a process gives up."""
+_MAX_LINE = 32 * 1024
+"""Bytes that the address in a request may have: an id of 512 signs may take 12 bytes for each, and there may be two."""
 
 
 class Signals:
@@ -121,7 +123,7 @@ class HealthServer:
             app.router.add_get(path, handler)
         self._paths = " ".join(("/live", "/ready", *(more or ())))
         app.router.add_get("/{path:.*}", self._answer_nothing)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, max_line_size=_MAX_LINE)
 
     async def start(self) -> int:
         """Listen.

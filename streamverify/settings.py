@@ -250,6 +250,13 @@ class Settings(BaseSettings):
         Require,
         Field(description="Assurance that a proof needs to be verified if its request asks for none."),
     ] = "audited"
+    deadlines: Annotated[
+        Literal["heed", "ignore"],
+        Field(
+            description="heed: a proof that would start after its deadline is answered `expired`; ignore: it is run, "
+            "as when a topic is verified again (docs/re-verify.md)."
+        ),
+    ] = "heed"
     require_min: Annotated[
         Require,
         Field(description="Lowest assurance that a request may ask for."),
@@ -352,6 +359,15 @@ class Settings(BaseSettings):
             "port is logged."
         ),
     ] = "auto"
+    advertised_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[^\s/?#]+/?$",
+            description="Address under which the other instances of the results table reach this one, such as "
+            "http://10.0.0.7:9464. Default: this machine's address towards the brokers (or HTTP_HOST, if that names "
+            "one), and the port that it listens on.",
+        ),
+    ] = None
     gateway_host: Annotated[
         str | None,
         Field(

@@ -197,6 +197,25 @@ def field_that_is_a_parameter() -> bytes:
     return export.bytes()
 
 
+def constructor_of_a_constructor() -> bytes:
+    """A type whose second constructor asks for a proof about the first one."""
+    export = Written(kept("shapes"))
+    self_, first, level = export.const("S"), export.const("S.a"), export.level(succ=0)
+    type_ = export.sort(level)
+    about = export.app(export.const("Eq", level), self_, first, first)
+    v = [export.var(binders) for binders in range(4)]
+    motive = export.pi(self_, export.sort(export.level(param=export.name("u"))))
+    of_a, second = export.app(v[0], first), export.const("S.b")
+    of_b = export.pi(about, export.app(v[2], export.app(second, v[0])))
+    recursor = export.pi(motive, export.pi(of_a, export.pi(of_b, export.pi(self_, export.app(v[3], v[0])))))
+    rule_a = export.lam(motive, export.lam(of_a, export.lam(of_b, v[1])))
+    rule_b = export.lam(motive, export.lam(of_a, export.lam(of_b, export.lam(about, export.app(v[1], v[0])))))
+    constructors = {"a": (self_, 0), "b": (export.pi(about, self_), 1)}
+    block = inductive(export, "S", type_, constructors, recursor, [rule_a, rule_b])
+    block["types"][0]["isRec"] = True
+    return export.bytes()
+
+
 FORGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a field of two constructors": (field_of_two, "a field of `T`, which is no structure"),
     "one more recursor": (lambda: _with_stranger("recs"), "`False` contradicts the types: recursors"),
@@ -223,6 +242,7 @@ FORGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "swapped universes of a constructor": (lambda: _swapped("Prod.mk"), "`Prod.mk` contradicts the types: universe"),
     "swapped universes of a recursor": (lambda: _swapped("Prod.rec"), "`Prod.rec` contradicts the types: universe"),
     "one of two types alone": (lambda: _alone("Block"), "`Block` contradicts the types: declared together"),
+    "a constructor that mentions another one": (constructor_of_a_constructor, "`S.b` contradicts the types: mentions"),
     "a type without recursor": (_without_recursor, "which is not declared before it"),
 }
 

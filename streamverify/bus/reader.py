@@ -79,6 +79,10 @@ class ResultReader:
 
     async def start_at(self, since: int) -> None:
         """Read what was produced at `since` (milliseconds since the epoch) or later, as far as the broker can tell."""
+        self.start_from(await self.offsets_at(since))
+
+    async def offsets_at(self, since: int) -> dict[TopicPartition, int]:
+        """The first offset of each partition that was produced at `since` or later, as far as the broker can tell."""
         try:
             first = await self._ask(self._consumer.beginning_offsets, self._partitions)
             found = await self._ask(self._consumer.offsets_for_times, dict.fromkeys(self._partitions, since))
@@ -92,7 +96,7 @@ class ResultReader:
             elif oldest[partition] is not None:
                 first[partition] = ends[partition]
             # Else the partition is empty, or the broker (the embedded one) cannot look up times: from its beginning.
-        self.start_from(first)
+        return dict(first)
 
     async def read(self, timeout: float) -> list[Any]:
         """The next records, of any partition; empty where none came within `timeout` seconds."""

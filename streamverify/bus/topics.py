@@ -61,6 +61,16 @@ def changelog_topic(settings: Settings) -> str:
     return f"{router_group(settings)}-headers-changelog"
 
 
+def table_group(settings: Settings) -> str:
+    """The consumer group of the results table; the name of its changelog begins with it, too."""
+    return f"{settings.group_id}-table"
+
+
+def table_changelog_topic(settings: Settings) -> str:
+    """The topic with the rows of the results table. Faust puts the name together so, from its table's name."""
+    return f"{table_group(settings)}-results-changelog"
+
+
 def plan_topics(
     settings: Settings,
     *,
@@ -97,6 +107,9 @@ def plan_topics(
     # Longer than any GROUP_TTL.
     announcements = safe | {"cleanup.policy": "compact,delete", "retention.ms": str(8 * DAY_MS)}
     state = safe | {"cleanup.policy": "compact"}
+    # A row is of use as long as its result is there; without a retention the changelog would grow for ever.
+    rows = by_time | {"cleanup.policy": "compact,delete"}
+    rows_changelog = table_changelog_topic(settings)
     # One partition is enough for what is rare, whatever was asked for.
     of_letters, of_others = asked - {"partitions"}, asked - {"partitions", "retention.ms"}
     ingest = settings.ingest_topic
@@ -106,6 +119,9 @@ def plan_topics(
         TopicPlan(settings.result_topic, Purpose.RESULTS, count, copies, results, asked=asked),
         TopicPlan(settings.dlq_topic, Purpose.DEAD_LETTERS, 1, copies, letters, asked=of_letters),
         TopicPlan(changelog_topic(settings), Purpose.STATE, count, copies, state, like=ingest, asked=of_others),
+        TopicPlan(
+            rows_changelog, Purpose.ROWS, count, copies, rows, like=settings.result_topic, asked=asked - {"partitions"}
+        ),
         TopicPlan(settings.groups_topic, Purpose.ANNOUNCEMENTS, 1, copies, announcements, asked=of_others),
     ]
 

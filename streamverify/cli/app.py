@@ -14,18 +14,22 @@ from typer.core import TyperGroup
 from streamverify.cli import (
     broker,
     config,
+    delete,
     demo,
     dlq,
     doctor,
+    export,
     gateway,
     offsets,
     produce,
+    replay,
     report,
     results,
     retry,
     router,
     schema,
     serve,
+    table,
     topics,
     verify,
     worker,
@@ -42,8 +46,8 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """\
 Exit codes
-  0    done; also a worker, router, gateway or broker that was told to stop
-       (SIGTERM or Ctrl-C)
+  0    done; also a worker, router, table, gateway or broker that was told to
+       stop (SIGTERM or Ctrl-C)
   1    a proof was rejected (verify); a topic is not as it should be (topics
        create)
   2    wrong usage, a wrong setting, input that is no request, or an output
@@ -53,10 +57,10 @@ Exit codes
   4    no Kafka broker, no topic, or no REPL
   5    the worker could not go on and ended itself; its supervisor starts it
        again
-  6    a worker or router: another took its name (--group-instance-id)
+  6    a worker, router or table: another took its name (--group-instance-id)
   70   a bug of streamverify
-  130  interrupted by Ctrl-C (demo: or SIGTERM); a worker, router or gateway:
-       by a second signal, or its drain limit"""
+  130  interrupted by Ctrl-C (demo: or SIGTERM); a worker, router, table or
+       gateway: by a second signal, or its drain limit"""
 
 EXAMPLES = """\
 Start here
@@ -176,10 +180,13 @@ _dlq = typer.Typer(
 )
 _add(app, "worker", worker.worker, worker.EXAMPLES)
 _add(app, "router", router.router, router.EXAMPLES)
+_add(app, "table", table.table, table.EXAMPLES)
 _add(app, "serve", serve.serve, serve.EXAMPLES)
 _add(app, "gateway", gateway.gateway, gateway.EXAMPLES)
 _add(app, "produce", produce.produce, produce.EXAMPLES)
 _add(app, "results", results.results, results.EXAMPLES)
+_add(app, "replay", replay.replay, replay.EXAMPLES)
+_add(app, "export", export.export, export.EXAMPLES)
 _add(app, "verify", verify.verify, verify.EXAMPLES)
 _add(app, "retry", retry.retry, retry.EXAMPLES)
 app.add_typer(_topics, name="topics")
@@ -189,6 +196,7 @@ app.add_typer(_dlq, name="dlq")
 _add(_dlq, "list", dlq.list_letters, dlq.EXAMPLES)
 _add(_dlq, "show", dlq.show, dlq.EXAMPLES)
 _add(_dlq, "replay", dlq.replay, dlq.EXAMPLES)
+_add(app, "delete", delete.delete, delete.EXAMPLES)
 _add(app, "offsets", offsets.offsets, offsets.EXAMPLES)
 _add(app, "broker", broker.broker, broker.EXAMPLES)
 _add(app, "demo", demo.demo, demo.EXAMPLES)

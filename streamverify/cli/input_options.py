@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from streamverify.cli.checks import not_empty
 from streamverify.cli.errors import InputError
+from streamverify.cli.options import with_flags
 from streamverify.cli.output import remark
 from streamverify.core.messages.assurance import Require  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from streamverify.cli.inputs import Inputs
 
 COLUMNS_HELP = """\
@@ -123,30 +120,8 @@ class InputOptions:
         )
 
 
-def with_inputs(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command these flags; it gets them as its argument `given`."""
-    hints = get_type_hints(InputOptions, include_extras=True)
-    names = [each.name for each in fields(InputOptions)]
-
-    @functools.wraps(command)
-    def run(**arguments: Any) -> None:
-        given = InputOptions(**{name: arguments.pop(name) for name in names})
-        command(given=given, **arguments)
-
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    added = [
-        inspect.Parameter(
-            each.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            annotation=hints[each.name],
-            default=inspect.Parameter.empty if each.name == "files" else each.default,
-        )
-        for each in fields(InputOptions)
-    ]
-    parameters = [*added, *(parameter for parameter in own if parameter.name != "given")]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
+with_inputs = with_flags(InputOptions)
+"""Give a command these flags; it gets them as its argument `given`."""
 
 
 def parse_metadata(pairs: list[str] | tuple[str, ...]) -> dict[str, str]:

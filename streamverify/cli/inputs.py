@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import itertools
 import os
 import sys
-import threading
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -22,13 +18,12 @@ from streamverify.core.errors import InvalidRequest, RequestTooLarge, Undecodabl
 from streamverify.core.topics import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
     from streamverify.core.messages.codec import RequestLimits
     from streamverify.core.messages.models import ProofRequest
 
-_T = TypeVar("_T")
 Form = Literal["lean", "jsonl"]
 
 STDIN = "-"
@@ -40,7 +35,6 @@ _ESCAPED = 6
 """Bytes that JSON takes at most for one of a proof. With `_LONGEST_LINE` for all else a request fits into a line; no
 broker takes a longer one than MAX_REQUEST_BYTES."""
 _ARRAY = "a JSON array is no JSONL, which has one object a line: `jq -c '.[]'` makes it so"
-_READ_AHEAD = 1024
 _UNUSABLE = (InvalidRequest, RequestTooLarge, UndecodableRequest)
 
 
@@ -179,51 +173,6 @@ def _lines(stream: BinaryIO, longest: int) -> Iterator[tuple[bytes, bool]]:
 def printable_name(name: str) -> str:
     """Make the name of a file fit for one line: it may have line breaks, and bytes that are not UTF-8."""
     return printable(name.encode("utf-8", "replace").decode("utf-8")).replace("\n", "␊").replace("\t", "␉")
-
-
-async def in_thread(items: Iterable[_T]) -> AsyncIterator[_T]:
-    """Iterate in a thread, so that a slow pipe stops neither the sending nor Ctrl-C."""
-    arrived: asyncio.Queue[_Arrival[_T]] = asyncio.Queue()
-    room = threading.Semaphore(_READ_AHEAD)
-    reader = partial(_read_into, asyncio.get_running_loop(), arrived, room, items)
-    # A daemon, so that Ctrl-C need not wait for the other end of a pipe.
-    threading.Thread(target=reader, name="read-input", daemon=True).start()
-    while True:
-        arrival = await arrived.get()
-        if arrival.error is not None:
-            raise arrival.error
-        if not arrival.items:
-            return
-        room.release()
-        yield arrival.items[0]
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrival(Generic[_T]):
-    """One item that the thread has read, or an error, or neither at the end."""
-
-    items: tuple[_T, ...] = ()
-    error: Exception | None = None
-
-
-def _read_into(
-    loop: asyncio.AbstractEventLoop,
-    arrived: asyncio.Queue[_Arrival[_T]],
-    room: threading.Semaphore,
-    items: Iterable[_T],
-) -> None:
-    def put(arrival: _Arrival[_T]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody reads any more
-            loop.call_soon_threadsafe(arrived.put_nowait, arrival)
-
-    try:
-        for item in items:
-            room.acquire()
-            put(_Arrival((item,)))
-    except Exception as error:  # noqa: BLE001 - raised again where the items are read
-        put(_Arrival(error=error))
-    else:
-        put(_Arrival())
 
 
 def _find(name: str, form: Form | None) -> Iterator[Path]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
 from pydantic_core import PydanticUndefined
@@ -37,7 +38,7 @@ BOTH = (*CONNECTION, "request_topic", "result_topic")
 EVERYTHING = tuple(Settings.model_fields)
 GATEWAY = ("api_keys", "environments", *(name for name in EVERYTHING if name.startswith("gateway_")))
 """The settings of the gateway alone."""
-WORKER = tuple(name for name in EVERYTHING if name not in GATEWAY)
+WORKER = tuple(name for name in EVERYTHING if name not in {*GATEWAY, "advertised_url"})
 
 _PANEL = "Settings (flag over environment over streamverify.toml)"
 
@@ -70,6 +71,36 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
             _config_flag(),
             *(_flag(name) for name in names),
         ]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def with_flags(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the fields of a dataclass as flags, by their annotations; it gets one as its argument `given`."""
+    hints = get_type_hints(kind, include_extras=True)
+    parts = fields(kind)
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**arguments: Any) -> None:
+            given = kind(**{each.name: arguments.pop(each.name) for each in parts})
+            command(given=given, **arguments)
+
+        own = inspect.signature(command, eval_str=True).parameters.values()
+        added = [
+            inspect.Parameter(
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                annotation=hints[each.name],
+                # An argument has no default.
+                default=inspect.Parameter.empty if each.default is MISSING else each.default,
+            )
+            for each in parts
+        ]
+        parameters = [*added, *(parameter for parameter in own if parameter.name != "given")]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return run

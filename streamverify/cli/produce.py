@@ -94,7 +94,7 @@ async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
         task = progress.add_task("sending", total=inputs.total, sent=0)
 
         async def requests(client: AsyncClient) -> AsyncIterator[ProofRequest]:
-            from streamverify.cli.inputs import in_thread  # noqa: PLC0415 - keeps --help fast
+            from streamverify.threads import in_thread  # noqa: PLC0415 - keeps --help fast
 
             async for item in in_thread(inputs.read()):
                 progress.update(task, advance=item.size)

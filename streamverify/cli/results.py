@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from streamverify.cli.checks import not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.interrupted import say_how_far
 from streamverify.cli.options import RESULTS, with_settings
 from streamverify.cli.output import STATUS_STYLES, flush, plural, print_line, print_result, remark, stdout
+from streamverify.cli.selection_options import SelectionFlags, with_selection
 from streamverify.cli.tables import Column, CsvTable, StreamedTable
-from streamverify.cli.times import milliseconds, rfc_3339
-from streamverify.core.messages.models import Reason, Status  # noqa: TC001 - Typer reads the annotations
-from streamverify.core.messages.selection import ResultSelection
+from streamverify.cli.times import rfc_3339
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
     from streamverify.client.result_topic import Found
+    from streamverify.core.messages.selection import ResultSelection
 
 EXAMPLES = """\
 Examples
@@ -58,24 +57,11 @@ class Sink(Protocol):
 
 
 @with_settings(*RESULTS)
+@with_selection
 def results(  # noqa: PLR0913 - each is a flag
     *,
     settings: Settings,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Only results since this time: RFC 3339, or a length of time such as 10m."),
-    ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only results before this time.")] = None,
-    ids: Annotated[
-        list[str] | None,
-        typer.Option("--id", metavar="ID", callback=not_empty, help="Only this custom_id; repeatable."),
-    ] = None,
-    prefix: Annotated[str, typer.Option(metavar="TEXT", help="Only custom_ids that begin so.")] = "",
-    status: Annotated[list[Status] | None, typer.Option(help="Only this status; repeatable.")] = None,
-    reason: Annotated[list[Reason] | None, typer.Option(help="Only this reason; repeatable.")] = None,
-    run: Annotated[
-        str | None, typer.Option(metavar="NAME", callback=not_empty, help="Only results of this run.")
-    ] = None,
+    given: SelectionFlags,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Stop after N results.")] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Show what comes from now on, or since --since, until Ctrl-C.")
@@ -87,23 +73,17 @@ def results(  # noqa: PLR0913 - each is a flag
     """Show the verdicts on the result topic. Joins no consumer group, so no other reader misses a record."""
     if as_json and as_csv:
         raise InputError("--json and --csv: take one of them")
-    if everything and since is not None:
+    if everything and given.since is not None:
         raise InputError("--all and --since: take one of them")
-    if follow and until is not None:
+    if follow and given.until is not None:
         raise InputError("--until and --follow: the one ends, the other does not")
-    wanted = ResultSelection(
-        ids=frozenset(ids or ()),
-        prefix=prefix,
-        statuses=frozenset(map(str, status or ())),
-        reasons=frozenset(map(str, reason or ())),
-        run=run,
-        since=milliseconds(since) or 0,
-        until=milliseconds(until, "--until"),
-    )
+    wanted = given.selection()
     sink: Sink = _JsonLines() if as_json else _Csv() if as_csv else _Lines() if follow else _Table()
     reading = Reading(sink, limit)
     with say_how_far(reading.so_far, "no result was shown"):
-        asyncio.run(reading.run(settings, wanted, follow=follow, from_now=follow and since is None and not everything))
+        asyncio.run(
+            reading.run(settings, wanted, follow=follow, from_now=follow and given.since is None and not everything)
+        )
     if not as_json and not as_csv and not follow:
         reading.summarize(settings.result_topic)
 

@@ -31,11 +31,11 @@ Examples
   streamverify topics create --alter --max-proof-bytes 9000000
   streamverify topics describe --json
 
-There are six topics: proofs (kept by time), proofs for the router from
+There are seven topics: proofs (kept by time), proofs for the router from
 producers that do not choose the partition, verdicts (compacted, so that the
 newest of each custom_id stays), dead letters (records that cannot be
-answered), the router's counts, and the successes in groups of attempts. More
-partitions of proofs allow more workers.
+answered), the router's counts, the rows of the results table, and the
+successes in groups of attempts. More partitions of proofs allow more workers.
 Nothing else makes a topic: a command that finds one missing says so.
 
 A topic that exists is left as it is, unless --alter is given. Where something

@@ -152,7 +152,7 @@ class Session:
 
     async def _requests(self, client: AsyncClient) -> AsyncIterator[ProofRequest]:
         """Read the input as fast as answers are printed."""
-        from streamverify.cli.inputs import in_thread  # noqa: PLC0415 - keeps --help fast
+        from streamverify.threads import in_thread  # noqa: PLC0415 - keeps --help fast
 
         async for item in in_thread(self._inputs.read()):
             if item.request is None:

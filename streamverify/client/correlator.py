@@ -47,6 +47,11 @@ class Correlator:
         """Count the requests that wait."""
         return len(self._open)
 
+    @property
+    def holds_early(self) -> bool:
+        """Whether a result was read that waits for the acknowledgement of its request."""
+        return bool(self._early)
+
     def expect(self, encoded: EncodedRequest) -> None:
         """Wait for the result of a request. To be called before it is sent."""
         self._open[encoded.request_id] = encoded

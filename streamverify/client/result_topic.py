@@ -14,7 +14,7 @@ from streamverify.core.errors import StreamVerifyError
 from streamverify.core.messages.codec import decode_result
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from streamverify.core.messages.models import ProofResult
     from streamverify.core.messages.selection import ResultSelection
@@ -36,7 +36,12 @@ class Found:
 
 
 async def read_results(
-    settings: Settings, wanted: ResultSelection, *, follow: bool = False, from_now: bool = False
+    settings: Settings,
+    wanted: ResultSelection,
+    *,
+    follow: bool = False,
+    from_now: bool = False,
+    deleted: Callable[[bytes], object] | None = None,
 ) -> AsyncGenerator[Found, None]:
     """Read the results that are wanted, each partition in its order.
 
@@ -45,6 +50,7 @@ async def read_results(
         wanted: Which; its `since` also says where to begin, so that what is older is not fetched.
         follow: Go on with what is produced next. Otherwise it ends with what was there at its start.
         from_now: Begin with what is produced next, whatever is there.
+        deleted: Is called with the key of each tombstone, which otherwise is skipped and logged.
 
     Raises:
         BrokerUnavailable: No broker, or no topic.
@@ -61,6 +67,9 @@ async def read_results(
                 if not follow and record.offset >= ends[TopicPartition(record.topic, record.partition)]:
                     continue
                 if not wanted.takes_record(record.key, record.timestamp):
+                    continue
+                if record.value is None and record.key is not None and deleted is not None:
+                    deleted(record.key)
                     continue
                 result = decode(record)
                 if result is not None and wanted.takes(result):

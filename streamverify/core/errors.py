@@ -130,8 +130,26 @@ class HeaderError(StreamVerifyError):
         self.column = column
 
 
+class InvalidQuery(StreamVerifyError):
+    """A request to the results table asks for what there is not. The text is one sentence that says which parameter."""
+
+    exit_code = 2
+
+
 class NoInfotree(StreamVerifyError):
     """A result has no infotree, or not the one of the file that it was to be read with."""
+
+
+class OutputRefused(StreamVerifyError):
+    """The file that a command is to write cannot be written, or must not be."""
+
+    exit_code = 2
+
+
+class ReplayRefused(StreamVerifyError):
+    """A replay cannot begin or go on: its state is another's, or in use, or its output cannot be written."""
+
+    exit_code = 2
 
 
 class Unscored(StreamVerifyError):

@@ -37,6 +37,8 @@ class Purpose(Enum):
     """What workers tell each other, of use for a while: the newest record of each key."""
     STATE = auto()
     """What a service of ours knows: the newest record of each key, for ever."""
+    ROWS = auto()
+    """The changelog of the results table: the newest record of each key, as long as results are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ def _partitions(plan: TopicPlan, state: TopicState) -> Difference | None:
     if state.partitions == plan.partitions:
         return None
     if plan.like is not None:
-        harm = f"the router needs as many as {plan.like} has"
+        service = "table" if plan.purpose is Purpose.ROWS else "router"
+        harm = f"the {service} needs as many as {plan.like} has"
     elif fewer and plan.purpose is Purpose.REQUESTS:
         harm = f"at most {state.partitions} workers share the proofs"
     elif "partitions" in plan.asked:
@@ -200,6 +203,7 @@ _TOO_LARGE = {
     Purpose.DEAD_LETTERS: "larger ones do not hold their request",
     Purpose.ANNOUNCEMENTS: "larger ones are refused",
     Purpose.STATE: "larger ones are refused",
+    Purpose.ROWS: "larger ones are refused",
 }
 
 
@@ -212,6 +216,8 @@ def _setting(plan: TopicPlan, name: str, actual: str, wanted: str) -> Difference
         same = actual == wanted
     else:
         harm = _HARM[name] if _amount(name, actual) < _amount(name, wanted) else ""
+        if harm and plan.purpose is Purpose.ROWS:
+            harm = "the table forgets, at its next restart, results that their topic may still have"
         if harm and plan.purpose is Purpose.ANNOUNCEMENTS:
             harm = "successes are forgotten early, and attempts that nobody needs are run"
         same = actual == wanted

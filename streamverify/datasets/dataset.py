@@ -127,11 +127,11 @@ class DataSet:
     @property
     def schema(self) -> pa.Schema | None:
         """The types of the columns of attempts, where the source is Parquet. A list of proofs has that of its items."""
-        import pyarrow as pa  # noqa: PLC0415 - of an extra, and only there if a Parquet file was opened
-
         schema, column = self._source.schema, self.columns.proof
         if schema is None or column is None:
             return schema
+        import pyarrow as pa  # noqa: PLC0415 - of an extra, and only there if a Parquet file was opened
+
         kind = schema.field(column).type
         if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
             place = schema.get_field_index(column)

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     import faust
 
     from streamverify.bus.publisher import Publisher
-    from streamverify.router.application import Application, HeaderTable
-    from streamverify.router.consumer import RouterConsumer
+    from streamverify.router.counts import Key
     from streamverify.settings import Settings
+    from streamverify.streams.application import Application, PartitionedTable
+    from streamverify.streams.consumer import StreamConsumer
 
 BATCH = 500
 """Records that are forwarded at once."""
@@ -49,7 +50,7 @@ class Forwarder:
         self,
         settings: Settings,
         app: Application,
-        table: HeaderTable,
+        table: PartitionedTable[Key, dict[str, Any]],
         publisher: Publisher,
         *,
         partitions: int,
@@ -110,7 +111,7 @@ class Forwarder:
     def _leave(self, events: Iterable[faust.EventT[Any]]) -> None:
         """Leave records to the next owner of their partition."""
         for event in events:
-            cast("RouterConsumer", self._app.consumer).forget(event.message)
+            cast("StreamConsumer", self._app.consumer).forget(event.message)
 
     def _request(self, message: Any, key: bytes, on_ack: Callable[[], None]) -> Outgoing:
         def refused() -> Outgoing:

@@ -71,6 +71,7 @@ class Service:
             vocabulary=replace(SHIPPED, trusted=pool.trusted),
             consumer_group=settings.group_id,
             result_topic=settings.result_topic,
+            ignore_deadlines=settings.deadlines == "ignore",
         )
         self._pool = pool
         self._publisher = publisher

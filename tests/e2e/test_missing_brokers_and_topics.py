@@ -14,6 +14,7 @@ PROOF = "theorem t : 1 = 1 := rfl"
 COMMANDS = (
     ("worker",),
     ("router",),
+    ("table",),
     ("gateway", "--gateway-port", "0"),
     ("topics", "describe"),
     ("offsets",),
@@ -21,8 +22,11 @@ COMMANDS = (
     ("dlq", "list"),
     ("dlq", "replay", "--all"),
     ("retry", "--since", "1h"),
+    ("delete", "--id", "a"),
     ("verify", "-"),
     ("produce", "-"),
+    ("replay", "-", "--format", "lean"),
+    ("export", "--output", "exported.jsonl"),
 )
 
 

@@ -33,14 +33,19 @@ REQUEST = b'{"custom_id": "a", "proof": "theorem t : True := trivial"}\n'
 VERDICTS = str(ROOT / "tests" / "data" / "verdicts.jsonl")
 LETTER = "(the letter)"
 """Stands for the name of the dead letter, which the broker chooses."""
+FILE = "(a file)"
+"""Stands for a file that may be written."""
 JSON = {
     "config": ["--json"],
+    "delete": ["--id", "nobody's", "--json"],
     "dlq list": ["--json"],
     "dlq replay": [LETTER, "--dry-run", "--json"],
     "dlq show": [LETTER, "--json"],
     "doctor": ["--json"],
+    "export": ["--output", FILE, "--overwrite", "--json"],
     "offsets": ["--json"],
     "produce": ["-", "--json"],
+    "replay": ["-", "--format", "jsonl", "--json"],
     "report": [VERDICTS, VERDICTS, "--json"],
     "results": ["--json"],
     "retry": ["--since", "1h", "--json"],
@@ -51,7 +56,7 @@ JSON = {
 }
 """For each command that answers in JSON the arguments with which it does here."""
 TEXT = {name: [argument for argument in arguments if argument != "--json"] for name, arguments in JSON.items()}
-SERVICES = {"worker", "router", "gateway", "broker", "serve"}
+SERVICES = {"worker", "router", "table", "gateway", "broker", "serve"}
 """They run until they are told to stop, and answer nothing or one line (the broker: tests/e2e/test_cli.py)."""
 OTHERS = {"demo"}
 """It has no --json, and brings its own broker: tests/e2e/test_cli.py."""
@@ -76,11 +81,14 @@ class Ran:
 
 
 @pytest.fixture(scope="module")
-def served(broker: str, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+def served(
+    broker: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
     """The environment of a worker that has answered one proof and put one record among the dead letters."""
     env = make_environment(broker, real=request.config.getoption("--kafka"))
     with serving_worker(env):
         env[LETTER] = asyncio.run(send_nonsense(env))
+        env[FILE] = str(tmp_path_factory.mktemp("written") / "exported.jsonl")
         assert forked(env, "verify", "-", "--wait", "60").code == 0
         yield env
 
@@ -122,8 +130,8 @@ def _become(env: Mapping[str, str], arguments: Sequence[str], descriptors: Seque
                 os.dup2(descriptor, number)
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - instead of pytest's
         os.environ.clear()
-        os.environ.update({name: value for name, value in env.items() if name != LETTER})
-        sys.argv = ["streamverify", *(env[LETTER] if each == LETTER else each for each in arguments)]
+        os.environ.update({name: value for name, value in env.items() if name not in {LETTER, FILE}})
+        sys.argv = ["streamverify", *(env[each] if each in {LETTER, FILE} else each for each in arguments)]
         main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0

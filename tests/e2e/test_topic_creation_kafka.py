@@ -33,12 +33,16 @@ PROOF = "theorem t : 1 = 1 := rfl"
 NAMES_TOPICS: dict[tuple[str, ...], list[str]] = {
     ("worker",): [],
     ("router",): [],
+    ("table",): [],
     ("gateway",): ["--gateway-port", "0"],
     ("serve",): ["--gateway-port", "0"],
     ("produce",): ["-"],
+    ("replay",): ["-", "--format", "lean"],
+    ("export",): ["--output", "exported.jsonl"],
     ("verify",): ["-", "--wait", "2"],
     ("results",): ["--json"],
     ("retry",): ["--since", "1h"],
+    ("delete",): ["--id", "nobody's"],
     ("offsets",): [],
     ("dlq", "list"): [],
     ("dlq", "show"): ["0:0"],
@@ -49,7 +53,7 @@ NAMES_TOPICS: dict[tuple[str, ...], list[str]] = {
 NEEDS_NONE = {("broker",), ("demo",), ("doctor",), ("config",), ("schema",), ("report",)}
 """Commands that need no topic of this broker; `doctor` says which are missing."""
 MAKES_THEM = {("topics", "create")}
-SERVERS = {("worker",), ("router",), ("gateway",), ("serve",)}
+SERVERS = {("worker",), ("router",), ("table",), ("gateway",), ("serve",)}
 """Commands that run until they are told to stop."""
 
 

@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 
 TIMEOUT = 60.0
 _THEOREM = "theorem two : 1 + 1 = 2 := rfl\n"
+_WRONG = "theorem two : 1 + 1 = 3 := by\n  -- synthetic: error\n  rfl\n"
 FILES = {
     "good.lean": _THEOREM,
     "bad.lean": "theorem three : 1 + 1 = 3 := by\n  -- synthetic: error\n  rfl\n",
     "many.jsonl": "".join(json.dumps({"custom_id": f"p{n}", "proof": _THEOREM}) + "\n" for n in range(1, 4)),
+    "problems.jsonl": "".join(
+        json.dumps({"problem_id": f"q{n}", "proofs": [_THEOREM, _WRONG]}) + "\n" for n in range(1, 4)
+    ),
     "crash.lean": "theorem crash : True := by\n  -- synthetic: crash\n  trivial\n",
     "notes.txt": "remember the milk\n",
     "monday.jsonl": (ROOT / "tests" / "data" / "verdicts.jsonl").read_text("utf-8"),
@@ -76,7 +80,11 @@ DAY = [
     Step("dlq list", "streamverify dlq list"),
     Step("dlq show", "streamverify dlq show 0:0"),
     Step("dlq replay", "streamverify dlq replay 0:0 --dry-run"),
+    Step("replay", "streamverify replay problems.jsonl --output verdicts.jsonl --run monday"),
+    Step("export", "streamverify export --run monday --output monday.jsonl"),
     Step("router", "streamverify router", until="router_started"),
+    Step("table", "streamverify table", until="table_restored"),
+    Step("delete", "streamverify delete --prefix p --dry-run"),
     Step("gateway", "streamverify gateway --gateway-port 0", until="checked_only"),
     Step(
         "serve",

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from streamverify.core.errors import HeaderError
+from streamverify.core.messages.jsontext import cut, repaired
 from streamverify.core.syntax.header import parse_header
 
 if TYPE_CHECKING:
@@ -110,8 +111,9 @@ def verdict_row(
         "reason": str(result.reason),
         "assurance": str(result.assurance),
         "retriable": result.retriable,
-        "summary": result.summary,
-        "error": result.error,
+        # Lean's words may hold half a surrogate pair, which no file takes.
+        "summary": repaired(result.summary),
+        "error": None if result.error is None else repaired(result.error),
         "run_seconds": timings.run,
         "import_seconds": timings.import_,
         "queued_seconds": timings.queued,
@@ -217,10 +219,10 @@ def _cut(messages: list[Message]) -> list[dict[str, Any]]:
     by_weight = sorted(range(len(messages)), key=lambda at: (_SEVERITIES.get(messages[at]["severity"], 2), at))
     return [
         {
-            "severity": message["severity"],
+            "severity": repaired(message["severity"]),
             "line": message["pos"]["line"],
             "column": message["pos"]["column"],
-            "text": text if len(text := message["data"]) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…",
+            "text": cut(message["data"], MAX_MESSAGE),
         }
         for message in (messages[at] for at in sorted(by_weight[:MAX_MESSAGES]))
     ]

@@ -20,16 +20,20 @@ if TYPE_CHECKING:
     from streamverify.core.export.constants import Block, Constant, Export, Inductive
 
 
-def refuse_block(export: Export, block: Block, mentioning: set[int], budget: Budget) -> None:
+TYPES, ALL = 1, 2
+"""What an expression mentions of a block: its types alone, or also a constructor or a recursor."""
+
+
+def refuse_block(export: Export, block: Block, mentioning: dict[int, int], budget: Budget) -> None:
     """Refuse inductive types of which the export says what does not follow from their types.
 
-    `mentioning` are the expressions that mention a constant of the block.
+    `mentioning` are the expressions that mention a constant of the block: `TYPES`, or `ALL`.
 
     Raises:
         ExportError: It says so.
     """
     check = _Check(export, block, budget)
-    check.types()
+    check.types(mentioning)
     check.constructors(mentioning)
     check.recursors()
 
@@ -43,27 +47,29 @@ class _Check:
         self._first = block.types[0]
         self._own = {each.name: each for each in block.constructors}
 
-    def types(self) -> None:
-        """What the types have in common, and how many arguments they take."""
+    def types(self, mentioning: dict[int, int]) -> None:
+        """What the types have in common, and how many arguments they take. None of them mentions one of them."""
         names = tuple(each.name for each in self._block.types)
         for each in self._block.types:
             self._must(each, "declared together", each.all == names)
+            self._must(each, "mentions", each.type not in mentioning)
             self._must(each, "universe parameters", each.params == self._first.params)
             self._must(each, "parameters", each.parameters == self._first.parameters)
             self._must(each, "indices", len(self._arguments(each.type)) == each.parameters + each.indices)
 
-    def constructors(self, mentioning: set[int]) -> None:
-        """Each belongs to a type at its place there, and takes as many arguments as it is said to."""
+    def constructors(self, mentioning: dict[int, int]) -> None:
+        """Each belongs to a type at its place there, takes as many arguments as is said, and mentions types alone."""
         listed = [(type_, index, name) for type_ in self._block.types for index, name in enumerate(type_.constructors)]
         self._must(self._first, "constructors", len(listed) == len(self._block.constructors))
         recursive = False
         for (type_, index, name), each in zip(listed, self._block.constructors, strict=True):
             self._must(each, "constructors", (each.name, each.of, each.index) == (name, type_.name, index))
+            self._must(each, "mentions", mentioning.get(each.type) != ALL)
             self._must(each, "universe parameters", each.params == self._first.params)
             self._must(each, "parameters", each.parameters == self._first.parameters)
             arguments = self._arguments(each.type)
             self._must(each, "fields", len(arguments) == each.parameters + each.fields)
-            recursive |= not mentioning.isdisjoint(arguments)
+            recursive |= any(argument in mentioning for argument in arguments)
         for type_ in self._block.types:
             self._must(type_, "recursion", type_.recursive == recursive)
 

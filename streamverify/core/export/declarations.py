@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamverify.core.export.blocks import refuse_block
+from streamverify.core.export.blocks import ALL, TYPES, refuse_block
 from streamverify.core.export.budget import CONSTANT
 from streamverify.core.export.constants import (
     Block,
@@ -87,7 +87,8 @@ class Declarations:
                 raise ExportError("it is no part of the quotient type")
         # Only what is unsafe may mention itself and what is defined with it; it is refused later, by its name.
         others = self._list(fields, "all") if fields.has("all") else ()
-        self._close([constant], {constant.name, *others} if constant.name in self._export.unsafe else set())
+        is_unsafe = constant.name in self._export.unsafe
+        self._close([constant], dict.fromkeys((constant.name, *others), ALL) if is_unsafe else {})
         self._declare(constant)
 
     def _block(self, fields: Fields) -> None:
@@ -103,7 +104,8 @@ class Declarations:
             for at, member in enumerate(row):
                 member.block, member.at = block, at
         # One member stands for the block: the expressions of all are its roots.
-        mentioning = self._close(members[:1], {member.name for member in members})
+        ranks = {each.name: TYPES if isinstance(each, Inductive) else ALL for each in members}
+        mentioning = self._close(members[:1], ranks)
         refuse_block(self._export, block, mentioning, self._budget)
         for member in members:
             self._declare(member)
@@ -194,11 +196,11 @@ class Declarations:
             raise ExportError(f"`{self._export.names.text(constant.name)}` is declared twice")
         self._export.constants[constant.name] = constant
 
-    def _close(self, constants: list[Constant], own: set[int]) -> set[int]:
-        """Refuse constants that mention what is not declared, other than their own names.
+    def _close(self, constants: list[Constant], own: dict[int, int]) -> dict[int, int]:
+        """Refuse constants that mention what is not declared, other than their own names, each of which has a rank.
 
         Returns:
-            The expressions that mention their own names.
+            The expressions that mention their own names, with the highest rank of those.
         """
         terms = self._export.terms
         pending = [row for constant in constants for row in self._export.roots(constant) if terms.open[row]]
@@ -208,13 +210,19 @@ class Declarations:
                 if terms.open[child] and child not in found:
                     found.add(child)
                     pending.append(child)
-        mentioning: set[int] = set()
+        mentioning: dict[int, int] = {}
         # Children stand before what consists of them.
         for row in sorted(found):
             kind = terms.kinds[row]
             name = terms.columns[0][row] if kind == Expr.CONST else self._literal_types.get(kind)
-            if name in own or not mentioning.isdisjoint(terms.children(row)):
-                mentioning.add(row)
+            rank = max(
+                [
+                    own.get(name, 0) if name is not None else 0,
+                    *(mentioning.get(each, 0) for each in terms.children(row)),
+                ]
+            )
+            if rank:
+                mentioning[row] = rank
             elif name is not None and name not in self._export.constants:
                 raise ExportError(f"it mentions `{self._export.names.text(name)}`, which is not declared before it")
         # All that they mention is declared when they are: none of these rows is looked at again.

@@ -21,6 +21,8 @@ _QUOTIENT = (("Quot",), ("Quot", "mk"), ("Quot", "lift"), ("Quot", "ind"))
 
 KNOWN_IF_DECLARED = {
     ("Nat",): (("Nat",),),
+    ("Nat", "zero"): (("Nat", "zero"),),
+    ("Nat", "succ"): (("Nat", "succ"),),
     ("Bool",): (("Nat", "beq"), ("Nat", "ble")),
     ("Eq",): _QUOTIENT,
     **{name: (name,) for name in _QUOTIENT},

@@ -9,7 +9,7 @@ from streamverify.core.messages.models import Assurance, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streamverify.core.messages.models import ProofResult, Source
+    from streamverify.core.messages.models import ProofResult
 
 
 def newest(results: Iterable[ProofResult]) -> dict[str, ProofResult]:
@@ -29,9 +29,16 @@ def supersedes(new: ProofResult, old: ProofResult) -> bool:
     has published a higher assurance after a lower one: the weightier counts, of two that weigh the same the one that
     was read last.
     """
-    if _age(new.source) != _age(old.source):
-        return _age(new.source) > _age(old.source)
-    return weight(new) >= weight(old)
+    return rank(new) >= rank(old)
+
+
+def rank(result: ProofResult) -> tuple[int, str, int, int, int]:
+    """Return what is compared of a result: timestamp, topic, partition and offset of its request, and its weight.
+
+    It is kept where there are more results than fit into memory. One with the same rank that is read later replaces it.
+    """
+    source = result.source
+    return source.timestamp, source.topic, source.partition, source.offset, weight(result)
 
 
 def weight(result: ProofResult) -> int:
@@ -47,7 +54,3 @@ def weight(result: ProofResult) -> int:
         return len(Assurance) if result.checkers else Assurance.AUDITED.rank
     known = result.assurance in frozenset(Assurance)
     return max(Assurance.CHECKED.rank, Assurance(result.assurance).rank if known else 0)
-
-
-def _age(source: Source) -> tuple[int, str, int, int]:
-    return source.timestamp, source.topic, source.partition, source.offset

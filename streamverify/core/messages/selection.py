@@ -45,7 +45,10 @@ class ResultSelection:
             return False
         return (
             result.custom_id.startswith(self.prefix)
-            and (not self.statuses or str(result.status) in self.statuses)
-            and (not self.reasons or str(result.reason) in self.reasons)
+            and self.takes_outcome(str(result.status), str(result.reason))
             and (self.run is None or result.run == self.run)
         )
+
+    def takes_outcome(self, status: str, reason: str) -> bool:
+        """Tell whether a result with this status and reason may be one of these."""
+        return (not self.statuses or status in self.statuses) and (not self.reasons or reason in self.reasons)

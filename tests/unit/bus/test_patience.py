@@ -40,6 +40,7 @@ from streamverify.router.router import Router
 from streamverify.router.view import HeaderView
 from streamverify.runtime import Signals
 from streamverify.settings import load_settings
+from streamverify.streams.life import StreamLife
 from streamverify.worker.lifecycle import Worker
 
 if TYPE_CHECKING:
@@ -324,16 +325,16 @@ async def test_faust_is_made_anew_until_it_starts(fails: Callable[..., Cluster])
         async def stop(self) -> None:
             stopped.append(self)
 
-    router = Router(SETTINGS, Signals(), SimpleNamespace())  # type: ignore[arg-type]
     made: list[App] = []
 
-    def make(_publisher: Any, _partitions: int) -> None:
+    def make() -> Any:
         made.append(App())
-        router._app = made[-1]  # type: ignore[assignment]
+        return made[-1]
 
-    router._make_app = make  # type: ignore[method-assign, assignment]
-    make(None, 2)
-    await connection.patiently(lambda: router._start_app(None, 2), "kafka:9092", try_seconds=None)  # type: ignore[arg-type]
+    stack = SimpleNamespace(push_async_callback=lambda _callback: None)
+    life = StreamLife(SETTINGS, Signals(), stack, kind="router", group="g", drains="it ends")  # type: ignore[arg-type]
+    life.prepare(make)
+    await life.start()
     assert len(made) == 3
     assert stopped == made[:2]
 
@@ -355,7 +356,7 @@ ASK_ONCE = {
     "bus/presence.py": {"describe_topics", "describe_cluster"},
     "bus/committed.py": {"list_consumer_group_offsets"},
     "router/view.py": {"end_offsets"},
-    "router/router.py": {"create_partitions"},
+    "streams/life.py": {"create_partitions"},
     # while running, each with a retry of its own, or for a line in the log only: watchdog, restoring after a rebalance,
     # versions of the others
     "bus/liveness.py": {"end_offsets"},

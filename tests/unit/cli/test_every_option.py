@@ -23,21 +23,25 @@ if TYPE_CHECKING:
 
 ARGUMENTS = {
     "config": [],
+    "delete": ["--id", "a"],
     "broker": [],
     "demo": [],
     "dlq list": [],
     "dlq replay": ["0:1"],
     "dlq show": ["0:1"],
     "doctor": [],
+    "export": ["--output", "v.jsonl"],
     "gateway": [],
     "offsets": [],
     "produce": ["p.lean"],
+    "replay": ["p.jsonl", "--id-column", "id", "--proof-column", "proof"],
     "report": ["verdicts.jsonl"],
     "results": [],
     "retry": ["--since", "1h"],
     "router": [],
     "schema": [],
     "serve": [],
+    "table": [],
     "topics create": [],
     "topics describe": [],
     "verify": ["p.lean"],
@@ -77,10 +81,15 @@ FREE_TEXT = {
     "id_column",
     "proof_column",
     "statement_column",
+    "header_column",
+    "theorem_column",
+    "group_column",
+    "header",
+    "where",
+    "output",
     "group",
     "repl",
     "write",
-    "output",
     "title",
 }
 """The further options that take any text, or any name of a file."""
@@ -100,12 +109,14 @@ def _nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(asyncio, "run", run)
     monkeypatch.setattr("streamverify.bus.embedded.EmbeddedBroker.__enter__", refuse)
     monkeypatch.setattr("streamverify.router.router.run_router", refuse)
+    monkeypatch.setattr("streamverify.table.table.run_table", refuse)
     monkeypatch.setattr("streamverify.cli.children.Children.start", refuse)
     for name in os.environ:
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.lean").write_text("theorem t : True := trivial\n")
+    (tmp_path / "p.jsonl").write_text('{"id": 1, "proof": "theorem t : True := trivial"}\n')
     (tmp_path / "verdicts.jsonl").write_text('{"custom_id": "a", "status": "verified", "reason": "ok"}\n')
 
 

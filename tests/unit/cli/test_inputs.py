@@ -14,12 +14,11 @@ import pytest
 from streamverify.cli import inputs
 from streamverify.cli.errors import InputError
 from streamverify.cli.input_options import InputOptions
-from streamverify.cli.inputs import Inputs, Item, in_thread
+from streamverify.cli.inputs import Inputs, Item
 from streamverify.cli.overrides import Columns, Overrides
 from streamverify.core.messages.codec import RequestLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 LIMITS = RequestLimits(max_proof_bytes=1000)
@@ -311,28 +310,3 @@ def test_what_no_request_may_have_is_refused_before_anything_is_read(given: dict
 def test_a_timeout_must_be_above_zero(timeout: float) -> None:
     with pytest.raises(InputError, match="--timeout"):
         Overrides(timeout=timeout)
-
-
-async def test_in_thread_keeps_order_and_holds_back_a_fast_source() -> None:
-    produced: list[int] = []
-
-    def numbers() -> Iterator[int]:
-        for number in range(5000):
-            produced.append(number)
-            yield number
-
-    source: Any = in_thread(numbers())
-    assert await anext(source) == 0
-    assert len(produced) < 5000
-    assert [number async for number in source] == list(range(1, 5000))
-
-
-async def test_in_thread_passes_an_error_on_after_what_came_before() -> None:
-    def broken() -> Iterator[int]:
-        yield 1
-        raise OSError("gone")
-
-    source: Any = in_thread(broken())
-    assert await anext(source) == 1
-    with pytest.raises(OSError, match="gone"):
-        await anext(source)

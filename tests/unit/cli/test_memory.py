@@ -10,7 +10,8 @@ import pytest
 from cli_fakes import FakeClient, make_result
 from commands import invoke
 
-from streamverify.cli import inputs, verify
+from streamverify import threads
+from streamverify.cli import verify
 from streamverify.cli.overrides import Columns
 from streamverify.client.dead_letters import Letter
 from streamverify.core.messages.dead_letter import DeadLetter, Stage
@@ -55,7 +56,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Alive:
     FakeClient.reset()
     monkeypatch.setattr(FakeClient, "sent", Forgetful())
     monkeypatch.setattr(FakeClient, "window", 20)
-    monkeypatch.setattr(inputs, "_READ_AHEAD", 50)
+    monkeypatch.setattr(threads, "AHEAD", 50)
     monkeypatch.setattr(verify, "_AHEAD", 100)
     alive = Alive()
     read = Columns.read

@@ -19,8 +19,9 @@ async def test_ready_says_what_is_wrong_and_an_outage_counts_only_after_its_grac
     recovered = asyncio.Event()
     app = SimpleNamespace(tables=SimpleNamespace(recovery=SimpleNamespace(completed=recovered)), rebalancing=False)
     brokers = SimpleNamespace(outage=None, seconds_without_broker=0.0)
-    vars(router).update(_app=app, _brokers=brokers, _forwarder=SimpleNamespace(forwarded=3, dead_letters=0))
-    assert "joins its group" in cast("str", router._problem()[0])
+    vars(router).update(_forwarder=SimpleNamespace(forwarded=3, dead_letters=0))
+    vars(router._life).update(app=app, _brokers=brokers)
+    assert "joins its group" in cast("str", router._status()["problem"])
     assert not router._ready()
     recovered.set()
     assert router._status() == {"problem": None, "draining": False, "forwarded": 3, "dead_letters": 0}
@@ -33,4 +34,4 @@ async def test_ready_says_what_is_wrong_and_an_outage_counts_only_after_its_grac
     brokers.seconds_without_broker += 1
     assert (router._status()["problem"], router._ready()) == ("no broker answers", False)
     signals.drain.set()
-    assert "drains" in cast("str", router._problem()[0])
+    assert "drains" in cast("str", router._status()["problem"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,3 +91,12 @@ def test_a_run_that_is_wrong_is_not_returned() -> None:
     requester = answer.requester
     assert (requester.metadata, requester.run, requester.group) == ({"n": 1}, None, "g")
     assert answer.verdict.summary == "`run` has more than 128 characters"
+
+
+def test_a_deadline_that_is_over_does_not_matter_where_a_topic_is_verified_again() -> None:
+    late = record(json.dumps({"custom_id": "a", "proof": PROOF, "deadline": PAST}).encode())
+    assert reason(deadline=PAST) is Reason.EXPIRED
+    job = take_in(late, replace(RULES, ignore_deadlines=True), NOW)
+    assert isinstance(job, Job)
+    # Nor later, when a slot is free for it.
+    assert job.request.deadline is None

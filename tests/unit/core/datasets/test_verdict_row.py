@@ -79,6 +79,12 @@ def test_errors_are_kept_before_other_messages_and_long_ones_are_cut() -> None:
     assert [each["text"] for each in kept[:3]] == ["info 0", "info 1", "info 2"]
 
 
+def test_half_a_surrogate_pair_in_leans_words_is_replaced() -> None:
+    row = verdict_row(result(summary="\ud800 a", response={"messages": [message("error", "b \udfff")]}))
+
+    assert (row["summary"], row["messages"][0]["text"]) == ("\ufffd a", "b \ufffd")
+
+
 def test_what_was_not_sent_has_no_verdict() -> None:
     row = unsent_row("the row has no proof", custom_id="7", run="monday", group="problem 7")
 

@@ -2,7 +2,7 @@
 
 It is started as a service in our own event loop. `faust.Worker` is not used: it takes over signals, logging and the
 title of the process. Faust reads `sys.argv` when it is imported (`--datadir`, `--loop` and `-L`, which we do not
-have), so only the router imports it. docs/decisions/0013-faust-for-the-router.md says why Faust is kept apart.
+have), so only router and table import it. docs/decisions/0013-faust-for-the-router.md says why Faust is kept apart.
 """
 
 from __future__ import annotations
@@ -10,36 +10,37 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import faust
 from faust.auth import SASLCredentials, SSLCredentials
 from yarl import URL
 
 from streamverify.bus.connection import client_options
-from streamverify.bus.topics import router_group
-from streamverify.router.consumer import RouterConsumer, RouterProducer
+from streamverify.streams.assignor import AddressedAssignor
+from streamverify.streams.consumer import StreamConsumer, StreamProducer
+from streamverify.streams.store import PartitionStore
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from faust.stores.memory import Store
+    from faust.types.stores import StoreT
     from faust.types.transports import TransportT
     from faust.types.tuples import FutureMessage
 
-    from streamverify.router.counts import Key
     from streamverify.settings import Settings
 
-TABLE = "headers"
-"""The name of the table with the counts, and a part of its changelog's name."""
 _COMMIT_SECONDS = 0.5
 _MIN_REQUEST_TIMEOUT = 90.0
 _REQUEST_OVER_SESSION = 10.0
 """Seconds by which a request must outlast the session: a join waits for the other members that long."""
 _PRODUCE_TIMEOUT = 60.0
 _BUFFERED = 512
-"""Records between consumer and agent. With proofs of a megabyte this bounds the memory of the router."""
+"""Records between consumer and agent. With proofs of a megabyte this bounds the memory of a service."""
+
+KeyT = TypeVar("KeyT", bound=tuple[int, str])
+ValueT = TypeVar("ValueT")
 
 
 class Application(faust.App):
@@ -48,15 +49,18 @@ class Application(faust.App):
     hopeless = False
     """Set it before `stop()` if the records in hand will never be acknowledged, so that nothing waits for them."""
     settings: Settings
+    kind: str
+    """What it is, for people: `router` or `table`."""
+    group: str
     on_fenced: Callable[[BaseException | None], None]
-    """Called, in the app's loop, with the error that says that another router has our name."""
+    """Called, in the app's loop, with the error that says that another process has our name."""
 
     def _create_directories(self) -> None:
         """Make no directories: this application has no files."""
 
     def _new_transport(self) -> TransportT:
         transport = super()._new_transport()
-        vars(transport).update(Consumer=RouterConsumer, Producer=RouterProducer)
+        vars(transport).update(Consumer=StreamConsumer, Producer=StreamProducer)
         return transport
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
@@ -64,18 +68,23 @@ class Application(faust.App):
             await super()._consumer_wait_empty(consumer, logger)
 
 
-class HeaderTable(faust.Table["Key", dict[str, Any]]):
-    """Counts by (partition, fingerprint); each change goes to the changelog's partition of that number.
+class PartitionedTable(faust.Table[KeyT, ValueT]):
+    """A table by (partition, name); each change goes to the changelog's partition of that number.
 
     Faust takes the partition of a change from the record in hand, which it does not know after `take()`.
     """
+
+    store_type: type[PartitionStore] = PartitionStore
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
         self._unacknowledged: list[FutureMessage] = []
 
-    def partition_for_key(self, key: Key) -> int:
-        """The partition of the ingest topic that the key names."""
+    def _new_store(self) -> StoreT[Any, Any]:
+        return self.store_type("memory://", self.app, self, table_name=self.name, loop=self.loop)
+
+    def partition_for_key(self, key: KeyT) -> int:
+        """The partition of the source topic that the key names."""
         return key[0]
 
     def send_changelog(self, *given: Any, **options: Any) -> FutureMessage:
@@ -89,36 +98,35 @@ class HeaderTable(faust.Table["Key", dict[str, Any]]):
         waiting, self._unacknowledged = self._unacknowledged, []
         await asyncio.gather(*waiting)
 
-    def on_key_set(self, key: Key, value: Any) -> None:
-        """Tell the store the partition of the key: otherwise it would keep the key when the partition is lost."""
-        super().on_key_set(key, value)
-        cast("Store[Any, Any]", self.data)._key_partition[key] = key[0]  # noqa: SLF001 - as recovery does
-
-    def on_key_del(self, key: Key) -> None:
-        """Have the store forget the partition of the key."""
-        super().on_key_del(key)
-        cast("Store[Any, Any]", self.data)._key_partition.pop(key, None)  # noqa: SLF001 - as recovery does
-
 
 def make_application(
-    settings: Settings, partitions: int, on_fenced: Callable[[BaseException | None], None]
+    settings: Settings,
+    partitions: int,
+    on_fenced: Callable[[BaseException | None], None],
+    *,
+    kind: str,
+    group: str,
+    **options: Any,
 ) -> Application:
     """Make the app with its settings; it connects to nothing yet.
 
     Args:
         settings: The settings of the command.
-        partitions: The number of partitions of the ingest topic, and so of the changelog.
-        on_fenced: Gets the error that ends this router when another one has joined under its name.
+        partitions: The number of partitions of the source topic, and so of the changelog.
+        on_fenced: Gets the error that ends this process when another one has joined under its name.
+        kind: What it is, for people and for the client id.
+        group: Its consumer group; the name of its changelog begins with it, too.
+        options: Settings of Faust that not every service needs.
     """
     session = settings.session_timeout_ms / 1000
     app = Application(
-        router_group(settings),
+        group,
         # Otherwise Faust would read variables of its own from the environment (BROKER_URL, WEB_PORT, ...).
         env={},
         autodiscover=False,
         datadir=Path("/nonexistent"),
         broker=[URL(f"kafka://{server.strip()}") for server in settings.bootstrap_servers.split(",")],
-        broker_client_id=f"streamverify-router-{__version__}",
+        broker_client_id=f"streamverify-{kind}-{__version__}",
         broker_credentials=_credentials(settings),
         broker_session_timeout=session,
         broker_request_timeout=max(_MIN_REQUEST_TIMEOUT, session + _REQUEST_OVER_SESSION),
@@ -133,8 +141,8 @@ def make_application(
         stream_buffer_maxsize=_BUFFERED,
         stream_wait_empty=True,
         store="memory://",
-        Table=HeaderTable,
-        # Another router reads the changelog when it takes a partition over; following it all the time would only cost.
+        PartitionAssignor=AddressedAssignor,
+        # Another member reads the changelog when it takes a partition over; following it all the time would only cost.
         table_standby_replicas=0,
         topic_partitions=partitions,
         # `topics create` makes all topics, the changelog too.
@@ -143,15 +151,21 @@ def make_application(
         web_enabled=False,
         web_in_thread=False,
         worker_redirect_stdouts=False,
+        **options,
     )
-    app.settings = settings
+    app.settings, app.kind, app.group = settings, kind, group
     app.on_fenced = on_fenced
     return app
 
 
-def quieten(level: str) -> None:
-    """Let Faust log warnings and errors only, unless the level is trace."""
-    for name in ("faust", "mode", __name__, RouterConsumer.__module__):
+def quieten(level: str, *more: str) -> None:
+    """Let Faust log warnings and errors only, unless the level is trace.
+
+    Args:
+        level: The log level of the command.
+        more: Modules with further classes made from Faust's, which log under the name of their module.
+    """
+    for name in ("faust", "mode", __name__, StreamConsumer.__module__, PartitionStore.__module__, *more):
         logging.getLogger(name).setLevel(logging.DEBUG if level == "trace" else logging.WARNING)
 
 

@@ -1,4 +1,4 @@
-"""Faust's consumer, changed so that it loses nothing in a rebalance and does not outlive a router that gives up.
+"""Faust's consumer, changed so that it loses nothing in a rebalance and does not outlive a service that gives up.
 
 Its producer is here, too: neither of the two makes a topic.
 
@@ -21,7 +21,6 @@ from mode.threads import ServiceThread, WorkerThread
 from streamverify.bus.admin import open_admin
 from streamverify.bus.fencing import Fence
 from streamverify.bus.metadata import never_makes_topics
-from streamverify.bus.topics import router_group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Iterable
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
     from faust.types import TP
     from faust.types.tuples import Message
 
-    from streamverify.router.application import Application
+    from streamverify.streams.application import Application
+    from streamverify.streams.assignor import AddressedAssignor
 
 
 class _DaemonThread(WorkerThread):
@@ -42,7 +42,7 @@ class _DaemonThread(WorkerThread):
 
 
 class _FencedListener(driver.ConsumerRebalanceListener):
-    """Asks, before a router whom the group no longer knows joins again, whether another one has its name."""
+    """Asks, before a member whom the group no longer knows joins again, whether another process has its name."""
 
     _thread: _ConsumerThread
 
@@ -63,10 +63,13 @@ class _FencedListener(driver.ConsumerRebalanceListener):
         if self._thread.fence is not None:
             self._thread.fence.joined()
         await super().on_partitions_assigned(assigned)
+        if cast("AddressedAssignor", self._thread.app.assignor).outdated:
+            # What the group was told at this join differs from the last, by the assignment: so it makes a new one.
+            self._thread.join_again()
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread with Kafka's consumer, which makes no topics, and ends when another router takes its name."""
+    """The thread with Kafka's consumer, which makes no topics, and ends when another process takes its name."""
 
     Worker = _DaemonThread
     fence: Fence | None = None
@@ -79,8 +82,8 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         if app.settings.group_instance_id is None:
             return
         self._admin = await open_admin(app.settings)
-        group = router_group(app.settings)
-        self.fence = Fence(group, app.settings.group_instance_id, self._ensure_consumer(), self._admin, kind="router")
+        name = app.settings.group_instance_id
+        self.fence = Fence(app.group, name, self._ensure_consumer(), self._admin, kind=app.kind)
         await self.fence.announce()
         watching = asyncio.create_task(self.fence.watch(), name="fence")
         # Faust's loop is another thread's.
@@ -96,13 +99,18 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
             self._watching.cancel()
             await self._admin.close()
 
+    def join_again(self) -> None:
+        """Have the group make a new assignment."""
+        coordinator: Any = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka offers no other way
+        coordinator.request_rejoin()
+
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         consumer = super()._create_consumer(loop)
         never_makes_topics(consumer)
         return consumer
 
 
-class RouterProducer(driver.Producer):
+class StreamProducer(driver.Producer):
     """The producer that the app's transport makes instead of Faust's own: it makes no topics."""
 
     def _new_producer(self, transactional_id: str | None = None) -> Any:
@@ -111,7 +119,7 @@ class RouterProducer(driver.Producer):
         return producer
 
 
-class RouterConsumer(driver.Consumer):
+class StreamConsumer(driver.Consumer):
     """The consumer that the app's transport makes instead of Faust's own."""
 
     RebalanceListener = _FencedListener
@@ -167,7 +175,7 @@ class RouterConsumer(driver.Consumer):
         self._unacked_messages.discard(message)
 
     def on_buffer_drop(self, tp: TP) -> None:
-        """Fetch a partition again, as there is room for its records, unless it is another router's by now."""
+        """Fetch a partition again, as there is room for its records, unless it is another member's by now."""
         if tp in self.assignment():
             super().on_buffer_drop(tp)
         else:

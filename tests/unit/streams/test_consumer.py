@@ -1,4 +1,4 @@
-"""Rewinds and fetches of the router's consumer, with Faust's own replaced."""
+"""Rewinds and fetches of the consumer, with Faust's own replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from streamverify.router.consumer import RouterConsumer
+from streamverify.streams.consumer import StreamConsumer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,7 +59,7 @@ async def log(monkeypatch: pytest.MonkeyPatch) -> Log:
 
 
 def consumer(committed: dict[TP, int | None] | None = None) -> Any:
-    made: Any = object.__new__(RouterConsumer)
+    made: Any = object.__new__(StreamConsumer)
     made._moving = asyncio.Lock()
     made._rewinds = made._fetched_after = 0
     made._committed_offset = defaultdict(lambda: None, committed or {ONE: 5})
@@ -142,7 +142,7 @@ async def test_room_for_a_partition_that_has_gone_elsewhere_is_of_no_use(monkeyp
 
 async def test_a_rebalance_does_not_wait_for_a_record_that_was_left_to_the_next_owner() -> None:
     """The stream holds on to its last record: with Faust's own bookkeeping the wait would have no end."""
-    made: Any = object.__new__(RouterConsumer)
+    made: Any = object.__new__(StreamConsumer)
     message = ConsumerMessage("ingest", 0, 7, 0.0, 0, [], None, b"", None, None, tp=ONE, generation_id=1)
     made._unacked_messages = WeakSet([message])
     commits: list[str] = []
@@ -191,7 +191,7 @@ async def test_a_router_whose_name_is_another_s_does_not_join_again(
         went_on.append(True)
 
     monkeypatch.setattr(driver.ConsumerRebalanceListener, "on_partitions_revoked", lambda *_: revoke())
-    listener = RouterConsumer.RebalanceListener(Mock(fence=Fenced(free=free)))
+    listener = StreamConsumer.RebalanceListener(Mock(fence=Fenced(free=free)))
     # What ends aiokafka's own task; any other exception of a listener it logs, and joins.
     result = await asyncio.gather(listener.on_partitions_revoked([]), return_exceptions=True)
     assert [type(each) for each in result] == [type(None) if free else asyncio.CancelledError]

@@ -13,27 +13,33 @@ from faust.types.auth import CredentialsT
 
 from streamverify.bus.connection import client_options
 from streamverify.bus.topics import changelog_topic, router_group
-from streamverify.router.application import HeaderTable, make_application, quieten
-from streamverify.router.consumer import RouterConsumer
 from streamverify.settings import load_settings
+from streamverify.streams.application import PartitionedTable, make_application, quieten
+from streamverify.streams.consumer import StreamConsumer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streamverify.streams.application import Application
+
 SASL = {"security_protocol": "SASL_SSL", "sasl_username": "me", "sasl_password": "secret"}
 
 
+def make(**flags: Any) -> Application:
+    settings = load_settings(**flags)
+    return make_application(settings, 3, print, kind="router", group=router_group(settings))
+
+
 def conf(**flags: Any) -> Any:
-    return make_application(load_settings(**flags), 3, print).conf
+    return make(**flags).conf
 
 
 async def test_the_names_follow_the_group() -> None:
     settings = load_settings(group_id="g")
     assert (router_group(settings), changelog_topic(settings)) == ("g-router", "g-router-headers-changelog")
-    app = make_application(settings, 3, print)
-    table = app.Table("headers")
+    app = make(group_id="g")
+    table = PartitionedTable[Any, Any](app, name="headers")
     assert app.conf.id == "g-router"
-    assert isinstance(table, HeaderTable)
     assert table.changelog_topic.get_topic_name() == changelog_topic(settings)
 
 
@@ -91,14 +97,14 @@ async def test_the_sessions_time_is_ours() -> None:
 
 async def test_it_makes_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    app = make_application(load_settings(), 3, print)
+    app = make()
     await app.on_first_start()
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - a test may block
 
 
 async def test_the_consumer_is_ours_and_ends_with_the_process() -> None:
-    consumer = make_application(load_settings(), 3, print).consumer
-    assert isinstance(consumer, RouterConsumer)
+    consumer = make().consumer
+    assert isinstance(consumer, StreamConsumer)
     thread = consumer._new_consumer_thread()
     assert thread.Worker(thread).daemon
     thread.thread_loop.close()

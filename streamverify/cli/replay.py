@@ -1,0 +1,220 @@
+"""`streamverify replay`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import contextmanager
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from streamverify.cli.checks import finite, not_empty
+from streamverify.cli.errors import InputError
+from streamverify.cli.interrupted import say_how_far
+from streamverify.cli.options import BOTH, with_settings
+from streamverify.cli.output import plural, print_json, print_line, remark, stderr
+from streamverify.cli.source_options import SourceFlags, with_source
+from streamverify.core.datasets.forecast import Forecast, in_words
+from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamverify.replay.replay import Replay
+    from streamverify.replay.runner import Tally
+
+EXAMPLES = """\
+Examples
+  streamverify replay proofs.parquet --output verdicts.parquet
+  streamverify replay minif2f.jsonl --header 'import Mathlib' --limit 100
+  streamverify replay samples.jsonl.gz --rate 50 --output load.parquet
+  streamverify replay hf://Goedel-LM/Lean-workbook-proofs --output gw.parquet
+
+A worker that reads the same topic must be running, on any machine.
+
+The output has a row for each proof: the columns of the source unchanged,
+and status, reason, summary, run_seconds and more beside them
+(docs/replay.md). It is there when all are answered. Whatever ends the
+command before, Ctrl-C or kill -9: the same command line goes on.
+OUTPUT.replay, beside it, knows how far it came.
+
+--in-flight keeps so many proofs unanswered (a closed loop). --rate sends so
+many a second whatever is answered (an open loop), and latencies count from
+the moment at which each was to be sent.
+
+Exit code 0: all have their verdict, whatever it is. 2: no row was a request."""
+
+_EVERY = 30.0
+"""Seconds between two lines that say how far it is, where there is no terminal."""
+_SHOWN = 0.2
+"""Seconds between two changes of the bar."""
+
+
+@with_settings(*BOTH)
+@with_source
+def replay(  # noqa: PLR0913 - each is a flag
+    *,
+    settings: Settings,
+    given: SourceFlags,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", callback=not_empty, help="Write the verdicts here: .parquet or .jsonl."),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Forget what an earlier replay to this output has done.")
+    ] = False,
+    in_flight: Annotated[
+        int | None, typer.Option(min=1, max=100_000, metavar="N", help="Proofs that are unanswered; default 2000.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(metavar="N", callback=finite, help="Send so many proofs a second.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one line of JSON.")] = False,
+) -> None:
+    """Have a data set verified by running workers: measure it, and write the verdicts to a file."""
+    from streamverify.replay.replay import MAX_IN_FLIGHT, Plan, opened  # noqa: PLC0415 - keeps --help fast
+
+    if rate is not None and rate <= 0:
+        raise InputError(f"--rate must be above 0, not {rate:g}")
+    if rate is not None and in_flight is not None:
+        raise InputError("--rate and --in-flight: an open loop sends whatever is unanswered; take one of them")
+    if restart and output is None:
+        raise InputError("--restart: there is nothing to begin anew without --output")
+    plan = Plan(
+        source=given.source,
+        options=given.options(),
+        run=given.run,
+        output=output,
+        restart=restart,
+        rate=rate,
+        in_flight=in_flight or MAX_IN_FLIGHT,
+    )
+    with opened(plan, settings) as one:
+        for said in one.data.remarks:
+            remark(said)
+        if one.is_complete:
+            remark(f"{output} is complete: all was answered before; --restart begins anew")
+        else:
+            if one.tally.earlier:
+                remark(f"going on: {plural(one.tally.earlier, 'verdict')} of an earlier process", label="resumed")
+            with say_how_far(lambda: _so_far(one)):
+                asyncio.run(_verify(one, settings))
+                _write(one)
+        _summarize(one, as_json=as_json)
+        if one.tally.done.total() and not one.tally.verdicts:
+            raise InputError("no row was a request: does --proof-column name the right column?")
+
+
+async def _verify(one: Replay, settings: Settings) -> None:
+    tally, forecast = one.tally, Forecast()
+    begun = time.monotonic()
+    with _progress() as progress:
+        task = progress.add_task("replaying", total=None, said="")
+
+        async def show() -> None:
+            last = begun
+            while True:
+                now = time.monotonic()
+                forecast.add(now, tally.done.total())
+                total = _total(one)
+                said = _progress_line(tally, forecast, total)
+                progress.update(task, completed=tally.done.total(), total=total, said=said)
+                if progress.disable and now - last >= _EVERY:
+                    last = now
+                    remark(said, label="replaying", style="cyan")
+                await asyncio.sleep(_SHOWN)
+
+        showing = asyncio.create_task(show())
+        try:
+            await one.verify(settings, remark)
+        finally:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
+
+
+def _total(one: Replay) -> int | None:
+    """How many attempts there are, or about how many: by what share of the source is read."""
+    if one.data.total is not None:
+        return one.data.total
+    share = one.data.progress()
+    return None if not share else max(one.tally.read, round(one.tally.read / share))
+
+
+def _progress_line(tally: Tally, forecast: Forecast, total: int | None) -> str:
+    done = tally.done.total()
+    of = f" of {total:,}" if total is not None else ""
+    counts = "".join(f", {count:,} {status}" for status, count in sorted(tally.done.items(), reverse=True))
+    return f"{done:,}{of}{counts}; {forecast.rate:.1f}/s, {in_words(forecast.left(total))} left"
+
+
+def _write(one: Replay) -> None:
+    with _progress() as progress:
+        task = progress.add_task("writing", total=one.tally.done.total(), said="")
+
+        def told(count: int) -> None:
+            if count % 1000 == 0:
+                progress.update(task, completed=count, said=f"{count:,} rows")
+
+        one.write(told)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    console = stderr()
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TaskProgressColumn())
+    bar = Progress(
+        *columns,
+        TextColumn("{task.fields[said]}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        yield bar
+
+
+def _so_far(one: Replay) -> str:
+    done = one.tally.done.total()
+    if not done and not one.tally.sent:
+        return ""
+    waiting = f", {one.tally.unanswered:,} more are sent" if one.tally.unanswered else ""
+    if one.state is None:
+        return (
+            f"{plural(done, 'verdict')} counted{waiting}; without --output nothing is kept: what is sent gets its "
+            f"verdict, streamverify results --run {quote(one.run)}"
+        )
+    return f"{plural(done, 'verdict')} kept{waiting}: the same command line goes on ({one.plan.state})"
+
+
+def _summarize(one: Replay, *, as_json: bool) -> None:
+    tally, output = one.tally, one.plan.output
+    verdicts, seconds = tally.verdicts, tally.seconds
+    if as_json:
+        print_json(
+            {
+                "run": one.run,
+                "output": None if output is None else str(output),
+                "rows": tally.done.total(),
+                "verdicts": verdicts,
+                "statuses": tally.statuses,
+                "not_sent": tally.not_sent,
+                "cached": tally.cached,
+                "seconds": round(seconds, 3),
+                "behind_seconds": round(one.pace.behind, 3),
+            }
+        )
+        return
+    shares = ", ".join(
+        f"{count:,} {status} ({count / verdicts:.1%})" for status, count in sorted(tally.statuses.items(), reverse=True)
+    )
+    cached = f"; {tally.cached:,} from the cache" if tally.cached else ""
+    rate = f" ({verdicts / seconds:.1f}/s)" if seconds else ""
+    print_line(f"{plural(verdicts, 'verdict')} in {seconds:.1f} s{rate}{': ' * bool(shares)}{shares}{cached}")
+    if tally.not_sent:
+        remark(f"{plural(tally.not_sent, 'row')} could not be sent; their column `error` says why")
+    where = f"streamverify results --run {quote(one.run)}" if output is None else str(output)
+    print_line(f"run {one.run}: {where}")

@@ -1,0 +1,154 @@
+"""The flags of a command that reads a data set: which file, which columns, which rows, and what is asked of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from pydantic import ValidationError
+from rich.markup import escape
+
+from streamverify.cli.checks import finite, not_empty
+from streamverify.cli.errors import InputError
+from streamverify.cli.options import with_flags
+
+if TYPE_CHECKING:
+    from streamverify.datasets.dataset import SourceOptions
+
+_COLUMNS = "Columns of the data set (guessed where their names are well known)"
+_ROWS = "Rows of the data set"
+_REQUESTS = "Requests"
+
+
+def _column(what: str) -> Any:
+    return typer.Option(metavar="COLUMN", callback=not_empty, rich_help_panel=_COLUMNS, help=what)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFlags:
+    """What the command line says about a data set. A field is a flag; it has that flag's name and default."""
+
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            callback=not_empty,
+            help=escape("JSONL, JSON, CSV, Parquet, a folder, hf://owner/name[@revision][/split], or - for stdin."),
+        ),
+    ]
+    form: Annotated[
+        Literal["jsonl", "json", "csv", "tsv", "parquet", "lean"] | None,
+        typer.Option("--format", rich_help_panel=_COLUMNS, help="What the source is, whatever its name ends in."),
+    ] = None
+    id_column: Annotated[str | None, _column("Where the custom_id is.")] = None
+    proof_column: Annotated[str | None, _column("Where the proof is; a list is as many attempts.")] = None
+    statement_column: Annotated[str | None, _column("Where the statement is that was to be proved.")] = None
+    header_column: Annotated[str | None, _column("Where the imports are.")] = None
+    theorem_column: Annotated[str | None, _column("Where the name of the theorem is.")] = None
+    group_column: Annotated[str | None, _column("What attempts at one problem have in common.")] = None
+    header: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", callback=not_empty, rich_help_panel=_COLUMNS, help="The imports of each: 'import Mathlib'."
+        ),
+    ] = None
+    completions: Annotated[
+        bool, typer.Option("--completions", rich_help_panel=_COLUMNS, help="The proof is the last block of an answer.")
+    ] = False
+    continues: Annotated[
+        bool,
+        typer.Option(
+            "--continue-statement", rich_help_panel=_COLUMNS, help="The proof is what stands behind the statement's :="
+        ),
+    ] = False
+    guess: Annotated[
+        bool, typer.Option("--guess/--no-guess", rich_help_panel=_COLUMNS, help="Guess columns that are not named.")
+    ] = True
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            callback=not_empty,
+            rich_help_panel=_ROWS,
+            help="Only these rows: level=hard; repeatable.",
+        ),
+    ] = None
+    shuffle: Annotated[bool, typer.Option("--shuffle", rich_help_panel=_ROWS, help="Mix the rows.")] = False
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", rich_help_panel=_ROWS, help="With --shuffle: another order; default 0.")
+    ] = None
+    offset: Annotated[int, typer.Option(min=0, metavar="N", rich_help_panel=_ROWS, help="Leave out N rows.")] = 0
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", rich_help_panel=_ROWS, help="Stop after N rows.")] = (
+        None
+    )
+    repeat: Annotated[
+        int, typer.Option(min=1, metavar="N", rich_help_panel=_ROWS, help="Go N times over all; ids end in @1 ... @N.")
+    ] = 1
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", callback=finite, rich_help_panel=_REQUESTS, help="Lean may run so long."),
+    ] = None
+    require: Annotated[
+        Literal["checked", "audited"] | None,
+        typer.Option(rich_help_panel=_REQUESTS, help="Assurance that a proof needs to be verified."),
+    ] = None
+    disable_cache: Annotated[
+        bool, typer.Option("--disable-cache", rich_help_panel=_REQUESTS, help="No cached result, no warm header.")
+    ] = False
+    infotree: Annotated[
+        Literal["full", "tactics", "original", "substantive"] | None,
+        typer.Option(rich_help_panel=_REQUESTS, help="Have Lean make infotrees; they are on the result topic alone."),
+    ] = None
+    all_tactics: Annotated[
+        bool, typer.Option("--all-tactics", rich_help_panel=_REQUESTS, help="Have Lean list every tactic, likewise.")
+    ] = False
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", callback=not_empty, rich_help_panel=_REQUESTS, help="Name of this run; default: a new one."
+        ),
+    ] = None
+
+    def options(self) -> SourceOptions:
+        """Make the options of the data set.
+
+        Raises:
+            InputError: A flag is wrong, or contradicts another.
+        """
+        from streamverify.core.messages.models import ProofRequest  # noqa: PLC0415 - keeps --help fast
+        from streamverify.core.messages.request_errors import request_error  # noqa: PLC0415 - keeps --help fast
+        from streamverify.datasets.dataset import SourceOptions  # noqa: PLC0415 - keeps --help fast
+
+        if self.seed is not None and not self.shuffle:
+            raise InputError("--seed: it chooses an order of --shuffle, which is not given")
+        request: dict[str, Any] = {
+            name: value
+            for name, value in (
+                ("timeout", self.timeout),
+                ("require", self.require),
+                ("disable_cache", self.disable_cache or None),
+                ("infotree_type", self.infotree),
+                ("all_tactics", self.all_tactics or None),
+                ("run", self.run),
+            )
+            if value is not None
+        }
+        tried = {"custom_id": "x", "proof": "", **request}
+        try:
+            ProofRequest.model_validate(tried)
+        except ValidationError as error:
+            said = str(request_error(tried, error))
+            raise InputError(f"--{said.removeprefix('`').replace('`', '', 1)}") from None
+        request.pop("run", None)  # the replay's own
+        ours = {each.name for each in fields(SourceOptions)} - {"request", "where", "seed", "keep_columns"}
+        return SourceOptions(
+            **{name: getattr(self, name) for name in ours if hasattr(self, name)},
+            where=tuple(self.where or ()),
+            seed=self.seed or 0,
+            request=request,
+        )
+
+
+with_source = with_flags(SourceFlags)
+"""Give a command these flags; it gets them as its argument `given`."""

@@ -1,0 +1,173 @@
+"""Deletes what is on the topics: results by their id, with tombstones; requests and dead letters by their age."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import TopicPartition
+from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.errors import KafkaError
+
+from streamverify.bus.admin import patient_admin
+from streamverify.bus.committed import committed_offsets
+from streamverify.bus.connection import connect, make_producer
+from streamverify.bus.presence import topic_partitions
+from streamverify.bus.reader import ResultReader
+from streamverify.bus.topics import router_group
+from streamverify.client.result_topic import decode
+from streamverify.core.errors import BrokerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from streamverify.bus.admin import PatientAdmin
+    from streamverify.core.messages.selection import ResultSelection
+    from streamverify.settings import Settings
+
+_POLL = 0.5
+_AT_ONCE = 1000
+"""Tombstones that are under way at once."""
+
+Found = dict[tuple[int, bytes], None]
+"""Partition and key of each result that is there, in the order in which they were found."""
+
+
+@dataclass(slots=True)
+class Deletion:
+    """How far a deletion is."""
+
+    found: int = 0
+    """Results that are to be deleted."""
+    deleted: int = 0
+    records: dict[str, int] = field(default_factory=dict)
+    """By topic: records that were deleted by age, or would be."""
+    kept: dict[str, int] = field(default_factory=dict)
+    """By topic: records that are as old, and are kept because their group has not finished them."""
+
+
+async def delete_results(settings: Settings, wanted: ResultSelection, *, dry_run: bool, progress: Deletion) -> None:
+    """Write a tombstone after the newest result of each custom_id that is wanted.
+
+    A custom_id that is not on the topic, or whose newest record is a tombstone, gets none. The tombstone goes to the
+    partition of the result, wherever its key would be sent today.
+
+    Args:
+        settings: The broker and the topic.
+        wanted: Which; by `run` the newest result of an id decides.
+        dry_run: Only look.
+        progress: Is told how far it is.
+
+    Raises:
+        BrokerUnavailable: No broker, no topic, or it refuses a tombstone.
+    """
+    found = await _find(settings, wanted)
+    progress.found = len(found)
+    if dry_run or not found:
+        return
+    producer = await connect(lambda: make_producer(settings), settings.bootstrap_servers)
+    try:
+        keys = list(found)
+        for first in range(0, len(keys), _AT_ONCE):
+            sent = [
+                await producer.send(settings.result_topic, None, key=key, partition=number)
+                for number, key in keys[first : first + _AT_ONCE]
+            ]
+            await asyncio.gather(*sent)
+            progress.deleted += len(sent)
+    except KafkaError as error:
+        raise BrokerUnavailable(
+            f"the topic {settings.result_topic} takes no tombstone ({error!r}): without `compact` in its "
+            "cleanup.policy, or without the right to write, nothing can be deleted by its key"
+        ) from error
+    finally:
+        await producer.stop()
+
+
+async def _find(settings: Settings, wanted: ResultSelection) -> Found:
+    """Read the whole topic, and keep the keys whose newest record is wanted."""
+    partitions = await topic_partitions(settings, settings.result_topic)
+    found: Found = {}
+    async with ResultReader(settings, partitions) as reader:
+        ends = await reader.ends()
+        await reader.start_at(0)
+        while not await reader.reached(ends):
+            for record in await reader.read(_POLL):
+                if record.offset >= ends[TopicPartition(record.topic, record.partition)]:
+                    continue
+                if not record.key or not wanted.takes_record(record.key, record.timestamp):
+                    continue
+                found.pop((record.partition, record.key), None)
+                if record.value is not None and _is_wanted(record, wanted):
+                    found[record.partition, record.key] = None
+    return found
+
+
+def _is_wanted(record: Any, wanted: ResultSelection) -> bool:
+    if wanted.run is None:
+        # By its key alone, so that a value that nobody can read is deleted, too.
+        return True
+    result = decode(record)
+    return result is not None and result.run == wanted.run
+
+
+async def delete_requests(settings: Settings, before: int, *, dry_run: bool, progress: Deletion) -> None:
+    """Delete the requests and dead letters that were produced before a time, whoever sent them.
+
+    Requests of the topics that workers and router read are deleted only up to where their groups are.
+
+    Args:
+        settings: The broker, the topics and the groups.
+        before: Milliseconds since 1970.
+        dry_run: Only look.
+        progress: Is told how far it is.
+
+    Raises:
+        BrokerUnavailable: No broker, no topic, or it refuses.
+    """
+    groups = {
+        settings.request_topic: settings.group_id,
+        settings.ingest_topic: router_group(settings),
+        settings.dlq_topic: None,
+    }
+    async with patient_admin(settings) as admin:
+        for topic, group in groups.items():
+            partitions = await topic_partitions(settings, topic)
+            async with ResultReader(settings, partitions) as reader:
+                firsts, upto = await reader.beginnings(), await reader.offsets_at(before)
+            if group is not None:
+                finished = await _finished(admin, group, topic, partitions)
+                allowed = {tp: min(upto[tp], max(finished[tp], firsts[tp])) for tp in partitions}
+            else:
+                allowed = upto
+            progress.kept[topic] = sum(upto[tp] - allowed[tp] for tp in partitions)
+            progress.records[topic] = sum(max(0, allowed[tp] - firsts[tp]) for tp in partitions)
+            if not dry_run and progress.records[topic]:
+                await _delete_upto(admin, topic, allowed)
+
+
+async def _finished(
+    admin: PatientAdmin, group: str, topic: str, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Below which offset a group has finished each record; 0 where it has never committed."""
+    numbers = [tp.partition for tp in partitions]
+    committed = await admin.ask(lambda client: committed_offsets(client, group, topic, numbers))
+    return {
+        TopicPartition(topic, number): where.offset if (where := committed[number]) is not None else 0
+        for number in numbers
+    }
+
+
+async def _delete_upto(admin: PatientAdmin, topic: str, offsets: dict[TopicPartition, int]) -> None:
+    try:
+        await admin.ask(partial(_delete_records, offsets))
+    except KafkaError as error:
+        raise BrokerUnavailable(f"the broker does not delete records of the topic {topic}: {error!r}") from error
+
+
+async def _delete_records(offsets: dict[TopicPartition, int], admin: AIOKafkaAdminClient) -> None:
+    await admin.delete_records({tp: RecordsToDelete(before_offset=offset) for tp, offset in offsets.items()})

@@ -1,0 +1,141 @@
+"""What a replay does with Kafka: sends requests, reads results, and looks up what an earlier process had sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from aiokafka import TopicPartition
+
+from streamverify.bus.reader import ResultReader
+from streamverify.client.requests import REQUEST_ID
+from streamverify.client.sender import Sender
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from types import TracebackType
+    from typing import Any, Self
+
+    from streamverify.client.requests import EncodedRequest, Ticket
+    from streamverify.settings import Settings
+
+_POLL = 0.5
+"""Seconds that one wait for records lasts at most."""
+
+
+class Range(NamedTuple):
+    """What the result topic has: for each partition its first offset, and that of its next record."""
+
+    beginnings: dict[int, int]
+    ends: dict[int, int]
+
+
+class Wire(Protocol):
+    """What a replay asks of Kafka; for tests another one does the same in memory."""
+
+    async def range(self) -> Range:
+        """What the result topic has now."""
+
+    def read_from(self, positions: Mapping[int, int]) -> None:
+        """Read the result topic from these offsets on."""
+
+    async def read(self) -> list[Any]:
+        """The next records of the result topic; empty where none came for a moment."""
+
+    async def send(self, encoded: EncodedRequest) -> Ticket:
+        """Send a request; returns when the broker has it."""
+
+    def took(self, key: bytes, seconds: float) -> None:
+        """A proof with this key took Lean so long."""
+
+    def sent_since(self, timestamp: int) -> AsyncIterator[Any]:
+        """The records of the request topic with a request id, from a time on (milliseconds) to its present end."""
+
+
+class KafkaWire:
+    """The wire to a real broker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sender = Sender(settings)
+        self._reader: ResultReader
+        self._requests: list[TopicPartition] = []
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            BrokerUnavailable: No broker, or no topic.
+        """
+        topic = self._settings.result_topic
+        found = await self._sender.look_up(topic)
+        self._requests = found[self._settings.request_topic]
+        await self._sender.start()
+        try:
+            self._reader = await ResultReader(self._settings, found[topic]).__aenter__()
+        except BaseException:
+            await self._sender.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect; what was handed over is still sent, for a bounded time."""
+        try:
+            await self._reader.__aexit__(kind, error, trace)
+        finally:
+            await self._sender.stop()
+
+    async def range(self) -> Range:
+        """What the result topic has now.
+
+        Raises:
+            BrokerUnavailable: The topic cannot be read.
+        """
+        first, ends = await self._reader.beginnings(), await self._reader.ends()
+        return Range(_by_number(first), _by_number(ends))
+
+    def read_from(self, positions: Mapping[int, int]) -> None:
+        """Read the result topic from these offsets on."""
+        topic = self._settings.result_topic
+        self._reader.start_from({TopicPartition(topic, number): offset for number, offset in positions.items()})
+
+    async def read(self) -> list[Any]:
+        """The next records of the result topic; empty where none came for a moment.
+
+        Raises:
+            BrokerUnavailable: The topic cannot be read any more.
+        """
+        return await self._reader.read(_POLL)
+
+    async def send(self, encoded: EncodedRequest) -> Ticket:
+        """Send a request; returns when the broker has it.
+
+        Raises:
+            RequestTooLarge: The topic does not take it.
+            BrokerUnavailable: It was not acknowledged.
+        """
+        return await self._sender.send(encoded)
+
+    def took(self, key: bytes, seconds: float) -> None:
+        """A proof with this key took Lean so long: by that the next ones are spread over the partitions."""
+        self._sender.took(key, seconds)
+
+    async def sent_since(self, timestamp: int) -> AsyncIterator[Any]:
+        """The records of the request topic with a request id, from a time on (milliseconds) to its present end.
+
+        Raises:
+            BrokerUnavailable: The topic cannot be read.
+        """
+        async with ResultReader(self._settings, self._requests) as reader:
+            ends = await reader.ends()
+            await reader.start_at(timestamp)
+            while not await reader.reached(ends):
+                for record in await reader.read(_POLL):
+                    below = record.offset < ends[TopicPartition(record.topic, record.partition)]
+                    if below and any(name == REQUEST_ID for name, _ in record.headers):
+                        yield record
+
+
+def _by_number(offsets: Mapping[TopicPartition, int]) -> dict[int, int]:
+    return {partition.partition: offset for partition, offset in offsets.items()}
