@@ -61,10 +61,14 @@ class Guard:
             return {}
         return await self._tried(self._store.get_many(names), self._reading, self._read_seconds, "read") or {}
 
-    async def put_many(self, entries: Sequence[Entry]) -> None:
-        """Keep these entries, if the store takes them."""
-        if entries and self._writing.may_ask(self._clock()):
-            await self._tried(self._store.put_many(entries), self._writing, WRITE_SECONDS, "write")
+    async def put_many(self, entries: Sequence[Entry]) -> bool:
+        """Keep these entries. Returns whether the store has taken them; if not, they may be tried again."""
+        if not entries:
+            return True
+        if not self._writing.may_ask(self._clock()):
+            return False
+        await self._tried(self._store.put_many(entries), self._writing, WRITE_SECONDS, "write")
+        return not self._writing.lasts
 
     async def close(self) -> None:
         """Close the store."""

@@ -35,9 +35,11 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 10.0
 """Seconds after which the project's modules are looked at again where only answers are taken from the cache."""
 MAX_UNWRITTEN = 2_000
-"""Entries that wait for a slow store; what comes beyond them is kept in memory alone."""
+"""Entries that wait for a store that is slow or down; what comes beyond them is kept in memory alone."""
 MAX_HEADERS = 10_000
 """Headers whose vocabulary's digest is remembered."""
+_BETWEEN_WRITES = 0.05
+_AFTER_A_FAILURE = 1.0
 _LAST_WRITE_SECONDS = 2.0
 _QUIET_SECONDS = 600.0
 
@@ -251,15 +253,22 @@ class ResultCache:
         while True:
             await self._something_to_write.wait()
             self._something_to_write.clear()
-            await self._write()
-            # Looking takes a moment of a thread, and writing many at once less of the store than one at a time.
-            await asyncio.sleep(0.05)
+            if await self._write():
+                # Looking takes a moment of a thread, and writing many at once less of the store than one at a time.
+                await asyncio.sleep(_BETWEEN_WRITES)
+            else:
+                await asyncio.sleep(_AFTER_A_FAILURE)
+                self._something_to_write.set()
 
-    async def _write(self) -> None:
+    async def _write(self) -> bool:
+        """Write what waits for it. Returns whether nothing of it has to be tried again."""
         entries, self._unwritten = self._unwritten, []
         await self._look()
-        if self._guard is not None and self.is_on:
-            await self._guard.put_many(entries)
+        if self._guard is None or not self.is_on or await self._guard.put_many(entries):
+            return True
+        # As many as there is room for, and the newest rather than the oldest.
+        self._unwritten = [*entries, *self._unwritten][-MAX_UNWRITTEN:]
+        return False
 
     async def _look(self) -> None:
         """See whether the project's modules are as they were; for good without a cache if they are not."""

@@ -82,7 +82,7 @@ async def test_what_is_full_can_still_be_read(monkeypatch: pytest.MonkeyPatch) -
     guard = Guard(store, clock=clock)
     with capture_logs() as logs:
         for _ in range(10):
-            await guard.put_many([ENTRY])
+            assert not await guard.put_many([ENTRY])
             assert await guard.get_many([b"a"]) == {b"a": b"1"}
             clock.now += 0.5
     assert [(entry["event"], entry["operation"]) for entry in logs] == [("cache_store_failed", "write")]
@@ -92,7 +92,7 @@ async def test_nothing_is_no_question() -> None:
     store = FakeStore(failing=True)
     guard = Guard(store)
     assert await guard.get_many([]) == {}
-    await guard.put_many([])
+    assert await guard.put_many([])
     assert guard.readable
     await guard.close()
     assert store.closed

@@ -182,21 +182,16 @@ async def test_a_file_that_another_worker_has_locked_fails_in_time(tmp_path: Pat
 async def test_a_question_that_nobody_waits_for_any_more_makes_room_for_the_next(tmp_path: Path) -> None:
     store = sqlite_at(tmp_path / "cache.db")
     await store.check()
-    slow = asyncio.create_task(
-        store._run(
-            lambda: (
-                store._opened()
-                .execute("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n")
-                .fetchall()
-            )
-        )
-    )
-    await asyncio.sleep(0.05)
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    slow = asyncio.create_task(store._reading.run(lambda connection: connection.execute(endless).fetchall()))
+    while not store._reading.is_busy():
+        await asyncio.sleep(0)
     with pytest.raises(StoreFailed, match="still busy"):
         await store.get_many([A])
+    await store.put_many([Entry(B, b"1", 1)])
     slow.cancel()
     async with asyncio.timeout(60):
-        while store._is_busy():
+        while store._reading.is_busy():
             await asyncio.sleep(0.01)
     assert await store.get_many([A]) == {}
     await store.close()

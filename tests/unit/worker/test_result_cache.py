@@ -257,3 +257,19 @@ async def test_the_writer_writes_what_is_kept_and_more_of_it_later() -> None:
             while len(store.values) <= number:
                 await asyncio.sleep(0.01)
     task.cancel()
+
+
+async def test_what_a_store_has_not_taken_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AFTER_A_FAILURE", 0.01)
+    store, clock = FakeStore(failing=True), Clock(0.0)
+    cache = make_cache(Guard(store, clock=clock))
+    task = asyncio.create_task(cache.run())
+    cache.keep(make_job(), make_verdict())
+    async with asyncio.timeout(60):
+        while not cache.status()["store_failing"]:
+            await asyncio.sleep(0.01)
+        store.failing = False
+        clock.now += 100
+        while not store.values:
+            await asyncio.sleep(0.01)
+    task.cancel()
