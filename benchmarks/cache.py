@@ -144,6 +144,8 @@ async def measure(servers: str, args: argparse.Namespace, folder: Path, redis: s
     figures = []
     for _ in range(args.rounds):
         for backlog, texts in backlogs.items():
+            if backlog not in (args.backlog or backlogs):
+                continue
             for cache in args.cache or CACHES:
                 os.environ["STREAMVERIFY_CACHE"] = places[cache]
                 figures.append(await one(await fresh_topics(servers), cache, backlog, texts, args))
@@ -166,6 +168,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--broker", default="embedded", help="embedded, kafka, or host:port")
     parser.add_argument("--cache", action="append", choices=CACHES, help="only this one; repeatable")
+    parser.add_argument(
+        "--backlog", action="append", choices=("half", "new", "again"), help="only this one; repeatable"
+    )
     parser.add_argument("--proofs", type=int, default=10_000, help="proofs of each backlog")
     parser.add_argument("--rounds", type=int, default=1, help="times that all is done")
     parser.add_argument("--slots", type=int, default=2, help="REPL processes")
