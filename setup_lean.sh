@@ -13,17 +13,23 @@ readonly PINNED_REPL=v4.34.0
 readonly ELAN_INIT=https://raw.githubusercontent.com/leanprover/elan/master/elan-init.sh
 readonly REPL_SOURCE=https://github.com/leanprover-community/repl
 readonly MATHLIB_SOURCE=https://github.com/leanprover-community/mathlib4
+# What the tiers above `audited` need beside Lean (docs/tiers.md). nanoda has no release on crates.io: its commit.
+readonly PINNED_OLEAN_EXPORT=0.4.0
+readonly NANODA_SOURCE=https://github.com/ammkrn/nanoda_lib
+readonly PINNED_NANODA=f58f2f6d535e189a40fcb02ede8eb95f97a92d37
 readonly NETWORK_TROUBLE='resolve (host|proxy)|unable to access|failed to connect|connection (refused|reset)|network is unreachable|ssl connect|timed out'
 
 usage() {
     cat << TEXT
-Usage: ./setup_lean.sh [--core] [--dir DIR] [--lean VERSION] [--repl TAG] [--mathlib TAG]
+Usage: ./setup_lean.sh [--core] [--tiers] [--dir DIR] [--lean VERSION] [--repl TAG] [--mathlib TAG]
 
 Installs elan, Lean, the REPL (leanprover-community/repl) and a Lean project with Mathlib and its cache, and ends by
 having a proof verified. Run it again to resume after an interruption; what is there is kept. Nothing outside DIR is
 changed, but for Lean versions that an elan you already have installs, and Mathlib's download cache (~/.cache/mathlib).
 
   --core          no Mathlib: Lean's own library only (2 GB instead of 12)
+  --tiers         also what \`replayed\` and \`cross_checked\` need beside Lean: olean-export $PINNED_OLEAN_EXPORT and the
+                  kernel nanoda, built by Rust's cargo, which must be there
   --dir DIR       where to install; default: \$STREAMVERIFY_LEAN_HOME, else
                   \${XDG_DATA_HOME:-~/.local/share}/streamverify/lean, which is where streamverify looks
   --lean VERSION  the Lean to install; default: \$LEAN_VERSION, else $PINNED_LEAN
@@ -80,6 +86,7 @@ must() {
 # --- arguments ------------------------------------------------------------------------------------------------------
 
 core=
+tiers=
 dir=
 lean=${LEAN_VERSION:-$PINNED_LEAN}
 repl=${REPL_VERSION:-}
@@ -94,6 +101,7 @@ wrong_usage() {
 while [ $# -gt 0 ]; do
     case $1 in
         --core) core=yes ;;
+        --tiers) tiers=yes ;;
         --dir | --lean | --repl | --mathlib)
             [ $# -ge 2 ] && [ -n "$2" ] || wrong_usage "$1 needs a value"
             printf -v "${1#--}" '%s' "$2"
@@ -122,6 +130,7 @@ check_tools() {
     for tool in git curl tar python3; do
         command -v "$tool" > /dev/null || missing+=("$tool")
     done
+    [ -z "$tiers" ] || command -v cargo > /dev/null || die "--tiers needs Rust's cargo (https://rustup.rs, or apt-get install cargo)"
     [ ${#missing[@]} -eq 0 ] || die "these tools are missing: ${missing[*]}. On Debian or Ubuntu: apt-get install ${missing[*]}"
 }
 
@@ -253,6 +262,22 @@ fetch_mathlib_cache() {
     touch "$project/.cached"
 }
 
+# Into a folder of their own, where streamverify looks for them: $dir/tiers/bin.
+install_tiers() {
+    [ -n "$tiers" ] || return 0
+    local stamp=$dir/tiers/.made-$PINNED_OLEAN_EXPORT-$PINNED_NANODA
+    [ -e "$stamp" ] && return
+    begin "build olean-export and nanoda"
+    if_it_fails="cargo cannot build them; a newer Rust may be needed: rustup update. The first errors:"
+    must cargo install --quiet --locked --root "$dir/tiers" "olean-export@$PINNED_OLEAN_EXPORT"
+    must cargo install --quiet --locked --root "$dir/tiers" --git "$NANODA_SOURCE" --rev "$PINNED_NANODA"
+    local tool
+    for tool in olean-export nanoda_bin; do
+        [ -x "$dir/tiers/bin/$tool" ] || die "cargo ended well, but there is no $dir/tiers/bin/$tool"
+    done
+    touch "$stamp"
+}
+
 # `lake env` takes a second each time; what it sets is kept, so that the worker starts the REPL directly.
 record() {
     python3 - "$dir/install.json.part" "$repl_exe" "$project" "$lean_version" "$repl" "$mathlib" << 'PYTHON'
@@ -344,6 +369,7 @@ fetch_repl
 build_repl
 make_project
 fetch_mathlib_cache
+install_tiers
 finish
 say "Lean $lean_version, REPL $repl ${mathlib:+with Mathlib $mathlib }in $dir"
 [ "$dir" = "$where_streamverify_looks" ] ||

@@ -362,7 +362,7 @@ class Settings(BaseSettings):
     advertised_url: Annotated[
         str | None,
         Field(
-            pattern=r"^https?://[^\s/?#]+/?$",
+            pattern=rf"^https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:{_PORT})?/?$",
             description="Address under which the other instances of the results table reach this one, such as "
             "http://10.0.0.7:9464. Default: this machine's address towards the brokers (or HTTP_HOST, if that names "
             "one), and the port that it listens on.",

@@ -362,5 +362,6 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a universe parameter twice": (_first(b'"levelParams":[]', b'"levelParams":[1,1]'), "stands twice in it"),
     "a universe parameter that is no level": (_first(b'"levelParams":[]', b'"levelParams":[1]'), "of it is no level"),
     "no quotient": (lambda: _quotient("Quot", "ctor"), "it is no part of the quotient type"),
+    "no name": (_first(b'"name":1,"type":4', b'"name":0,"type":4'), "it declares what has no name"),
     "an unknown part of the quotient": (lambda: _quotient("Quot", "x"), "it is no part of the quotient type"),
 }

@@ -94,6 +94,10 @@ class DataSet:
         self._options = options
         self._where = parse_all(options.where, source.columns)
         self._made: Attempts | None = None
+        self._found: int | None = None
+        """How many rows there are after --where, once that is known."""
+        self._pass = self._given = 0
+        """Which time the source is read, and the rows that all times have given."""
         if options.header is not None and options.header_column is not None:
             raise SourceError("--header and --header-column: a header comes from one of them")
         if options.repeat > 1 and found.files[0].name == "stdin" and found.files[0].size is None:
@@ -118,25 +122,23 @@ class DataSet:
 
     @property
     def total(self) -> int | None:
-        """The number of rows to come, where it is known without reading them."""
-        if self._source.total is None or self._where:
+        """The number of attempts to come, where it is known without reading them: rows with lists have any number."""
+        rows = self._found if self._where or self._source.total is None else self._source.total
+        if rows is None or self._has_lists:
             return None
-        left = max(0, self._source.total - self._options.offset)
+        left = max(0, rows - self._options.offset)
         return (left if self._options.limit is None else min(left, self._options.limit)) * self._options.repeat
 
     @property
     def schema(self) -> pa.Schema | None:
         """The types of the columns of attempts, where the source is Parquet. A list of proofs has that of its items."""
         schema, column = self._source.schema, self.columns.proof
-        if schema is None or column is None:
+        if schema is None or column is None or not self._has_lists:
             return schema
         import pyarrow as pa  # noqa: PLC0415 - of an extra, and only there if a Parquet file was opened
 
-        kind = schema.field(column).type
-        if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-            place = schema.get_field_index(column)
-            schema = schema.set(place, pa.field(column, kind.value_type))
-        return schema
+        place = schema.get_field_index(column)
+        return schema.set(place, pa.field(column, schema.field(place).type.value_type))
 
     @property
     def renamed(self) -> int:
@@ -160,6 +162,17 @@ class DataSet:
             "where": list(self._options.where),
         }
 
+    @property
+    def _has_lists(self) -> bool:
+        """Whether the proof column of Parquet is one of lists."""
+        column = self.columns.proof
+        if self._source.schema is None or column is None:
+            return False
+        import pyarrow as pa  # noqa: PLC0415 - as above
+
+        kind = self._source.schema.field(column).type
+        return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
     def attempts(self) -> Iterator[Attempt]:
         """Read the attempts, from the beginning.
 
@@ -170,21 +183,35 @@ class DataSet:
         # Shells have no easy way to write the end of a line, and no header has a backslash before an n.
         header = (options.header or "").replace("\\n", "\n")
         self._made = make = Attempts(self.name, self.columns, header, options.request, options.keep_columns)
-        for repeat in range(1, options.repeat + 1):
-            suffix = f"@{repeat}" if options.repeat > 1 else ""
+        self._given = 0
+        for self._pass in range(1, options.repeat + 1):
+            suffix = f"@{self._pass}" if options.repeat > 1 else ""
             for row in self._chosen():
+                self._given += 1
                 yield from make.of(row, suffix)
 
     def _chosen(self) -> Iterator[Row]:
-        options, rows = self._options, self._source.rows()
+        options, rows = self._options, self._counted(self._source.rows())
         end = None if options.limit is None else options.offset + options.limit
-        if self._where:
-            # A row that cannot be read may be one that is wanted: it is kept, so that it is seen.
-            rows = (row for row in rows if row.error is not None or all(c.holds(row.values) for c in self._where))
         if options.shuffle:
             rows = shuffled(rows, options.seed, end)
         return itertools.islice(rows, options.offset, end)
 
+    def _counted(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """Leave out the rows that are not wanted; after the last one it is known how many are."""
+        found = 0
+        for row in rows:
+            # A row that cannot be read may be one that is wanted: it is kept, so that it is seen.
+            if row.error is not None or all(condition.holds(row.values) for condition in self._where):
+                found += 1
+                yield row
+        self._found = found
+
     def progress(self) -> float | None:
-        """Give the share of the source that was read, from 0 to 1; None where that cannot be known."""
-        return self._source.progress()
+        """Give the share of the attempts that was read, from 0 to 1; None where that cannot be known."""
+        options = self._options
+        shares = [self._given / (options.limit * options.repeat)] if options.limit else []
+        read = None if options.shuffle else self._source.progress()
+        if read is not None:
+            shares.append((max(self._pass, 1) - 1 + read) / options.repeat)
+        return min(1.0, max(shares)) if shares else None

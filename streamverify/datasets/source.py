@@ -93,12 +93,13 @@ class Source:
         for file in self.found.files:
             try:
                 for record in self._records(file):
+                    self._rows_read = index + 1
                     yield Row(index, record.place, record.values, record.error)
                     index += 1
-                    self._rows_read = index
             finally:
                 self._stream = None
             self._read += file.size or 0
+        self.total = index
 
     def _records(self, file: File) -> Iterator[Record]:
         """Read the rows of one file."""

@@ -129,6 +129,7 @@ class StreamConsumer(driver.Consumer):
         self._moving = asyncio.Lock()
         self._rewinds = 0
         self._fetched_after = 0
+        self._rewound_to: dict[TP, int | None] = {}
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -145,6 +146,8 @@ class StreamConsumer(driver.Consumer):
         self._rewinds += 1
         async with self._moving:
             await super().perform_seek()
+            # Before anything else can run: what is delivered at the moment is noted as read when it is through.
+            self._rewound_to = dict(self._read_offset)
             await self._rewind_to_the_beginning()
 
     async def _rewind_to_the_beginning(self) -> None:
@@ -155,6 +158,7 @@ class StreamConsumer(driver.Consumer):
         if uncommitted:
             for tp, offset in (await self.earliest_offsets(*uncommitted)).items():
                 await self.seek(tp, offset)
+                self._rewound_to[tp] = self._read_offset[tp]
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Yield the fetched records, up to the next rewind."""
@@ -164,6 +168,12 @@ class StreamConsumer(driver.Consumer):
                 if self._rewinds != self._fetched_after:
                     return
                 yield tp, message
+                if self._rewinds != self._fetched_after:
+                    # Its delivery has outlasted a rewind, and Faust has noted it as read since: it would drop all that
+                    # come again before it, and never commit what comes after it.
+                    async with self._moving:
+                        self._read_offset[tp] = self._rewound_to.get(tp)
+                    return
 
     def forget(self, message: Message) -> None:
         """Do not wait for the acknowledgement of a record that is left to the next owner of its partition.
@@ -176,7 +186,7 @@ class StreamConsumer(driver.Consumer):
 
     def on_buffer_drop(self, tp: TP) -> None:
         """Fetch a partition again, as there is room for its records, unless it is another member's by now."""
-        if tp in self.assignment():
+        if tp in self.assignment() and tp not in self._paused_partitions:
             super().on_buffer_drop(tp)
         else:
             self._buffered_partitions.discard(tp)

@@ -49,10 +49,10 @@ def begins(env: dict[str, str], command: str, *, at_try: int = 1) -> None:
         assert process.returncode == 0, "".join(lines)
 
 
-def test_a_worker_and_a_router_wait_for_a_broker_that_comes_up_late() -> None:
+def test_a_worker_a_router_and_a_table_wait_for_a_broker_that_comes_up_late() -> None:
     with KafkaNodes(1) as late:
         env = make_environment(late.bootstrap_servers, real=True)
-        for command in ("worker", "router"):
+        for command in ("worker", "router", "table"):
             late.stop(1)
             coming = threading.Timer(1.0, late.start, [1])
             coming.start()

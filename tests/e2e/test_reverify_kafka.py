@@ -16,19 +16,30 @@ from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
 PATIENCE = 120.0
 
 
-def typed(env: Mapping[str, str], command: str) -> list[str]:
-    """The arguments of the page's line for a command, with the topics of this test."""
+def typed_all(env: Mapping[str, str], command: str) -> list[list[str]]:
+    """The arguments of the page's lines for a command, with the topics of this test."""
     text = (ROOT / "docs" / "re-verify.md").read_text().replace("\\\n", " ")
-    [line] = re.findall(rf"^    streamverify ({command}.*)$", text, re.MULTILINE)
     own = {name: env[f"{PREFIX}{name}_TOPIC"] for name in ("RESULT", "DLQ")}
-    line = line.replace("lean.results", own["RESULT"]).replace("lean.proofs.dlq", own["DLQ"])
-    return shlex.split(line.replace("next", f"{env[PREFIX + 'GROUP_ID']}-next"))
+    return [
+        shlex.split(
+            line.replace("lean.results", own["RESULT"])
+            .replace("lean.proofs.dlq", own["DLQ"])
+            .replace("next", f"{env[PREFIX + 'GROUP_ID']}-next")
+        )
+        for line in re.findall(rf"^    streamverify ({command}.*)$", text, re.MULTILINE)
+    ]
+
+
+def typed(env: Mapping[str, str], command: str) -> list[str]:
+    [line] = typed_all(env, command)
+    return line
 
 
 def reasons(env: Mapping[str, str], *more: str) -> dict[str, str]:
@@ -43,7 +54,9 @@ def wait_until_done(env: Mapping[str, str], offsets: list[str]) -> None:
         time.sleep(0.2)
 
 
-def test_a_topic_is_verified_again_by_what_the_page_says(kafka: str) -> None:
+def test_a_topic_is_verified_again_by_what_the_page_says(
+    kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     env = make_environment(kafka, real=True)
     attempt = {"proof": "theorem t : 1 = 1 := rfl", "theorem": "t", "run": "r", "group": "g", "first_success": True}
     requests = [
@@ -71,3 +84,10 @@ def test_a_topic_is_verified_again_by_what_the_page_says(kafka: str) -> None:
     after = reasons(env, "--result-topic", f"{env[PREFIX + 'RESULT_TOPIC']}.{env[PREFIX + 'GROUP_ID']}-next")
     assert after == {"good": "ok", "bad": "lean_error", "late": "ok", "g0": "ok", "g1": "ok"}
     assert reasons(env) == before
+    monkeypatch.chdir(tmp_path)
+    for line in typed_all(env, "export"):
+        assert run_command(env, *line).returncode == 0
+    [compared] = typed_all(env, "report")
+    shown = run_command(env, *compared)
+    assert shown.returncode == 0, shown.stderr
+    assert "late" in shown.stdout

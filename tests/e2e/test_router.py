@@ -301,7 +301,8 @@ async def test_two_routers_share_the_work_and_each_shows_the_sums(topics: Topics
 @pytest.mark.xfail(
     strict=False,
     reason="seen twice on a machine with much other work, and not provoked otherwise: what is produced while the "
-    "second router leaves is not forwarded within a minute (docs/router.md, known limits)",
+    "second router leaves is not forwarded within a minute; causes that do this were mended since, and whether one of "
+    "them was this one is not known (docs/router.md, known limits)",
 )
 async def test_when_one_of_two_routers_leaves_the_other_goes_on(topics: Topics) -> None:
     async with router(topics) as one:
@@ -426,10 +427,12 @@ def test_a_second_signal_ends_a_worker_without_a_broker(tmp_path: Path, monkeypa
             nodes.kill(1)
             time.sleep(1)
             running.process.terminate()
-            time.sleep(1)
+            # Two signals at once would be one.
+            while "drains" not in running.problem():
+                time.sleep(0.1)
             assert running.process.poll() is None
             running.process.terminate()
-            assert running.process.wait(20) == 130
+            assert running.process.wait(120) == 130
 
 
 def test_a_worker_goes_on_when_its_broker_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

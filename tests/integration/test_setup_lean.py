@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 from support import ROOT
 
+from streamverify.lean.kernel.tools import find_program
 from streamverify.lean.repl.launch import find_repl
 from streamverify.settings import Settings
 
@@ -60,6 +62,12 @@ case "$1" in
         [ ! -e "$STUBS/mathlib-toolchain" ] || cp "$STUBS/mathlib-toolchain" lean-toolchain ;;
     env) shift; LEAN_PATH="$PWD/lib" LEAN_SYSROOT='/a "quoted" place' PATH="/lake:$PATH" exec "$@" ;;
 esac
+"""
+CARGO = """
+while [ "$1" != --root ]; do shift; done
+mkdir -p "$2/bin"
+case "$*" in *olean-export@*) made=olean-export ;; *) made=nanoda_bin ;; esac
+cp "$STUBS/tool" "$2/bin/$made"
 """
 REPL = """
 import json, os, sys
@@ -371,6 +379,52 @@ def test_a_half_cloned_package_is_removed_and_a_whole_one_kept(machine: Machine)
 
     assert not (packages / "half").exists()
     assert (packages / "whole").exists()
+
+
+def with_cargo(machine: Machine) -> None:
+    for name, body in {"bin/cargo": PREAMBLE + CARGO, "stubs/tool": "#!/bin/sh\n"}.items():
+        (machine.root / name).write_text(body)
+        (machine.root / name).chmod(0o755)
+
+
+def test_the_tools_of_the_tiers_are_installed_pinned_and_once_and_found_there(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_cargo(machine)
+    for arguments in (["--tiers", "--core"], ["--tiers", "--core"], ["--core"]):
+        assert machine.run(*arguments).returncode == 0
+    cargo = [call for call in machine.calls() if call.startswith("cargo")]
+    root = machine.target / "tiers"
+    assert cargo == [
+        f"cargo install --quiet --locked --root {root} olean-export@{pinned('OLEAN_EXPORT')}",
+        (
+            f"cargo install --quiet --locked --root {root} --git https://github.com/ammkrn/nanoda_lib --rev "
+            f"{pinned('NANODA')}"
+        ),
+    ]
+    assert re.fullmatch("[0-9a-f]{40}", pinned("NANODA"))
+    monkeypatch.setenv("STREAMVERIFY_LEAN_HOME", str(machine.target))
+    assert find_program("auto", ("olean-export",), {}) == [str(root / "bin" / "olean-export")]
+    assert find_program("auto", ("nanoda_bin",), {}) == [str(root / "bin" / "nanoda_bin")]
+
+
+def test_without_cargo_nothing_is_begun_for_the_tiers(machine: Machine) -> None:
+    result = machine.run("--tiers")
+    assert (result.returncode, machine.calls()) == (1, [])
+    assert "--tiers needs Rust's cargo" in result.stderr
+
+
+def test_a_kernel_that_does_not_build_is_said_and_resumed(machine: Machine) -> None:
+    with_cargo(machine)
+    machine.fail("cargo install --quiet --locked --root", 101, "error: rustc 1.70 is too old")
+    result = machine.run("--tiers", "--core")
+    assert result.returncode == 1
+    assert 'the step "build olean-export and nanoda" failed' in result.stderr
+    assert "error: rustc 1.70 is too old" in result.stderr
+    assert not (machine.target / "install.json").exists()
+    machine.mend()
+    assert machine.run("--tiers", "--core").returncode == 0
+    assert (machine.target / "install.json").exists()
 
 
 def test_two_at_once_in_one_folder_are_refused(machine: Machine) -> None:

@@ -6,8 +6,8 @@ import hashlib
 
 _SIZES = (2**20, 2**25, 2**29)
 """Bits of the tables, each of which is begun when the one before is full: 128 KiB, 4 MiB and 64 MiB."""
-_BITS_EACH = 48
-"""Bits of a table for each id in it; the last one takes any number."""
+_BITS_EACH = 128
+"""Bits of a table for each id in it, as each table is asked for every id to come; the last one takes any number."""
 _PROBES = 8
 
 

@@ -20,6 +20,7 @@ from streamverify.core.export.constants import (
     Rule,
 )
 from streamverify.core.export.lines import ExportError, Fields
+from streamverify.core.export.names import ANONYMOUS
 from streamverify.core.export.terms import Expr
 
 if TYPE_CHECKING:
@@ -169,6 +170,8 @@ class Declarations:
     def _head(self, fields: Fields) -> tuple[int, tuple[int, ...], int]:
         """Name, universe parameters and type, with which every declaration begins."""
         name = self._names.get(fields.number("name"))
+        if name == ANONYMOUS:
+            raise ExportError("it declares what has no name")
         params = self._list(fields, "levelParams")
         if len(set(params)) != len(params):
             raise ExportError("a universe parameter stands twice in it")

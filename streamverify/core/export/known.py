@@ -39,6 +39,7 @@ KERNEL_ROOTS = (
     ("String", "mk"),
     ("Char",),
     ("Char", "ofNat"),
+    ("eagerReduce",),
 )
 """What kernels compute with by its name, too, and is defined otherwise by other versions of Lean.
 

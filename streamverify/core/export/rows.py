@@ -52,17 +52,19 @@ class NameRows:
             ExportError: It cannot be that row.
         """
         if word == "str":
-            fields = Fields("str", value, "pre str")
-            part: str | int = fields.text("str")
-            self._budget.spend(len(fields.text("str")) // 32)
+            fields = Fields(word, value, "pre str")
+            self.add(index, fields.number("pre"), fields.text("str"))
         elif word == "num":
-            fields = Fields("num", value, "pre i")
-            part = fields.number("i")
+            fields = Fields(word, value, "pre i")
+            self.add(index, fields.number("pre"), fields.number("i"))
         else:
             raise ExportError(f"`{word[:40]!a}` is no kind of name")
+
+    def add(self, index: int, parent: int, part: str | int) -> None:
+        """Add the name that has one more part than an earlier one."""
         _in_turn("name", index, len(self._rows))
-        self._budget.spend(NAME)
-        name = self._names.child(self.get(fields.number("pre")), part)
+        self._budget.spend(NAME if isinstance(part, int) else NAME + len(part) // 32)
+        name = self._names.child(self.get(parent), part)
         if name in self._known:
             raise ExportError("a name stands twice in it")
         self._known.add(name)

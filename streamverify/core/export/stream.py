@@ -46,6 +46,7 @@ _APP = re.compile(rb'\{"app":\{"arg":%b,"fn":%b\},"ie":%b\}' % (_N, _N, _N))
 _FORALL = re.compile(rb'\{"forallE":%b,"ie":%b\}' % (_BINDING, _N))
 _LAM = re.compile(rb'\{"ie":%b,"lam":%b\}' % (_N, _BINDING))
 _CONST = re.compile(rb'\{"const":\{"name":%b,"us":\[%b\]\},"ie":%b\}' % (_N, _LIST, _N))
+_STR = re.compile(rb'\{"in":%b,"str":\{"pre":%b,"str":"([^"\\\x00-\x1f\x80-\xff]*)"\}\}' % (_N, _N))
 _BVAR = re.compile(rb'\{"bvar":%b,"ie":%b\}' % (_N, _N))
 
 _FORMAT = re.compile(r"3\.1\.(?:0|[1-9][0-9]{0,8})")
@@ -127,6 +128,8 @@ class _Reader:
             self._expressions.binding(int(found[1]), Expr.LAM, info, body=body, name=name, domain=domain)
         elif found := _BVAR.fullmatch(line):
             self._expressions.bvar(int(found[2]), int(found[1]))
+        elif found := _STR.fullmatch(line):
+            self._names.add(int(found[1]), int(found[2]), found[3].decode())
         else:
             self._other(read_line(line))
 

@@ -42,7 +42,7 @@ def proof_of(job: Job, audited: Verdict, vocabulary: Vocabulary) -> Proof:
     statement = job.request.statement
     if statement is None:
         names = [theorem.name for theorem in audited.theorems]
-        return Proof(job.request.proof, f"{job.header.canonical}\n", stated=False, theorems=_names(names))
+        return Proof(job.request.proof, job.header.canonical or "\n", stated=False, theorems=_names(names))
     names = list(read_statement(statement, vocabulary).theorems)
     return Proof(job.request.proof, statement, stated=True, theorems=_names(names))
 

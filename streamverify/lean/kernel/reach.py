@@ -71,7 +71,7 @@ async def reach_of(settings: Settings, command: ReplCommand, verifier: Verifier)
         if tools.lacks:
             return Reach(Assurance.AUDITED, tools.lacks, tools=tools)
         # Without the store: what is remembered says nothing of whether the programs work today.
-        trial = replace(climber, timeout=min(_TRIAL_TIMEOUT, settings.replay_timeout), acceptances=Acceptances(None))
+        trial = replace(climber, timeout=_TRIAL_TIMEOUT, acceptances=Acceptances(None))
         target = Assurance.REPLAYED if tools.kernel is None else Assurance.CROSS_CHECKED
         proof = Proof(_TRIAL, "prelude\n", stated=False, theorems=[("t",)])
         found = await trial.climb(proof, target)

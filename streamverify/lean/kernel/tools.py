@@ -69,25 +69,25 @@ async def find_tools(settings: Settings, box: Box, lean_version: str | None, fol
         folder: For temporary files.
     """
     environment = box.plain.env if box.plain.env is not None else os.environ
-    lean = _find(settings.lean, ("lean",), environment)
+    lean = find_program(settings.lean, ("lean",), environment)
     if lean is None:
         return Tools(lacks=_missing("LEAN", settings.lean, "`lean` is not where the REPL's Lean is, nor on the PATH"))
     said = await _say(box, [*lean, "--version"], folder)
     version = found.group(1) if (found := _LEAN_VERSION.search(said)) else None
     if version != lean_version:
         return Tools(lacks=f"{lean[0]} is Lean {version or f'(it says {said[:60]!r})'}, the REPL's is {lean_version}")
-    exporter = _find(settings.exporter, EXPORTERS, environment)
+    exporter = find_program(settings.exporter, EXPORTERS, environment)
     if exporter is None:
         why = f"none of {', '.join(EXPORTERS)} is installed (cargo install olean-export; Lean 4.35 has leanexport)"
         return Tools(lacks=_missing("EXPORTER", settings.exporter, why))
     kind = next((each for each in EXPORTERS if each in Path(exporter[0]).name), EXPORTERS[-1])
     said = (await _say(box, [*exporter, "--version"], folder)) if kind == EXPORTERS[0] else f"{kind} {version}"
-    checker = _find(settings.leanchecker, ("leanchecker",), environment)
+    checker = find_program(settings.leanchecker, ("leanchecker",), environment)
     if checker is None:
         why = "`leanchecker` is not where the REPL's Lean is (Lean 4.28 and newer bring it), nor on the PATH"
         return Tools(lacks=_missing("LEANCHECKER", settings.leanchecker, why))
     replayer = "leanchecker.olean" if is_older(version, FROM_EXPORT_SINCE) else "leanchecker"
-    kernel = _find(settings.kernel, ("nanoda_bin",), environment)
+    kernel = find_program(settings.kernel, ("nanoda_bin",), environment)
     tools = Tools(
         Tool("lean", tuple(lean), version, await _digest(lean[0])),
         Tool(kind, tuple(exporter), said.split()[-1] if said.split() else None, await _digest(exporter[0])),
@@ -104,11 +104,15 @@ async def find_tools(settings: Settings, box: Box, lean_version: str | None, fol
     return replace(tools, kernel=Tool(kernel_name, tuple(kernel), version, await _digest(kernel[0])))
 
 
-def _find(setting: str, names: Sequence[str], environment: Mapping[str, str]) -> list[str] | None:
+def find_program(setting: str, names: Sequence[str], environment: Mapping[str, str]) -> list[str] | None:
     """Return the command line that a setting names, with the path of its executable; None where it is not there."""
     if setting == "none":
         return None
-    words = [] if setting == "auto" else shlex.split(setting)
+    try:
+        words = [] if setting == "auto" else shlex.split(setting)
+    except ValueError:
+        # Quotes that are not closed: it names nothing.
+        return None
     # Lean's own first: `lake env` names its folder. Then what setup_lean.sh installs, then the PATH.
     roots = [environment["LEAN_SYSROOT"]] if environment.get("LEAN_SYSROOT") else []
     folders = [*(Path(root, "bin") for root in roots), install_record().parent / "tiers" / "bin"]

@@ -11,6 +11,7 @@ from streamverify.core.errors import SourceError
 from streamverify.datasets.dataset import DataSet, SourceOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -91,13 +92,17 @@ def test_a_row_that_cannot_be_read_is_kept_by_every_condition(tmp_path: Path) ->
 
 def test_how_many_rows_come_is_known_of_parquet(tmp_path: Path) -> None:
     file = tmp_path / "set.parquet"
-    pq.write_table(pa.table({"id": range(10), "proof": [["a", "b"]] * 10}), file)
+    pq.write_table(pa.table({"id": range(10), "proof": ["a"] * 10}), file)
     assert DataSet.open(str(file)).total == 10
     assert DataSet.open(str(file), SourceOptions(offset=4, limit=10, repeat=2)).total == 12
-    assert DataSet.open(str(file), SourceOptions(where=("id=1",))).total is None
+    some = DataSet.open(str(file), SourceOptions(where=("id<3",), shuffle=True))
+    assert some.total is None
+    next(some.attempts())
+    assert some.total == 3, "to mix them all were read"
+    pq.write_table(pa.table({"id": range(10), "proof": [["a", "b"]] * 10}), file)
     dataset = DataSet.open(str(file))
     made = list(dataset.attempts())
-    assert len(made) == 20
+    assert (len(made), dataset.total) == (20, None), "lists make more of them than there are rows"
     assert dataset.schema == pa.schema({"id": pa.int64(), "proof": pa.string()})
     assert pa.Table.from_pylist([a.values for a in made], dataset.schema)["proof"].to_pylist() == ["a", "b"] * 10
 
@@ -135,3 +140,52 @@ def test_wrong_options_are_said(source: str, options: dict[str, Any], error: str
     with pytest.raises(SourceError) as raised:
         DataSet.open(source, SourceOptions(**options))
     assert str(raised.value).startswith(error)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"limit": 5}, {"repeat": 3}, {"where": ("even=true",)}, {"limit": 4, "repeat": 2, "shuffle": True}]
+)
+def test_progress_grows_to_the_whole(source: str, options: dict[str, Any]) -> None:
+    dataset = DataSet.open(source, SourceOptions(**options))
+    shares = [dataset.progress() for _ in dataset.attempts()]
+    assert all(share is not None and 0 < share <= 1 for share in shares)
+    assert shares == sorted(shares, key=lambda share: share or 0)
+    assert dataset.progress() == 1
+    assert dataset.total == len(shares)
+
+
+def test_standard_input_that_was_kept_is_read_as_often_as_wanted(tmp_path: Path) -> None:
+    kept = tmp_path / "stdin.copy"
+    kept.write_text('{"custom_id": "a", "proof": "x"}\n{"proof": "y"}\n')
+    dataset = DataSet.open("-", SourceOptions(form="jsonl", repeat=2), stdin=kept)
+    assert [a.custom_id for a in dataset.attempts()] == ["a@1", "stdin:1@1", "a@2", "stdin:1@2"]
+    assert len(list(dataset.attempts())) == 4
+    assert dataset.remarks == []
+    again = tmp_path / "other.copy"
+    again.write_bytes(kept.read_bytes())
+    assert DataSet.open("-", SourceOptions(form="jsonl", repeat=2), stdin=again).identity == dataset.identity
+
+
+def test_a_header_on_the_command_line_may_have_lines(source: str) -> None:
+    (first, *_) = DataSet.open(source, SourceOptions(header="import A\\nopen B")).attempts()
+    assert first.request is not None
+    assert first.request.proof == "import A\nopen B\n\ntheorem t0"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\udcff", "x" * 70_000, "\x1b[2J", "\u2028", ""])
+@pytest.mark.parametrize(
+    "open_one",
+    [
+        lambda _, name: DataSet.open(name),
+        lambda _, name: DataSet.open(f"hf://{name}"),
+        lambda source, name: DataSet.open(source, SourceOptions(where=(f"{name}=1",))),
+        lambda source, name: DataSet.open(source, SourceOptions(id_column=name)),
+        lambda source, name: DataSet.open(source, SourceOptions(header_column=name, guess=False)),
+    ],
+)
+def test_every_error_is_one_line(source: str, name: str, open_one: Callable[[str, str], DataSet]) -> None:
+    with pytest.raises(SourceError) as raised:
+        open_one(source, name)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 1000
+    str(raised.value).encode()

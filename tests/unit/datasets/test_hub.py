@@ -112,7 +112,7 @@ def test_data_sets_of_the_hub(hub: Hub, tmp_path: Path) -> None:
         ["lean_workbook_2", "theorem t2", "data/train-00001-of-00002.parquet row 1"],
     ]
     assert remarks[0] == f"{WORKBOOK} at {commit}: 2 files, from data/train-00000-of-00002.parquet"
-    assert (identity["revision"], total) == (commit, None)
+    assert (identity["revision"], total) == (commit, 3)
     # What is named in another way is the same set, for a run that goes on.
     assert [[same[0], same[2]] for same in (split, at_commit, other_form)] == [[made, identity]] * 3
     assert [[row[0] for row in other[0]] for other in (file, valid, lite, folder)] == [

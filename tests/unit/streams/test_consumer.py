@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 from weakref import WeakSet
@@ -62,6 +63,8 @@ def consumer(committed: dict[TP, int | None] | None = None) -> Any:
     made: Any = object.__new__(StreamConsumer)
     made._moving = asyncio.Lock()
     made._rewinds = made._fetched_after = 0
+    made._rewound_to, made._read_offset = {}, defaultdict(lambda: None)
+    made._paused_partitions = set()
     made._committed_offset = defaultdict(lambda: None, committed or {ONE: 5})
     made.assignment = lambda: set(made._committed_offset)
     made._is_changelog_tp = lambda tp: tp.topic == "changelog"
@@ -196,3 +199,68 @@ async def test_a_router_whose_name_is_another_s_does_not_join_again(
     result = await asyncio.gather(listener.on_partitions_revoked([]), return_exceptions=True)
     assert [type(each) for each in result] == [type(None) if free else asyncio.CancelledError]
     assert bool(went_on) is free
+
+
+async def test_a_record_whose_delivery_outlasts_a_rewind_hides_none_of_those_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With Faust's own loop: it notes the record as read after the rewind, and would drop those that come again."""
+    committed, made, delivered = 10, consumer({ONE: 10}), []
+    delivering, rewound, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def fetch(self: Any, *_given: Any) -> list[Any]:
+        records = [
+            (ONE, SimpleNamespace(offset=self.position + n, topic="ingest", key=b"", value=b"")) for n in range(3)
+        ]
+        self.position += 3
+        await asyncio.sleep(0)
+        return records
+
+    async def getmany(self: Any, timeout: float) -> AsyncIterator[Any]:
+        for record in await self._getmany(None, timeout):
+            yield record
+
+    async def rewind(self: Any) -> None:
+        self.position = committed
+        self._read_offset.update({ONE: committed})
+
+    async def deliver(message: Any) -> None:
+        delivered.append(message.offset)
+        if delivered == [10, 11, 12]:
+            delivering.set()
+            await rewound.wait()
+        if len(delivered) == 6:
+            made._stopped.set()
+            done.set()
+
+    async def wait_first(first: Any, other: Any) -> None:
+        other.close()
+        await first
+
+    monkeypatch.setattr(driver.Consumer, "_getmany", fetch)
+    monkeypatch.setattr(driver.Consumer, "getmany", getmany)
+    monkeypatch.setattr(driver.Consumer, "perform_seek", rewind)
+    made.position, made._commit_every, made.callback = committed, None, deliver
+    made._read_offset = defaultdict(lambda: None, {ONE: committed})
+    made._stopped, made._crashed, made.suspend_flow = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    made.diag, made.log, made.app, made.transport = Mock(), Mock(), Mock(), Mock()
+    made.app.topics.acks_enabled_for = lambda _topic: False
+    made.sleep, made.wait_first, made.consumer_stopped_errors = asyncio.sleep, wait_first, ()
+    draining = asyncio.create_task(made._drain_messages(Mock(_stopped=asyncio.Event())))
+    await delivering.wait()
+    await made.perform_seek()
+    rewound.set()
+    await asyncio.wait_for(done.wait(), 60)
+    await draining
+    assert delivered == [10, 11, 12, 10, 11, 12]
+
+
+async def test_room_for_a_partition_that_is_paused_does_not_let_it_go_on() -> None:
+    """Its stream has room again while the table is restored, which is before its rewind."""
+    made = consumer({ONE: 1})
+    made._buffered_partitions, made._paused_partitions, made._active_partitions = {ONE}, {ONE}, set()
+    made.on_buffer_drop(ONE)
+    assert (made._buffered_partitions, made._active_partitions) == (set(), set())
+    made._buffered_partitions, made._paused_partitions = {ONE}, set()
+    made.on_buffer_drop(ONE)
+    assert made._active_partitions == {ONE}

@@ -14,5 +14,5 @@ def test_tables_grow_to_their_bound_and_forget_nothing(monkeypatch: pytest.Monke
     mistaken = sum(seen.add(f"id {number}") for number in range(5000))
     assert [len(table) * 8 for table in seen._tables] == [2**10, 2**13, 2**16]
     assert all(seen.add(f"id {number}") for number in range(5000))
-    # Beyond its capacity of 2**16 / 48 ids, the last table is wrong now and then, and stays as large as it is.
+    # Beyond its capacity of 2**16 / 128 ids, the last table is wrong now and then, and stays as large as it is.
     assert 0 < mistaken < 250

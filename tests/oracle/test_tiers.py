@@ -1,0 +1,77 @@
+"""A proof on its way above `audited` with a real Lean, a real exporter and our own reading; kernels are stand-ins.
+
+`leanchecker` is in no wheel. Where `nanoda_bin` is on the PATH it is the independent kernel, else a stand-in is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import tier_fakes
+from oracle.exporting import exporter
+from oracle.lean435 import VERSION, command
+
+from streamverify.core.messages.models import Assurance, Reason
+from streamverify.core.tiers.proof import Proof
+from streamverify.lean.kernel.tools import Tool
+
+if TYPE_CHECKING:
+    from streamverify.lean.kernel.climber import Climber
+
+pytestmark = pytest.mark.timeout(300)
+
+HEAD = """prelude
+set_option genCtorIdx false
+inductive Eq {α : Sort u} : α → α → Prop where | refl (a : α) : Eq a a
+inductive N : Type where | z : N | s (n : N) : N
+private theorem own (n : N) : Eq n n := Eq.refl n
+def two : N := N.s (N.s N.z)
+"""
+STATED = f"{HEAD}axiom sorryAx (a : Prop) : a\ntheorem A.t : Eq two (N.s (N.s N.z)) := sorryAx _\n"
+HONEST = f"{HEAD}theorem A.t : Eq two (N.s (N.s N.z)) := own two\n"
+
+
+@pytest.fixture(scope="module")
+def climber(tmp_path_factory: pytest.TempPathFactory) -> Climber:
+    folder = tmp_path_factory.mktemp("tools")
+    made = tier_fakes.climber(folder)
+    nanoda = shutil.which("nanoda_bin")
+    kernel = made.tools.kernel if nanoda is None else Tool("nanoda", (nanoda,))
+    tools = replace(
+        made.tools,
+        lean=Tool("lean", (str(command(folder)),), VERSION),
+        exporter=Tool("olean-export", (exporter(),)),
+        kernel=kernel,
+    )
+    return replace(made, tools=tools)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "reached"),
+    [
+        (HONEST, Reason.OK, Assurance.CROSS_CHECKED),
+        # The same private name in two modules of one name; another proof of the same.
+        (HONEST.replace("own two", "Eq.refl two"), Reason.OK, Assurance.CROSS_CHECKED),
+        (HONEST.replace("own two", "cheat").replace("theorem A", "axiom cheat : Eq two (N.s (N.s N.z))\ntheorem A"),
+         Reason.AXIOM, Assurance.AUDITED),
+        (HONEST.replace("N.s (N.s N.z)\n", "N.s N.z\n").replace("Eq two (N.s (N.s N.z))", "Eq two two"),
+         Reason.STATEMENT_MISMATCH, Assurance.AUDITED),
+        (HONEST.replace("def two : N := N.s (N.s N.z)", "def two : N := N.z").replace("(N.s (N.s N.z))", "two"),
+         Reason.STATEMENT_MISMATCH, Assurance.AUDITED),
+        (HONEST.replace("own two", "missing"), Reason.UNSUPPORTED, Assurance.AUDITED),
+        (HONEST.replace("theorem A.t", "theorem B.t"), Reason.UNSUPPORTED, Assurance.AUDITED),
+    ],
+)  # fmt: skip
+async def test_what_becomes_of_a_proof(climber: Climber, text: str, reason: Reason, reached: Assurance) -> None:
+    proof = Proof(text, STATED, stated=True, theorems=[("A", "t")])
+    found = await climber.climb(proof, Assurance.CROSS_CHECKED)
+    assert (found.reason, found.reached) == (reason, reached), found.words
+
+
+async def test_without_a_statement_the_header_is_compared(climber: Climber) -> None:
+    proof = Proof(HONEST, "prelude\n", stated=False, theorems=[("A", "t")])
+    found = await climber.climb(proof, Assurance.REPLAYED)
+    assert (found.reason, found.reached) == (Reason.OK, Assurance.REPLAYED), found.words
