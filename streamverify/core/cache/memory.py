@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from streamverify.core.cache.seal import Opened
 
 ENTRY_OVERHEAD = 300
-"""Bytes that an entry takes besides its content: its name, its time, and its place in the dictionary (measured: 260)."""
+"""Bytes that an entry takes besides its content: name, time, and its place in the dictionary (260 measured)."""
 
 
 class Memory:
