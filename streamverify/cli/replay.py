@@ -214,6 +214,9 @@ def _summarize(one: Replay, *, as_json: bool) -> None:
     cached = f"; {tally.cached:,} from the cache" if tally.cached else ""
     rate = f" ({verdicts / seconds:.1f}/s)" if seconds else ""
     print_line(f"{plural(verdicts, 'verdict')} in {seconds:.1f} s{rate}{': ' * bool(shares)}{shares}{cached}")
+    if renamed := one.data.renamed:
+        said = "an id that an earlier row had: their custom_id is ID~ROW, with the number of the row"
+        remark(f"{plural(renamed, 'row')} had {said}")
     if tally.not_sent:
         remark(f"{plural(tally.not_sent, 'row')} could not be sent; their column `error` says why")
     where = f"streamverify results --run {quote(one.run)}" if output is None else str(output)
