@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from streamverify.lean.repl.usage import resident, tree
+from streamverify.lean.repl.usage import tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,17 +25,19 @@ class Sum(NamedTuple):
 
 def of_trees(roots: Sequence[int]) -> Sum:
     """Return the memory of these processes and all below them."""
-    pids = {pid for root in roots for pid in tree(root)}
-    return Sum(sum(map(_pss, pids)), sum(map(resident, pids)))
+    each = [_of_process(pid) for pid in {pid for root in roots for pid in tree(root)}]
+    return Sum(sum(memory.pss for memory in each), sum(memory.rss for memory in each))
 
 
-def _pss(pid: int) -> int:
+def _of_process(pid: int) -> Sum:
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
     except OSError:
-        return 0
-    found = [line.split() for line in text.splitlines() if line.startswith("Pss:")]
-    return int(found[0][1]) * 1024 if found else 0
+        return Sum()
+    found = {
+        words[0]: int(words[1]) * 1024 for line in text.splitlines() if (words := line.split())[0] in {"Pss:", "Rss:"}
+    }
+    return Sum(found.get("Pss:", 0), found.get("Rss:", 0))
 
 
 class Peak:

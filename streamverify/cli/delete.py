@@ -24,6 +24,7 @@ Examples
   streamverify delete --prefix alice/ --dry-run
   streamverify delete --id a17 --id a18
   streamverify delete --run tuesday
+  streamverify delete --api-key alice            (NAME of API_KEYS, not the key)
   streamverify delete --requests-before 2026-01-31T08:00:00Z
 
 Results are deleted by their id: a tombstone follows each that is there, and
@@ -52,6 +53,12 @@ def delete(  # noqa: PLR0913 - each is a flag
         str | None,
         typer.Option(metavar="NAME", callback=not_empty, help="The results of ids whose newest is of this run."),
     ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", callback=not_empty, help="The results of what was sent to a gateway with this API key."
+        ),
+    ] = None,
     requests_before: Annotated[
         str | None,
         typer.Option(
@@ -62,19 +69,19 @@ def delete(  # noqa: PLR0913 - each is a flag
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
 ) -> None:
-    """Delete results by id, prefix or run, and requests by age. It cannot be undone."""
+    """Delete results by id, prefix, run or API key, and requests by age. It cannot be undone."""
     from streamverify.client import deletion  # noqa: PLC0415 - keeps --help fast
 
-    by_id = bool(ids or prefix or run)
+    by_id = bool(ids or prefix or run or api_key)
     before = milliseconds(requests_before, "--requests-before")
     if not by_id and before is None:
-        raise InputError("say what to delete: --id, --prefix, --run or --requests-before")
+        raise InputError("say what to delete: --id, --prefix, --run, --api-key or --requests-before")
     wanted = ResultSelection(ids=frozenset(ids or ()), prefix=prefix or "", run=run)
     progress = deletion.Deletion()
 
     async def work() -> None:
         if by_id:
-            await deletion.delete_results(settings, wanted, dry_run=dry_run, progress=progress)
+            await deletion.delete_results(settings, wanted, dry_run=dry_run, progress=progress, api_key=api_key)
         if before is not None:
             await deletion.delete_requests(settings, before, dry_run=dry_run, progress=progress)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager
-from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from streamverify.cli import replay_report
 from streamverify.cli.checks import finite, not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.interrupted import say_how_far
@@ -24,7 +25,7 @@ from streamverify.settings import Settings  # noqa: TC001 - Typer reads the anno
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streamverify.replay.replay import Replay
+    from streamverify.replay.replay import Plan, Replay
     from streamverify.replay.runner import Tally
 
 EXAMPLES = """\
@@ -32,6 +33,8 @@ Examples
   streamverify replay proofs.parquet --output verdicts.parquet
   streamverify replay minif2f.jsonl --header 'import Mathlib' --limit 100
   streamverify replay samples.jsonl.gz --rate 50 --output load.parquet
+  streamverify replay proofs.parquet --report report --slots 16
+  streamverify replay proofs.parquet --compare-cache
   streamverify replay hf://Goedel-LM/Lean-workbook-proofs --output gw.parquet
 
 A worker that reads the same topic must be running, on any machine.
@@ -45,6 +48,10 @@ OUTPUT.replay, beside it, knows how far it came.
 --in-flight keeps so many proofs unanswered (a closed loop). --rate sends so
 many a second whatever is answered (an open loop), and latencies count from
 the moment at which each was to be sent.
+
+--report DIR adds a page and its figures (docs/reports.md). --compare-cache does
+the first 100 rows twice, as they come and with nothing reused, and prints how
+long each took.
 
 Exit code 0: all have their verdict, whatever it is. 2: no row was a request."""
 
@@ -73,16 +80,38 @@ def replay(  # noqa: PLR0913 - each is a flag
     rate: Annotated[
         float | None, typer.Option(metavar="N", callback=finite, help="Send so many proofs a second.")
     ] = None,
+    report_dir: Annotated[
+        str | None,  # not a Path, for which an empty text is the current folder
+        typer.Option(
+            "--report",
+            metavar="DIR",
+            callback=not_empty,
+            help="Write report.html and report.json into this folder; without --output verdicts.jsonl, too.",
+        ),
+    ] = None,
+    slots: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="For the report: REPLs that can run at once, in all workers together."),
+    ] = None,
+    compare_cache: Annotated[
+        bool,
+        typer.Option("--compare-cache", help="Replay the first 100 rows twice, cached and not, and print a table."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one line of JSON.")] = False,
 ) -> None:
     """Have a data set verified by running workers: measure it, and write the verdicts to a file."""
-    from streamverify.replay.replay import MAX_IN_FLIGHT, Plan, opened  # noqa: PLC0415 - keeps --help fast
+    from streamverify.replay.replay import MAX_IN_FLIGHT, Plan  # noqa: PLC0415 - keeps --help fast
 
     if rate is not None and rate <= 0:
         raise InputError(f"--rate must be above 0, not {rate:g}")
     if rate is not None and in_flight is not None:
         raise InputError("--rate and --in-flight: an open loop sends whatever is unanswered; take one of them")
-    if restart and output is None:
+    folder = None if report_dir is None else Path(report_dir)
+    if slots is not None and folder is None:
+        raise InputError("--slots: it is for a report, and there is no --report")
+    if folder is not None and output is None and not compare_cache:
+        output = replay_report.verdicts_in(folder)
+    if restart and output is None and folder is None:
         raise InputError("--restart: there is nothing to begin anew without --output")
     plan = Plan(
         source=given.source,
@@ -93,20 +122,46 @@ def replay(  # noqa: PLR0913 - each is a flag
         rate=rate,
         in_flight=in_flight or MAX_IN_FLIGHT,
     )
+    if compare_cache:
+        with replay_report.cache_comparison(plan, folder) as compared:
+            for one in compared.plans:
+                with _carried_out(
+                    one, settings, None if folder is not None else "without --report nothing is kept"
+                ) as done:
+                    compared.add(done, slots)
+        compared.show(as_json=as_json)
+        return
+    with _carried_out(plan, settings) as done:
+        if folder is not None:
+            replay_report.write_report(done, folder, slots)
+        _summarize(done, as_json=as_json)
+        if done.tally.done.total() and not done.tally.verdicts:
+            raise InputError("no row was a request: does --proof-column name the right column?")
+
+
+@contextmanager
+def _carried_out(plan: Plan, settings: Settings, so_far: str | None = None) -> Iterator[Replay]:
+    """Replay and write the output, and hand over what was done.
+
+    Args:
+        plan: What to do.
+        settings: The broker and the topics.
+        so_far: What Ctrl-C says instead of how far it came.
+    """
+    from streamverify.replay.replay import opened  # noqa: PLC0415 - keeps --help fast
+
     with opened(plan, settings) as one:
         for said in one.data.remarks:
             remark(said)
         if one.is_complete:
-            remark(f"{output} is complete: all was answered before; --restart begins anew")
+            remark(f"{plan.output} is complete: all was answered before; --restart begins anew")
         else:
             if one.tally.earlier:
                 remark(f"going on: {plural(one.tally.earlier, 'verdict')} of an earlier process", label="resumed")
-            with say_how_far(lambda: _so_far(one)):
+            with say_how_far(lambda: _so_far(one) if so_far is None else so_far):
                 asyncio.run(_verify(one, settings))
                 _write(one)
-        _summarize(one, as_json=as_json)
-        if one.tally.done.total() and not one.tally.verdicts:
-            raise InputError("no row was a request: does --proof-column name the right column?")
+        yield one
 
 
 async def _verify(one: Replay, settings: Settings) -> None:
@@ -120,7 +175,7 @@ async def _verify(one: Replay, settings: Settings) -> None:
             while True:
                 now = time.monotonic()
                 forecast.add(now, tally.done.total())
-                total = _total(one)
+                total = one.expected()
                 said = _progress_line(tally, forecast, total)
                 progress.update(task, completed=tally.done.total(), total=total, said=said)
                 if progress.disable and now - last >= _EVERY:
@@ -134,14 +189,6 @@ async def _verify(one: Replay, settings: Settings) -> None:
         finally:
             showing.cancel()
             await asyncio.gather(showing, return_exceptions=True)
-
-
-def _total(one: Replay) -> int | None:
-    """How many attempts there are, or about how many: by what share of the source is read."""
-    if one.data.total is not None:
-        return one.data.total
-    share = one.data.progress()
-    return None if not share else max(one.tally.read, round(one.tally.read / share))
 
 
 def _progress_line(tally: Tally, forecast: Forecast, total: int | None) -> str:
@@ -214,9 +261,8 @@ def _summarize(one: Replay, *, as_json: bool) -> None:
     cached = f"; {tally.cached:,} from the cache" if tally.cached else ""
     rate = f" ({verdicts / seconds:.1f}/s)" if seconds else ""
     print_line(f"{plural(verdicts, 'verdict')} in {seconds:.1f} s{rate}{': ' * bool(shares)}{shares}{cached}")
-    if renamed := one.data.renamed:
-        said = "an id that an earlier row had: their custom_id is ID~ROW, with the number of the row"
-        remark(f"{plural(renamed, 'row')} had {said}")
+    if one.data.renamed:
+        remark(f"{plural(one.data.renamed, 'row')} had the id of an earlier one, and got ID~ROW in its place")
     if tally.not_sent:
         remark(f"{plural(tally.not_sent, 'row')} could not be sent; their column `error` says why")
     where = f"streamverify results --run {quote(one.run)}" if output is None else str(output)

@@ -12,6 +12,7 @@ from rich.markup import escape
 from streamverify.cli.checks import finite, not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.options import with_flags
+from streamverify.core.messages.assurance import Require  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
     from streamverify.datasets.dataset import SourceOptions
@@ -90,7 +91,7 @@ class SourceFlags:
         typer.Option(metavar="SECONDS", callback=finite, rich_help_panel=_REQUESTS, help="Lean may run so long."),
     ] = None
     require: Annotated[
-        Literal["checked", "audited"] | None,
+        Require | None,
         typer.Option(rich_help_panel=_REQUESTS, help="Assurance that a proof needs to be verified."),
     ] = None
     disable_cache: Annotated[

@@ -14,11 +14,12 @@ from aiokafka.errors import KafkaError
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.connection import connect, make_producer
-from streamverify.bus.presence import topic_partitions
+from streamverify.bus.presence import require_topics, topic_partitions
 from streamverify.bus.reader import ResultReader
-from streamverify.bus.topics import router_group
+from streamverify.bus.topics import router_group, topic_settings
 from streamverify.client.result_topic import decode
 from streamverify.core.errors import BrokerUnavailable
+from streamverify.core.groups.scope import gateway_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +51,14 @@ class Deletion:
     """By topic: records that are as old, and are kept because their group has not finished them."""
 
 
-async def delete_results(settings: Settings, wanted: ResultSelection, *, dry_run: bool, progress: Deletion) -> None:
+async def delete_results(
+    settings: Settings,
+    wanted: ResultSelection,
+    *,
+    dry_run: bool,
+    progress: Deletion,
+    api_key: str | None = None,
+) -> None:
     """Write a tombstone after the newest result of each custom_id that is wanted.
 
     A custom_id that is not on the topic, or whose newest record is a tombstone, gets none. The tombstone goes to the
@@ -61,11 +69,20 @@ async def delete_results(settings: Settings, wanted: ResultSelection, *, dry_run
         wanted: Which; by `run` the newest result of an id decides.
         dry_run: Only look.
         progress: Is told how far it is.
+        api_key: Only what was sent to a gateway with the API key of this name.
 
     Raises:
-        BrokerUnavailable: No broker, no topic, or it refuses a tombstone.
+        BrokerUnavailable: No broker, no topic, it refuses a tombstone, or it never compacts.
     """
-    found = await _find(settings, wanted)
+    async with patient_admin(settings) as admin:
+        await require_topics(admin, settings, [settings.result_topic])
+        kept = await topic_settings(admin, settings.result_topic)
+    if kept is not None and "compact" not in kept.get("cleanup.policy", "compact"):
+        raise BrokerUnavailable(
+            f"the topic {settings.result_topic} is not compacted, so a tombstone deletes nothing there: "
+            "streamverify topics create --alter"
+        )
+    found = await _find(settings, wanted, api_key)
     progress.found = len(found)
     if dry_run or not found:
         return
@@ -81,14 +98,13 @@ async def delete_results(settings: Settings, wanted: ResultSelection, *, dry_run
             progress.deleted += len(sent)
     except KafkaError as error:
         raise BrokerUnavailable(
-            f"the topic {settings.result_topic} takes no tombstone ({error!r}): without `compact` in its "
-            "cleanup.policy, or without the right to write, nothing can be deleted by its key"
+            f"the topic {settings.result_topic} takes no tombstone ({error!r}): may this user write to it?"
         ) from error
     finally:
         await producer.stop()
 
 
-async def _find(settings: Settings, wanted: ResultSelection) -> Found:
+async def _find(settings: Settings, wanted: ResultSelection, api_key: str | None) -> Found:
     """Read the whole topic, and keep the keys whose newest record is wanted."""
     partitions = await topic_partitions(settings, settings.result_topic)
     found: Found = {}
@@ -102,12 +118,15 @@ async def _find(settings: Settings, wanted: ResultSelection) -> Found:
                 if not record.key or not wanted.takes_record(record.key, record.timestamp):
                     continue
                 found.pop((record.partition, record.key), None)
-                if record.value is not None and _is_wanted(record, wanted):
+                if record.value is not None and is_wanted(record, wanted, api_key):
                     found[record.partition, record.key] = None
     return found
 
 
-def _is_wanted(record: Any, wanted: ResultSelection) -> bool:
+def is_wanted(record: Any, wanted: ResultSelection, api_key: str | None) -> bool:
+    """Tell whether the newest record of a custom_id, whose key and time are wanted, is to go."""
+    if api_key is not None and gateway_key(record.headers) != api_key:
+        return False
     if wanted.run is None:
         # By its key alone, so that a value that nobody can read is deleted, too.
         return True

@@ -76,6 +76,11 @@ class Replay:
     is_complete: bool = False
     """Whether its output is there already."""
     pace: Pace = field(init=False)
+    found: int = 0
+    """Attempts that were read so far; the reader is ahead of the sending."""
+    rows: int = 0
+    """Rows that these are of: a row with a list of proofs is as many attempts."""
+    found_all: bool = False
 
     def __post_init__(self) -> None:
         """Take the plan's pace."""
@@ -96,12 +101,35 @@ class Replay:
         if self.state is not None and self.state.facts.get("attempts") == self.tally.done.total():
             return  # ended while it wrote the output, which needs no broker
         # Of a pipe that is not kept each is sent as it comes: the next may be long in coming.
-        chunks = chunked(self.data.attempts(), 1 if self.plan.source == STDIN and self.state is None else _CHUNK)
+        chunks = chunked(self._counted(), 1 if self.plan.source == STDIN and self.state is None else _CHUNK)
         async with KafkaWire(settings) as wire:
             runner = Runner(wire, self.pace, self.name, journal=self.state, tally=self.tally, say=say)
             await runner.run(in_thread(chunks, _AHEAD))
         if self.state is not None:
             self.state.note({"attempts": self.tally.read})
+
+    def _counted(self) -> Iterator[Attempt]:
+        row = -1
+        for attempt in self.data.attempts():
+            self.found += 1
+            self.rows += attempt.row != row
+            row = attempt.row
+            yield attempt
+        self.found_all = True
+
+    def expected(self) -> int | None:
+        """How many attempts there are, or about how many; None where that is not known."""
+        if self.found_all:
+            return self.found
+        options = self.plan.options
+        # By the share that was read: of the rows that are wanted, or of the source.
+        shares = [self.rows / (options.limit * options.repeat)] if options.limit is not None else []
+        if self.data.total is not None:
+            shares.append(self.rows / self.data.total if self.data.total else 0.0)
+        elif options.repeat == 1 and not options.shuffle:
+            shares.append(self.data.progress() or 0.0)
+        share = max(shares, default=0.0)
+        return round(self.found / share) if share else None
 
     def write(self, told: Callable[[int], None]) -> None:
         """Write the output: one row for each attempt, in the order of the source as it was replayed.

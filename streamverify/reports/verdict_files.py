@@ -6,6 +6,7 @@ A file of another origin is read too, as long as it has the columns; which colum
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -67,8 +68,8 @@ def _jsonl(file: Path) -> Iterator[dict[str, Any]]:
             if not text.strip():
                 continue
             try:
-                row = orjson.loads(text)
-            except orjson.JSONDecodeError as error:
+                row = _loads(text)
+            except (ValueError, RecursionError) as error:
                 raise ReportError(f"{file}:{number}: no JSON ({error}); verdicts are JSONL or Parquet") from None
             if not isinstance(row, dict):
                 raise ReportError(f"{file}:{number}: no JSON object; a file of verdicts has one on each line")
@@ -76,6 +77,17 @@ def _jsonl(file: Path) -> Iterator[dict[str, Any]]:
             if names != seen:
                 seen, ours = names, _columns(file, names, f":{number}")
             yield {name: row[theirs] for name, theirs in ours.items()}
+
+
+def _loads(text: bytes) -> Any:
+    """Read JSON; also what orjson refuses and a data set may have: halves of surrogate pairs, and deep values."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise error from None  # its message is the better one
 
 
 def _columns(file: Path, names: list[str] | tuple[str, ...], line: str = "") -> Mapping[str, str]:

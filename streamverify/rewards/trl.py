@@ -40,7 +40,8 @@ def lean_reward(
         verify: What gives the verdicts: called with requests and the seconds that are left, it returns a result, or
             None, for each. Default: a client of its own, made at the first call in each process.
         **options: Further settings, by name:
-            require: The assurance that a reward takes, `audited` (default) or `checked`.
+            require: The assurance that a reward takes, `audited` (default), `checked`, `replayed` or
+                `cross_checked`.
             header: Put before each proof and statement that has no import of its own.
             proof_timeout: Seconds that Lean may run on one proof. Default: the worker's.
             timeout: Seconds for one call in all, 600 by default; what has no verdict by then is a failure.

@@ -162,7 +162,7 @@ class Table:
         progress = self._progress
         return {
             "rows": len(progress.table.data),
-            "partitions": len(progress.table.partitions_held),
+            "partitions": len(progress.holding.partitions) if progress.holding is not None else 0,
             "partitions_behind": progress.behind,
             "results": progress.follower.results,
             "tombstones": progress.follower.tombstones,

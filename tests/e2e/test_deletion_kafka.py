@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from command import end, make_environment, run_command, serving_worker, settings_of, started, wait_for_log
 from kafka_broker import KafkaNodes
@@ -72,6 +73,12 @@ def verify(env: Mapping[str, str], ids: Iterable[str]) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+async def request_one_more(env: Mapping[str, str]) -> None:
+    value = json.dumps({"custom_id": f"later/{time.monotonic_ns()}", "proof": "theorem t : 1 = 1 := rfl"}).encode()
+    async with AIOKafkaProducer(bootstrap_servers=env[PREFIX + "BOOTSTRAP_SERVERS"]) as producer:
+        await producer.send_and_wait(env[PREFIX + "REQUEST_TOPIC"], value)
+
+
 def files_with(folder: Path, env: Mapping[str, str], word: bytes) -> set[str]:
     """The topics of which a log file has the word."""
     name = env[PREFIX + "GROUP_ID"]
@@ -91,6 +98,9 @@ def test_after_the_how_to_nothing_of_alice_is_on_the_disk(env: dict[str, str], f
     with serving_worker(env), started(env, "table") as table:
         wait_for_log(table, "table_restored")
         verify(env, [*(f"alice/{n}" for n in range(3)), "bob/1"])
+        results, requests = (env[f"{PREFIX}{name}_TOPIC"] for name in ("RESULT", "REQUEST"))
+        plain = run_command(env, "delete", "--id", "a", "--result-topic", requests, "--request-topic", results)
+        assert (plain.returncode, "is not compacted" in plain.stderr) == (4, True)
         assert run_command(env, "delete", "--run", "nobody's").stdout.startswith("0 results deleted")
         looked = run_command(env, "delete", "--prefix", "alice/", "--dry-run")
         assert looked.stdout == f"3 results would be deleted on {env[PREFIX + 'RESULT_TOPIC']}\n"
@@ -107,7 +117,7 @@ def test_after_the_how_to_nothing_of_alice_is_on_the_disk(env: dict[str, str], f
 
         # A segment is closed by the next record after its time, and only closed ones are compacted or deleted.
         def gone() -> bool:
-            verify(env, [f"later/{time.monotonic_ns()}"])
+            asyncio.run(request_one_more(env))
             return not files_with(folder, env, b"alice")
 
         wait_until(gone)

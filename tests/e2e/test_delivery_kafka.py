@@ -71,7 +71,7 @@ class Log:
     def count(self, event: str) -> int:
         return sum(f"] {event}" in line or f" {event} " in line for line in self.lines)
 
-    async def says(self, event: str, *, times: int = 1, patience: float = 60.0) -> None:
+    async def says(self, event: str, *, times: int = 1, patience: float = 120.0) -> None:
         async with asyncio.timeout(patience):
             while self.count(event) < times:
                 await asyncio.sleep(0.05)
@@ -195,9 +195,13 @@ async def test_a_worker_killed_in_mid_run_repeats_only_uncommitted_records(env: 
     others = {each for each in ids if each.startswith("p")}
     with started(env, "worker") as process:
         await kafka_records.results(env, others)
-        await asyncio.sleep(1)
+        # Killed once the commits have all that was answered.
+        async with asyncio.timeout(120):
+            offsets = await maps(env)
+            while sum(each.end for each in offsets.values()) < len(ids):
+                await asyncio.sleep(0.1)
+                offsets = await maps(env)
         process.kill()
-    offsets = await maps(env)
     assert sum(len(each.incomplete) for each in offsets.values()) == 1
     assert all(each.open for each in offsets.values())
     before = len(await kafka_records.read(env, "RESULT_TOPIC", 200))
@@ -241,7 +245,7 @@ async def consuming(
         await consumer.close(10)
 
 
-async def until(condition: Any, patience: float = 40.0) -> None:
+async def until(condition: Any, patience: float = 120.0) -> None:
     async with asyncio.timeout(patience):
         while not condition():
             await asyncio.sleep(0.02)

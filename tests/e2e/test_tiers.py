@@ -12,7 +12,7 @@ import kafka_records
 import pytest
 import tier_fakes
 from command import descendants, end, make_environment, run_command, serving_worker, settings_of, wait_until_gone
-from repl_fakes import FAKE
+from repl_fakes import FAKE, until
 
 from streamverify.client import AsyncClient
 from streamverify.core.messages.codec import decode_result
@@ -57,6 +57,11 @@ def served(
 
 def proof(theorem: str, **fields: Any) -> ProofRequest:
     return ProofRequest(custom_id=theorem, proof=f"theorem {theorem} : True := trivial", **fields)
+
+
+async def submitted(env: dict[str, str], request: ProofRequest) -> None:
+    async with AsyncClient(settings_of(env)) as client:
+        await client.submit(request)
 
 
 async def verified(env: dict[str, str], *requests: ProofRequest) -> dict[str, ProofResult]:
@@ -140,3 +145,25 @@ def test_a_worker_that_cannot_upgrade_does_not_start(
     assert ended.returncode == 4
     assert "STREAMVERIFY_UPGRADE" in ended.stderr
     assert "does not refuse an ill-typed term" in ended.stderr
+
+
+@pytest.mark.kafka
+def test_a_worker_that_is_killed_on_the_way_up_leaves_the_proof_to_the_next(kafka: str, tmp_path: Path) -> None:
+    # Under its name the second one gets the partitions of the first at once.
+    env = environment(kafka, tmp_path, real=True, GROUP_INSTANCE_ID="w") | {"FAKE_STATE": str(tmp_path)}
+
+    asked = proof("stall_at_lean_t", require="replayed")
+    with serving_worker(env) as worker:
+        asyncio.run(submitted(env, asked))
+        # The compilation of the first worker hangs, and its files are there.
+        asyncio.run(until((tmp_path / "stalled").exists, "the first step has begun", 60))
+        children = descendants(worker.pid)
+        worker.kill()
+        worker.wait()
+        assert wait_until_gone(children) == []
+    assert list(tmp_path.glob("streamverify-tiers-*"))
+    with serving_worker(env):
+        [result] = asyncio.run(kafka_records.results(env, {asked.custom_id}, 180)).values()
+    assert (result.status, result.assurance) == ("verified", "replayed")
+    # What the first has left behind is removed.
+    assert list(tmp_path.glob("streamverify-tiers-*")) == []

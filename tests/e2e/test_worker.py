@@ -101,6 +101,29 @@ async def joined(process: subprocess.Popen[str]) -> str:
     return await asyncio.to_thread(wait_for_log, process, "partitions_restored")
 
 
+def get(url: str) -> tuple[int, dict[str, Any]]:
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - loopback, made here
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def url_in(log: str) -> str:
+    """The address that a worker has logged."""
+    port = re.search(r"port=(\d+)", log)
+    assert port is not None
+    return f"http://127.0.0.1:{port[1]}"
+
+
+async def ready_says(log: str, name: str, least: int) -> None:
+    """Wait until `/ready` of the worker that logged this says at least so much under a name."""
+    async with asyncio.timeout(120):
+        while (await asyncio.to_thread(get, url_in(log) + "/ready"))[1][name] < least:
+            await asyncio.sleep(0.05)
+
+
 async def test_each_reason_with_its_status_and_whether_to_try_again(served: dict[str, str]) -> None:
     bodies = [{"custom_id": reason, **fields} for reason, fields in REQUESTS.items()]
     await kafka_records.send(served, [json.dumps(body).encode() for body in bodies])
@@ -184,10 +207,11 @@ async def test_on_sigterm_running_proofs_are_finished_and_committed(fresh: dict[
     env = fresh | {PREFIX + "DRAIN_TIMEOUT": "30", PREFIX + "SLOTS": "1"}
     async with AsyncClient(settings_of(env)) as client:
         with worker(env) as process:
-            await joined(process)
+            log = await joined(process)
             await client.submit(ProofRequest(custom_id="runs", proof=proof("service=1.5")))
+            await ready_says(log, "running", 1)
+            # Sent later, so that it is not this one that runs.
             await client.submit(ProofRequest(custom_id="waits", proof=PROOF))
-            await asyncio.sleep(0.8)
             _, said = await asyncio.to_thread(end, process)
             assert process.returncode == 0, said
         assert (await kafka_records.results(env, {"runs"}))["runs"].reason == Reason.OK
@@ -203,58 +227,50 @@ async def test_a_drain_that_is_cut_short_ends_with_130_and_leaves_no_process(fre
     limit = "60" if way == "second signal" else "0.5"
     env = fresh | {PREFIX + "DRAIN_TIMEOUT": limit}
     with worker(env) as process:
-        await joined(process)
+        log = await joined(process)
         async with AsyncClient(settings_of(env)) as client:
             await client.submit(ProofRequest(custom_id="hangs", proof=proof("hang")))
-        while not (children := descendants(process.pid)):
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(0.5)
+        await ready_says(log, "running", 1)
+        children = descendants(process.pid)
+        assert children
         process.send_signal(signal.SIGINT)
         if way == "second signal":
-            await asyncio.sleep(0.5)
+            # Two at once would be one.
+            await asyncio.to_thread(wait_for_log, process, "draining")
             assert process.poll() is None
             process.send_signal(signal.SIGINT)
-        _, said = await asyncio.to_thread(process.communicate, timeout=30)
+        _, said = await asyncio.to_thread(process.communicate, timeout=120)
         assert process.returncode == 130, said
         assert "Traceback" not in said
-    assert wait_until_gone(children, 5) == []
+    assert wait_until_gone(children) == []
 
 
 async def test_a_worker_that_is_killed_leaves_no_repl_behind(fresh: dict[str, str]) -> None:
     with worker(fresh) as process:
-        await joined(process)
+        log = await joined(process)
         async with AsyncClient(settings_of(fresh)) as client:
             await client.submit(ProofRequest(custom_id="hangs", proof=proof("hang")))
-        while not (children := descendants(process.pid)):
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(0.3)
+        await ready_says(log, "running", 1)
+        children = descendants(process.pid)
+        assert children
         process.kill()
         process.wait()
-        assert wait_until_gone(children, 10) == []
-
-
-def get(url: str) -> tuple[int, dict[str, Any]]:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback, made here
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
+        assert wait_until_gone(children) == []
 
 
 async def test_live_and_ready(fresh: dict[str, str]) -> None:
-    with worker(fresh | {PREFIX + "DRAIN_TIMEOUT": "30"}) as process:
-        port = re.search(r"port=(\d+)", await joined(process))
-        assert port is not None
-        url = f"http://127.0.0.1:{port[1]}"
+    # The block's end is the second signal, which ends the drain.
+    with worker(fresh | {PREFIX + "DRAIN_TIMEOUT": "600"}) as process:
+        log = await joined(process)
+        url = url_in(log)
         assert await asyncio.to_thread(get, url + "/live") == (200, {"live": True})
         status, body = await asyncio.to_thread(get, url + "/ready")
         assert (status, body["ready"], body["joined"], body["draining"]) == (200, True, True, False)
         async with AsyncClient(settings_of(fresh)) as client:
-            await client.submit(ProofRequest(custom_id="slow", proof=proof("service=3")))
-        await asyncio.sleep(1)
+            await client.submit(ProofRequest(custom_id="hangs", proof=proof("hang")))
+        await ready_says(log, "running", 1)
         process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.3)
+        await ready_says(log, "draining", 1)
         status, body = await asyncio.to_thread(get, url + "/ready")
         assert (status, body["ready"], body["draining"], body["running"]) == (503, False, True, 1)
 
@@ -264,14 +280,14 @@ async def test_a_backlog_is_taken_in_by_pausing(fresh: dict[str, str]) -> None:
     values = [json.dumps({"custom_id": str(number), "proof": slow}).encode() for number in range(3000)]
     await kafka_records.send(fresh, values)
     with worker(fresh) as process:
-        port = re.search(r"port=(\d+)", await joined(process))
-        assert port is not None
+        log = await joined(process)
+        await ready_says(log, "in_flight", 900)
         seen = []
-        for _ in range(20):
+        for _ in range(10):
             await asyncio.sleep(0.1)
-            _, body = await asyncio.to_thread(get, f"http://127.0.0.1:{port[1]}/ready")
+            _, body = await asyncio.to_thread(get, url_in(log) + "/ready")
             seen.append(body["in_flight"])
-    assert 900 <= max(seen) <= 1000 + POLL_RECORDS
+    assert max(seen) <= 1000 + POLL_RECORDS
 
 
 async def test_a_port_that_is_taken_is_one_line(served: dict[str, str], fresh: dict[str, str]) -> None:
@@ -280,7 +296,7 @@ async def test_a_port_that_is_taken_is_one_line(served: dict[str, str], fresh: d
         port = re.search(r"port=(\d+)", await joined(process))
         assert port is not None
         with worker(fresh | {PREFIX + "HTTP_PORT": port[1]}) as second:
-            _, said = await asyncio.to_thread(second.communicate, timeout=30)
+            _, said = await asyncio.to_thread(second.communicate, timeout=120)
     assert second.returncode == 2
     assert "STREAMVERIFY_HTTP_PORT" in said
     assert "Traceback" not in said

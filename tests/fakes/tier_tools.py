@@ -68,7 +68,7 @@ def export(names: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def misbehave(me: str, text: str) -> None:  # noqa: C901 - a list of tricks
+def misbehave(me: str, text: str) -> None:  # noqa: C901, PLR0912 - a list of tricks
     """Do what a theorem's name in `text` asks of the one that is played."""
     for word, value in re.findall(rf"(?<![a-z])([a-z]+)_(?:([0-9A-Z]+)_)?at_{me}_t", text):
         match word:
@@ -80,6 +80,11 @@ def misbehave(me: str, text: str) -> None:  # noqa: C901 - a list of tricks
                 time.sleep(600)
             case "hang":
                 time.sleep(600)
+            case "stall":
+                # Once: the next one that is started does its work.
+                if not (marker := Path(os.environ["FAKE_STATE"], "stalled")).exists():
+                    marker.touch()
+                    time.sleep(600)
             case "eat":
                 eaten = []
                 while True:
@@ -120,7 +125,16 @@ def olean_export(arguments: list[str]) -> None:
     sys.stdout.write(export(names))
 
 
+def leanchecker_module(module: str) -> None:
+    text = Path(os.environ["LEAN_PATH"].split(os.pathsep)[0], f"{module}.olean").read_text()
+    if "refused_by_leanchecker" in text:
+        sys.exit(f"leanchecker found a problem in {module}\nuncaught exception: (kernel) declaration type mismatch")
+
+
 def leanchecker(arguments: list[str]) -> None:
+    if arguments[0] != "--from-export":
+        leanchecker_module(arguments[0])
+        return
     text = Path(arguments[-1]).read_text()
     misbehave("leanchecker", text)
     if '"str":"d"' in text or "refused_by_leanchecker" in text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exports import Written, kept
+from forged_exports import inductive
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -132,7 +133,7 @@ def test_the_depth_of_terms_does_not_matter() -> None:
     def nested(_: Written, row: int) -> dict[str, object]:
         return {"forallE": {"name": 2, "type": 0, "body": row, "binderInfo": "default"}}
 
-    export = _deep(nested, 100_000)
+    export = _deep(nested, 30_000)
     assert isinstance(judge([export], ("t",), trusted=[export]), Accepted)
 
 
@@ -174,3 +175,22 @@ def test_types_that_many_declarations_share_are_too_much_at_some_point() -> None
     said = judge([export.bytes()], ("t",), limits=Limits(steps=500_000))
     assert isinstance(said, Unreadable)
     assert said.too_large
+
+
+def test_types_of_many_constructors_take_no_time_for_each_two_of_them() -> None:
+    """Three thousand constructors would be nine million pairs."""
+    count = 3000
+    export = Written()
+    self_ = export.const("T")
+    type_ = export.sort(export.level(succ=0))
+    constructors = [export.const(f"T.c{at}") for at in range(count)]
+    motive = export.pi(self_, export.sort(export.level(param=export.name("u"))))
+    # The motive is as many binders away as there are minor premises before.
+    minors = [export.app(export.var(at), constructor) for at, constructor in enumerate(constructors)]
+    row = export.pi(self_, export.app(export.var(count + 1), export.var(0)))
+    for minor in reversed(minors):
+        row = export.add("ie", {"forallE": {"name": 0, "type": minor, "body": row, "binderInfo": "default"}})
+    recursor = export.pi(motive, row)
+    inductive(export, "T", type_, {f"c{at}": (self_, 0) for at in range(count)}, recursor, [self_] * count)
+    export.theorem("t", constructors[0], constructors[0])
+    assert isinstance(judge([export.bytes()], ("t",), trusted=[export.bytes()]), Accepted)

@@ -153,7 +153,7 @@ def test_the_line(slots: int, most: int, events: list[tuple[str, int]]) -> None:
             required.append(("require", number))
         elif event == "upgrade":
             room = len(upgrades) < most
-            assert line.upgrade(("upgrade", number)) == room
+            assert line.upgrade(("upgrade", number), 1) == room
             upgrades += [("upgrade", number)] if room else []
         elif event == "start":
             # In order, and first those whose answer waits; never more than there are slots.
@@ -172,4 +172,16 @@ def test_the_line(slots: int, most: int, events: list[tuple[str, int]]) -> None:
         assert (line.queued, line.running) == (len(required) + len(upgrades), len(running))
     assert line.stop() == len(upgrades)
     assert line.start() is None
-    assert not line.upgrade(("upgrade", -1))
+    assert not line.upgrade(("upgrade", -1), 1)
+
+
+@given(st.lists(st.integers(0, 10), max_size=20))
+def test_upgrades_that_wait_are_bounded_in_bytes(sizes: list[int]) -> None:
+    line: Line[int] = Line(100, max_upgrade_bytes=20)
+    waiting: list[int] = []
+    for number, size in enumerate(sizes):
+        assert line.upgrade(size, size) == (sum(waiting) + size <= 20)
+        if sum(waiting) + size <= 20:
+            waiting.append(size)
+        if number % 3 == 2 and waiting:
+            assert line.start() == waiting.pop(0)

@@ -141,9 +141,9 @@ def verdict_row(
         "source_partition": source.partition,
         "source_offset": source.offset,
         "source_timestamp": source.timestamp,
-        "checkers": None,
-        "export_sha256": None,
-        "reached": None,
+        "checkers": [each.model_dump(mode="json", include=set(CHECKER)) for each in result.checkers],
+        "export_sha256": result.export_sha256,
+        "reached": None if result.reached is None else str(result.reached),
     }
 
 

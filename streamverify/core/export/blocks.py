@@ -89,7 +89,9 @@ class _Check:
         expected = [*(names.child(each.name, "rec") for each in types), *nested]
         self._must(first, "recursors", len(expected) == len(self._block.recursors) == motives)
         self._must(first, "recursors", by_name.keys() == set(expected))
-        for name, type_ in zip(expected, [*types, *(None for _ in nested)], strict=True):
+        for at, (name, type_) in enumerate(zip(expected, [*types, *(None for _ in nested)], strict=True)):
+            # Exporters write them in any order.
+            by_name[name].at = at
             self._recursor(by_name[name], main, type_, motives)
         rules = sum(len(each.rules) for each in self._block.recursors)
         self._must(main, "rules", rules == main.minors)

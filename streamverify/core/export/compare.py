@@ -39,6 +39,7 @@ class Comparison:
         self._binders = binders
         self._names = one.names
         self._pairs: set[tuple[int, int]] = set()
+        self._block_pairs: set[tuple[int, int]] = set()
         # Which constant of the one is which of the other, among those that cannot be taken for one another.
         self._forth: dict[int, int] = {}
         self._back: dict[int, int] = {}
@@ -62,6 +63,7 @@ class Comparison:
         """
         self._constants.append((name, name, self._binders if binders is None else binders))
         while self._constants:
+            self._budget.spend(1)
             one, other, strict = self._constants.pop()
             if (one, other) in self._pairs:
                 continue
@@ -100,6 +102,9 @@ class Comparison:
             return
         if mine.at != theirs.at:
             raise self._different(one, "places among the inductive types")
+        if (id(block), id(other)) in self._block_pairs:
+            return
+        self._block_pairs.add((id(block), id(other)))
         # Recursors follow from types and constructors.
         shapes, their_shapes = (
             [(each.parameters, len(each.constructors)) for each in types] for types in (block.types, other.types)

@@ -125,10 +125,15 @@ def _reached(export: Export, root: int) -> list[int]:
     terms = export.terms
     literals = {kind: export.names.of(parts) for kind, parts in _LITERALS.items()}
     seen = bytearray(len(terms.kinds))
+    blocks: set[int] = set()
     reached = {root: None}
     pending = [root]
     while pending:
         constant = export.constants[pending.pop()]
+        # The expressions of a block are those of each of its members.
+        if constant.block is not None and id(constant.block) in blocks:
+            continue
+        blocks.add(id(constant.block))
         rows = [row for row in export.roots(constant) if not seen[row]]
         while rows:
             row = rows.pop()

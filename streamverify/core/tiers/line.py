@@ -16,16 +16,21 @@ T = TypeVar("T")
 
 MAX_UPGRADES = 10_000
 """Upgrades that wait at most; a worker that audits faster than it upgrades turns the newest away."""
+MAX_UPGRADE_BYTES = 64 << 20
+"""Bytes of them at most: unlike those whose answer waits, nothing else bounds what they take."""
 
 
 class Line(Generic[T]):
     """The proofs that wait for one of so many slots, and those that have one."""
 
-    def __init__(self, slots: int, max_upgrades: int = MAX_UPGRADES) -> None:
+    def __init__(
+        self, slots: int, max_upgrades: int = MAX_UPGRADES, max_upgrade_bytes: int = MAX_UPGRADE_BYTES
+    ) -> None:
         self._slots = slots
         self._max_upgrades = max_upgrades
+        self._bytes_left = max_upgrade_bytes
         self._required: deque[T] = deque()
-        self._upgrades: deque[T] = deque()
+        self._upgrades: deque[tuple[T, int]] = deque()
         self._running: list[T] = []
         self._stopped = False
 
@@ -43,19 +48,23 @@ class Line(Generic[T]):
         """Let one wait whose answer waits for the tier."""
         self._required.append(each)
 
-    def upgrade(self, each: T) -> bool:
-        """Let one wait that has its answer. Returns whether there was room."""
-        if self._stopped or len(self._upgrades) >= self._max_upgrades:
+    def upgrade(self, each: T, size: int) -> bool:
+        """Let one of `size` bytes wait that has its answer. Returns whether there was room."""
+        if self._stopped or len(self._upgrades) >= self._max_upgrades or size > self._bytes_left:
             return False
-        self._upgrades.append(each)
+        self._upgrades.append((each, size))
+        self._bytes_left -= size
         return True
 
     def start(self) -> T | None:
         """Give the next a slot; None where nobody waits, no slot is free, or nothing is started any more."""
-        queue = self._required or self._upgrades
-        if self._stopped or len(self._running) >= self._slots or not queue:
+        if self._stopped or len(self._running) >= self._slots or not self.queued:
             return None
-        each = queue.popleft()
+        if self._required:
+            each = self._required.popleft()
+        else:
+            each, size = self._upgrades.popleft()
+            self._bytes_left += size
         self._running.append(each)
         return each
 

@@ -34,6 +34,11 @@ class Box:
         """The pool's command as it would be outside of its sandbox."""
         return self.repl.outside or self.repl
 
+    @property
+    def is_confined(self) -> bool:
+        """Tell whether there is a sandbox."""
+        return self.repl.sandbox == "bwrap"
+
     def command(
         self, argv: Sequence[str], *, lean_path: Sequence[Path] = (), read: Sequence[Path] = (), folder: Path
     ) -> ReplCommand:
@@ -52,18 +57,23 @@ class Box:
         ours = dict(os.environ if plain.env is None else plain.env)
         project = [Path(plain.cwd or "", part) for part in ours.get("LEAN_PATH", "").split(os.pathsep) if part]
         searched = [*lean_path, *project]
-        environment = {**ours, "LEAN_PATH": os.pathsep.join(map(str, searched)), "TMPDIR": str(folder)}
+        environment = {**ours, "TMPDIR": str(folder)}
+        if searched:
+            environment["LEAN_PATH"] = os.pathsep.join(map(str, searched))
         # A REPL that names no memory of its own is limited by nothing but its container; neither is a step then.
         step = replace(
             plain, argv=tuple(argv), env=environment, cwd=None, kind="lean", wrapped=True, limits=self.repl.limits
         )
-        if self.repl.sandbox == "bwrap":
+        if self.is_confined:
             bwrap, setpriv = shutil.which("bwrap"), shutil.which("setpriv") if os.geteuid() == 0 else None
             if bwrap is None:
                 raise ReplUnavailable("bubblewrap is gone: a step is not run without the sandbox that the pool has")
             sysroot = [Path(root)] if (root := ours.get("LEAN_SYSROOT")) else []
             project_folder = [plain.cwd] if plain.cwd else []
             step = inside(step, bwrap, setpriv, [*self.read, *sysroot, *project_folder, *project, *read], self.hide)
+        else:
+            # Not where the worker was started: a program may look for files there.
+            step = replace(step, cwd=folder)
         return replace(step, argv=(*_nice(), *step.argv))
 
 

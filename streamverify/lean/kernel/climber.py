@@ -105,7 +105,8 @@ class _Ascent:
         write_readable(source / f"{MODULE}.lean", text.encode())
         sent = bytearray()
         lean = self._tools.lean
-        end = await self._run(compile_command(_path(lean), source), [source], max_output=_MAX_OLEANS, take=sent.extend)
+        argv = compile_command(_path(lean), source, confined=self._box.is_confined)
+        end = await self._run(argv, [source], max_output=_MAX_OLEANS, take=sent.extend)
         if not end.is_success:
             climb.failed(step, _failure(end, "Lean did not accept it"))
             return

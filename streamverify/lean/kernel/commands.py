@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from streamverify.core.export import exporter_name
 from streamverify.core.syntax.names import spelled
+from streamverify.lean.repl import exec_wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,11 +24,14 @@ OLEAN_FILES = ("olean", "olean.server", "olean.private")
 PERMITTED_AXIOMS = ("propext", "Classical.choice", "Quot.sound")
 
 _COMPILE = """
+folder=$1 module=$2 lean=$3 python=$4 wrapper=$5
 out=$(mktemp -d) || exit 125
-"$1" -R "$2" -o "$out/$3.olean" "$2/$3.lean" >&2 </dev/null || exit
+if [ -n "$wrapper" ]; then set -- "$python" -I -S "$wrapper" $$ '' '' "$lean"; else set -- "$lean"; fi
+"$@" -R "$folder" -o "$out/$module.olean" "$folder/$module.lean" >&2 </dev/null || exit
 for suffix in olean olean.server olean.private; do
-    if [ -f "$out/$3.$suffix" ]; then
-        printf '%s %s\\n' "$suffix" "$(wc -c <"$out/$3.$suffix" | tr -d ' ')" && cat "$out/$3.$suffix" || exit 125
+    if [ -f "$out/$module.$suffix" ]; then
+        printf '%s %s\\n' "$suffix" "$(wc -c <"$out/$module.$suffix" | tr -d ' ')" && cat "$out/$module.$suffix" ||
+            exit 125
     fi
 done
 """
@@ -39,9 +44,14 @@ _HEAD = re.compile(rb"(olean(?:\.server|\.private)?) ([0-9]{1,12})\n")
 _UNKNOWN = re.compile(r"error: unknown constant (\S+)\s*$|Constant (\S+) not found in environment", re.MULTILINE)
 
 
-def compile_command(lean: str, folder: Path) -> list[str]:
-    """Return the command that compiles MODULE in `folder`; `unpack` reads what it writes."""
-    return ["/bin/sh", "-c", _COMPILE, "sh", lean, str(folder), MODULE]
+def compile_command(lean: str, folder: Path, *, confined: bool) -> list[str]:
+    """Return the command that compiles MODULE in `folder`; `unpack` reads what it writes.
+
+    `confined`: the sandbox ends what is in it with the worker. Without one the shell would die alone of the worker's
+    death, and leave Lean behind: so Lean is told to die with the shell.
+    """
+    guard = [] if confined else [sys.executable, exec_wrapper.__file__]
+    return ["/bin/sh", "-c", _COMPILE, "sh", str(folder), MODULE, lean, *guard]
 
 
 def unpack(sent: bytes) -> Mapping[str, bytes]:

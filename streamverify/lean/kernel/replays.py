@@ -45,6 +45,16 @@ class _Ascent:
     told: bool = False
 
 
+_EXTRAS_BYTES = 1 << 20
+"""What an infotree or a list of tactics in Lean's answer may take."""
+
+
+def _size(job: Job) -> int:
+    """Estimate the bytes that a job takes while it waits with its verdict, which has Lean's answer."""
+    extras = job.request.infotree_type is not None or job.request.all_tactics
+    return 2 * len(job.record.value or b"") + (_EXTRAS_BYTES if extras else 0)
+
+
 class Replays:
     """Takes proofs that were audited to a higher tier, so many at once. To be used in one event loop."""
 
@@ -80,7 +90,8 @@ class Replays:
         Returns:
             Whether there was room in the line.
         """
-        taken = self._line.upgrade(_Ascent(job, audited, target, on_done, required=False, begun=time.monotonic()))
+        ascent = _Ascent(job, audited, target, on_done, required=False, begun=time.monotonic())
+        taken = self._line.upgrade(ascent, _size(job))
         self._start()
         return taken
 

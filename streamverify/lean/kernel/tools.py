@@ -108,7 +108,11 @@ def find_program(setting: str, names: Sequence[str], environment: Mapping[str, s
     """Return the command line that a setting names, with the path of its executable; None where it is not there."""
     if setting == "none":
         return None
-    words = [] if setting == "auto" else shlex.split(setting)
+    try:
+        words = [] if setting == "auto" else shlex.split(setting)
+    except ValueError:
+        # Quotes that are not closed: it names nothing.
+        return None
     # Lean's own first: `lake env` names its folder. Then what setup_lean.sh installs, then the PATH.
     roots = [environment["LEAN_SYSROOT"]] if environment.get("LEAN_SYSROOT") else []
     folders = [*(Path(root, "bin") for root in roots), install_record().parent / "tiers" / "bin"]

@@ -92,7 +92,7 @@ def _header(report: Report) -> Element:
 
 def _verifier(report: Report) -> str:
     first = report.environment.verifiers[0]
-    parts = [f"Lean {first.lean_version}" if first.lean_version else str(first.kind or "unknown verifier")]
+    parts = [f"Lean {first.lean_version}" if first.lean_version else f"verifier {first.kind or 'unknown'}"]
     if first.mathlib_version:
         parts.append(f"Mathlib {first.mathlib_version}")
     more = len(report.environment.verifiers) - 1

@@ -150,12 +150,12 @@ def times(report: Report) -> Element:
 def slots(report: Report) -> Element:
     """Say how much of what the slots could have worked was Lean's work for an answer."""
     use = report.utilisation
-    where = {"run": "measured by replay", "rows": "from the first request to the last answer", None: ""}
+    where = {"run": ", measured by replay", "rows": ", from the first request to the last answer", None: ""}
     rows = [
         ("useful Lean time: run and audit of decided proofs", seconds(use.useful_seconds)),
         ("all of Lean's time, with imports and what was inconclusive", seconds(use.lean_seconds)),
         ("slots", MISSING if use.slots is None else count(use.slots)),
-        ("elapsed", f"{seconds(use.elapsed_seconds)} {where[use.elapsed_from]}".rstrip()),
+        ("elapsed", seconds(use.elapsed_seconds) + where[use.elapsed_from]),
         ("useful Lean time / (slots x elapsed)", "not known" if use.share is None else percent(use.share)),
     ]
     bar = plots.stacked_bar(

@@ -74,6 +74,7 @@ WRONG_SETTINGS = {
 """The settings that cannot be `no such\nchoice`: all but free text."""
 FREE_TEXT = {
     "run",
+    "api_key",
     "metadata",
     "theorem",
     "ids",
@@ -91,6 +92,7 @@ FREE_TEXT = {
     "repl",
     "write",
     "title",
+    "report_dir",
 }
 """The further options that take any text, or any name of a file."""
 MAY_BE_EMPTY = {"prefix", "write"}

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from streamverify.core.reports.model import REPORT_VERSION, Run
+from streamverify.reports.comparing import compare
 from streamverify.reports.errors import ReportError
 from streamverify.reports.making import MOST_ROWS_WITHIN, make_report, read_report, report_in
 from streamverify.reports.verdict_files import read_verdicts
@@ -131,6 +132,16 @@ def test_many_rows_are_not_kept_in_the_report(tmp_path: Path, monkeypatch: pytes
 
     assert MOST_ROWS_WITHIN == 100_000
     assert (verdicts.rows, verdicts.file) == (None, "../in/v.jsonl")
+
+
+def test_a_half_of_a_surrogate_pair_ends_no_report(tmp_path: Path) -> None:
+    row = verdict("a\ud800", "rejected", "lean_error", error="\udfff", header="\ud800", notes={"deep": "\ud800"})
+    file = write_jsonl(tmp_path / "v.jsonl", [row, verdict("b")])
+
+    report = make_report(file, tmp_path, title="\ud800").report
+
+    assert report.counts.rows == 2
+    assert compare(file, report_in(tmp_path)).common == 2
 
 
 @pytest.mark.parametrize(

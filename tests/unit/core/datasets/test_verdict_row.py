@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamverify.core.datasets.verdict_row import (
+    CHECKER,
     COLUMNS,
     MAX_MESSAGE,
     MAX_MESSAGES,
@@ -85,6 +86,21 @@ def test_half_a_surrogate_pair_in_leans_words_is_replaced() -> None:
     assert (row["summary"], row["messages"][0]["text"]) == ("\ufffd a", "b \ufffd")
 
 
+def test_the_checkers_of_the_highest_tiers_are_named() -> None:
+    checked = verdict_row(
+        result(
+            assurance="replayed",
+            reached="audited",
+            checkers=[{"name": "nanoda", "version": "0.3", "outcome": "accepted", "seconds": 1.5}],
+            export_sha256="0" * 64,
+        )
+    )
+
+    assert checked["checkers"] == [{"name": "nanoda", "version": "0.3", "outcome": "accepted", "seconds": 1.5}]
+    assert (list(checked["checkers"][0]), checked["reached"]) == (list(CHECKER), "audited")
+    assert (verdict_row(result())["checkers"], verdict_row(result())["reached"]) == ([], None)
+
+
 def test_what_was_not_sent_has_no_verdict() -> None:
     row = unsent_row("the row has no proof", custom_id="7", run="monday", group="problem 7")
 
@@ -116,3 +132,14 @@ def test_our_columns_are_found_beside_any_others(taken: set[str]) -> None:
     assert all(re.fullmatch(f"(?:{PREFIX})*{name}", given) for name, given in names.items())
     if not any(each.endswith(tuple(COLUMNS)) for each in taken):
         assert names == {name: name for name in COLUMNS}
+
+
+def test_a_row_says_which_checkers_judged_what_and_how_far_the_proof_came() -> None:
+    checker = {"name": "nanoda", "version": "0.4", "outcome": "accepted", "seconds": 0.5}
+    row = verdict_row(result(assurance="cross_checked", checkers=[checker], export_sha256="0" * 64))
+    assert (row["assurance"], row["checkers"], row["export_sha256"]) == ("cross_checked", [checker], "0" * 64)
+    assert row["reached"] is None
+    failed = verdict_row(
+        result(status="inconclusive", reason="timeout", response=None, error="late", reached="audited")
+    )
+    assert (failed["checkers"], failed["reached"]) == ([], "audited")

@@ -58,6 +58,35 @@ def test_axioms_are_named() -> None:
     assert said.compared > 10
 
 
+def test_recursors_may_stand_in_any_order() -> None:
+    export = Written(kept("shapes"))
+    motive = export.const("Rose.rec_1", 0, 0)
+    export.theorem("more", motive, motive)
+    statement = export.bytes()
+    for name in ("Rose", "Term", "Even"):
+        export.block(name)["recs"].reverse()
+    assert export.bytes() != statement
+    said = judge([export.bytes()], ("more",), trusted=[statement])
+    assert isinstance(said, Accepted)
+    assert said.compared > 3
+
+
+def test_recursors_of_private_types_correspond_by_their_place() -> None:
+    """Both mention a recursor, of the type and of what is nested in it."""
+
+    def about(recursor: str) -> bytes:
+        export = Written(kept("shapes").replace(b'"str":"Rose"', b'"str":"_Rose"'))
+        mentioned = export.const(recursor, 0, 0)
+        export.theorem("more", mentioned, mentioned)
+        return export.bytes()
+
+    other_name = about("_Rose.rec_1").replace(b'"str":"_Rose"', b'"str":"_Other"')
+    assert isinstance(judge([other_name], ("more",), trusted=[about("_Rose.rec_1")]), Accepted)
+    said = judge([about("_Rose.rec")], ("more",), trusted=[other_name])
+    assert isinstance(said, Refused)
+    assert said.reason == "statement_mismatch"
+
+
 def test_a_header_without_the_theorem_is_compared_with_what_kernels_know() -> None:
     header = kept("literals", "statement")
     said = judge([kept("literals")], ("target",), trusted=[header], stated=False)
