@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -31,7 +32,7 @@ _AT_ONCE = 500
 
 
 class State:
-    """The open state file. Its methods may be called from any thread, one at a time."""
+    """The open state file. While a thread commits, another may ask; whoever reads `rows` is alone."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the file, and keep others from it until `close`.
@@ -40,6 +41,7 @@ class State:
             ReplayRefused: Another process has it open, or it is no state, or cannot be written.
         """
         self.path = path
+        self._one_at_a_time = Lock()
         try:
             self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
@@ -123,6 +125,12 @@ class State:
         self._write([(number, jsontext.dumps(row)) for number, row in rows], positions, facts)
 
     def _write(self, rows: Collection[tuple[Any, ...]], positions: Mapping[int, int], facts: Mapping[str, Any]) -> None:
+        with self._one_at_a_time:
+            self._transact(rows, positions, facts)
+
+    def _transact(
+        self, rows: Collection[tuple[Any, ...]], positions: Mapping[int, int], facts: Mapping[str, Any]
+    ) -> None:
         try:
             self._db.execute("BEGIN")
             # The first verdict stays: a second one is the answer to a repeat.
@@ -150,7 +158,8 @@ class State:
             some = listed[begin : begin + _AT_ONCE]
             marks = ",".join("?" * len(some))
             query = f"SELECT number FROM verdicts WHERE number IN ({marks})"  # noqa: S608 - question marks alone
-            found.update(number for (number,) in self._db.execute(query, some))
+            with self._one_at_a_time:
+                found.update(number for (number,) in self._db.execute(query, some))
         return found
 
     def last(self) -> int:

@@ -8,8 +8,11 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from command import end, make_environment, run_command, serving_worker, settings_of, started
+from support import recorded
 
 from streamverify.bus.reader import records_kept
 from streamverify.core.datasets.verdict_row import COLUMNS
@@ -130,3 +133,23 @@ def test_an_open_loop_keeps_its_rate_and_says_what_the_output_cannot(
     refused = run_command(env, "replay", str(source), "--output", str(foreign))
     assert (refused.returncode, foreign.read_text()) == (2, "{}\n")
     assert not (tmp_path / "mine.jsonl.replay").exists()
+
+
+def test_parquet_in_and_out_keeps_the_columns_of_real_proofs(env: dict[str, str], tmp_path: Path) -> None:
+    source, output = tmp_path / "goedel.parquet", tmp_path / "verdicts.parquet"
+    proofs = recorded("goedel")
+    table = pa.table(
+        {
+            "problem_id": [proof["custom_id"] for proof in proofs],
+            "level": pa.array(range(len(proofs)), pa.uint8()),
+            "full_proof": [proof["proof"] for proof in proofs],
+            "tags": pa.array([["a", None]] * len(proofs), pa.list_(pa.large_string())),
+        }
+    )
+    pq.write_table(table, source)
+    ran = run_command(env, "replay", str(source), "--output", str(output), "--timeout", "30")
+    assert ran.returncode == 0, ran.stderr
+    written = pq.read_table(output)
+    assert written.select(table.column_names).equals(table)
+    assert set(written["status"].to_pylist()) == {"verified"}
+    assert "import Mathlib" in written["header"][0].as_py()
