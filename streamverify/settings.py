@@ -30,6 +30,7 @@ from pydantic_settings import (
 )
 
 from streamverify.core.audit.vocabulary import Trusted
+from streamverify.core.cache.seal import MIN_SECRET
 from streamverify.core.environments import parse_environments
 from streamverify.core.errors import SettingsError
 from streamverify.core.keys import ApiKeys
@@ -56,6 +57,8 @@ Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 _PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _SERVER = rf"(\[[0-9A-Fa-f:.]+\]|[^\s,:/\[\]]+):{_PORT}"
 _SERVERS = rf"^\s*{_SERVER}(\s*,\s*{_SERVER})*\s*$"
+REDIS = ("redis://", "rediss://", "unix://")
+"""What the URL of a Redis begins with."""
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -318,6 +321,30 @@ class Settings(BaseSettings):
             "4.34.1 have known bugs. `any` accepts every Lean that names its version.",
         ),
     ] = "4.34.1"
+    cache: Annotated[
+        str,
+        Field(
+            description="Where verdicts are kept, so that identical proofs are answered without Lean (docs/cache.md): "
+            "none; memory (of each worker); sqlite:FILE, for the workers of one machine; redis://HOST:PORT, for many."
+        ),
+    ] = "none"
+    cache_key: Annotated[
+        SecretStr | None,
+        Field(
+            description="Secret that signs what is kept in a file or a Redis, the same for all workers that share it, "
+            "of at least 16 characters (openssl rand -hex 32)."
+        ),
+    ] = None
+    cache_memory: Annotated[
+        ByteSize, Field(ge=1024**2, description="Bytes of verdicts that a worker keeps in its memory, such as 64MiB.")
+    ] = cast("ByteSize", "64MiB")
+    cache_size: Annotated[
+        ByteSize,
+        Field(ge=1024**2, description="Bytes that the file of CACHE=sqlite:FILE may have. A Redis has its own limit."),
+    ] = cast("ByteSize", "1GiB")
+    cache_max_age: Annotated[
+        int, Field(ge=1, le=3650 * 86400, description="Seconds after which a verdict is not given any more.")
+    ] = 30 * 86400
     http_host: Annotated[
         str,
         Field(
@@ -452,6 +479,21 @@ class Settings(BaseSettings):
         parse_environments(value)
         return value
 
+    @field_validator("cache")
+    @classmethod
+    def _names_a_cache(cls, value: str) -> str:
+        # Worded here, because the value may have a password, which no message may show.
+        if value in {"none", "memory"} or (value.startswith(("sqlite:", *REDIS)) and value not in ("sqlite:", *REDIS)):
+            return value
+        raise ValueError("must be none, memory, sqlite:FILE or redis://HOST:PORT")
+
+    @field_validator("cache_key")
+    @classmethod
+    def _is_a_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MIN_SECRET:
+            raise ValueError(f"must have at least {MIN_SECRET} characters (openssl rand -hex 32 makes one)")
+        return value
+
     @field_validator("lean_project", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
     @classmethod
     def _path_exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
@@ -484,6 +526,17 @@ class Settings(BaseSettings):
             raise _wrong("security_protocol", f"{self.security_protocol} needs sasl_username and sasl_password")
         if self.ssl_keyfile and not self.ssl_certfile:
             raise _wrong("ssl_keyfile", "needs ssl_certfile: the certificate that the key belongs to")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_cache_is_signed(self) -> Settings:
+        if self.cache not in {"none", "memory"} and self.cache_key is None:
+            # Refused and not warned of: whoever can write to the store could write verdicts.
+            raise _wrong(
+                "cache",
+                "a cache that others may write to needs STREAMVERIFY_CACHE_KEY, which signs its entries: the same "
+                "secret for all workers that share it (openssl rand -hex 32 makes one)",
+            )
         return self
 
     @property

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from rich.markup import escape
 from rich.table import Table
 
+from streamverify.cache.store import without_password
 from streamverify.cli.options import EVERYTHING, with_settings
 from streamverify.cli.output import print_json, stdout
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
@@ -34,6 +35,8 @@ def config(
     """Print the effective settings and where each comes from. Secrets are hidden, and nothing is changed."""
     sources = {name: settings.origins.place(name) for name in EVERYTHING}
     shown = {name: _shown(getattr(settings, name)) for name in EVERYTHING}
+    # The only one that is no secret and may have one in it.
+    shown["cache"] = without_password(settings.cache)
     if as_json:
         print_json({"settings": shown, "sources": sources})
         return

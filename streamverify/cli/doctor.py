@@ -16,7 +16,7 @@ from rich.markup import escape
 from streamverify.cli.options import EVERYTHING, with_settings
 from streamverify.cli.output import print_json, print_line, printable, stdout
 from streamverify.core.audit.vocabulary import Trusted
-from streamverify.core.errors import BrokerUnavailable, ReplUnavailable
+from streamverify.core.errors import BrokerUnavailable, ReplUnavailable, SettingsError
 from streamverify.core.messages.assurance import Assurance
 from streamverify.core.messages.versions import is_older
 from streamverify.lean.repl import resources
@@ -45,6 +45,7 @@ Exit code 0: a worker could run here. 4: something that it needs is missing."""
 _LIBRARIES = ("aiokafka", "aiohttp", "orjson", "pydantic", "confluent-kafka")
 _GIB = 1024**3
 _MIB = 1024**2
+_STORE_SECONDS = 5.0
 _FILES_PER_SLOT = 8
 _FILES_BESIDES = 256
 _PROCESSES_PER_SLOT = 16
@@ -99,6 +100,7 @@ async def examine(settings: Settings) -> list[Check]:
         libraries_check(),
         *repl,
         *await _kafka(settings),
+        *await _cache(settings),
         cores_check(plan, os.cpu_count() or plan.cores),
         memory_check(plan, repl_found=command is not None),
         files_check(resources.open_files_limit(), plan.slots + plan.spares),
@@ -277,6 +279,30 @@ async def _kafka(settings: Settings) -> list[Check]:
     except BrokerUnavailable as error:
         return [Check("Kafka", "missing", f"no broker at {settings.bootstrap_servers}", str(error))]
     return [Check("Kafka", "ok", f"answers at {settings.bootstrap_servers}"), *map(topic_check, states)]
+
+
+async def _cache(settings: Settings) -> list[Check]:
+    """Check that the store of the result cache answers; a worker starts without it, and is slower."""
+    from streamverify.cache.store import StoreFailed, store_of, without_password  # noqa: PLC0415 - keeps --help fast
+
+    if settings.cache == "none":
+        return []
+    found = without_password(settings.cache)
+    try:
+        store = store_of(settings)
+    except SettingsError as error:
+        return [Check("cache", "missing", found, str(error))]
+    if store is None:
+        return [Check("cache", "ok", f"{found}: each worker's own, until it ends")]
+    try:
+        async with asyncio.timeout(_STORE_SECONDS):
+            await store.check()
+    except (StoreFailed, TimeoutError) as error:
+        advice = "until it answers, proofs are verified anew (docs/cache.md)"
+        return [Check("cache", "warning", str(error) or f"{found} has not answered for {_STORE_SECONDS:g} s", advice)]
+    finally:
+        await store.close()
+    return [Check("cache", "ok", f"{found} can be read and written")]
 
 
 def topic_check(state: TopicState) -> Check:

@@ -100,6 +100,10 @@ class Auditor:
         # For each header that begins with `module`, what Lean puts before private names; None: no audit is possible.
         self._private_prefixes: dict[str, str | None] = {}
 
+    def known_vocabulary(self, header: Header) -> Vocabulary | None:
+        """The vocabulary of a header, where Lean was asked for it already."""
+        return self._vocabularies.known(header)
+
     async def before(self, session: ReplSession, env: int, job: Job, timeout: float) -> Ready | Verdict:
         """Look at a proof in its header's environment before it is run.
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from streamverify.core.audit.policy import Vocabulary
     from streamverify.core.job import Job, Verdict
     from streamverify.core.syntax.header import Header
     from streamverify.lean.repl.command import ReplCommand
@@ -100,6 +101,10 @@ class Pool:
     def running(self) -> int:
         """Jobs that are being run."""
         return self._running
+
+    def vocabulary_of(self, header: Header) -> Vocabulary | None:
+        """What Lean has said that the environment of a header knows; None where no audit has asked it yet."""
+        return self._shared.auditor.known_vocabulary(header)
 
     async def start(self, headers: Sequence[Header] = ()) -> None:
         """Open the slots. Jobs submitted before wait until then.

@@ -67,6 +67,10 @@ class Vocabularies:
             )
         return known
 
+    def known(self, header: Header) -> Vocabulary | None:
+        """Return the vocabulary of this header if Lean was asked for it already."""
+        return self._known.get(header.fingerprint)
+
     async def of_header(self, header: Header) -> Vocabulary:
         """Return the vocabulary of this header, asked of a process that lives for this question.
 

@@ -1,6 +1,7 @@
 """Reads files of verdicts, row by row: what `replay --output` and `export --output` write, Parquet or JSONL.
 
-A file of another origin is read too, as long as it has the columns; which column is ours is decided by
+Results as they are on the topic, one a line, are verdicts, too. A file of another origin is read as well, as long as it
+has the columns; which column is ours is decided by
 `core/datasets/verdict_row.py`.
 """
 
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from streamverify.core.datasets.verdict_row import names_in
+from streamverify.core.datasets.verdict_row import names_in, verdict_row
+from streamverify.core.errors import UndecodableResult
+from streamverify.core.messages.codec import decode_result
 from streamverify.core.reports.verdict import NEEDED, READ, Verdict, verdict_of
 from streamverify.reports.errors import ReportError
 
@@ -73,10 +76,21 @@ def _jsonl(file: Path) -> Iterator[dict[str, Any]]:
                 raise ReportError(f"{file}:{number}: no JSON ({error}); verdicts are JSONL or Parquet") from None
             if not isinstance(row, dict):
                 raise ReportError(f"{file}:{number}: no JSON object; a file of verdicts has one on each line")
+            # Not where a data set of results was replayed: then the verdicts are beside its own columns.
+            if "timings" in row and "verifier" in row and "verifier_kind" not in names_in(row):
+                row = _of_result(text, f"{file}:{number}")
             names = tuple(row)
             if names != seen:
                 seen, ours = names, _columns(file, names, f":{number}")
             yield {name: row[theirs] for name, theirs in ours.items()}
+
+
+def _of_result(text: bytes, where: str) -> dict[str, Any]:
+    """Read a result as it is on the topic, which `results --json` and `verify --json` print."""
+    try:
+        return verdict_row(decode_result(text.strip()))
+    except UndecodableResult as error:
+        raise ReportError(f"{where}: no result: {error}") from None
 
 
 def _loads(text: bytes) -> Any:

@@ -35,7 +35,9 @@ from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, 
 from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
+from streamverify.worker.cached_pool import CachedPool
 from streamverify.worker.fitness import check_reach, check_verifier
+from streamverify.worker.open_cache import open_cache
 from streamverify.worker.report import Reporter
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from streamverify.lean.kernel.reach import Reach
     from streamverify.lean.repl.resources import Plan
     from streamverify.settings import Settings
+    from streamverify.worker.result_cache import ResultCache
 
 _log = structlog.get_logger(__name__)
 
@@ -102,6 +105,8 @@ class Worker:
         self._stack = AsyncExitStack()
         self._partitions = Partitions(settings.request_topic)
         self._commits = CommitRequests()
+        self._cache: ResultCache | None = None
+        self._cached_pool: CachedPool | None = None
         self._step = "the worker starts"
         """What it does before it joins, in words for `/ready`."""
 
@@ -135,16 +140,26 @@ class Worker:
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
         results = ResultBuilder(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
+        self._cache = await open_cache(settings, verifier, command, pool=self._pool, reach=reach)
         self._tiers = Tiers(
-            self._replays(reach), Assurance(settings.upgrade), publisher=self._publisher, results=results
+            self._replays(reach),
+            Assurance(settings.upgrade),
+            publisher=self._publisher,
+            results=results,
+            keep=None if self._cache is None else self._cache.keep,
         )
+        if self._cache is not None:
+            self._stack.push_async_callback(self._cache.close)
+            timeouts = {"default_timeout": settings.default_timeout, "max_timeout": settings.max_timeout}
+            self._cached_pool = CachedPool(self._pool, self._tiers, self._cache, **timeouts)
+        runner = self._cached_pool or self._pool
         announcements = Announcements(settings)
         groups = Groups(ttl=settings.group_ttl)
-        superseding = Superseding(groups, self._pool, self._tiers, self._partitions, announcements.announce)
+        superseding = Superseding(groups, runner, self._tiers, self._partitions, announcements.announce)
         self._service = Service(
             settings,
             RequestLimits(max_proof_bytes=settings.max_proof_bytes),
-            pool=self._pool,
+            pool=runner,
             publisher=self._publisher,
             results=results,
             partitions=self._partitions,
@@ -159,10 +174,11 @@ class Worker:
         self._peers = Peers(settings, versions)
         self._reporter = Reporter(
             self._service.activity,
-            pool=self._pool,
+            pool=runner,
             slots=plan.slots,
             partitions=self._partitions,
             consumer=self._consumer,
+            cache=self._cached_pool,
         )
         self._health = HealthServer(settings.http_host, settings.http_port, ready=self._ready, status=self._status)
         self._step = "headers are being imported before the worker joins its group"
@@ -220,6 +236,8 @@ class Worker:
                         self._publisher.run(),
                         self._peers.watch(),
                         self._reporter.run(),
+                        *(() if self._cache is None else (self._cache.run(),)),
+                        *(() if self._cached_pool is None else (self._cached_pool.run(),)),
                     )
                 ]
                 await self._signals.drain.wait()
@@ -237,6 +255,8 @@ class Worker:
         _log.info("draining", running=self._pool.running, seconds=self._settings.drain_timeout)
         # Both, and the poll goes on: a member that does not poll loses its partitions in mid-drain.
         self._consumer.drain()
+        if self._cached_pool is not None:
+            self._cached_pool.stop()
         self._pool.stop_dispatching()
         self._tiers.stop()
         complete = await self._before(deadline, self._finish_running())
@@ -288,7 +308,7 @@ class Worker:
             "joined": self._partitions.are_restored,
             "draining": self._signals.drain.is_set(),
             "in_flight": self._partitions.in_flight,
-            "queued": self._pool.queued + self._service.waiting,
+            "queued": (self._cached_pool or self._pool).queued + self._service.waiting,
             "running": self._pool.running,
             "replays_queued": self._tiers.queued,
             "replays_running": self._tiers.running,

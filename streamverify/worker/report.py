@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from streamverify.bus.consumer import RequestConsumer
     from streamverify.core.activity import Activity, Done
     from streamverify.core.delivery.partitions import Partitions
-    from streamverify.lean.pool import Pool
+    from streamverify.worker.cached_pool import CachedPool
+    from streamverify.worker.ports import Runner
 
 LOOK_SECONDS = 5.0
 """Seconds between two looks at whether a line is due; `core.activity` says when it is."""
@@ -25,14 +26,22 @@ _log = structlog.get_logger(__name__)
 class Reporter:
     """Reports the activity of one worker."""
 
-    def __init__(
-        self, activity: Activity, *, pool: Pool, slots: int, partitions: Partitions, consumer: RequestConsumer
+    def __init__(  # noqa: PLR0913 - what it reports of
+        self,
+        activity: Activity,
+        *,
+        pool: Runner,
+        slots: int,
+        partitions: Partitions,
+        consumer: RequestConsumer,
+        cache: CachedPool | None = None,
     ) -> None:
         self._activity = activity
         self._pool = pool
         self._slots = slots
         self._partitions = partitions
         self._consumer = consumer
+        self._cache = cache
 
     async def run(self) -> None:
         """Report until cancelled."""
@@ -73,4 +82,5 @@ class Reporter:
             "dead_letters": done.dead_letters,
             "slots": self._slots,
             "partitions": len(self._partitions.restored()),
+            **({} if self._cache is None else {"cache": self._cache.status()}),
         }

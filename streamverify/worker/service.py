@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from streamverify.core.job import Record, RecordId
     from streamverify.core.messages.codec import RequestLimits
     from streamverify.lean.kernel.reach import Reach
-    from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
+    from streamverify.worker.ports import Runner
     from streamverify.worker.results import ResultBuilder
     from streamverify.worker.superseding import Superseding
     from streamverify.worker.tiers import Tiers
@@ -51,7 +51,7 @@ class Service:
         settings: Settings,
         limits: RequestLimits,
         *,
-        pool: Pool,
+        pool: Runner,
         publisher: Publisher,
         results: ResultBuilder,
         partitions: Partitions,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.core.groups.groups import Winner
     from streamverify.core.job import Job, RecordId
-    from streamverify.lean.pool import Pool
+    from streamverify.worker.ports import Runner
     from streamverify.worker.tiers import Tiers
 
 _log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ class Superseding:
     """The groups of one worker, between its service, its pool and the announcements of other workers."""
 
     def __init__(
-        self, groups: Groups, pool: Pool, tiers: Tiers, partitions: Partitions, announce: Callable[[Winner], None]
+        self, groups: Groups, pool: Runner, tiers: Tiers, partitions: Partitions, announce: Callable[[Winner], None]
     ) -> None:
         """`announce` tells the other workers of a winner."""
         self._groups = groups

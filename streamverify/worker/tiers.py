@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,24 @@ class Tiers:
     """
 
     def __init__(
-        self, replays: Replays | None, upgrade: Assurance, *, publisher: Publisher, results: ResultBuilder
+        self,
+        replays: Replays | None,
+        upgrade: Assurance,
+        *,
+        publisher: Publisher,
+        results: ResultBuilder,
+        keep: Callable[[Job, Verdict], None] | None = None,
     ) -> None:
-        """`replays` is None where no higher tier can be reached; `upgrade` is the setting, `none` for none."""
+        """Stand between them.
+
+        Args:
+            replays: The slots; None where no higher tier can be reached.
+            upgrade: The setting, `none` for none.
+            publisher: It gets the second results.
+            results: Makes them.
+            keep: Told each second verdict, for the result cache.
+        """
+        self._keep = keep
         self._replays = replays
         self._upgrade = upgrade
         self._publisher = publisher
@@ -111,6 +127,10 @@ class Tiers:
                 hint="the audit had verified it: keep the file, and report it (docs/audit.md); readers keep the "
                 "refusal",
             )
+        # The first verdict may have come from the cache; this one did not.
+        verdict = replace(verdict, cached_age=None)
+        if self._keep is not None:
+            self._keep(job, verdict)
         # Whoever owns the partition by now: what was found does not depend on it.
         record = self._results.record(Requester.of_job(job), verdict, partial(self._acknowledged, 1))
         self._publisher.publish(record, urgent=False)

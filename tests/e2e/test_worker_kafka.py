@@ -80,7 +80,12 @@ async def test_a_worker_that_joins_and_one_that_leaves_lose_nothing(env: dict[st
         await said(first, "partitions_restored")
         with started(env, "worker") as second:
             await said(second, "partitions_restored")
-            await asyncio.sleep(0.5)
+            # Where the second was long in coming the first may have done all by itself; of these both get some.
+            late = [
+                each.model_copy(update={"custom_id": f"late-{each.custom_id}"})
+                for each in requests(300, "service=0.03")
+            ]
+            sent |= await submit(env, late)
             await asyncio.to_thread(end, first)
             found = await kafka_records.results(env, sent)
     assert first.returncode == 0

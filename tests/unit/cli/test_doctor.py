@@ -241,6 +241,21 @@ def test_the_words_of_policy_allow_must_be_known_to_a_header() -> None:
     assert allowed_check(allowed, []).level == "warning"
 
 
+async def test_the_store_of_the_cache_is_tried(tmp_path: Path) -> None:
+    key: dict[str, Any] = {"cache_key": "0123456789abcdef"}
+    assert await doctor._cache(load_settings()) == []
+    [memory] = await doctor._cache(load_settings(cache="memory"))
+    [there] = await doctor._cache(load_settings(cache=f"sqlite:{tmp_path}/cache.db", **key))
+    assert (memory.level, there.level) == ("ok", "ok")
+    (tmp_path / "file").write_text("")
+    [broken] = await doctor._cache(load_settings(cache=f"sqlite:{tmp_path}/file/cache.db", **key))
+    [away] = await doctor._cache(load_settings(cache="redis://:hidden@127.0.0.1:1", **key))
+    assert (broken.level, away.level) == ("warning", "warning"), "a worker runs without it, too"
+    assert "hidden" not in f"{away}"
+    [wrong] = await doctor._cache(load_settings(cache="redis://127.0.0.1:many", **key))
+    assert wrong.level == "missing"
+
+
 TOOLS = Tools(
     exporter=Tool("olean-export", ("x",), "0.4.0"),
     replayer=Tool("leanchecker", ("x",), "4.35.0"),

@@ -69,7 +69,7 @@ OF_SETTINGS = ["", "-1", "9" * 40, "no such\nchoice", "\udcff"]
 WRONG_SETTINGS = {
     name
     for name, field in Settings.model_fields.items()
-    if field.annotation is not str or field.metadata or name == "policy_allow"
+    if field.annotation is not str or field.metadata or name in {"cache", "policy_allow"}
 } - {"group_id", "client_rack", "sasl_username", "sasl_password", "ssl_keyfile_password", "repl", "log_dir"}
 """The settings that cannot be `no such\nchoice`: all but free text."""
 FREE_TEXT = {

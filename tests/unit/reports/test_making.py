@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from streamverify.core.messages.schemas import schema_files
 from streamverify.core.reports.model import REPORT_VERSION, Run
 from streamverify.reports.comparing import compare
 from streamverify.reports.errors import ReportError
@@ -142,6 +143,24 @@ def test_a_half_of_a_surrogate_pair_ends_no_report(tmp_path: Path) -> None:
 
     assert report.counts.rows == 2
     assert compare(file, report_in(tmp_path)).common == 2
+
+
+def test_results_as_they_are_on_the_topic_are_verdicts_too(tmp_path: Path) -> None:
+    [example] = json.loads(schema_files()["proof-result.schema.json"])["examples"]
+    file = write_jsonl(tmp_path / "results.jsonl", [example])
+
+    report = make_report(file, tmp_path).report
+
+    assert report.counts.rejected == 1
+    assert report.times.lean.total == example["timings"]["run"]
+    assert report.errors.listed[0].form == "unsolved goals"
+    write_jsonl(
+        file, [example | {f"verdict_{name}": value for name, value in verdict("x").items()} | {"verifier_kind": "lean"}]
+    )
+    assert make_report(file, tmp_path).report.counts.verified == 1
+    write_jsonl(file, [example | {"status": 5}])
+    with pytest.raises(ReportError, match=r"results.jsonl:1: no result"):
+        make_report(file, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""Stands before a store, so that one which is down, slow or full fails no proof and delays none for long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from streamverify.cache.store import StoreFailed
+from streamverify.core.cache.outage import Outage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from streamverify.cache.store import Entry, Store
+
+T = TypeVar("T")
+
+OPEN_SECONDS = 5.0
+"""Seconds for opening it, before the worker has any proofs."""
+READ_SECONDS = 0.5
+"""Seconds that proofs wait for an answer at most; then they are run, and the store is left alone for a while."""
+WRITE_SECONDS = 5.0
+"""Seconds for keeping entries; nobody waits for that."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Guard:
+    """A store that never raises. Reading and writing fail apart: what is full can still be read."""
+
+    def __init__(
+        self, store: Store, *, read_seconds: float = READ_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Stand before `store`, which proofs wait for `read_seconds` at most."""
+        self._store = store
+        self._read_seconds = read_seconds
+        self._clock = clock
+        self._reading = Outage()
+        self._writing = Outage()
+
+    @property
+    def readable(self) -> bool:
+        """True where it is worth asking."""
+        return self._reading.may_ask(self._clock())
+
+    @property
+    def failing(self) -> bool:
+        """True while it does not answer, or does not take what it is given."""
+        return self._reading.lasts or self._writing.lasts
+
+    async def open(self) -> None:
+        """See whether the store is there. If it is not, the worker starts all the same, and asks it later."""
+        await self._tried(self._store.check(), self._reading, OPEN_SECONDS, "open")
+
+    async def get_many(self, names: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Return the values of those names that are there; none where the store does not say so in time."""
+        if not names or not self.readable:
+            return {}
+        return await self._tried(self._store.get_many(names), self._reading, self._read_seconds, "read") or {}
+
+    async def put_many(self, entries: Sequence[Entry]) -> bool:
+        """Keep these entries. Returns whether the store has taken them; if not, they may be tried again."""
+        if not entries:
+            return True
+        if not self._writing.may_ask(self._clock()):
+            return False
+        await self._tried(self._store.put_many(entries), self._writing, WRITE_SECONDS, "write")
+        return not self._writing.lasts
+
+    async def close(self) -> None:
+        """Close the store."""
+        await self._store.close()
+
+    async def _tried(self, work: Awaitable[T], outage: Outage, seconds: float, what: str) -> T | None:
+        try:
+            async with asyncio.timeout(seconds):
+                found = await work
+        except (StoreFailed, TimeoutError) as failure:
+            error = str(failure) or f"{self._store.label} has not answered for {seconds:g} s"
+            if outage.failed(self._clock()):
+                _log.warning(
+                    "cache_store_failed",
+                    operation=what,
+                    error=error,
+                    hint="proofs are verified all the same, without what the store has; it is asked again from time to "
+                    "time: see `streamverify doctor`",
+                )
+            return None
+        if outage.worked():
+            _log.info("cache_store_works_again", operation=what, store=self._store.label)
+        return found

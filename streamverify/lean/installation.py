@@ -1,0 +1,133 @@
+"""What of this installation can change a verdict, as digests of files; and whether it is still as it was read.
+
+The result cache keeps verdicts by it. Read are the bytes of what is this project's own, and names and sizes of what its
+manifest has pinned: reading 5 GB of Mathlib would take longer than to import it. Blocking: for a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from streamverify.lean.repl.command import ReplCommand
+
+_COMPILED = (".olean", ".olean.server", ".olean.private", ".ir", ".so")
+"""What Lean loads of a module. Not its `.lean`: until that is compiled, nothing has changed for Lean."""
+_PINNED = ("lake-manifest.json", "lean-toolchain")
+_PACKAGES = (Path(".lake", "packages"), Path("lake-packages"), Path("build", "packages"))
+_DECIDING = ("core/audit", "core/export", "core/messages", "core/syntax", "lean")
+"""The folders of our own code that decide which verdict a proof gets."""
+_BLOCK = 1 << 20
+
+Stamp = tuple[int, int]
+"""Size and time of the last change of a file: what differs once it is written anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """An installation as it was when it was read."""
+
+    parts: Mapping[str, str]
+    """Digests by what they are of."""
+    modules: int
+    """Own compiled modules whose bytes were read."""
+    _folders: Sequence[Path]
+    _pinned: Sequence[Path]
+    _stamps: Mapping[str, Stamp]
+
+    @classmethod
+    def read(cls, command: ReplCommand) -> Installation:
+        """Read the installation that a REPL belongs to. What cannot be read counts as not there."""
+        # Of a confined command the executable and the project are among its arguments only.
+        command = command.outside or command
+        own, others = _folders(command)
+        pinned = [] if command.cwd is None else [command.cwd / name for name in _PINNED]
+        # Before the contents: what is written meanwhile differs from its stamp afterwards.
+        stamps = _stamps(own, pinned)
+        files = [name for name in stamps if name.endswith(_COMPILED)]
+        parts = {
+            "repl": _of_lines(_word(each, command.cwd) for each in command.argv),
+            "manifest": _of_lines(f"{file.name} {_content(file)}" for file in pinned),
+            "own modules": _of_lines(f"{_within(name, own)} {_content(Path(name))}" for name in files),
+            "other modules": _of_lines(
+                f"{_within(name, others)} {size}" for name, (size, _) in _stamps(others, []).items()
+            ),
+            "code": _own_code(),
+        }
+        return cls(parts, len(files), own, pinned, stamps)
+
+    def is_unchanged(self) -> bool:
+        """Tell whether the project's own modules and its manifest are as they were, by sizes and times."""
+        return _stamps(self._folders, self._pinned) == self._stamps
+
+
+def _folders(command: ReplCommand) -> tuple[list[Path], list[Path]]:
+    """Find the folders of compiled modules: those that are the project's own, and the others."""
+    environment = os.environ if command.env is None else command.env
+    named = [Path(part) for part in environment.get("LEAN_PATH", "").split(":") if part]
+    if command.cwd is None:
+        return [], named
+    project = command.cwd.resolve()
+    folders = dict.fromkeys((project / folder).resolve() for folder in (Path(".lake", "build", "lib"), *named))
+    packages = [project / folder for folder in _PACKAGES]
+
+    def is_own(folder: Path) -> bool:
+        return folder.is_relative_to(project) and not any(folder.is_relative_to(each) for each in packages)
+
+    return [each for each in folders if is_own(each)], [each for each in folders if not is_own(each)]
+
+
+def _stamps(folders: Iterable[Path], files: Iterable[Path]) -> dict[str, Stamp]:
+    """Return the stamps of all compiled modules below the folders, and of the files; in one order everywhere."""
+    found: dict[str, Stamp] = {}
+    for path in [*(path for folder in folders for path in _compiled(str(folder))), *map(str, files)]:
+        try:
+            stat = os.stat(path)  # noqa: PTH116 - there are thousands, and a Path takes longer to make than this
+        except OSError:
+            continue
+        found[path] = stat.st_size, stat.st_mtime_ns
+    return dict(sorted(found.items()))
+
+
+def _compiled(folder: str) -> Iterator[str]:
+    for place, _, names in os.walk(folder):
+        yield from (f"{place}/{name}" for name in names if name.endswith(_COMPILED))
+
+
+def _within(path: str, folders: Iterable[Path]) -> str:
+    """Name a file below its folder: two machines may have the same project at different places."""
+    return next((path[len(str(each)) + 1 :] for each in folders if path.startswith(f"{each}/")), path)
+
+
+def _word(word: str, folder: Path | None) -> str:
+    """Describe a word of a command line: a file by its bytes, anything else by itself."""
+    path = Path(folder or "", word)
+    return f"file {_content(path)}" if path.is_file() else f"word {word}"
+
+
+def _content(file: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as opened:
+            while block := opened.read(_BLOCK):
+                digest.update(block)
+    except OSError:
+        return "none"
+    return digest.hexdigest()
+
+
+def _own_code() -> str:
+    """Digest the code that decides verdicts: an upgrade that changes it answers nothing from before."""
+    package = Path(__file__).parents[1]
+    files = sorted(file for folder in _DECIDING for file in (package / folder).rglob("*.py"))
+    return _of_lines(f"{file.relative_to(package)} {_content(file)}" for file in files)
+
+
+def _of_lines(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,93 @@
+"""Makes the result cache that the settings ask for, once a worker knows what answers in it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from streamverify.cache.guard import Guard
+from streamverify.cache.store import store_of, without_password
+from streamverify.core.cache.key import installation_digest
+from streamverify.core.cache.memory import Memory
+from streamverify.core.cache.seal import Seal
+from streamverify.lean.installation import Installation
+from streamverify.setting_sources import PREFIX
+from streamverify.worker.result_cache import ResultCache
+
+if TYPE_CHECKING:
+    from streamverify.core.messages.models import Verifier
+    from streamverify.lean.kernel.reach import Reach
+    from streamverify.lean.pool import Pool
+    from streamverify.lean.repl.command import ReplCommand
+    from streamverify.settings import Settings
+
+STAND_INS = f"{PREFIX}TEST_CACHE_STAND_INS"
+"""Variable with which our own tests and benchmarks have verdicts of stand-ins kept. It is no setting.
+
+Nothing that is kept so can be taken for Lean's: the kind of the verifier is in every key.
+"""
+_SECRET_BYTES = 32
+
+_log = structlog.get_logger(__name__)
+
+
+async def open_cache(
+    settings: Settings, verifier: Verifier, command: ReplCommand, *, pool: Pool, reach: Reach
+) -> ResultCache | None:
+    """Make the cache; None where there is to be none.
+
+    Args:
+        settings: CACHE and its like.
+        verifier: What answers, as results name it.
+        command: The REPL.
+        pool: It knows the vocabularies that Lean has listed.
+        reach: The programs that judge above `audited`.
+
+    Raises:
+        SettingsError: The store that is asked for cannot be made. One that is down is no error.
+    """
+    if settings.cache == "none":
+        return None
+    if verifier.kind != "lean" and not os.environ.get(STAND_INS):
+        _log.warning(
+            "cache_off_for_stand_in",
+            verifier=verifier.kind,
+            hint="what a stand-in says is no verdict of Lean, so it is not kept; set STREAMVERIFY_REPL to a Lean, or "
+            "STREAMVERIFY_CACHE=none",
+        )
+        return None
+    store = store_of(settings)
+    begun = time.monotonic()
+    installation = await asyncio.to_thread(Installation.read, command)
+    guard = None if store is None else Guard(store)
+    if guard is not None:
+        await guard.open()
+    # Without a store nobody else reads what is signed.
+    key = settings.cache_key
+    secret = os.urandom(_SECRET_BYTES) if key is None else key.get_secret_value().encode()
+    _log.info(
+        "cache_opened",
+        cache=without_password(settings.cache),
+        own_modules=installation.modules,
+        seconds=round(time.monotonic() - begun, 3),
+    )
+    return ResultCache(
+        Seal(secret),
+        Memory(int(settings.cache_memory)),
+        guard,
+        max_age=settings.cache_max_age,
+        installation=installation,
+        installation_digest=installation_digest(verifier, {**installation.parts, "tools": _tools(reach)}),
+        vocabulary_of=pool.vocabulary_of,
+    )
+
+
+def _tools(reach: Reach) -> str:
+    """Name what judges above `audited` here: a verdict of other programs is not this worker's."""
+    tools = reach.tools
+    found = [] if tools is None else [tools.lean, tools.exporter, tools.replayer, tools.kernel]
+    return " ".join(f"{each.name} {each.version} {each.digest}" for each in found if each is not None)
