@@ -83,7 +83,9 @@ def judge_all(
         export = read_export(proof, names, limits)
         asked = [names.of(theorem) for theorem in theorems]
         if may_be_private and (absent := [name for name in asked if name not in export.constants]):
-            message = f"`{names.text(absent[0])}` was not exported: in a file that begins with `module` only a `public` "
+            message = (
+                f"`{names.text(absent[0])}` was not exported: in a file that begins with `module` only a `public` "
+            )
             return Unreadable(message + "theorem can be asked for.", "proof")
         which = "trusted"
         header = None if trusted is None else read_export(trusted, names, limits)
@@ -126,7 +128,9 @@ def _axioms(export: Export, theorems: Sequence[int], budget: Budget) -> tuple[st
     for theorem in theorems:
         found = export.constants.get(theorem)
         if found is None or found.kind is not Kind.THEOREM:
-            what = "is not in the proof's export" if found is None else f"is no theorem there, but a kind of {found.kind}"
+            what = (
+                "is not in the proof's export" if found is None else f"is no theorem there, but a kind of {found.kind}"
+            )
             raise _Refusal("no_theorem", f"`{names.text(theorem)}` {what}.")
     comparison = Comparison(export, known(names), budget, binders=False)
     allowed = {names.of(parts): parts for parts in STANDARD_AXIOMS}
