@@ -51,7 +51,7 @@ def judge(
     return judge_all(proof, [theorem], trusted=trusted, stated=stated, limits=limits)
 
 
-def judge_all(
+def judge_all(  # noqa: PLR0913 - what may be said of two exports
     proof: Iterable[bytes],
     theorems: Sequence[Sequence[str]],
     *,
@@ -82,17 +82,17 @@ def judge_all(
     try:
         export = read_export(proof, names, limits)
         asked = [names.of(theorem) for theorem in theorems]
-        if may_be_private and (absent := [name for name in asked if name not in export.constants]):
-            message = (
-                f"`{names.text(absent[0])}` was not exported: in a file that begins with `module` only a `public` "
-            )
-            return Unreadable(message + "theorem can be asked for.", "proof")
+        if may_be_private:
+            _refuse_to_guess(export, asked)
         which = "trusted"
         header = None if trusted is None else read_export(trusted, names, limits)
-        if header is not None and stated:
-            for name in asked:
-                if not _has_theorem(header, name):
-                    return Unreadable(f"The statement's export has no theorem `{names.text(name)}`.", "trusted")
+        absent = (
+            next((name for name in asked if not _has_theorem(header, name)), None)
+            if header is not None and stated
+            else None
+        )
+        if absent is not None:
+            return Unreadable(f"The statement's export has no theorem `{names.text(absent)}`.", "trusted")
         which = "proof"
         _refuse_what_no_kernel_checks(export)
         axioms = _axioms(export, asked, budget)
@@ -107,6 +107,16 @@ def judge_all(
         place = f" in line {error.line}" if error.line else ""
         return Unreadable(f"The {whose}'s export cannot be read{place}: {error}.", which, error.line, error.too_large)
     return Accepted(export.sha256, export.size, export.lines, len(export.constants), axioms, compared)
+
+
+def _refuse_to_guess(export: Export, theorems: Sequence[int]) -> None:
+    """Stop where a theorem is not in the export of a file in which it may be private."""
+    for theorem in theorems:
+        if theorem not in export.constants:
+            raise ExportError(
+                f"it does not have `{export.names.text(theorem)}`; in a file that begins with `module` only a `public` "
+                "theorem can be asked for"
+            )
 
 
 def _has_theorem(export: Export, name: int) -> bool:

@@ -2,8 +2,8 @@
 
 JOB is a JSON file: `proof`, the path of the export; `trusted`, that of the statement's or the header's export, or null;
 `stated`, whether that has the theorems as they were stated; `is_module`, whether the proof's file begins with
-`module`; `theorems`, a list of the parts of each name, or null to be told only which constants of the header `proof` has to be
-compared with. One JSON object on stdout is the answer.
+`module`; `theorems`, a list of the parts of each name, or null to be told only which constants of the header `proof`
+has to be compared with. One JSON object on stdout is the answer.
 """
 
 from __future__ import annotations
