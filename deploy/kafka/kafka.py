@@ -2,6 +2,7 @@
 """A real Apache Kafka on this machine, from its jars: for tests and trials where there is no Docker.
 
     deploy/kafka/kafka.py run [--port PORT] [--nodes 1|3] [--dir DIR] [--host ADDRESS] [--secure DIR]
+                               [--set NAME=VALUE ...]
 
 fetches the jars once (with Maven, into `.kafka/` of this checkout), formats and starts one or three nodes
 (KRaft, broker and controller in one), waits until they are ready and then prints the bootstrap servers as the one
@@ -20,7 +21,7 @@ in which brokers die: `kill N` (SIGKILL), `stop N` (an orderly end), `start N`, 
 
 With `--host` the clients' listener is at another address of this machine, for clients in network namespaces.
 With `--secure DIR` the nodes also listen with SASL_PLAINTEXT, SSL and SASL_SSL, and obey ACLs there; what clients
-need for it is made in DIR (see `secure.py`).
+need for it is made in DIR (see `secure.py`). With `--set NAME=VALUE` they have further settings of Kafka's.
 
     deploy/kafka/kafka.py fetch
 
@@ -187,6 +188,8 @@ class Options:
     """The port of the first node, which the others follow; None: free ones."""
     secure: Path | None = None
     control: bool = False
+    settings: tuple[str, ...] = ()
+    """Further lines of each node's server.properties."""
 
 
 # --- nodes --------------------------------------------------------------------------------------------------
@@ -204,6 +207,8 @@ class Node:
     """The command line up to the main class."""
     host: str
     """The address of the clients' listeners."""
+    settings: tuple[str, ...] = ()
+    """Further lines of server.properties."""
     security: Security | None = None
     secure_ports: dict[str, int] = field(default_factory=dict)
     """Ports of the further listeners by protocol."""
@@ -230,6 +235,7 @@ class Node:
             protocols=_continued(more.pop("protocols", "")),
         )
         text += "".join(f"{name}={value}\n" for name, value in more.items())
+        text += "".join(f"{line}\n" for line in self.settings)
         self.folder.mkdir()
         (self.folder / "server.properties").write_text(text)
 
@@ -317,6 +323,7 @@ def make_nodes(count: int, folder: Path, jars: Path, java: str, options: Options
             ports.pop(),
             command,
             options.host,
+            options.settings,
             security,
             {protocol: ports.pop() for protocol in extra},
         )
@@ -489,6 +496,14 @@ def main() -> int:
     runner.add_argument(
         "--secure", type=Path, metavar="DIR", help="also listen with SASL and SSL; their secrets in DIR"
     )
+    runner.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="settings",
+        help="a further setting of the brokers; repeatable",
+    )
     runner.add_argument("--control", action="store_true", help="obey commands on stdin, and end with it")
     commands.add_parser("fetch", help="only fetch the jars")
     guarding = commands.add_parser("guard")
@@ -499,7 +514,14 @@ def main() -> int:
         return 0
     if arguments.command == "fetch":
         return run_until_told(fetch())
-    options = Options(arguments.dir, arguments.host, arguments.port, arguments.secure, arguments.control)
+    options = Options(
+        arguments.dir,
+        arguments.host,
+        arguments.port,
+        arguments.secure,
+        arguments.control,
+        tuple(arguments.settings),
+    )
     return run_until_told(run(arguments.nodes, options))
 
 

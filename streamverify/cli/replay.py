@@ -110,7 +110,7 @@ def replay(  # noqa: PLR0913 - each is a flag
     if slots is not None and folder is None:
         raise InputError("--slots: it is for a report, and there is no --report")
     if folder is not None and output is None and not compare_cache:
-        output = replay_report.verdicts_in(folder)
+        output = folder / replay_report.VERDICTS
     if restart and output is None and folder is None:
         raise InputError("--restart: there is nothing to begin anew without --output")
     plan = Plan(
@@ -124,14 +124,13 @@ def replay(  # noqa: PLR0913 - each is a flag
     )
     if compare_cache:
         with replay_report.cache_comparison(plan, folder) as compared:
-            for one in compared.plans:
-                with _carried_out(
-                    one, settings, None if folder is not None else "without --report nothing is kept"
-                ) as done:
+            so_far = None if folder is not None else "without --report nothing is kept"
+            for one, place in zip(compared.plans, compared.folders, strict=True):
+                with replay_report.made(place), _carried_out(one, settings, so_far) as done:
                     compared.add(done, slots)
         compared.show(as_json=as_json)
         return
-    with _carried_out(plan, settings) as done:
+    with replay_report.made(folder), _carried_out(plan, settings) as done:
         if folder is not None:
             replay_report.write_report(done, folder, slots)
         _summarize(done, as_json=as_json)

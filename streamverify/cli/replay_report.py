@@ -33,17 +33,26 @@ _MODES: tuple[tuple[str, str, dict[str, Any]], ...] = (
 """In their order: the name of the mode, that of its folder, and what it adds to each request."""
 
 
-def verdicts_in(folder: Path) -> Path:
-    """Name the file of verdicts in the folder of a report, which is made.
+@contextmanager
+def made(folder: Path | None) -> Iterator[None]:
+    """Make the folder of a report, if there is to be one, and remove it again where nothing was put into it.
 
     Raises:
         InputError: It cannot be made.
     """
+    new: list[Path] = []
+    if folder is not None:
+        try:
+            new = [each for each in (folder, *folder.parents) if not each.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"--report {short(str(folder))}: {error.strerror}") from None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--report {short(str(folder))}: {error.strerror}") from None
-    return folder / VERDICTS
+        yield
+    finally:
+        with suppress(OSError):
+            for each in new:
+                each.rmdir()
 
 
 def write_report(one: Replay, folder: Path, slots: int | None) -> None:
@@ -59,8 +68,9 @@ def write_report(one: Replay, folder: Path, slots: int | None) -> None:
 class CacheComparison:
     """The same rows replayed once as they come and once with nothing reused, one after the other.
 
-    `plans` are to be carried out in their order, and each is to be added once it is. By default they have the rows and
-    the time-out of kimina-lean-server's table: its first `SEED_LIMIT` rows, and `SEED_TIMEOUT`.
+    `plans` are to be carried out in their order, each in its one of `folders`, and to be added once they are. By
+    default they have the rows and the time-out of kimina-lean-server's table: the first `SEED_LIMIT` rows, and
+    `SEED_TIMEOUT`.
     """
 
     def __init__(self, plan: Plan, folder: Path, *, kept: bool) -> None:
@@ -70,12 +80,13 @@ class CacheComparison:
             request={"timeout": SEED_TIMEOUT, **plan.options.request},
         )
         self._rows: list[ModeRow] = []
+        self.folders = [folder / place for _, place, _ in _MODES]
         self._kept = kept
         self.plans = [
             replace(
                 plan,
                 options=replace(options, request={**options.request, **request}),
-                output=verdicts_in(folder / place),
+                output=folder / place / VERDICTS,
                 run=None if plan.run is None else f"{plan.run}-{place}",
             )
             for _, place, request in _MODES

@@ -193,11 +193,11 @@ def read_csv(name: str, stream: BinaryIO, delimiter: str) -> Iterator[Record]:
 
 def read_lean(name: str, stream: BinaryIO) -> Iterator[Record]:
     """Read one file of Lean as one row: `path` and `proof`."""
-    content = stream.read(MAX_REQUEST_BYTES + 1)
+    content, unread = stream.read(MAX_REQUEST_BYTES + 1), {"path": name, "proof": None}
     if len(content) > MAX_REQUEST_BYTES:
-        yield Record(name, {}, f"has more than {MAX_REQUEST_BYTES:,} bytes")
+        yield Record(name, unread, f"has more than {MAX_REQUEST_BYTES:,} bytes")
         return
     try:
         yield Record(name, {"path": name, "proof": content.decode()})
     except UnicodeDecodeError as error:
-        yield Record(name, {}, f"is not UTF-8 (byte {error.start})")
+        yield Record(name, unread, f"is not UTF-8 (byte {error.start})")

@@ -40,7 +40,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def env(folder: Path) -> Iterator[dict[str, str]]:
-    with KafkaNodes(1, "--dir", str(folder)) as nodes:
+    # Kafka looks for what is to be deleted every five minutes, and for what is to be compacted every 15 s.
+    soon = ("log.initial.task.delay.ms=500", "log.cleaner.backoff.ms=500", "log.retention.check.interval.ms=1000")
+    with KafkaNodes(1, "--dir", str(folder), *(word for line in soon for word in ("--set", line))) as nodes:
         made = make_environment(nodes.bootstrap_servers, real=False)
         created = run_command(made, "topics", "create", "--partitions", "1")
         assert created.returncode == 0, created.stderr

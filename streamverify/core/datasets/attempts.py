@@ -87,13 +87,12 @@ class Attempts:
         own_id = jsontext.cut(f"{self.name}:{row.index}", MAX_CUSTOM_ID - 64)
         base, group, error = own_id, None, row.error
         try:
-            if error is None:
-                base, group = self._id(row) or own_id, self._group(row, suffix)
+            base, group = self._id(row) or own_id, self._group(row, suffix)
         except _Unusable as unusable:
-            error = str(unusable)
+            error = error or str(unusable)
         if error is not None:
-            (custom_id,) = self._unlike_others(own_id, row, 1, suffix, listed=False)
-            return [self._attempt(row, custom_id, None, error)]
+            (custom_id,) = self._unlike_others(base, row, 1, suffix, listed=False)
+            return [self._attempt(row, custom_id, group, error)]
         proofs = row.values.get(self.columns.proof) if self.columns.proof is not None else None
         if not isinstance(proofs, list):
             (custom_id,) = self._unlike_others(base, row, 1, suffix, listed=False)

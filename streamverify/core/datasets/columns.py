@@ -211,7 +211,7 @@ def _first(usual: Iterable[str], names: Iterable[str], chosen: Columns) -> str |
 def nearest(name: str, names: Iterable[str], *, listed: bool = True) -> str:
     """Word which of several names a wrong one may have meant, and which there are."""
     names = list(names)
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
     meant = f"; did you mean {quoted(close[0])}?" if close else ""
     if not listed:
         return meant

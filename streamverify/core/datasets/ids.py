@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 
 _SIZES = (2**20, 2**25, 2**29)
 """Bits of the tables, each of which is begun when the one before is full: 128 KiB, 4 MiB and 64 MiB."""
@@ -24,10 +25,8 @@ class SeenIds:
 
     def add(self, name: str) -> bool:
         """Add an id; tell whether it was there before."""
-        digest = int.from_bytes(hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=16).digest(), "big")
-        # Two independent halves make as many positions as are needed (Kirsch and Mitzenmacher, 2006).
-        begin, step = digest >> 64, (digest & (2**64 - 1)) | 1
-        positions = [begin + probe * step for probe in range(_PROBES)]
+        digest = hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=4 * _PROBES).digest()
+        positions = struct.unpack(f"<{_PROBES}I", digest)
         if any(_has(table, positions) for table in self._tables):
             return True
         if self._room == 0 and len(self._tables) < len(_SIZES):
@@ -42,7 +41,7 @@ class SeenIds:
         return False
 
 
-def _has(table: bytearray, positions: list[int]) -> bool:
+def _has(table: bytearray, positions: tuple[int, ...]) -> bool:
     bits = len(table) * 8
     for position in positions:
         place = position % bits

@@ -11,7 +11,8 @@ class Row:
     """A row, or the reason why there is none.
 
     `index` is its number in the source, from 0 over all files, whatever is chosen of them. `values` are the source's
-    columns in their order. `where` names file and line or row for people. A row with an `error` could not be read.
+    columns in their order. `where` names file and line or row for people. A row with an `error` could not be read; its
+    values are those that are known all the same, mostly none.
     """
 
     index: int

@@ -15,6 +15,8 @@ from commands import invoke
 from jsonschema import Draft202012Validator
 from support import ROOT
 
+from streamverify.cli.errors import InputError
+from streamverify.cli.replay_report import made
 from streamverify.core.reports.schemas import report_schema_files
 
 if TYPE_CHECKING:
@@ -85,6 +87,19 @@ def test_what_makes_no_sense_is_one_line_and_exit_code_2(arguments: list[str], s
     assert (ran.code, ran.stdout) == (2, "")
     [line] = ran.stderr.splitlines()
     assert said in line
+
+
+def test_the_folder_of_a_report_is_left_only_where_something_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "was there").mkdir()
+    for name in ("was there", "new/deep"):
+        with made(tmp_path / name):
+            assert (tmp_path / name).is_dir()
+    assert [file.name for file in tmp_path.iterdir()] == ["was there"]
+    with made(tmp_path / "kept"):
+        (tmp_path / "kept" / "verdicts.jsonl").touch()
+    assert (tmp_path / "kept" / "verdicts.jsonl").exists()
+    with pytest.raises(InputError, match="--report "), made(tmp_path / "kept" / "verdicts.jsonl"):
+        pass
 
 
 def test_ctrl_c_says_that_nothing_was_written_and_leaves_nothing(tmp_path: Path) -> None:

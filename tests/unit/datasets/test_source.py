@@ -324,7 +324,7 @@ def test_a_folder_of_lean(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     (tmp_path / "lake-manifest.json").write_text("{}")
     assert [(row.where, row.values, row.error) for row in rows(str(tmp_path))] == [
-        ("a/bad.lean", {}, "is not UTF-8 (byte 0)"),
+        ("a/bad.lean", {"path": "a/bad.lean", "proof": None}, "is not UTF-8 (byte 0)"),
         ("a/c.lean", {"path": "a/c.lean", "proof": "theorem c"}, None),
         ("b.lean", {"path": "b.lean", "proof": "theorem b"}, None),
     ]

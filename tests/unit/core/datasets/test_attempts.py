@@ -92,6 +92,15 @@ def test_a_row_that_cannot_be_sent_says_why(values: dict[str, Any], error: str) 
     assert 0 < len(made.custom_id) <= 512
 
 
+def test_a_row_that_cannot_be_read_keeps_the_id_that_is_known() -> None:
+    make = Attempts("lean", Columns(id="path", proof="proof"))
+    rows = [Row(0, "a.lean", {"path": "a.lean", "proof": None}, "is not UTF-8"), Row(1, "b.lean", {}, "is not there")]
+    assert [(a.custom_id, a.error) for row in rows for a in make.of(row)] == [
+        ("a.lean", "is not UTF-8"),
+        ("lean:1", "is not there"),
+    ]
+
+
 def test_a_header_alone_is_no_proof() -> None:
     # With a header before it, an empty proof would be a file without errors.
     assert attempt({"id": "1", "proof": ""}, header="import Mathlib").error == "`proof` is empty"
