@@ -18,7 +18,7 @@ from streamverify.settings import PREFIX, Settings, load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 
 
 def environment(**settings: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ import structlog
 
 from streamverify.cache.store import StoreFailed
 from streamverify.core.cache.outage import Outage
+from streamverify.core.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,6 +26,9 @@ READ_SECONDS = 0.5
 WRITE_SECONDS = 5.0
 """Seconds for keeping entries; nobody waits for that."""
 
+_QUIET_SECONDS = 600.0
+"""Seconds without a failure after which one is complained of again."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -38,6 +42,9 @@ class Guard:
         self._store = store
         self._read_seconds = read_seconds
         self._clock = clock
+        self._complaints = Once(_QUIET_SECONDS)
+        self._told: set[str] = set()
+        """The operations of whose failure the log has, and not of its end."""
         self._reading = Outage()
         self._writing = Outage()
 
@@ -53,7 +60,7 @@ class Guard:
 
     async def open(self) -> None:
         """See whether the store is there. If it is not, the worker starts all the same, and asks it later."""
-        await self._tried(self._store.check(), self._reading, OPEN_SECONDS, "open")
+        await self._tried(self._store.check(), self._reading, OPEN_SECONDS, "read")
 
     async def get_many(self, names: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Return the values of those names that are there; none where the store does not say so in time."""
@@ -80,7 +87,10 @@ class Guard:
                 found = await work
         except (StoreFailed, TimeoutError) as failure:
             error = str(failure) or f"{self._store.label} has not answered for {seconds:g} s"
-            if outage.failed(self._clock()):
+            now = self._clock()
+            # A store that is only slow, now and then, would be complained of each time.
+            if outage.failed(now) and self._complaints.is_new(what, now):
+                self._told.add(what)
                 _log.warning(
                     "cache_store_failed",
                     operation=what,
@@ -89,6 +99,7 @@ class Guard:
                     "time: see `streamverify doctor`",
                 )
             return None
-        if outage.worked():
+        if outage.worked() and what in self._told:
+            self._told.discard(what)
             _log.info("cache_store_works_again", operation=what, store=self._store.label)
         return found

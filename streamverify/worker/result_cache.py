@@ -124,9 +124,14 @@ class ResultCache:
         missing = [name for name, hit in zip(names, found, strict=True) if name is not None and hit is None]
         if missing and asks_store and self._guard is not None:
             values = await self._guard.get_many(list(dict.fromkeys(missing)))
-            if values and self.is_on:
-                in_store = {name: self._in_store(name, value) for name, value in values.items()}
-                found = [hit or (in_store.get(name) if name else None) for name, hit in zip(names, found, strict=True)]
+            if not self.is_on:
+                return [None] * len(jobs)
+            in_store = {name: self._in_store(name, value) for name, value in values.items()}
+            # In memory once more: identical work may have ended while the store was asked.
+            found = [
+                hit or (None if name is None else in_store.get(name) or self._in_memory(name))
+                for name, hit in zip(names, found, strict=True)
+            ]
         self.counts["misses"] += found.count(None)
         return found
 

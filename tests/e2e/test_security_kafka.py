@@ -126,7 +126,7 @@ def grant(secured: Secured, principal: str, who: str) -> None:
     assert rows, f"the docs have no ACLs for {who}"
     broker = acls.AdminClient({"bootstrap.servers": secured.bootstrap_servers})
     for future in broker.create_acls([binding(secured, principal, row) for row in rows]).values():
-        future.result(timeout=20)
+        future.result(timeout=120)
 
 
 def revoke(secured: Secured, principal: str, row: tuple[str, str, str]) -> None:
@@ -136,7 +136,7 @@ def revoke(secured: Secured, principal: str, row: tuple[str, str, str]) -> None:
         one.restype, one.name, one.resource_pattern_type, principal, "*", one.operation, one.permission_type
     )
     for future in broker.delete_acls([match]).values():
-        assert future.result(timeout=20)
+        assert future.result(timeout=120)
 
 
 async def verify_one(secured: Secured, custom_id: str, **settings: str) -> str:

@@ -14,8 +14,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from command import end, make_environment, settings_of, started, wait_for_log
 
-from streamverify.bus.admin import open_admin
+from streamverify.bus.admin import open_admin, patient_admin
 from streamverify.bus.committed import committed_offsets
+from streamverify.bus.topics import topic_settings
 from streamverify.client import AsyncClient
 from streamverify.core.messages.models import ProofRequest, Reason, Status
 from streamverify.settings import PREFIX
@@ -217,10 +218,11 @@ async def limit_results(env: Mapping[str, str], size: int) -> None:
 
 async def limit(env: Mapping[str, str], topic: str, size: int) -> None:
     """Set a topic's `max.message.bytes`, with the settings that it was made with left as they are."""
-    admin = await open_admin(settings_of(env))
-    try:
-        resource = ConfigResource(ConfigResourceType.TOPIC, env[PREFIX + topic], {"max.message.bytes": str(size)})
-        await admin.alter_configs([resource])
-    finally:
-        await admin.close()
+    name, wanted = env[PREFIX + topic], {"max.message.bytes": str(size)}
+    async with patient_admin(settings_of(env)) as admin:
+        await admin.ask(lambda kafka: kafka.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, wanted)]))
+        async with asyncio.timeout(120):
+            while ((await topic_settings(admin, name)) or {}).get("max.message.bytes") != str(size):
+                await asyncio.sleep(0.1)
+    # What the broker says of a topic is a moment ahead of what it does.
     await asyncio.sleep(0.5)

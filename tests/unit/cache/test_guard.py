@@ -55,6 +55,22 @@ async def test_a_store_that_is_down_is_complained_of_once_and_asked_again_later(
     assert not guard.failing
 
 
+async def test_a_store_that_fails_now_and_then_is_complained_of_once() -> None:
+    store, clock = FakeStore({b"a": b"1"}), Clock()
+    guard = Guard(store, clock=clock)
+    with capture_logs() as logs:
+        for number in range(40):
+            store.failing = number % 2 == 0
+            await guard.get_many([b"a"])
+            clock.now += 5
+    assert [entry["event"] for entry in logs] == ["cache_store_failed", "cache_store_works_again"]
+    clock.now += 1000
+    store.failing = True
+    with capture_logs() as logs:
+        await guard.get_many([b"a"])
+    assert [entry["event"] for entry in logs] == ["cache_store_failed"]
+
+
 async def test_a_store_that_hangs_costs_one_time_out_and_then_nothing() -> None:
     store = Hanging()
     guard = Guard(store, read_seconds=0.01)

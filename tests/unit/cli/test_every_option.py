@@ -71,6 +71,7 @@ WRONG_SETTINGS = {
     for name, field in Settings.model_fields.items()
     if field.annotation is not str or field.metadata or name in {"cache", "policy_allow"}
 } - {"group_id", "client_rack", "sasl_username", "sasl_password", "ssl_keyfile_password", "repl", "log_dir"}
+WRONG_SETTINGS -= {"replay_store", "lean", "exporter", "leanchecker", "kernel"}
 """The settings that cannot be `no such\nchoice`: all but free text."""
 FREE_TEXT = {
     "run",

@@ -11,7 +11,7 @@ from streamverify.cli import tables
 from streamverify.cli.output import epilog, one_line, plural, printable
 from streamverify.cli.render import excerpt, first_message, report
 from streamverify.cli.tables import Column, StreamedTable
-from streamverify.core.messages.models import Finding, ProofResult, Reason
+from streamverify.core.messages.models import Cached, Finding, ProofResult, Reason
 
 
 def shown(result: ProofResult, proof: str) -> list[str]:
@@ -53,6 +53,11 @@ def test_a_line_separator_in_a_string_is_no_line_break() -> None:
 def test_the_workers_sentence_is_shown_where_lean_has_no_error() -> None:
     result = make_result("p", Reason.TIMEOUT, summary="it ran longer than 60 s")
     assert shown(result, "") == ["inconclusive (timeout)  p  0.25 s", "  it ran longer than 60 s"]
+
+
+def test_a_cached_verdict_says_how_old_it_is_in_place_of_a_time() -> None:
+    result = make_result("p").model_copy(update={"cached": Cached(age_seconds=75.2)})
+    assert shown(result, "")[0] == "verified  p  cached 75 s ago"
 
 
 def test_what_was_left_out_is_said() -> None:

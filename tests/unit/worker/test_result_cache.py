@@ -18,6 +18,8 @@ from streamverify.core.messages.models import Assurance, Reason
 from streamverify.worker import result_cache as module
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from streamverify.core.job import Job
     from streamverify.worker.result_cache import Hit, ResultCache
 
@@ -59,6 +61,21 @@ async def test_what_one_worker_kept_another_one_finds_with_its_age() -> None:
         "kept": 0,
         "store_failing": False,
     }
+
+
+async def test_what_is_kept_while_the_store_is_asked_is_found() -> None:
+    store, job = FakeStore(), make_job()
+    cache = make_cache(Guard(store))
+
+    class Slow(FakeStore):
+        async def get_many(self, names: Sequence[bytes]) -> Mapping[bytes, bytes]:
+            cache.keep(job, make_verdict())
+            return await super().get_many(names)
+
+    cache._guard = Guard(Slow())
+    [hit] = await found(cache, make_job(offset=5))
+    assert hit is not None, "else it would be run, although the one that it would have followed has just ended"
+    assert cache.counts["misses"] == 0
 
 
 async def test_a_verdict_that_is_too_old_is_not_given_from_memory_or_store() -> None:
