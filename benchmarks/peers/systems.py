@@ -58,9 +58,9 @@ class Plan:
 
     @property
     def warm_up(self) -> list[Case]:
-        """Small proofs of every header, as many as reach every slot."""
+        """Small proofs of every header, as many as reach every slot; no two alike, or a cache would answer them."""
         return [
-            Case(f"warm-{number}-{each}", f"{header}\ntheorem warm : 1 = 1 := rfl\n", (Answer.VALID,))
+            Case(f"warm-{number}-{each}", f"{header}\ntheorem warm_{each} : 1 = 1 := rfl\n", (Answer.VALID,))
             for each in range(4 * self.slots)
             for number, header in enumerate(self.headers)
         ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamverify.replay.replay import Plan, Replay
-    from streamverify.replay.runner import Tally
+    from streamverify.replay.tally import Tally
 
 EXAMPLES = """\
 Examples

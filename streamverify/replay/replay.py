@@ -19,8 +19,9 @@ from streamverify.core.datasets.verdict_row import canonical_header
 from streamverify.core.errors import OutputRefused, ReplayRefused
 from streamverify.datasets.dataset import DataSet, SourceOptions
 from streamverify.datasets.writers import check_output, shape_of, writing
-from streamverify.replay.runner import Runner, Tally
+from streamverify.replay.runner import Runner
 from streamverify.replay.state import State
+from streamverify.replay.tally import Tally
 from streamverify.replay.wire import KafkaWire
 from streamverify.threads import in_thread
 

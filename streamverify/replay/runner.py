@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import orjson
@@ -19,6 +18,7 @@ from streamverify.client.requests import REQUEST_ID, EncodedRequest, Ticket, pre
 from streamverify.core.datasets.resume import Ledger, Unanswered, number_of, request_id, where_to_read
 from streamverify.core.datasets.verdict_row import unsent_row, verdict_row
 from streamverify.core.errors import InvalidRequest, RequestTooLarge, UndecodableResult
+from streamverify.replay.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -36,9 +36,10 @@ _FULL = 2_000
 """Rows that are worth a commit at once."""
 _TOO_MANY = 20_000
 """Rows that wait for a commit before nothing more is sent."""
+_SENDING = 1000
+"""Requests that the broker has not acknowledged, at most."""
 _SILENCE = 60.0
 """Seconds without a verdict before a person is told what may be missing."""
-NOT_SENT = "not sent"
 
 
 class Journal(Protocol):
@@ -61,53 +62,6 @@ class Journal(Protocol):
         self, rows: Collection[tuple[int, Mapping[str, Any]]], positions: Mapping[int, int], facts: Mapping[str, Any]
     ) -> None:
         """Write rows, positions and facts, all or nothing."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """How far a replay is. `done` counts rows by status; `NOT_SENT` are those without a request."""
-
-    read: int = 0
-    """Attempts that were taken from the source, or were in an earlier process."""
-    sent: int = 0
-    """Requests that this process has sent."""
-    unanswered: int = 0
-    done: Counter[str] = field(default_factory=Counter)
-    cached: int = 0
-    earlier: int = 0
-    """Rows that earlier processes had written."""
-    seconds: float = 0.0
-    """For how long replays of this state have run."""
-
-    @property
-    def not_sent(self) -> int:
-        """Rows that were no request, or too large to be sent."""
-        return self.done[NOT_SENT]
-
-    @property
-    def statuses(self) -> dict[str, int]:
-        """How many verdicts have each status."""
-        return {status: count for status, count in self.done.items() if status != NOT_SENT}
-
-    @property
-    def verdicts(self) -> int:
-        """How many verdicts there are."""
-        return self.done.total() - self.done[NOT_SENT]
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Count a row."""
-        self.done[row["status"] or NOT_SENT] += 1
-        self.cached += bool(row["cached"])
-
-    def facts(self) -> dict[str, Any]:
-        """What the state notes of it."""
-        return {"done": dict(self.done), "cached": self.cached, "seconds": round(self.seconds, 3)}
-
-    @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> Tally:
-        """Go on counting."""
-        done = Counter(facts.get("done", {}))
-        return cls(done=done, cached=facts.get("cached", 0), earlier=done.total(), seconds=facts.get("seconds", 0.0))
 
 
 class Runner:
@@ -263,8 +217,12 @@ class Runner:
         """Wait until the next request may be sent."""
         loop = asyncio.get_running_loop()
         await self._until_there_is_room()
+        # What was sent before gets its turn: a loop that is behind would come to nothing else.
+        await asyncio.sleep(0)
         while True:
-            wait = self._pace.wait(loop.time(), len(self._ledger))
+            # Proofs that no broker has are held here: not many of them.
+            full = len(self._sending) >= _SENDING
+            wait = None if full else self._pace.wait(loop.time(), len(self._ledger))
             if wait is None:
                 self._room.clear()
                 await self._room.wait()
@@ -373,6 +331,7 @@ class Runner:
 
     def _delivered(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
+        self._room.set()
         self._ended(task)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -15,7 +15,8 @@ from replay_fakes import TOO_LARGE, Broker, FakeWire, Fate, Killed, MemoryJourna
 from streamverify.core.datasets.pace import Pace
 from streamverify.core.datasets.resume import request_id
 from streamverify.replay import runner as module
-from streamverify.replay.runner import NOT_SENT, Runner, Tally
+from streamverify.replay.runner import Runner
+from streamverify.replay.tally import NOT_SENT, Tally
 
 REPLAY = "0011"
 KINDS = st.sampled_from(["good"] * 6 + ["unusable", TOO_LARGE])

@@ -37,6 +37,13 @@ def test_what_was_committed_is_there_for_the_next(file: Path) -> None:
     state.close()
 
 
+def test_half_a_surrogate_pair_ends_no_replay(file: Path) -> None:
+    state = State(file)
+    state.commit([(0, unsent_row("half a \ud800", custom_id="\udfff"))], {}, {})
+    assert [(row["error"], row["custom_id"]) for _, row in state.rows()] == [("half a \ufffd", "\ufffd")]
+    state.close()
+
+
 def test_one_process_at_a_time(file: Path) -> None:
     state = State(file)
     with pytest.raises(ReplayRefused, match="another replay is writing there"):

@@ -1,0 +1,60 @@
+"""Counts how far a replay is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NOT_SENT = "not sent"
+"""Stands for the status of a row that has none."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a replay is. `done` counts rows by status; `NOT_SENT` are those without a request."""
+
+    read: int = 0
+    """Attempts that were taken from the source, or were in an earlier process."""
+    sent: int = 0
+    """Requests that this process has sent."""
+    unanswered: int = 0
+    done: Counter[str] = field(default_factory=Counter)
+    cached: int = 0
+    earlier: int = 0
+    """Rows that earlier processes had written."""
+    seconds: float = 0.0
+    """For how long replays of this state have run."""
+
+    @property
+    def not_sent(self) -> int:
+        """Rows that were no request, or too large to be sent."""
+        return self.done[NOT_SENT]
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """How many verdicts have each status."""
+        return {status: count for status, count in self.done.items() if status != NOT_SENT}
+
+    @property
+    def verdicts(self) -> int:
+        """How many verdicts there are."""
+        return self.done.total() - self.done[NOT_SENT]
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Count a row."""
+        self.done[row["status"] or NOT_SENT] += 1
+        self.cached += bool(row["cached"])
+
+    def facts(self) -> dict[str, Any]:
+        """What the state notes of it."""
+        return {"done": dict(self.done), "cached": self.cached, "seconds": round(self.seconds, 3)}
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Tally:
+        """Go on counting."""
+        done = Counter(facts.get("done", {}))
+        return cls(done=done, cached=facts.get("cached", 0), earlier=done.total(), seconds=facts.get("seconds", 0.0))
