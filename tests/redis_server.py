@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +24,10 @@ PATIENCE = 60.0
 def redis_server(*flags: str) -> Iterator[str]:
     """Start a Redis; gives the URL of its socket, on which no other program can be."""
     executable = shutil.which("redis-server")
-    assert executable, "redis-server is missing: apt-get install redis-server"
+    if executable is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Redis: apt-get install redis-server", pytrace=False)
+        pytest.skip("no Redis: apt-get install redis-server")
     # Not in pytest's folder, whose name may be longer than the 107 bytes that a socket's may have.
     with TemporaryDirectory(prefix="redis-") as folder:
         path = Path(folder, "socket")

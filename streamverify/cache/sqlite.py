@@ -31,6 +31,8 @@ WRITE_BUSY_SECONDS = 2.0
 """Seconds that writing waits for another worker's transaction. Reading waits for none, but for opening the file."""
 USED_AGAIN = 3600
 """Seconds within which a second use is not written down: reading an entry would be a write each time."""
+_OPENINGS = 40
+_OPENING_PAUSE = 0.05
 _AT_ONCE = 500
 """Names in one question; SQLite takes 999 parameters in every version."""
 _SHARE = 10
@@ -170,10 +172,12 @@ class _Lane:
         # Lean's words about other people's proofs are nobody else's business; SQLite gives its other files this mode.
         os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(
-            self._file, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
+            self._file, timeout=WRITE_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            _prepare(connection)
+            _opened_by_turns(connection)
+            # Only the opening may wait for others: once it is open, reading does not.
+            connection.execute(f"PRAGMA busy_timeout = {int(self._busy_seconds * 1000)}")
         except BaseException:
             connection.close()
             raise
@@ -211,6 +215,22 @@ def _write_nothing(connection: sqlite3.Connection) -> None:
     """A write lock shows that the file can be written, and by whom it is not held for long; nothing is changed."""
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("ROLLBACK")
+
+
+def _opened_by_turns(connection: sqlite3.Connection) -> None:
+    """Set a connection up; workers that open a new file at one moment find it locked, and SQLite does not wait then."""
+    for _ in range(_OPENINGS):
+        try:
+            _prepare(connection)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            time.sleep(_OPENING_PAUSE)
+        else:
+            return
+    _prepare(connection)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
