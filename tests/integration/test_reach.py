@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003 -- a fixture's type
 from typing import Any
 
@@ -14,6 +15,7 @@ from streamverify.core.messages.models import Assurance, Verifier
 from streamverify.lean.kernel.box import Box
 from streamverify.lean.kernel.reach import Reach, reach_of
 from streamverify.lean.kernel.step_process import run_step
+from streamverify.lean.kernel.tools import Tool
 from streamverify.lean.repl.sandbox import confine
 from streamverify.settings import Settings
 
@@ -101,3 +103,20 @@ async def test_a_step_in_the_sandbox_reads_what_it_is_given_and_writes_nothing(t
     end = await run_step(command, timeout=60, max_output=1000)
     assert end.out.split() == ["givenunseen", "kept", "t"], end.err
     assert given.read_text() == "given"
+
+
+async def test_a_compilation_in_the_sandbox_reads_the_lean_that_is_named(tmp_path: Path) -> None:
+    need_bwrap()
+    # The command of that step is a shell, which says nothing of where Lean is.
+    folder = tmp_path / "toolchain"
+    folder.mkdir()
+    lean = folder / "lean"
+    lean.write_text('#!/bin/sh\nfor last; do :; done\ncat "$(dirname "$0")/beside"\nprintf x >"$4"\n')
+    lean.chmod(0o755)
+    (folder / "beside").write_text("seen")
+    made = tier_fakes.climber(tmp_path / "bin")
+    confined = await confine(fake(), mode="bwrap")
+    tools = replace(made.tools, lean=Tool("lean", (str(lean),)), exporter=Tool("olean-export", ("/bin/false",)))
+    climber = replace(made, box=Box(confined), tools=tools)
+    found = await climber.climb(tier_fakes.proof("t"), Assurance.REPLAYED)
+    assert found.words == "the export of the proof: olean-export did not export it"

@@ -29,6 +29,7 @@ from streamverify.lean.kernel.commands import (
     unpack,
 )
 from streamverify.lean.kernel.step_process import run_step
+from streamverify.lean.repl.sandbox import of_executable
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
@@ -106,9 +107,10 @@ class _Ascent:
         _make(compiled)
         write_readable(source / f"{MODULE}.lean", text.encode())
         sent = bytearray()
-        lean = self._tools.lean
-        argv = compile_command(_path(lean), source, confined=self._box.is_confined)
-        end = await self._run(argv, [source], max_output=_MAX_OLEANS, take=sent.extend)
+        lean = _path(self._tools.lean)
+        argv = compile_command(lean, source, confined=self._box.is_confined)
+        # The command of the box is a shell: it does not know that Lean is what this step runs.
+        end = await self._run(argv, [source, *of_executable(Path(lean))], max_output=_MAX_OLEANS, take=sent.extend)
         if not end.is_success:
             words = first_error(end.err, f"{source}/")
             climb.failed(step, stopped(end) or Judgement("declined", f"Lean did not accept it: {words}".rstrip(": ")))

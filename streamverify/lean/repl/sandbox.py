@@ -138,7 +138,7 @@ def _allowed_processes(wanted: int) -> int:
 def readable(command: ReplCommand, read: Iterable[Path] = ()) -> list[Path]:
     """Return the paths that are let in beside the system's libraries: the outermost that Lean needs, and `read`."""
     environment = os.environ if command.env is None else command.env
-    wanted = [*read, *_of_executable(Path(command.argv[0])), *_of_lean(command, environment)]
+    wanted = [*read, *of_executable(Path(command.argv[0])), *_of_lean(command, environment)]
     if command.kind != "lean":
         # A stand-in needs this Python, its libraries and this package.
         wanted += [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[2]]
@@ -242,7 +242,7 @@ def _environment(command: ReplCommand) -> dict[str, str]:
     return {**kept, "HOME": "/tmp"}  # noqa: S108 - inside
 
 
-def _of_executable(executable: Path) -> list[Path]:
+def of_executable(executable: Path) -> list[Path]:
     """Return its folder, or itself where the folder is one for everything; the same of the file that it links to."""
     files, home = (executable, executable.resolve()), Path.home()
     return [
