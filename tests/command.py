@@ -93,7 +93,7 @@ def run_all(
 def started(env: Mapping[str, str], *arguments: str, stdin: int | None = None) -> Iterator[subprocess.Popen[str]]:
     """A running `streamverify ARGUMENT...`; SIGTERM ends it with the block.
 
-    A test that fails while it waited for a process that had ended by itself says how that ended, and why.
+    A test that fails meanwhile says what the process had said since it was last read, and how it ended, if it had.
     """
     argv = [sys.executable, "-m", "streamverify", *arguments]
     process = subprocess.Popen(
@@ -104,8 +104,8 @@ def started(env: Mapping[str, str], *arguments: str, stdin: int | None = None) -
     except BaseException as error:
         ended = process.poll()
         _, said = end(process)
-        if ended is not None:
-            error.add_note(f"`streamverify {' '.join(arguments)}` had ended with {ended}: {said}")
+        how = "was running" if ended is None else f"had ended with {ended}"
+        error.add_note(f"`streamverify {' '.join(arguments)}` {how}: {said}")
         raise
     finally:
         end(process)
