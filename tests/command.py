@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -66,20 +67,25 @@ def settings_of(env: Mapping[str, str]) -> Settings:
     return load_settings(**given)
 
 
-def run_command(env: Mapping[str, str], *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def run_command(
+    env: Mapping[str, str], *arguments: str, stdin: str | None = None, cwd: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run `streamverify ARGUMENT...` to its end."""
     argv = [sys.executable, "-m", "streamverify", *arguments]
     return subprocess.run(
-        argv, env=dict(env), input=stdin, text=True, capture_output=True, timeout=_PATIENCE, check=False
+        argv, env=dict(env), input=stdin, text=True, capture_output=True, timeout=_PATIENCE, check=False, cwd=cwd
     )
 
 
 def run_all(
     env: Mapping[str, str], *commands: tuple[str, ...], stdin: str | None = None
 ) -> dict[tuple[str, ...], subprocess.CompletedProcess[str]]:
-    """Run the commands beside each other, to their ends: where each waits for a broker, that is one wait."""
-    with ThreadPoolExecutor(len(commands)) as pool:
-        runs = pool.map(lambda command: run_command(env, *command, stdin=stdin), commands)
+    """Run the commands beside each other, to their ends: where each waits for a broker, that is one wait.
+
+    They run in an empty folder, in which what one writes disturbs nobody.
+    """
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(len(commands)) as pool:
+        runs = pool.map(lambda command: run_command(env, *command, stdin=stdin, cwd=folder), commands)
         return dict(zip(commands, runs, strict=True))
 
 

@@ -49,9 +49,9 @@ OUTPUT.replay, beside it, knows how far it came.
 many a second whatever is answered (an open loop), and latencies count from
 the moment at which each was to be sent.
 
---report DIR adds a page and its figures (docs/reports.md). --compare-cache does
-the first 100 rows twice, as they come and with nothing reused, and prints how
-long each took.
+--report DIR adds a page and its figures (docs/reports.md). --compare-cache
+does the first 100 rows twice, as they come and with nothing reused, and
+prints how long each took.
 
 Exit code 0: all have their verdict, whatever it is. 2: no row was a request."""
 

@@ -75,3 +75,28 @@ async def test_without_a_statement_the_header_is_compared(climber: Climber) -> N
     proof = Proof(HONEST, "prelude\n", stated=False, theorems=[("A", "t")])
     found = await climber.climb(proof, Assurance.REPLAYED)
     assert (found.reason, found.reached) == (Reason.OK, Assurance.REPLAYED), found.words
+
+
+MODULE_HEAD = HEAD.replace("prelude\n", "module\n\nprelude\n").replace("inductive", "public inductive")
+
+
+@pytest.mark.parametrize(
+    ("theorem", "reason"),
+    [
+        ("public theorem A.t", Reason.OK),
+        # Private to the file: the exporter writes nothing when asked for `A.t`, and that is no fault of the proof.
+        ("theorem A.t", Reason.UNSUPPORTED),
+    ],
+)
+async def test_in_a_module_only_what_is_public_can_be_asked_for(climber: Climber, theorem: str, reason: Reason) -> None:
+    text = f"{MODULE_HEAD}{theorem} (n : N) : Eq n n := Eq.refl n\n"
+    proof = Proof(text, "module\n\nprelude\n", stated=False, theorems=[("A", "t")], is_module=True)
+    found = await climber.climb(proof, Assurance.REPLAYED)
+    assert (found.reason, found.is_refusal) == (reason, False), found.words
+
+
+async def test_a_result_tells_lean_s_first_error_and_not_where_the_file_lay(climber: Climber) -> None:
+    wrong = f"{HEAD}theorem A.t : Eq two two := own\n#check nothing\n"
+    found = await climber.climb(Proof(wrong, "prelude\n", stated=False, theorems=[("A", "t")]), Assurance.REPLAYED)
+    assert "StreamverifyProof.lean:7:" in found.words
+    assert "/" not in found.words

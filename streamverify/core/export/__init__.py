@@ -1,9 +1,9 @@
 """Exports of lean4export: what a program that never ran a line of a proof can say of it.
 
-`judge` is what this is for; see `judge.py` for what it decides and what it leaves to kernels.
+`judge` and `judge_all` are what this is for; see `judge.py` for what it decides and what it leaves to kernels.
 """
 
-from streamverify.core.export.judge import judge
+from streamverify.core.export.judge import judge, judge_all
 from streamverify.core.export.known import KERNEL_ROOTS, STANDARD_AXIOMS
 from streamverify.core.export.roots import exporter_name, needed
 from streamverify.core.export.stream import Limits
@@ -20,5 +20,6 @@ __all__ = [
     "Unreadable",
     "exporter_name",
     "judge",
+    "judge_all",
     "needed",
 ]

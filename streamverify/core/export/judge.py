@@ -46,12 +46,30 @@ def judge(
 ) -> Reading:
     """Read the export of a proof's theorem, and say whether it is a proof of what was asked, if kernels accept it.
 
+    It is `judge_all` of one theorem.
+    """
+    return judge_all(proof, [theorem], trusted=trusted, stated=stated, limits=limits)
+
+
+def judge_all(  # noqa: PLR0913 - what may be said of two exports
+    proof: Iterable[bytes],
+    theorems: Sequence[Sequence[str]],
+    *,
+    trusted: Iterable[bytes] | None = None,
+    stated: bool = True,
+    may_be_private: bool = False,
+    limits: Limits | None = None,
+) -> Reading:
+    """Judge several theorems of one export, which is read once however many there are.
+
     Args:
         proof: The bytes of the export, in pieces of any size.
-        theorem: The parts of the theorem's name.
+        theorems: The parts of the name of each, at least one; the first that is not accepted decides.
         trusted: The bytes of an export that no line of the proof can have touched: of the statement, compiled apart,
-            with those of `KERNEL_ROOTS` that its header has. Without one, nothing is said of what the theorem means.
-        stated: Whether `trusted` has the theorem as it was stated; otherwise it is of the header alone.
+            with those of `KERNEL_ROOTS` that its header has. Without one, nothing is said of what the theorems mean.
+        stated: Whether `trusted` has the theorems as they were stated; otherwise it is of the header alone.
+        may_be_private: Whether the file begins with `module`: there a theorem that is not `public` has another name,
+            and exporters that are asked for its own write nothing. That says nothing of the proof.
         limits: What either export may be at most.
 
     Returns:
@@ -59,21 +77,29 @@ def judge(
     """
     limits = limits or Limits()
     names = Names()
-    name, budget = names.of(theorem), Budget(limits.steps)
+    budget = Budget(limits.steps)
     which: Literal["proof", "trusted"] = "proof"
     try:
         export = read_export(proof, names, limits)
+        asked = [names.of(theorem) for theorem in theorems]
+        if may_be_private:
+            _refuse_to_guess(export, asked)
         which = "trusted"
         header = None if trusted is None else read_export(trusted, names, limits)
-        if header is not None and stated and not _has_theorem(header, name):
-            return Unreadable(f"The statement's export has no theorem `{names.text(name)}`.", "trusted")
+        absent = (
+            next((name for name in asked if not _has_theorem(header, name)), None)
+            if header is not None and stated
+            else None
+        )
+        if absent is not None:
+            return Unreadable(f"The statement's export has no theorem `{names.text(absent)}`.", "trusted")
         which = "proof"
         _refuse_what_no_kernel_checks(export)
-        axioms = _axioms(export, name, budget)
+        axioms = _axioms(export, asked, budget)
         missing = _kernel_constants(export, header, budget)
         if missing is not None:
             return Unreadable(f"There is nothing to compare the proof's `{missing}` with.", "trusted")
-        compared = _statement(export, header, name, budget) if header is not None and stated else 0
+        compared = _statements(export, header, asked, budget) if header is not None and stated else 0
     except _Refusal as refusal:
         return Refused(refusal.reason, str(refusal), export.sha256, export.size)
     except ExportError as error:
@@ -81,6 +107,16 @@ def judge(
         place = f" in line {error.line}" if error.line else ""
         return Unreadable(f"The {whose}'s export cannot be read{place}: {error}.", which, error.line, error.too_large)
     return Accepted(export.sha256, export.size, export.lines, len(export.constants), axioms, compared)
+
+
+def _refuse_to_guess(export: Export, theorems: Sequence[int]) -> None:
+    """Stop where a theorem is not in the export of a file in which it may be private."""
+    for theorem in theorems:
+        if theorem not in export.constants:
+            raise ExportError(
+                f"it does not have `{export.names.text(theorem)}`; in a file that begins with `module` only a `public` "
+                "theorem can be asked for"
+            )
 
 
 def _has_theorem(export: Export, name: int) -> bool:
@@ -96,21 +132,25 @@ def _refuse_what_no_kernel_checks(export: Export) -> None:
             raise _Refusal("kernel", f"`{'.'.join(parts)}` is declared, which kernels run as compiled code.")
 
 
-def _axioms(export: Export, theorem: int, budget: Budget) -> tuple[str, ...]:
-    """Return the axioms that the theorem reaches, each of which is one of the three, by its type as by its name."""
+def _axioms(export: Export, theorems: Sequence[int], budget: Budget) -> tuple[str, ...]:
+    """Return the axioms that the theorems reach, each of which is one of the three, by its type as by its name."""
     names = export.names
-    found = export.constants.get(theorem)
-    if found is None or found.kind is not Kind.THEOREM:
-        what = "is not in the proof's export" if found is None else f"is no theorem there, but a kind of {found.kind}"
-        raise _Refusal("no_theorem", f"`{names.text(theorem)}` {what}.")
+    for theorem in theorems:
+        found = export.constants.get(theorem)
+        if found is None or found.kind is not Kind.THEOREM:
+            what = (
+                "is not in the proof's export" if found is None else f"is no theorem there, but a kind of {found.kind}"
+            )
+            raise _Refusal("no_theorem", f"`{names.text(theorem)}` {what}.")
     comparison = Comparison(export, known(names), budget, binders=False)
     allowed = {names.of(parts): parts for parts in STANDARD_AXIOMS}
     reached = []
-    for name in _reached(export, theorem):
+    for name in _reached(export, theorems):
         if export.constants[name].kind is not Kind.AXIOM:
             continue
         if name not in allowed:
-            raise _Refusal("axiom", f"The theorem depends on the axiom `{names.text(name)}`.")
+            whose = "The theorem depends" if len(theorems) == 1 else "One of the theorems depends"
+            raise _Refusal("axiom", f"{whose} on the axiom `{names.text(name)}`.")
         try:
             comparison.constant(name, binders=True)
         except Different as error:
@@ -120,14 +160,14 @@ def _axioms(export: Export, theorem: int, budget: Budget) -> tuple[str, ...]:
     return tuple(sorted(reached))
 
 
-def _reached(export: Export, root: int) -> list[int]:
-    """Return every constant that a constant mentions, or whose type, value or block mentions one."""
+def _reached(export: Export, roots: Sequence[int]) -> list[int]:
+    """Return every constant that one of these mentions, or whose type, value or block mentions one."""
     terms = export.terms
     literals = {kind: export.names.of(parts) for kind, parts in _LITERALS.items()}
     seen = bytearray(len(terms.kinds))
     blocks: set[int] = set()
-    reached = {root: None}
-    pending = [root]
+    reached = dict.fromkeys(roots)
+    pending = list(reached)
     while pending:
         constant = export.constants[pending.pop()]
         # The expressions of a block are those of each of its members.
@@ -181,11 +221,13 @@ def _kernel_constants(export: Export, header: Export | None, budget: Budget) -> 
     return missing
 
 
-def _statement(export: Export, header: Export, theorem: int, budget: Budget) -> int:
+def _statements(export: Export, header: Export, theorems: Sequence[int], budget: Budget) -> int:
     """Refuse a theorem that does not say what was stated; return how many constants were compared for that."""
     comparison = Comparison(export, header, budget, binders=True)
-    try:
-        comparison.constant(theorem)
-    except Different as error:
-        raise _Refusal("statement_mismatch", f"The theorem is not the one that was stated: {error}.") from None
+    for theorem in theorems:
+        try:
+            comparison.constant(theorem)
+        except Different as error:
+            which = "The theorem" if len(theorems) == 1 else f"The theorem `{export.names.text(theorem)}`"
+            raise _Refusal("statement_mismatch", f"{which} is not the one that was stated: {error}.") from None
     return comparison.count

@@ -20,13 +20,14 @@ class Proof:
     """What is to be taken to a higher tier.
 
     `trusted` is the statement's file, or the header alone where there is none (`stated` is False then). `theorems` are
-    the names to judge, each as its parts.
+    the names to judge, each as its parts; `is_module` tells that the file begins with `module`.
     """
 
     text: str
     trusted: str
     stated: bool
     theorems: Sequence[tuple[str, ...]]
+    is_module: bool = False
 
 
 def proof_of(job: Job, audited: Verdict, vocabulary: Vocabulary) -> Proof:
@@ -42,9 +43,17 @@ def proof_of(job: Job, audited: Verdict, vocabulary: Vocabulary) -> Proof:
     statement = job.request.statement
     if statement is None:
         names = [theorem.name for theorem in audited.theorems]
-        return Proof(job.request.proof, job.header.canonical or "\n", stated=False, theorems=_names(names))
-    names = list(read_statement(statement, vocabulary).theorems)
-    return Proof(job.request.proof, statement, stated=True, theorems=_names(names))
+        trusted = job.header.canonical or "\n"
+    else:
+        names = list(read_statement(statement, vocabulary).theorems)
+        trusted = statement
+    return Proof(
+        job.request.proof,
+        trusted,
+        stated=statement is not None,
+        theorems=_names(names),
+        is_module=job.header.is_module,
+    )
 
 
 def _names(names: Sequence[str]) -> list[tuple[str, ...]]:

@@ -23,6 +23,7 @@ from streamverify.lean.kernel.commands import (
     askable,
     compile_command,
     export_command,
+    first_error,
     nanoda_config,
     unknown_constant,
     unpack,
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 
 MAX_EXPORT = Limits().bytes
 """Bytes of an export: what our own reading takes at most."""
-_MAX_OLEANS = 1 << 30
+_MAX_OLEANS = 1 << 28
+"""Bytes that a compilation sends back at most: they are in the worker's own memory, once and a bit."""
 _MAX_WORDS = 1 << 20
 _PREFIX = "streamverify-tiers-"
 _PACKAGE = Path(__file__).parents[2]
@@ -108,10 +110,11 @@ class _Ascent:
         argv = compile_command(_path(lean), source, confined=self._box.is_confined)
         end = await self._run(argv, [source], max_output=_MAX_OLEANS, take=sent.extend)
         if not end.is_success:
-            climb.failed(step, _failure(end, "Lean did not accept it"))
+            words = first_error(end.err, f"{source}/")
+            climb.failed(step, stopped(end) or Judgement("declined", f"Lean did not accept it: {words}".rstrip(": ")))
             return
         try:
-            files = unpack(bytes(sent))
+            files = unpack(sent)
         except ValueError as error:
             climb.failed(step, Judgement("declined", str(error)))
             return
@@ -193,7 +196,13 @@ class _Ascent:
         files = {name: self._file(name) for name in ("proof", *(("trusted",) if self._has_trusted else ()))}
         job = self._folder / "read.json"
         trusted = str(files["trusted"]) if self._has_trusted else None
-        asked = {"proof": str(files["proof"]), "trusted": trusted, "stated": self._proof.stated, "theorems": theorems}
+        asked = {
+            "proof": str(files["proof"]),
+            "trusted": trusted,
+            "stated": self._proof.stated,
+            "is_module": self._proof.is_module,
+            "theorems": theorems,
+        }
         write_readable(job, json.dumps(asked).encode())
         python = [Path(sys.prefix), Path(sys.base_prefix), _PACKAGE]
         argv = [sys.executable, "-P", "-m", "streamverify.lean.kernel.reader", str(job)]
@@ -256,7 +265,7 @@ def _make(folder: Path) -> None:
     folder.chmod(0o755)
 
 
-def write_readable(file: Path, data: bytes) -> None:
+def write_readable(file: Path, data: bytes | memoryview) -> None:
     """Write a file that another user can read."""
     file.write_bytes(data)
     file.chmod(0o644)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.export import exporter_name
 from streamverify.core.syntax.names import spelled
+from streamverify.core.tiers.ends import last_line, one_line
 from streamverify.lean.repl import exec_wrapper
 
 if TYPE_CHECKING:
@@ -54,20 +55,21 @@ def compile_command(lean: str, folder: Path, *, confined: bool) -> list[str]:
     return ["/bin/sh", "-c", _COMPILE, "sh", str(folder), MODULE, lean, *guard]
 
 
-def unpack(sent: bytes) -> Mapping[str, bytes]:
-    """Return the compiled files by their suffix.
+def unpack(sent: bytes | bytearray) -> Mapping[str, memoryview]:
+    """Return the compiled files by their suffix; they are parts of what was sent, which is not copied.
 
     Raises:
         ValueError: These are no such files.
     """
-    files: dict[str, bytes] = {}
+    files: dict[str, memoryview] = {}
+    whole = memoryview(sent)
     at = 0
     while at < len(sent):
         head = _HEAD.match(sent, at)
         if head is None:
             raise ValueError("what the compilation sent back cannot be read")
         suffix, size = head.group(1).decode(), int(head.group(2))
-        body = sent[head.end() : head.end() + size]
+        body = whole[head.end() : head.end() + size]
         if len(body) != size or suffix in files:
             raise ValueError("what the compilation sent back is not whole")
         files[suffix] = body
@@ -94,6 +96,12 @@ def unknown_constant(said: str) -> str | None:
     """Return the constant that an exporter says it does not know, from its words on stderr."""
     found = _UNKNOWN.search(said)
     return (found.group(1) or found.group(2)) if found else None
+
+
+def first_error(said: str, folder: str) -> str:
+    """Return the first error that Lean tells of on stderr, without the folder of the file; else its last words."""
+    told = (line for line in said.splitlines() if line.startswith(folder) and ": error" in line)
+    return one_line(next(told, last_line(said)).removeprefix(folder))
 
 
 def nanoda_config(export: Path) -> bytes:

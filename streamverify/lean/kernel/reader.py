@@ -1,8 +1,9 @@
 """`python -m streamverify.lean.kernel.reader JOB`: our own reading of an export, in a process with limits of its own.
 
 JOB is a JSON file: `proof`, the path of the export; `trusted`, that of the statement's or the header's export, or null;
-`stated`, whether that has the theorems as they were stated; `theorems`, a list of the parts of each name, or null to be
-told only which constants of the header `proof` has to be compared with. One JSON object on stdout is the answer.
+`stated`, whether that has the theorems as they were stated; `is_module`, whether the proof's file begins with
+`module`; `theorems`, a list of the parts of each name, or null to be told only which constants of the header `proof`
+has to be compared with. One JSON object on stdout is the answer.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamverify.core.export import Accepted, Refused, judge, needed
+from streamverify.core.export import Accepted, Refused, judge_all, needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,30 +24,35 @@ _CHUNK = 1 << 20
 def main() -> None:
     """Read the job, and answer it."""
     job = json.loads(Path(sys.argv[1]).read_bytes())
-    answer = {"needs": needed(_chunks(job["proof"]))} if job["theorems"] is None else judge_all(job)
+    answer = {"needs": needed(_chunks(job["proof"]))} if job["theorems"] is None else answer_to(job)
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
-def judge_all(job: dict[str, Any]) -> dict[str, Any]:
-    """Judge each theorem of the job; the first that is not accepted is the answer."""
-    answer: dict[str, Any] = {"outcome": "declined", "message": "there is no theorem to judge"}
-    for theorem in job["theorems"]:
-        trusted = None if job["trusted"] is None else _chunks(job["trusted"])
-        reading = judge(_chunks(job["proof"]), tuple(theorem), trusted=trusted, stated=job["stated"])
-        match reading:
-            case Accepted():
-                answer = {"outcome": "accepted", "message": "", "sha256": reading.sha256}
-            case Refused():
-                return {
-                    "outcome": "refused",
-                    "reason": reading.reason,
-                    "message": reading.message,
-                    "sha256": reading.sha256,
-                }
-            case _:
-                place = f" (line {reading.line} of the {reading.which} export)" if reading.line else ""
-                return {"outcome": "declined", "message": f"{reading.message}{place}"}
-    return answer
+def answer_to(job: dict[str, Any]) -> dict[str, Any]:
+    """Judge the theorems of the job; the first that is not accepted is the answer."""
+    if not job["theorems"]:
+        return {"outcome": "declined", "message": "there is no theorem to judge"}
+    trusted = None if job["trusted"] is None else _chunks(job["trusted"])
+    reading = judge_all(
+        _chunks(job["proof"]),
+        job["theorems"],
+        trusted=trusted,
+        stated=job["stated"],
+        may_be_private=job["is_module"],
+    )
+    match reading:
+        case Accepted():
+            return {"outcome": "accepted", "message": "", "sha256": reading.sha256}
+        case Refused():
+            return {
+                "outcome": "refused",
+                "reason": reading.reason,
+                "message": reading.message,
+                "sha256": reading.sha256,
+            }
+        case _:
+            place = f" (line {reading.line} of the {reading.which} export)" if reading.line else ""
+            return {"outcome": "declined", "message": f"{reading.message}{place}"}
 
 
 def _chunks(path: str) -> Iterator[bytes]:

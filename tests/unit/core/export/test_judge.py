@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import pytest
 
-from streamverify.core.export import Accepted, Limits, Refused, Unreadable, judge
+from streamverify.core.export import Accepted, Limits, Refused, Unreadable, judge, judge_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 META = (
     '{"meta":{"exporter":{"name":"by hand","version":"1"},"format":{"version":"3.1.0"},'
@@ -53,6 +57,51 @@ def test_another_theorem_is_none() -> None:
     assert isinstance(said, Refused)
     assert (said.reason, said.message) == ("no_theorem", "`u` is not in the proof's export.")
     assert (said.sha256, said.size) == (hashlib.sha256(THEOREM).hexdigest(), len(THEOREM))
+
+
+TWO = THEOREM.replace(
+    b'{"thm":',
+    b'{"in":3,"str":{"pre":0,"str":"u"}}\n{"thm":{"all":[3],"levelParams":[],"name":3,"type":4,"value":6}}\n{"thm":',
+)
+
+
+def test_an_export_is_read_once_however_many_theorems_are_judged() -> None:
+    def once(data: bytes) -> Iterator[bytes]:
+        """Yield the bytes; an iterator that is asked again has none."""
+        yield data
+
+    said = judge_all(once(TWO), [("t",), ("u",), ("t",)], trusted=once(TWO))
+    assert isinstance(said, Accepted)
+    assert said.compared == 2
+
+
+@pytest.mark.parametrize("names", [["t", "u"], ["u", "t"]])
+def test_the_theorem_that_is_not_accepted_decides(names: list[str]) -> None:
+    said = judge_all([THEOREM], [(name,) for name in names])
+    assert isinstance(said, Refused)
+    assert (said.reason, said.message) == ("no_theorem", "`u` is not in the proof's export.")
+    # It says something else than its statement, which is that of the other as well.
+    other = TWO.replace(b'"name":3,"type":4,"value":6', b'"name":3,"type":3,"value":5')
+    said = judge_all([TWO], [(name,) for name in names], trusted=[other])
+    assert isinstance(said, Refused), said
+    assert said.reason == "statement_mismatch"
+    assert said.message.startswith("The theorem `u` is not the one that was stated")
+    axiom = b'{"axiom":{"isUnsafe":false,"levelParams":[],"name":4,"type":4}}'
+    const = b'{"const":{"name":4,"us":[]},"ie":7}'
+    cheat = TWO.replace(
+        b'{"thm":{"all":[3],"levelParams":[],"name":3,"type":4,"value":6}}',
+        b'{"in":4,"str":{"pre":0,"str":"cheat"}}\n' + axiom + b"\n" + const + b"\n"
+        b'{"thm":{"all":[3],"levelParams":[],"name":3,"type":4,"value":7}}',
+    )
+    said = judge_all([cheat], [(name,) for name in names])
+    assert isinstance(said, Refused), said
+    assert (said.reason, said.message) == ("axiom", "One of the theorems depends on the axiom `cheat`.")
+
+
+def test_a_theorem_that_may_be_private_is_not_known_to_be_missing() -> None:
+    said = judge_all([THEOREM], [("u",)], may_be_private=True)
+    assert isinstance(said, Unreadable)
+    assert "only a `public` theorem" in said.message
 
 
 def test_no_beginning_of_it_is_accepted() -> None:
