@@ -79,6 +79,8 @@ def _object(place: str, text: bytes) -> Record:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeDecodeError as wrong:
             return Record(place, {}, f"is not UTF-8 (byte {wrong.start} of the line)")
+        except UnicodeEncodeError:
+            return Record(place, {}, "has half of a surrogate pair, which UTF-8 cannot encode")
         except (ValueError, RecursionError):
             return Record(place, {}, f"is not JSON: {error}")
     return _row(place, value)
@@ -138,7 +140,7 @@ def _find_wrapper(name: str, head: bytes) -> str:
                 keys.append(value)
             elif event == "start_array" and prefix in _WRAPPERS:
                 return str(prefix)
-    except ijson.JSONError:
+    except (ijson.JSONError, UnicodeDecodeError):
         pass  # the end of the head, or of what is JSON in it
     raise SourceError(
         f"{name} is one JSON object without a list of rows under `proofs`, `codes` or `data`; "
@@ -156,6 +158,12 @@ def _items(name: str, stream: BinaryIO, prefix: str) -> Iterator[Record]:
     except ijson.JSONError as error:
         reason = str(error).splitlines()[0]
         raise SourceError(f"{name} is no JSON, or is cut off, after {number:,} rows: {reason}") from None
+    except UnicodeDecodeError:
+        # The parser makes bytes of the escape of half a surrogate pair, and cannot go on. In JSONL it costs one row.
+        raise SourceError(
+            f"{name} has half of a surrogate pair, or bytes that are not UTF-8, after {number:,} rows; as JSONL it can "
+            "be read without that row"
+        ) from None
 
 
 def _ijson() -> Any:
