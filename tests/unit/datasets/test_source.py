@@ -180,6 +180,8 @@ def test_lone_surrogates_are_an_error_of_their_row(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ('[{"proof": "a"}, {"proof": "\\udc00"}]', "set.json has half of a surrogate pair, .* after 1 rows"),
+        ('[{"proof": "a"}, {"proof": "\\ud800"}]', "set.json has half of a surrogate pair, .* after 1 rows"),
+        ('{"proofs": ["a", "b", "\\uD83Dx\\uDE00"]}', "set.json has half of a surrogate pair, .* after 2 rows"),
         ('{"x": "\\udc00",\n"proofs": [{"proof": "a"}]}', "set.json is one JSON object without a list of rows"),
     ],
 )
