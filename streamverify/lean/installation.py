@@ -59,7 +59,9 @@ class Installation:
             "other modules": _of_lines(
                 [
                     *sorted(f"{_within(name, packages)} {size}" for name, (size, _) in _stamps(packages, []).items()),
-                    *sorted(f"{_within(name, loose)} {size} {time}" for name, (size, time) in _stamps(loose, []).items()),
+                    *sorted(
+                        f"{_within(name, loose)} {size} {time}" for name, (size, time) in _stamps(loose, []).items()
+                    ),
                 ]
             ),
             "code": _own_code(),
