@@ -18,11 +18,11 @@ demo: .venv/.embedded ## verify the bundled proofs, with nothing else installed:
 	@$(BIN)/streamverify demo
 
 test: .venv/.test ## unit, property and end-to-end tests; needs neither Lean nor Docker nor Java
-	@$(BIN)/python -m pytest -n 4 --dist loadfile
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 test-kafka: .venv/.test ## the end-to-end tests on a real Apache Kafka (Docker, or Java 17 and Maven)
 	@$(BIN)/python tests/kafka_broker.py
-	@$(BIN)/python -m pytest tests/e2e --kafka -n 3 --dist loadfile
+	@$(BIN)/python -m pytest tests/e2e --kafka -n 3 --dist loadfile --no-loadscope-reorder
 
 honest: .venv/.test ## what the policy objects to in the .lean files of a folder, by rule: CORPUS=FOLDER
 	@PYTHONPATH=tests $(BIN)/python -m honest $(or $(CORPUS),tests/honest)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -66,20 +67,25 @@ def settings_of(env: Mapping[str, str]) -> Settings:
     return load_settings(**given)
 
 
-def run_command(env: Mapping[str, str], *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def run_command(
+    env: Mapping[str, str], *arguments: str, stdin: str | None = None, cwd: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run `streamverify ARGUMENT...` to its end."""
     argv = [sys.executable, "-m", "streamverify", *arguments]
     return subprocess.run(
-        argv, env=dict(env), input=stdin, text=True, capture_output=True, timeout=_PATIENCE, check=False
+        argv, env=dict(env), input=stdin, text=True, capture_output=True, timeout=_PATIENCE, check=False, cwd=cwd
     )
 
 
 def run_all(
     env: Mapping[str, str], *commands: tuple[str, ...], stdin: str | None = None
 ) -> dict[tuple[str, ...], subprocess.CompletedProcess[str]]:
-    """Run the commands beside each other, to their ends: where each waits for a broker, that is one wait."""
-    with ThreadPoolExecutor(len(commands)) as pool:
-        runs = pool.map(lambda command: run_command(env, *command, stdin=stdin), commands)
+    """Run the commands beside each other, to their ends: where each waits for a broker, that is one wait.
+
+    They run in an empty folder, in which what one writes disturbs nobody.
+    """
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(len(commands)) as pool:
+        runs = pool.map(lambda command: run_command(env, *command, stdin=stdin, cwd=folder), commands)
         return dict(zip(commands, runs, strict=True))
 
 
@@ -87,7 +93,7 @@ def run_all(
 def started(env: Mapping[str, str], *arguments: str, stdin: int | None = None) -> Iterator[subprocess.Popen[str]]:
     """A running `streamverify ARGUMENT...`; SIGTERM ends it with the block.
 
-    A test that fails while it waited for a process that had ended by itself says how that ended, and why.
+    A test that fails meanwhile says what the process had said since it was last read, and how it ended, if it had.
     """
     argv = [sys.executable, "-m", "streamverify", *arguments]
     process = subprocess.Popen(
@@ -98,8 +104,8 @@ def started(env: Mapping[str, str], *arguments: str, stdin: int | None = None) -
     except BaseException as error:
         ended = process.poll()
         _, said = end(process)
-        if ended is not None:
-            error.add_note(f"`streamverify {' '.join(arguments)}` had ended with {ended}: {said}")
+        how = "was running" if ended is None else f"had ended with {ended}"
+        error.add_note(f"`streamverify {' '.join(arguments)}` {how}: {said}")
         raise
     finally:
         end(process)

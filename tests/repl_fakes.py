@@ -52,7 +52,7 @@ def no_process_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
     deadline = time.monotonic() + 5
     while (left := marked(mark)) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert left == []
+    assert left == [], left
 
 
 def marked(mark: str) -> list[str]:

@@ -24,7 +24,7 @@ Examples
   streamverify delete --prefix alice/ --dry-run
   streamverify delete --id a17 --id a18
   streamverify delete --run tuesday
-  streamverify delete --api-key alice            (NAME of API_KEYS, not the key)
+  streamverify delete --api-key alice          (NAME of API_KEYS, not the key)
   streamverify delete --requests-before 2026-01-31T08:00:00Z
 
 Results are deleted by their id: a tombstone follows each that is there, and

@@ -14,7 +14,7 @@ from rich.markup import escape
 from streamverify.core.printable import printable as printable  # noqa: PLC0414 - also what this module exports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from streamverify.core.messages.models import ProofResult
 
@@ -23,6 +23,10 @@ _PLAIN_WIDTH = 120
 MAX_ID = 160
 """Characters of a custom_id in a message to people; it may have 512. --json has all of them."""
 _END = 50
+_NO_LEAN = {
+    "replay": "the replay REPL answered, from recordings of a real Lean; nothing was checked now",
+    "synthetic": "the synthetic REPL answered, which checks nothing: these are no verdicts of Lean",
+}
 
 
 def stdout() -> Console:
@@ -112,3 +116,9 @@ def sigterm_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def say_who_answered(kinds: Collection[str | None]) -> None:
+    """Say what verdicts are worth that no Lean gave, by the kinds of the verifiers that did."""
+    for kind in sorted(_NO_LEAN.keys() & set(kinds)):
+        remark(_NO_LEAN[kind])

@@ -17,7 +17,7 @@ from streamverify.cli.checks import finite, not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.interrupted import say_how_far
 from streamverify.cli.options import BOTH, with_settings
-from streamverify.cli.output import plural, print_json, print_line, remark, stderr
+from streamverify.cli.output import one_line, plural, print_json, print_line, remark, say_who_answered, stderr
 from streamverify.cli.source_options import SourceFlags, with_source
 from streamverify.core.datasets.forecast import Forecast, in_words
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
@@ -49,9 +49,9 @@ OUTPUT.replay, beside it, knows how far it came.
 many a second whatever is answered (an open loop), and latencies count from
 the moment at which each was to be sent.
 
---report DIR adds a page and its figures (docs/reports.md). --compare-cache does
-the first 100 rows twice, as they come and with nothing reused, and prints how
-long each took.
+--report DIR adds a page and its figures (docs/reports.md). --compare-cache
+does the first 100 rows twice, as they come and with nothing reused, and
+prints how long each took.
 
 Exit code 0: all have their verdict, whatever it is. 2: no row was a request."""
 
@@ -239,6 +239,7 @@ def _so_far(one: Replay) -> str:
 def _summarize(one: Replay, *, as_json: bool) -> None:
     tally, output = one.tally, one.plan.output
     verdicts, seconds = tally.verdicts, tally.seconds
+    say_who_answered(tally.kinds)
     if as_json:
         print_json(
             {
@@ -263,6 +264,8 @@ def _summarize(one: Replay, *, as_json: bool) -> None:
     if one.data.renamed:
         remark(f"{plural(one.data.renamed, 'row')} had the id of an earlier one, and got ID~ROW in its place")
     if tally.not_sent:
-        remark(f"{plural(tally.not_sent, 'row')} could not be sent; their column `error` says why")
+        why = "" if output is None else "; their column `error` says why"
+        first = f"; the first: {one_line(tally.first_error, 200)}" if tally.first_error else ""
+        remark(f"{plural(tally.not_sent, 'row')} could not be sent{why}{first}")
     where = f"streamverify results --run {quote(one.run)}" if output is None else str(output)
     print_line(f"run {one.run}: {where}")

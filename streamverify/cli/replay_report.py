@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamverify.cli.errors import InputError
-from streamverify.cli.output import print_json, print_line, remark, short
+from streamverify.cli.output import print_json, print_line, remark, say_who_answered, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +80,7 @@ class CacheComparison:
             request={"timeout": SEED_TIMEOUT, **plan.options.request},
         )
         self._rows: list[ModeRow] = []
+        self._kinds: set[str] = set()
         self.folders = [folder / place for _, place, _ in _MODES]
         self._kept = kept
         self.plans = [
@@ -103,6 +104,7 @@ class CacheComparison:
         for verdict in read_verdicts(one.plan.output):
             mode.add(verdict)
         self._rows.append(mode.row())
+        self._kinds |= one.tally.kinds
         if self._kept:
             write_report(one, one.plan.output.parent, slots)
 
@@ -110,6 +112,7 @@ class CacheComparison:
         """Print the table, or the same as JSON."""
         from streamverify.core.reports.cache_modes import table_lines  # noqa: PLC0415 - keeps --help fast
 
+        say_who_answered(self._kinds)
         if as_json:
             print_json({"modes": [row._asdict() for row in self._rows]})
         else:

@@ -11,7 +11,7 @@ import typer
 from streamverify.cli.checks import not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.interrupted import say_how_far
-from streamverify.cli.output import plural, print_line, remark, stderr
+from streamverify.cli.output import plural, print_line, remark, say_who_answered, stderr
 from streamverify.cli.report_text import comparison_lines, report_lines
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def _show_report(file: Path, output: Path | None, title: str | None, slots: int 
             written = make_report(file, folder, title=title, slots=slots, counted=counted)
         found = written.report
         remark(f"written: {written.page} and {written.json}")
+        say_who_answered([verifier.kind for verifier in found.environment.verifiers])
     elif output is not None or title is not None or slots is not None:
         verdicts = f", {found.verdicts.file}" if found.verdicts.file else ""
         raise InputError(f"{file}: a report already; --output, --title and --slots are for its verdicts{verdicts}")

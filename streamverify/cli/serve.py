@@ -99,20 +99,18 @@ def listening_address(settings: Settings) -> tuple[str, int]:
         The host to call it by, and the port.
 
     Raises:
-        SettingsError: The port is taken.
+        SettingsError: It cannot listen there.
     """
     host = settings.gateway_host or ("0.0.0.0" if settings.api_keys else "127.0.0.1")  # noqa: S104 - as the gateway does
-    if settings.gateway_port == 0:
-        port = _free_port(host)
-    else:
-        port = settings.gateway_port
-        try:
-            socket.create_server((host, port)).close()
-        except OSError as error:
-            raise SettingsError(
-                f"STREAMVERIFY_GATEWAY_PORT (--gateway-port): cannot listen on {host} port {port} ({error.strerror}): "
-                "is another `streamverify serve` running? 0 takes a free port"
-            ) from None
+    try:
+        with socket.create_server((host, settings.gateway_port)) as listening:
+            port: int = listening.getsockname()[1]
+    except OSError as error:
+        hint = ": is another `streamverify serve` running? 0 takes a free port" if settings.gateway_port else ""
+        raise SettingsError(
+            f"STREAMVERIFY_GATEWAY_HOST, STREAMVERIFY_GATEWAY_PORT (--gateway-host, --gateway-port): cannot listen on "
+            f"{host} port {settings.gateway_port} ({error.strerror}){hint}"
+        ) from None
     return ("localhost" if host in {"0.0.0.0", "127.0.0.1", "::"} else host), port  # noqa: S104
 
 

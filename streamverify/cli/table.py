@@ -16,8 +16,9 @@ Examples
   curl 'localhost:9464/results?prefix=run7/&reason=timeout&limit=50'
 
 At the port that it logs (9464 if that is free): /results/ID, and a page of
-results after another; JSON for programs, HTML for browsers. You may start more
-than one: Kafka divides the partitions among them, and each answers for all.
+results after another; JSON for programs, HTML for browsers. You may start
+more than one: Kafka divides the partitions among them, and each answers for
+all.
 It asks for no password: let only those reach it who may see the results.
 SIGTERM or Ctrl-C ends it."""
 

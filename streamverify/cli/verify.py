@@ -14,7 +14,18 @@ from streamverify.cli.errors import InputError, ReaderGone
 from streamverify.cli.input_options import COLUMNS_HELP, InputOptions, with_inputs
 from streamverify.cli.interrupted import results_command, say_how_far
 from streamverify.cli.options import BOTH, with_settings
-from streamverify.cli.output import error_line, flush, plural, print_line, print_result, remark, short, stderr, stdout
+from streamverify.cli.output import (
+    error_line,
+    flush,
+    plural,
+    print_line,
+    print_result,
+    remark,
+    say_who_answered,
+    short,
+    stderr,
+    stdout,
+)
 from streamverify.core.messages.models import Status
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
@@ -40,10 +51,6 @@ Exit code 0: all proofs were verified. 1: a proof was rejected. 3: none was
 rejected, but one is inconclusive or has no answer yet. 2: all were verified,
 but some of the input was no request."""
 
-_NO_LEAN = {
-    "replay": "the replay REPL answered, from recordings of a real Lean; nothing was checked now",
-    "synthetic": "the synthetic REPL answered, which checks nothing: these are no verdicts of Lean",
-}
 _AHEAD = 4000
 """Requests that are handed to the client and not printed yet: answers wait here for an earlier one, which may take its
 time. So an input of any length fits into memory."""
@@ -237,8 +244,7 @@ class Printer:
 
     def close(self, asked: int) -> None:
         """Print what the verdicts are worth if no Lean gave them, and how many there are of each status."""
-        for kind in sorted(self._kinds & _NO_LEAN.keys()):
-            remark(_NO_LEAN[kind])
+        say_who_answered(self._kinds)
         if not self._as_json and asked > 1:
             counts = ", ".join(f"{self.statuses[status]:,} {status}" for status in Status)
             print_line(f"{plural(asked, 'proof')}: {counts}")

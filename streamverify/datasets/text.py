@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import re
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import orjson
@@ -79,6 +80,8 @@ def _object(place: str, text: bytes) -> Record:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeDecodeError as wrong:
             return Record(place, {}, f"is not UTF-8 (byte {wrong.start} of the line)")
+        except UnicodeEncodeError:
+            return Record(place, {}, "has half of a surrogate pair, which UTF-8 cannot encode")
         except (ValueError, RecursionError):
             return Record(place, {}, f"is not JSON: {error}")
     return _row(place, value)
@@ -138,7 +141,7 @@ def _find_wrapper(name: str, head: bytes) -> str:
                 keys.append(value)
             elif event == "start_array" and prefix in _WRAPPERS:
                 return str(prefix)
-    except ijson.JSONError:
+    except (ijson.JSONError, UnicodeDecodeError):
         pass  # the end of the head, or of what is JSON in it
     raise SourceError(
         f"{name} is one JSON object without a list of rows under `proofs`, `codes` or `data`; "
@@ -150,12 +153,58 @@ def _items(name: str, stream: BinaryIO, prefix: str) -> Iterator[Record]:
     ijson = _ijson()
     number = 0
     try:
-        for number, value in enumerate(ijson.items(stream, prefix, use_float=True), start=1):
+        for number, value in enumerate(ijson.items(HalvesRefused(stream), prefix, use_float=True), start=1):
             place = f"{name} item {number}"
             yield Record(place, {"proof": value}) if isinstance(value, str) else _row(place, value)
     except ijson.JSONError as error:
         reason = str(error).splitlines()[0]
         raise SourceError(f"{name} is no JSON, or is cut off, after {number:,} rows: {reason}") from None
+    except UnicodeDecodeError:
+        # The parser makes bytes of the escape of half a surrogate pair, and cannot go on. In JSONL it costs one row.
+        raise SourceError(
+            f"{name} has half of a surrogate pair, or bytes that are not UTF-8, after {number:,} rows; as JSONL it can "
+            "be read without that row"
+        ) from None
+
+
+class HalvesRefused:
+    """A stream of JSON in which the first half of a surrogate pair without the second becomes a second half.
+
+    The parser refuses a second half alone, and puts a question mark for a first one: another proof would be verified.
+    """
+
+    _FIRST = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
+    _PAIR = 12
+    """Bytes of the escapes of a pair, which may lie across two reads."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._held = b""
+        self._backslashes = 0
+        """How many stood at the end of what was read before: an even number of them escapes nothing."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Read bytes; none only at the end."""
+        if size == 0:  # the parser asks what it is given: bytes or text
+            return b""
+        chunk = b"\0"
+        while chunk and len(self._held) <= self._PAIR:
+            chunk = self._stream.read(size)
+            self._held += chunk
+        end = len(self._held) - (self._PAIR if chunk else 0)
+
+        def second_half(found: re.Match[bytes]) -> bytes:
+            before = self._held[: found.start()]
+            count = len(before) - len(before.rstrip(b"\\"))
+            is_escaped = (count + (self._backslashes if count == len(before) else 0)) % 2
+            # Near the end it is not known yet what follows.
+            return found[0] if is_escaped or found.start() >= end else b"\\udc00"
+
+        known = self._FIRST.sub(second_half, self._held)
+        out, self._held = known[:end], known[end:]
+        ending = len(out) - len(out.rstrip(b"\\"))
+        self._backslashes = ending + (self._backslashes if ending == len(out) else 0)
+        return out
 
 
 def _ijson() -> Any:

@@ -1,7 +1,8 @@
 """What of this installation can change a verdict, as digests of files; and whether it is still as it was read.
 
 The result cache keeps verdicts by it. Read are the bytes of what is this project's own, and names and sizes of what its
-manifest has pinned: reading 5 GB of Mathlib would take longer than to import it. Blocking: for a thread.
+manifest has pinned: reading 5 GB of Mathlib would take longer than to import it. A folder outside of the project is
+pinned by nothing (a library by its path, say): of it the times count, too. Blocking: for a thread.
 """
 
 from __future__ import annotations
@@ -46,41 +47,47 @@ class Installation:
         """Read the installation that a REPL belongs to. What cannot be read counts as not there."""
         # Of a confined command the executable and the project are among its arguments only.
         command = command.outside or command
-        own, others = _folders(command)
+        own, packages, loose = _folders(command)
         pinned = [] if command.cwd is None else [command.cwd / name for name in _PINNED]
         # Before the contents: what is written meanwhile differs from its stamp afterwards.
-        stamps = _stamps(own, pinned)
-        files = [name for name in stamps if name.endswith(_COMPILED)]
+        stamps = _stamps([*own, *loose], pinned)
+        files = [name for name in stamps if name.endswith(_COMPILED) and not name.startswith(_starts(loose))]
         parts = {
             "repl": _of_lines(_word(each, command.cwd) for each in command.argv),
             "manifest": _of_lines(f"{file.name} {_content(file)}" for file in pinned),
-            "own modules": _of_lines(f"{_within(name, own)} {_content(Path(name))}" for name in files),
+            "own modules": _of_lines(sorted(f"{_within(name, own)} {_content(Path(name))}" for name in files)),
             "other modules": _of_lines(
-                f"{_within(name, others)} {size}" for name, (size, _) in _stamps(others, []).items()
+                [
+                    *sorted(f"{_within(name, packages)} {size}" for name, (size, _) in _stamps(packages, []).items()),
+                    *sorted(
+                        f"{_within(name, loose)} {size} {time}" for name, (size, time) in _stamps(loose, []).items()
+                    ),
+                ]
             ),
             "code": _own_code(),
         }
-        return cls(parts, len(files), own, pinned, stamps)
+        return cls(parts, len(files), [*own, *loose], pinned, stamps)
 
     def is_unchanged(self) -> bool:
-        """Tell whether the project's own modules and its manifest are as they were, by sizes and times."""
+        """Tell whether the manifest and all modules that it does not pin are as they were, by sizes and times."""
         return _stamps(self._folders, self._pinned) == self._stamps
 
 
-def _folders(command: ReplCommand) -> tuple[list[Path], list[Path]]:
-    """Find the folders of compiled modules: those that are the project's own, and the others."""
+def _folders(command: ReplCommand) -> tuple[list[Path], list[Path], list[Path]]:
+    """Find the folders of compiled modules: the project's own, its packages', and those outside of it.
+
+    Each list is in the order in which Lean searches: of two modules with one name it takes the first.
+    """
     environment = os.environ if command.env is None else command.env
     named = [Path(part) for part in environment.get("LEAN_PATH", "").split(":") if part]
     if command.cwd is None:
-        return [], named
+        return [], [], list(dict.fromkeys(named))
     project = command.cwd.resolve()
-    folders = dict.fromkeys((project / folder).resolve() for folder in (Path(".lake", "build", "lib"), *named))
-    packages = [project / folder for folder in _PACKAGES]
-
-    def is_own(folder: Path) -> bool:
-        return folder.is_relative_to(project) and not any(folder.is_relative_to(each) for each in packages)
-
-    return [each for each in folders if is_own(each)], [each for each in folders if not is_own(each)]
+    folders = dict.fromkeys((project / folder).resolve() for folder in (*named, Path(".lake", "build", "lib")))
+    places = [project / folder for folder in _PACKAGES]
+    packages = [each for each in folders if any(each.is_relative_to(place) for place in places)]
+    own = [each for each in folders if each.is_relative_to(project) and each not in packages]
+    return own, packages, [each for each in folders if each not in own and each not in packages]
 
 
 def _stamps(folders: Iterable[Path], files: Iterable[Path]) -> dict[str, Stamp]:
@@ -100,9 +107,16 @@ def _compiled(folder: str) -> Iterator[str]:
         yield from (f"{place}/{name}" for name in names if name.endswith(_COMPILED))
 
 
+def _starts(folders: Iterable[Path]) -> tuple[str, ...]:
+    return tuple(f"{folder}/" for folder in folders)
+
+
 def _within(path: str, folders: Iterable[Path]) -> str:
-    """Name a file below its folder: two machines may have the same project at different places."""
-    return next((path[len(str(each)) + 1 :] for each in folders if path.startswith(f"{each}/")), path)
+    """Name a file below its folder, which counts by its turn: two machines may have one project at different places."""
+    for turn, start in enumerate(_starts(folders)):
+        if path.startswith(start):
+            return f"{turn} {path[len(start) :]}"
+    return path
 
 
 def _word(word: str, folder: Path | None) -> str:

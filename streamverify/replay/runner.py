@@ -114,6 +114,7 @@ class Runner:
         self._failure: BaseException | None = None
         self._heard = 0.0
         self._started = time.monotonic()
+        self._earlier = 0.0  # seconds of earlier processes
 
     async def run(self, attempts: AsyncIterator[Sequence[Attempt]]) -> None:
         """Send what is unsent, and wait for every answer.
@@ -124,7 +125,7 @@ class Runner:
         Raises:
             StreamVerifyError: The broker, the source or the state fails. What is answered by then is kept.
         """
-        seconds = self.tally.seconds
+        self._earlier = self.tally.seconds
         await self._take_up()
         tasks = [
             asyncio.create_task(work) for work in (self._feed(attempts), self._collect(), self._commit_now_and_then())
@@ -144,10 +145,10 @@ class Runner:
             if self._writing is not None:
                 # It writes in a thread, which goes on though nobody waits for it.
                 await asyncio.gather(self._writing, return_exceptions=True)
-            self.tally.seconds = seconds + time.monotonic() - self._started
+            facts = self._facts()
             if self._journal is not None:
                 # Where the last commit failed, its rows are tried again: the positions are beyond them by now.
-                self._journal.commit([*self._batch, *self._rows], self._safe_positions(), self._facts())
+                self._journal.commit([*self._batch, *self._rows], self._safe_positions(), facts)
 
     async def _take_up(self) -> None:
         """Find out where to read from, and what an earlier process has sent that is not answered."""
@@ -327,6 +328,8 @@ class Runner:
         return {} if self._correlator.holds_early else dict(self._positions)
 
     def _facts(self) -> dict[str, Any]:
+        # With each commit: a process that is killed has run, too.
+        self.tally.seconds = self._earlier + time.monotonic() - self._started
         return {**self.tally.facts(), "look_from": self._ledger.look_from(int(time.time() * 1000))}
 
     def _delivered(self, task: asyncio.Task[None]) -> None:

@@ -24,6 +24,10 @@ class Tally:
     unanswered: int = 0
     done: Counter[str] = field(default_factory=Counter)
     cached: int = 0
+    kinds: set[str] = field(default_factory=set)
+    """The kinds of the verifiers that answered: a stand-in is no Lean, and has to be named."""
+    first_error: str = ""
+    """Why the first row of this process was not sent."""
     earlier: int = 0
     """Rows that earlier processes had written."""
     seconds: float = 0.0
@@ -48,13 +52,28 @@ class Tally:
         """Count a row."""
         self.done[row["status"] or NOT_SENT] += 1
         self.cached += bool(row["cached"])
+        if row["verifier_kind"]:
+            self.kinds.add(row["verifier_kind"])
+        if not row["status"] and not self.first_error:
+            self.first_error = row["error"]
 
     def facts(self) -> dict[str, Any]:
         """What the state notes of it."""
-        return {"done": dict(self.done), "cached": self.cached, "seconds": round(self.seconds, 3)}
+        return {
+            "done": dict(self.done),
+            "cached": self.cached,
+            "kinds": sorted(self.kinds),
+            "seconds": round(self.seconds, 3),
+        }
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Tally:
         """Go on counting."""
         done = Counter(facts.get("done", {}))
-        return cls(done=done, cached=facts.get("cached", 0), earlier=done.total(), seconds=facts.get("seconds", 0.0))
+        return cls(
+            done=done,
+            cached=facts.get("cached", 0),
+            kinds=set(facts.get("kinds", ())),
+            earlier=done.total(),
+            seconds=facts.get("seconds", 0.0),
+        )

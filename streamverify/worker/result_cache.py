@@ -39,6 +39,8 @@ MAX_UNWRITTEN = 2_000
 MAX_HEADERS = 10_000
 """Headers whose vocabulary's digest is remembered."""
 _BETWEEN_WRITES = 0.05
+_LOOKING_SHARE = 10
+"""Looking at the modules takes a tenth of a thread's time at most: a library outside of the project has thousands."""
 _AFTER_A_FAILURE = 1.0
 _LAST_WRITE_SECONDS = 2.0
 _QUIET_SECONDS = 600.0
@@ -103,6 +105,7 @@ class ResultCache:
         self._unwritten: list[Entry] = []
         self._something_to_write = asyncio.Event()
         self._looked = time.monotonic()
+        self._look_took = 0.0
         self.counts: Counter[str] = Counter()
         """How often what happened: `memory` and `store` hits, `misses`, `refused` entries, `kept` ones."""
         self.is_on = True
@@ -260,7 +263,7 @@ class ResultCache:
             self._something_to_write.clear()
             if await self._write():
                 # Looking takes a moment of a thread, and writing many at once less of the store than one at a time.
-                await asyncio.sleep(_BETWEEN_WRITES)
+                await asyncio.sleep(max(_BETWEEN_WRITES, _LOOKING_SHARE * self._look_took))
             else:
                 await asyncio.sleep(_AFTER_A_FAILURE)
                 self._something_to_write.set()
@@ -277,8 +280,10 @@ class ResultCache:
 
     async def _look(self) -> None:
         """See whether the project's modules are as they were; for good without a cache if they are not."""
-        self._looked = time.monotonic()
-        if not self.is_on or await asyncio.to_thread(self._installation.is_unchanged):
+        self._looked = begun = time.monotonic()
+        unchanged = not self.is_on or await asyncio.to_thread(self._installation.is_unchanged)
+        self._look_took = time.monotonic() - begun
+        if unchanged:
             return
         self.is_on = False
         self._memory.clear()

@@ -55,7 +55,7 @@ async def test_what_a_killed_worker_had_verified_the_next_one_answers_from_the_f
     with started(env, "worker") as process:
         await asyncio.to_thread(wait_for_log, process, "partitions_restored")
         first = await verified(env, "first")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(200):
             while kept(tmp_path / "cache.db") < COUNT:
                 await asyncio.sleep(0.05)
         process.kill()

@@ -273,7 +273,7 @@ class TestDemo:
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_interrupted_it_leaves_no_process(self, number: signal.Signals) -> None:
-        with started(environment(), "demo", "--repl", SLOW_REPL) as process:
+        with started(environment(SANDBOX="none"), "demo", "--repl", SLOW_REPL) as process:
             # Broker, worker, and a REPL at least.
             children = wait_for_children(process, 3)
             _, errors = end(process, number)
@@ -282,7 +282,7 @@ class TestDemo:
         assert wait_until_gone(children, 0) == []
 
     def test_killed_it_takes_its_processes_along(self) -> None:
-        with started(environment(), "demo", "--repl", SLOW_REPL) as process:
+        with started(environment(SANDBOX="none"), "demo", "--repl", SLOW_REPL) as process:
             children = wait_for_children(process, 3)
             end(process, signal.SIGKILL)
             assert wait_until_gone(children) == []

@@ -50,6 +50,10 @@ def client(served: Settings) -> Iterator[Client]:
         yield client
 
 
+# Without the remarks of asyncio's debug mode on what took long, on a busy machine.
+QUIET = "import logging; logging.getLogger('asyncio').addFilter(lambda r: 'Executing' not in str(r.msg))\n"
+
+
 def script(env: dict[str, str], text: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a program as a user would; warnings are shown, and the debug mode of asyncio is on."""
     argv = [sys.executable, "-X", "dev", *options, "-c", text]
@@ -263,15 +267,13 @@ asyncio.run(main())
 @pytest.mark.parametrize("way", UNCLOSED)
 def test_nobody_has_to_close_a_client(way: str, env: dict[str, str]) -> None:
     """Not a word on stderr: neither of aiokafka's, nor of asyncio's, nor a ResourceWarning."""
-    # Only the remarks of asyncio's debug mode on what took long, on a busy machine.
-    quiet = "import logging; logging.getLogger('asyncio').addFilter(lambda r: 'Executing' not in str(r.msg))\n"
-    ran = script(env, quiet + UNCLOSED[way], "-W", "ignore::DeprecationWarning")
+    ran = script(env, QUIET + UNCLOSED[way], "-W", "ignore::DeprecationWarning")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1\n", "")
 
 
 def test_without_a_broker_the_error_says_so_and_no_library_floods_the_terminal(env: dict[str, str]) -> None:
     text = "from streamverify import Client; Client('127.0.0.1:1').verify(['x'])"
-    ran = script(env | {"PYTHONDEVMODE": ""}, text)
+    ran = script(env, QUIET + text)
     assert ran.returncode == 1
     before, _, traceback = ran.stderr.partition("Traceback")
     assert len(before.splitlines()) <= 1, before

@@ -81,7 +81,7 @@ DAY = [
     Step("dlq show", "streamverify dlq show 0:0"),
     Step("dlq replay", "streamverify dlq replay 0:0 --dry-run"),
     Step("replay", "streamverify replay problems.jsonl --output verdicts.jsonl --run monday"),
-    Step("export", "streamverify export --run monday --output monday.jsonl"),
+    Step("export", "streamverify export --run monday --output exported.jsonl"),
     Step("router", "streamverify router", until="router_started"),
     Step("table", "streamverify table", until="table_restored"),
     Step("delete", "streamverify delete --prefix p --dry-run"),

@@ -118,6 +118,7 @@ case "$*" in
     *chromium*) : > "$BIN/chromium" && : > "$BIN/chromedriver" && chmod +x "$BIN/chromium" "$BIN/chromedriver" ;;
     *kcat*) : > "$BIN/kcat" && chmod +x "$BIN/kcat" ;;
     *jq*) : > "$BIN/jq" && chmod +x "$BIN/jq" ;;
+    *redis*) : > "$BIN/redis-server" && chmod +x "$BIN/redis-server" ;;
 esac
 """
 
@@ -180,6 +181,7 @@ def test_ci_installs_what_is_missing_and_only_that(new_machine: Path) -> None:
         "chromium-driver",
         "kcat",
         "jq",
+        "redis-server",
     ]
     assert calls[-9:-5] == IN_A_ROW
     assert set(calls[-5:]) == TOGETHER

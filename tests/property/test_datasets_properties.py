@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 from typing import Any
 
+import ijson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +19,7 @@ from streamverify.core.datasets.row import Row
 from streamverify.core.datasets.where import Condition
 from streamverify.core.errors import SourceError
 from streamverify.core.messages.codec import encode_request
+from streamverify.datasets.text import HalvesRefused
 
 TEXTS = st.text(st.characters(codec=None), max_size=12)
 SCALARS = st.one_of(
@@ -117,3 +122,21 @@ def test_a_continued_proof_keeps_its_lines(statement: str, proof: str) -> None:
         if line.strip()
     ]
     assert len({new - old for old, new in zip(indents, moved, strict=True)}) == 1
+
+
+PIECES = st.lists(st.sampled_from(["a", "\\", "ud800", "\ud800", "\udc00", "\U0001f600", '"']), max_size=20)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PIECES.map("".join), st.integers(1, 20))
+def test_a_text_of_an_array_is_read_as_it_is_or_refused(text: str, size: int) -> None:
+    """Wherever the pieces end in which the parser reads."""
+    written = json.dumps(["b" * size, text, "c"])
+    # Two halves that stand beside each other are one character.
+    text = json.loads(written)[1]
+    read = ijson.items(HalvesRefused(io.BytesIO(written.encode())), "item", buf_size=size)
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        with pytest.raises(UnicodeDecodeError):
+            list(read)
+    else:
+        assert list(read) == ["b" * size, text, "c"]

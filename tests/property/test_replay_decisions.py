@@ -125,6 +125,8 @@ def test_what_differs_is_named() -> None:
         "source: was a.jsonl, is b\ufffd.jsonl",
         "limit: was not given, is 3",
     ]
+    asked = {"request": {"run": "r", "timeout": 5.0}, "limit": 3}
+    assert differences(asked, {"request": {"run": "r"}, "limit": 3}) == ["request.timeout: was 5.0, is not given"]
 
 
 JSON = st.recursive(

@@ -85,7 +85,7 @@ class Attempts:
     def of(self, row: Row, suffix: str = "") -> list[Attempt]:
         """List the attempts of a row; `suffix` is put behind their ids and groups."""
         own_id = jsontext.cut(f"{self.name}:{row.index}", MAX_CUSTOM_ID - 64)
-        base, group, error = own_id, None, row.error
+        base, group, error = own_id, None, row.error and f"{row.where} {row.error}"
         try:
             base, group = self._id(row) or own_id, self._group(row, suffix)
         except _Unusable as unusable:

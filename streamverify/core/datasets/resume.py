@@ -97,12 +97,14 @@ def where_to_read(
 
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     """Name what differs between the replay that was begun and the one that is asked for, each as `name: was, is`."""
-    names = dict.fromkeys([*stored, *given])
-    return [
-        f"{name}: was {_shown(stored.get(name))}, is {_shown(given.get(name))}"
-        for name in names
-        if stored.get(name) != given.get(name)
-    ]
+    found: list[str] = []
+    for name in dict.fromkeys([*stored, *given]):
+        was, now = stored.get(name), given.get(name)
+        if isinstance(was, dict) and isinstance(now, dict):
+            found += [f"{name}.{each}" for each in differences(was, now)]
+        elif was != now:
+            found.append(f"{name}: was {_shown(was)}, is {_shown(now)}")
+    return found
 
 
 def _shown(value: Any) -> str:

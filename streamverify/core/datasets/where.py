@@ -27,7 +27,8 @@ _WORDS = {"null": None, "true": True, "false": False}
 class Condition:
     """One condition: `column=value`, `!=`, `<`, `<=`, `>`, `>=`, or `~` and `!~` for a regular expression.
 
-    A number is compared as one where the column has numbers, a text as a text otherwise; `null`, `true` and `false` are
+    A number is compared as one where the column has numbers, by `<` and its like also where it has texts that are
+    numbers (CSV); a text as a text otherwise; `null`, `true` and `false` are
     those values, unless they stand in quotes. A row whose column is null, or of another kind, is not wanted, except by
     `!=` and `!~`.
     """
@@ -72,7 +73,11 @@ class Condition:
                 return found is (self.sign == "~")
         if value is None or isinstance(value, bool):
             return False
-        other: Any = self.value if isinstance(value, str) else _number(self.value)
+        other: Any = None if self.quoted else _number(self.value)
+        if isinstance(value, str):
+            # In CSV all values are texts, and 10 is more than 9 there, too.
+            number = None if other is None else _number(value)
+            value, other = (value, self.value) if number is None else (number, other)
         try:
             return other is not None and bool(_ORDER[self.sign](value, other))
         except TypeError:

@@ -116,4 +116,5 @@ def _groups(row: Row) -> list[Group]:
 
 def is_row(value: Any) -> bool:
     """Tell whether a value of the changelog is a row: whoever may write to the topic may have written another."""
-    return isinstance(value, dict) and all(isinstance(value.get(name), kind) for name, kind in _NEEDED.items())
+    needed = isinstance(value, dict) and all(isinstance(value.get(name), kind) for name, kind in _NEEDED.items())
+    return needed and isinstance(value.get("run"), str | None)

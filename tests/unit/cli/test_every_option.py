@@ -117,6 +117,8 @@ def _nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in os.environ:
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
+    # The default may be somebody else's at this moment.
+    monkeypatch.setenv(f"{PREFIX}GATEWAY_PORT", "0")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.lean").write_text("theorem t : True := trivial\n")
     (tmp_path / "p.jsonl").write_text('{"id": 1, "proof": "theorem t : True := trivial"}\n')

@@ -173,7 +173,23 @@ def test_numbers_that_json_does_not_have_cost_no_row(tmp_path: Path) -> None:
 def test_lone_surrogates_are_an_error_of_their_row(tmp_path: Path) -> None:
     file = tmp_path / "set.jsonl"
     file.write_text('{"proof": "a"}\n{"proof": "\\ud800"}\n')
-    assert [bool(error) for error in errors(file)] == [False, True]
+    assert errors(file) == [None, "has half of a surrogate pair, which UTF-8 cannot encode"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[{"proof": "a"}, {"proof": "\\udc00"}]', "set.json has half of a surrogate pair, .* after 1 rows"),
+        ('[{"proof": "a"}, {"proof": "\\ud800"}]', "set.json has half of a surrogate pair, .* after 1 rows"),
+        ('{"proofs": ["a", "b", "\\uD83Dx\\uDE00"]}', "set.json has half of a surrogate pair, .* after 2 rows"),
+        ('{"x": "\\udc00",\n"proofs": [{"proof": "a"}]}', "set.json is one JSON object without a list of rows"),
+    ],
+)
+def test_an_array_with_lone_surrogates_is_refused_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "set.json"
+    file.write_text(text)
+    with pytest.raises(SourceError, match=said):
+        errors(file)
 
 
 def test_a_line_that_is_longer_than_any_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,42 @@ def test_any_change_that_lean_could_see_is_another_installation(
     assert after.is_unchanged()
 
 
+def test_a_library_outside_of_the_project_is_pinned_by_nothing(tmp_path: Path) -> None:
+    """A package by its path, or a library on LEAN_PATH alone: built anew with the same size it is another one."""
+    library = tmp_path / "library"
+    write("Lib.olean", "library")(library)
+    project = project_in(tmp_path / "project")
+    assert project.env is not None
+    in_project = replace(project, env={"LEAN_PATH": f"{project.env['LEAN_PATH']}:{library}"})
+    alone = replace(project, cwd=None, env={"LEAN_PATH": str(library)})
+    before = [Installation.read(command) for command in (in_project, alone)]
+    assert [each.modules for each in before] == [2, 0]
+    (library / "Lib.olean").write_text("yrarbil")
+    os.utime(library / "Lib.olean", ns=(1, 1))
+    for command, read in zip((in_project, alone), before, strict=True):
+        assert not read.is_unchanged()
+        after = Installation.read(command)
+        assert {name for name in read.parts if read.parts[name] != after.parts[name]} == {"other modules"}
+
+
+def test_the_order_in_which_lean_searches_counts(tmp_path: Path) -> None:
+    """Of two modules with one name Lean takes that of the first folder: they need not have one statement."""
+    project = project_in(tmp_path)
+    for folders, part in [
+        (("mine/a", "mine/b"), "own modules"),
+        ((".lake/packages/a", ".lake/packages/b"), "other modules"),
+    ]:
+        first, second = (tmp_path / folder for folder in folders)
+        write("Both.olean", "1")(first)
+        write("Both.olean", "2")(second)
+        write("More.olean", "longer")(second)
+        one, other = (
+            Installation.read(replace(project, env={"LEAN_PATH": f"{here}:{there}"})).parts
+            for here, there in [(first, second), (second, first)]
+        )
+        assert {name for name in one if one[name] != other[name]} == {part}
+
+
 @pytest.mark.parametrize("name", ["My.lean", ".lake/build/lib/lean/My.olean.hash", "notes.txt"])
 def test_what_lean_does_not_load_is_no_change(tmp_path: Path, name: str) -> None:
     command = project_in(tmp_path)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import time
 import weakref
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from replay_fakes import Broker, FakeWire, Fate, MemoryJournal, attempt
@@ -11,9 +15,10 @@ from replay_fakes import Broker, FakeWire, Fate, MemoryJournal, attempt
 from streamverify.core.datasets.pace import Pace
 from streamverify.replay import runner as module
 from streamverify.replay.runner import Runner
+from streamverify.replay.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection, Mapping
 
     from streamverify.core.datasets.attempts import Attempt
 
@@ -41,3 +46,35 @@ async def test_of_many_attempts_few_are_there_at_once(monkeypatch: pytest.Monkey
     assert runner.tally.verdicts == MANY
     # However many are unanswered: those that the broker has are not here.
     assert most <= 600
+
+
+async def test_a_process_that_is_killed_has_run_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_COMMIT", 0.001)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=itertools.count().__next__, time=time.time))
+    kept: list[float] = []
+
+    class Journal(MemoryJournal):
+        def commit(
+            self,
+            rows: Collection[tuple[int, Mapping[str, Any]]],
+            positions: Mapping[int, int],
+            facts: Mapping[str, Any],
+        ) -> None:
+            super().commit(rows, positions, facts)
+            kept.append(facts["seconds"])
+
+    async def attempts() -> AsyncIterator[list[Attempt]]:
+        for number in range(5):
+            while len(kept) < number:
+                await asyncio.sleep(0)
+            yield [attempt(number)]
+
+    broker = Broker(1)
+    broker.quick = True
+    earlier = Tally(seconds=100.0)
+    runner = Runner(FakeWire(broker, Fate()), Pace(in_flight=9), "0011", journal=Journal(), tally=earlier)
+    await runner.run(attempts())
+    # Each commit, and not the last alone, has what the processes have run by then.
+    assert len(kept) > 4
+    assert kept == sorted(set(kept))
+    assert kept[0] > 100

@@ -96,8 +96,8 @@ def test_a_row_that_cannot_be_read_keeps_the_id_that_is_known() -> None:
     make = Attempts("lean", Columns(id="path", proof="proof"))
     rows = [Row(0, "a.lean", {"path": "a.lean", "proof": None}, "is not UTF-8"), Row(1, "b.lean", {}, "is not there")]
     assert [(a.custom_id, a.error) for row in rows for a in make.of(row)] == [
-        ("a.lean", "is not UTF-8"),
-        ("lean:1", "is not there"),
+        ("a.lean", "a.lean is not UTF-8"),
+        ("lean:1", "b.lean is not there"),
     ]
 
 

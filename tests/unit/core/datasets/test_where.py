@@ -16,6 +16,7 @@ ROW: dict[str, Any] = {
     "word": "true",
     "a b": "c=d",
     "l": [1],
+    "text": "10",
 }
 
 
@@ -55,6 +56,13 @@ ROW: dict[str, Any] = {
         ("a b=c=d", True),
         ("l=[1]", True),
         ("l<1", False),
+        # A file of CSV has texts alone.
+        ("text>9", True),
+        ("text<=9.5", False),
+        ("text>'9'", False),
+        ("text>nine", False),
+        ("split>9", True),
+        ("n>'9'", False),
     ],
 )
 def test_conditions(text: str, holds: bool) -> None:  # noqa: FBT001

@@ -53,5 +53,5 @@ def test_a_row_has_bounds_whatever_a_result_says() -> None:
     row = result_row(result, topic="t", partition=0, offset=0, timestamp=0)
     assert len(row["summary"]) <= MAX_TEXT
     assert is_row(row)
-    others: list[Any] = [None, [], {}, {**row, "reason": None}, {**row, "result_offset": "1"}]
+    others: list[Any] = [None, [], {}, {**row, "reason": None}, {**row, "result_offset": "1"}, {**row, "run": []}]
     assert not any(map(is_row, others))
