@@ -15,7 +15,7 @@ from streamverify.core.tiers.proof import Proof
 from streamverify.lean.kernel.acceptances import Acceptances
 from streamverify.lean.kernel.box import Box
 from streamverify.lean.kernel.climber import Climber
-from streamverify.lean.kernel.tools import Tool, Tools
+from streamverify.lean.kernel.tools import Tool, Tools, digest
 from streamverify.lean.repl.command import ProcessLimits
 
 _SCRIPT = Path(__file__).parent / "fakes" / "tier_tools.py"
@@ -49,8 +49,8 @@ def climber(folder: Path, *, timeout: float = 60.0, memory: int | None = None, s
     tools = Tools(
         lean=Tool("lean", (paths["lean"],), "4.99.0"),
         exporter=Tool("olean-export", (paths["exporter"],), "0.4.0"),
-        replayer=Tool("leanchecker", (paths["leanchecker"],), "4.99.0", "digest"),
-        kernel=Tool("nanoda", (paths["kernel"],), "0.4.10-beta", "digest"),
+        replayer=Tool("leanchecker", (paths["leanchecker"],), "4.99.0", digest([paths["leanchecker"]])),
+        kernel=Tool("nanoda", (paths["kernel"],), "0.4.10-beta", digest([paths["kernel"]])),
     )
     repl = replace(fake(), limits=ProcessLimits(memory=memory))
     return Climber(tools, Box(repl), timeout, Acceptances(store))

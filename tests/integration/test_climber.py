@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path  # noqa: TC003 -- a fixture's type
@@ -16,6 +17,7 @@ from streamverify.core.messages.models import Assurance, Reason
 from streamverify.core.tiers.ends import How, judge
 from streamverify.lean.kernel.climber import ask_kernel, write_readable
 from streamverify.lean.kernel.step_process import run_step
+from streamverify.lean.kernel.tools import digest
 
 if TYPE_CHECKING:
     from streamverify.lean.repl.command import ReplCommand
@@ -178,6 +180,23 @@ async def test_a_refusal_is_not_remembered(tmp_path: Path) -> None:
     assert (await made.climb(tier_fakes.proof(), CROSS)).reason is Reason.KERNEL
     tier_fakes.install(tmp_path / "bin")
     assert (await made.climb(tier_fakes.proof(), CROSS)).reason is Reason.OK
+
+
+async def test_what_another_program_accepts_is_not_remembered_of_the_first(tmp_path: Path) -> None:
+    made = tier_fakes.climber(tmp_path / "bin", store=tmp_path / "acceptances.sqlite")
+    with (tmp_path / "bin" / "nanoda_bin").open("a") as file:
+        file.write("# replaced while the worker runs\n")
+    assert (await made.climb(tier_fakes.proof(), CROSS)).reason is Reason.OK
+    tier_fakes.refuse(tmp_path / "bin")
+    assert (await made.climb(tier_fakes.proof(), CROSS)).reason is Reason.KERNEL
+
+
+def test_a_script_among_the_arguments_is_a_part_of_the_program(tmp_path: Path) -> None:
+    script = tmp_path / "kernel.py"
+    script.write_text("1")
+    before = digest([sys.executable, str(script), "--strict"])
+    script.write_text("2")
+    assert digest([sys.executable, str(script), "--strict"]) != before
 
 
 def _shell(script: str, program: str = "/bin/sh") -> ReplCommand:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import hashlib
 import json
@@ -29,6 +30,7 @@ from streamverify.lean.kernel.commands import (
     unpack,
 )
 from streamverify.lean.kernel.step_process import run_step
+from streamverify.lean.kernel.tools import digest
 from streamverify.lean.repl.sandbox import of_executable
 from streamverify.version import __version__
 
@@ -228,7 +230,9 @@ class _Ascent:
         judgement = judge(name, end)
         version = None if tool is None else tool.version
         by = Checker(name=name, version=version, outcome=judgement.outcome, seconds=round(end.seconds, 6))
-        if tool is not None and kept and judgement.outcome == "accepted":
+        # Whoever has replaced the program meanwhile has this acceptance from the new one, or from the old one.
+        is_the_same = tool is not None and await asyncio.to_thread(digest, tool.argv) == tool.digest
+        if tool is not None and kept and judgement.outcome == "accepted" and is_the_same:
             await self._acceptances.remember(self._sha256, tool)
         climb.judged(step, by, judgement)
 

@@ -32,12 +32,11 @@ FROM_EXPORT_SINCE = "4.35.0"
 _VERSION_TIMEOUT = 60.0
 _MAX_WORDS = 1 << 16
 _LEAN_VERSION = re.compile(r"version ([^,) ]+)")
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A program: how it is started, what it calls itself, and the digest of its executable."""
+    """A program: how it is started, what it calls itself, and the digest of its files."""
 
     name: str
     argv: tuple[str, ...]
@@ -89,9 +88,11 @@ async def find_tools(settings: Settings, box: Box, lean_version: str | None, fol
     replayer = "leanchecker.olean" if is_older(version, FROM_EXPORT_SINCE) else "leanchecker"
     kernel = find_program(settings.kernel, ("nanoda_bin",), environment)
     tools = Tools(
-        Tool("lean", tuple(lean), version, await _digest(lean[0])),
-        Tool(kind, tuple(exporter), said.split()[-1] if said.split() else None, await _digest(exporter[0])),
-        Tool(replayer, tuple(checker), version, await _digest(checker[0])),
+        Tool("lean", tuple(lean), version, await asyncio.to_thread(digest, lean)),
+        Tool(
+            kind, tuple(exporter), said.split()[-1] if said.split() else None, await asyncio.to_thread(digest, exporter)
+        ),
+        Tool(replayer, tuple(checker), version, await asyncio.to_thread(digest, checker)),
     )
     if kernel is None:
         why = "no independent kernel is installed (nanoda_bin)"
@@ -101,7 +102,7 @@ async def find_tools(settings: Settings, box: Box, lean_version: str | None, fol
     first = said.splitlines()[0].split() if said.strip() else []
     kernel_name = name if name[:1].isalpha() else f"kernel_{name}"[:64]
     version = first[-1] if first else None
-    return replace(tools, kernel=Tool(kernel_name, tuple(kernel), version, await _digest(kernel[0])))
+    return replace(tools, kernel=Tool(kernel_name, tuple(kernel), version, await asyncio.to_thread(digest, kernel)))
 
 
 def find_program(setting: str, names: Sequence[str], environment: Mapping[str, str]) -> list[str] | None:
@@ -135,14 +136,14 @@ async def _say(box: Box, argv: Sequence[str], folder: Path) -> str:
     return end.out.strip() if end.is_success else last_line(end.err)
 
 
-async def _digest(executable: str) -> str:
-    """Return the digest of an executable: an acceptance that is remembered is only of the very program that gave it."""
+def digest(argv: Sequence[str]) -> str:
+    """Return the digest of the files of a command line: the executable, and a script or library among its arguments.
 
-    def compute() -> str:
-        digest = hashlib.sha256()
-        with Path(executable).open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest()
-
-    return await asyncio.to_thread(compute)
+    An acceptance that is remembered is only of the very program that gave it. Blocking: for a thread.
+    """
+    found = hashlib.sha256()
+    for word in argv:
+        if Path(word).is_file():
+            with Path(word).open("rb") as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()
