@@ -38,6 +38,8 @@ class Installation:
     """Digests by what they are of."""
     modules: int
     """Own compiled modules whose bytes were read."""
+    is_seen: bool
+    """False where nothing names a compiled module: a REPL that finds its library by itself, or needs none."""
     _folders: Sequence[Path]
     _pinned: Sequence[Path]
     _stamps: Mapping[str, Stamp]
@@ -66,7 +68,8 @@ class Installation:
             ),
             "code": _own_code(),
         }
-        return cls(parts, len(files), [*own, *loose], pinned, stamps)
+        is_seen = any(True for folder in (*own, *packages, *loose) for _ in _compiled(str(folder)))
+        return cls(parts, len(files), is_seen, [*own, *loose], pinned, stamps)
 
     def is_unchanged(self) -> bool:
         """Tell whether the manifest and all modules that it does not pin are as they were, by sizes and times."""

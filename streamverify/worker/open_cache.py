@@ -66,6 +66,13 @@ async def open_cache(
     guard = None if store is None else Guard(store)
     if guard is not None:
         await guard.open()
+    if guard is not None and verifier.kind == "lean" and not installation.is_seen:
+        _log.warning(
+            "cache_sees_no_modules",
+            hint="neither LEAN_PROJECT nor LEAN_PATH names compiled modules, so only the versions of Lean and the REPL "
+            "tell this library from another: name the project, or give the file or server to workers of one library "
+            "alone, and a new one after each change of it (docs/cache.md)",
+        )
     # Without a store nobody else reads what is signed.
     key = settings.cache_key
     secret = os.urandom(_SECRET_BYTES) if key is None else key.get_secret_value().encode()

@@ -70,7 +70,7 @@ async def test_a_worker_starts_without_its_store_and_says_no_secret() -> None:
     with capture_logs() as logs:
         cache = await opened(cache="redis://user:hidden-word@127.0.0.1:1/0", cache_key=KEY)
     assert cache is not None
-    assert [entry["event"] for entry in logs] == ["cache_store_failed", "cache_opened"]
+    assert [entry["event"] for entry in logs] == ["cache_store_failed", "cache_opened", "cache_sees_no_modules"]
     assert "hidden" not in f"{logs}"
     await cache.close()
 
@@ -86,3 +86,21 @@ async def test_other_programs_above_audited_are_another_installation(tmp_path: P
         names.add(cache._name(make_job()))
         await cache.close()
     assert len(names) == 3
+
+
+async def test_a_library_that_nothing_names_is_warned_of_where_others_read_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def warnings(**given: Any) -> list[str]:
+        with capture_logs() as logs:
+            cache = await opened(cache_key=KEY, **given)
+            assert cache is not None
+            await cache.close()
+        return [entry["event"] for entry in logs if entry["log_level"] == "warning"]
+
+    store = f"sqlite:{tmp_path}/cache.db"
+    assert await warnings(cache=store) == ["cache_sees_no_modules"]
+    assert await warnings(cache="memory") == []
+    (tmp_path / "A.olean").write_bytes(b"compiled")
+    monkeypatch.setitem(COMMAND.env, "LEAN_PATH", str(tmp_path))  # type: ignore[arg-type]
+    assert await warnings(cache=store) == []
