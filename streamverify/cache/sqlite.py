@@ -170,7 +170,10 @@ class _Lane:
             return self._connection
         self._file.parent.mkdir(parents=True, exist_ok=True)
         # Lean's words about other people's proofs are nobody else's business; SQLite gives its other files this mode.
-        os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # Only a new file is opened here: closing it gives up all locks that this process has on it, also those of the
+        # other connection, and then another worker that ends deletes the log with the entries from under this one.
+        with suppress(FileExistsError):
+            os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(
             self._file, timeout=WRITE_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )

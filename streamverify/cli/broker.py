@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import signal
+import time
 from typing import Annotated
 
 import typer
@@ -47,4 +47,5 @@ def _serve(*, as_json: bool) -> None:
             for limit in LIMITS:
                 remark(limit, label="limit")
         while True:
-            signal.pause()
+            # Not `signal.pause`: a signal that comes just before it is noticed only with the next one.
+            time.sleep(0.2)

@@ -6,6 +6,8 @@ import asyncio
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +102,27 @@ async def test_the_file_is_shared_survives_and_is_the_owners_alone(tmp_path: Pat
     again = sqlite_at(path)
     assert await again.get_many([A]) == {A: b"1"}
     await again.close()
+
+
+async def test_another_process_that_ends_takes_nothing_away(tmp_path: Path) -> None:
+    """The last one to close a file deletes its log; whether it is the last it sees by the locks of the others."""
+    path = tmp_path / "cache.db"
+    program = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); "
+        "print(*db.execute('SELECT count(*) FROM entries')); db.close()"
+    )
+    store = sqlite_at(path)
+    await store.check()
+    for number in range(1, 4):
+        await store.put_many([Entry(bytes([number]) * 32, b"1", 1)])
+        # A second look by the same connections, as after an outage, which opens them anew.
+        if number == 2:
+            await store.check()
+        other = await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True
+        )
+        assert other.stdout == f"({number},)\n"
+    await store.close()
 
 
 async def test_a_full_file_loses_what_was_not_used_for_the_longest(tmp_path: Path) -> None:
