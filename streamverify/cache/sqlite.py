@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,6 +34,8 @@ USED_AGAIN = 3600
 """Seconds within which a second use is not written down: reading an entry would be a write each time."""
 _OPENINGS = 40
 _OPENING_PAUSE = 0.05
+_STEPS = 10_000
+"""Instructions of SQLite's after which it is looked whether anybody still waits for the outcome."""
 _AT_ONCE = 500
 """Names in one question; SQLite takes 999 parameters in every version."""
 _SHARE = 10
@@ -135,12 +138,13 @@ class _Lane:
         if self.is_busy():
             # It hangs, in a system call perhaps: whatever waited behind it would hang, too.
             raise StoreFailed(f"{self._label} is still busy with an earlier question")
-        future = asyncio.get_running_loop().run_in_executor(self._thread, self._do, work, anew)
+        given_up = threading.Event()
+        future = asyncio.get_running_loop().run_in_executor(self._thread, self._do, work, anew, given_up)
         self.is_busy = lambda: not future.done()
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            self._interrupt()
+            given_up.set()
             # Nobody waits for its outcome any more.
             future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             raise
@@ -160,10 +164,13 @@ class _Lane:
 
     # --- in the thread --------------------------------------------------------------------------------------------
 
-    def _do(self, work: Callable[[sqlite3.Connection], T], anew: bool) -> T:  # noqa: FBT001 - an executor's call
+    def _do(self, work: Callable[[sqlite3.Connection], T], anew: bool, given_up: threading.Event) -> T:  # noqa: FBT001 - an executor's call
         if anew:
             self._disconnect()
-        return work(self._opened())
+        connection = self._opened()
+        # Not `interrupt`, which does nothing to a statement that has not begun.
+        connection.set_progress_handler(given_up.is_set, _STEPS)
+        return work(connection)
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is not None:
