@@ -71,7 +71,7 @@ async def test_a_header_that_is_not_lean_is_the_workers_to_answer(served: Settin
 
 
 async def test_each_answer_comes_as_soon_as_it_is_there(served: Settings) -> None:
-    batch = [*requests(1, "synthetic: service=1.5"), *requests(1)]
+    batch = [*requests(1, "synthetic: service=8"), *requests(1)]
     async with AsyncClient(served) as client:
         assert [answer.index async for answer in client.verify_each(batch, 60)] == [1, 0]
 

@@ -113,7 +113,7 @@ def test_submit_and_results_apart(client: Client) -> None:
 
 
 def test_each_answer_comes_as_soon_as_it_is_there(client: Client) -> None:
-    proofs = [f"{PROOF} -- synthetic: service=1.5", PROOF]
+    proofs = [f"{PROOF} -- synthetic: service=8", PROOF]
     assert [answer.index for answer in client.verify_each(proofs, timeout=60)] == [1, 0]
 
 

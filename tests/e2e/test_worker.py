@@ -208,7 +208,7 @@ async def test_on_sigterm_running_proofs_are_finished_and_committed(fresh: dict[
     async with AsyncClient(settings_of(env)) as client:
         with worker(env) as process:
             log = await joined(process)
-            await client.submit(ProofRequest(custom_id="runs", proof=proof("service=1.5")))
+            await client.submit(ProofRequest(custom_id="runs", proof=proof("service=4")))
             await ready_says(log, "running", 1)
             # Sent later, so that it is not this one that runs.
             await client.submit(ProofRequest(custom_id="waits", proof=PROOF))
