@@ -9,16 +9,20 @@ from typing import Any
 
 import pytest
 from cache_fakes import make_job, make_verdict
+from cli_fakes import make_result
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from streamverify.core.audit.vocabulary import SHIPPED, Trusted
+from streamverify.core.cache.cacheable import DECIDED, weight
 from streamverify.core.cache.entry import MAX_CONTENT, decode, encode, forgotten_fields
 from streamverify.core.cache.in_flight import InFlight
 from streamverify.core.cache.key import installation_digest, note_digest, vocabulary_digest, work_digest
 from streamverify.core.cache.memory import ENTRY_OVERHEAD, Memory
 from streamverify.core.cache.outage import FIRST_PAUSE, LONGEST_PAUSE, Outage
 from streamverify.core.cache.seal import MAGIC, MAX_AHEAD, MAX_ENTRY, Opened, Seal
+from streamverify.core.job import Verdict
+from streamverify.core.messages import newest
 from streamverify.core.messages.models import Assurance, Checker, Finding, Reason, Response, Theorem, Verifier
 
 NAMES = st.binary(min_size=32, max_size=32)
@@ -357,3 +361,16 @@ def test_a_store_that_fails_is_asked_seldom_and_one_that_works_always(steps: lis
         else:
             assert outage.failed(now) is (failures == 0)
             failures, failed_at = failures + 1, now
+
+
+@given(
+    st.sampled_from(sorted(DECIDED)),
+    st.sampled_from([each for each in Assurance if each is not Assurance.NONE]),
+    st.sampled_from([[], [Checker(name="nanoda", outcome="accepted")]]),
+)
+def test_what_is_kept_weighs_what_its_result_weighs(
+    reason: Reason, assurance: Assurance, checkers: list[Checker]
+) -> None:
+    kept = Verdict(reason, "", assurance=assurance, checkers=checkers)
+    read = make_result("a", reason, assurance=assurance, checkers=checkers)
+    assert weight(kept) == newest.weight(read)

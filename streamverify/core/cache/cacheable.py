@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamverify.core.audit.policy import runs_code
-from streamverify.core.messages.models import Assurance, Reason
+from streamverify.core.messages.models import Reason
+from streamverify.core.messages.newest import weight_of
+from streamverify.core.messages.reasons import OUTCOMES
 
 if TYPE_CHECKING:
     from streamverify.core.job import Job, Verdict
@@ -49,10 +51,5 @@ def may_be_kept(verdict: Verdict) -> bool:
 
 
 def weight(verdict: Verdict) -> int:
-    """Return how much a verdict that is kept counts against another one of the same work, as for a reader of results.
-
-    Verified: what its assurance is worth. A rejection as much as `audited`, one by a checker more than anything else.
-    """
-    if verdict.reason is Reason.OK:
-        return verdict.assurance.rank
-    return len(Assurance) if verdict.reason is Reason.KERNEL else Assurance.AUDITED.rank
+    """Return how much a verdict counts against another one on the same work: as much as for a reader of results."""
+    return weight_of(OUTCOMES[verdict.reason].status, verdict.assurance, judged_as_data=bool(verdict.checkers))

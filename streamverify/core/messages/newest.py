@@ -42,15 +42,20 @@ def rank(result: ProofResult) -> tuple[int, str, int, int, int]:
 
 
 def weight(result: ProofResult) -> int:
-    """Return how much a verdict counts against others on the same request.
+    """Return how much a result counts against others on the same request (`weight_of`)."""
+    return weight_of(result.status, result.assurance, judged_as_data=bool(result.checkers))
+
+
+def weight_of(status: Status, assurance: str, *, judged_as_data: bool) -> int:
+    """Return how much a verdict counts against others on the same work.
 
     An inconclusive one weighs nothing. A verified one weighs what its assurance is worth; a word that is not known here
-    as little as `checked`. A rejection weighs as much as `audited`, for it may be the closer look of another worker; a
-    rejection by a checker, which has read the proof as data, more than anything else.
+    as little as `checked`. A rejection weighs as much as `audited`, for it may be the closer look of another worker;
+    one of a proof that was judged as exported data, more than anything else.
     """
-    if result.status is Status.INCONCLUSIVE:
+    if status is Status.INCONCLUSIVE:
         return 0
-    if result.status is Status.REJECTED:
-        return len(Assurance) if result.checkers else Assurance.AUDITED.rank
-    known = result.assurance in frozenset(Assurance)
-    return max(Assurance.CHECKED.rank, Assurance(result.assurance).rank if known else 0)
+    if status is Status.REJECTED:
+        return len(Assurance) if judged_as_data else Assurance.AUDITED.rank
+    known = assurance in frozenset(Assurance)
+    return max(Assurance.CHECKED.rank, Assurance(assurance).rank if known else 0)

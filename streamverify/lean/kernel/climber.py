@@ -230,9 +230,9 @@ class _Ascent:
         judgement = judge(name, end)
         version = None if tool is None else tool.version
         by = Checker(name=name, version=version, outcome=judgement.outcome, seconds=round(end.seconds, 6))
-        # Whoever has replaced the program meanwhile has this acceptance from the new one, or from the old one.
-        is_the_same = tool is not None and await asyncio.to_thread(digest, tool.argv) == tool.digest
-        if tool is not None and kept and judgement.outcome == "accepted" and is_the_same:
+        is_kept = tool is not None and kept and judgement.outcome == "accepted"
+        # Not where it was replaced meanwhile: this may be the word of the new program, or of the old one.
+        if tool is not None and is_kept and await asyncio.to_thread(digest, tool.argv) == tool.digest:
             await self._acceptances.remember(self._sha256, tool)
         climb.judged(step, by, judgement)
 
