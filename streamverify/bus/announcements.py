@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
+from streamverify.core.about import cut_id
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.groups.announcement import decode_announcement, encode_announcement
 
@@ -179,6 +180,6 @@ def _tell(on_winner: Callable[[Winner], None], winner: Winner) -> None:
     except Exception:  # noqa: BLE001 - it would end the reading for good, and nobody would know
         _log.exception(
             "announcement_failed",
-            custom_id=winner.custom_id,
+            custom_id=cut_id(winner.custom_id),
             hint="an error of streamverify's own: please report it with this traceback; the worker goes on",
         )

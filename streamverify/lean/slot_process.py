@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
+from streamverify.core.about import about_job
 from streamverify.core.scheduling.recycling import Limits as WearLimits
 from streamverify.core.scheduling.recycling import Wear
 from streamverify.core.scheduling.scheduler import NO_PROCESS, SlotState
@@ -177,8 +178,8 @@ class SlotProcess:
         if not (self._usable and self._read_memory() and self._has_room()):
             await self.replace()
 
-    async def after_failure(self, failure: ReplFailure) -> None:
-        """Replace the process after a failure; the next use starts one."""
+    async def after_failure(self, failure: ReplFailure, job: Job | None = None) -> None:
+        """Replace the process after a failure, at a job or at a header alone; the next use starts one."""
         if isinstance(failure, NoRecording):
             # The replay REPL has said that it does not know the proof, and is as good as before.
             return
@@ -186,6 +187,7 @@ class SlotProcess:
             self.failed_starts += 1
         _log.warning(
             "repl_replaced",
+            **({} if job is None else about_job(job)),
             pid=self._session and self._session.pid,
             cause=type(failure).__name__,
             error=str(failure)[:200],

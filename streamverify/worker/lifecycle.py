@@ -35,6 +35,7 @@ from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, 
 from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
+from streamverify.telemetry.configuration import open_tracing
 from streamverify.worker.cached_pool import CachedPool
 from streamverify.worker.fitness import check_reach, check_verifier
 from streamverify.worker.open_cache import open_cache
@@ -127,6 +128,10 @@ class Worker:
         check_reach(reach, verifier, settings)
         # Before the pool, which takes minutes to import headers: a missing topic shall be reported at once.
         sizes = await self._topic_sizes()
+        name = worker_name(settings)
+        tracing = open_tracing("streamverify-worker", instance=name, group=settings.group_id)
+        if tracing is not None:
+            self._stack.push_async_callback(tracing.close)
         self._pool = Pool(
             command,
             slots=plan.slots,
@@ -139,7 +144,7 @@ class Worker:
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
-        results = ResultBuilder(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
+        results = ResultBuilder(name, verifier, settings.result_topic, sizes[settings.result_topic], tracing=tracing)
         self._cache = await open_cache(settings, verifier, command, pool=self._pool, reach=reach)
         self._tiers = Tiers(
             self._replays(reach),

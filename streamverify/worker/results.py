@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.job import Verdict
     from streamverify.settings import Settings
+    from streamverify.telemetry.tracing import Tracing
     from streamverify.worker.intake import Requester
 
 STATUS_HEADER = "streamverify-status"
@@ -47,6 +48,8 @@ class ResultBuilder:
     topic: str
     limit: int
     """`max.message.bytes` of the result topic."""
+    tracing: Tracing | None = None
+    """Makes the spans of sampled requests; None where no spans are wanted."""
 
     def result(self, requester: Requester, verdict: Verdict) -> ProofResult:
         """The ProofResult for a verdict."""
@@ -96,6 +99,11 @@ class ResultBuilder:
             copied = [pair for pair in copied if pair[0] != RUN_HEADER]
             ours.append((RUN_HEADER, requester.run.encode()))
         key = requester.custom_id.encode()
+        trace = self.tracing and self.tracing.answer(requester.record, requester.custom_id, verdict, self.topic)
+        if trace:
+            # What caused this record is the span that publishes it. The copied header stays, and the last one counts.
+            ours.append(trace.kafka_header)
+            on_ack = trace.ended_after(on_ack)
         encoded = encode_result(result, limit=self.limit, overhead=record_overhead(key, copied))
         # Ours stay even where the copied headers had to go: readers filter by them.
         kafka_headers = ours if encoded.kafka_headers_dropped else [*copied, *ours]

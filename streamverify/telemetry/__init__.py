@@ -1,0 +1,1 @@
+"""What a process tells of itself to systems that watch it: spans, by OpenTelemetry."""
