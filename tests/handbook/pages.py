@@ -9,6 +9,7 @@ from support import ROOT
 
 from handbook.commands import commands_page
 from handbook.complaints import complaints
+from handbook.topics import messages_part, topics_part
 from streamverify.settings import Settings
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _PART = re.compile(r"(<!-- made by `make docs`: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
-GENERATED = [ROOT / "docs" / name for name in ("troubleshooting.md", "commands.md", "settings.md")]
+GENERATED = [ROOT / "docs" / name for name in ("troubleshooting.md", "commands.md", "settings.md", "topics.md")]
 """The pages with generated parts."""
 
 
@@ -59,4 +60,6 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "complaints": complaints_table,
     "commands": commands_page,
     "settings": settings_table,
+    "topics": topics_part,
+    "messages": messages_part,
 }
