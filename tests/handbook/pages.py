@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from support import ROOT
 
 from handbook.commands import commands_page
 from handbook.complaints import complaints
+from handbook.metrics import buckets_table, labels_table, metrics_of
+from streamverify.core.metrics.metric import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _PART = re.compile(r"(<!-- made by `make docs`: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
-GENERATED = [ROOT / "docs" / "troubleshooting.md", ROOT / "docs" / "commands.md"]
+GENERATED = [ROOT / "docs" / name for name in ("troubleshooting.md", "commands.md", "metrics.md")]
 """The pages with generated parts."""
 
 
@@ -39,4 +42,11 @@ def escaped(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-PARTS: Mapping[str, Callable[[], str]] = {"complaints": complaints_table, "commands": commands_page}
+PARTS: Mapping[str, Callable[[], str]] = {
+    "complaints": complaints_table,
+    "commands": commands_page,
+    "metrics_of_every_process": partial(metrics_of, None),
+    **{f"metrics_of_{process}": partial(metrics_of, process) for process in Process},
+    "labels": labels_table,
+    "buckets": buckets_table,
+}
