@@ -185,8 +185,8 @@ def _info(settings: Settings) -> Node:
         "title": "streamverify",
         "version": __version__,
         "description": "Verifies Lean 4 proofs: requests on one Kafka topic, a verdict for each on another. Operations "
-        "are those of the services (worker, router, table, gateway), of the client and of the command `streamverify delete`. Names of "
-        "topics and groups, and the settings of topics, are the defaults (`streamverify topics create` makes them); "
+        "are those of the services (worker, router, table, gateway), of the client and of `streamverify delete`. Names "
+        "of topics and groups, and the settings of topics, are the defaults (`streamverify topics create` makes them); "
         "replicas are as on one broker, where there are three `topics create` makes three. The changelogs "
         f"{private} are private to router and table.",
         "license": {"name": "MIT"},
@@ -271,7 +271,7 @@ def _channel_binding(plan: TopicPlan) -> Node:
 
 
 def _operations(settings: Settings) -> Node:
-    made = {}
+    made: Node = {}
     for name, operation in OPERATIONS.items():
         group = operation.group(settings) if operation.group else None
         in_group = {"groupId": {"type": "string", "enum": [group]}} if group else {}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from support import ROOT
 
 from handbook.commands import commands_page
 from handbook.complaints import complaints
+from handbook.metrics import buckets_table, labels_table, metrics_of
 from handbook.topics import messages_part, topics_part
+from streamverify.core.metrics.metric import Process
 from streamverify.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
 
 _PART = re.compile(r"(<!-- made by `make docs`: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
-GENERATED = [ROOT / "docs" / name for name in ("troubleshooting.md", "commands.md", "settings.md", "topics.md")]
+GENERATED = [
+    ROOT / "docs" / name for name in ("troubleshooting.md", "commands.md", "settings.md", "metrics.md", "topics.md")
+]
 """The pages with generated parts."""
 
 
@@ -59,6 +64,10 @@ def escaped(text: str) -> str:
 PARTS: Mapping[str, Callable[[], str]] = {
     "complaints": complaints_table,
     "commands": commands_page,
+    "metrics_of_every_process": partial(metrics_of, None),
+    **{f"metrics_of_{process}": partial(metrics_of, process) for process in Process},
+    "labels": labels_table,
+    "buckets": buckets_table,
     "settings": settings_table,
     "topics": topics_part,
     "messages": messages_part,
