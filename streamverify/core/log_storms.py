@@ -26,7 +26,7 @@ class Suppressed(NamedTuple, Generic[Kind]):
     """Says that events of a kind were not logged."""
 
     kind: Kind
-    count: int
+    events: int
     seconds: float
     """How long the interval was in which they came."""
 

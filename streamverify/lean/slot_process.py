@@ -26,6 +26,7 @@ from streamverify.lean.repl.usage import usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from streamverify.core.job import Job
     from streamverify.core.scheduling.import_sizes import ImportSizes
     from streamverify.core.syntax.header import Header
     from streamverify.lean.auditor import Auditor

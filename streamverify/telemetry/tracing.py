@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-_CLOSE = 3.0
+_CLOSE = 2.0
 """Seconds that a process which ends waits for its last spans."""
 _MAX_KEY = 256
 """Bytes of a record's key that a span has at most; a longer one is left out."""
@@ -117,7 +117,8 @@ class Tracing:
             }
             # A proof that Lean rejects is no error of anybody's: only what says nothing about the proof is.
             error = verdict.reason if outcome.status is Status.INCONCLUSIVE else None
-            return self._begin(record, context, topic, said, error, steps(verdict.timings, verdict.attempts))
+            placed = steps(verdict.timings, verdict.attempts)
+            return self._begin(record, context, topic, said=said, error=error, placed=placed)
         except Exception as failure:  # noqa: BLE001 - no span is worth a verdict
             self._complain(failure)
             return None
@@ -129,7 +130,7 @@ class Tracing:
             return None
         try:
             said = {} if custom_id is None else {"streamverify.custom_id": custom_id}
-            return self._begin(record, context, topic, said, type(failure).__name__, [])
+            return self._begin(record, context, topic, said=said, error=type(failure).__name__, placed=[])
         except Exception as error:  # noqa: BLE001 - as above
             self._complain(error)
             return None
@@ -139,6 +140,7 @@ class Tracing:
         record: Record,
         parent: TraceContext,
         topic: str,
+        *,
         said: Mapping[str, Any],
         error: str | None,
         placed: Sequence[Step],
