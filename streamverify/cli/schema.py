@@ -24,13 +24,17 @@ def schema(
     *,
     message: Annotated[
         str | None,
-        typer.Argument(metavar="[MESSAGE]", help="proof-request, proof-result, dead-letter, report or comparison."),
+        typer.Argument(
+            metavar="[MESSAGE]",
+            help="proof-request, proof-result, dead-letter, report, comparison, worker-status, overview, workers or "
+            "readiness.",
+        ),
     ] = None,
     write: Annotated[
         Path | None, typer.Option("--write", metavar="DIR", help="Write a file for each message into this folder.")
     ] = None,
 ) -> None:
-    """Print the JSON Schemas of the messages on the topics and of reports, or write them to files."""
+    """Print the JSON Schemas of the messages on the topics, of reports and of workers, or write them to files."""
     files = choose(every_schema(), message)
     if write is not None:
         write_files(files, write)
@@ -42,9 +46,10 @@ def schema(
 def every_schema() -> dict[str, str]:
     """Make the text of each schema, by the name of its file."""
     from streamverify.core.messages.schemas import schema_files  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.overview.schemas import overview_schema_files  # noqa: PLC0415
     from streamverify.core.reports.schemas import report_schema_files  # noqa: PLC0415
 
-    return schema_files() | report_schema_files()
+    return schema_files() | report_schema_files() | overview_schema_files()
 
 
 def choose(files: dict[str, str], message: str | None) -> dict[str, str]:
