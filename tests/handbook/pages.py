@@ -11,6 +11,7 @@ from support import ROOT
 from handbook.commands import commands_page
 from handbook.complaints import complaints
 from handbook.metrics import buckets_table, labels_table, metrics_of
+from handbook.topics import messages_part, topics_part
 from streamverify.core.metrics.metric import Process
 from streamverify.settings import Settings
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 _PART = re.compile(r"(<!-- made by `make docs`: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
-GENERATED = [ROOT / "docs" / name for name in ("troubleshooting.md", "commands.md", "settings.md", "metrics.md")]
+GENERATED = [
+    ROOT / "docs" / name for name in ("troubleshooting.md", "commands.md", "settings.md", "metrics.md", "topics.md")
+]
 """The pages with generated parts."""
 
 
@@ -66,4 +69,6 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "labels": labels_table,
     "buckets": buckets_table,
     "settings": settings_table,
+    "topics": topics_part,
+    "messages": messages_part,
 }
