@@ -24,7 +24,7 @@ def failures() -> Iterator[ReplFailure]:
             yield kind("It failed.")
 
 
-@pytest.mark.parametrize("failure", failures(), ids=repr)
+@pytest.mark.parametrize("failure", list(failures()), ids=repr)
 def test_every_failure_has_a_cause(failure: ReplFailure) -> None:
     assert isinstance(death_of(failure), ReplDeath)
 
