@@ -19,7 +19,7 @@ OLDER = GroupMember(f"c-{UUID}", "streamverify", "/10.0.0.8", "c:1", None, (2,))
 
 
 def judged(told: Seen, partitions: int = 3) -> Readiness:
-    state = told.broker.group and told.broker.group.state
+    state = None if told.broker.group is None else told.broker.group.state
     return group_readiness("g", state, workers_of(told), unassigned(told, range(partitions)))
 
 
