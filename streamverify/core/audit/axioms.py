@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.core.audit.checked import ACCEPTED
-from streamverify.core.audit.printed import PRINTED_NAME
+from streamverify.core.audit.printed_tokens import PRINTED_NAME
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason, Theorem
 from streamverify.core.syntax.names import parts
