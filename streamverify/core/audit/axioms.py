@@ -23,7 +23,7 @@ from streamverify.core.syntax.names import parts
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from streamverify.core.audit.policy import Declared
+    from streamverify.core.audit.declarations import Declared
     from streamverify.core.messages.models import Message
 
 ALLOWED_AXIOMS = frozenset({"propext", "Classical.choice", "Quot.sound"})
