@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
-from streamverify.core.audit.policy import Trusted
+from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.messages.models import Reason, Timings
 from streamverify.core.metrics.lean_counts import LeanCounts
 from streamverify.core.scheduling.import_sizes import ImportSizes
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from streamverify.core.audit.policy import Vocabulary
+    from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.job import Job, Verdict
     from streamverify.core.syntax.header import Header
     from streamverify.lean.repl.command import ReplCommand
