@@ -20,7 +20,8 @@ from streamverify.bus.liveness import OUTAGE_GRACE
 from streamverify.bus.presence import require_topics
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import max_message_bytes
-from streamverify.core.audit.policy import POLICY_VERSION, SHIPPED, trusted_by
+from streamverify.core.audit.policy import POLICY_VERSION, trusted_by
+from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.core.errors import StreamVerifyError
 from streamverify.core.groups.groups import Groups

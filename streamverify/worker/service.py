@@ -16,7 +16,7 @@ import structlog
 
 from streamverify.bus.publisher import countdown, dead_letter_record
 from streamverify.core.activity import Activity
-from streamverify.core.audit.policy import SHIPPED
+from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partition_state import Ownership
 from streamverify.core.delivery.quarantine import Quarantine, is_poison
 from streamverify.core.errors import WorkersDied
