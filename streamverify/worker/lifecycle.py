@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from streamverify.lean.kernel.reach import Reach
     from streamverify.lean.repl.resources import Plan
     from streamverify.settings import Settings
+    from streamverify.telemetry.tracing import Tracing
     from streamverify.worker.result_cache import ResultCache
 
 _log = structlog.get_logger(__name__)
@@ -134,9 +135,6 @@ class Worker:
         # Before the pool, which takes minutes to import headers: a missing topic shall be reported at once.
         sizes = await self._topic_sizes()
         name = worker_name(settings)
-        tracing = open_tracing("streamverify-worker", instance=name, group=settings.group_id)
-        if tracing is not None:
-            self._stack.push_async_callback(tracing.close)
         self._pool = Pool(
             command,
             slots=plan.slots,
@@ -149,7 +147,9 @@ class Worker:
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
-        results = ResultBuilder(name, verifier, settings.result_topic, sizes[settings.result_topic], tracing=tracing)
+        results = ResultBuilder(
+            name, verifier, settings.result_topic, sizes[settings.result_topic], tracing=self._tracing(name)
+        )
         self._cache = await open_cache(settings, verifier, command, pool=self._pool, reach=reach)
         self._tiers = Tiers(
             self._replays(reach),
@@ -236,6 +236,13 @@ class Worker:
             topic=settings.request_topic,
             group=settings.group_id,
         )
+
+    def _tracing(self, name: str) -> Tracing | None:
+        """Open what makes the spans of sampled requests, where they are wanted."""
+        tracing = open_tracing("streamverify-worker", instance=name, group=self._settings.group_id)
+        if tracing is not None:
+            self._stack.push_async_callback(tracing.close)
+        return tracing
 
     def _replays(self, reach: Reach) -> Replays | None:
         """Open the slots for the tiers above `audited`, where there are any."""
