@@ -196,10 +196,9 @@ PARTITIONS = Row(
         ),
         Panel(
             "Offset map by partition",
-            "Metadata of the last commit: the records beyond its offset that are finished. A broker takes 4,096.",
+            "Metadata of the last commit: the records beyond its offset that are finished. At most 2,700 bytes.",
             "bytes",
             (Query(now("offset_map_bytes"), "partition {{partition}}"),),
-            thresholds=((3686, RED),),
         ),
     ),
 )
