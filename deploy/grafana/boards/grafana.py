@@ -149,7 +149,8 @@ def _shapes(panel: Panel) -> _Builder:
             order = {"indexByName": {name: index for index, name in enumerate(panel.columns)}}
             kept = models.DataTransformerConfig(id_val="filterFieldsByName", options=shown)
             ordered = models.DataTransformerConfig(id_val="organize", options=order)
-            return table.Panel().with_transformation(kept).with_transformation(ordered)
+            plain = table.Panel().align(common_models.FieldTextAlignment.AUTO).inspect(inspect=False)
+            return plain.with_transformation(kept).with_transformation(ordered)
 
 
 def _thresholds(panel: Panel) -> dashboard.ThresholdsConfig:

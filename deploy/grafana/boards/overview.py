@@ -237,6 +237,28 @@ HTTP = Row(
             ),
             stacked=True,
         ),
+        Panel(
+            "Proofs answered over HTTP",
+            "By a worker, or by the gateway itself, which says so where it can be no proof or its time is over.",
+            "suffix:/s",
+            (Query(f"sum by (status) ({rate('gateway_answers_total')})", "{{status}}"),),
+            stacked=True,
+            colours=BY_STATUS,
+        ),
+        Panel(
+            "Requests refused, by reason",
+            "full: as many proofs are held as may be; key: none, or a wrong one; unavailable: no broker, or it drains.",
+            "suffix:/s",
+            (Query(f"sum by (reason) ({rate('gateway_refused_total')})", "{{reason}}"),),
+            stacked=True,
+        ),
+        Panel(
+            "Requests held",
+            "Requests with proofs that are being answered.",
+            "short",
+            (Query(now("gateway_requests_held"), "{{instance}}"),),
+            stacked=True,
+        ),
     ),
 )
 
