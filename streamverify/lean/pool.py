@@ -21,16 +21,18 @@ from streamverify.core.scheduling.scheduler import Rules, Scheduler, Start, Warm
 from streamverify.core.scheduling.work import work_of
 from streamverify.lean.auditor import Auditor
 from streamverify.lean.import_errors import FailedHeaders, ImportClassifier
+from streamverify.lean.repl.usage import usage
 from streamverify.lean.slot import Slot, known_failure
 from streamverify.lean.slot_process import PoolLimits, Shared
 from streamverify.lean.warm_headers import keep_saving, prewarm, read_saved_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from streamverify.core.audit.policy import Vocabulary
     from streamverify.core.job import Job, Verdict
+    from streamverify.core.metrics.labels import Environment
     from streamverify.core.syntax.header import Header
     from streamverify.lean.repl.command import ReplCommand
 
@@ -103,6 +105,15 @@ class Pool:
     def running(self) -> int:
         """Jobs that are being run."""
         return self._running
+
+    @property
+    def environments(self) -> Mapping[Environment, int]:
+        """How the proofs that a slot took found the environment of their header."""
+        return self._scheduler.environments
+
+    def memory(self) -> list[int]:
+        """Bytes of private memory of the process in each slot, 0 where there is none; read as this is asked."""
+        return [0 if (pid := slot.process.pid) is None else usage(pid).memory for slot in self._slots]
 
     def vocabulary_of(self, header: Header) -> Vocabulary | None:
         """What Lean has said that the environment of a header knows; None where no audit has asked it yet."""

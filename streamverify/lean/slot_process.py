@@ -120,6 +120,11 @@ class SlotProcess:
         return SlotState(tuple(self._envs), self._import_seconds, self.busy_seconds, self._has_room())
 
     @property
+    def pid(self) -> int | None:
+        """The number of the process; None where there is none."""
+        return None if self._session is None or self._session.failure is not None else self._session.pid
+
+    @property
     def _usable(self) -> bool:
         return self._session is not None and self._session.failure is None and bool(self._envs)
 

@@ -37,6 +37,7 @@ from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
 from streamverify.worker.cached_pool import CachedPool
 from streamverify.worker.fitness import check_reach, check_verifier
+from streamverify.worker.metrics import Parts, WorkerMetrics
 from streamverify.worker.open_cache import open_cache
 from streamverify.worker.report import Reporter
 from streamverify.worker.results import ResultBuilder, worker_name
@@ -139,7 +140,14 @@ class Worker:
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
-        results = ResultBuilder(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
+        self._metrics = WorkerMetrics(verifier, plan.slots)
+        results = ResultBuilder(
+            worker_name(settings),
+            verifier,
+            settings.result_topic,
+            sizes[settings.result_topic],
+            self._metrics.published,
+        )
         self._cache = await open_cache(settings, verifier, command, pool=self._pool, reach=reach)
         self._tiers = Tiers(
             self._replays(reach),
@@ -180,7 +188,27 @@ class Worker:
             consumer=self._consumer,
             cache=self._cached_pool,
         )
-        self._health = HealthServer(settings.http_host, settings.http_port, ready=self._ready, status=self._status)
+        self._metrics.watch(
+            Parts(
+                pool=self._pool,
+                runner=runner,
+                cache=self._cached_pool,
+                tiers=self._tiers,
+                service=self._service,
+                partitions=self._partitions,
+                consumer=self._consumer,
+                publisher=self._publisher,
+                ready=self._ready,
+                draining=self._signals.drain.is_set,
+            )
+        )
+        self._health = HealthServer(
+            settings.http_host,
+            settings.http_port,
+            ready=self._ready,
+            status=self._status,
+            more={"/metrics": self._metrics.answer},
+        )
         self._step = "headers are being imported before the worker joins its group"
         # From here on a supervisor sees that the worker lives and is not ready.
         await self._health.start()
@@ -236,6 +264,7 @@ class Worker:
                         self._publisher.run(),
                         self._peers.watch(),
                         self._reporter.run(),
+                        self._metrics.run(),
                         *(() if self._cache is None else (self._cache.run(),)),
                         *(() if self._cached_pool is None else (self._cached_pool.run(),)),
                     )
