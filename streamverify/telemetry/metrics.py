@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
@@ -22,7 +23,7 @@ from streamverify.core.metrics.table import LIBRARY, of_process
 from streamverify.core.once import Once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from streamverify.core.metrics.metric import Metric, Process
 
@@ -110,8 +111,8 @@ class Metrics(Collector):
         """
         try:
             encode, content_type = choose_encoder(accept)
-        except ValueError:
-            # The library reads the version of the format as a number, whatever stands there.
+        except Exception:  # noqa: BLE001 - it comes of what somebody has sent
+            # The library reads the version of the format as numbers, whatever stands there.
             encode, content_type = choose_encoder("")
         try:
             return Page(200, encode(self), content_type)
@@ -145,7 +146,8 @@ class Metrics(Collector):
             return family
         family = Family(row.family, row.help, row.kind.value)
         for labels, value in self._values(row).items():
-            family.add_sample(row.name, dict(zip(row.label_names, labels, strict=True)), value)
+            # A number here, as the library would fail over anything else only when the whole page is written.
+            family.add_sample(row.name, dict(zip(row.label_names, labels, strict=True)), float(value))
         return family
 
     def _values(self, row: Metric) -> Mapping[tuple[str, ...], float]:
@@ -153,7 +155,7 @@ class Metrics(Collector):
         value = self._sources[row.name]()
         if value is None:
             return {}
-        if isinstance(value, int | float):
+        if not isinstance(value, Mapping):
             return {(): value}
         for labels in value:
             _check(row, labels)
