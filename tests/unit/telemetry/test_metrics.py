@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,8 +33,7 @@ def metrics_of(process: Process, **instead: Any) -> Metrics:
     made = Metrics(process)
     for row in of_process(process):
         if row.kind is not Kind.HISTOGRAM and row.name != FAILURES:
-            value = some_value(row)
-            made.at_scrape({row.name: lambda value=value: value})
+            made.at_scrape({row.name: partial(some_value, row)})
     for name, source in instead.items():
         made.at_scrape({f"streamverify_{name}": source})
     return made
