@@ -195,7 +195,7 @@ def _of_lean(parts: Parts) -> Mapping[str, Source]:
         "repl_deaths_total": lambda: {(cause,): count for cause, count in counts.deaths.items()},
         "repl_replaced_total": lambda: {(why,): count for why, count in counts.replaced.items()},
         "repl_processes": living,
-        "repl_memory_bytes": lambda: _by_number(dict(enumerate(pool.memory()))),
+        "repl_memory_bytes": lambda: _by_number({look.slot: look.memory or 0 for look in pool.look(time.monotonic())}),
         "replays_queued": lambda: tiers.queued,
         "replays_running": lambda: tiers.running,
         "upgrades_total": lambda: tiers.upgraded,

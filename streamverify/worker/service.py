@@ -17,7 +17,7 @@ import structlog
 
 from streamverify.bus.publisher import countdown, dead_letter_record
 from streamverify.core.activity import Activity
-from streamverify.core.audit.policy import SHIPPED
+from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partition_state import Ownership
 from streamverify.core.delivery.quarantine import Quarantine, is_poison
 from streamverify.core.errors import WorkersDied
@@ -279,7 +279,9 @@ class Service:
         self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None], *, urgent: bool = False
     ) -> None:
         def acknowledged() -> None:
-            self.activity.answered(verdict.reason, cached=verdict.cached_age is not None)
+            cached, times = verdict.cached_age is not None, verdict.timings
+            busy = 0.0 if cached else times.import_ + times.run + times.audit
+            self.activity.answered(verdict.reason, cached=cached, busy_seconds=busy)
             on_ack()
 
         try:
