@@ -1,1 +1,1 @@
-"""What a process tells of itself to systems that watch it: spans, by OpenTelemetry."""
+"""How a process tells what it measures of itself, and the spans of its work. It knows no room of the package."""
