@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help docs transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check venv clean
+.PHONY: help docs check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -64,6 +64,9 @@ bench: simulator ## the simulator and the pool's benchmarks, with plots, into be
 docs: .venv/.test ## the parts of docs/ that are made from the code
 	@PYTHONPATH=tests $(BIN)/python -m handbook
 
+check-asyncapi: tests/asyncapi/node_modules/.installed ## AsyncAPI's own parser reads schemas/asyncapi.json; needs Node.js and npm
+	@node tests/asyncapi/check.mjs schemas/asyncapi.json
+
 transcripts: .venv/.test ## what docs/commands.md shows, recorded anew on a real Apache Kafka; then make docs
 	@PYTHONPATH=tests $(BIN)/python -m handbook.record
 
@@ -77,7 +80,7 @@ check: .venv/.dev ## what a change must pass besides the tests: format, lint, ty
 venv: .venv/.dev ## .venv with everything that developing needs
 
 clean: ## remove .venv, Kafka's jars and the caches
-	rm -rf .venv .venv-trl .olean-export .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-trl tests/asyncapi/node_modules .olean-export .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all; each stamp says that the extra of its name is installed as pyproject.toml has it now.
@@ -94,6 +97,14 @@ with_test := .venv/.embedded
 .olean-export/bin/olean-export:
 	@echo 'Installing olean-export into .olean-export ...'
 	@nice cargo install --quiet --debug --locked --version 0.4.0 --root .olean-export olean-export
+
+# The very packages of the lock file, and none of their scripts.
+tests/asyncapi/node_modules/.installed: tests/asyncapi/package-lock.json
+	@command -v npm > /dev/null || { \
+	    echo 'check-asyncapi needs Node.js 18 or newer and npm (Debian, Ubuntu: apt-get install nodejs npm).' >&2; exit 2; }
+	@echo "Installing AsyncAPI's parser into tests/asyncapi/node_modules ..."
+	@cd tests/asyncapi && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 # TRL brings PyTorch, and its packages do not go with those of the router: an environment of its own.
 .venv-trl/.trl: pyproject.toml .venv/.made

@@ -15,6 +15,7 @@ import structlog
 
 from streamverify.core.audit.policy import Trusted
 from streamverify.core.messages.models import Reason, Timings
+from streamverify.core.metrics.lean_counts import LeanCounts
 from streamverify.core.scheduling.import_sizes import ImportSizes
 from streamverify.core.scheduling.scheduler import Rules, Scheduler, Start, Warm
 from streamverify.core.scheduling.work import work_of
@@ -74,9 +75,10 @@ class Pool:
         rules = (rules or Rules())._replace(slots=slots)
         self.trusted = trusted or Trusted()
         auditor = Auditor(command, import_timeout=limits.import_timeout, trusted=self.trusted)
+        self.counts = LeanCounts()
         # Of a confined command the project's folder is among its arguments only.
         classifier = ImportClassifier(command.outside or command)
-        self._shared = Shared(command, limits, classifier, FailedHeaders(), auditor, ImportSizes())
+        self._shared = Shared(command, limits, classifier, FailedHeaders(), auditor, ImportSizes(), self.counts)
         self._slots = [Slot(self._shared, partial(self._imported, number)) for number in range(slots + rules.spares)]
         self._imports_at_once = rules.imports or len(self._slots)
         self._scheduler: Scheduler[Job] = Scheduler(rules)

@@ -236,14 +236,6 @@ def test_the_documentation_has_the_variables_that_are_no_settings() -> None:
     }
 
 
-def test_the_documentation_has_every_setting_with_its_default() -> None:
-    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else field.default
-        shown = f" `{default:g}` " if isinstance(default, float) else f" `{default}` " if default != "" else "  "
-        assert f"| `{name.upper()}` |{shown}| {field.description} |" in page
-
-
 def test_an_unknown_argument_of_a_program_is_named_as_such() -> None:
     with pytest.raises(
         SettingsError, match=r"^there is no setting `bootstrap_server`; did you mean `bootstrap_servers`"

@@ -13,13 +13,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streamverify.core.groups.cancellation import Cancellation, Names
 from streamverify.core.groups.groups import Winner
 from streamverify.core.messages.models import MAX_CUSTOM_ID, MAX_RUN, Assurance
+from streamverify.core.messages.schemas import named, without_titles
+
+if TYPE_CHECKING:
+    from streamverify.core.messages.schemas import Schema
 
 MAX_IDS = 100
 """The number of ids in one record: of 512 code points each, they are far from what a topic takes."""
@@ -41,11 +45,25 @@ class AnnouncementRecord(NamedTuple):
 class _Announcement(BaseModel):
     """The value of a record."""
 
-    scope: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    custom_id: Annotated[str, Field(min_length=1, max_length=MAX_CUSTOM_ID)]
-    partition: Annotated[int, Field(ge=0)]
-    offset: Annotated[int, Field(ge=0)]
-    assurance: Assurance
+    scope: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="Digest of whose attempts, and at what.")]
+    custom_id: Annotated[
+        str, Field(min_length=1, max_length=MAX_CUSTOM_ID, description="The attempt that was verified.")
+    ]
+    partition: Annotated[int, Field(ge=0, description="Partition of its request.")]
+    offset: Annotated[int, Field(ge=0, description="Offset of its request.")]
+    assurance: Annotated[Assurance, Field(description="What it reached.")]
+
+
+def announcement_schema() -> Schema:
+    """Make the JSON Schema of the value of a record, with an example."""
+    schema = without_titles(_Announcement.model_json_schema())
+    example = _Announcement(
+        scope="0" * 31 + "1", custom_id="q7#3", partition=4, offset=1209, assurance=Assurance.AUDITED
+    )
+    description = "An attempt of a group was verified: the attempts that remain need no answer of their own."
+    body = schema | {"examples": [example.model_dump(mode="json")]}
+    body.pop("description")
+    return named("announcement", "Announcement", description, body)
 
 
 def encode_announcement(winner: Winner) -> AnnouncementRecord:
@@ -68,13 +86,45 @@ class _Cancellation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    consumer_group: Annotated[str, Field(min_length=1)]
-    topic: Annotated[str, Field(min_length=1)]
-    run: Annotated[str | None, Field(min_length=1, max_length=MAX_RUN)] = None
-    group: Annotated[str | None, Field(min_length=1, max_length=MAX_RUN)] = None
-    ids: Annotated[list[Annotated[str, Field(min_length=1, max_length=MAX_CUSTOM_ID)]], Field(max_length=MAX_IDS)]
-    api_key: Annotated[str | None, Field(min_length=1, max_length=_MAX_KEY_NAME)] = None
-    ends: Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(max_length=_MAX_PARTITIONS)]
+    consumer_group: Annotated[str, Field(min_length=1, description="The group of the workers that are meant.")]
+    topic: Annotated[str, Field(min_length=1, description="The request topic.")]
+    run: Annotated[
+        str | None, Field(min_length=1, max_length=MAX_RUN, description="Requests of this run; null: of any.")
+    ] = None
+    group: Annotated[
+        str | None, Field(min_length=1, max_length=MAX_RUN, description="Requests of this group; null: of any.")
+    ] = None
+    ids: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=MAX_CUSTOM_ID)]],
+        Field(max_length=MAX_IDS, description="Requests with one of these custom_ids; empty: with any."),
+    ]
+    api_key: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=_MAX_KEY_NAME,
+            description="Requests that were sent to a gateway with the API key of this name; null: whoever sent them.",
+        ),
+    ] = None
+    ends: Annotated[
+        list[Annotated[int, Field(ge=0, lt=2**63)]],
+        Field(
+            max_length=_MAX_PARTITIONS,
+            description="By partition the offset that was next when it was made: only requests before it are meant.",
+        ),
+    ]
+
+
+def cancellation_schema() -> Schema:
+    """Make the JSON Schema of the value of a record that cancels requests, with an example."""
+    schema = without_titles(_Cancellation.model_json_schema())
+    example = _Cancellation(
+        consumer_group="streamverify", topic="lean.proofs", run="tuesday", ids=[], ends=[5120, 4987, 5033]
+    )
+    description = "Requests were cancelled: those that are there and have no answer are not to be run."
+    body = schema | {"examples": [example.model_dump(mode="json")]}
+    body.pop("description")
+    return named("cancellation", "Cancellation", description, body)
 
 
 def encode_cancellation(cancellation: Cancellation) -> AnnouncementRecord:

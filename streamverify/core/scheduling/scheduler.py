@@ -16,8 +16,9 @@ from streamverify.core.scheduling.slots import NO_PROCESS, Slots, SlotState
 from streamverify.core.scheduling.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from streamverify.core.metrics.labels import Environment
     from streamverify.core.syntax.header import Header
 
 __all__ = ["NO_PROCESS", "PATIENCE", "QUANTUM", "WARM_UP_INTERVAL", "Rules", "Scheduler", "SlotState", "Start", "Warm"]
@@ -139,6 +140,11 @@ class Scheduler(Generic[J]):
     def running(self) -> int:
         """The number of jobs that were started and have not ended."""
         return self._slots.running
+
+    @property
+    def environments(self) -> Mapping[Environment, int]:
+        """How the jobs that were started found the environment of their header."""
+        return self._decisions.environments
 
     @property
     def timed(self) -> bool:

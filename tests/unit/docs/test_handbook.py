@@ -58,7 +58,26 @@ def test_a_hint_is_read_however_it_is_written() -> None:
     assert len(complaints()) > 20
 
 
-def test_every_page_is_in_the_index() -> None:
-    index = (ROOT / "docs" / "README.md").read_text("utf-8")
-    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
-    assert [page for page in sorted(pages) if f"({page})" not in index] == []
+INDEX = (ROOT / "docs" / "README.md").read_text("utf-8")
+PARTS_OF_THE_INDEX = ["Tutorial", "How-to", "Reference", "Explanation"]
+
+
+def test_the_index_has_four_parts() -> None:
+    assert re.findall(r"^## (.*)$", INDEX, flags=re.MULTILINE) == PARTS_OF_THE_INDEX
+
+
+def test_every_page_is_in_one_part_of_the_index() -> None:
+    pages = sorted(page.name for page in (ROOT / "docs").glob("*.md") if page.name != "README.md")
+    rows = re.findall(r"^\| .* \| \[[^\]]+\]\(([^)]+)\) \|$", INDEX, flags=re.MULTILINE)
+    wrong = [page for page in pages if rows.count(page) != 1]
+    assert wrong == [], (
+        f"give each of {wrong} one row in one of the four parts of docs/README.md: "
+        "| what one wants to do or know | [Title in the menu](page.md) |"
+    )
+
+
+def test_each_link_of_the_index_has_a_title_and_no_file_name() -> None:
+    # The site's menu shows it.
+    titles = re.findall(r"\[([^\]]+)\]\([^)]+\)", INDEX.partition("\n## ")[2])
+    assert [title for title in titles if title.endswith((".md", ".json", "/"))] == []
+    assert len(titles) == len(set(titles)) > 30
