@@ -21,8 +21,8 @@ QUICK = "theorem t : 1 = 1 := rfl -- synthetic: service=0"
 
 
 @pytest.fixture
-def env(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    return make_environment(broker, real=request.config.getoption("--kafka"))
+def env(embedded: str) -> dict[str, str]:
+    return make_environment(embedded, real=False)
 
 
 def requests(names: str, run: str | None = None, proof: str = QUICK, **fields: Any) -> list[bytes]:
