@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from streamverify.cli import (
     broker,
+    cancel,
     config,
     delete,
     demo,
@@ -196,6 +197,7 @@ app.add_typer(_dlq, name="dlq")
 _add(_dlq, "list", dlq.list_letters, dlq.EXAMPLES)
 _add(_dlq, "show", dlq.show, dlq.EXAMPLES)
 _add(_dlq, "replay", dlq.replay, dlq.EXAMPLES)
+_add(app, "cancel", cancel.cancel, cancel.EXAMPLES)
 _add(app, "delete", delete.delete, delete.EXAMPLES)
 _add(app, "offsets", offsets.offsets, offsets.EXAMPLES)
 _add(app, "broker", broker.broker, broker.EXAMPLES)
