@@ -57,6 +57,11 @@ class Slot:
         return self._process.state
 
     @property
+    def process(self) -> SlotProcess:
+        """Its process, for whoever looks at it."""
+        return self._process
+
+    @property
     def failed_starts(self) -> int:
         """Processes in a row that did not start, or died before they had imported anything."""
         return self._process.failed_starts

@@ -104,6 +104,8 @@ class SlotProcess:
         """True while a header is imported, and after an import that failed: then no proof is to blame."""
         self.busy_seconds = 0.0
         """Seconds that proofs have used the process since its last import: the use that the import was of."""
+        self.header: Header | None = None
+        """The header that it was last used with, or imports; None without a process."""
         self._shared = shared
         self._on_import = on_import
         self._session: ReplSession | None = None
@@ -118,6 +120,16 @@ class SlotProcess:
         if not self._usable:
             return NO_PROCESS
         return SlotState(tuple(self._envs), self._import_seconds, self.busy_seconds, self._has_room())
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process; None where there is none."""
+        return None if self._session is None or self._session.failure is not None else self._session.pid
+
+    @property
+    def uses(self) -> int:
+        """Proofs that the process has run."""
+        return 0 if self._wear is None else self._wear.uses
 
     @property
     def _usable(self) -> bool:
@@ -149,11 +161,13 @@ class SlotProcess:
             ReplFailure: Whatever else; `importing` says whether it happened during the import.
         """
         self.importing = False
+        self.header = header
         if self._session is not None and self._usable and header.fingerprint in self._envs:
             return self._session, self._envs[header.fingerprint]
         # Without room the process goes with all its headers: Lean gives back nothing of what it has imported.
         if not (self._usable and self._has_room()):
             await self.replace(ReplReplaced.HEADER)
+            self.header = header
         self.importing = True
         limits, command = self._shared.limits, self._shared.command
         # Read before: what the proofs have taken since the last import is not the size of this one.
@@ -222,7 +236,7 @@ class SlotProcess:
             why: The failure that made it of no more use, else why it is ended although it is in order; it counts only
                 where the process has not failed by itself meanwhile.
         """
-        session, self._envs, self._wear = self._session, {}, None
+        session, self._envs, self._wear, self.header = self._session, {}, None, None
         counts = self._shared.counts
         if session is None:
             # A process that could not be started was counted as one, so that it has to be counted as gone.
