@@ -126,6 +126,7 @@ COMMANDS = (
     "retry",
     "topics",
     "dlq",
+    "cancel",
     "delete",
     "offsets",
     "broker",

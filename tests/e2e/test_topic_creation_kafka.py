@@ -42,6 +42,7 @@ NAMES_TOPICS: dict[tuple[str, ...], list[str]] = {
     ("verify",): ["-", "--wait", "2"],
     ("results",): ["--json"],
     ("retry",): ["--since", "1h"],
+    ("cancel",): ["--run", "nobody's"],
     ("delete",): ["--id", "nobody's"],
     ("offsets",): [],
     ("dlq", "list"): [],
