@@ -66,10 +66,10 @@ def judge_open(series: Series, rate: float) -> list[Finding]:
     seen = trend(series)
     return [
         Finding(
-            "most requests without an answer", most <= OUTAGE * rate, f"{most:,.0f} (allowed {OUTAGE * rate:,.0f})"
+            "requests without an answer, at most", most <= OUTAGE * rate, f"{most:,.0f} (allowed {OUTAGE * rate:,.0f})"
         ),
         Finding(
-            "trend of the requests without an answer",
+            "requests without an answer, trend",
             seen.known and not seen.grows(OPEN_GROWTH * rate),
             f"growth {seen.growth:+,.0f} (allowed {OPEN_GROWTH * rate:,.0f}), by chance with p = {seen.chance:.2g}"
             if seen.known

@@ -61,9 +61,11 @@ def markdown(report: SoakReport) -> str:
     lines = [
         f"# Soak: {'passed' if report.ok else 'FAILED'}",
         "",
-        f"{plan.minutes:g} minutes, {plan.rate:g} proofs a second, {plan.nodes} broker{'s' * (plan.nodes > 1)}, "
-        f"{plan.workers} workers of {plan.slots} slots, seed {plan.seed}; {len(report.strikes)} faults, at least "
-        f"{plan.every:g} s apart. It took {report.seconds:.0f} s; {ledger.sent:,} proofs, {ledger.results:,} results.",
+        (
+            f"{plan.minutes:g} minutes, {plan.rate:g} proofs a second, {plan.nodes} broker{'s' * (plan.nodes > 1)}, "
+            f"{plan.workers} workers of {plan.slots} slots, seed {plan.seed}; {len(report.strikes)} faults, at least "
+            f"{plan.every:g} s apart. It took {report.seconds:.0f} s: {ledger.sent:,} proofs."
+        ),
         "",
         "![Rate, waiting requests, memory, descriptors, threads and faults over time](soak.png)",
         "",
@@ -124,13 +126,16 @@ def _lives(axis: Axes, report: SoakReport, name: str) -> None:
     for life in report.samples.lives.values():
         series = life.figures[name]
         is_long = life.seconds >= _LONG * report.seconds
-        axis.plot(
+        [line] = axis.plot(
             [at / 60 for at, _ in series],
             [figure for _, figure in series],
             lw=1.4 if is_long else 0.8,
             zorder=3 if is_long else 2,
-            **({"label": life.name} if is_long else {"color": "#9aa5b1"}),
         )
+        if is_long:
+            line.set_label(life.name)
+        else:
+            line.set_color("#9aa5b1")
 
 
 def _faults(axis: Axes, report: SoakReport) -> None:

@@ -1,4 +1,4 @@
-"""One soak: real brokers, workers under names, a steady load for long, faults now and then, and samples of all of it."""
+"""One soak: real brokers, workers under names, a steady load for long, faults now and then, samples of all of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from chaos import network
 from chaos.faults import World
@@ -56,7 +56,7 @@ class SoakPlan:
     rate: float
     every: float
     """Seconds from the end of a fault to the next."""
-    nodes: int
+    nodes: Literal[1, 3]
     seed: int
     workers: int = 3
     slots: int = 6
@@ -95,10 +95,9 @@ class SoakReport:
 
 async def run(plan: SoakPlan) -> SoakReport:
     """Make the soak. Everything that it started is gone at its end."""
-    nodes_wanted = 3 if plan.nodes == 3 else 1
     like_chaos = Plan(
         "soak",
-        nodes_wanted,
+        plan.nodes,
         static=True,
         seconds=plan.minutes * 60,
         records=plan.proofs,
@@ -114,12 +113,12 @@ async def run(plan: SoakPlan) -> SoakReport:
         folder = plan.logs or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
         folder.mkdir(parents=True, exist_ok=True)
         host = ("--host", network.BROKERS) if wires else ()
-        nodes = stack.enter_context(KafkaNodes(nodes_wanted, *host))
+        nodes = stack.enter_context(KafkaNodes(plan.nodes, *host))
         env = make_environment(nodes.bootstrap_servers, like_chaos) | {PREFIX + "LOG_FORMAT": "json"}
         settings = client_settings(env)
         await make_topics(settings, like_chaos)
         fleet = stack.enter_context(Fleet(env, folder, static=True, wires=wires))
-        world = World(nodes, nodes_wanted, fleet, settings, random.Random(plan.seed))  # noqa: S311 - no secret
+        world = World(nodes, plan.nodes, fleet, settings, random.Random(plan.seed))  # noqa: S311 - no secret
         return await _run(plan, world, chosen, skipped)
 
 
