@@ -112,8 +112,7 @@ class WorkerMetrics:
             self._own_sources(),
         ):
             self._metrics.at_scrape({f"streamverify_{name}": source for name, source in sources.items()})
-        if missing := self._metrics.without_source:
-            raise LookupError(f"nothing computes {', '.join(missing)}")
+        self._metrics.require_all()
 
     async def run(self) -> None:
         """Ask the brokers where the partitions end, and watch the event loop, until cancelled."""
