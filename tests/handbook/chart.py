@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 CHART = ROOT / "deploy" / "helm"
 SCHEMA = CHART / "values.schema.json"
-COPIES = {"deploy/prometheus": ("*.yml", "files"), "deploy/grafana/dashboards": ("*.json", "files/dashboards")}
-"""Folders whose files the chart carries too, as Helm reads nothing outside of a chart: which files, and where to."""
-NOT_RULES = frozenset({"prometheus.yml"})
+COPIES = {
+    "deploy/prometheus/alerts.yml": "files/rules",
+    "deploy/prometheus/recording.yml": "files/rules",
+    "deploy/grafana/dashboards/*.json": "files/dashboards",
+}
+"""What the chart carries too, as Helm reads nothing outside of a chart, and in which of its folders."""
 
 SET_BY_THE_CHART = frozenset(
     {
@@ -44,18 +47,14 @@ def schema_text() -> str:
     schema["$defs"]["settings"]["properties"] = {
         name.upper(): {"type": ["string", "number"], "description": field.description} for name, field in free.items()
     }
-    schema["$defs"]["env"]["items"]["properties"]["name"]["not"]["enum"] = sorted(
-        PREFIX + name.upper() for name in SET_BY_THE_CHART
-    )
     return json.dumps(schema, indent=2) + "\n"
 
 
 def copies() -> Iterator[tuple[Path, str]]:
     """Read what the chart has copies of: the path of each copy, and its text."""
-    for source, (pattern, folder) in COPIES.items():
-        for path in sorted((ROOT / source).glob(pattern)):
-            if path.name not in NOT_RULES:
-                yield CHART / folder / path.name, path.read_text("utf-8")
+    for pattern, folder in COPIES.items():
+        for path in sorted(ROOT.glob(pattern)):
+            yield CHART / folder / path.name, path.read_text("utf-8")
 
 
 def values_table() -> str:
@@ -96,6 +95,6 @@ def _at(values: Any, path: tuple[str, ...]) -> Any:
 
 
 def _default_of(value: Any) -> str:
-    if isinstance(value, dict) and len(str(value)) > 100 or isinstance(value, list) and value:
+    if isinstance(value, list) and value:
         return "see values.yaml"
     return "" if value in ("", {}, []) else f"`{json.dumps(value)}`".replace('"', "")

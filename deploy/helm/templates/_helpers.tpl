@@ -236,3 +236,8 @@ for it, and than the next look at the backlog. */}}
 {{ int .own.autoscaling.cooldownSeconds }}
 {{- end }}
 {{- end }}
+
+{{/* The settings that are no key of `settings`, and no variable of extraEnv. */}}
+{{- define "streamverify.setByTheChart" -}}
+API_KEYS BOOTSTRAP_SERVERS CACHE CACHE_KEY DRAIN_TIMEOUT GATEWAY_HOST GATEWAY_PORT GROUP_ID GROUP_INSTANCE_ID HTTP_HOST HTTP_PORT SANDBOX SASL_MECHANISM SASL_PASSWORD SASL_USERNAME SECURITY_PROTOCOL SSL_CAFILE SSL_CERTFILE SSL_KEYFILE SSL_KEYFILE_PASSWORD
+{{- end }}
