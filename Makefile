@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help docs transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check check-helm venv clean
+.PHONY: help dashboards check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check check-helm venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -66,8 +66,21 @@ bench: simulator ## the simulator and the pool's benchmarks, with plots, into be
 docs: .venv/.test ## the parts of docs/ that are made from the code
 	@PYTHONPATH=tests $(BIN)/python -m handbook
 
+site: .venv/.docs build/site-assets/.fetched ## the documentation as a site, in build/site: links checked, nothing from other hosts; needs npm
+	@PYTHONPATH=tests NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo 'Open build/site/index.html in a browser.'
+
+check-asyncapi: tests/asyncapi/node_modules/.installed ## AsyncAPI's own parser reads schemas/asyncapi.json; needs Node.js and npm
+	@node tests/asyncapi/check.mjs schemas/asyncapi.json
+
 transcripts: .venv/.test ## what docs/commands.md shows, recorded anew on a real Apache Kafka; then make docs
 	@PYTHONPATH=tests $(BIN)/python -m handbook.record
+
+dashboards: .venv/.test ## deploy/grafana/dashboards, from the tables of panels in deploy/grafana/boards
+	@$(BIN)/python deploy/grafana/make.py
+
+check-alerts: .venv/.test ## alerts and dashboards against promtool, the table of metrics, the runbook; needs Debian's prometheus
+	@CI=true $(BIN)/python -m pytest -q tests/unit/deploy/test_alerts.py tests/unit/deploy/test_dashboards.py
 
 check: .venv/.dev ## what a change must pass besides the tests: format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -82,11 +95,11 @@ check-helm: .venv/.helm $(HELM) ## lint and render the chart deploy/helm with a 
 venv: .venv/.dev ## .venv with everything that developing needs
 
 clean: ## remove .venv, Kafka's jars and the caches
-	rm -rf .venv .venv-trl .olean-export .helm .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-trl tests/asyncapi/node_modules .olean-export .helm .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all; each stamp says that the extra of its name is installed as pyproject.toml has it now.
-with_dev := .venv/.test .venv/.embedded
+with_dev := .venv/.test .venv/.embedded .venv/.docs
 with_fuzz := .venv/.test .venv/.embedded
 with_helm := .venv/.test .venv/.embedded
 with_oracle := .venv/.test .venv/.embedded
@@ -107,6 +120,26 @@ $(HELM):
 	@command -v go > /dev/null || { echo 'make check-helm builds Helm, for which it needs Go 1.26 or newer.' >&2; exit 2; }
 	@echo 'Installing Helm $(HELM_VERSION) into .helm ...'
 	@GOBIN="$(CURDIR)/.helm/bin" GOFLAGS=-buildvcs=false nice go install helm.sh/helm/v4/cmd/helm@$(HELM_VERSION)
+	@touch $@
+
+# The scripts that the theme would load from another host, for diagrams and for a search in opened files: of these very
+# bytes, out of npm's packages and without what those depend on.
+build/site-assets/.fetched: tests/handbook/site-assets.sha256
+	@command -v npm > /dev/null || { \
+	    echo 'site needs npm (Debian, Ubuntu: apt-get install npm).' >&2; exit 2; }
+	@mkdir -p build/site-assets
+	@cd build/site-assets && npm pack --silent mermaid@11.17.2 iframe-worker@1.0.4 > /dev/null
+	@cd build/site-assets && tar -xzOf mermaid-11.17.2.tgz package/dist/mermaid.min.js > mermaid.min.js
+	@cd build/site-assets && tar -xzOf iframe-worker-1.0.4.tgz package/shim/index.js > iframe-worker.js
+	@cd build/site-assets && rm -f *.tgz && sha256sum --check --quiet ../../tests/handbook/site-assets.sha256
+	@touch $@
+
+# The very packages of the lock file, and none of their scripts.
+tests/asyncapi/node_modules/.installed: tests/asyncapi/package-lock.json
+	@command -v npm > /dev/null || { \
+	    echo 'check-asyncapi needs Node.js 18 or newer and npm (Debian, Ubuntu: apt-get install nodejs npm).' >&2; exit 2; }
+	@echo "Installing AsyncAPI's parser into tests/asyncapi/node_modules ..."
+	@cd tests/asyncapi && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # TRL brings PyTorch, and its packages do not go with those of the router: an environment of its own.

@@ -15,22 +15,27 @@ Examples
   streamverify schema                        all schemas
   streamverify schema proof-request > request.json
   streamverify schema report                 of a report.json
+  streamverify schema asyncapi             topics and messages: AsyncAPI 3
   streamverify schema --write schemas        one file for each"""
 
-_SUFFIX = ".schema.json"
+_SUFFIXES = (".schema.json", ".json")
 
 
 def schema(
     *,
     message: Annotated[
         str | None,
-        typer.Argument(metavar="[MESSAGE]", help="proof-request, proof-result, dead-letter, report or comparison."),
+        typer.Argument(
+            metavar="[MESSAGE]",
+            help="proof-request, proof-result, dead-letter, report, comparison, worker-status, overview, workers, "
+            "readiness or asyncapi.",
+        ),
     ] = None,
     write: Annotated[
         Path | None, typer.Option("--write", metavar="DIR", help="Write a file for each message into this folder.")
     ] = None,
 ) -> None:
-    """Print the JSON Schemas of the messages on the topics and of reports, or write them to files."""
+    """Print the schemas of messages, reports and workers, and the AsyncAPI document of the topics, or write them."""
     files = choose(every_schema(), message)
     if write is not None:
         write_files(files, write)
@@ -40,11 +45,13 @@ def schema(
 
 
 def every_schema() -> dict[str, str]:
-    """Make the text of each schema, by the name of its file."""
-    from streamverify.core.messages.schemas import schema_files  # noqa: PLC0415 - keeps --help fast
+    """Make the text of each schema and of the AsyncAPI document, by the name of its file."""
+    from streamverify.cli.asyncapi import asyncapi_file  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.messages.schemas import schema_files  # noqa: PLC0415
+    from streamverify.core.overview.schemas import overview_schema_files  # noqa: PLC0415
     from streamverify.core.reports.schemas import report_schema_files  # noqa: PLC0415
 
-    return schema_files() | report_schema_files()
+    return schema_files() | report_schema_files() | overview_schema_files() | asyncapi_file()
 
 
 def choose(files: dict[str, str], message: str | None) -> dict[str, str]:
@@ -55,11 +62,16 @@ def choose(files: dict[str, str], message: str | None) -> dict[str, str]:
     """
     if message is None:
         return files
-    name = f"{message}{_SUFFIX}"
-    if name not in files:
-        known = ", ".join(file.removesuffix(_SUFFIX) for file in files)
-        raise InputError(f"there is no message {message!r}; there are {known}")
-    return {name: files[name]}
+    named = {_name(file): file for file in files}
+    if message not in named:
+        raise InputError(f"there is no message {message!r}; there are {', '.join(named)}")
+    return {named[message]: files[named[message]]}
+
+
+def _name(file: str) -> str:
+    for suffix in _SUFFIXES:
+        file = file.removesuffix(suffix)
+    return file
 
 
 def write_files(files: dict[str, str], folder: Path) -> None:

@@ -12,6 +12,7 @@ from handbook.chart import values_table
 from handbook.commands import commands_page
 from handbook.complaints import complaints
 from handbook.metrics import buckets_table, labels_table, metrics_of
+from handbook.topics import messages_part, topics_part
 from streamverify.core.metrics.metric import Process
 from streamverify.settings import Settings
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 _PART = re.compile(r"(<!-- made by `make docs`: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
 GENERATED = [
-    ROOT / "docs" / name for name in ("troubleshooting.md", "commands.md", "settings.md", "kubernetes.md", "metrics.md")
+    ROOT / "docs" / name
+    for name in ("troubleshooting.md", "commands.md", "settings.md", "metrics.md", "topics.md", "kubernetes.md")
 ]
 """The pages with generated parts."""
 
@@ -70,4 +72,6 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "buckets": buckets_table,
     "settings": settings_table,
     "values": values_table,
+    "topics": topics_part,
+    "messages": messages_part,
 }

@@ -7,12 +7,16 @@ announcement is the record's timestamp.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
 from streamverify.core.groups.groups import Winner
 from streamverify.core.messages.models import MAX_CUSTOM_ID, Assurance
+from streamverify.core.messages.schemas import named, without_titles
+
+if TYPE_CHECKING:
+    from streamverify.core.messages.schemas import Schema
 
 
 class AnnouncementRecord(NamedTuple):
@@ -26,11 +30,25 @@ class AnnouncementRecord(NamedTuple):
 class _Announcement(BaseModel):
     """The value of a record."""
 
-    scope: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    custom_id: Annotated[str, Field(min_length=1, max_length=MAX_CUSTOM_ID)]
-    partition: Annotated[int, Field(ge=0)]
-    offset: Annotated[int, Field(ge=0)]
-    assurance: Assurance
+    scope: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="Digest of whose attempts, and at what.")]
+    custom_id: Annotated[
+        str, Field(min_length=1, max_length=MAX_CUSTOM_ID, description="The attempt that was verified.")
+    ]
+    partition: Annotated[int, Field(ge=0, description="Partition of its request.")]
+    offset: Annotated[int, Field(ge=0, description="Offset of its request.")]
+    assurance: Annotated[Assurance, Field(description="What it reached.")]
+
+
+def announcement_schema() -> Schema:
+    """Make the JSON Schema of the value of a record, with an example."""
+    schema = without_titles(_Announcement.model_json_schema())
+    example = _Announcement(
+        scope="0" * 31 + "1", custom_id="q7#3", partition=4, offset=1209, assurance=Assurance.AUDITED
+    )
+    description = "An attempt of a group was verified: the attempts that remain need no answer of their own."
+    body = schema | {"examples": [example.model_dump(mode="json")]}
+    body.pop("description")
+    return named("announcement", "Announcement", description, body)
 
 
 def encode_announcement(winner: Winner) -> AnnouncementRecord:
