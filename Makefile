@@ -90,7 +90,7 @@ check: .venv/.dev ## what a change must pass besides the tests: format, lint, ty
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 check-helm: .venv/.helm $(HELM) ## lint and render the chart deploy/helm with a real Helm, and hold it against the API of Kubernetes; needs Go
-	@PATH="$(CURDIR)/.helm/bin:$$PATH" $(BIN)/python -m pytest tests/helm --helm -n 2
+	@$(BIN)/python -m pytest tests/helm --helm -n 2
 
 venv: .venv/.dev ## .venv with everything that developing needs
 

@@ -69,7 +69,6 @@ def host_of(settings: Settings) -> str:
 
 
 async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -> int:
-    settings = gateway.settings
     config = uvicorn.Config(
         create_app(gateway),
         log_config=None,

@@ -1,4 +1,4 @@
-"""What of the Helm chart is made: the settings in its schema, the copies of alerts and dashboards, the table of values."""
+"""What of the Helm chart is made: settings in its schema, copies of alerts and dashboards, the table of its values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from support import ROOT
 
-from streamverify.settings import PREFIX, Settings
+from streamverify.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ def values_table() -> str:
 def described_values() -> list[tuple[tuple[str, ...], str]]:
     """List the keys of values.yaml in their order, each with the comment above it.
 
-    A key of gateway, router or table without a comment means what the worker's key of that name means.
+    A key of gateway, router or table without a comment means what the key of that name means for the one before it.
     """
     path: list[str] = []
     comment: list[str] = []
@@ -85,7 +85,11 @@ def described_values() -> list[tuple[tuple[str, ...], str]]:
             comment = []
         elif not line:
             comment = []
-    return [(path, text or found.get(("worker", *path[1:]), "")) for path, text in found.items()]
+    for path_there, text in found.items():
+        if not text:
+            before = (found.get((other, *path_there[1:]), "") for other in ("worker", "gateway"))
+            found[path_there] = next(filter(None, before), "")
+    return list(found.items())
 
 
 def _at(values: Any, path: tuple[str, ...]) -> Any:

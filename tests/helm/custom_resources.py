@@ -22,7 +22,7 @@ _MODULES = {
 
 @cache
 def schemas() -> dict[tuple[str, str], dict[str, Any]]:
-    """Read the schemas: apiVersion and kind to a JSON Schema that refuses unknown fields, as an API server prunes them."""
+    """Read the schemas: apiVersion and kind to a JSON Schema that refuses what the definition does not name."""
     found = {}
     for module, files in _MODULES.items():
         argv = ["go", "mod", "download", "-json", module]

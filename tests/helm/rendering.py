@@ -12,6 +12,8 @@ from support import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+HELM = ROOT / ".helm" / "bin" / "helm"
+"""The one that `make check-helm` builds: another version would render something else."""
 CHART = ROOT / "deploy" / "helm"
 VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
 REFUSED = sorted((CHART / "ci" / "refused").glob("*.yaml"))
@@ -23,7 +25,7 @@ Object = dict[str, Any]
 
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Helm, which reads nothing but the chart."""
-    return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run([HELM, *arguments], capture_output=True, text=True, check=False, timeout=300)
 
 
 @cache
