@@ -13,7 +13,7 @@ from helm.rendering import CHART, REFUSED, VALUES, VERSIONS, Object, environment
 
 from streamverify.core.metrics.metric import Process
 from streamverify.core.metrics.table import METRICS
-from streamverify.runtime import FIRST_PORT
+from streamverify.core.overview.urls import FIRST_PORT
 from streamverify.settings import PREFIX, load_settings
 
 NAMES = [path.name.removesuffix("-values.yaml") for path in VALUES]

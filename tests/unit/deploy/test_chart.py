@@ -15,15 +15,14 @@ from typer.main import get_command
 from streamverify.cli.app import app
 from streamverify.core.metrics.metric import Process
 from streamverify.core.metrics.table import METRICS
-from streamverify.runtime import FIRST_PORT
+from streamverify.core.overview.urls import FIRST_PORT
 from streamverify.settings import Settings
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-if TYPE_CHECKING:
-    
+
 TEMPLATES = sorted((CHART / "templates").iterdir())
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
 GIVEN = sorted((CHART / "ci").glob("*-values.yaml"))

@@ -19,8 +19,7 @@ from streamverify.settings import PREFIX, Settings, load_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-if TYPE_CHECKING:
-    
+
 FOLDER = ROOT / "deploy" / "systemd"
 UNITS = sorted(FOLDER.glob("*.service"))
 BREAKS_BUBBLEWRAP = {
