@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 import yaml
+from commands import all_commands
 from handbook.chart import CHART, SCHEMA, SET_BY_THE_CHART, chart_files, described_values
-from typer.main import get_command
 
-from streamverify.cli.app import app
 from streamverify.core.metrics.metric import Process
 from streamverify.core.metrics.table import METRICS
 from streamverify.core.overview.urls import FIRST_PORT
@@ -78,8 +77,7 @@ def test_ports_commands_and_defaults_are_ours() -> None:
     text = "\n".join(template.read_text("utf-8") for template in TEMPLATES)
     ports = re.findall(r'(?:containerPort: |port: |_PORT\n +value: ")(\d+)', text)
     assert set(ports) == {"53", str(FIRST_PORT), str(Settings.model_fields["gateway_port"].default)}
-    commands = get_command(app).commands.keys()  # type: ignore[attr-defined]
-    assert {*Process, "topics"} <= commands
+    assert {*Process, "topics create"} <= all_commands().keys()
     assert [template.stem for template in TEMPLATES if "args: [" in template.read_text("utf-8")] == [
         *("gateway", "streams", "worker")
     ]

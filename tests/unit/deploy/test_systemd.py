@@ -9,10 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from commands import all_commands
 from support import ROOT
-from typer.main import get_command
 
-from streamverify.cli.app import app
 from streamverify.core.errors import SettingsError, WorkerFenced
 from streamverify.settings import PREFIX, Settings, load_settings
 
@@ -74,7 +73,7 @@ def test_systemd_has_no_complaint(unit: Path, tmp_path: Path) -> None:
 def test_what_is_started_is_a_command_with_options_of_its_own(unit: Path) -> None:
     name, *flags = command(unit)
     assert name in unit.name
-    known = {option for parameter in get_command(app).commands[name].params for option in parameter.opts}  # type: ignore[attr-defined]
+    known = {option for parameter in all_commands()[name].params for option in parameter.opts}
     assert {flag for flag in flags if flag.startswith("--")} <= known
 
 
