@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help docs check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check venv clean
+.PHONY: help docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -64,6 +64,10 @@ bench: simulator ## the simulator and the pool's benchmarks, with plots, into be
 docs: .venv/.test ## the parts of docs/ that are made from the code
 	@PYTHONPATH=tests $(BIN)/python -m handbook
 
+site: .venv/.docs build/site-assets/.fetched ## the documentation as a site, in build/site: links checked, nothing from other hosts; needs npm
+	@PYTHONPATH=tests NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo 'Open build/site/index.html in a browser.'
+
 check-asyncapi: tests/asyncapi/node_modules/.installed ## AsyncAPI's own parser reads schemas/asyncapi.json; needs Node.js and npm
 	@node tests/asyncapi/check.mjs schemas/asyncapi.json
 
@@ -84,7 +88,7 @@ clean: ## remove .venv, Kafka's jars and the caches
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all; each stamp says that the extra of its name is installed as pyproject.toml has it now.
-with_dev := .venv/.test .venv/.embedded
+with_dev := .venv/.test .venv/.embedded .venv/.docs
 with_fuzz := .venv/.test .venv/.embedded
 with_oracle := .venv/.test .venv/.embedded
 with_test := .venv/.embedded
@@ -97,6 +101,18 @@ with_test := .venv/.embedded
 .olean-export/bin/olean-export:
 	@echo 'Installing olean-export into .olean-export ...'
 	@nice cargo install --quiet --debug --locked --version 0.4.0 --root .olean-export olean-export
+
+# The scripts that the theme would load from another host, for diagrams and for a search in opened files: of these very
+# bytes, out of npm's packages and without what those depend on.
+build/site-assets/.fetched: tests/handbook/site-assets.sha256
+	@command -v npm > /dev/null || { \
+	    echo 'site needs npm (Debian, Ubuntu: apt-get install npm).' >&2; exit 2; }
+	@mkdir -p build/site-assets
+	@cd build/site-assets && npm pack --silent mermaid@11.17.2 iframe-worker@1.0.4 > /dev/null
+	@cd build/site-assets && tar -xzOf mermaid-11.17.2.tgz package/dist/mermaid.min.js > mermaid.min.js
+	@cd build/site-assets && tar -xzOf iframe-worker-1.0.4.tgz package/shim/index.js > iframe-worker.js
+	@cd build/site-assets && rm -f *.tgz && sha256sum --check --quiet ../../tests/handbook/site-assets.sha256
+	@touch $@
 
 # The very packages of the lock file, and none of their scripts.
 tests/asyncapi/node_modules/.installed: tests/asyncapi/package-lock.json

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.audit.policy import SHIPPED, Reading
+from streamverify.core.audit.policy import Reading
+from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.job import Job, Record, RecordId
 from streamverify.core.messages.models import Assurance, ProofRequest, Reason, Source
 from streamverify.core.syntax.header import parse_header

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamverify.core.audit.policy import Trusted
+from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.delivery.partition_state import Ownership
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from streamverify.bus.admin import open_admin
 from streamverify.bus.committer import OffsetCommitter
 from streamverify.bus.connection import client_options, connect
-from streamverify.bus.fencing import Fence, SignedStickyAssignor
+from streamverify.bus.fencing import Fence, SignedStickyAssignor, signed
 from streamverify.bus.liveness import Liveness
 from streamverify.bus.retention import RetentionWatch
 from streamverify.core.errors import WorkerStuck
@@ -105,7 +105,7 @@ class RequestConsumer:
         *,
         client_id: str = "streamverify",
     ) -> None:
-        """`client_id` is what the group is told of this member; `group_versions` says what stands there."""
+        """`client_id` is what the group is told of this member; `core.overview.card` says what stands there."""
         self._settings = settings
         self._topic = settings.request_topic
         self._client_id = client_id
@@ -116,19 +116,26 @@ class RequestConsumer:
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._retention: RetentionWatch | None = None
         self._fence: Fence | None = None
+        self._assignor: type[SignedStickyAssignor] = SignedStickyAssignor
         # Made by `start`:
         self._handler: RecordHandler
         self._consumer: AIOKafkaConsumer
         self._admin: AIOKafkaAdminClient
         self._committer: OffsetCommitter
 
-    async def start(self, handler: RecordHandler, patience: float) -> None:
-        """Connect and join the group. `handler` gets the records, once `run` runs.
+    async def start(self, handler: RecordHandler, patience: float, card: bytes = b"") -> None:
+        """Connect and join the group.
+
+        Args:
+            handler: It gets the records, once `run` runs.
+            patience: Seconds for reaching a broker.
+            card: What the group is told of this worker besides.
 
         Raises:
             BrokerUnavailable: No broker answered within `patience` seconds.
         """
         settings = self._settings
+        self._assignor = signed(card)
         self._admin = await open_admin(settings, patience)
         self._closers.append(self._admin.close)
         self._consumer = await connect(self._make_consumer, settings.bootstrap_servers, patience=patience)
@@ -159,7 +166,7 @@ class RequestConsumer:
             group_instance_id=self._settings.group_instance_id,
             client_rack=self._settings.client_rack,
             # Two strategies on offer would make every member join twice.
-            partition_assignment_strategy=(SignedStickyAssignor,),
+            partition_assignment_strategy=(self._assignor,),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
@@ -284,6 +291,14 @@ class RequestConsumer:
         except (KafkaError, OSError, TimeoutError):
             return None
         return sum(max(0, end - positions[tp.partition]) for tp, end in ends.items())
+
+    def known_end(self, partition: int) -> int | None:
+        """The end of one of our partitions by the last fetch from it; None before that. Asks nobody."""
+        tp = TopicPartition(self._topic, partition)
+        if tp not in self._consumer.assignment():
+            return None
+        end: int | None = self._consumer.highwater(tp)
+        return end
 
     @property
     def lost(self) -> int:

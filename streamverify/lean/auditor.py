@@ -19,7 +19,8 @@ from streamverify.core.audit.axioms import (
     verdict_on_theorems,
 )
 from streamverify.core.audit.checked import first_error, objection
-from streamverify.core.audit.policy import SHIPPED, THEOREMS, Reading, Trusted, module_finding
+from streamverify.core.audit.declarations import THEOREMS
+from streamverify.core.audit.policy import Reading, module_finding
 from streamverify.core.audit.statement import (
     MAX_CONSTANTS,
     BadStatement,
@@ -36,6 +37,7 @@ from streamverify.core.audit.statement import (
     refuse_hidden,
     unreadable,
 )
+from streamverify.core.audit.vocabulary import SHIPPED, Trusted
 from streamverify.core.job import Verdict
 from streamverify.core.messages import jsontext
 from streamverify.core.messages.models import Finding, Reason
@@ -46,7 +48,8 @@ from streamverify.lean.vocabularies import Vocabularies
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from streamverify.core.audit.policy import Declared, Vocabulary
+    from streamverify.core.audit.declarations import Declared
+    from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.job import Job
     from streamverify.core.syntax.header import Header
     from streamverify.lean.repl.command import ReplCommand

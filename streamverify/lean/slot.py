@@ -13,7 +13,8 @@ import structlog
 from streamverify.core.audit.checked import verdict_on_response
 from streamverify.core.audit.policy import runs_code
 from streamverify.core.job import Verdict
-from streamverify.core.messages.models import Assurance, Reason, Timings
+from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Status, Timings
+from streamverify.core.metrics.labels import ReplReplaced
 from streamverify.lean.repl.commands import ImportRejected, check_channel, encode_body, run_body, run_checked_body
 from streamverify.lean.repl.errors import ReplFailure
 from streamverify.lean.repl.start_advice import start_advice
@@ -56,6 +57,11 @@ class Slot:
         return self._process.state
 
     @property
+    def process(self) -> SlotProcess:
+        """Its process, for whoever looks at it."""
+        return self._process
+
+    @property
     def failed_starts(self) -> int:
         """Processes in a row that did not start, or died before they had imported anything."""
         return self._process.failed_starts
@@ -69,7 +75,7 @@ class Slot:
         try:
             verdict = self._without_process(job)
             if verdict is None and job.request.disable_cache:
-                await self._process.replace()
+                await self._process.replace(ReplReplaced.FRESH)
             while verdict is None:
                 attempts.count += 1
                 # The verdict has the times of the attempt that it is about.
@@ -79,11 +85,13 @@ class Slot:
                 except ReplFailure as failure:
                     if self._instead is not None:
                         # We have killed the process ourselves.
-                        await self._process.replace()
+                        await self._process.replace(ReplReplaced.SUPERSEDED)
                         verdict = replace(self._instead, attempts=attempts.count)
                         break
                     await self._process.after_failure(failure)
                     verdict = attempts.after(failure, importing=self._process.importing)
+                finally:
+                    times.count(self._shared.counts)
         except asyncio.CancelledError:
             # Before the wait for it to be reaped, which may be cancelled too.
             self._process.kill()
@@ -94,8 +102,10 @@ class Slot:
                 custom_id=job.request.custom_id,
                 hint="an error of streamverify's own: please report it with the traceback; the proof gets worker_error",
             )
-            await self._process.replace()
+            await self._process.replace(ReplReplaced.ERROR)
             verdict = Verdict(Reason.WORKER_ERROR, f"The worker failed: {type(error).__name__}: {error}")
+        if OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE:
+            self._shared.counts.useful_seconds += times.run + times.audit
         await self._process.replace_worn()
         received = job.record.received
         timings = Timings(
@@ -119,10 +129,11 @@ class Slot:
 
     async def prewarm(self, header: Header) -> str | None:
         """Import a header before anybody asks for it. Returns the reason why that failed, None where it did not."""
+        times = AttemptTimes()
         try:
-            await self._process.ensure_session(header, AttemptTimes())
+            await self._process.ensure_session(header, times)
         except ImportRejected as rejected:
-            await self._process.replace()
+            await self._process.replace(ReplReplaced.IMPORT)
             return str(rejected)
         except ReplFailure as failure:
             await self._process.after_failure(failure)
@@ -130,11 +141,13 @@ class Slot:
         except asyncio.CancelledError:
             self._process.kill()
             raise
+        finally:
+            times.count(self._shared.counts)
         return None
 
-    async def close(self) -> None:
+    async def close(self, why: ReplReplaced = ReplReplaced.END) -> None:
         """Kill the process and wait until it is gone."""
-        await self._process.replace()
+        await self._process.replace(why)
 
     def _without_process(self, job: Job) -> Verdict | None:
         """Return the verdict on a proof that needs no process; things may have changed while it was queued."""
@@ -170,7 +183,7 @@ class Slot:
             self._process.busy_seconds += times.run + times.audit
         if runs_code(job.findings):
             # The proof may have left code running in this process: it is not reused.
-            await self._process.replace()
+            await self._process.replace(ReplReplaced.CODE)
         return replace(
             verdict_on_response(response, job.findings), truncated=attempts.truncated, attempts=attempts.count
         )

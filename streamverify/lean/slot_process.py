@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
+from streamverify.core.metrics.labels import ReplDeath, ReplReplaced
 from streamverify.core.scheduling.recycling import Limits as WearLimits
 from streamverify.core.scheduling.recycling import Wear
 from streamverify.core.scheduling.scheduler import NO_PROCESS, SlotState
 from streamverify.lean.repl.commands import import_header
-from streamverify.lean.repl.errors import Died, NoRecording, ReplFailure, StartFailed
+from streamverify.lean.repl.errors import Died, Killed, NoRecording, ReplFailure, StartFailed, death_of
 from streamverify.lean.repl.session import ReplSession
 from streamverify.lean.repl.usage import usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from streamverify.core.metrics.lean_counts import LeanCounts
     from streamverify.core.scheduling.import_sizes import ImportSizes
     from streamverify.core.syntax.header import Header
     from streamverify.lean.auditor import Auditor
@@ -57,6 +59,7 @@ class Shared(NamedTuple):
     failed: FailedHeaders
     auditor: Auditor
     sizes: ImportSizes
+    counts: LeanCounts
 
 
 @dataclass(slots=True)
@@ -83,6 +86,12 @@ class AttemptTimes:
                 case "audit":
                     self.audit += seconds
 
+    def count(self, counts: LeanCounts) -> None:
+        """Add the times to those of the pool."""
+        counts.import_seconds += self.import_
+        counts.run_seconds += self.run
+        counts.audit_seconds += self.audit
+
 
 class SlotProcess:
     """At most one REPL process. It is kept for the next proof with a header that it has imported."""
@@ -95,6 +104,8 @@ class SlotProcess:
         """True while a header is imported, and after an import that failed: then no proof is to blame."""
         self.busy_seconds = 0.0
         """Seconds that proofs have used the process since its last import: the use that the import was of."""
+        self.header: Header | None = None
+        """The header that it was last used with, or imports; None without a process."""
         self._shared = shared
         self._on_import = on_import
         self._session: ReplSession | None = None
@@ -109,6 +120,16 @@ class SlotProcess:
         if not self._usable:
             return NO_PROCESS
         return SlotState(tuple(self._envs), self._import_seconds, self.busy_seconds, self._has_room())
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process; None where there is none."""
+        return None if self._session is None or self._session.failure is not None else self._session.pid
+
+    @property
+    def uses(self) -> int:
+        """Proofs that the process has run."""
+        return 0 if self._wear is None else self._wear.uses
 
     @property
     def _usable(self) -> bool:
@@ -140,16 +161,19 @@ class SlotProcess:
             ReplFailure: Whatever else; `importing` says whether it happened during the import.
         """
         self.importing = False
+        self.header = header
         if self._session is not None and self._usable and header.fingerprint in self._envs:
             return self._session, self._envs[header.fingerprint]
         # Without room the process goes with all its headers: Lean gives back nothing of what it has imported.
         if not (self._usable and self._has_room()):
-            await self.replace()
+            await self.replace(ReplReplaced.HEADER)
+            self.header = header
         self.importing = True
         limits, command = self._shared.limits, self._shared.command
         # Read before: what the proofs have taken since the last import is not the size of this one.
         before = self._read_memory()
         if self._session is None:
+            self._shared.counts.starts += 1
             self._session = ReplSession(command, max_answer_bytes=limits.max_answer_bytes)
         session = self._session
         with times.measure("import"):
@@ -163,6 +187,7 @@ class SlotProcess:
         self._shared.sizes.note(before, self._wear.memory)
         self._shared.classifier.note_imported(header)
         _log.info("header_imported", pid=session.pid, header=header.canonical[:200], seconds=round(times.import_, 3))
+        self._shared.counts.imported(times.import_)
         if self._on_import is not None:
             self._on_import(header, times.import_)
         return session, env
@@ -175,7 +200,7 @@ class SlotProcess:
         """
         self.failed_starts = 0
         if not (self._usable and self._read_memory() and self._has_room()):
-            await self.replace()
+            await self.replace(ReplReplaced.IMPORT)
 
     async def after_failure(self, failure: ReplFailure) -> None:
         """Replace the process after a failure; the next use starts one."""
@@ -191,7 +216,7 @@ class SlotProcess:
             error=str(failure)[:200],
             hint="one proof can cause this, and its verdict says so; if every proof does, run `streamverify doctor`",
         )
-        await self.replace()
+        await self.replace(failure)
 
     async def replace_worn(self) -> None:
         """Count one proof, and replace a process that has grown or has run many: none pays for another's memory."""
@@ -202,14 +227,28 @@ class SlotProcess:
             wear.look(usage(session.pid).memory)
         if wear.worn:
             _log.info("repl_recycled", pid=session.pid, why=wear.worn)
-            await self.replace()
+            await self.replace(ReplReplaced.WORN)
 
-    async def replace(self) -> None:
-        """Kill the process, if any, and wait until it is gone, so that there never are two."""
-        session, self._envs, self._wear = self._session, {}, None
-        if session is not None:
-            await session.close()
-            self._session = None
+    async def replace(self, why: ReplReplaced | ReplFailure) -> None:
+        """Kill the process, if any, and wait until it is gone, so that there never are two.
+
+        Args:
+            why: The failure that made it of no more use, else why it is ended although it is in order; it counts only
+                where the process has not failed by itself meanwhile.
+        """
+        session, self._envs, self._wear, self.header = self._session, {}, None, None
+        counts = self._shared.counts
+        if session is None:
+            # A process that could not be started was counted as one, so that it has to be counted as gone.
+            counts.deaths[ReplDeath.START] += isinstance(why, StartFailed)
+            return
+        failure = why if isinstance(why, ReplFailure) else session.failure
+        if failure is None or isinstance(failure, Killed):
+            counts.replaced[why if isinstance(why, ReplReplaced) else ReplReplaced.END] += 1
+        else:
+            counts.deaths[death_of(failure)] += 1
+        await session.close()
+        self._session = None
 
     def kill(self) -> None:
         """Kill the process at once; `replace` waits until it is gone."""

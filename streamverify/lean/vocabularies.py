@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.audit.policy import VOCABULARY_QUERIES, Trusted, VocabularyError, parse_vocabulary
+from streamverify.core.audit.vocabulary import VOCABULARY_QUERIES, Trusted, VocabularyError, parse_vocabulary
 from streamverify.core.syntax.header import parse_header
 from streamverify.lean.repl.commands import ImportRejected, ask, check_channel, import_header
 from streamverify.lean.repl.errors import Refused, ReplFailure, TimedOut
 from streamverify.lean.repl.session import ReplSession
 
 if TYPE_CHECKING:
-    from streamverify.core.audit.policy import Vocabulary
+    from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.syntax.header import Header
     from streamverify.lean.repl.command import ReplCommand
 

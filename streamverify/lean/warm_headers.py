@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from streamverify.core.errors import HeaderError, ReplUnavailable
+from streamverify.core.metrics.labels import ReplReplaced
 from streamverify.core.scheduling.header_stats import HeaderStat
 from streamverify.core.scheduling.prewarm import parse_prewarm
 from streamverify.core.syntax.header import parse_header
@@ -194,7 +195,7 @@ async def prewarm(slots: Sequence[Slot], headers: Sequence[Header], stats: Heade
     if hottest and (knows_demand or len(headers) > len(slots)):
         # Processes that only showed that their headers can be imported make room for the hottest one.
         others = [slot for slot in slots if hottest[0].header.fingerprint not in slot.state.headers]
-        await asyncio.gather(*(slot.close() for slot in others))
+        await asyncio.gather(*(slot.close(ReplReplaced.HEADER) for slot in others))
 
 
 class HeaderTrial(NamedTuple):

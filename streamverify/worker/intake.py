@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamverify.core.audit.checked import objection
-from streamverify.core.audit.policy import SHIPPED, check
+from streamverify.core.audit.policy import check
 from streamverify.core.audit.statement import BadStatement, read_statement
+from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.errors import HeaderError, RefusedRequest, RequestTooLarge, UndecodableRequest, at
 from streamverify.core.groups.scope import scope_of
 from streamverify.core.job import Job, Verdict
@@ -22,7 +23,7 @@ from streamverify.core.syntax.header import parse_header
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from streamverify.core.audit.policy import Vocabulary
+    from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.job import Record
 
 

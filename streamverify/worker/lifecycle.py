@@ -10,22 +10,25 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streamverify.bus.address import advertised_url
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.announcements import Announcements
 from streamverify.bus.committer import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
-from streamverify.bus.group_versions import Peers, client_id
+from streamverify.bus.group_versions import Peers
 from streamverify.bus.liveness import OUTAGE_GRACE
 from streamverify.bus.presence import require_topics
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import max_message_bytes
-from streamverify.core.audit.policy import POLICY_VERSION, SHIPPED, trusted_by
+from streamverify.core.audit.policy import POLICY_VERSION, trusted_by
+from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.core.errors import StreamVerifyError
 from streamverify.core.groups.groups import Groups
 from streamverify.core.messages.codec import RequestLimits
 from streamverify.core.messages.models import Assurance
+from streamverify.core.overview.card import client_id, encode_card
 from streamverify.core.scheduling.import_sizes import MAX_HEADERS
 from streamverify.core.scheduling.scheduler import Rules
 from streamverify.lean.kernel.reach import reach_of
@@ -41,6 +44,7 @@ from streamverify.worker.open_cache import open_cache
 from streamverify.worker.report import Reporter
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
+from streamverify.worker.status import Condition, StatusReport
 from streamverify.worker.superseding import Superseding
 from streamverify.worker.tiers import Tiers
 
@@ -109,6 +113,7 @@ class Worker:
         self._cached_pool: CachedPool | None = None
         self._step = "the worker starts"
         """What it does before it joins, in words for `/ready`."""
+        self._joining = False
 
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
@@ -180,10 +185,29 @@ class Worker:
             consumer=self._consumer,
             cache=self._cached_pool,
         )
-        self._health = HealthServer(settings.http_host, settings.http_port, ready=self._ready, status=self._status)
+        self._report = StatusReport(
+            settings,
+            name=results.worker,
+            verifier=verifier,
+            condition=self._condition,
+            pool=self._pool,
+            runner=runner,
+            slots=plan.slots,
+            service=self._service,
+            partitions=self._partitions,
+            consumer=self._consumer,
+            tiers=self._tiers,
+        )
+        self._health = HealthServer(
+            settings.http_host,
+            settings.http_port,
+            ready=self._ready,
+            status=self._status,
+            more={"/status": self._report.answer},
+        )
         self._step = "headers are being imported before the worker joins its group"
         # From here on a supervisor sees that the worker lives and is not ready.
-        await self._health.start()
+        self._report.url = advertised_url(settings, await self._health.start())
         self._stack.push_async_callback(self._health.close)
         # Import headers before joining the group: the partitions of a member would wait for the imports.
         await self._pool.start(headers_to_warm(settings.prewarm, command))
@@ -191,7 +215,8 @@ class Worker:
         await announcements.start(superseding.hear)
         self._stack.push_async_callback(announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
-        await self._consumer.start(self._service, PATIENCE)
+        self._joining = True
+        await self._consumer.start(self._service, PATIENCE, encode_card(self._report.card()))
         self._step = f"the worker has not got its partitions from the group {settings.group_id} yet"
         _log.info(
             "worker_started",
@@ -296,6 +321,18 @@ class Worker:
         if not self._partitions.are_restored:
             return self._step, True
         return None, False
+
+    def _condition(self) -> Condition:
+        problem, serious = self._problem()
+        if self._signals.drain.is_set():
+            state = "draining"
+        elif self._joining and self._consumer.liveness.outage:
+            state = "no_broker"
+        elif self._partitions.are_restored:
+            state = "serving"
+        else:
+            state = "joining" if self._joining else "starting"
+        return Condition(state, not serious, problem)
 
     def _ready(self) -> bool:
         _, serious = self._problem()

@@ -16,7 +16,7 @@ import structlog
 
 from streamverify.bus.publisher import countdown, dead_letter_record
 from streamverify.core.activity import Activity
-from streamverify.core.audit.policy import SHIPPED
+from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partition_state import Ownership
 from streamverify.core.delivery.quarantine import Quarantine, is_poison
 from streamverify.core.errors import WorkersDied
@@ -83,6 +83,8 @@ class Service:
         self._quarantine = Quarantine(slots)
         self._waiting: dict[RecordId, Job] = {}
         """The jobs of the records that wait in the quarantine."""
+        self._open: dict[RecordId, Job] = {}
+        """The jobs of the records that are not finished, in the order in which they came."""
         self._pool_is_paused = False
         self._undecided: list[tuple[Job, Verdict]] = []
         """Inconclusive verdicts that wait until it is known whose their records are."""
@@ -93,6 +95,11 @@ class Service:
     def waiting(self) -> int:
         """Quarantined jobs that wait for their turn."""
         return self._quarantine.waiting
+
+    @property
+    def oldest(self) -> Job | None:
+        """The job that came first of those whose records are not finished."""
+        return next(iter(self._open.values()), None)
 
     # --- what the consumer asks -----------------------------------------------------------------------------------
 
@@ -109,6 +116,8 @@ class Service:
             )
             self._publish_dead_letter(record, error, Stage.DECODE, on_ack=partial(self._complete, record.id))
             return
+        if isinstance(taken, Job):
+            self._open[record.id] = taken
         match taken:
             case Job() as job if is_poison(record.attempts, self._settings.max_deliveries):
                 self._give_up(job)
@@ -137,6 +146,7 @@ class Service:
         dropped = [*(job.record.id for job in jobs), *self._quarantine.discard(partitions)]
         for record in dropped:
             self._waiting.pop(record, None)
+            self._open.pop(record, None)
             self._partitions.forget(record)
             self._superseding.dropped(record)
             self._quarantine.ended(record)
@@ -255,6 +265,7 @@ class Service:
         The quarantine hears of it only now, not when the verdict was there: until the broker has the result, the next
         commit still has the record's attempt, and the death of another proof would be counted as its own.
         """
+        self._open.pop(record, None)
         self._quarantine.ended(record)
         self._carry_out()
 
@@ -262,7 +273,9 @@ class Service:
         self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None], *, urgent: bool = False
     ) -> None:
         def acknowledged() -> None:
-            self.activity.answered(verdict.reason, cached=verdict.cached_age is not None)
+            cached, times = verdict.cached_age is not None, verdict.timings
+            busy = 0.0 if cached else times.import_ + times.run + times.audit
+            self.activity.answered(verdict.reason, cached=cached, busy_seconds=busy)
             on_ack()
 
         try:

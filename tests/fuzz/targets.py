@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamverify.core.audit.language import tokens
-from streamverify.core.audit.policy import RULES, SHIPPED, Reading
+from streamverify.core.audit.policy import Reading
+from streamverify.core.audit.policy_rules import RULES
+from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.errors import HeaderError, RefusedRequest, UndecodableRequest, UndecodableResult
 from streamverify.core.export import Accepted, Unreadable, judge, needed
 from streamverify.core.messages.codec import RequestLimits, decode_request, decode_result, encode_request

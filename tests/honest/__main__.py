@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamverify.core.audit.policy import SHIPPED, check
+from streamverify.core.audit.policy import check
+from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.errors import HeaderError
 from streamverify.core.syntax.header import parse_header
 

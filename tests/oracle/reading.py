@@ -10,14 +10,15 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamverify.core.audit.policy import SHIPPED, Reading, Trusted
+from streamverify.core.audit.policy import Reading
+from streamverify.core.audit.vocabulary import SHIPPED, Trusted
 from streamverify.core.errors import HeaderError
 from streamverify.core.syntax.header import parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from streamverify.core.audit.policy import Vocabulary
+    from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.messages.models import Finding
 
 OLD = replace(SHIPPED, trusted=Trusted(old_comments=True))

@@ -25,14 +25,14 @@ from oracle.lean435 import Leans
 from oracle.reading import MODULE_PRELUDE, OLD, PRELUDE, Marker, markers, minimised, traces, unseen
 from oracle.repl import Repl
 
-from streamverify.core.audit.policy import SHIPPED
+from streamverify.core.audit.vocabulary import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oracle.lean435 import Run
 
-    from streamverify.core.audit.policy import Vocabulary
+    from streamverify.core.audit.vocabulary import Vocabulary
 
 _BATCH = 200
 WORDS = ("--json", "-DmaxErrors=100000")

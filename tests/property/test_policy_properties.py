@@ -10,16 +10,10 @@ from hypothesis import strategies as st
 
 from streamverify.core.audit import language
 from streamverify.core.audit import policy_words as words
-from streamverify.core.audit.policy import (
-    MOST_A_RULE,
-    RULES,
-    SHIPPED,
-    Reading,
-    Vocabulary,
-    VocabularyError,
-    check,
-    parse_vocabulary,
-)
+from streamverify.core.audit.findings import MOST_A_RULE
+from streamverify.core.audit.policy import Reading, check
+from streamverify.core.audit.policy_rules import RULES
+from streamverify.core.audit.vocabulary import SHIPPED, Vocabulary, VocabularyError, parse_vocabulary
 from streamverify.core.errors import HeaderError
 from streamverify.core.syntax.header import Header, parse_header
 from streamverify.core.syntax.names import parts, spelled

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamverify.core.audit.printed import UnreadableError, read_printed
+from streamverify.core.audit.printed import read_printed
+from streamverify.core.audit.printed_tokens import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

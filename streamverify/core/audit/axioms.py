@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.core.audit.checked import ACCEPTED
-from streamverify.core.audit.printed import PRINTED_NAME
+from streamverify.core.audit.printed_tokens import PRINTED_NAME
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason, Theorem
 from streamverify.core.syntax.names import parts
@@ -23,7 +23,7 @@ from streamverify.core.syntax.names import parts
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from streamverify.core.audit.policy import Declared
+    from streamverify.core.audit.declarations import Declared
     from streamverify.core.messages.models import Message
 
 ALLOWED_AXIOMS = frozenset({"propext", "Classical.choice", "Quot.sound"})

@@ -18,29 +18,18 @@ Every function takes time linear in the text, and none recurses.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from streamverify.core.errors import StreamVerifyError
-from streamverify.core.syntax.lexer import PLAIN_PART
-
-# A name as Lean prints it. `✝` marks one that nobody can write; numbers are parts of private and generated names.
-_PART = rf"(?:(?:{PLAIN_PART.pattern})(?:✝[⁰¹²³⁴⁵⁶⁷⁸⁹]*+)?|«[^»\n]*+»)"
-PRINTED_NAME = rf"{_PART}(?:\.{_PART}|(?:\.[0-9]++)++(?=\.{_PART}))*+"
-"""A regular expression for a name as Lean prints it: with parts that nobody can write, too."""
-
-_TOKEN = re.compile(
-    rf"""
-      (?P<blank>\s++)
-    | (?P<string>"(?:[^"\\]|\\.)*+")
-    | (?P<char>'(?:[^'\\]|\\[^x u]|\\x[0-9a-fA-F]{{2}}|\\u[0-9a-fA-F]{{4}})')
-    | (?P<name>{PRINTED_NAME})
-    | (?P<field>\.[0-9]++(?![0-9]))
-    | (?P<number>[0-9]++)
-    | (?P<symbol>\.\{{|:=|=>|[(){{}}\[\]⦃⦄:,;@→↦∀λ+])
-    """,
-    re.VERBOSE | re.DOTALL,
+from streamverify.core.audit.printed_tokens import (
+    SYNTAX_WORDS,
+    Cursor,
+    UnreadableError,
+    is_binder_name,
+    is_name,
+    tokens,
+    unexpected,
 )
+
 _CLOSER = {"(": ")", "{": "}", "[": "]", "⦃": "⦄"}
 _CLOSERS = frozenset(_CLOSER.values())
 _BINDERS_END = {"fun": ("=>", "↦"), "∀": (",",)}
@@ -51,20 +40,8 @@ _SORTS = frozenset({"Type", "Sort"})
 GRAMMAR_WORDS = ("Prop", "Type", "Sort", "nat_lit", "fun", *sorted(_LETS))
 """The words that are read as syntax: Lean of 2021 prints a constant `«Prop»` without its quotes."""
 
-# Words of the syntax of terms: where one of them stands, the text is not in the grammar. As names they are in «quotes».
-_SYNTAX = frozenset(
-    """
-    Prop Sort Type _ assert at by calc catch continue break decreasing_by deriving do else end finally for forall from
-    fun have haveI if in let letI let_delayed let_fun match mut nofun nomatch open return set_option show sorry
-    suffices termination_by then try unless where with
-    """.split()  # noqa: SIM905 -- as in lexer.KEYWORDS
-)
 # Binders of one type are written apart; nested in each other, so many that what comes out would not be linear.
 _MAX_TOKENS_FOR_ONE = 64
-
-
-class UnreadableError(StreamVerifyError):
-    """Text of Lean's that is not in the grammar which this module knows in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,52 +84,99 @@ def read_printed(text: str) -> Printed:
     Raises:
         UnreadableError: Lean printed something that is not in the grammar, or left something out.
     """
-    return _Reader(_tokens(text)).read()
+    return _Reader(tokens(text)).read()
 
 
-def _tokens(text: str) -> list[str]:
-    found, at = [], 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise UnreadableError(f"`{text[at : at + 20]}`")
-        if match.lastgroup != "blank":
-            found.append(match.group())
-        at = match.end()
-    return found
+class _Scope:
+    """The variables that are bound where the reader is, by their de Bruijn levels."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        """The name of each, "" where it has none."""
+        self._levels: dict[str, list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def bind(self, name: str) -> None:
+        """Enter the scope of one more variable."""
+        if name:
+            self._levels.setdefault(name, []).append(len(self._names))
+        self._names.append(name)
+
+    def leave(self, size: int) -> None:
+        """Leave the scope of all variables but the first `size` ones."""
+        while len(self._names) > size:
+            if name := self._names.pop():
+                self._levels[name].pop()
+
+    def level(self, name: str) -> int | None:
+        """The number of the innermost variable of this name, which hides the others and any constant, or None."""
+        levels = self._levels.get(name)
+        return levels[-1] if levels else None
 
 
-@dataclass(slots=True)
+class _Universes:
+    """Reads universe levels. A parameter is the number of those that come before it in the text."""
+
+    def __init__(self, cursor: Cursor, out: list[str | int]) -> None:
+        self._cursor = cursor
+        self._out = out
+        self._parameters: dict[str, str] = {}
+
+    def read_list(self) -> None:
+        """Read `.{u, v+1}`, those that a constant is applied to."""
+        self._cursor.expect(".{")
+        self._out.append(".{")
+        depth = 1
+        while depth:
+            depth += self._token("}")
+
+    def read_one(self) -> None:
+        """Read a number, a parameter, or a term in parentheses."""
+        depth = self._token(")")
+        while depth > 0:
+            depth += self._token(")")
+
+    def _token(self, closer: str) -> int:
+        """Read one token of a universe; by how much it goes deeper."""
+        lexeme = self._cursor.next()
+        if lexeme in {"(", ")", ",", "+", "max", "imax"} or lexeme == closer or lexeme.isdigit():
+            self._out.append(lexeme)
+        elif is_binder_name(lexeme):
+            self._out.append(self._parameters.setdefault(lexeme, f"%{len(self._parameters)}"))
+        else:
+            raise unexpected(lexeme)
+        return (lexeme == "(") - (lexeme in {")", "}"})
+
+
 class _Reader:
     """One pass over the tokens."""
 
-    tokens: list[str]
-    at: int = 0
-    out: list[str | int] = field(default_factory=list)
-    constants: set[str] = field(default_factory=set)
-    rooted: set[str] = field(default_factory=set)
-    # Names of the variables in scope, "" for those without, and for each name the numbers of its variables.
-    scope: list[str] = field(default_factory=list)
-    levels: dict[str, list[int]] = field(default_factory=dict)
-    universes: dict[str, str] = field(default_factory=dict)
-    stack: list[_Context] = field(default_factory=list)
+    def __init__(self, tokens: list[str]) -> None:
+        self.cursor = Cursor(tokens)
+        self.out: list[str | int] = []
+        self.constants: set[str] = set()
+        self.rooted: set[str] = set()
+        self.scope = _Scope()
+        self.universes = _Universes(self.cursor, self.out)
+        self.stack: list[_Context] = []
+        self.limit = _MAX_TOKENS_FOR_ONE * len(tokens)
 
     def read(self) -> Printed:
         self._open("text")
-        if self._peek() == ".{":
-            self._universe_list()
-        self._expect(":")
+        if self.cursor.peek() == ".{":
+            self.universes.read_list()
+        self.cursor.expect(":")
         self.out.append(":")
         self._begin_operand()
-        while self.at < len(self.tokens):
-            lexeme = self.tokens[self.at]
-            self.at += 1
+        while lexeme := self.cursor.next():
             # Between `fun` and `=>` there are binders and nothing else; everywhere else there is a term.
             if self.stack[-1].kind in _BINDERS_END:
                 self._binders(lexeme)
             else:
                 self._term(lexeme)
-            if len(self.out) > _MAX_TOKENS_FOR_ONE * len(self.tokens):
+            if len(self.out) > self.limit:
                 raise UnreadableError("too many binders of one type")
         if len(self.stack) != 1 or not self.stack[0].atoms:
             raise UnreadableError("its end is missing")
@@ -163,7 +187,7 @@ class _Reader:
         """Read a token of the binders: between `fun` and `=>`, or `∀` and `,`."""
         kind = self.stack[-1].kind
         # `∀ (x : A), B` becomes what `(x : A) → B` becomes: each binder is followed by its arrow.
-        if lexeme in _CLOSER and self._opens_binder(lexeme):
+        if lexeme in _CLOSER and self.cursor.opens_binder(lexeme):
             self._open_binder(lexeme, arrow=kind == "∀")
         elif lexeme in _BINDERS_END[kind]:
             self.stack.pop()
@@ -171,7 +195,7 @@ class _Reader:
                 self.out.append("=>")
             self._begin_operand()
         else:
-            raise self._unexpected(lexeme)
+            raise unexpected(lexeme)
 
     def _term(self, lexeme: str) -> None:
         """A token of a term: most of them are its atoms."""
@@ -213,12 +237,11 @@ class _Reader:
 
     def _name(self, lexeme: str) -> None:
         """A bound variable or a constant: of the two only a constant has universes, or `_root_` before it."""
-        if lexeme in _SYNTAX or not _is_name(lexeme):
-            raise self._unexpected(lexeme)
-        has_universes = self._peek() == ".{"
-        # The innermost variable of that name hides the others, and any constant without universes.
-        if not has_universes and self.levels.get(lexeme):
-            self._atom(self.levels[lexeme][-1])
+        if lexeme in SYNTAX_WORDS or not is_name(lexeme):
+            raise unexpected(lexeme)
+        has_universes = self.cursor.peek() == ".{"
+        if not has_universes and (level := self.scope.level(lexeme)) is not None:
+            self._atom(level)
             return
         name = lexeme.removeprefix("_root_.")
         if name != lexeme:
@@ -226,42 +249,26 @@ class _Reader:
         self.constants.add(name)
         self._atom(name)
         if has_universes:
-            self._universe_list()
+            self.universes.read_list()
 
     def _bracket(self, lexeme: str) -> None:
         """A term in parentheses, a named argument, or the binder of a dependent arrow."""
-        if self._opens_binder(lexeme):
+        if self.cursor.opens_binder(lexeme):
             self._open_binder(lexeme, arrow=True)
             return
         if lexeme != "(":
-            raise self._unexpected(lexeme)
+            raise unexpected(lexeme)
         self._atom(lexeme)
         self._open(lexeme)
         # A named argument, `(motive := …)`: the label is part of the term.
-        label = self._peek()
-        if _is_name(label) and self._peek(1) == ":=":
+        label = self.cursor.peek()
+        if is_name(label) and self.cursor.peek(1) == ":=":
             self.out += [label, ":="]
-            self.at += 2
+            self.cursor.at += 2
         self._begin_operand()
 
-    def _opens_binder(self, lexeme: str) -> bool:
-        """Return whether names and a colon follow. Only an instance may lack its name."""
-        ahead = self.at
-        while ahead < len(self.tokens) and _is_binder_name(self.tokens[ahead]):
-            ahead += 1
-        named = ahead > self.at and ahead < len(self.tokens) and self.tokens[ahead] == ":"
-        return named or lexeme == "["
-
     def _open_binder(self, lexeme: str, *, arrow: bool) -> None:
-        begins = self.at
-        while _is_binder_name(self._peek()):
-            self.at += 1
-        names = tuple(self.tokens[begins : self.at])
-        if names and self._peek() == ":":
-            self.at += 1
-        else:
-            # The instance of a class, of which only the type is printed.
-            self.at, names = begins, ("",)
+        names = self.cursor.binder_names()
         self._atom(f"{lexeme}#:")
         self._open("binder")
         context = self.stack[-1]
@@ -272,8 +279,8 @@ class _Reader:
         context = self.stack.pop()
         opener = str(self.out[context.begins])[:1]
         if context.kind not in {"(", "binder"} or _CLOSER[opener] != lexeme or not context.atoms:
-            raise self._unexpected(lexeme)
-        self._forget(context.scope)
+            raise unexpected(lexeme)
+        self.scope.leave(context.scope)
         self.out.append(lexeme)
         outer = self.stack[-1]
         if context.kind == "(":
@@ -281,16 +288,16 @@ class _Reader:
             return
         if context.arrow:
             if outer.kind != "∀":
-                self._expect("→")
+                self.cursor.expect("→")
             self.out.append("→")
         binder = self.out[context.begins :]
         for more in range(1, len(context.names)):
             # One variable more is in scope there than at the first.
             self.out += [t + more if isinstance(t, int) and t >= context.scope else t for t in binder]
-            if len(self.out) > _MAX_TOKENS_FOR_ONE * len(self.tokens):
+            if len(self.out) > self.limit:
                 raise UnreadableError("too many binders of one type")
         for name in context.names:
-            self._bind(name)
+            self.scope.bind(name)
         if outer.kind not in _BINDERS_END:
             self._begin_operand()
 
@@ -298,22 +305,21 @@ class _Reader:
         """`A →`: what `(x : A) →` is where the name is printed."""
         context = self.stack[-1]
         if not context.atoms:
-            raise self._unexpected("→")
+            raise unexpected("→")
         # Parentheses around the only atom go: those of the binder stand in their place.
         if context.atoms == 1 and context.brackets:
             for index in context.brackets:
                 self.out[index] = ""
         self.out[context.operand] = "(#:"
         self.out += [")", "→"]
-        self._bind("")
+        self.scope.bind("")
         self._begin_operand()
 
     def _let(self, lexeme: str) -> None:
-        name = self._peek()
-        if not _is_binder_name(name):
-            raise self._unexpected(name)
-        self.at += 1
-        self._expect(":")
+        name = self.cursor.next()
+        if not is_binder_name(name):
+            raise unexpected(name)
+        self.cursor.expect(":")
         self._atom(lexeme)
         self._open("let:")
         self.stack[-1].names = (name,)
@@ -323,8 +329,8 @@ class _Reader:
         """`:=`: the type before it ends, and with it what it bound."""
         context = self.stack[-1]
         if context.kind not in {"text", "let:"} or not context.atoms:
-            raise self._unexpected(":=")
-        self._forget(context.scope)
+            raise unexpected(":=")
+        self.scope.leave(context.scope)
         context.kind = "value" if context.kind == "text" else "let:="
         self.out.append(":=")
         self._begin_operand()
@@ -332,46 +338,19 @@ class _Reader:
     def _end_let(self) -> None:
         context = self.stack.pop()
         if not context.atoms:
-            raise self._unexpected(";")
-        self._forget(context.scope)
+            raise unexpected(";")
+        self.scope.leave(context.scope)
         self.out.append(";")
-        self._bind(context.names[0])
+        self.scope.bind(context.names[0])
         self._begin_operand()
 
     def _sort(self, lexeme: str) -> None:
         """`Type u`, `Sort (max u v)`; as an argument `Type` stands alone: with a universe it is in parentheses."""
         first = not self.stack[-1].atoms
         self._atom(lexeme)
-        after = self._peek()
-        if first and (after == "(" or after.isdigit() or _is_binder_name(after)):
-            self._universe()
-
-    def _universe_list(self) -> None:
-        self._expect(".{")
-        self.out.append(".{")
-        depth = 1
-        while depth:
-            depth += self._universe_token("}")
-
-    def _universe(self) -> None:
-        """A number, a parameter, or a term in parentheses."""
-        depth = 0
-        while True:
-            depth += self._universe_token(")")
-            if depth <= 0:
-                return
-
-    def _universe_token(self, closer: str) -> int:
-        """Read one token of a universe; by how much it goes deeper."""
-        lexeme = self._peek()
-        self.at += 1
-        if lexeme in {"(", ")", ",", "+", "max", "imax"} or lexeme == closer or lexeme.isdigit():
-            self.out.append(lexeme)
-        elif _is_binder_name(lexeme):
-            self.out.append(self.universes.setdefault(lexeme, f"%{len(self.universes)}"))
-        else:
-            raise self._unexpected(lexeme)
-        return (lexeme == "(") - (lexeme in {")", "}"})
+        after = self.cursor.peek()
+        if first and (after == "(" or after.isdigit() or is_binder_name(after)):
+            self.universes.read_one()
 
     def _atom(self, lexeme: str | int) -> None:
         context = self.stack[-1]
@@ -387,33 +366,3 @@ class _Reader:
         context = self.stack[-1]
         context.operand, context.atoms, context.brackets = len(self.out), 0, None
         self.out.append("")
-
-    def _bind(self, name: str) -> None:
-        if name:
-            self.levels.setdefault(name, []).append(len(self.scope))
-        self.scope.append(name)
-
-    def _forget(self, scope: int) -> None:
-        """Leave the scope of all variables but the first ones."""
-        while len(self.scope) > scope:
-            if name := self.scope.pop():
-                self.levels[name].pop()
-
-    def _peek(self, ahead: int = 0) -> str:
-        return self.tokens[self.at + ahead] if self.at + ahead < len(self.tokens) else ""
-
-    def _expect(self, lexeme: str) -> None:
-        if self._peek() != lexeme:
-            raise self._unexpected(self._peek())
-        self.at += 1
-
-    def _unexpected(self, lexeme: str) -> UnreadableError:
-        return UnreadableError(f"`{lexeme[:60]}`" if lexeme else "its end is missing")
-
-
-def _is_name(lexeme: str) -> bool:
-    return lexeme[:1] == "«" or PLAIN_PART.match(lexeme) is not None
-
-
-def _is_binder_name(lexeme: str) -> bool:
-    return _is_name(lexeme) and (lexeme == "_" or lexeme not in _SYNTAX)

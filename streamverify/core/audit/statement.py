@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamverify.core.audit.axioms import EXPLICIT, KIND_ONLY, Questions, answers, read_print, root
-from streamverify.core.audit.policy import THEOREMS, Reading
-from streamverify.core.audit.printed import GRAMMAR_WORDS, PRINTED_NAME, UnreadableError, read_printed
+from streamverify.core.audit.declarations import THEOREMS
+from streamverify.core.audit.policy import Reading
+from streamverify.core.audit.printed import GRAMMAR_WORDS, read_printed
+from streamverify.core.audit.printed_tokens import PRINTED_NAME, UnreadableError
 from streamverify.core.errors import HeaderError, at
 from streamverify.core.syntax.header import Header, parse_header
 from streamverify.core.syntax.names import parts
@@ -23,7 +25,7 @@ from streamverify.core.syntax.names import parts
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from streamverify.core.audit.policy import Vocabulary
+    from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.messages.models import Message
 
 MAX_CONSTANTS = 500

@@ -231,6 +231,11 @@ class Partitions:
         owned = ((partition, state) for partition, state in self._states.items() if state.is_owned)
         return {partition: state.tracker.next for partition, state in owned if paused or not state.paused}
 
+    def in_flight_of(self, partition: int) -> int:
+        """Records of one of our partitions that are in flight."""
+        state = self._states.get(partition)
+        return 0 if state is None else state.load.records
+
     def quarantined(self) -> frozenset[int]:
         """The partitions whose records are run only after a commit has their attempt."""
         return frozenset(partition for partition, state in self._states.items() if state.tracker.quarantined)

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
+from streamverify.core.metrics.labels import Environment
 from streamverify.core.scheduling.durations import LONG_TIMEOUT
 from streamverify.core.scheduling.job_queue import J
 from streamverify.core.scheduling.slots import Busy
@@ -94,12 +95,16 @@ class Decisions(Generic[J]):
         """The job that is to run although all else is paused."""
         self.paused = False
         self.draining = False
+        self.environments: Counter[Environment] = Counter()
+        """How the jobs that were started found the environment of their header."""
         self._rules = rules
         self._imports = rules.slots + rules.spares if rules.imports is None else rules.imports
         self._queue = queue
         self._slots = slots
         self._stats = stats
         self._look_again = -math.inf
+        self._kept_idle = -math.inf
+        """When a slot was last left idle that might have imported the header of a job that waited."""
 
     def decide(self, now: float, *, process_gone: bool = False) -> list[Start[J] | Warm]:
         """Fill the idle slots: with jobs as long as a rule starts one, then with imports ahead of demand.
@@ -111,6 +116,8 @@ class Decisions(Generic[J]):
         actions: list[Start[J] | Warm] = []
         while start := self._next(now):
             actions.append(start)
+        if self.timed:
+            self._kept_idle = now
         if self._slots.idle and (process_gone or now >= self._look_again):
             self._look_again = now + WARM_UP_INTERVAL
             actions += self._warm_up(now)
@@ -149,7 +156,9 @@ class Decisions(Generic[J]):
         while not self.paused and len(self._queue) and (chosen := self._choose(now)):
             line, slot = chosen
             if entry := self._queue.take(line, self.groups.held, now):
-                return self._start(slot, entry.job, entry.work, now, is_long=self._queue.is_long(entry))
+                delayed = entry.came <= self._kept_idle
+                is_long = self._queue.is_long(entry)
+                return self._start(slot, entry.job, entry.work, now, is_long=is_long, delayed=delayed)
             # The job has turned out to be long work: the rules are asked again.
         return None
 
@@ -209,10 +218,18 @@ class Decisions(Generic[J]):
         """Whether one more long job may run: of several slots one never takes any, so that short work has its turn."""
         return self._rules.slots == 1 or self._slots.running_long < self._rules.slots - 1
 
-    def _start(self, slot: int | None, job: J, work: Work, now: float, *, is_long: bool = False) -> Start[J]:
+    def _start(  # noqa: PLR0913 - what is known of the job
+        self, slot: int | None, job: J, work: Work, now: float, *, is_long: bool = False, delayed: bool = False
+    ) -> Start[J]:
         assert slot is not None  # noqa: S101 - there are idle slots
         header = job.header.fingerprint
         cold = header not in self._slots.idle[slot].headers
+        if work.fresh:
+            self.environments[Environment.FRESH] += 1
+        elif cold:
+            self.environments[Environment.COLD] += 1
+        else:
+            self.environments[Environment.DELAYED if delayed else Environment.WARM] += 1
         self._slots.occupy(slot, Busy(header, now, cold, job, work, is_long))
         self.groups.hold(work.group)
         return Start(slot, job)

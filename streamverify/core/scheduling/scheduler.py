@@ -12,12 +12,13 @@ from streamverify.core.scheduling.decisions import PATIENCE, QUANTUM, WARM_UP_IN
 from streamverify.core.scheduling.durations import Durations
 from streamverify.core.scheduling.header_stats import HeaderStats
 from streamverify.core.scheduling.job_queue import J, JobQueue
-from streamverify.core.scheduling.slots import NO_PROCESS, Slots, SlotState
+from streamverify.core.scheduling.slots import NO_PROCESS, Busy, Slots, SlotState
 from streamverify.core.scheduling.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from streamverify.core.metrics.labels import Environment
     from streamverify.core.syntax.header import Header
 
 __all__ = ["NO_PROCESS", "PATIENCE", "QUANTUM", "WARM_UP_INTERVAL", "Rules", "Scheduler", "SlotState", "Start", "Warm"]
@@ -139,6 +140,15 @@ class Scheduler(Generic[J]):
     def running(self) -> int:
         """The number of jobs that were started and have not ended."""
         return self._slots.running
+
+    def work_in(self, slot: int) -> Busy[J] | None:
+        """Tell what a slot works at; None where it is idle."""
+        return self._slots.busy.get(slot)
+
+    @property
+    def environments(self) -> Mapping[Environment, int]:
+        """How the jobs that were started found the environment of their header."""
+        return self._decisions.environments
 
     @property
     def timed(self) -> bool:

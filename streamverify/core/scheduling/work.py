@@ -25,6 +25,8 @@ class Work(NamedTuple):
     """
     group: str | None = None
     """The group of which one success is enough: of its jobs no two are run at once while others wait."""
+    fresh: bool = False
+    """True where it asks for a process of its own, which imports its header anew."""
 
 
 def work_of(job: Job, *, default_timeout: float, max_timeout: float) -> Work:
@@ -33,7 +35,7 @@ def work_of(job: Job, *, default_timeout: float, max_timeout: float) -> Work:
     timeout = min(request.timeout or default_timeout, max_timeout)
     key = gateway_key(job.record.kafka_headers)
     if key is None:
-        return Work(timeout, None, job.scope)
+        return Work(timeout, None, job.scope, request.disable_cache)
     # Clients of the HTTP endpoints send one time-out for everything, of five minutes or more, or none at all: it says
     # nothing of the proof. The names hold for one caller and one run, as everybody counts from 1.
     caller = f"{key}/{request.run}"
@@ -42,7 +44,7 @@ def work_of(job: Job, *, default_timeout: float, max_timeout: float) -> Work:
         *([] if request.group is None else [f"group:{caller}/{request.group}"]),
         *([] if prefix is None else [f"prefix:{caller}/{prefix}"]),
     ]
-    return Work(timeout, tuple(names), job.scope)
+    return Work(timeout, tuple(names), job.scope, request.disable_cache)
 
 
 def id_prefix(custom_id: str) -> str | None:

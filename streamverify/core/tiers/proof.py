@@ -11,7 +11,7 @@ from streamverify.core.syntax.names import parts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamverify.core.audit.policy import Vocabulary
+    from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.job import Job, Verdict
 
 

@@ -20,7 +20,7 @@ from streamverify.core.tiers.proof import proof_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streamverify.core.audit.policy import Vocabulary
+    from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.job import Job, Verdict
     from streamverify.lean.kernel.climber import Climber
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from streamverify.core.metrics.labels import ReplDeath
+
 if TYPE_CHECKING:
     from streamverify.core.messages.models import Message
 
@@ -92,6 +94,10 @@ class ChannelBroken(ReplFailure):
     """Something was on the answer channel that no REPL writes there, or the channel was closed."""
 
 
+class Killed(ChannelBroken):
+    """We have killed the process ourselves, while it was in order."""
+
+
 class AnswerTooLarge(ReplFailure):
     """The answer is longer than the configured maximum.
 
@@ -115,6 +121,28 @@ class Refused(ReplFailure):
 
 class NoRecording(Refused):
     """The replay REPL has not recorded what it was asked; it is as good as before."""
+
+
+_DEATHS: tuple[tuple[type[ReplFailure], ReplDeath], ...] = (
+    (StartFailed, ReplDeath.START),
+    (TimedOut, ReplDeath.TIMEOUT),
+    (WorkerSuspended, ReplDeath.SUSPENDED),
+    (ChannelCheckTimedOut, ReplDeath.CHECK_TIMEOUT),
+    (AnswerTooLarge, ReplDeath.ANSWER),
+    (TooDeep, ReplDeath.ANSWER),
+    (ChannelBroken, ReplDeath.CHANNEL),
+    (Refused, ReplDeath.REFUSED),
+)
+"""The causes as they are counted, of every failure but `Died`."""
+
+
+def death_of(failure: ReplFailure) -> ReplDeath:
+    """Return the cause under which the end of a process is counted."""
+    if isinstance(failure, MemoryExceeded) and failure.death.cause is Cause.MEMORY:
+        return ReplDeath.MEMORY_LIMIT
+    if isinstance(failure, Died):
+        return ReplDeath(failure.death.cause.value)
+    return next(death for kind, death in _DEATHS if isinstance(failure, kind))
 
 
 def classify(returncode: int, stderr: bytes, *, wrapped: bool) -> Death:

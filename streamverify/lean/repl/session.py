@@ -20,6 +20,7 @@ from streamverify.lean.repl.errors import (
     ChannelBroken,
     Death,
     Died,
+    Killed,
     MemoryExceeded,
     ReplFailure,
     TimedOut,
@@ -162,7 +163,7 @@ class ReplSession:
     def kill(self) -> None:
         """Kill the process group at once; `closed` waits until it is reaped. May be called again."""
         if self.failure is None:
-            self.failure = ChannelBroken("The REPL was killed.")
+            self.failure = Killed("The REPL was killed.")
         self._kill()
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from handbook.navigation import slug
 from support import ROOT
 
 if TYPE_CHECKING:
@@ -102,10 +103,22 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert not section or section in sections(linked.read_text("utf-8")), f"{target}#{section}"
 
 
+HOSTS = {"arxiv.org", "github.com"}
+"""Other hosts that pages may link to. No test asks them: whether the page there exists still is for people to see."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_to_other_hosts_are_https_and_to_hosts_that_are_known(page: Path) -> None:
+    for link in re.findall(r"\]\(([a-z]+:[^)\s]*)\)|<(https?:[^>\s]+)>", page.read_text("utf-8")):
+        found = re.fullmatch(r"https://([a-z0-9.-]+)(?:/[\w./~%#?=&+-]*)?", link[0] or link[1])
+        assert found, f"{link}: no link of the form https://host/path"
+        assert found[1] in HOSTS, f"{found[1]} is none of HOSTS in {__name__}: add it if it is meant"
+
+
 def sections(page: str) -> set[str]:
     """The names of the headings of a page in links, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", page, flags=re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {slug(heading) for heading in headings}
 
 
 def test_a_heading_is_linked_to_as_github_names_it() -> None:

@@ -18,7 +18,7 @@ from streamverify.core.audit.axioms import (
     theorems_to_audit,
     verdict_on_theorems,
 )
-from streamverify.core.audit.policy import Declared
+from streamverify.core.audit.declarations import Declared
 from streamverify.core.audit.policy_words import HARMLESS_OPTIONS
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Message, Reason, Theorem

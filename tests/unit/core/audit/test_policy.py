@@ -8,17 +8,10 @@ import pytest
 from support import ROOT
 
 from streamverify.core.audit import policy_words as words
-from streamverify.core.audit.policy import (
-    MOST_A_RULE,
-    RULES,
-    SHIPPED,
-    Reading,
-    Vocabulary,
-    check,
-    module_finding,
-    runs_code,
-    trusted_by,
-)
+from streamverify.core.audit.findings import MOST_A_RULE
+from streamverify.core.audit.policy import Reading, check, module_finding, runs_code, trusted_by
+from streamverify.core.audit.policy_rules import RULES
+from streamverify.core.audit.vocabulary import SHIPPED, Vocabulary
 from streamverify.core.messages.models import Finding
 from streamverify.core.syntax.header import parse_header
 from streamverify.core.syntax.lexer import KEYWORDS

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from support import ROOT, recorded
 
-from streamverify.core.audit.policy import SHIPPED, THEOREMS, Reading, Vocabulary, check
+from streamverify.core.audit.declarations import THEOREMS
+from streamverify.core.audit.policy import Reading, check
+from streamverify.core.audit.vocabulary import SHIPPED, Vocabulary
 from streamverify.core.syntax.header import parse_header
 
 FILES = sorted((ROOT / "tests" / "honest").glob("*.lean"))

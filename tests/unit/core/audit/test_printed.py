@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamverify.core.audit.printed import UnreadableError, read_printed
+from streamverify.core.audit.printed import read_printed
+from streamverify.core.audit.printed_tokens import UnreadableError
 
 READ = [
     (": ∀ (n : Nat), @Eq.{1} Nat n n", ": (#: Nat ) → @ Eq .{ 1 } Nat #0 #0", "Eq Nat"),

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from streamverify.core.audit.policy import SHIPPED
 from streamverify.core.audit.statement import (
     BadStatement,
     Constant,
@@ -19,6 +18,7 @@ from streamverify.core.audit.statement import (
     read_statement,
     refuse_hidden,
 )
+from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.messages.models import Message
 
 

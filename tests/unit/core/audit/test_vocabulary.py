@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from streamverify.core.audit.policy import (
+from streamverify.core.audit.vocabulary import (
     SHIPPED,
     VOCABULARY_QUERIES,
+    VOCABULARY_QUERY,
     Trusted,
     Vocabulary,
     VocabularyError,
     parse_vocabulary,
 )
-from streamverify.core.audit.vocabulary import VOCABULARY_QUERY
 
 ANSWER = """streamverify-vocabulary commands
 theorem

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from repl_fakes import job
 
+from streamverify.core.metrics.labels import Environment
 from streamverify.core.scheduling.durations import LONG_TIMEOUT
 from streamverify.core.scheduling.header_stats import INITIAL_IMPORT_SECONDS, HeaderStat, HeaderStats
 from streamverify.core.scheduling.job_queue import LOOK_AHEAD
@@ -469,3 +470,32 @@ def test_a_job_that_imports_is_always_ended_and_one_that_waits_is_no_ones_to_end
     made.slot_freed(0, NO_PROCESS, 0.0)
     assert made.slot_to_end(importing, 0.0) == 0
     assert made.slot_to_end(waiting, 0.0) is None
+
+
+def test_it_counts_how_each_job_found_its_header() -> None:
+    made = scheduler(idle={0: holding(A), 1: holding(B)}, slots=2)
+    made.submit(job(A), 0.0)
+    assert made.environments == {Environment.WARM: 1}
+    # Slot 1 is free and holds another header: the next job of A waits for slot 0, and then it is not as if it had
+    # found a warm slot free.
+    assert made.submit(job(A), 0.1) == []
+    assert len(made.slot_freed(0, holding(A), 0.2)) == 1
+    assert made.environments == {Environment.WARM: 1, Environment.DELAYED: 1}
+    made.submit(job(C), 0.3)
+    assert made.environments == {Environment.WARM: 1, Environment.DELAYED: 1, Environment.COLD: 1}
+
+
+def test_a_job_that_waited_while_all_slots_were_busy_was_not_delayed() -> None:
+    made = scheduler(idle={0: holding(A)})
+    made.submit(job(A), 0.0)
+    made.submit(job(A), 0.1)
+    made.slot_freed(0, holding(A), 0.2)
+    assert made.environments == {Environment.WARM: 2}
+
+
+def test_a_job_that_asks_for_a_fresh_process_is_neither_warm_nor_cold() -> None:
+    made = scheduler(idle={0: holding(A)})
+    made.submit(job(A), 0.0, work=Work(fresh=True))
+    made.slot_freed(0, holding(A), 0.1)
+    made.submit(job(B), 0.2, work=Work(fresh=True))
+    assert made.environments == {Environment.FRESH: 2}

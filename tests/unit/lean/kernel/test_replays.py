@@ -10,7 +10,7 @@ import pytest
 from repl_fakes import job, until
 from structlog.testing import capture_logs
 
-from streamverify.core.audit.policy import SHIPPED
+from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Assurance, Checker, Reason, Theorem
 from streamverify.core.tiers.climb import Conclusion
