@@ -134,40 +134,43 @@ def for_users() -> dict[str, str]:
     return licences_of(closure(asked_for(wanted)) - for_images().keys())
 
 
+_HEAD = """\
+# Licences
+
+streamverify is under the [MIT licence](../LICENSE). This page lists what is installed with it, by the metadata of the
+packages; `make licences` makes it. A test refuses a package whose licence is unknown, or is none of those that
+`deploy/release/licences.py` allows: MIT, BSD, Apache-2.0, ISC, PSF-2.0 and their like, and MPL-2.0, the copyleft of
+which is for its own files.
+
+The images have besides Debian's packages of their base (`/usr/share/doc/*/copyright` in them), and `core` and `mathlib`
+have Lean, the REPL and Mathlib (Apache-2.0).
+
+## In the images
+
+The libraries of `deploy/requirements.lock`.
+
+| package | version | licence |
+|---|---|---|
+{images}
+
+## By other extras
+
+What an installation with the extras {others} has besides.
+
+| package | licence |
+|---|---|
+{more}
+"""
+
+
 def page() -> str:
     """Return docs/licences.md."""
     versions = {entry.name: str(entry.version) for entry in in_images(read_lock(LOCK.read_text()))}
-    others = ", ".join(f"`{extra}`" for extra in sorted(extras().keys() - FOR_DEVELOPERS - set(IN_IMAGES) - {"router"}))
-    rows = [f"| {name} | {versions[name]} | {licence} |" for name, licence in for_images().items()]
-    more = [f"| {name} | {licence} |" for name, licence in for_users().items()]
-    return "\n".join(
-        [
-            "# Licences",
-            "",
-            "streamverify is under the [MIT licence](../LICENSE). This page lists what is installed with it, by the",
-            "metadata of the packages; `make licences` makes it, and a test refuses a licence that is unknown or is not",
-            "one of: " + ", ".join(sorted(ALLOWED - {"LicenseRef-Repoze"})[:8]) + ",",
-            ", ".join(sorted(ALLOWED - {"LicenseRef-Repoze"})[8:]) + ", and Repoze's, a BSD licence.",
-            "The images have besides Debian's packages of their base (`/usr/share/doc/*/copyright` in them), and `core`",
-            "and `mathlib` have Lean, the REPL and Mathlib (Apache-2.0).",
-            "",
-            "## In the images",
-            "",
-            "The libraries of `deploy/requirements.lock`.",
-            "",
-            "| package | version | licence |",
-            "|---|---|---|",
-            *rows,
-            "",
-            "## By other extras",
-            "",
-            f"What the extras {others} bring besides.",
-            "",
-            "| package | licence |",
-            "|---|---|",
-            *more,
-            "",
-        ]
+    in_none = sorted(extras().keys() - FOR_DEVELOPERS - set(IN_IMAGES) - {"router"})
+    return _HEAD.format(
+        images="\n".join(f"| {name} | {versions[name]} | {licence} |" for name, licence in for_images().items()),
+        others=", ".join(f"`{extra}`" for extra in in_none),
+        more="\n".join(f"| {name} | {licence} |" for name, licence in for_users().items()),
     )
 
 

@@ -10,7 +10,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker, default_environment
 from packaging.requirements import Requirement
@@ -40,24 +40,21 @@ class Locked:
     hashes: int
 
 
-def pyproject() -> dict[str, object]:
+def pyproject() -> dict[str, Any]:
     """Return the table `project` of pyproject.toml."""
-    table: dict[str, object] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return table
 
 
 def extras() -> dict[str, list[Requirement]]:
     """Return every extra with its requirements."""
     tables = pyproject()["optional-dependencies"]
-    assert isinstance(tables, dict)
     return {name: [Requirement(line) for line in lines] for name, lines in tables.items()}
 
 
 def asked_for(wanted: Iterable[str]) -> list[Requirement]:
     """Return the requirements of the core and of these extras; an extra that names another one has its, too."""
-    core = pyproject()["dependencies"]
-    assert isinstance(core, list)
-    found = [Requirement(line) for line in core]
+    found = [Requirement(line) for line in pyproject()["dependencies"]]
     tables, queue = extras(), list(wanted)
     for extra in queue:
         for requirement in tables[extra]:
@@ -152,5 +149,7 @@ def closure(requirements: Iterable[Requirement]) -> set[str]:
         for line in lines:
             more = Requirement(line)
             if more.marker is None or any(more.marker.evaluate({"extra": extra}) for extra in ("", *wanted)):
-                queue.append((Requirement(f"{more.name}[{','.join(more.extras)}]{more.specifier}"), frozenset(more.extras)))
+                queue.append(
+                    (Requirement(f"{more.name}[{','.join(more.extras)}]{more.specifier}"), frozenset(more.extras))
+                )
     return found

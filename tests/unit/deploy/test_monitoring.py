@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 from compose_file import OURS, PROFILES, SERVICES, port_of, services_of
+from promql import promtool
 from support import ROOT
 
 PROMETHEUS: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
@@ -21,7 +23,7 @@ def in_container(service: str, path: str) -> Path:
     for volume in SERVICES[service]["volumes"]:
         source, target = volume.split(":")[:2]
         if source.startswith(".") and PurePosixPath(path).is_relative_to(target):
-            return ROOT / source / PurePosixPath(path).relative_to(target)
+            return ROOT.joinpath(source, PurePosixPath(path).relative_to(target))
     raise AssertionError(f"{service} has nothing at {path}")
 
 
@@ -56,6 +58,23 @@ def test_prometheus_is_given_its_file_and_keeps_its_data() -> None:
     command = dict(word.removeprefix("--").split("=") for word in SERVICES["prometheus"]["command"])
     assert in_container("prometheus", command["config.file"]) == ROOT / "deploy" / "prometheus" / "prometheus.yml"
     assert f"prometheus-data:{command['storage.tsdb.path']}" in SERVICES["prometheus"]["volumes"]
+    for rules in PROMETHEUS["rule_files"]:
+        assert (ROOT / "deploy" / "prometheus" / rules).is_file()
+
+
+def test_promtool_takes_the_configuration_with_its_rules() -> None:
+    checked = promtool("check", "config", str(ROOT / "deploy" / "prometheus" / "prometheus.yml"))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "rules found" in checked.stdout
+
+
+def test_the_health_check_of_prometheus_is_one_that_promtool_knows() -> None:
+    promtool_itself, *words = SERVICES["prometheus"]["healthcheck"]["test"][1:]
+    assert promtool_itself == "promtool"
+    asked = promtool(*(re.sub(r"localhost:\d+", "127.0.0.1:1", word) for word in words))
+    # It asks, and says that nobody answers; a word that it does not know would be wrong usage.
+    assert asked.returncode not in (0, 2), asked.stderr
+    assert "connection refused" in asked.stderr.lower()
 
 
 def test_grafana_reads_the_prometheus_that_is_there() -> None:
@@ -77,3 +96,8 @@ def test_grafana_is_for_looking_only() -> None:
     assert port.startswith("127.0.0.1:")
     [provider] = yaml.safe_load((PROVISIONING / "dashboards" / "streamverify.yml").read_text())["providers"]
     assert provider["allowUiUpdates"] is False
+    folder = in_container("grafana", provider["options"]["path"])
+    assert {file.stem for file in folder.iterdir()} == {"overview", "worker", "lean", "kafka"}
+    assert in_container("grafana", environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]).is_file()
+    # Where Grafana looks for what is provisioned, if nothing else is said.
+    assert in_container("grafana", "/etc/grafana/provisioning") == PROVISIONING
