@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from worker_fakes import FakePartitions, FakePool, FakePublisher, FakeReplays
 
+from streamverify.core.groups.cancellation import Cancellations
 from streamverify.core.groups.groups import Groups
 from streamverify.core.job import Record, RecordId
 from streamverify.core.messages.codec import RequestLimits
@@ -44,10 +45,11 @@ class Bench:
         )
         self.superseding = Superseding(
             Groups(ttl=3600.0),
-            cast("Pool", self.pool),
-            self.tiers,
-            cast("Partitions", self.partitions),
-            self.announced.append,
+            Cancellations(consumer_group=settings.group_id, topic=settings.request_topic),
+            pool=cast("Pool", self.pool),
+            tiers=self.tiers,
+            partitions=cast("Partitions", self.partitions),
+            announce=self.announced.append,
         )
         self.service = Service(
             settings,

@@ -25,6 +25,7 @@ from streamverify.core.audit.policy import POLICY_VERSION, trusted_by
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.core.errors import StreamVerifyError
+from streamverify.core.groups.cancellation import Cancellations
 from streamverify.core.groups.groups import Groups
 from streamverify.core.messages.codec import RequestLimits
 from streamverify.core.messages.models import Assurance
@@ -165,8 +166,14 @@ class Worker:
             self._cached_pool = CachedPool(self._pool, self._tiers, self._cache, **timeouts)
         runner = self._cached_pool or self._pool
         announcements = Announcements(settings)
-        groups = Groups(ttl=settings.group_ttl)
-        superseding = Superseding(groups, runner, self._tiers, self._partitions, announcements.announce)
+        superseding = Superseding(
+            Groups(ttl=settings.group_ttl),
+            Cancellations(consumer_group=settings.group_id, topic=settings.request_topic),
+            pool=runner,
+            tiers=self._tiers,
+            partitions=self._partitions,
+            announce=announcements.announce,
+        )
         self._service = Service(
             settings,
             RequestLimits(max_proof_bytes=settings.max_proof_bytes),
@@ -232,7 +239,7 @@ class Worker:
         # Import headers before joining the group: the partitions of a member would wait for the imports.
         await self._pool.start(headers_to_warm(settings.prewarm, command))
         # Whatever was announced before concerns the first records that come, too.
-        await announcements.start(superseding.hear)
+        await announcements.start(superseding.hear, self._service.cancel)
         self._stack.push_async_callback(announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         self._joining = True

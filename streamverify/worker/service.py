@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from streamverify.bus.ports import CommitPort
     from streamverify.bus.publisher import Publisher
     from streamverify.core.delivery.partitions import Partitions
+    from streamverify.core.groups.cancellation import Cancellation
     from streamverify.core.job import Record, RecordId
     from streamverify.core.messages.codec import RequestLimits
+    from streamverify.core.messages.models import ProofRequest
     from streamverify.lean.kernel.reach import Reach
     from streamverify.settings import Settings
     from streamverify.worker.ports import Runner
@@ -112,7 +114,7 @@ class Service:
         """Take a delivered record in. Whatever is wrong with it, it is answered and blocks nothing."""
         self.received += 1
         try:
-            taken = take_in(record, self._rules, datetime.now(UTC))
+            taken = take_in(record, self._rules, datetime.now(UTC), self._cancelled)
         except Exception as error:  # noqa: BLE001 - one record must not take the worker down
             _log.exception(
                 "intake_failed",
@@ -141,6 +143,30 @@ class Service:
             case _:
                 self._publish_dead_letter(record, taken.error, Stage.DECODE, on_ack=partial(self._complete, record.id))
 
+    def _cancelled(self, record: Record, request: ProofRequest) -> Verdict | None:
+        """The verdict on a request that was cancelled. Of one that has killed its workers we say that instead."""
+        if is_poison(record.attempts, self._settings.max_deliveries):
+            return None
+        return self._superseding.cancelled(record, request)
+
+    def cancel(self, cancellation: Cancellation) -> None:
+        """End what was cancelled: what waits in the quarantine here, all else there where groups are ended, too.
+
+        What waits in the quarantine has not been run here. If the worker that died had an answer published, that one is
+        definite or counts as little as ours, and readers keep it.
+        """
+        if not self._superseding.cancel(cancellation):
+            return
+        ended = {
+            record: verdict
+            for record, job in self._waiting.items()
+            if (verdict := self._superseding.cancelled(job.record, job.request)) is not None
+        }
+        for record in self._quarantine.discard(ended.__contains__):
+            self._partitions.withdraw_attempt(record)
+            self._answer(self._waiting.pop(record), ended[record])
+        self._carry_out()
+
     def drop(self, partitions: frozenset[int]) -> None:
         """Drop the queued jobs of these partitions: the next owner, or the next delivery, will see to their records."""
         # They wait in the pool or in the quarantine. Of running jobs the verdict may still be of use.
@@ -149,7 +175,8 @@ class Service:
             for waiting in (self._pool, self._tiers)
             for job in waiting.discard(lambda job: job.record.id.partition in partitions)
         ]
-        dropped = [*(job.record.id for job in jobs), *self._quarantine.discard(partitions)]
+        quarantined = self._quarantine.discard(lambda record: record.partition in partitions)
+        dropped = [*(job.record.id for job in jobs), *quarantined]
         for record in dropped:
             self._waiting.pop(record, None)
             self._open.pop(record, None)

@@ -86,6 +86,9 @@ def test_the_processes_of_the_stand_in_profile_become_healthy_verify_and_drain(k
         answer = check(gateway, PROOF)
         assert answer["streamverify"]["status"] == "verified", answer
         assert answer["streamverify"]["assurance"] == "checked"
+        for name, port in wanted:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as metrics:
+                assert b"\nstreamverify_ready 1" in metrics.read(), name
         for process in processes:
             process.terminate()
         for process in processes:

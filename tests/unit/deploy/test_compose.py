@@ -20,7 +20,7 @@ from kafka_broker import IMAGE
 from support import ROOT
 
 from streamverify.bus.topics import plan_topics
-from streamverify.cli.app import app
+from streamverify.cli.app import make_app
 from streamverify.core.errors import SettingsError
 from streamverify.lean.repl.command import ReplCommand
 from streamverify.lean.warm_headers import saved_headers_file
@@ -122,7 +122,7 @@ def test_the_largest_proof_is_one_setting_for_all_that_heed_it() -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_command_is_understood_by_the_real_command_line(name: str) -> None:
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(make_app())
     words = list(SERVICES[name]["command"])
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
@@ -132,7 +132,7 @@ def test_every_command_is_understood_by_the_real_command_line(name: str) -> None
 
 @pytest.mark.parametrize("name", [name for name in OURS if name != "topics"])
 def test_a_command_has_each_setting_that_it_is_given(name: str) -> None:
-    command: Any = typer.main.get_command(app).commands[SERVICES[name]["command"][0]]  # type: ignore[attr-defined]
+    command: Any = typer.main.get_command(make_app()).commands[SERVICES[name]["command"][0]]  # type: ignore[attr-defined]
     options = {option for parameter in command.params for option in parameter.opts}
     flags = {f"--{variable.removeprefix(PREFIX).lower().replace('_', '-')}" for variable in environment_of(name)}
     assert flags <= options
