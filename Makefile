@@ -83,7 +83,7 @@ check-alerts: .venv/.test ## alerts and dashboards against promtool, the table o
 # What is locked stays; UPGRADE=yes takes the newest of everything. For all Pythons and systems that we support.
 lock: .venv/.release ## deploy/*.lock: the libraries of the images with their hashes, by pyproject.toml; UPGRADE=yes takes newer ones
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) \
-	    --custom-compile-command 'make lock' --extra cache --extra gateway --extra table -o deploy/requirements.lock pyproject.toml
+	    --custom-compile-command 'make lock' --extra cache --extra gateway --extra otel --extra table -o deploy/requirements.lock pyproject.toml
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	    | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) \
 	    --custom-compile-command 'make lock' -o deploy/build.lock -

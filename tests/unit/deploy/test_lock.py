@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,11 @@ HASH = "--hash=sha256:" + "0" * 64
 
 def test_the_lock_has_what_the_images_ask_for_within_the_bounds_and_with_hashes() -> None:
     assert lock_problems(LOCK.read_text(), asked_for(IN_IMAGES)) == [], "make lock"
+
+
+def test_make_lock_locks_the_extras_of_the_images() -> None:
+    rule = (ROOT / "Makefile").read_text().partition("\nlock: ")[2].partition("\n\n")[0]
+    assert re.findall(r"--extra (\w+)", rule) == list(IN_IMAGES)
 
 
 def test_the_build_tool_is_locked_too() -> None:
