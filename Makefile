@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help lock licences dashboards check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check venv clean
+.PHONY: help lock licences release dashboards check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -90,6 +90,9 @@ lock: .venv/.release ## deploy/*.lock: the libraries of the images with their ha
 
 licences: .venv/.test ## docs/licences.md, of what is locked and installed; refuses a licence that is not allowed
 	@PYTHONPATH=deploy $(BIN)/python -m release.licences
+
+release: .venv/.test .venv/.release ## build a release, try its wheel in an empty environment, SBOM; publishes nothing; FINAL=yes for a real one
+	@PYTHONPATH=deploy:. $(BIN)/python -m release.make $(if $(FINAL),--final)
 
 check: .venv/.dev ## what a change must pass besides the tests: format, lint, types, layers
 	$(BIN)/ruff format --check .
