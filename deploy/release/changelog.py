@@ -56,8 +56,8 @@ def notes_of(changelog: str, version: str) -> Notes:
     if unreleased:
         return Notes(
             ours[0],
-            f"CHANGELOG.md has a section for {version}, and more under `## {UNRELEASED}`: move it, or raise the version "
-            "in streamverify/version.py",
+            f"CHANGELOG.md has a section for {version}, and more under `## {UNRELEASED}`: move it, or raise the "
+            "version in streamverify/version.py",
         )
     if not ours[0]:
         return Notes("", f"the section for {version} of CHANGELOG.md is empty")

@@ -23,6 +23,7 @@ import venv
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from release.changelog import notes_of
@@ -168,7 +169,7 @@ def make_sbom(wheel: Path, folder: Path, target: Path) -> None:
         *("--output-reproducible", "--validate", "--output-format", "JSON", "--output-file", target),
         env=os.environ | {"SOURCE_DATE_EPOCH": run("git", "log", "-1", "--format=%ct").strip()},
     )
-    listed = {component["name"].lower() for component in json.loads(target.read_text())["components"]}
+    listed = {canonicalize_name(component["name"]) for component in json.loads(target.read_text())["components"]}
     if lacking := for_images().keys() - listed:
         raise NotFitError(f"the SBOM lacks {sorted(lacking)}")
 
@@ -218,9 +219,8 @@ def main(arguments: list[str]) -> int:
         return 1
     for file in sorted(folder.iterdir()):
         print(f"{file.stat().st_size:>10}  {file.name}")
-    say(
-        f"{folder.relative_to(ROOT)} has {NAME} {__version__}, after {time.monotonic() - began:.0f} s; nothing is published"
-    )
+    took = time.monotonic() - began
+    say(f"{folder.relative_to(ROOT)} has {NAME} {__version__}, after {took:.0f} s; nothing is published")
     return 0
 
 
