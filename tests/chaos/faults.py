@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from chaos.fleet import EXIT_FENCED
 from chaos.outcome import Strike
 
 from streamverify.bus.admin import open_admin
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 SESSION = 6.0
 """Seconds: the shortest session that a broker allows by default."""
+FENCED_PATIENCE = 60.0
+"""Seconds within which one of two workers of the same name must have ended the other."""
 
 
 @dataclass(slots=True)
@@ -149,7 +152,12 @@ async def take_name(world: World) -> None:
     worker.expected_end = True
     twin = world.fleet.add(worker.name)
     twin.expected_end = True
-    await asyncio.sleep(world.rng.uniform(5.0, 9.0))
+    # On a busy machine it takes its time until one of them has joined under the name that the other has.
+    fenced = world.fleet.ends[EXIT_FENCED]
+    give_up = time.monotonic() + FENCED_PATIENCE
+    while world.fleet.ends[EXIT_FENCED] == fenced and time.monotonic() < give_up:
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(world.rng.uniform(3.0, 6.0))
     world.fleet.remove(twin)
     await asyncio.sleep(1.5)
 

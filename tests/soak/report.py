@@ -105,12 +105,12 @@ def draw(report: SoakReport, file: Path) -> None:
     _faults(struck, report)
     for axis in axes:
         for strike in report.strikes:
-            axis.axvspan(_minute(report, strike.begin), _minute(report, strike.end), color="#b42318", alpha=0.10, lw=0)
+            axis.axvspan(_minute(report, strike.begin), _minute(report, strike.end), color="#b42318", alpha=0.07, lw=0)
         axis.grid(alpha=0.25)
         if axis is not struck:
             axis.set_ylim(bottom=0)
             if axis.get_legend_handles_labels()[0]:
-                axis.legend(loc="upper right", fontsize=8, framealpha=0.8)
+                axis.legend(loc="upper right" if axis in {rate, waiting} else "lower left", fontsize=8, framealpha=0.8)
     struck.set_xlabel("minutes; shaded: while a fault lasted")
     figure.suptitle(f"Soak: {report.plan.rate:g} proofs/s, {len(report.strikes)} faults, {report.plan.nodes} broker(s)")
     figure.savefig(file, dpi=80)
