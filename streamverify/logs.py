@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ import structlog
 from streamverify.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from structlog.typing import EventDict, Processor
 
@@ -104,6 +104,17 @@ def configure(level: str, log_format: str, *, log_dir: str | None = None, name: 
     # own events would drown. We log ourselves what an operator has to know of it.
     logging.getLogger("aiokafka").setLevel(logging.DEBUG if level == "trace" else logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.DEBUG if level == "trace" else logging.WARNING)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Log nothing for the time of the block: something is drawn where the log would be written."""
+    root = logging.getLogger()
+    before, root.handlers = root.handlers, [logging.NullHandler()]
+    try:
+        yield
+    finally:
+        root.handlers = before
 
 
 def _formatter(shared: Sequence[Processor], log_format: str, *, colors: bool) -> logging.Formatter:

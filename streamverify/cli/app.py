@@ -29,10 +29,13 @@ from streamverify.cli import (
     router,
     schema,
     serve,
+    status,
     table,
+    top,
     topics,
     verify,
     worker,
+    workers,
 )
 from streamverify.cli.errors import InputError, ReaderGone
 from streamverify.cli.options import logging_wanted
@@ -46,14 +49,14 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """\
 Exit codes
-  0    done; also a worker, router, table, gateway or broker that was told to
-       stop (SIGTERM or Ctrl-C)
+  0    done; also a worker, router, table, gateway, broker or top that was
+       told to stop (SIGTERM or Ctrl-C)
   1    a proof was rejected (verify); a topic is not as it should be (topics
-       create)
+       create); not ready (status)
   2    wrong usage, a wrong setting, input that is no request, or an output
        that cannot be written
   3    a proof is inconclusive or still unanswered (verify); a request is no
-       longer on its topic (retry)
+       longer on its topic (retry); nobody is there (status)
   4    no Kafka broker, no topic, or no REPL
   5    the worker could not go on and ended itself; its supervisor starts it
        again
@@ -198,6 +201,9 @@ _add(_dlq, "show", dlq.show, dlq.EXAMPLES)
 _add(_dlq, "replay", dlq.replay, dlq.EXAMPLES)
 _add(app, "delete", delete.delete, delete.EXAMPLES)
 _add(app, "offsets", offsets.offsets, offsets.EXAMPLES)
+_add(app, "top", top.top, top.EXAMPLES)
+_add(app, "workers", workers.workers, workers.EXAMPLES)
+_add(app, "status", status.status, status.EXAMPLES)
 _add(app, "broker", broker.broker, broker.EXAMPLES)
 _add(app, "demo", demo.demo, demo.EXAMPLES)
 _add(app, "doctor", doctor.doctor, doctor.EXAMPLES)
