@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamverify.cli.addresses import Urls, addresses
+from streamverify.cli.errors import InputError
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import print_json, sigterm_interrupts, stdout
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
@@ -45,6 +47,8 @@ def top(
 ) -> None:
     """Show what the workers of a group do: slots, rates, lag, the oldest proof, dead letters. Changes nothing."""
     urls = addresses(url)
+    if math.isnan(interval):
+        raise InputError("--interval: nan is no length of time")
     if once or as_json or not _can_draw():
         overview = asyncio.run(_look(settings, urls))
         if as_json:

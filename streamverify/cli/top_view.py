@@ -123,7 +123,9 @@ def _warnings(overview: Overview, width: int) -> list[Text]:
     lines = [
         Text(fit(line, width), style="yellow", no_wrap=True)
         for each in said[:_MAX_PROBLEMS]
-        for line in wrap(plain(each), width, initial_indent="! ", subsequent_indent="  ", max_lines=2, placeholder=" …")
+        for line in wrap(
+            plain(each), max(width, 8), initial_indent="! ", subsequent_indent="  ", max_lines=2, placeholder=" …"
+        )
     ]
     return [*lines, Text(fit(f"! {more} more", width), style="yellow")] if more > 0 else lines
 
