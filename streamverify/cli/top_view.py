@@ -187,8 +187,10 @@ def _answered(overview: Overview, width: int) -> list[Text]:
     in_a_second: list[Cell | str] = [f"a second{over}", rate(None if rates is None else rates.total)]
     so_far: list[Cell | str] = ["since the start", f"{total:,}"]
     for name in names:
-        in_a_second.append(Cell(rate(None if rates is None else getattr(rates, name)), STATUS_STYLES[name]))
-        so_far.append(Cell(f"{getattr(totals, name):,}", STATUS_STYLES[name]))
+        often = None if rates is None else getattr(rates, name)
+        in_a_second.append(Cell(rate(often), STATUS_STYLES[name] if often else ""))
+        count = getattr(totals, name)
+        so_far.append(Cell(f"{count:,}", STATUS_STYLES[name] if count else ""))
     in_a_second += [rate(None if rates is None else rates.cached), ""]
     so_far += [f"{totals.cached:,}", f"{totals.dead_letters:,}"]
     return grid(columns, [in_a_second, so_far], width)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from command import end, make_environment, run_all, run_command, settings_of, started, wait_for_log
 
 from streamverify.client import AsyncClient
@@ -65,6 +66,10 @@ def test_one_look_has_the_slots_with_header_age_and_memory(busy: tuple[dict[str,
     assert all((slot.memory_bytes or 0) > 1024**2 and slot.age_seconds is not None for slot in running)
     assert looked.oldest is not None
     assert (looked.totals.answering, looked.totals.running) == (1, 2)
+
+
+class Foreign(StickyPartitionAssignor):
+    """Another program's way to divide partitions: that of workers, or the broker would not let it in."""
 
 
 class Screen:
@@ -170,6 +175,7 @@ async def test_a_group_of_several_workers_and_a_foreign_member(kafka: str) -> No
             foreign = AIOKafkaConsumer(
                 env[PREFIX + "REQUEST_TOPIC"], bootstrap_servers=kafka, group_id=env[PREFIX + "GROUP_ID"],
                 client_id="somebody", session_timeout_ms=6000, heartbeat_interval_ms=1000,
+                partition_assignment_strategy=(Foreign,),
             )  # fmt: skip
             await foreign.start()
             stack.push_async_callback(foreign.stop)
