@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
+from streamverify.core.about import about_job
 from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.messages.models import Reason, Timings
 from streamverify.core.metrics.lean_counts import LeanCounts
@@ -27,11 +28,12 @@ from streamverify.lean.slot_process import PoolLimits, Shared
 from streamverify.lean.warm_headers import keep_saving, prewarm, read_saved_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.job import Job, Verdict
+    from streamverify.core.metrics.labels import Environment
     from streamverify.core.syntax.header import Header
     from streamverify.lean.repl.command import ReplCommand
 
@@ -123,6 +125,11 @@ class Pool:
     def running(self) -> int:
         """Jobs that are being run."""
         return self._running
+
+    @property
+    def environments(self) -> Mapping[Environment, int]:
+        """How the proofs that a slot took found the environment of their header."""
+        return self._scheduler.environments
 
     def look(self, now: float) -> list[SlotLook]:
         """Tell what each slot does, spares included; `now` in monotonic seconds. Memory is read as this is asked."""
@@ -307,6 +314,6 @@ class Pool:
         except Exception:  # noqa: BLE001 - one caller's fault must not stop the slot
             _log.exception(
                 "on_done_failed",
-                custom_id=job.request.custom_id,
+                **about_job(job),
                 hint="an error of streamverify's own: please report it with this traceback; the result may be missing",
             )

@@ -41,6 +41,7 @@ URL = "(the worker)"
 STANDS_FOR = {LETTER, FILE, URL}
 JSON = {
     "config": ["--json"],
+    "cancel": ["--run", "nobody's", "--json"],
     "delete": ["--id", "nobody's", "--json"],
     "dlq list": ["--json"],
     "dlq replay": [LETTER, "--dry-run", "--json"],
