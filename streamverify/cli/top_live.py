@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import termios
@@ -100,13 +101,18 @@ def _keys(pressed: Callable[[bytes], None]) -> Iterator[None]:
     if not sys.stdin.isatty():
         yield
         return
-    import os  # noqa: PLC0415
-
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     loop = asyncio.get_running_loop()
     tty.setcbreak(descriptor)
-    loop.add_reader(descriptor, lambda: pressed(os.read(descriptor, 64)))
+
+    def read() -> None:
+        try:
+            pressed(os.read(descriptor, 64))
+        except OSError:
+            pressed(b"")  # the terminal is gone
+
+    loop.add_reader(descriptor, read)
     try:
         yield
     finally:
