@@ -19,11 +19,14 @@ from streamverify.worker.superseding import Superseding
 from streamverify.worker.tiers import Tiers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamverify.bus.publisher import Publisher
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.core.groups.groups import Winner
     from streamverify.lean.kernel.replays import Replays
     from streamverify.lean.pool import Pool
+    from streamverify.telemetry.tracing import Tracing
 
 EPOCH = 4
 
@@ -31,11 +34,18 @@ EPOCH = 4
 class Bench:
     """A service between its fakes."""
 
-    def __init__(self, limit: int = 1_000_000, *, settings: Settings | None = None, reach: Reach | None = None) -> None:
+    def __init__(
+        self,
+        limit: int = 1_000_000,
+        *,
+        settings: Settings | None = None,
+        reach: Reach | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
         self.pool, self.partitions, self.publisher = FakePool(), FakePartitions(), FakePublisher()
         self.announced: list[Winner] = []
         settings, reach = settings or Settings(require="checked"), reach or Reach(Assurance.CHECKED)
-        results = ResultBuilder("worker-1", Verifier(kind="synthetic"), "lean.results", limit)
+        results = ResultBuilder("worker-1", Verifier(kind="synthetic"), "lean.results", limit, tracing=tracing)
         self.replays = FakeReplays()
         self.tiers = Tiers(
             cast("Replays", self.replays) if reach.tier > Assurance.AUDITED else None,
@@ -65,7 +75,16 @@ class Bench:
             slots=2,
         )
 
-    def deliver(self, value: bytes | None, offset: int = 5, *, attempts: int = 0, quarantined: bool = False) -> None:
+    def deliver(  # noqa: PLR0913 - what a record has
+        self,
+        value: bytes | None,
+        offset: int = 5,
+        *,
+        attempts: int = 0,
+        quarantined: bool = False,
+        kafka_headers: Sequence[tuple[str, bytes | None]] = (("trace", b"1"),),
+        received: float = 0.0,
+    ) -> None:
         source = Source(topic="lean.proofs", partition=2, offset=offset, timestamp=77)
         self.service.receive(
             Record(
@@ -73,8 +92,8 @@ class Bench:
                 source,
                 b"key",
                 value,
-                [("trace", b"1")],
-                received=0.0,
+                kafka_headers,
+                received=received,
                 attempts=attempts,
                 quarantined=quarantined,
             )

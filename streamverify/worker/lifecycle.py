@@ -37,6 +37,7 @@ from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, 
 from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
+from streamverify.telemetry.configuration import open_tracing
 from streamverify.worker.cached_pool import CachedPool
 from streamverify.worker.fitness import check_reach, check_verifier
 from streamverify.worker.metrics import Parts, WorkerMetrics
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
     from streamverify.lean.kernel.reach import Reach
     from streamverify.settings import Settings
+    from streamverify.telemetry.tracing import Tracing
     from streamverify.worker.result_cache import ResultCache
 
 _log = structlog.get_logger(__name__)
@@ -151,6 +153,7 @@ class Worker:
             settings.result_topic,
             sizes[settings.result_topic],
             self._metrics.published,
+            self._tracing(),
         )
         self._cache = await open_cache(settings, verifier, command, pool=self._pool, reach=reach)
         self._tiers = Tiers(
@@ -258,6 +261,14 @@ class Worker:
             topic=settings.request_topic,
             group=settings.group_id,
         )
+
+    def _tracing(self) -> Tracing | None:
+        """Open what makes the spans of sampled requests, where they are wanted."""
+        name, group = worker_name(self._settings), self._settings.group_id
+        tracing = open_tracing("streamverify-worker", instance=name, group=group)
+        if tracing is not None:
+            self._stack.push_async_callback(tracing.close)
+        return tracing
 
     def _replays(self, reach: Reach) -> Replays | None:
         """Open the slots for the tiers above `audited`, where there are any."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.bus.publisher import countdown, dead_letter_record
+from streamverify.core.about import about_job, about_record
 from streamverify.core.activity import Activity
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partition_state import Ownership
@@ -118,8 +119,7 @@ class Service:
         except Exception as error:  # noqa: BLE001 - one record must not take the worker down
             _log.exception(
                 "intake_failed",
-                partition=record.id.partition,
-                offset=record.id.offset,
+                **about_record(record),
                 hint="a bug of streamverify: the record goes to the dead letters; please report the traceback",
             )
             self._publish_dead_letter(record, error, Stage.DECODE, on_ack=partial(self._complete, record.id))
@@ -190,14 +190,14 @@ class Service:
     def attempts_committed(self, records: frozenset[RecordId]) -> None:
         """The broker has the attempts of these records: those that still wait for it may be run."""
         for record, alone in self._quarantine.attempts_committed(records):
+            job = self._waiting.pop(record)
             if alone:
                 _log.warning(
                     "suspect_isolated",
-                    partition=record.partition,
-                    offset=record.offset,
+                    **about_job(job),
                     hint="it was running when a worker died: nothing else is started until it has its result",
                 )
-            self._pool.submit(self._waiting.pop(record), self._done, alone=alone)
+            self._pool.submit(job, self._done, alone=alone)
         self._carry_out()
 
     def pause(self) -> None:
@@ -316,7 +316,7 @@ class Service:
         except Exception as error:  # noqa: BLE001 - a result that cannot be written is answered, too
             _log.exception(
                 "result_not_written",
-                custom_id=requester.custom_id,
+                **about_record(requester.record, requester.custom_id),
                 hint="a bug of streamverify: the request is answered `worker_error`; please report the traceback",
             )
             verdict = Verdict(Reason.WORKER_ERROR, f"the result could not be written: {error!r}")
@@ -353,11 +353,15 @@ class Service:
         )
         _log.warning(
             "dead_letter",
-            **({} if of is None else {"custom_id": of}),
-            partition=record.id.partition,
-            offset=record.id.offset,
+            **about_record(record, of),
             stage=stage,
             error=str(error),
             hint=f"see it with `streamverify dlq list`; it is on {self._settings.dlq_topic}",
         )
-        self._publisher.publish(dead_letter_record(self._settings.dlq_topic, letter, acknowledged))
+        topic = self._settings.dlq_topic
+        tracing = self._results.tracing
+        trace = tracing and tracing.dead_letter(record, of, error, topic)
+        # A letter has the headers of its request untouched: the trace goes on without ours in it.
+        self._publisher.publish(
+            dead_letter_record(topic, letter, trace.ended_after(acknowledged) if trace else acknowledged)
+        )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streamverify.core.about import cut_id
 from streamverify.core.groups.groups import Attempt, Groups
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason
@@ -137,7 +138,7 @@ class Superseding:
             self._pool.supersede(job, verdict)
 
     def _win(self, winner: Winner) -> None:
-        _log.debug("group_won", custom_id=winner.custom_id, scope=winner.scope, assurance=winner.assurance)
+        _log.debug("group_won", custom_id=cut_id(winner.custom_id), scope=winner.scope, assurance=winner.assurance)
         # Our own at once: we read our announcement back only later.
         self.hear(winner)
         self._announce(winner)
