@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help dashboards check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check check-helm venv clean
+.PHONY: help lock licences release dashboards check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check check-helm venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -81,6 +81,20 @@ dashboards: .venv/.test ## deploy/grafana/dashboards, from the tables of panels 
 
 check-alerts: .venv/.test ## alerts and dashboards against promtool, the table of metrics, the runbook; needs Debian's prometheus
 	@CI=true $(BIN)/python -m pytest -q tests/unit/deploy/test_alerts.py tests/unit/deploy/test_dashboards.py
+
+# What is locked stays; UPGRADE=yes takes the newest of everything. For all Pythons and systems that we support.
+lock: .venv/.release ## deploy/*.lock: the libraries of the images with their hashes, by pyproject.toml; UPGRADE=yes takes newer ones
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) \
+	    --custom-compile-command 'make lock' --extra cache --extra gateway --extra otel --extra table -o deploy/requirements.lock pyproject.toml
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	    | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) \
+	    --custom-compile-command 'make lock' -o deploy/build.lock -
+
+licences: .venv/.test ## docs/licences.md, of what is locked and installed; refuses a licence that is not allowed
+	@PYTHONPATH=deploy $(BIN)/python -m release.licences
+
+release: .venv/.test .venv/.release ## build a release, try its wheel in an empty environment, SBOM; publishes nothing; FINAL=yes for a real one
+	@PYTHONPATH=deploy:. $(BIN)/python -m release.make $(if $(FINAL),--final)
 
 check: .venv/.dev ## what a change must pass besides the tests: format, lint, types, layers
 	$(BIN)/ruff format --check .
