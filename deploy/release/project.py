@@ -25,7 +25,7 @@ LOCK = ROOT / "deploy" / "requirements.lock"
 BUILD_LOCK = ROOT / "deploy" / "build.lock"
 NAME = "streamverify"
 IN_IMAGES = ("cache", "gateway", "otel", "table")
-FOR_DEVELOPERS = frozenset({"bench", "dev", "docs", "fuzz", "oracle", "release", "test", "trl"})
+FOR_DEVELOPERS = frozenset({"bench", "dev", "docs", "fuzz", "helm", "oracle", "release", "test", "trl"})
 IMAGE_PYTHON = "3.13"
 """The Python of the images; deploy/Dockerfile has it in full."""
 
