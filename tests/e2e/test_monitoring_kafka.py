@@ -1,0 +1,87 @@
+"""Every panel of every dashboard, on a real Prometheus that scrapes real processes: it gives data."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from boards import BOARDS
+from monitored import installation
+from prometheus_server import RULES
+from repl_fakes import FAKE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from monitored import Installation
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(390)]
+
+PATIENCE = 240.0
+THEOREM = "theorem t : True := trivial"
+WORKERS = (
+    # One answers without Lean; the other has a scripted Lean, which answers audits.
+    {"REPL": "streamverify-synthetic-repl --default-import 0.05", "CACHE": "memory"},
+    {"REPL": f"{sys.executable} -S -E {FAKE}", "REQUIRE": "audited", "SANDBOX": "none"},
+)
+
+
+@pytest.fixture(scope="module")
+def installed(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installation(kafka, tmp_path_factory.mktemp("monitored"), WORKERS) as made:
+        keep_busy(made)
+        yield made
+
+
+def keep_busy(made: Installation) -> None:
+    """Something of everything: verified, rejected, crashed, undecodable, over HTTP and over the router."""
+    bodies = [f"{THEOREM} -- synthetic: service=0.0{number % 5} {number}" for number in range(60)]
+    bodies += [f"{THEOREM} -- synthetic: error", f"{THEOREM} -- synthetic: sorry", f"{THEOREM} -- synthetic: crash"]
+    made.send(bodies, raw=[b"no JSON"])
+    made.ask_gateway([THEOREM] * 3)
+
+
+def concrete(promql: str) -> str:
+    """The query as Grafana would send it: everything chosen, and a window of some scrapes."""
+    return promql.replace("$job", ".*").replace("$instance", ".*").replace("$__rate_interval", "30s")
+
+
+def test_every_query_of_every_panel_gives_data(installed: Installation) -> None:
+    queries = {
+        f"{board.uid}, {panel.title}: {query.promql}": concrete(query.promql)
+        for board in BOARDS
+        for row in board.rows
+        for panel in row.panels
+        for query in panel.queries
+    }
+    assert len(queries) > 100
+    give_up = time.monotonic() + PATIENCE
+    while empty := [name for name, query in queries.items() if not installed.prometheus.now(query)]:
+        assert time.monotonic() < give_up, "\n".join(["without data:", *empty])
+        # A rate needs growth between two scrapes.
+        keep_busy(installed)
+
+
+def test_the_alerts_run_there_and_none_that_is_at_once_fires(installed: Installation) -> None:
+    def rules() -> list[dict[str, Any]]:
+        groups = installed.prometheus.get("/api/v1/rules")["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
+    give_up = time.monotonic() + PATIENCE
+    while any(rule["health"] == "unknown" for rule in rules()):
+        assert time.monotonic() < give_up, rules()
+        time.sleep(0.2)
+    names = [rule["alert"] for group in yaml.safe_load(RULES.read_text("utf-8"))["groups"] for rule in group["rules"]]
+    assert [rule["name"] for rule in rules()] == names
+    assert [(rule["name"], rule["lastError"]) for rule in rules() if rule["health"] != "ok"] == []
+    # The dead letter that was sent: seen although the counter was there with its first value already or not.
+    firing = {rule["name"] for rule in rules() if rule["state"] == "firing"}
+    assert firing <= {"StreamverifyDeadLetters"}
+
+
+def test_a_query_that_gives_nothing_is_found(installed: Installation) -> None:
+    assert installed.prometheus.now('streamverify_slots{job="streamverify-gateway"}') == []
+    assert installed.prometheus.now("histogram_quantile(0.5, sum by (le) (0 * streamverify_run_seconds_bucket))") == []
