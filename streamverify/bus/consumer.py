@@ -18,9 +18,11 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from streamverify.bus.admin import open_admin
 from streamverify.bus.committer import OffsetCommitter
 from streamverify.bus.connection import client_options, connect
+from streamverify.bus.counts import ConsumerCounts
 from streamverify.bus.fencing import Fence, SignedStickyAssignor, signed
 from streamverify.bus.liveness import Liveness
 from streamverify.bus.retention import RetentionWatch
+from streamverify.core.delivery.offset_tracker import Delivery
 from streamverify.core.errors import WorkerStuck
 from streamverify.core.job import Record
 from streamverify.core.messages.models import Source
@@ -113,6 +115,7 @@ class RequestConsumer:
         self._requests = requests
         limit = (REBALANCE_TIMEOUT_MS + settings.session_timeout_ms) / 1000
         self.liveness = Liveness(settings, partitions, limit)
+        self.counts = ConsumerCounts()
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._retention: RetentionWatch | None = None
         self._fence: Fence | None = None
@@ -151,6 +154,7 @@ class RequestConsumer:
             requests=self._requests,
             handler=handler,
             liveness=self.liveness,
+            counts=self.counts,
         )
         if settings.group_instance_id is not None:
             self._fence = Fence(settings.group_id, settings.group_instance_id, self._consumer, self._admin)
@@ -271,6 +275,7 @@ class RequestConsumer:
             if admission.is_new:
                 self._handler.receive(_plain(record, admission))
             else:
+                self.counts.adopted += admission.delivery is Delivery.RUNNING
                 # A delivery that needs no work moves the commit point by itself.
                 self._requests.commit_soon()
 
@@ -281,16 +286,23 @@ class RequestConsumer:
         # The pool starts nothing any more: no attempt of a quarantined record is to be committed for it.
         self._handler.pause()
 
-    async def unread(self) -> int | None:
-        """Records of our partitions beyond what we have fetched; None if the brokers do not say."""
-        positions = self._partitions.readable(paused=True)
-        tps = [TopicPartition(self._topic, partition) for partition in positions]
+    async def ends(self) -> dict[int, int] | None:
+        """Where our partitions end: one past the offset of the last record; None if the brokers do not say."""
+        tps = [TopicPartition(self._topic, partition) for partition in self._partitions.restored()]
         try:
             async with asyncio.timeout(ASK_TIMEOUT):
                 ends: dict[TopicPartition, int] = await self._consumer.end_offsets(tps) if tps else {}
         except (KafkaError, OSError, TimeoutError):
             return None
-        return sum(max(0, end - positions[tp.partition]) for tp, end in ends.items())
+        return {tp.partition: end for tp, end in ends.items()}
+
+    async def unread(self) -> int | None:
+        """Records of our partitions beyond what we have fetched; None if the brokers do not say."""
+        ends = await self.ends()
+        if ends is None:
+            return None
+        positions = self._partitions.readable(paused=True)
+        return sum(max(0, end - positions.get(partition, end)) for partition, end in ends.items())
 
     def known_end(self, partition: int) -> int | None:
         """The end of one of our partitions by the last fetch from it; None before that. Asks nobody."""

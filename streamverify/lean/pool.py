@@ -27,11 +27,12 @@ from streamverify.lean.slot_process import PoolLimits, Shared
 from streamverify.lean.warm_headers import keep_saving, prewarm, read_saved_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.job import Job, Verdict
+    from streamverify.core.metrics.labels import Environment
     from streamverify.core.syntax.header import Header
     from streamverify.lean.repl.command import ReplCommand
 
@@ -123,6 +124,11 @@ class Pool:
     def running(self) -> int:
         """Jobs that are being run."""
         return self._running
+
+    @property
+    def environments(self) -> Mapping[Environment, int]:
+        """How the proofs that a slot took found the environment of their header."""
+        return self._scheduler.environments
 
     def look(self, now: float) -> list[SlotLook]:
         """Tell what each slot does, spares included; `now` in monotonic seconds. Memory is read as this is asked."""

@@ -29,18 +29,18 @@ from streamverify.core.groups.groups import Groups
 from streamverify.core.messages.codec import RequestLimits
 from streamverify.core.messages.models import Assurance
 from streamverify.core.overview.card import client_id, encode_card
-from streamverify.core.scheduling.import_sizes import MAX_HEADERS
-from streamverify.core.scheduling.scheduler import Rules
 from streamverify.lean.kernel.reach import reach_of
 from streamverify.lean.kernel.replays import Replays
-from streamverify.lean.pool import Pool, PoolLimits
+from streamverify.lean.pool import Pool
 from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, probe
 from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
 from streamverify.worker.cached_pool import CachedPool
 from streamverify.worker.fitness import check_reach, check_verifier
+from streamverify.worker.metrics import Parts, WorkerMetrics
 from streamverify.worker.open_cache import open_cache
+from streamverify.worker.pool_settings import pool_limits, pool_rules
 from streamverify.worker.report import Reporter
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from streamverify.lean.kernel.reach import Reach
-    from streamverify.lean.repl.resources import Plan
     from streamverify.settings import Settings
     from streamverify.worker.result_cache import ResultCache
 
@@ -135,8 +134,8 @@ class Worker:
         self._pool = Pool(
             command,
             slots=plan.slots,
-            limits=_pool_limits(settings, plan),
-            rules=_rules(settings, plan),
+            limits=pool_limits(settings, plan),
+            rules=pool_rules(settings, plan),
             saved_headers=saved_headers_file(found),
             trusted=trusted,
         )
@@ -144,7 +143,14 @@ class Worker:
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
-        results = ResultBuilder(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
+        self._metrics = WorkerMetrics(verifier, plan.slots)
+        results = ResultBuilder(
+            worker_name(settings),
+            verifier,
+            settings.result_topic,
+            sizes[settings.result_topic],
+            self._metrics.published,
+        )
         self._cache = await open_cache(settings, verifier, command, pool=self._pool, reach=reach)
         self._tiers = Tiers(
             self._replays(reach),
@@ -185,6 +191,20 @@ class Worker:
             consumer=self._consumer,
             cache=self._cached_pool,
         )
+        self._metrics.watch(
+            Parts(
+                pool=self._pool,
+                runner=runner,
+                cache=self._cached_pool,
+                tiers=self._tiers,
+                service=self._service,
+                partitions=self._partitions,
+                consumer=self._consumer,
+                publisher=self._publisher,
+                ready=self._ready,
+                draining=self._signals.drain.is_set,
+            )
+        )
         self._report = StatusReport(
             settings,
             name=results.worker,
@@ -203,7 +223,7 @@ class Worker:
             settings.http_port,
             ready=self._ready,
             status=self._status,
-            more={"/status": self._report.answer},
+            more={"/metrics": self._metrics.answer, "/status": self._report.answer},
         )
         self._step = "headers are being imported before the worker joins its group"
         # From here on a supervisor sees that the worker lives and is not ready.
@@ -261,6 +281,7 @@ class Worker:
                         self._publisher.run(),
                         self._peers.watch(),
                         self._reporter.run(),
+                        self._metrics.run(),
                         *(() if self._cache is None else (self._cache.run(),)),
                         *(() if self._cached_pool is None else (self._cached_pool.run(),)),
                     )
@@ -358,28 +379,6 @@ class Worker:
     async def close(self) -> None:
         """End every part; no process is left."""
         await self._stack.aclose()
-
-
-def _rules(settings: Settings, plan: Plan) -> Rules:
-    return Rules(
-        plan.slots,
-        plan.spares,
-        max(2, plan.slots // 4),
-        settings.patience,
-        settings.quantum,
-        settings.long_timeout,
-        worker_name(settings),
-    )
-
-
-def _pool_limits(settings: Settings, plan: Plan) -> PoolLimits:
-    return PoolLimits(
-        headers_per_repl=MAX_HEADERS if settings.headers_per_repl == "auto" else settings.headers_per_repl,
-        memory_per_repl=plan.memory_per_repl,
-        import_timeout=settings.import_timeout,
-        default_timeout=settings.default_timeout,
-        max_timeout=settings.max_timeout,
-    )
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

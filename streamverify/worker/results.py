@@ -6,7 +6,7 @@ import hashlib
 import os
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from streamverify.bus.publisher import Outgoing
 from streamverify.core.messages.codec import encode_bare_result, encode_result, record_overhead
@@ -38,6 +38,13 @@ def worker_name(settings: Settings) -> str:
     return settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
 
 
+class Published(Protocol):
+    """Hears of results, for the metrics."""
+
+    def __call__(self, result: ProofResult, *, second: bool) -> None:
+        """The broker has a result; `second`: its record had one before."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResultBuilder:
     """Makes the results of one worker: who it is, what verified, where results go and how large they may be."""
@@ -47,6 +54,8 @@ class ResultBuilder:
     topic: str
     limit: int
     """`max.message.bytes` of the result topic."""
+    published: Published | None = None
+    """Hears of each result that the broker has."""
 
     def result(self, requester: Requester, verdict: Verdict) -> ProofResult:
         """The ProofResult for a verdict."""
@@ -86,9 +95,21 @@ class ResultBuilder:
             metadata=requester.metadata,
         )
 
-    def record(self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None]) -> Outgoing:
-        """The record for the result topic: cut to what the topic takes, with a smaller form if it is refused."""
+    def record(
+        self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None], *, second: bool = False
+    ) -> Outgoing:
+        """The record for the result topic: cut to what the topic takes, with a smaller form if it is refused.
+
+        `second`: the record of the request had a result before.
+        """
         result = self.result(requester, verdict)
+        published = self.published
+
+        def acknowledged() -> None:
+            if published is not None:
+                published(result, second=second)
+            on_ack()
+
         ours: list[tuple[str, bytes | None]] = [(STATUS_HEADER, result.status.encode())]
         copied = requester.record.kafka_headers
         if requester.run is not None:
@@ -101,6 +122,6 @@ class ResultBuilder:
         kafka_headers = ours if encoded.kafka_headers_dropped else [*copied, *ours]
 
         def smaller() -> Outgoing:
-            return Outgoing(self.topic, key, encode_bare_result(result), ours, on_ack)
+            return Outgoing(self.topic, key, encode_bare_result(result), ours, acknowledged)
 
-        return Outgoing(self.topic, key, encoded.value, kafka_headers, on_ack, smaller)
+        return Outgoing(self.topic, key, encoded.value, kafka_headers, acknowledged, smaller)

@@ -7,6 +7,7 @@ owns it and which quarantined record may run, the pool in which slot it runs.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -90,6 +91,10 @@ class Service:
         """Inconclusive verdicts that wait until it is known whose their records are."""
         self.activity = Activity(time.monotonic())
         """Whose answer the broker has."""
+        self.received = 0
+        """Records that were taken in, whatever became of them."""
+        self.dead_letters: Counter[Stage] = Counter()
+        """Dead letters that the broker has."""
 
     @property
     def waiting(self) -> int:
@@ -105,6 +110,7 @@ class Service:
 
     def receive(self, record: Record) -> None:
         """Take a delivered record in. Whatever is wrong with it, it is answered and blocks nothing."""
+        self.received += 1
         try:
             taken = take_in(record, self._rules, datetime.now(UTC))
         except Exception as error:  # noqa: BLE001 - one record must not take the worker down
@@ -305,6 +311,7 @@ class Service:
 
         def acknowledged() -> None:
             self.activity.dead_letter()
+            self.dead_letters[stage] += 1
             on_ack()
 
         letter = DeadLetter.of(

@@ -226,6 +226,10 @@ class Partitions:
         """The partitions that are ours now."""
         return frozenset(partition for partition, state in self._states.items() if state.is_owned)
 
+    def map_bytes(self) -> dict[int, int]:
+        """The bytes of the last commit's metadata of each partition that is ours."""
+        return {partition: state.map_bytes for partition, state in self._states.items() if state.is_owned}
+
     def readable(self, *, paused: bool = False) -> Mapping[int, int]:
         """The partitions that are not paused, or with `paused` all that are ours, and the next offset of each."""
         owned = ((partition, state) for partition, state in self._states.items() if state.is_owned)
