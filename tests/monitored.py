@@ -1,4 +1,4 @@
-"""A small installation that a real Prometheus scrapes: two workers, router, table and gateway, and what keeps them busy."""
+"""A small installation that a real Prometheus scrapes: workers, router, table and gateway, and ways to send to them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from itertools import chain, count
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from command import make_environment
@@ -61,7 +61,7 @@ class Installation:
             The status code; what the batch says is no matter here.
         """
         codes = [{"custom_id": f"g{next(self._numbers)}", "proof": body} for body in bodies]
-        asked = urllib.request.Request(  # noqa: S310 - our own
+        asked = urllib.request.Request(
             f"http://{self.gateway}/verify",
             json.dumps({"codes": codes, "timeout": 20}).encode(),
             {"Content-Type": "application/json"},
@@ -81,44 +81,51 @@ def installation(
 ) -> Iterator[Installation]:
     """Start everything on a real Kafka, each worker with its settings, and end it with the block."""
     env = make_environment(servers, real=True, partitions=partitions)
-    jobs = {
+    jobs: dict[str, list[tuple[str, Mapping[str, str]]]] = {
         "streamverify-worker": [("worker", more) for more in workers],
         "streamverify-router": [("router", {})],
         "streamverify-table": [("table", {})],
         "streamverify-gateway": [("gateway", {"GATEWAY_PORT": "0"})],
     }
-    with contextlib.ExitStack() as stack:
-        logs = {
-            job: [
-                stack.enter_context(
-                    _running(env | {PREFIX + name: value for name, value in more.items()}, command, log)
-                )
-                for number, (command, more) in enumerate(processes)
-                for log in [folder / f"{job}-{number}.log"]
-            ]
-            for job, processes in jobs.items()
-        }
-        addresses = {job: [f"127.0.0.1:{_port(log)}" for log in its] for job, its in logs.items()}
-        server = stack.enter_context(prometheus(folder, addresses, interval=interval))
-        [gateway] = addresses["streamverify-gateway"]
-        yield Installation(env, server, gateway)
+    running = {
+        job: [
+            _start(
+                env | {PREFIX + name: value for name, value in more.items()}, command, folder / f"{job}-{number}.log"
+            )
+            for number, (command, more) in enumerate(processes)
+        ]
+        for job, processes in jobs.items()
+    }
+    try:
+        addresses = {job: [f"127.0.0.1:{process.port()}" for process in its] for job, its in running.items()}
+        with prometheus(folder, addresses, interval=interval) as server:
+            [gateway] = addresses["streamverify-gateway"]
+            yield Installation(env, server, gateway)
+    finally:
+        # All are told before one is waited for.
+        for each in chain.from_iterable(running.values()):
+            each.process.terminate()
+        for each in chain.from_iterable(running.values()):
+            each.process.wait(PATIENCE)
 
 
-@contextlib.contextmanager
-def _running(env: Mapping[str, str], command: str, log: Path) -> Iterator[Path]:
-    """A process whose log goes to a file, so that nobody has to read it while it runs."""
+def _start(env: Mapping[str, str], command: str, log: Path) -> _Process:
+    """Start a process whose log goes to a file, so that nobody has to read it while it runs."""
     with log.open("w") as file:
-        process = subprocess.Popen([sys.executable, "-m", "streamverify", command], env=dict(env), stderr=file)
-        try:
-            yield log
-        finally:
-            process.terminate()
-            process.wait(PATIENCE)
+        return _Process(
+            subprocess.Popen([sys.executable, "-m", "streamverify", command], env=dict(env), stderr=file), log
+        )
 
 
-def _port(log: Path) -> int:
-    give_up = time.monotonic() + PATIENCE
-    while not (found := _LISTENING.search(log.read_text("utf-8"))):
-        assert time.monotonic() < give_up, log.read_text("utf-8")
-        time.sleep(0.05)
-    return int(found[1])
+class _Process(NamedTuple):
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def port(self) -> int:
+        """Wait until it says where it listens."""
+        give_up = time.monotonic() + PATIENCE
+        while not (found := _LISTENING.search(said := self.log.read_text("utf-8"))):
+            assert self.process.poll() is None, said
+            assert time.monotonic() < give_up, said
+            time.sleep(0.05)
+        return int(found[1])

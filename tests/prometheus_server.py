@@ -50,15 +50,21 @@ def prometheus(folder: Path, jobs: Mapping[str, Sequence[str]], *, interval: str
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert process.stderr is not None
+    reader = None
     try:
-        assert process.stderr is not None
         url = _address(process.stderr)
         # Who does not read its log stops it when the pipe is full.
-        threading.Thread(target=process.stderr.read, daemon=True).start()
+        reader = threading.Thread(target=process.stderr.read)
+        reader.start()
         yield Prometheus(url)
     finally:
         process.terminate()
         process.wait()
+        # It has read to the end, if it was there.
+        if reader is not None:
+            reader.join()
+        process.stderr.close()
 
 
 def _address(log: IO[str]) -> str:
