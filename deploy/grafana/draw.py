@@ -35,7 +35,7 @@ COLUMNS = 24
 POINTS = 240
 COLOURS = ("#3a78c3", "#e0902f", "#3f9c5a", "#d64545", "#8a63c0", "#4aa9b8", "#b8860b", "#8c919b", "#c45a9b", "#6b8e23")
 INK, FAINT, PAGE, CARD = "#24292f", "#6e7781", "#eef0f3", "#ffffff"
-UNIT = 0.37
+UNIT = 0.3
 """Inches of a unit of height of Grafana's grid; a column is as wide as the picture allows."""
 WIDTH = 13.0
 
@@ -126,10 +126,12 @@ class Picture:
             facecolor=CARD,
             edgecolor="#d8dee4",
             linewidth=0.7,
+            # Below the axes, whose own is 0.
+            zorder=-1,
         )
         figure.add_artist(card)
         title = bottom + height - 0.19 / inches[1]
-        figure.text(left + 0.13 / inches[0], title, panel["title"], size=8, weight="medium", va="center")
+        figure.text(left + 0.13 / inches[0], title, panel["title"], size=8, weight="bold", va="center")
         margins = {"timeseries": (0.55, 0.52), "stat": (0.1, 0.08), "bargauge": (1.25, 0.15), "table": (0.13, 0.1)}
         side, below = margins[panel["type"]]
         axes = figure.add_axes(
