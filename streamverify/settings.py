@@ -124,7 +124,10 @@ class Settings(BaseSettings):
     ] = "lean.proofs.ingest"
     groups_topic: Annotated[
         Topic,
-        Field(description="Topic on which workers tell each other which attempts of a group have succeeded."),
+        Field(
+            description="Topic on which workers tell each other which attempts of a group have succeeded, and are "
+            "told what is cancelled."
+        ),
     ] = "lean.groups"
     group_ttl: Annotated[
         float,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
+from streamverify.core.about import about_job
 from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.messages.models import Reason, Timings
 from streamverify.core.metrics.lean_counts import LeanCounts
@@ -313,6 +314,6 @@ class Pool:
         except Exception:  # noqa: BLE001 - one caller's fault must not stop the slot
             _log.exception(
                 "on_done_failed",
-                custom_id=job.request.custom_id,
+                **about_job(job),
                 hint="an error of streamverify's own: please report it with this traceback; the result may be missing",
             )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
+from streamverify.core.about import about_job
 from streamverify.core.metrics.labels import ReplDeath, ReplReplaced
 from streamverify.core.scheduling.recycling import Limits as WearLimits
 from streamverify.core.scheduling.recycling import Wear
@@ -26,6 +27,7 @@ from streamverify.lean.repl.usage import usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from streamverify.core.job import Job
     from streamverify.core.metrics.lean_counts import LeanCounts
     from streamverify.core.scheduling.import_sizes import ImportSizes
     from streamverify.core.syntax.header import Header
@@ -202,8 +204,8 @@ class SlotProcess:
         if not (self._usable and self._read_memory() and self._has_room()):
             await self.replace(ReplReplaced.IMPORT)
 
-    async def after_failure(self, failure: ReplFailure) -> None:
-        """Replace the process after a failure; the next use starts one."""
+    async def after_failure(self, failure: ReplFailure, job: Job | None = None) -> None:
+        """Replace the process after a failure, at a job or at a header alone; the next use starts one."""
         if isinstance(failure, NoRecording):
             # The replay REPL has said that it does not know the proof, and is as good as before.
             return
@@ -211,6 +213,7 @@ class SlotProcess:
             self.failed_starts += 1
         _log.warning(
             "repl_replaced",
+            **({} if job is None else about_job(job)),
             pid=self._session and self._session.pid,
             cause=type(failure).__name__,
             error=str(failure)[:200],

@@ -14,6 +14,7 @@ import structlog
 
 from streamverify.bus.publisher import Outgoing, countdown, dead_letter_record
 from streamverify.bus.topics import router_group
+from streamverify.core.about import about_place
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.dead_letter import DeadLetter, Stage
 from streamverify.core.messages.models import Source
@@ -136,6 +137,8 @@ class Forwarder:
         )
 
     def _dead_letter(self, message: Any, error: Exception, on_ack: Callable[[], None]) -> Outgoing:
+        kafka_headers = _kafka_headers(message)
+
         def acknowledged() -> None:
             self.dead_letters += 1
             on_ack()
@@ -144,7 +147,7 @@ class Forwarder:
             error,
             key=message.key,
             value=message.value,
-            kafka_headers=_kafka_headers(message),
+            kafka_headers=kafka_headers,
             source=Source(
                 topic=message.topic,
                 partition=message.partition,
@@ -156,8 +159,7 @@ class Forwarder:
         )
         _log.warning(
             "dead_letter",
-            partition=message.partition,
-            offset=message.offset,
+            **about_place(message.partition, message.offset, kafka_headers),
             stage=Stage.ROUTE,
             error=str(error),
             hint=f"see it with `streamverify dlq list`; it is on {self._settings.dlq_topic}",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from streamverify.core.about import about_job
 from streamverify.core.cache.cacheable import may_be_answered, may_be_kept
 from streamverify.core.cache.in_flight import InFlight
 from streamverify.core.cache.key import work_digest
@@ -214,7 +215,7 @@ class CachedPool:
         except Exception:  # noqa: BLE001 - one caller's fault must not stop the others
             _log.exception(
                 "on_done_failed",
-                custom_id=job.request.custom_id,
+                **about_job(job),
                 hint="an error of streamverify's own: please report it with this traceback; the result may be missing",
             )
 

@@ -25,6 +25,7 @@ from streamverify.core.audit.policy import POLICY_VERSION, trusted_by
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.core.errors import StreamVerifyError
+from streamverify.core.groups.cancellation import Cancellations
 from streamverify.core.groups.groups import Groups
 from streamverify.core.messages.codec import RequestLimits
 from streamverify.core.messages.models import Assurance
@@ -36,6 +37,7 @@ from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, 
 from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
+from streamverify.telemetry.configuration import open_tracing
 from streamverify.worker.cached_pool import CachedPool
 from streamverify.worker.fitness import check_reach, check_verifier
 from streamverify.worker.metrics import Parts, WorkerMetrics
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 
     from streamverify.lean.kernel.reach import Reach
     from streamverify.settings import Settings
+    from streamverify.telemetry.tracing import Tracing
     from streamverify.worker.result_cache import ResultCache
 
 _log = structlog.get_logger(__name__)
@@ -150,6 +153,7 @@ class Worker:
             settings.result_topic,
             sizes[settings.result_topic],
             self._metrics.published,
+            self._tracing(),
         )
         self._cache = await open_cache(settings, verifier, command, pool=self._pool, reach=reach)
         self._tiers = Tiers(
@@ -165,8 +169,14 @@ class Worker:
             self._cached_pool = CachedPool(self._pool, self._tiers, self._cache, **timeouts)
         runner = self._cached_pool or self._pool
         announcements = Announcements(settings)
-        groups = Groups(ttl=settings.group_ttl)
-        superseding = Superseding(groups, runner, self._tiers, self._partitions, announcements.announce)
+        superseding = Superseding(
+            Groups(ttl=settings.group_ttl),
+            Cancellations(consumer_group=settings.group_id, topic=settings.request_topic),
+            pool=runner,
+            tiers=self._tiers,
+            partitions=self._partitions,
+            announce=announcements.announce,
+        )
         self._service = Service(
             settings,
             RequestLimits(max_proof_bytes=settings.max_proof_bytes),
@@ -232,7 +242,7 @@ class Worker:
         # Import headers before joining the group: the partitions of a member would wait for the imports.
         await self._pool.start(headers_to_warm(settings.prewarm, command))
         # Whatever was announced before concerns the first records that come, too.
-        await announcements.start(superseding.hear)
+        await announcements.start(superseding.hear, self._service.cancel)
         self._stack.push_async_callback(announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         self._joining = True
@@ -251,6 +261,14 @@ class Worker:
             topic=settings.request_topic,
             group=settings.group_id,
         )
+
+    def _tracing(self) -> Tracing | None:
+        """Open what makes the spans of sampled requests, where they are wanted."""
+        name, group = worker_name(self._settings), self._settings.group_id
+        tracing = open_tracing("streamverify-worker", instance=name, group=group)
+        if tracing is not None:
+            self._stack.push_async_callback(tracing.close)
+        return tracing
 
     def _replays(self, reach: Reach) -> Replays | None:
         """Open the slots for the tiers above `audited`, where there are any."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.job import Verdict
     from streamverify.settings import Settings
+    from streamverify.telemetry.tracing import Tracing
     from streamverify.worker.intake import Requester
 
 STATUS_HEADER = "streamverify-status"
@@ -56,6 +57,8 @@ class ResultBuilder:
     """`max.message.bytes` of the result topic."""
     published: Published | None = None
     """Hears of each result that the broker has."""
+    tracing: Tracing | None = None
+    """Makes the spans of sampled requests; None where no spans are wanted."""
 
     def result(self, requester: Requester, verdict: Verdict) -> ProofResult:
         """The ProofResult for a verdict."""
@@ -103,13 +106,6 @@ class ResultBuilder:
         `second`: the record of the request had a result before.
         """
         result = self.result(requester, verdict)
-        published = self.published
-
-        def acknowledged() -> None:
-            if published is not None:
-                published(result, second=second)
-            on_ack()
-
         ours: list[tuple[str, bytes | None]] = [(STATUS_HEADER, result.status.encode())]
         copied = requester.record.kafka_headers
         if requester.run is not None:
@@ -117,6 +113,18 @@ class ResultBuilder:
             copied = [pair for pair in copied if pair[0] != RUN_HEADER]
             ours.append((RUN_HEADER, requester.run.encode()))
         key = requester.custom_id.encode()
+        trace = self.tracing and self.tracing.answer(requester.record, requester.custom_id, verdict, self.topic)
+        if trace:
+            # What caused this record is the span that publishes it. The copied header stays, and the last one counts.
+            ours.append(trace.kafka_header)
+            on_ack = trace.ended_after(on_ack)
+        published = self.published
+
+        def acknowledged() -> None:
+            if published is not None:
+                published(result, second=second)
+            on_ack()
+
         encoded = encode_result(result, limit=self.limit, overhead=record_overhead(key, copied))
         # Ours stay even where the copied headers had to go: readers filter by them.
         kafka_headers = ours if encoded.kafka_headers_dropped else [*copied, *ours]

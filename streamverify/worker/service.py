@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.bus.publisher import countdown, dead_letter_record
+from streamverify.core.about import about_job, about_record
 from streamverify.core.activity import Activity
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partition_state import Ownership
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     from streamverify.bus.ports import CommitPort
     from streamverify.bus.publisher import Publisher
     from streamverify.core.delivery.partitions import Partitions
+    from streamverify.core.groups.cancellation import Cancellation
     from streamverify.core.job import Record, RecordId
     from streamverify.core.messages.codec import RequestLimits
+    from streamverify.core.messages.models import ProofRequest
     from streamverify.lean.kernel.reach import Reach
     from streamverify.settings import Settings
     from streamverify.worker.ports import Runner
@@ -112,12 +115,11 @@ class Service:
         """Take a delivered record in. Whatever is wrong with it, it is answered and blocks nothing."""
         self.received += 1
         try:
-            taken = take_in(record, self._rules, datetime.now(UTC))
+            taken = take_in(record, self._rules, datetime.now(UTC), self._cancelled)
         except Exception as error:  # noqa: BLE001 - one record must not take the worker down
             _log.exception(
                 "intake_failed",
-                partition=record.id.partition,
-                offset=record.id.offset,
+                **about_record(record),
                 hint="a bug of streamverify: the record goes to the dead letters; please report the traceback",
             )
             self._publish_dead_letter(record, error, Stage.DECODE, on_ack=partial(self._complete, record.id))
@@ -141,6 +143,30 @@ class Service:
             case _:
                 self._publish_dead_letter(record, taken.error, Stage.DECODE, on_ack=partial(self._complete, record.id))
 
+    def _cancelled(self, record: Record, request: ProofRequest) -> Verdict | None:
+        """The verdict on a request that was cancelled. Of one that has killed its workers we say that instead."""
+        if is_poison(record.attempts, self._settings.max_deliveries):
+            return None
+        return self._superseding.cancelled(record, request)
+
+    def cancel(self, cancellation: Cancellation) -> None:
+        """End what was cancelled: what waits in the quarantine here, all else there where groups are ended, too.
+
+        What waits in the quarantine has not been run here. If the worker that died had an answer published, that one is
+        definite or counts as little as ours, and readers keep it.
+        """
+        if not self._superseding.cancel(cancellation):
+            return
+        ended = {
+            record: verdict
+            for record, job in self._waiting.items()
+            if (verdict := self._superseding.cancelled(job.record, job.request)) is not None
+        }
+        for record in self._quarantine.discard(ended.__contains__):
+            self._partitions.withdraw_attempt(record)
+            self._answer(self._waiting.pop(record), ended[record])
+        self._carry_out()
+
     def drop(self, partitions: frozenset[int]) -> None:
         """Drop the queued jobs of these partitions: the next owner, or the next delivery, will see to their records."""
         # They wait in the pool or in the quarantine. Of running jobs the verdict may still be of use.
@@ -149,7 +175,8 @@ class Service:
             for waiting in (self._pool, self._tiers)
             for job in waiting.discard(lambda job: job.record.id.partition in partitions)
         ]
-        dropped = [*(job.record.id for job in jobs), *self._quarantine.discard(partitions)]
+        quarantined = self._quarantine.discard(lambda record: record.partition in partitions)
+        dropped = [*(job.record.id for job in jobs), *quarantined]
         for record in dropped:
             self._waiting.pop(record, None)
             self._open.pop(record, None)
@@ -163,14 +190,14 @@ class Service:
     def attempts_committed(self, records: frozenset[RecordId]) -> None:
         """The broker has the attempts of these records: those that still wait for it may be run."""
         for record, alone in self._quarantine.attempts_committed(records):
+            job = self._waiting.pop(record)
             if alone:
                 _log.warning(
                     "suspect_isolated",
-                    partition=record.partition,
-                    offset=record.offset,
+                    **about_job(job),
                     hint="it was running when a worker died: nothing else is started until it has its result",
                 )
-            self._pool.submit(self._waiting.pop(record), self._done, alone=alone)
+            self._pool.submit(job, self._done, alone=alone)
         self._carry_out()
 
     def pause(self) -> None:
@@ -289,7 +316,7 @@ class Service:
         except Exception as error:  # noqa: BLE001 - a result that cannot be written is answered, too
             _log.exception(
                 "result_not_written",
-                custom_id=requester.custom_id,
+                **about_record(requester.record, requester.custom_id),
                 hint="a bug of streamverify: the request is answered `worker_error`; please report the traceback",
             )
             verdict = Verdict(Reason.WORKER_ERROR, f"the result could not be written: {error!r}")
@@ -326,11 +353,15 @@ class Service:
         )
         _log.warning(
             "dead_letter",
-            **({} if of is None else {"custom_id": of}),
-            partition=record.id.partition,
-            offset=record.id.offset,
+            **about_record(record, of),
             stage=stage,
             error=str(error),
             hint=f"see it with `streamverify dlq list`; it is on {self._settings.dlq_topic}",
         )
-        self._publisher.publish(dead_letter_record(self._settings.dlq_topic, letter, acknowledged))
+        topic = self._settings.dlq_topic
+        tracing = self._results.tracing
+        trace = tracing and tracing.dead_letter(record, of, error, topic)
+        # A letter has the headers of its request untouched: the trace goes on without ours in it.
+        self._publisher.publish(
+            dead_letter_record(topic, letter, trace.ended_after(acknowledged) if trace else acknowledged)
+        )
