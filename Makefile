@@ -77,7 +77,7 @@ transcripts: .venv/.test ## what docs/commands.md shows, recorded anew on a real
 dashboards: .venv/.test ## deploy/grafana/dashboards, from the tables of panels in deploy/grafana/boards
 	@$(BIN)/python deploy/grafana/make.py
 
-picture: .venv/.dev ## docs/images/dashboard.png, from eight minutes of workers on a real Kafka and a real Prometheus
+picture: .venv/.dev ## docs/images/dashboard.png, from six minutes of workers on a real Kafka and a real Prometheus
 	@PYTHONPATH=tests:deploy/grafana $(BIN)/python -m handbook.picture
 
 check-alerts: .venv/.test ## alerts and dashboards against promtool, the table of metrics, the runbook; needs Debian's prometheus

@@ -22,7 +22,7 @@ from matplotlib import dates
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
-from quantities import written
+from quantities import ticks, written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,17 +177,19 @@ class Picture:
             axes.plot(days, upper, color=colour, linewidth=1.3, label=name)
             if stacked:
                 base |= dict(zip(times, upper, strict=True))
-        self._frame(axes, panel, drawn=bool(some))
+        self._frame(axes, panel, anything=any(value for _, series in some for _, value in series.points))
 
-    def _frame(self, axes: Axes, panel: dict[str, Any], *, drawn: bool) -> None:
+    def _frame(self, axes: Axes, panel: dict[str, Any], *, anything: bool) -> None:
         defaults = panel["fieldConfig"]["defaults"]
         axes.set_xlim(self._start / 86400, self._end / 86400)
         low, high = axes.get_ylim()
-        axes.set_ylim(defaults.get("min", low), defaults.get("max", max(high * 1.05, 1e-3) if drawn else 1.0))
-        top = axes.get_ylim()[1]
+        # Nothing but zeros, or nothing at all, is no reason to magnify it.
+        top = max(high * 1.05, 1e-3) if anything else 1.0
+        axes.set_ylim(defaults.get("min", low), defaults.get("max", top))
         for step in defaults["thresholds"]["steps"]:
-            if step["value"] is not None and step["value"] <= top:
+            if step["value"] is not None and step["value"] <= axes.get_ylim()[1]:
                 axes.axhline(step["value"], color=step["color"], linewidth=0.9, linestyle=(0, (4, 3)))
+        axes.set_yticks(ticks(axes.get_ylim()[1], defaults["unit"]))
         axes.yaxis.set_major_formatter(lambda value, _: written(value, defaults["unit"]))
         axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=3, maxticks=6))  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
@@ -196,19 +198,29 @@ class Picture:
         axes.set_axisbelow(True)
         for edge in ("top", "right", "left"):
             axes.spines[edge].set_visible(False)
+        self._names(axes)
+
+    def _names(self, axes: Axes) -> None:
+        """Write the names of the series below, as many in a line as fit, and say how many are left out."""
         handles, names = axes.get_legend_handles_labels()
+        width = axes.get_window_extent().width / axes.figure.dpi
+        columns = max(1, min(len(names), int(width / (0.3 + 0.055 * max(map(len, names), default=1)))))
+        shown = names[: 2 * columns]
+        if len(shown) < len(names):
+            shown[-1] = f"and {len(names) - len(shown) + 1} more"
         if names:
             axes.legend(
-                handles[:10],
-                names[:10],
+                handles[: len(shown)],
+                shown,
                 loc="upper left",
-                bbox_to_anchor=(-0.06, -0.09),
-                ncols=min(len(names), 5),
+                bbox_to_anchor=(-0.06, -0.08),
+                ncols=columns,
                 frameon=False,
                 fontsize=6.5,
                 handlelength=1.0,
                 columnspacing=1.0,
                 handletextpad=0.4,
+                labelspacing=0.25,
             )
 
     def _number(self, axes: Axes, panel: dict[str, Any]) -> None:
@@ -249,8 +261,10 @@ class Picture:
         axes.barh(places, [most * 1.18] * len(found), color="#f3f4f6", height=0.62)
         axes.barh(places, [value for _, value in found], color=colours, height=0.62)
         for place, (_, value) in zip(places, found, strict=True):
-            axes.text(most * 1.16, place, written(value, defaults["unit"]), ha="right", va="center", size=7)
+            axes.text(most * 1.16, place, written(round(value), defaults["unit"]), ha="right", va="center", size=7)
         axes.set_xlim(0, most * 1.18)
+        # Two bars are no thicker than eight.
+        axes.set_ylim(len(found) - 8.5, len(found) - 0.5)
         axes.set_yticks(list(places), [name for name, _ in found])
         axes.set_xticks([])
         axes.tick_params(colors=INK, labelsize=7, length=0)

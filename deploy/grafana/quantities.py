@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
+_MOST_TICKS = 5
 _TIMES = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
@@ -20,6 +23,19 @@ def written(value: float, unit: str) -> str:
             return f"{_scaled(value, _PREFIXES)}{unit.removeprefix('suffix:')}"
         case _:
             return _scaled(value, _PREFIXES)
+
+
+def ticks(top: float, unit: str) -> list[float]:
+    """Choose the values at an axis from 0 to `top`: three to six of them, which `written` makes round."""
+    sizes = {"s": _TIMES, "bytes": _BINARY}.get(unit, ((1.0, ""),))
+    size = next((size for size, _ in sizes if top >= size), sizes[-1][0])
+    scale = 10.0 ** math.floor(math.log10(top / size))
+    # Minutes and hours are halved and quartered, and ten of a unit are round for all.
+    steps = [factor * ten * size for ten in (scale / 10, scale) for factor in (1, 2, 2.5, 5)] + [10 * scale * size]
+    if unit == "s" and size in {60.0, 3600.0}:
+        steps = [size * part for part in (1 / 4, 1 / 2, 1, 2, 5, 10, 15, 30)]
+    step = next((step for step in steps if top / step <= _MOST_TICKS), steps[-1])
+    return [number * step for number in range(int(top / step) + 1)]
 
 
 def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
