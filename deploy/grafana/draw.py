@@ -41,7 +41,11 @@ WIDTH = 13.0
 
 
 def main() -> int:
-    """Draw the dashboard that the command line names; 2 for a wrong name, 4 where no Prometheus answers."""
+    """Draw what the command line names.
+
+    Returns:
+        The exit code: 2 for a wrong name or an output that cannot be written, 4 where no Prometheus answers.
+    """
     given = _parser().parse_args()
     file = Path(given.dashboard) if given.dashboard.endswith(".json") else FOLDER / f"{given.dashboard}.json"
     if not file.is_file():
@@ -52,15 +56,21 @@ def main() -> int:
     picture = Picture(
         Prometheus(given.prometheus), end - given.last, end, {"job": given.job, "instance": given.instance}
     )
-    panels = chosen(json.loads(file.read_text("utf-8"))["panels"], given.row)
-    if not panels:
-        sys.stderr.write(f"no row of {given.dashboard} is called {' or '.join(given.row)}\n")
+    panels = json.loads(file.read_text("utf-8"))["panels"]
+    titles = [panel["title"] for panel in panels if panel["type"] == "row"]
+    if unknown := [row for row in given.row if row not in titles]:
+        known = ", ".join(titles)
+        sys.stderr.write(f"no row of {given.dashboard} is called {' or '.join(unknown)}; there are: {known}\n")
         return 2
     try:
-        picture.draw(panels, given.output)
+        picture.draw(chosen(panels, given.row), given.output)
     except PrometheusError as error:
         sys.stderr.write(f"{error}\n")
         return 4
+    except (OSError, ValueError) as error:
+        # matplotlib says of an unknown ending what it knows.
+        sys.stderr.write(f"cannot write {given.output}: {error}\n")
+        return 2
     sys.stderr.write(f"written: {given.output}\n")
     return 0
 

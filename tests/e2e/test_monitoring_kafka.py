@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,9 +15,11 @@ from boards import BOARDS
 from monitored import installation
 from prometheus_server import RULES
 from repl_fakes import FAKE
+from support import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from monitored import Installation
 
@@ -80,6 +85,34 @@ def test_the_alerts_run_there_and_none_that_is_at_once_fires(installed: Installa
     # The dead letter that was sent: seen although the counter was there with its first value already or not.
     firing = {rule["name"] for rule in rules() if rule["state"] == "firing"}
     assert firing <= {"StreamverifyDeadLetters"}
+
+
+def test_a_dashboard_is_drawn_without_grafana(installed: Installation, tmp_path: Path) -> None:
+    if importlib.util.find_spec("matplotlib") is None:
+        if os.environ.get("CI"):
+            pytest.fail("no matplotlib: make venv", pytrace=False)
+        pytest.skip("no matplotlib: make venv")
+    output = tmp_path / "kafka.png"
+    drawn = draw("kafka", "--prometheus", installed.prometheus.url, "--last", "2m", "--output", str(output))
+    assert drawn.returncode == 0, drawn.stderr
+    assert output.read_bytes().startswith(b"\x89PNG")
+    wrong = {
+        ("kafak",): (2, "there is no dashboard kafak; there are: kafka, lean, overview, worker"),
+        ("kafka", "--row", "Nowhere"): (2, "no row of kafka is called Nowhere; there are: Now, Reading, Committing"),
+        ("kafka", "--prometheus", "http://127.0.0.1:1"): (4, "no Prometheus answers at http://127.0.0.1:1"),
+        ("kafka", "--output", str(tmp_path / "none" / "x.png")): (2, "cannot write"),
+    }
+    for arguments, (code, said) in wrong.items():
+        ended = draw("--prometheus", installed.prometheus.url, *arguments)
+        assert (ended.returncode, said in ended.stderr) == (code, True), ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+def draw(*arguments: str) -> subprocess.CompletedProcess[str]:
+    script = ROOT / "deploy" / "grafana" / "draw.py"
+    return subprocess.run(
+        [sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 def test_a_query_that_gives_nothing_is_found(installed: Installation) -> None:
