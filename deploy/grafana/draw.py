@@ -201,7 +201,7 @@ class Picture:
                 axes.axhline(step["value"], color=step["color"], linewidth=0.9, linestyle=(0, (4, 3)))
         axes.set_yticks(ticks(axes.get_ylim()[1], defaults["unit"]))
         axes.yaxis.set_major_formatter(lambda value, _: written(value, defaults["unit"]))
-        axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=3, maxticks=6))  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=4, maxticks=8))  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M"))  # type: ignore[no-untyped-call]
         axes.tick_params(colors=FAINT, labelsize=6.5, length=0)
         axes.grid(visible=True, color="#e7eaee", linewidth=0.6)

@@ -8,6 +8,7 @@ from boards.panels import (
     GREEN,
     ORANGE,
     RED,
+    WINDOW,
     Board,
     Panel,
     Query,
@@ -121,7 +122,7 @@ WORK = Row(
             "alert StreamverifySlotsIdle.",
             "short",
             (
-                Query(f"sum({now('proofs_running')})", "running"),
+                Query(f"sum(avg_over_time({now('proofs_running')}[{WINDOW}]))", "running"),
                 Query(f"sum({now('slots')})", "slots"),
             ),
             colours={"running": GREEN, "slots": BLUE},
