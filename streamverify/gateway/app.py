@@ -60,6 +60,8 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.include_router(router, responses=PROBLEMS, tags=["verify"])
     app.add_api_route("/health", health, responses={503: PROBLEMS[503]}, tags=["state"])
     app.add_api_route("/health/", health, include_in_schema=False)
+    app.add_api_route("/ready", health, responses={503: PROBLEMS[503]}, tags=["state"])
+    app.add_api_route("/live", live, tags=["state"])
     app.add_api_route("/v1/status", status, tags=["state"])
     app.add_api_route("/v1/environments", environments, responses={401: PROBLEMS[401]}, tags=["state"])
     app.add_api_route("/", index, tags=["state"])
@@ -71,6 +73,11 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.add_exception_handler(ClientDisconnect, _gone)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+async def live() -> dict[str, Any]:
+    """Tell that the process answers, whatever its broker does: for probes that end a process that does not."""
+    return {"live": True}
 
 
 async def health(request: Request) -> dict[str, Any]:
