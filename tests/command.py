@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _PATIENCE = 120.0
 
@@ -90,12 +90,17 @@ def run_all(
 
 
 @contextlib.contextmanager
-def started(env: Mapping[str, str], *arguments: str, stdin: int | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A running `streamverify ARGUMENT...`; SIGTERM ends it with the block.
+def started(
+    env: Mapping[str, str],
+    *arguments: str,
+    stdin: int | None = None,
+    program: Sequence[str] = ("-m", "streamverify"),
+) -> Iterator[subprocess.Popen[str]]:
+    """A running `streamverify ARGUMENT...`, or another Python program; SIGTERM ends it with the block.
 
     A test that fails meanwhile says what the process had said since it was last read, and how it ended, if it had.
     """
-    argv = [sys.executable, "-m", "streamverify", *arguments]
+    argv = [sys.executable, *program, *arguments]
     process = subprocess.Popen(
         argv, env=dict(env), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
