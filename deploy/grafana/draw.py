@@ -26,21 +26,19 @@ def main() -> int:
     Returns:
         The exit code: 2 for a wrong name or an output that cannot be written, 4 where no Prometheus answers.
     """
-    given = _parser().parse_args()
+    parser = _parser()
+    given = parser.parse_args()
     file = Path(given.dashboard) if given.dashboard.endswith(".json") else FOLDER / f"{given.dashboard}.json"
     if not file.is_file():
         known = ", ".join(sorted(each.stem for each in FOLDER.glob("*.json")))
-        sys.stderr.write(f"there is no dashboard {given.dashboard}; there are: {known}\n")
-        return 2
+        parser.error(f"there is no dashboard {given.dashboard}; there are: {known}")
     panels = json.loads(file.read_text("utf-8"))["panels"]
     titles = [panel["title"] for panel in panels if panel["type"] == "row"]
     if unknown := [row for row in given.row if row not in titles]:
         known = ", ".join(titles)
-        sys.stderr.write(f"no row of {given.dashboard} is called {' or '.join(unknown)}; there are: {known}\n")
-        return 2
+        parser.error(f"no row of {given.dashboard} is called {' or '.join(unknown)}; there are: {known}")
     if not Path(given.output).absolute().parent.is_dir():
-        sys.stderr.write(f"cannot write {given.output}: its folder is not there\n")
-        return 2
+        parser.error(f"cannot write {given.output}: its folder is not there")
     end = time.time()
     prometheus = Prometheus(given.prometheus)
     variables = {"job": given.job, "instance": given.instance}
