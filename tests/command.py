@@ -28,7 +28,7 @@ def environment(**settings: str) -> dict[str, str]:
     return others | {PREFIX + name: value for name, value in settings.items()} | {"COLUMNS": "120", "NO_COLOR": "1"}
 
 
-def make_environment(broker: str, *, real: bool) -> dict[str, str]:
+def make_environment(broker: str, *, real: bool, partitions: int = 3) -> dict[str, str]:
     """Topics of their own for a worker with the synthetic REPL; made where the broker does not do that itself."""
     name = uuid.uuid4().hex[:8]
     env = environment(
@@ -46,7 +46,7 @@ def make_environment(broker: str, *, real: bool) -> dict[str, str]:
         DRAIN_TIMEOUT="1",
     )
     if real:
-        made = run_command(env, "topics", "create", "--partitions", "3")
+        made = run_command(env, "topics", "create", "--partitions", str(partitions))
         assert made.returncode == 0, made.stderr
     return env
 
