@@ -295,3 +295,5 @@ BROKER_FAULTS: tuple[Callable[[World], Awaitable[None]], ...] = (
 )
 NETWORK_FAULTS: tuple[Callable[[World], Awaitable[None]], ...] = (cut_wire, cut_wire_long, cut_answers)
 QUORUM_FAULTS: tuple[Callable[[World], Awaitable[None]], ...] = (refuse_results, half_cluster)
+ALL = (*WORKER_FAULTS, *STATIC_FAULTS, *BROKER_FAULTS, *NETWORK_FAULTS, *QUORUM_FAULTS)
+"""Every fault; which of them fit is for a run to say."""
