@@ -1,0 +1,206 @@
+"""Where each command of the documentation is run: by a test, from the page itself, or not here, and then why not.
+
+A new command on a page needs one of the three: a stage of its page in `STAGES` (tests/e2e/test_docs_kafka.py types all
+of the page's commands that are not in the two tables below), a row in `BY_TEST`, or a row in `NOT_RUN`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from handbook.record import DAY
+from handbook.typed import Typed, all_typed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PROOF = "theorem t : 1 + 1 = 2 := rfl"
+
+
+def _lines(count: int) -> str:
+    return "".join(json.dumps({"custom_id": f"r{n}", "proof": _PROOF}) + "\n" for n in range(count))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What has to be there for the commands of a page, and how they end. Whatever is not named ends with 0."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Files in the folder, by name."""
+    before: tuple[str, ...] = ()
+    """Commands that are typed before those of the page."""
+    until: Mapping[str, str] = field(default_factory=dict)
+    """Commands that run on, and what they print when the next can be typed; "": at once. They end with the page."""
+    codes: Mapping[str, int] = field(default_factory=dict)
+    """Exit codes other than 0, as the page says."""
+    replaced: Mapping[str, str] = field(default_factory=dict)
+    """What a reader would replace by names of his own. `{servers}`, `{worker}` and `{gateway}`
+    become addresses."""
+    own_worker: bool = False
+    """Whether the page starts its worker: then no other one serves its topics."""
+
+
+_PARQUET = "python to_parquet.py"
+_TO_PARQUET = """\
+import json, sys
+import pyarrow, pyarrow.parquet
+for name in sys.argv[1:]:
+    rows = [json.loads(line) for line in open("rows.jsonl")]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), name)
+"""
+_VERDICTS = "".join(
+    json.dumps({"custom_id": f"v{n}", "status": "verified", "reason": "ok", "run_seconds": 0.1 * n}) + "\n"
+    for n in range(1, 5)
+)
+_HTTP = {"localhost:8000": "{gateway}", "localhost:9464": "{worker}"}
+
+STAGES: dict[str, Stage] = {
+    "README.md": Stage(
+        before=("streamverify topics create",),
+        files={"proofs/a.lean": _PROOF, "more.jsonl": _lines(3), "set.jsonl": _lines(3)},
+        until={"streamverify worker": "worker_started", "streamverify results --follow --json": ""},
+        replaced={"kafka:9092": "{servers}"},
+        own_worker=True,
+    ),
+    "docs/cache.md": Stage(
+        before=("streamverify topics create",),
+        until={"streamverify worker --cache sqlite:/var/lib/streamverify/cache.db": "worker_started"},
+        replaced={"/var/lib/streamverify/": ""},
+        own_worker=True,
+    ),
+    "docs/deletion.md": Stage(),
+    "docs/gateway.md": Stage(until={"streamverify gateway": "gateway_listening"}, replaced=_HTTP),
+    "docs/metrics.md": Stage(replaced=_HTTP),
+    "docs/operations.md": Stage(replaced={"0:17": "0:0"}),
+    "docs/page.md": Stage(
+        before=("streamverify topics create",), until={"streamverify serve": "The worker is ready"}, own_worker=True
+    ),
+    "docs/replay.md": Stage(
+        files={"rows.jsonl": _lines(3), "to_parquet.py": _TO_PARQUET}, before=(f"{_PARQUET} proofs.parquet",)
+    ),
+    "docs/reports.md": Stage(
+        files={"rows.jsonl": _VERDICTS.replace('"custom_id"', f'"proof": "{_PROOF}", "id"'), "v.jsonl": _VERDICTS,
+               "to_parquet.py": _TO_PARQUET},
+        before=(
+            f"{_PARQUET} samples.parquet && cp v.jsonl rows.jsonl && {_PARQUET} monday.parquet tuesday.parquet",
+            "streamverify report monday.parquet --output monday && streamverify report v.jsonl --output tuesday",
+        ),
+    ),
+    "docs/table.md": Stage(until={"streamverify table": "table_restored"}, replaced=_HTTP),
+    "docs/topics.md": Stage(),
+    "docs/tutorial.md": Stage(
+        codes={"streamverify verify first.lean second.lean": 1},
+        replaced=_HTTP,
+        own_worker=True,
+    ),
+    "schemas/README.md": Stage(),
+}  # fmt: skip
+"""The pages whose commands are typed by tests/e2e/test_docs_kafka.py, in the order of the page, in an empty folder."""
+
+
+class Row(NamedTuple):
+    """Commands of a page that are not typed from it; `begins` are their beginnings, `why` a test or a reason."""
+
+    page: str
+    begins: tuple[str, ...]
+    why: str
+
+
+_TEN_LINES = "tests/e2e/test_readme.py::test_the_ten_lines_lead_to_a_verdict"
+_THE_DAY = "tests/e2e/test_transcripts.py::test_the_page_shows_what_the_commands_print"
+_REVERIFY = "tests/e2e/test_reverify_kafka.py::test_a_topic_is_verified_again_by_what_the_page_says"
+_LANGUAGES = "tests/languages/test_examples.py::test_each_sends_proofs_with_their_keys_and_reads_all_verdicts"
+BY_TEST = [
+    Row(
+        "README.md",
+        (
+            "python3 -m venv",
+            "pip install",
+            "deploy/kafka/kafka.py",
+            "until streamverify topics create",
+            "export STREAMVERIFY_REPL=",
+            "streamverify worker & streamverify worker &",
+            "echo 'theorem first",
+            "streamverify verify first.lean",
+        ),
+        _TEN_LINES,
+    ),
+    Row("docs/tutorial.md", ("python3 -m venv", "pip install", "deploy/kafka/kafka.py"), _TEN_LINES),
+    # How it ends depends on the machine.
+    Row("README.md", ("streamverify doctor",), _THE_DAY),
+    Row("docs/tutorial.md", ("streamverify doctor", "streamverify demo"), _THE_DAY),
+    Row("docs/re-verify.md", ("streamverify ",), _REVERIFY),
+    Row("docs/other-languages.md", ("cd ", "go run", "./produce.sh", "./consume.sh"), _LANGUAGES),
+    Row(
+        "docs/operations.md",
+        ("nohup deploy/kafka/kafka.py",),
+        "tests/e2e/test_kafka_script.py::test_it_stays_when_the_script_that_started_it_ends",
+    ),
+]
+"""What a test that is no test of a page runs, in the same form. `why` is the id of that test."""
+
+_LEAN = "needs a Lean, which is downloaded from hosts that no test may ask"
+_TOOLS = "Kafka's own tools: deploy/kafka has the jars of a broker, not those"
+_FIGURES = "a measurement, of minutes"
+NOT_RUN = [
+    Row("README.md", ("./setup_lean.sh",), _LEAN),
+    Row("README.md", ("make simulator", "make bench", "make fuzz"), "minutes of processor time: for people"),
+    Row("README.md", ("make test-languages", "make test-trl"), "minutes, and gigabytes of toolchains and packages"),
+    Row("README.md", ("make site",), "npm and an extra of its own: the target itself is the test"),
+    Row("benchmarks/README.md", (".venv/bin/python -m benchmarks.", "STREAMVERIFY_TEST_REPL=", "make "), _FIGURES),
+    Row(
+        "docs/cache.md", ("streamverify worker --cache redis:",), "needs a Redis of that name: tests/e2e/test_cache.py"
+    ),
+    Row("docs/deletion.md", ("kafka-",), _TOOLS),
+    Row("docs/exploits.md", ("STREAMVERIFY_TEST_REPL=",), _LEAN),
+    Row("docs/gateway.md", ("pip install",), "an installation: that of the README is run"),
+    Row("docs/operations.md", ("kafka-",), _TOOLS),
+    Row("docs/operations.md", ("make chaos",), "twenty minutes of faults: CI runs `make chaos-short`"),
+    Row("docs/policy.md", ("printf ",), _LEAN),
+    Row("docs/re-verify.md", ("kafka-",), _TOOLS),
+    Row("docs/security.md", ("kafka-",), _TOOLS),
+    Row("docs/tiers.md", ("streamverify ",), f"{_LEAN}, and kernels: tests/oracle/test_tiers.py has these tiers"),
+    Row("docs/tutorial.md", ("./setup_lean.sh",), _LEAN),
+]
+"""What is not run here: `why` is the reason."""
+
+CI_TARGETS = frozenset({"demo", "test", "check", "test-kafka", "chaos-short", "test-oracle", "test-exports", "venv"})
+"""Targets of make that .ci/run calls: `make demo` on any page is run by it."""
+
+
+def row_of(rows: list[Row], typed: Typed) -> Row | None:
+    """The row of a table that a command falls under."""
+    return next((row for row in rows if row.page == typed.page and typed.command.startswith(row.begins)), None)
+
+
+def of_the_day(typed: Typed) -> bool:
+    """Whether a command is typed when docs/commands.md is recorded, there perhaps with a pipe behind it."""
+    return any(typed.command in {step.line, step.line.partition(" | ")[0]} for step in DAY)
+
+
+def by_ci(typed: Typed) -> bool:
+    """Whether a command is a target of make that CI runs."""
+    words = typed.command.split()
+    return words[0] == "make" and len(words) == 2 and words[1] in CI_TARGETS  # noqa: PLR2004 - make TARGET
+
+
+def staged(page: str) -> list[Typed]:
+    """The commands that tests/e2e/test_docs_kafka.py types from a page."""
+    return [
+        each
+        for each in all_typed()
+        if each.page == page and not by_ci(each) and row_of(BY_TEST, each) is None and row_of(NOT_RUN, each) is None
+    ]
+
+
+def left_over() -> list[Typed]:
+    """The commands that nothing runs and nothing marks."""
+    return [
+        each
+        for page in dict.fromkeys(each.page for each in all_typed())
+        if page not in STAGES
+        for each in staged(page)
+        if not of_the_day(each)
+    ]
