@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check venv clean
+.PHONY: help dashboards check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -73,6 +73,12 @@ check-asyncapi: tests/asyncapi/node_modules/.installed ## AsyncAPI's own parser 
 
 transcripts: .venv/.test ## what docs/commands.md shows, recorded anew on a real Apache Kafka; then make docs
 	@PYTHONPATH=tests $(BIN)/python -m handbook.record
+
+dashboards: .venv/.test ## deploy/grafana/dashboards, from the tables of panels in deploy/grafana/boards
+	@$(BIN)/python deploy/grafana/make.py
+
+check-alerts: .venv/.test ## alerts and dashboards against promtool, the table of metrics, the runbook; needs Debian's prometheus
+	@CI=true $(BIN)/python -m pytest -q tests/unit/deploy/test_alerts.py tests/unit/deploy/test_dashboards.py
 
 check: .venv/.dev ## what a change must pass besides the tests: format, lint, types, layers
 	$(BIN)/ruff format --check .

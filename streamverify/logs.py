@@ -1,17 +1,20 @@
 """Sets up logging: each event is one line on stderr and, with LOG_DIR, in a file: `event key=value …` or JSON.
 
 Values are cut to 200 characters, so no event has a whole proof. Every warning and error has a `hint`: what it means,
-and what to do.
+and what to do. Of a storm of the same event the first lines are logged, then how many came besides.
 """
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import itertools
 import logging
 import os
 import re
 import sys
+import threading
+import time
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -20,11 +23,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from streamverify.core.errors import SettingsError
+from streamverify.core.log_storms import LogStorms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from structlog.typing import EventDict, Processor
+
+    from streamverify.core.log_storms import Suppressed
 
 MAX_VALUE = 200
 """Characters of a value that are logged: proofs and answers of Lean do not belong into a log."""
@@ -74,6 +80,10 @@ def configure(level: str, log_format: str, *, log_dir: str | None = None, name: 
     Raises:
         SettingsError: No file can be written in that folder.
     """
+    # Whoever configures again has new handlers: what the earlier ones suppressed is not said through these.
+    while _in_use:
+        atexit.unregister(_in_use.pop().last)
+    storms = None if level == "trace" else Sampling()
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -83,6 +93,7 @@ def configure(level: str, log_format: str, *, log_dir: str | None = None, name: 
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            *(() if storms is None else (storms.of_ours,)),
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -99,11 +110,88 @@ def configure(level: str, log_format: str, *, log_dir: str | None = None, name: 
     for old in root.handlers:
         old.close()
     root.handlers = handlers
+    if storms is not None:
+        _in_use.append(storms)
+        atexit.register(storms.last)
+        # A filter of the root logger itself would not be asked about what other loggers pass on to it.
+        for handler in handlers:
+            handler.addFilter(storms.of_libraries)
     root.setLevel("DEBUG" if level == "trace" else level.upper())
     # The Kafka client logs each join, each retried request and, at debug, each message of the protocol, in which our
     # own events would drown. We log ourselves what an operator has to know of it.
     logging.getLogger("aiokafka").setLevel(logging.DEBUG if level == "trace" else logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.DEBUG if level == "trace" else logging.WARNING)
+
+
+class Sampling:
+    """Drops the events of a storm before they cost anything, and says from time to time how many there were.
+
+    Ours are dropped before they are written, those of libraries before they are formatted. What is below `info` is
+    there because somebody asked for all of it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._storms: LogStorms[tuple[str, str]] = LogStorms()
+        # Not only the event loop logs: the exporter of spans is a thread, and so is SQLite's.
+        self._lock = threading.Lock()
+
+    def of_ours(self, logger: Any, _method: str, event: EventDict) -> EventDict:
+        """Drop one of our own events, as a processor of structlog's.
+
+        Raises:
+            DropEvent: Too many of the same kind came.
+        """
+        kind = str(event.get("event"))
+        if kind != _SUPPRESSED and not self._may_pass((logger.name, kind), _LEVELS.get(_method, logging.INFO)):
+            raise structlog.DropEvent
+        return event
+
+    def of_libraries(self, record: logging.LogRecord) -> bool:
+        """Drop an event of a library, as a filter of a handler. Ours have been asked about."""
+        if isinstance(record.msg, dict):
+            return True
+        # There may be two handlers, and one event is counted once.
+        kept = record.__dict__
+        if _ASKED not in kept:
+            kept[_ASKED] = self._may_pass((record.name, str(record.msg)[:MAX_VALUE]), record.levelno)
+        return bool(kept[_ASKED])
+
+    def last(self) -> None:
+        """Say what is left to say: the process ends."""
+        with self._lock:
+            left = self._storms.all_due(self._clock())
+        _say(left)
+
+    def _may_pass(self, kind: tuple[str, str], level: int) -> bool:
+        if level < logging.INFO:
+            return True
+        with self._lock:
+            now = self._clock()
+            due = self._storms.due(now)
+            passes = self._storms.may_pass(kind, now)
+        # Outside the lock: each of these is an event, too.
+        _say(due)
+        return passes
+
+
+_in_use: list[Sampling] = []
+_ASKED = "streamverify_sampled"
+_SUPPRESSED = "suppressed"
+_LEVELS = {name: getattr(logging, name.upper()) for name in ("debug", "info", "warning", "error", "critical")} | {
+    "exception": logging.ERROR
+}
+
+
+def _say(due: Sequence[Suppressed[tuple[str, str]]]) -> None:
+    for (logger, kind), events, seconds in due:
+        structlog.get_logger(logger).warning(
+            _SUPPRESSED,
+            of=kind,
+            events=events,
+            seconds=round(seconds, 1),
+            hint="as many more events of this kind came and were not logged: the first of them say what it is about",
+        )
 
 
 def _formatter(shared: Sequence[Processor], log_format: str, *, colors: bool) -> logging.Formatter:

@@ -17,6 +17,7 @@ import structlog
 from aiohttp import web
 
 from streamverify.core.errors import SettingsError, StreamVerifyError
+from streamverify.core.overview.urls import FIRST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -30,9 +31,6 @@ EXIT_DONE = 0
 EXIT_CUT_SHORT = 130
 """A second signal or the drain's time limit cut work short."""
 
-
-FIRST_PORT = 9464
-"""The port of a process that is alone on its machine; the next one takes the next."""
 PORTS = 200
 """How many ports are tried before a process gives up."""
 _MAX_LINE = 32 * 1024

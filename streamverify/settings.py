@@ -124,7 +124,10 @@ class Settings(BaseSettings):
     ] = "lean.proofs.ingest"
     groups_topic: Annotated[
         Topic,
-        Field(description="Topic on which workers tell each other which attempts of a group have succeeded."),
+        Field(
+            description="Topic on which workers tell each other which attempts of a group have succeeded, and are "
+            "told what is cancelled."
+        ),
     ] = "lean.groups"
     group_ttl: Annotated[
         float,
@@ -363,9 +366,9 @@ class Settings(BaseSettings):
         str | None,
         Field(
             pattern=rf"^https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:{_PORT})?/?$",
-            description="Address under which the other instances of the results table reach this one, such as "
-            "http://10.0.0.7:9464. Default: this machine's address towards the brokers (or HTTP_HOST, if that names "
-            "one), and the port that it listens on.",
+            description="Address under which others reach this process over HTTP, such as http://10.0.0.7:9464: `top` "
+            "and `workers` a worker, the other instances of the results table this one. Default: this machine's "
+            "address towards the brokers (or HTTP_HOST, if that names one), and the port that it listens on.",
         ),
     ] = None
     gateway_host: Annotated[

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from streamverify.cli.app import app
+from streamverify.cli.app import make_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = typer.main.get_command(app)
+ROOT = typer.main.get_command(make_app())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from worker_fakes import FakePartitions, FakePool, FakePublisher, FakeReplays
 
+from streamverify.core.groups.cancellation import Cancellations
 from streamverify.core.groups.groups import Groups
 from streamverify.core.job import Record, RecordId
 from streamverify.core.messages.codec import RequestLimits
@@ -18,11 +19,14 @@ from streamverify.worker.superseding import Superseding
 from streamverify.worker.tiers import Tiers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamverify.bus.publisher import Publisher
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.core.groups.groups import Winner
     from streamverify.lean.kernel.replays import Replays
     from streamverify.lean.pool import Pool
+    from streamverify.telemetry.tracing import Tracing
 
 EPOCH = 4
 
@@ -30,11 +34,18 @@ EPOCH = 4
 class Bench:
     """A service between its fakes."""
 
-    def __init__(self, limit: int = 1_000_000, *, settings: Settings | None = None, reach: Reach | None = None) -> None:
+    def __init__(
+        self,
+        limit: int = 1_000_000,
+        *,
+        settings: Settings | None = None,
+        reach: Reach | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
         self.pool, self.partitions, self.publisher = FakePool(), FakePartitions(), FakePublisher()
         self.announced: list[Winner] = []
         settings, reach = settings or Settings(require="checked"), reach or Reach(Assurance.CHECKED)
-        results = ResultBuilder("worker-1", Verifier(kind="synthetic"), "lean.results", limit)
+        results = ResultBuilder("worker-1", Verifier(kind="synthetic"), "lean.results", limit, tracing=tracing)
         self.replays = FakeReplays()
         self.tiers = Tiers(
             cast("Replays", self.replays) if reach.tier > Assurance.AUDITED else None,
@@ -44,10 +55,11 @@ class Bench:
         )
         self.superseding = Superseding(
             Groups(ttl=3600.0),
-            cast("Pool", self.pool),
-            self.tiers,
-            cast("Partitions", self.partitions),
-            self.announced.append,
+            Cancellations(consumer_group=settings.group_id, topic=settings.request_topic),
+            pool=cast("Pool", self.pool),
+            tiers=self.tiers,
+            partitions=cast("Partitions", self.partitions),
+            announce=self.announced.append,
         )
         self.service = Service(
             settings,
@@ -63,7 +75,16 @@ class Bench:
             slots=2,
         )
 
-    def deliver(self, value: bytes | None, offset: int = 5, *, attempts: int = 0, quarantined: bool = False) -> None:
+    def deliver(  # noqa: PLR0913 - what a record has
+        self,
+        value: bytes | None,
+        offset: int = 5,
+        *,
+        attempts: int = 0,
+        quarantined: bool = False,
+        kafka_headers: Sequence[tuple[str, bytes | None]] = (("trace", b"1"),),
+        received: float = 0.0,
+    ) -> None:
         source = Source(topic="lean.proofs", partition=2, offset=offset, timestamp=77)
         self.service.receive(
             Record(
@@ -71,8 +92,8 @@ class Bench:
                 source,
                 b"key",
                 value,
-                [("trace", b"1")],
-                received=0.0,
+                kafka_headers,
+                received=received,
                 attempts=attempts,
                 quarantined=quarantined,
             )

@@ -1,8 +1,11 @@
-"""The topic on which workers tell each other which attempts of a group have succeeded.
+"""The topic on which workers tell each other which attempts of a group have succeeded, and people cancel requests.
 
-It saves work and decides nothing: without it every attempt is run. So nothing here ever ends a worker or makes it wait
+It saves work and decides nothing: without it every request is run. So nothing here ever ends a worker or makes it wait
 for long. Where the topic is missing, cannot be read or cannot be written, a log line says so, and the worker goes on
 with what it knows itself.
+
+Successes are of use for `GROUP_TTL`; cancellations as long as there are requests from before them. So the whole topic
+is read at the start, and what is too old and no cancellation is passed over unread: it is told by its key.
 """
 
 from __future__ import annotations
@@ -18,12 +21,19 @@ from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
 from streamverify.core.errors import BrokerUnavailable
-from streamverify.core.groups.announcement import decode_announcement, encode_announcement
+from streamverify.core.groups.announcement import (
+    decode_announcement,
+    decode_cancellation,
+    encode_announcement,
+    is_cancellation,
+)
+from streamverify.core.groups.cancellation import Cancellation
+from streamverify.core.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiokafka import AIOKafkaProducer
+    from aiokafka import AIOKafkaProducer, ConsumerRecord
 
     from streamverify.core.groups.groups import Winner
     from streamverify.settings import Settings
@@ -37,10 +47,12 @@ _RETRY = 30.0
 """Seconds between two tries to read a topic that is missing or cannot be read."""
 MAX_UNSENT = 1_000
 """Announcements that wait to be sent; beyond it the newest are not sent at all."""
+_QUIET = 3600.0
+"""Seconds after which it is said again that a kind of record is not understood."""
 
 
 class Announcements:
-    """Reads the topic, without a group and from the last `GROUP_TTL`, and writes to it."""
+    """Reads the topic, without a group, and writes to it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -49,19 +61,21 @@ class Announcements:
         self._tasks: list[asyncio.Task[None]] = []
         self._failing: set[str] = set()
         """What has failed, and not succeeded since: it is told once."""
+        self._complaints = Once(_QUIET)
+        self._on_winner: Callable[[Winner], None]
+        self._on_cancellation: Callable[[Cancellation], None]
 
-    async def start(self, on_winner: Callable[[Winner], None]) -> None:
+    async def start(self, on_winner: Callable[[Winner], None], on_cancellation: Callable[[Cancellation], None]) -> None:
         """Begin, and wait until everything that is on the topic was read, or that has taken too long.
 
         Args:
             on_winner: Is told each winner that was announced, those of this worker too. It must not raise.
+            on_cancellation: Is told each cancellation; it must not raise either.
         """
-        if not self._settings.group_ttl:
-            return
-        self._tasks = [
-            asyncio.create_task(self._keep_reading(on_winner), name="read-announcements"),
-            asyncio.create_task(self._keep_writing(), name="write-announcements"),
-        ]
+        self._on_winner, self._on_cancellation = on_winner, on_cancellation
+        self._tasks = [asyncio.create_task(self._keep_reading(), name="read-announcements")]
+        if self._settings.group_ttl:
+            self._tasks.append(asyncio.create_task(self._keep_writing(), name="write-announcements"))
         try:
             await asyncio.wait_for(self._caught_up.wait(), CATCH_UP_TIMEOUT)
         except TimeoutError:
@@ -69,12 +83,13 @@ class Announcements:
                 "announcements_not_caught_up",
                 topic=self._settings.groups_topic,
                 seconds=CATCH_UP_TIMEOUT,
-                hint="the worker starts nevertheless; it may run some attempts of groups that have a success already",
+                hint="the worker starts nevertheless; it may run some attempts of groups that have a success already, "
+                "and some requests that were cancelled",
             )
 
     def announce(self, winner: Winner) -> None:
         """Tell the other workers of a winner, soon; if nothing can be sent they are not told."""
-        if self._tasks and not self._unsent.full():
+        if self._tasks and self._settings.group_ttl and not self._unsent.full():
             self._unsent.put_nowait(winner)
 
     async def close(self) -> None:
@@ -83,17 +98,17 @@ class Announcements:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _keep_reading(self, on_winner: Callable[[Winner], None]) -> None:
+    async def _keep_reading(self) -> None:
         while True:
             try:
-                await self._read(on_winner)
+                await self._read()
             except BrokerUnavailable as error:
                 self._cannot("read", error)
             # Whatever it is: who starts the worker need not wait for what cannot be read.
             self._caught_up.set()
             await asyncio.sleep(_RETRY)
 
-    async def _read(self, on_winner: Callable[[Winner], None]) -> None:
+    async def _read(self) -> None:
         """Read until that fails.
 
         Raises:
@@ -102,27 +117,47 @@ class Announcements:
         settings = self._settings
         partitions = await topic_partitions(settings, settings.groups_topic)
         async with ResultReader(settings, partitions) as reader:
-            await reader.start_at(int((time.time() - settings.group_ttl) * 1000))
+            reader.start_from(await reader.beginnings())
             ends = await reader.ends()
             self._failing.discard("read")
             while True:
                 for record in await reader.read(_READ_TIMEOUT):
-                    if winner := self._understand(record.value, record.timestamp):
-                        _tell(on_winner, winner)
+                    self._take(record)
                 if not self._caught_up.is_set() and await reader.reached(ends):
                     self._caught_up.set()
 
-    def _understand(self, value: bytes | None, timestamp_ms: int) -> Winner | None:
+    def _take(self, record: ConsumerRecord[bytes | None, bytes | None]) -> None:
+        """Tell what a record says to whoever carries it out."""
+        said: Cancellation | Winner
         try:
-            return decode_announcement(value, timestamp_ms)
+            if is_cancellation(record.key):
+                said = decode_cancellation(record.value, record.timestamp)
+            elif (ttl := self._settings.group_ttl) and record.timestamp / 1000 > time.time() - ttl:
+                said = decode_announcement(record.value, record.timestamp)
+            else:
+                return
         except ValueError as error:
-            _log.warning(
-                "announcement_not_understood",
-                topic=self._settings.groups_topic,
-                error=str(error)[:200],
-                hint="it is ignored; only workers write to this topic: is it another one, or of a later version?",
+            # One sentence for all of a kind: a newer version may write many of them.
+            if self._complaints.is_new(str(error), time.monotonic()):
+                _log.warning(
+                    "announcement_not_understood",
+                    topic=self._settings.groups_topic,
+                    error=str(error)[:200],
+                    hint="it is ignored; only workers and `streamverify cancel` write to this topic: is it another "
+                    "one, or of a later version (docs/upgrades.md)?",
+                )
+            return
+        try:
+            if isinstance(said, Cancellation):
+                self._on_cancellation(said)
+            else:
+                self._on_winner(said)
+        except Exception:  # noqa: BLE001 - it would end the reading for good, and nobody would know
+            _log.exception(
+                "announcement_failed",
+                offset=record.offset,
+                hint="an error of streamverify's own: please report it with this traceback; the worker goes on",
             )
-            return None
 
     async def _keep_writing(self) -> None:
         producer: AIOKafkaProducer | None = None
@@ -163,22 +198,16 @@ class Announcements:
         if wanted in self._failing:
             return
         self._failing.add(wanted)
+        if not self._settings.group_ttl:
+            # Whoever has switched the groups off may well have no such topic.
+            _log.info("nothing_can_be_cancelled", topic=self._settings.groups_topic, error=str(error) or repr(error))
+            return
         _log.warning(
             "groups_topic_unavailable",
             topic=self._settings.groups_topic,
             wanted=wanted,
             error=str(error) or repr(error),
-            hint="the worker goes on: it only does not know of successes that other workers find, and runs attempts "
-            "that nobody needs; make the topic with `streamverify topics create`, or set GROUP_TTL=0",
-        )
-
-
-def _tell(on_winner: Callable[[Winner], None], winner: Winner) -> None:
-    try:
-        on_winner(winner)
-    except Exception:  # noqa: BLE001 - it would end the reading for good, and nobody would know
-        _log.exception(
-            "announcement_failed",
-            custom_id=winner.custom_id,
-            hint="an error of streamverify's own: please report it with this traceback; the worker goes on",
+            hint="the worker goes on: it only does not know of successes that other workers find, nor of what is "
+            "cancelled, and runs what nobody needs; make the topic with `streamverify topics create`, or set "
+            "GROUP_TTL=0",
         )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
+    from streamverify.bus.counts import ConsumerCounts
     from streamverify.bus.liveness import Liveness
     from streamverify.bus.ports import RecordHandler
     from streamverify.core.delivery.partition_state import Committed
@@ -178,8 +179,9 @@ class OffsetCommitter:
         requests: CommitRequests,
         handler: RecordHandler,
         liveness: Liveness,
+        counts: ConsumerCounts,
     ) -> None:
-        """`liveness` hears of each commit that the broker has acknowledged."""
+        """`liveness` hears of each commit that the broker has acknowledged, `counts` of every one."""
         self._group = settings.group_id
         self._topic = settings.request_topic
         self._consumer = consumer
@@ -188,6 +190,7 @@ class OffsetCommitter:
         self._requests = requests
         self._handler = handler
         self._liveness = liveness
+        self._counts = counts
         self._failures = 0
         """Commits in a row that have failed."""
         self._restoring: asyncio.Task[None] | None = None
@@ -211,6 +214,7 @@ class OffsetCommitter:
                         self._partitions.revoke()
                         _answer(done, None)
                     case _Assigned(partitions):
+                        self._counts.rebalances += 1
                         self._stop_restoring()
                         if lost := self._partitions.assign(partitions):
                             self._handler.drop(lost)
@@ -235,16 +239,19 @@ class OffsetCommitter:
         if commit is None:
             return True
         self._requests.commit_begins()
+        begun = time.monotonic()
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT):
                 await self._send(commit)
         except CommitFailedError as error:
             # The group rebalances or has given us up: a rebalance follows, and is logged.
             self._partitions.failed(commit)
+            self._counts.commit_failures += 1
             _log.debug("commit_refused", error=repr(error), closing=closing)
             return False
         except (KafkaError, TimeoutError) as error:
             self._partitions.failed(commit)
+            self._counts.commit_failures += 1
             self._failures += 1
             # One that fails is tried again and needs nobody; where no broker answers, `liveness` has said so.
             if self._failures == FAILURES and self._liveness.outage is None:
@@ -254,6 +261,9 @@ class OffsetCommitter:
                 _log.debug("commit_failed", error=repr(error), times=self._failures)
             return False
         self._failures = 0
+        self._counts.commits += 1
+        if self._counts.on_commit is not None:
+            self._counts.on_commit(time.monotonic() - begun)
         self._partitions.acknowledged(commit)
         self._liveness.succeeded()
         # Finished records no longer count as in flight, so there may be room; first those that wait for this commit.

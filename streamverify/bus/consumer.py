@@ -18,9 +18,11 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from streamverify.bus.admin import open_admin
 from streamverify.bus.committer import OffsetCommitter
 from streamverify.bus.connection import client_options, connect
-from streamverify.bus.fencing import Fence, SignedStickyAssignor
+from streamverify.bus.counts import ConsumerCounts
+from streamverify.bus.fencing import Fence, SignedStickyAssignor, signed
 from streamverify.bus.liveness import Liveness
 from streamverify.bus.retention import RetentionWatch
+from streamverify.core.delivery.offset_tracker import Delivery
 from streamverify.core.errors import WorkerStuck
 from streamverify.core.job import Record
 from streamverify.core.messages.models import Source
@@ -105,7 +107,7 @@ class RequestConsumer:
         *,
         client_id: str = "streamverify",
     ) -> None:
-        """`client_id` is what the group is told of this member; `group_versions` says what stands there."""
+        """`client_id` is what the group is told of this member; `core.overview.card` says what stands there."""
         self._settings = settings
         self._topic = settings.request_topic
         self._client_id = client_id
@@ -113,22 +115,30 @@ class RequestConsumer:
         self._requests = requests
         limit = (REBALANCE_TIMEOUT_MS + settings.session_timeout_ms) / 1000
         self.liveness = Liveness(settings, partitions, limit)
+        self.counts = ConsumerCounts()
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._retention: RetentionWatch | None = None
         self._fence: Fence | None = None
+        self._assignor: type[SignedStickyAssignor] = SignedStickyAssignor
         # Made by `start`:
         self._handler: RecordHandler
         self._consumer: AIOKafkaConsumer
         self._admin: AIOKafkaAdminClient
         self._committer: OffsetCommitter
 
-    async def start(self, handler: RecordHandler, patience: float) -> None:
-        """Connect and join the group. `handler` gets the records, once `run` runs.
+    async def start(self, handler: RecordHandler, patience: float, card: bytes = b"") -> None:
+        """Connect and join the group.
+
+        Args:
+            handler: It gets the records, once `run` runs.
+            patience: Seconds for reaching a broker.
+            card: What the group is told of this worker besides.
 
         Raises:
             BrokerUnavailable: No broker answered within `patience` seconds.
         """
         settings = self._settings
+        self._assignor = signed(card)
         self._admin = await open_admin(settings, patience)
         self._closers.append(self._admin.close)
         self._consumer = await connect(self._make_consumer, settings.bootstrap_servers, patience=patience)
@@ -144,6 +154,7 @@ class RequestConsumer:
             requests=self._requests,
             handler=handler,
             liveness=self.liveness,
+            counts=self.counts,
         )
         if settings.group_instance_id is not None:
             self._fence = Fence(settings.group_id, settings.group_instance_id, self._consumer, self._admin)
@@ -159,7 +170,7 @@ class RequestConsumer:
             group_instance_id=self._settings.group_instance_id,
             client_rack=self._settings.client_rack,
             # Two strategies on offer would make every member join twice.
-            partition_assignment_strategy=(SignedStickyAssignor,),
+            partition_assignment_strategy=(self._assignor,),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
@@ -264,6 +275,7 @@ class RequestConsumer:
             if admission.is_new:
                 self._handler.receive(_plain(record, admission))
             else:
+                self.counts.adopted += admission.delivery is Delivery.RUNNING
                 # A delivery that needs no work moves the commit point by itself.
                 self._requests.commit_soon()
 
@@ -274,16 +286,31 @@ class RequestConsumer:
         # The pool starts nothing any more: no attempt of a quarantined record is to be committed for it.
         self._handler.pause()
 
-    async def unread(self) -> int | None:
-        """Records of our partitions beyond what we have fetched; None if the brokers do not say."""
-        positions = self._partitions.readable(paused=True)
-        tps = [TopicPartition(self._topic, partition) for partition in positions]
+    async def ends(self) -> dict[int, int] | None:
+        """Where our partitions end: one past the offset of the last record; None if the brokers do not say."""
+        tps = [TopicPartition(self._topic, partition) for partition in self._partitions.restored()]
         try:
             async with asyncio.timeout(ASK_TIMEOUT):
                 ends: dict[TopicPartition, int] = await self._consumer.end_offsets(tps) if tps else {}
         except (KafkaError, OSError, TimeoutError):
             return None
-        return sum(max(0, end - positions[tp.partition]) for tp, end in ends.items())
+        return {tp.partition: end for tp, end in ends.items()}
+
+    async def unread(self) -> int | None:
+        """Records of our partitions beyond what we have fetched; None if the brokers do not say."""
+        ends = await self.ends()
+        if ends is None:
+            return None
+        positions = self._partitions.readable(paused=True)
+        return sum(max(0, end - positions.get(partition, end)) for partition, end in ends.items())
+
+    def known_end(self, partition: int) -> int | None:
+        """The end of one of our partitions by the last fetch from it; None before that. Asks nobody."""
+        tp = TopicPartition(self._topic, partition)
+        if tp not in self._consumer.assignment():
+            return None
+        end: int | None = self._consumer.highwater(tp)
+        return end
 
     @property
     def lost(self) -> int:

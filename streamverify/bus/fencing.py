@@ -55,8 +55,11 @@ class SignedStickyAssignor(StickyPartitionAssignor):
     """Says in a member's user data which process it is, so that the one that it fences can name it.
 
     The client id would be the place, but a broker keeps that of the first member that had the name. What follows the
-    assignor's own fields is read by nobody else.
+    assignor's own fields is read by nobody else. `signed` makes a class that says more.
     """
+
+    card = b""
+    """What else the member tells its group (`core.overview.card`). Older workers read the process at the end only."""
 
     @classmethod
     def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
@@ -64,8 +67,13 @@ class SignedStickyAssignor(StickyPartitionAssignor):
         said = super().metadata(topics)
         previous = said.user_data or StickyAssignorUserDataV1([], cls.DEFAULT_GENERATION_ID).encode()
         return ConsumerProtocolMemberMetadata(
-            said.version, said.subscription, previous + _SIGNATURE + this_process().encode()
+            said.version, said.subscription, previous + cls.card + _SIGNATURE + this_process().encode()
         )
+
+
+def signed(card: bytes) -> type[SignedStickyAssignor]:
+    """Make the assignor of one member, which tells the group this card: aiokafka takes a class, not an object."""
+    return type(SignedStickyAssignor.__name__, (SignedStickyAssignor,), {"card": card})
 
 
 class Member(NamedTuple):
@@ -73,6 +81,15 @@ class Member(NamedTuple):
 
     member_id: str
     process: str
+
+
+class Said(NamedTuple):
+    """What a member has told its group."""
+
+    process: str
+    """Machine and number of its process, `HOST:PID`; "" where it does not say."""
+    card: bytes
+    """What stands before that; it may begin with the assignor's own fields."""
 
 
 def this_process() -> str:
@@ -93,20 +110,20 @@ def holder_of(name: str, members: Iterable[Member]) -> Member | None:
 def members_of(description: Mapping[str, Any]) -> list[Member]:
     """The members in the answer to a DescribeGroups request."""
     return [
-        Member(each["member_id"], _process_in(each["member_metadata"]))
+        Member(each["member_id"], said_in(each["member_metadata"]).process)
         for group in description["groups"]
         for each in group["members"]
     ]
 
 
-def _process_in(metadata: bytes) -> str:
-    """The process that a member's metadata names; a group tells it only while it is not rebalancing."""
+def said_in(metadata: bytes) -> Said:
+    """Read what a member's metadata says; a group tells it only while it is not rebalancing."""
     try:
         user_data = ConsumerProtocolMemberMetadata.decode(metadata).user_data or b""
     except ValueError:
-        return ""
-    _, _, process = user_data.rpartition(_SIGNATURE)
-    return process.decode(errors="replace") if _SIGNATURE in user_data else ""
+        return Said("", b"")
+    card, signature, process = user_data.rpartition(_SIGNATURE)
+    return Said(process.decode(errors="replace"), card) if signature else Said("", b"")
 
 
 class Fence:

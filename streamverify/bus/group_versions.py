@@ -6,7 +6,6 @@ A member says its versions in its client id, which the broker tells to whoever m
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -16,7 +15,6 @@ from streamverify.bus.admin import open_admin
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from streamverify.core.messages.models import Verifier
     from streamverify.settings import Settings
 
 FIRST_LOOK = 15.0
@@ -26,22 +24,8 @@ EVERY = 300.0
 """Seconds between two looks."""
 
 _NAME = "streamverify"
-_MAX_LENGTH = 40
-_STRANGE = re.compile(r"[^A-Za-z0-9.-]+")
 
 _log = structlog.get_logger(__name__)
-
-
-def client_id(verifier: Verifier) -> str:
-    """A member's versions, as brokers take them in a client id."""
-    versions = {
-        verifier.kind: verifier.lean_version,
-        "repl": verifier.repl_version,
-        "mathlib": verifier.mathlib_version,
-        "policy": verifier.policy_version,
-    }
-    said = (f"{name}-{_STRANGE.sub('-', version)[:_MAX_LENGTH]}" for name, version in versions.items() if version)
-    return "_".join((_NAME, *said))
 
 
 def others(ours: str, members: Iterable[str]) -> list[str]:

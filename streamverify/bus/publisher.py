@@ -131,6 +131,8 @@ class Publisher:
         self._wake = asyncio.Event()
         self._gathering: asyncio.TimerHandle | None = None
         self._open = 0
+        self.failures = 0
+        """How often records could not be handed over, or were not taken by the broker; they are sent again."""
         self._all_acknowledged = asyncio.Event()
         self._all_acknowledged.set()
 
@@ -159,6 +161,11 @@ class Publisher:
             self._wake.set()
         elif self._gathering is None:
             self._gathering = asyncio.get_running_loop().call_later(GATHER, self._wake.set)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Records that the broker has not acknowledged, sent or not."""
+        return self._open
 
     async def flush(self) -> None:
         """Send what is gathered, and wait until the broker has everything."""
@@ -191,6 +198,7 @@ class Publisher:
             self._unsent.appendleft(_smaller(record))
         except KafkaError as error:
             self._unsent.appendleft(record)
+            self.failures += 1
             # aiokafka calls its own "no room within request_timeout" final: a broker that is gone looks like that.
             if not (error.retriable or isinstance(error, KafkaTimeoutError)):
                 self._fail(error)
@@ -229,6 +237,7 @@ class Publisher:
             if not self._open:
                 self._all_acknowledged.set()
             return
+        self.failures += 1
         if isinstance(error, _TOO_LARGE):
             # To be sent in its smaller form; every other record as it is.
             self._refused.add(number)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 _INTERRUPTED = 130
 
 
@@ -11,9 +14,11 @@ def main() -> None:
 
     guard()
     try:
-        from streamverify.cli.app import app  # noqa: PLC0415 - as above
+        from streamverify.cli.app import COMMANDS, commands_for, make_app  # noqa: PLC0415 - as above
 
-        app()
+        # The shell that completes a command line names the program's variables, and no command.
+        completes = "_STREAMVERIFY_COMPLETE" in os.environ
+        make_app(COMMANDS if completes else commands_for(sys.argv[1:]))()
     except KeyboardInterrupt:
         # While modules are imported, or Typer reads the signatures of the commands: later it answers Ctrl-C itself.
         raise SystemExit(_INTERRUPTED) from None

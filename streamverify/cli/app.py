@@ -6,34 +6,12 @@ import os
 import sys
 import traceback
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from streamverify.cli import (
-    broker,
-    config,
-    delete,
-    demo,
-    dlq,
-    doctor,
-    export,
-    gateway,
-    offsets,
-    produce,
-    replay,
-    report,
-    results,
-    retry,
-    router,
-    schema,
-    serve,
-    table,
-    topics,
-    verify,
-    worker,
-)
 from streamverify.cli.errors import InputError, ReaderGone
 from streamverify.cli.options import logging_wanted
 from streamverify.cli.output import epilog, error_line
@@ -42,7 +20,7 @@ from streamverify.logs import configure
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
 
 EXIT_CODES = """\
 Exit codes
@@ -134,16 +112,40 @@ def usage_error(error: Any) -> str:
     return said if error.ctx is None else f"{said} (see `{error.ctx.command_path} --help`)"
 
 
-app = typer.Typer(
-    name="streamverify",
-    cls=Group,
-    help="Verify Lean 4 proofs from a Kafka topic, and write a verdict for each to another topic.",
-    epilog=epilog(EXAMPLES, EXIT_CODES),
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+COMMANDS = (
+    "worker",
+    "router",
+    "table",
+    "serve",
+    "gateway",
+    "produce",
+    "results",
+    "replay",
+    "export",
+    "verify",
+    "retry",
+    "topics",
+    "dlq",
+    "cancel",
+    "delete",
+    "offsets",
+    "broker",
+    "demo",
+    "doctor",
+    "config",
+    "report",
+    "schema",
 )
+"""The commands in the order of the help. Each is a function of its name, in the module of that name in this folder."""
+
+GROUPS = {
+    "topics": ("Create the topics, or describe them.", {"create": "create", "describe": "describe"}),
+    "dlq": (
+        "List the dead letters, show one, or send them again.",
+        {"list": "list_letters", "show": "show", "replay": "replay"},
+    ),
+}
+"""Of the commands those with commands of their own: the help, and the function of each."""
 
 
 def _version(given: bool) -> None:  # noqa: FBT001 - Typer calls it so
@@ -152,7 +154,6 @@ def _version(given: bool) -> None:  # noqa: FBT001 - Typer calls it so
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     *,
     _version_wanted: Annotated[
@@ -162,48 +163,40 @@ def _root(
     pass
 
 
-def _add(to: typer.Typer, name: str, command: Callable[..., None], examples: str) -> None:
-    to.command(name, epilog=epilog(examples))(command)
+def commands_for(arguments: Sequence[str]) -> Sequence[str]:
+    """The commands that a command line can be about: the one that it names, or all where it names none.
+
+    To import all of them takes a third of the time of a short command.
+    """
+    named = next((argument for argument in arguments if not argument.startswith("-")), None)
+    return [named] if named in COMMANDS else COMMANDS
 
 
-_topics = typer.Typer(
-    help="Create the topics, or describe them.",
-    no_args_is_help=True,
-    epilog=epilog(topics.EXAMPLES),
-    rich_markup_mode="rich",
-)
-_dlq = typer.Typer(
-    help="List the dead letters, show one, or send them again.",
-    no_args_is_help=True,
-    epilog=epilog(dlq.EXAMPLES),
-    rich_markup_mode="rich",
-)
-_add(app, "worker", worker.worker, worker.EXAMPLES)
-_add(app, "router", router.router, router.EXAMPLES)
-_add(app, "table", table.table, table.EXAMPLES)
-_add(app, "serve", serve.serve, serve.EXAMPLES)
-_add(app, "gateway", gateway.gateway, gateway.EXAMPLES)
-_add(app, "produce", produce.produce, produce.EXAMPLES)
-_add(app, "results", results.results, results.EXAMPLES)
-_add(app, "replay", replay.replay, replay.EXAMPLES)
-_add(app, "export", export.export, export.EXAMPLES)
-_add(app, "verify", verify.verify, verify.EXAMPLES)
-_add(app, "retry", retry.retry, retry.EXAMPLES)
-app.add_typer(_topics, name="topics")
-_add(_topics, "create", topics.create, topics.EXAMPLES)
-_add(_topics, "describe", topics.describe, topics.EXAMPLES)
-app.add_typer(_dlq, name="dlq")
-_add(_dlq, "list", dlq.list_letters, dlq.EXAMPLES)
-_add(_dlq, "show", dlq.show, dlq.EXAMPLES)
-_add(_dlq, "replay", dlq.replay, dlq.EXAMPLES)
-_add(app, "delete", delete.delete, delete.EXAMPLES)
-_add(app, "offsets", offsets.offsets, offsets.EXAMPLES)
-_add(app, "broker", broker.broker, broker.EXAMPLES)
-_add(app, "demo", demo.demo, demo.EXAMPLES)
-_add(app, "doctor", doctor.doctor, doctor.EXAMPLES)
-_add(app, "config", config.config, config.EXAMPLES)
-_add(app, "report", report.report, report.EXAMPLES)
-_add(app, "schema", schema.schema, schema.EXAMPLES)
+def make_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:
+    """Make the application with some of the commands, whose modules are imported for it."""
+    app = typer.Typer(
+        name="streamverify",
+        cls=Group,
+        help="Verify Lean 4 proofs from a Kafka topic, and write a verdict for each to another topic.",
+        epilog=epilog(EXAMPLES, EXIT_CODES),
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name in commands:
+        module = import_module(f"streamverify.cli.{name}")
+        described = epilog(module.EXAMPLES)
+        if name not in GROUPS:
+            app.command(name, epilog=described)(getattr(module, name))
+            continue
+        words, functions = GROUPS[name]
+        group = typer.Typer(help=words, no_args_is_help=True, epilog=described, rich_markup_mode="rich")
+        for each, function in functions.items():
+            group.command(each, epilog=described)(getattr(module, function))
+        app.add_typer(group, name=name)
+    return app
 
 
 def exit_code(error: StreamVerifyError) -> int:

@@ -41,7 +41,11 @@ CHANNELS: dict[str, tuple[str, str, list[str]]] = {
         "Records that could not be answered, as they came, and proofs that kept crashing their worker.",
         ["deadLetter"],
     ),
-    "groups_topic": ("groups", "What workers tell each other about attempts at one problem.", ["announcement"]),
+    "groups_topic": (
+        "groups",
+        "What workers tell each other about attempts at one problem, and what is cancelled.",
+        ["announcement", "cancellation"],
+    ),
 }
 """By the setting that names its topic: the channel, what it is for, and the messages on it."""
 PRIVATE = frozenset({Purpose.STATE, Purpose.ROWS})
@@ -89,7 +93,7 @@ OPERATIONS = {
         "worker",
         "receive",
         "groups",
-        ("announcement",),
+        ("announcement", "cancellation"),
         "Every worker hears of it: it reads the whole topic, without a group.",
     ),
     "routerTakesProof": Operation(
@@ -140,6 +144,9 @@ OPERATIONS = {
         "results",
         ("proofResult",),
         "The gateway reads the results of its own requests, without a group, and answers over HTTP.",
+    ),
+    "clientCancels": Operation(
+        "client", "send", "groups", ("cancellation",), "`streamverify cancel` and the Python client cancel what waits."
     ),
     "deleteRemovesResult": Operation(
         "delete", "send", "results", ("deletedResult",), "`streamverify delete` deletes the result of a custom_id."

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamverify.client.dead_letters import REPLAYS
 from streamverify.client.requests import REQUEST_ID
-from streamverify.core.groups.announcement import announcement_schema
+from streamverify.core.groups.announcement import announcement_schema, cancellation_schema
 from streamverify.core.groups.scope import CALLERS_ID_HEADER, KEY_HEADER
 from streamverify.core.messages.draft7 import COMPONENTS, components
 from streamverify.core.messages.models import MAX_CUSTOM_ID, MAX_RUN, RUN_HEADER, Status
@@ -54,6 +54,7 @@ def schemas() -> dict[str, Node]:
     for text in schema_files().values():
         made |= components(json.loads(text))
     made |= components(announcement_schema())
+    made |= components(cancellation_schema())
     made["RequestHeaders"] = {
         "type": "object",
         "description": "Kafka headers of a request, each value read as UTF-8 text. None is required, and others may be "
@@ -136,6 +137,20 @@ def messages(binding: str) -> dict[str, Node]:
                 binding,
             ),
             "examples": [_example("success", "An audited attempt.", announcement_schema()["examples"][0])],
+        },
+        "cancellation": {
+            **_message(
+                "Cancellation",
+                "Requests were cancelled; the record's timestamp says when.",
+                {
+                    "type": "string",
+                    "pattern": "^cancellation:[0-9a-f]{32}$",
+                    "description": "A digest of which requests: compaction keeps the last one of each.",
+                },
+                None,
+                binding,
+            ),
+            "examples": [_example("run", "All that waits of a run.", cancellation_schema()["examples"][0])],
         },
     }
 

@@ -42,3 +42,8 @@ def results_command(run: str | None) -> str:
     return (
         f"fetch the verdicts with: streamverify results --since {since}{'' if run is None else f' --run {quote(run)}'}"
     )
+
+
+def cancel_command(run: str | None) -> str:
+    """Name the command after which the rest of a run is not verified, to follow another sentence; "" without a run."""
+    return "" if run is None else f"; to have them not run: streamverify cancel --run {quote(run)}"

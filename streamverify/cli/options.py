@@ -38,7 +38,7 @@ BOTH = (*CONNECTION, "request_topic", "result_topic")
 EVERYTHING = tuple(Settings.model_fields)
 GATEWAY = ("api_keys", "environments", *(name for name in EVERYTHING if name.startswith("gateway_")))
 """The settings of the gateway alone."""
-WORKER = tuple(name for name in EVERYTHING if name not in {*GATEWAY, "advertised_url"})
+WORKER = tuple(name for name in EVERYTHING if name not in GATEWAY)
 
 _PANEL = "Settings (flag over environment over streamverify.toml)"
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from streamverify.cli import replay_report
 from streamverify.cli.checks import finite, not_empty
 from streamverify.cli.errors import InputError
-from streamverify.cli.interrupted import say_how_far
+from streamverify.cli.interrupted import cancel_command, say_how_far
 from streamverify.cli.options import BOTH, with_settings
 from streamverify.cli.output import one_line, plural, print_json, print_line, remark, say_who_answered, stderr
 from streamverify.cli.source_options import SourceFlags, with_source
@@ -231,9 +231,10 @@ def _so_far(one: Replay) -> str:
     if one.state is None:
         return (
             f"{plural(done, 'verdict')} counted{waiting}; without --output nothing is kept: what is sent gets its "
-            f"verdict, streamverify results --run {quote(one.run)}"
+            f"verdict, streamverify results --run {quote(one.run)}{cancel_command(one.run)}"
         )
-    return f"{plural(done, 'verdict')} kept{waiting}: the same command line goes on ({one.plan.state})"
+    cancel = cancel_command(one.run) if one.tally.unanswered else ""
+    return f"{plural(done, 'verdict')} kept{waiting}: the same command line goes on ({one.plan.state}){cancel}"
 
 
 def _summarize(one: Replay, *, as_json: bool) -> None:

@@ -26,14 +26,16 @@ def schema(
     message: Annotated[
         str | None,
         typer.Argument(
-            metavar="[MESSAGE]", help="proof-request, proof-result, dead-letter, report, comparison or asyncapi."
+            metavar="[MESSAGE]",
+            help="proof-request, proof-result, dead-letter, report, comparison, worker-status, overview, workers, "
+            "readiness or asyncapi.",
         ),
     ] = None,
     write: Annotated[
         Path | None, typer.Option("--write", metavar="DIR", help="Write a file for each message into this folder.")
     ] = None,
 ) -> None:
-    """Print the JSON Schemas of the messages and of reports, and the AsyncAPI document of the topics, or write them."""
+    """Print the schemas of messages, reports and workers, and the AsyncAPI document of the topics, or write them."""
     files = choose(every_schema(), message)
     if write is not None:
         write_files(files, write)
@@ -46,9 +48,10 @@ def every_schema() -> dict[str, str]:
     """Make the text of each schema and of the AsyncAPI document, by the name of its file."""
     from streamverify.cli.asyncapi import asyncapi_file  # noqa: PLC0415 - keeps --help fast
     from streamverify.core.messages.schemas import schema_files  # noqa: PLC0415
+    from streamverify.core.overview.schemas import overview_schema_files  # noqa: PLC0415
     from streamverify.core.reports.schemas import report_schema_files  # noqa: PLC0415
 
-    return schema_files() | report_schema_files() | asyncapi_file()
+    return schema_files() | report_schema_files() | overview_schema_files() | asyncapi_file()
 
 
 def choose(files: dict[str, str], message: str | None) -> dict[str, str]:

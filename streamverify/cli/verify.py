@@ -12,7 +12,7 @@ import typer
 from streamverify.cli.checks import Duration
 from streamverify.cli.errors import InputError, ReaderGone
 from streamverify.cli.input_options import COLUMNS_HELP, InputOptions, with_inputs
-from streamverify.cli.interrupted import results_command, say_how_far
+from streamverify.cli.interrupted import cancel_command, results_command, say_how_far
 from streamverify.cli.options import BOTH, with_settings
 from streamverify.cli.output import (
     error_line,
@@ -68,7 +68,7 @@ def verify(
 ) -> None:
     """Have proofs verified by a running worker, and show what Lean says with the source line that it means."""
     session = Session(settings, given.find(), wait, Printer(as_json=as_json))
-    fetch = results_command(given.run)
+    fetch = f"{results_command(given.run)}{cancel_command(given.run)}"
     try:
         with say_how_far(lambda: session.so_far(fetch)):
             asyncio.run(session.run())

@@ -15,6 +15,7 @@ from aiokafka import TopicPartition
 from streamverify.bus.admin import open_admin
 from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
+from streamverify.client.cancellation import cancel
 from streamverify.client.connection import Connection
 from streamverify.client.progress import progress_of
 from streamverify.client.requests import as_request, prepare
@@ -22,6 +23,7 @@ from streamverify.client.result_topic import decode
 from streamverify.client.results import Results
 from streamverify.client.verification import MAX_IN_FLIGHT, Unanswered, Verification
 from streamverify.core.errors import ClientMisused
+from streamverify.core.groups.cancellation import Names
 from streamverify.core.messages.models import ProofRequest
 from streamverify.settings import Settings, load_settings
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+    from streamverify.client.cancellation import Cancelled
     from streamverify.client.progress import Progress
     from streamverify.client.requests import EncodedRequest, Proof, Ticket
     from streamverify.client.verification import Answer
@@ -253,6 +256,38 @@ class AsyncClient:
                         chunk.append(result)
                 if chunk:
                     yield chunk
+
+    async def cancel(
+        self,
+        *,
+        run: str | None = None,
+        group: str | None = None,
+        ids: Iterable[str] = (),
+        api_key: str | None = None,
+        dry_run: bool = False,
+    ) -> Cancelled:
+        """Have the workers answer what waits of some requests as `superseded`, without running it.
+
+        Meant are requests that are on the topic now, and meet every condition that is given; of `ids` any one. Those
+        that are sent later are run.
+
+        Args:
+            run: Of this run.
+            group: Of this group of attempts.
+            ids: With one of these custom_ids.
+            api_key: Sent to a gateway with the API key of this name.
+            dry_run: Cancel nothing, and count what would be.
+
+        Returns:
+            When it was, and how many requests may be concerned. It waits for no worker.
+
+        Raises:
+            ClientMisused: There is no condition, or one that no request can meet.
+            BrokerUnavailable: No broker, or no topic.
+        """
+        self.refuse_a_fork()
+        names = Names(run, group, frozenset([ids] if isinstance(ids, str) else ids), api_key)
+        return await cancel(self._settings, names, dry_run=dry_run)
 
     def refuse_a_fork(self) -> None:
         """Raise ClientMisused in a process that was forked from the one that made the client."""

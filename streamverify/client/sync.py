@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+    from streamverify.client.cancellation import Cancelled
     from streamverify.client.progress import Progress
     from streamverify.client.requests import Proof, Ticket
     from streamverify.client.results import Results
@@ -121,6 +122,18 @@ class Client:
     def results(self, since: datetime | timedelta | None = None, *, follow: bool = False) -> Iterator[ProofResult]:
         """Read the topic of verdicts, each partition in its order. See `AsyncClient.results`."""
         return self._iterate(self._client.result_chunks(since, follow=follow))
+
+    def cancel(
+        self,
+        *,
+        run: str | None = None,
+        group: str | None = None,
+        ids: Iterable[str] = (),
+        api_key: str | None = None,
+        dry_run: bool = False,
+    ) -> Cancelled:
+        """Have what waits of some requests answered as `superseded`, without running it. See `AsyncClient.cancel`."""
+        return self._run(self._client.cancel, run=run, group=group, ids=ids, api_key=api_key, dry_run=dry_run)
 
     def _run(self, method: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **named: P.kwargs) -> T:
         return self._started().run(method(*args, **named))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ EVERY = 60.0
 """Seconds between two reports of a worker that works."""
 IDLE_EVERY = 600.0
 """Seconds between two reports of a worker that does nothing: it lives, and waits."""
+RECENT = 60.0
+"""Seconds of the past that `Activity.recent` tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Done:
     reasons: Mapping[Reason, int]
     dead_letters: int
     cached: int = 0
+    busy_seconds: float = 0.0
+    """Time that slots have spent on the records that were answered."""
 
     @property
     def total(self) -> int:
@@ -58,13 +62,23 @@ class Activity:
         self._reasons: Counter[Reason] = Counter()
         self._dead_letters = 0
         self._cached = 0
+        self._busy_seconds = 0.0
+        self._marks: deque[tuple[float, Done]] = deque([(now, Done(0.0, {}, 0))])
+        """What had been done at some times of the last minute, the oldest first."""
         self._reported = Done(0.0, {}, 0)
         self._reported_at = now
 
-    def answered(self, reason: Reason, *, cached: bool = False) -> None:
-        """A record has its result; `cached`: identical work had had it before."""
+    def answered(self, reason: Reason, *, cached: bool = False, busy_seconds: float = 0.0) -> None:
+        """A record has its result.
+
+        Args:
+            reason: The reason of the result.
+            cached: Identical work had had it before.
+            busy_seconds: Time that a slot has spent on it.
+        """
         self._reasons[reason] += 1
         self._cached += cached
+        self._busy_seconds += busy_seconds
 
     def dead_letter(self) -> None:
         """A record has become a dead letter."""
@@ -72,7 +86,19 @@ class Activity:
 
     def so_far(self, now: float) -> Done:
         """All that was done since the start."""
-        return Done(now - self._started, dict(self._reasons), self._dead_letters, self._cached)
+        return Done(now - self._started, dict(self._reasons), self._dead_letters, self._cached, self._busy_seconds)
+
+    def mark(self, now: float) -> None:
+        """Keep what has been done by now, for `recent`. To be called every few seconds."""
+        self._marks.append((now, self.so_far(now)))
+        # The first is the newest of those that are old enough.
+        while len(self._marks) > 1 and self._marks[1][0] <= now - RECENT:
+            self._marks.popleft()
+
+    def recent(self, now: float) -> Done:
+        """What was done in the last minute, or a little more: since the last mark that is as old as that."""
+        since, before = self._marks[0]
+        return _between(before, self.so_far(now), now - since)
 
     def report(self, now: float, *, running: int, last: bool = False) -> Done | None:
         """What was done since the last report, if it is time for one; None if it is not.
@@ -83,12 +109,22 @@ class Activity:
             last: No report follows, so what was done is reported now.
         """
         so_far = self.so_far(now)
-        before, seconds = self._reported, now - self._reported_at
-        reasons = Counter(so_far.reasons) - Counter(before.reasons)
-        done = Done(seconds, dict(reasons), so_far.dead_letters - before.dead_letters, so_far.cached - before.cached)
+        seconds = now - self._reported_at
+        done = _between(self._reported, so_far, seconds)
         worked = bool(done.total or done.dead_letters)
         due = worked if last else seconds >= (EVERY if worked or running else IDLE_EVERY)
         if not due:
             return None
         self._reported, self._reported_at = so_far, now
         return done
+
+
+def _between(before: Done, after: Done, seconds: float) -> Done:
+    """What was done after `before`, in so many seconds."""
+    return Done(
+        seconds,
+        dict(Counter(after.reasons) - Counter(before.reasons)),
+        after.dead_letters - before.dead_letters,
+        after.cached - before.cached,
+        after.busy_seconds - before.busy_seconds,
+    )

@@ -26,7 +26,10 @@ class SettingsError(StreamVerifyError):
 
 
 class ClientMisused(StreamVerifyError):
-    """A client was used where it cannot be: in a fork of its process, in a second event loop, after it was closed."""
+    """A client was used where it cannot be: in a fork of its process, in a second event loop, after it was closed.
+
+    Or it was asked to cancel what no request can be.
+    """
 
     exit_code = 2
 

@@ -92,4 +92,4 @@ class Verdict:
     cached_age: float | None = None
     """Of a verdict that identical work has had before: its age in seconds. None: this job has its own."""
     superseded_by: str | None = None
-    """Of a `superseded` verdict: the custom_id in the same group whose success ended this proof."""
+    """Of a `superseded` verdict: the custom_id in the same group whose success ended this proof, if one did."""

@@ -78,6 +78,8 @@ class Asked:
     disable_cache: bool = False
     run: str | None = None
     first_success: bool = False
+    trace: tuple[tuple[str, bytes], ...] = ()
+    """The trace context of the HTTP request, as Kafka headers."""
 
 
 @dataclass(slots=True, eq=False)
@@ -237,7 +239,7 @@ class RequestReply:
             sentence = f"`{first['loc'][0]}`: {first['msg']}"
             self._settle(batch, index, refused(Reason.INVALID_REQUEST, sentence), 0)
             return
-        encoded = prepare(request, request_id, caller_headers(batch.key, proof.callers_id))
+        encoded = prepare(request, request_id, (*caller_headers(batch.key, proof.callers_id), *asked.trace))
         known_as = request_id.encode("ascii")
         sending = asyncio.create_task(self._send(known_as, encoded))
         sha256 = hashlib.sha256(proof.code.encode()).hexdigest()

@@ -12,6 +12,7 @@ from starlette.responses import Response  # noqa: TC002 - FastAPI reads the anno
 
 from streamverify.core.keys import ANYBODY
 from streamverify.core.messages.models import Assurance, Reason
+from streamverify.core.trace_context import headers_of_http
 from streamverify.gateway.answer import NDJSON, BatchAnswer, OneAnswer
 from streamverify.gateway.axle import ProofAnswer, ProofBody, check_options, proof_answer, with_header
 from streamverify.gateway.bodies import BodyError, CheckBody, VerifyBody, read_body
@@ -55,6 +56,11 @@ def caller(request: Request) -> str:
             401, "Authorization: Bearer KEY, with one of the gateway's API_KEYS", {"WWW-Authenticate": "Bearer"}
         )
     return name
+
+
+def trace_of(request: Request) -> tuple[tuple[str, bytes], ...]:
+    """The Kafka headers that carry the trace of an HTTP request on to each of its proofs."""
+    return headers_of_http(request.headers.getlist("traceparent"), request.headers.getlist("tracestate"))
 
 
 @dataclass(slots=True)
@@ -150,6 +156,7 @@ async def check(request: Request, held: Annotated[Held, Depends(hold)]) -> Respo
             disable_cache=not body.reuse,
             run=body.run,
             first_success=body.first_success,
+            trace=trace_of(request),
         ),
         lambda index, outcome: check_answer(callers_ids[index], outcome, debug=body.debug),
     )
@@ -193,6 +200,7 @@ async def verify(request: Request, held: Annotated[Held, Depends(hold)]) -> Resp
             disable_cache=body.disable_cache,
             run=body.run,
             first_success=body.first_success,
+            trace=trace_of(request),
         ),
         lambda index, outcome: verify_answer(callers_ids[index], outcome),
     )
@@ -214,7 +222,7 @@ async def verify_proof(request: Request, held: Annotated[Held, Depends(hold)]) -
     content, statement = body.content, body.formal_statement
     if body.ignore_imports and environment.header:
         content, statement = with_header(content, environment.header), with_header(statement, environment.header)
-    asked = Asked(Assurance.AUDITED, body.timeout_seconds)
+    asked = Asked(Assurance.AUDITED, body.timeout_seconds, trace=trace_of(request))
     proofs = [proof_to_send(gateway, content, statement)]
     gateway.count(held.key, 1, asked)
     return OneAnswer(

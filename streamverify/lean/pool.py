@@ -9,10 +9,11 @@ import asyncio
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
+from streamverify.core.about import about_job
 from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.messages.models import Reason, Timings
 from streamverify.core.metrics.lean_counts import LeanCounts
@@ -21,16 +22,18 @@ from streamverify.core.scheduling.scheduler import Rules, Scheduler, Start, Warm
 from streamverify.core.scheduling.work import work_of
 from streamverify.lean.auditor import Auditor
 from streamverify.lean.import_errors import FailedHeaders, ImportClassifier
+from streamverify.lean.repl.usage import usage
 from streamverify.lean.slot import Slot, known_failure
 from streamverify.lean.slot_process import PoolLimits, Shared
 from streamverify.lean.warm_headers import keep_saving, prewarm, read_saved_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.job import Job, Verdict
+    from streamverify.core.metrics.labels import Environment
     from streamverify.core.syntax.header import Header
     from streamverify.lean.repl.command import ReplCommand
 
@@ -43,6 +46,25 @@ _FIRST_BACK_OFF = 0.1
 _MAX_BACK_OFF = 10.0
 
 _log = structlog.get_logger(__name__)
+
+
+SlotDoing = Literal["running", "importing", "idle", "empty"]
+
+
+class SlotLook(NamedTuple):
+    """What a slot does at one moment."""
+
+    slot: int
+    state: SlotDoing
+    header: Header | None
+    """The header that it runs, imports or used last; None without a process."""
+    seconds: float | None
+    """How long it has been doing that; None where it is idle."""
+    job: Job | None
+    memory: int | None
+    """Bytes of private memory of its process; None without one."""
+    uses: int
+    """Proofs that its process has run."""
 
 
 class Pool:
@@ -103,6 +125,26 @@ class Pool:
     def running(self) -> int:
         """Jobs that are being run."""
         return self._running
+
+    @property
+    def environments(self) -> Mapping[Environment, int]:
+        """How the proofs that a slot took found the environment of their header."""
+        return self._scheduler.environments
+
+    def look(self, now: float) -> list[SlotLook]:
+        """Tell what each slot does, spares included; `now` in monotonic seconds. Memory is read as this is asked."""
+        return [self._look_at(number, slot, now) for number, slot in enumerate(self._slots)]
+
+    def _look_at(self, number: int, slot: Slot, now: float) -> SlotLook:
+        process, busy = slot.process, self._scheduler.work_in(number)
+        # Read first: a process that is gone by now has no memory, and is not idle.
+        memory = None if process.pid is None else usage(process.pid).memory
+        if busy is None:
+            state: SlotDoing = "empty" if process.pid is None else "idle"
+            return SlotLook(number, state, process.header, None, None, memory, process.uses)
+        state = "importing" if busy.importing else "running"
+        header = process.header if busy.job is None else busy.job.header
+        return SlotLook(number, state, header, max(0.0, now - busy.since), busy.job, memory, process.uses)
 
     def vocabulary_of(self, header: Header) -> Vocabulary | None:
         """What Lean has said that the environment of a header knows; None where no audit has asked it yet."""
@@ -272,6 +314,6 @@ class Pool:
         except Exception:  # noqa: BLE001 - one caller's fault must not stop the slot
             _log.exception(
                 "on_done_failed",
-                custom_id=job.request.custom_id,
+                **about_job(job),
                 hint="an error of streamverify's own: please report it with this traceback; the result may be missing",
             )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streamverify.core.about import about_job
 from streamverify.core.audit.checked import verdict_on_response
 from streamverify.core.audit.policy import runs_code
 from streamverify.core.job import Verdict
@@ -57,6 +58,11 @@ class Slot:
         return self._process.state
 
     @property
+    def process(self) -> SlotProcess:
+        """Its process, for whoever looks at it."""
+        return self._process
+
+    @property
     def failed_starts(self) -> int:
         """Processes in a row that did not start, or died before they had imported anything."""
         return self._process.failed_starts
@@ -83,7 +89,7 @@ class Slot:
                         await self._process.replace(ReplReplaced.SUPERSEDED)
                         verdict = replace(self._instead, attempts=attempts.count)
                         break
-                    await self._process.after_failure(failure)
+                    await self._process.after_failure(failure, job)
                     verdict = attempts.after(failure, importing=self._process.importing)
                 finally:
                     times.count(self._shared.counts)
@@ -94,7 +100,7 @@ class Slot:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the worker's, and the pool goes on
             _log.exception(
                 "verification_failed",
-                custom_id=job.request.custom_id,
+                **about_job(job),
                 hint="an error of streamverify's own: please report it with the traceback; the proof gets worker_error",
             )
             await self._process.replace(ReplReplaced.ERROR)
@@ -162,7 +168,7 @@ class Slot:
         try:
             session, env = await self._process.ensure_session(job.header, times)
         except ImportRejected as rejected:
-            return await self._import_rejected(job.header, rejected, attempts.count, times)
+            return await self._import_rejected(job, rejected, attempts.count, times)
         if self._instead is not None:
             # It was to end while its header was imported: the proof itself is not run.
             return replace(self._instead, attempts=attempts.count - 1)
@@ -218,10 +224,9 @@ class Slot:
             assurance=Assurance.AUDITED,
         )
 
-    async def _import_rejected(
-        self, header: Header, rejected: ImportRejected, attempt: int, times: AttemptTimes
-    ) -> Verdict:
+    async def _import_rejected(self, job: Job, rejected: ImportRejected, attempt: int, times: AttemptTimes) -> Verdict:
         """Return the verdict on a proof whose header Lean rejected, and remember the header where it is to blame."""
+        header = job.header
         await self._process.after_rejected_import()
         failed = self._shared.classifier.classify(header, rejected.texts)
         # An installation may be mended at any time, so its failures are not remembered.
@@ -230,6 +235,7 @@ class Slot:
         verdict = failed.verdict(header, times.import_, attempt)
         _log.warning(
             "import_failed",
+            **about_job(job),
             reason=verdict.reason,
             header=header.canonical[:200],
             error=verdict.summary,

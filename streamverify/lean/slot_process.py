@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
+from streamverify.core.about import about_job
 from streamverify.core.metrics.labels import ReplDeath, ReplReplaced
 from streamverify.core.scheduling.recycling import Limits as WearLimits
 from streamverify.core.scheduling.recycling import Wear
@@ -26,6 +27,7 @@ from streamverify.lean.repl.usage import usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from streamverify.core.job import Job
     from streamverify.core.metrics.lean_counts import LeanCounts
     from streamverify.core.scheduling.import_sizes import ImportSizes
     from streamverify.core.syntax.header import Header
@@ -104,6 +106,8 @@ class SlotProcess:
         """True while a header is imported, and after an import that failed: then no proof is to blame."""
         self.busy_seconds = 0.0
         """Seconds that proofs have used the process since its last import: the use that the import was of."""
+        self.header: Header | None = None
+        """The header that it was last used with, or imports; None without a process."""
         self._shared = shared
         self._on_import = on_import
         self._session: ReplSession | None = None
@@ -118,6 +122,16 @@ class SlotProcess:
         if not self._usable:
             return NO_PROCESS
         return SlotState(tuple(self._envs), self._import_seconds, self.busy_seconds, self._has_room())
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process; None where there is none."""
+        return None if self._session is None or self._session.failure is not None else self._session.pid
+
+    @property
+    def uses(self) -> int:
+        """Proofs that the process has run."""
+        return 0 if self._wear is None else self._wear.uses
 
     @property
     def _usable(self) -> bool:
@@ -149,11 +163,13 @@ class SlotProcess:
             ReplFailure: Whatever else; `importing` says whether it happened during the import.
         """
         self.importing = False
+        self.header = header
         if self._session is not None and self._usable and header.fingerprint in self._envs:
             return self._session, self._envs[header.fingerprint]
         # Without room the process goes with all its headers: Lean gives back nothing of what it has imported.
         if not (self._usable and self._has_room()):
             await self.replace(ReplReplaced.HEADER)
+            self.header = header
         self.importing = True
         limits, command = self._shared.limits, self._shared.command
         # Read before: what the proofs have taken since the last import is not the size of this one.
@@ -188,8 +204,8 @@ class SlotProcess:
         if not (self._usable and self._read_memory() and self._has_room()):
             await self.replace(ReplReplaced.IMPORT)
 
-    async def after_failure(self, failure: ReplFailure) -> None:
-        """Replace the process after a failure; the next use starts one."""
+    async def after_failure(self, failure: ReplFailure, job: Job | None = None) -> None:
+        """Replace the process after a failure, at a job or at a header alone; the next use starts one."""
         if isinstance(failure, NoRecording):
             # The replay REPL has said that it does not know the proof, and is as good as before.
             return
@@ -197,6 +213,7 @@ class SlotProcess:
             self.failed_starts += 1
         _log.warning(
             "repl_replaced",
+            **({} if job is None else about_job(job)),
             pid=self._session and self._session.pid,
             cause=type(failure).__name__,
             error=str(failure)[:200],
@@ -222,7 +239,7 @@ class SlotProcess:
             why: The failure that made it of no more use, else why it is ended although it is in order; it counts only
                 where the process has not failed by itself meanwhile.
         """
-        session, self._envs, self._wear = self._session, {}, None
+        session, self._envs, self._wear, self.header = self._session, {}, None, None
         counts = self._shared.counts
         if session is None:
             # A process that could not be started was counted as one, so that it has to be counted as gone.

@@ -14,6 +14,7 @@ import structlog
 
 from streamverify.bus.publisher import Outgoing, countdown, dead_letter_record
 from streamverify.bus.topics import router_group
+from streamverify.core.about import about_place
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.dead_letter import DeadLetter, Stage
 from streamverify.core.messages.models import Source
@@ -66,7 +67,9 @@ class Forwarder:
         self._generation: int | None = None
         self._counts: dict[int, PartitionCounts] = {}
         self.forwarded = 0
+        """Records that the broker has on the request topic."""
         self.dead_letters = 0
+        """Records that the broker has as dead letters."""
 
     async def run(self, stream: faust.StreamT[Any]) -> None:
         """Forward for as long as the stream lasts."""
@@ -114,29 +117,37 @@ class Forwarder:
             cast("StreamConsumer", self._app.consumer).forget(event.message)
 
     def _request(self, message: Any, key: bytes, on_ack: Callable[[], None]) -> Outgoing:
+        def forwarded() -> None:
+            self.forwarded += 1
+            on_ack()
+
         def refused() -> Outgoing:
             topic = self._settings.request_topic
             error = RefusedByTopic(f"the topic {topic} takes no record of {len(message.value):,} bytes")
             return self._dead_letter(message, error, on_ack)
 
-        self.forwarded += 1
         return Outgoing(
             self._settings.request_topic,
             key,
             message.value,
             _kafka_headers(message),
-            on_ack,
+            forwarded,
             refused,
             timestamp_ms=_milliseconds(message.timestamp),
         )
 
     def _dead_letter(self, message: Any, error: Exception, on_ack: Callable[[], None]) -> Outgoing:
-        self.dead_letters += 1
+        kafka_headers = _kafka_headers(message)
+
+        def acknowledged() -> None:
+            self.dead_letters += 1
+            on_ack()
+
         letter = DeadLetter.of(
             error,
             key=message.key,
             value=message.value,
-            kafka_headers=_kafka_headers(message),
+            kafka_headers=kafka_headers,
             source=Source(
                 topic=message.topic,
                 partition=message.partition,
@@ -148,13 +159,12 @@ class Forwarder:
         )
         _log.warning(
             "dead_letter",
-            partition=message.partition,
-            offset=message.offset,
+            **about_place(message.partition, message.offset, kafka_headers),
             stage=Stage.ROUTE,
             error=str(error),
             hint=f"see it with `streamverify dlq list`; it is on {self._settings.dlq_topic}",
         )
-        return dead_letter_record(self._settings.dlq_topic, letter, on_ack)
+        return dead_letter_record(self._settings.dlq_topic, letter, acknowledged)
 
     def _count(self, generation: int, forwarded: Sequence[tuple[Any, Forward]]) -> None:
         if generation != self._generation:

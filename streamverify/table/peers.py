@@ -7,12 +7,12 @@ is given only where every partition is in it once, all of one generation of the 
 from __future__ import annotations
 
 import asyncio
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 
+from streamverify.bus.address import advertised_url
 from streamverify.core.errors import StreamVerifyError
 from streamverify.core.table.pages import Page
 from streamverify.core.table.rows import is_row
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 TIMEOUT = 10.0
 """Seconds that another instance is waited for."""
-
-_EVERY_ADDRESS = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104 - compared, not listened on
-_KAFKA = 9092
 
 
 class Unavailable(StreamVerifyError):
@@ -62,7 +59,7 @@ class Peers:
 
     def start(self, port: int) -> None:
         """Settle the address under which the others reach this instance, which listens on `port`."""
-        self.url = self._settings.advertised_url or f"http://{_reachable(self._settings)}:{port}"
+        self.url = advertised_url(self._settings, port)
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT))
 
     async def close(self) -> None:
@@ -139,26 +136,3 @@ def read_part(answer: Any, url: str, generation: int) -> Part:
 def _is_part(answer: Mapping[str, Any]) -> bool:
     kinds = {"generation": int, "partitions": list, "rows": list, "more": bool}
     return all(isinstance(answer.get(name), kind) for name, kind in kinds.items()) and all(map(is_row, answer["rows"]))
-
-
-def _reachable(settings: Settings) -> str:
-    """This machine's address for others: the one that it is configured to listen on, else that towards a broker."""
-    host = settings.http_host
-    if host in _EVERY_ADDRESS:
-        host = _address_towards(settings.bootstrap_servers.split(",")[0].strip())
-    return f"[{host}]" if ":" in host else host
-
-
-def _address_towards(server: str) -> str:
-    broker, _, port = server.rpartition(":")
-    try:
-        [(family, _, _, _, address), *_] = socket.getaddrinfo(
-            broker.strip("[]"), int(port or _KAFKA), type=socket.SOCK_DGRAM
-        )
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            # Sends nothing: the system only chooses the address that it would send from.
-            probe.connect(address)
-            name: str = probe.getsockname()[0]
-            return name
-    except OSError:
-        return socket.gethostname()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from streamverify.core.about import about_job
 from streamverify.core.cache.cacheable import may_be_answered, may_be_kept
 from streamverify.core.cache.in_flight import InFlight
 from streamverify.core.cache.key import work_digest
@@ -52,7 +53,7 @@ class CachedPool:
         self.trusted = pool.trusted
         self._pool = pool
         self._tiers = tiers
-        self._cache = cache
+        self.cache = cache
         self._default_timeout = default_timeout
         self._max_timeout = max_timeout
         self._asked: dict[Job, _Asked] = {}
@@ -61,7 +62,7 @@ class CachedPool:
         self._in_flight: InFlight[Job] = InFlight()
         self._arrived = asyncio.Event()
         self._stopped = False
-        self._followed = 0
+        self.followed = 0
         """Jobs that got the verdict of one that was on its way at the same time."""
 
     @property
@@ -76,11 +77,11 @@ class CachedPool:
 
     def status(self) -> Mapping[str, object]:
         """What the cache has done, for `/ready`."""
-        return {**self._cache.status(), "followed": self._followed}
+        return {**self.cache.status(), "followed": self.followed}
 
     def submit(self, job: Job, on_done: OnDone, *, alone: bool = False) -> None:
         """Take a job, as the pool does."""
-        if self._stopped or not self._cache.is_on or not may_be_answered(job):
+        if self._stopped or not self.cache.is_on or not may_be_answered(job):
             self._pool.submit(job, on_done, alone=alone)
             return
         self._asked[job] = _Asked(on_done, alone)
@@ -94,7 +95,7 @@ class CachedPool:
             self._arrived.clear()
             jobs = list(self._looked_up)
             try:
-                found = await self._cache.find(jobs)
+                found = await self.cache.find(jobs)
             except Exception:  # noqa: BLE001 - whatever it is, the proofs are verified without the cache
                 _log.exception(
                     "cache_failed",
@@ -185,7 +186,7 @@ class CachedPool:
 
     def _ended(self, job: Job, verdict: Verdict) -> None:
         """A job has the verdict that is its answer: it is kept, and whoever follows gets it or is run."""
-        self._cache.keep(job, verdict)
+        self.cache.keep(job, verdict)
         if verdict.reason is Reason.SUPERSEDED:
             # That is about this request alone: those that follow still have one run for all.
             self._succeed(job)
@@ -195,7 +196,7 @@ class CachedPool:
         self._answer(job, verdict)
         for each in followers:
             if may_be_kept(verdict):
-                self._followed += 1
+                self.followed += 1
                 self._answer(each, _as_hit(verdict, 0.0, each))
             else:
                 # Each by itself, as without a cache: one after the other they would wait for all those time-outs.
@@ -214,7 +215,7 @@ class CachedPool:
         except Exception:  # noqa: BLE001 - one caller's fault must not stop the others
             _log.exception(
                 "on_done_failed",
-                custom_id=job.request.custom_id,
+                **about_job(job),
                 hint="an error of streamverify's own: please report it with this traceback; the result may be missing",
             )
 

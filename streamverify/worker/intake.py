@@ -1,7 +1,8 @@
 """Decides what a delivered record becomes: a job, a verdict at once, or a dead letter.
 
-The order of the reasons is that of the wire format: invalid_request, too_large, expired, header_error, policy; then
-what needs Lean, and unsupported where the worker has only a stand-in. Pure: the clock's readings are passed in.
+The order of the reasons is that of the wire format: invalid_request, too_large, expired, superseded where the request
+was cancelled, header_error, policy; then what needs Lean, and unsupported where the worker has only a stand-in. Pure:
+the clock's readings are passed in.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from streamverify.core.messages.models import Assurance, ProofRequest, Reason
 from streamverify.core.syntax.header import parse_header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from streamverify.core.audit.vocabulary import Vocabulary
@@ -92,9 +94,19 @@ class IntakeRules:
 
 
 def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire format
-    record: Record, rules: IntakeRules, now: datetime
+    record: Record,
+    rules: IntakeRules,
+    now: datetime,
+    cancelled: Callable[[Record, ProofRequest], Verdict | None] = lambda _record, _request: None,
 ) -> Job | ImmediateVerdict | Unanswerable:
-    """Decide what a delivered record becomes. `now` is the wall clock's time, with its zone."""
+    """Decide what a delivered record becomes.
+
+    Args:
+        record: The record.
+        rules: The worker's.
+        now: The wall clock's time, with its zone.
+        cancelled: Gives the verdict on a request that was cancelled.
+    """
     try:
         request = decode_request(record.value, limits=rules.limits)
     except UndecodableRequest as error:
@@ -111,9 +123,10 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
     audited = assurance >= Assurance.AUDITED
     # A statement is compared with from `audited` on; at `checked` nobody looks at it.
     verdict = (_bad_statement(request, rules.vocabulary) if audited else None) or _expired(request, now)
+    verdict = verdict or cancelled(record, request)
     if verdict is not None:
         return ImmediateVerdict(requester, verdict)
-    # Only now: parsing a proof that is too late, or has nothing to be compared with, would be for nothing.
+    # Only now: parsing a proof that is too late, or that nobody wants, would be for nothing.
     try:
         header = parse_header(request.proof)
     except HeaderError as error:

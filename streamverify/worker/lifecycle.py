@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streamverify.bus.address import advertised_url
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.announcements import Announcements
 from streamverify.bus.committer import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
-from streamverify.bus.group_versions import Peers, client_id
+from streamverify.bus.group_versions import Peers
 from streamverify.bus.liveness import OUTAGE_GRACE
 from streamverify.bus.presence import require_topics
 from streamverify.bus.publisher import Publisher
@@ -24,24 +25,28 @@ from streamverify.core.audit.policy import POLICY_VERSION, trusted_by
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.core.errors import StreamVerifyError
+from streamverify.core.groups.cancellation import Cancellations
 from streamverify.core.groups.groups import Groups
 from streamverify.core.messages.codec import RequestLimits
 from streamverify.core.messages.models import Assurance
-from streamverify.core.scheduling.import_sizes import MAX_HEADERS
-from streamverify.core.scheduling.scheduler import Rules
+from streamverify.core.overview.card import client_id, encode_card
 from streamverify.lean.kernel.reach import reach_of
 from streamverify.lean.kernel.replays import Replays
-from streamverify.lean.pool import Pool, PoolLimits
+from streamverify.lean.pool import Pool
 from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, probe
 from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
+from streamverify.telemetry.configuration import open_tracing
 from streamverify.worker.cached_pool import CachedPool
 from streamverify.worker.fitness import check_reach, check_verifier
+from streamverify.worker.metrics import Parts, WorkerMetrics
 from streamverify.worker.open_cache import open_cache
+from streamverify.worker.pool_settings import pool_limits, pool_rules
 from streamverify.worker.report import Reporter
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
+from streamverify.worker.status import Condition, StatusReport
 from streamverify.worker.superseding import Superseding
 from streamverify.worker.tiers import Tiers
 
@@ -49,8 +54,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from streamverify.lean.kernel.reach import Reach
-    from streamverify.lean.repl.resources import Plan
     from streamverify.settings import Settings
+    from streamverify.telemetry.tracing import Tracing
     from streamverify.worker.result_cache import ResultCache
 
 _log = structlog.get_logger(__name__)
@@ -110,6 +115,7 @@ class Worker:
         self._cached_pool: CachedPool | None = None
         self._step = "the worker starts"
         """What it does before it joins, in words for `/ready`."""
+        self._joining = False
 
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
@@ -131,8 +137,8 @@ class Worker:
         self._pool = Pool(
             command,
             slots=plan.slots,
-            limits=_pool_limits(settings, plan),
-            rules=_rules(settings, plan),
+            limits=pool_limits(settings, plan),
+            rules=pool_rules(settings, plan),
             saved_headers=saved_headers_file(found),
             trusted=trusted,
         )
@@ -140,7 +146,15 @@ class Worker:
         self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
-        results = ResultBuilder(worker_name(settings), verifier, settings.result_topic, sizes[settings.result_topic])
+        self._metrics = WorkerMetrics(verifier, plan.slots)
+        results = ResultBuilder(
+            worker_name(settings),
+            verifier,
+            settings.result_topic,
+            sizes[settings.result_topic],
+            self._metrics.published,
+            self._tracing(),
+        )
         self._cache = await open_cache(settings, verifier, command, pool=self._pool, reach=reach)
         self._tiers = Tiers(
             self._replays(reach),
@@ -155,8 +169,14 @@ class Worker:
             self._cached_pool = CachedPool(self._pool, self._tiers, self._cache, **timeouts)
         runner = self._cached_pool or self._pool
         announcements = Announcements(settings)
-        groups = Groups(ttl=settings.group_ttl)
-        superseding = Superseding(groups, runner, self._tiers, self._partitions, announcements.announce)
+        superseding = Superseding(
+            Groups(ttl=settings.group_ttl),
+            Cancellations(consumer_group=settings.group_id, topic=settings.request_topic),
+            pool=runner,
+            tiers=self._tiers,
+            partitions=self._partitions,
+            announce=announcements.announce,
+        )
         self._service = Service(
             settings,
             RequestLimits(max_proof_bytes=settings.max_proof_bytes),
@@ -181,18 +201,52 @@ class Worker:
             consumer=self._consumer,
             cache=self._cached_pool,
         )
-        self._health = HealthServer(settings.http_host, settings.http_port, ready=self._ready, status=self._status)
+        self._metrics.watch(
+            Parts(
+                pool=self._pool,
+                runner=runner,
+                cache=self._cached_pool,
+                tiers=self._tiers,
+                service=self._service,
+                partitions=self._partitions,
+                consumer=self._consumer,
+                publisher=self._publisher,
+                ready=self._ready,
+                draining=self._signals.drain.is_set,
+            )
+        )
+        self._report = StatusReport(
+            settings,
+            name=results.worker,
+            verifier=verifier,
+            condition=self._condition,
+            pool=self._pool,
+            runner=runner,
+            slots=plan.slots,
+            service=self._service,
+            partitions=self._partitions,
+            consumer=self._consumer,
+            tiers=self._tiers,
+        )
+        self._health = HealthServer(
+            settings.http_host,
+            settings.http_port,
+            ready=self._ready,
+            status=self._status,
+            more={"/metrics": self._metrics.answer, "/status": self._report.answer},
+        )
         self._step = "headers are being imported before the worker joins its group"
         # From here on a supervisor sees that the worker lives and is not ready.
-        await self._health.start()
+        self._report.url = advertised_url(settings, await self._health.start())
         self._stack.push_async_callback(self._health.close)
         # Import headers before joining the group: the partitions of a member would wait for the imports.
         await self._pool.start(headers_to_warm(settings.prewarm, command))
         # Whatever was announced before concerns the first records that come, too.
-        await announcements.start(superseding.hear)
+        await announcements.start(superseding.hear, self._service.cancel)
         self._stack.push_async_callback(announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
-        await self._consumer.start(self._service, PATIENCE)
+        self._joining = True
+        await self._consumer.start(self._service, PATIENCE, encode_card(self._report.card()))
         self._step = f"the worker has not got its partitions from the group {settings.group_id} yet"
         _log.info(
             "worker_started",
@@ -207,6 +261,14 @@ class Worker:
             topic=settings.request_topic,
             group=settings.group_id,
         )
+
+    def _tracing(self) -> Tracing | None:
+        """Open what makes the spans of sampled requests, where they are wanted."""
+        name, group = worker_name(self._settings), self._settings.group_id
+        tracing = open_tracing("streamverify-worker", instance=name, group=group)
+        if tracing is not None:
+            self._stack.push_async_callback(tracing.close)
+        return tracing
 
     def _replays(self, reach: Reach) -> Replays | None:
         """Open the slots for the tiers above `audited`, where there are any."""
@@ -237,6 +299,7 @@ class Worker:
                         self._publisher.run(),
                         self._peers.watch(),
                         self._reporter.run(),
+                        self._metrics.run(),
                         *(() if self._cache is None else (self._cache.run(),)),
                         *(() if self._cached_pool is None else (self._cached_pool.run(),)),
                     )
@@ -298,6 +361,18 @@ class Worker:
             return self._step, True
         return None, False
 
+    def _condition(self) -> Condition:
+        problem, serious = self._problem()
+        if self._signals.drain.is_set():
+            state = "draining"
+        elif self._joining and self._consumer.liveness.outage:
+            state = "no_broker"
+        elif self._partitions.are_restored:
+            state = "serving"
+        else:
+            state = "joining" if self._joining else "starting"
+        return Condition(state, not serious, problem)
+
     def _ready(self) -> bool:
         _, serious = self._problem()
         return not serious
@@ -322,28 +397,6 @@ class Worker:
     async def close(self) -> None:
         """End every part; no process is left."""
         await self._stack.aclose()
-
-
-def _rules(settings: Settings, plan: Plan) -> Rules:
-    return Rules(
-        plan.slots,
-        plan.spares,
-        max(2, plan.slots // 4),
-        settings.patience,
-        settings.quantum,
-        settings.long_timeout,
-        worker_name(settings),
-    )
-
-
-def _pool_limits(settings: Settings, plan: Plan) -> PoolLimits:
-    return PoolLimits(
-        headers_per_repl=MAX_HEADERS if settings.headers_per_repl == "auto" else settings.headers_per_repl,
-        memory_per_repl=plan.memory_per_repl,
-        import_timeout=settings.import_timeout,
-        default_timeout=settings.default_timeout,
-        max_timeout=settings.max_timeout,
-    )
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -47,6 +47,7 @@ class Reporter:
         """Report until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            self._activity.mark(time.monotonic())
             if done := self._activity.report(time.monotonic(), running=self._pool.running):
                 unread = await self._consumer.unread()
                 # Kafka's lag, but for what is finished beyond a record that is not: that counts as done here.

@@ -93,7 +93,7 @@ class ResultCache:
             clock: Seconds since the epoch.
         """
         self._seal = seal
-        self._memory = memory
+        self.memory = memory
         self._guard = guard
         self._max_age = max_age
         self._installation = installation
@@ -139,7 +139,7 @@ class ResultCache:
         return found
 
     def _in_memory(self, name: bytes) -> Hit | None:
-        entry = self._memory.get(name, self._clock(), self._max_age)
+        entry = self.memory.get(name, self._clock(), self._max_age)
         hit = None if entry is None else self._hit(entry)
         self.counts["memory"] += hit is not None
         return hit
@@ -151,7 +151,7 @@ class ResultCache:
         if opened is None or hit is None:
             self._refuse()
             return None
-        self._memory.put(name, opened)
+        self.memory.put(name, opened)
         self.counts["store"] += 1
         return hit
 
@@ -239,7 +239,7 @@ class ResultCache:
         if name is None or content is None:
             return
         now = self._clock()
-        self._memory.put(name, Opened(content, now))
+        self.memory.put(name, Opened(content, now))
         self.counts["kept"] += 1
         # Wakes the writer in any case, as it also looks at the project's modules.
         self._something_to_write.set()
@@ -286,7 +286,7 @@ class ResultCache:
         if unchanged:
             return
         self.is_on = False
-        self._memory.clear()
+        self.memory.clear()
         self._unwritten.clear()
         _log.warning(
             "cache_switched_off",
@@ -306,8 +306,8 @@ class ResultCache:
         """What it has done, for `/ready`."""
         return {
             "on": self.is_on,
-            "entries": len(self._memory),
-            "bytes": self._memory.bytes,
+            "entries": len(self.memory),
+            "bytes": self.memory.bytes,
             **{name: self.counts[name] for name in ("memory", "store", "misses", "refused", "kept")},
             **({} if self._guard is None else {"store_failing": self._guard.failing}),
         }

@@ -6,7 +6,7 @@ import hashlib
 import os
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from streamverify.bus.publisher import Outgoing
 from streamverify.core.messages.codec import encode_bare_result, encode_result, record_overhead
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.job import Verdict
     from streamverify.settings import Settings
+    from streamverify.telemetry.tracing import Tracing
     from streamverify.worker.intake import Requester
 
 STATUS_HEADER = "streamverify-status"
@@ -38,6 +39,13 @@ def worker_name(settings: Settings) -> str:
     return settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
 
 
+class Published(Protocol):
+    """Hears of results, for the metrics."""
+
+    def __call__(self, result: ProofResult, *, second: bool) -> None:
+        """The broker has a result; `second`: its record had one before."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResultBuilder:
     """Makes the results of one worker: who it is, what verified, where results go and how large they may be."""
@@ -47,6 +55,10 @@ class ResultBuilder:
     topic: str
     limit: int
     """`max.message.bytes` of the result topic."""
+    published: Published | None = None
+    """Hears of each result that the broker has."""
+    tracing: Tracing | None = None
+    """Makes the spans of sampled requests; None where no spans are wanted."""
 
     def result(self, requester: Requester, verdict: Verdict) -> ProofResult:
         """The ProofResult for a verdict."""
@@ -86,8 +98,13 @@ class ResultBuilder:
             metadata=requester.metadata,
         )
 
-    def record(self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None]) -> Outgoing:
-        """The record for the result topic: cut to what the topic takes, with a smaller form if it is refused."""
+    def record(
+        self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None], *, second: bool = False
+    ) -> Outgoing:
+        """The record for the result topic: cut to what the topic takes, with a smaller form if it is refused.
+
+        `second`: the record of the request had a result before.
+        """
         result = self.result(requester, verdict)
         ours: list[tuple[str, bytes | None]] = [(STATUS_HEADER, result.status.encode())]
         copied = requester.record.kafka_headers
@@ -96,11 +113,23 @@ class ResultBuilder:
             copied = [pair for pair in copied if pair[0] != RUN_HEADER]
             ours.append((RUN_HEADER, requester.run.encode()))
         key = requester.custom_id.encode()
+        trace = self.tracing and self.tracing.answer(requester.record, requester.custom_id, verdict, self.topic)
+        if trace:
+            # What caused this record is the span that publishes it. The copied header stays, and the last one counts.
+            ours.append(trace.kafka_header)
+            on_ack = trace.ended_after(on_ack)
+        published = self.published
+
+        def acknowledged() -> None:
+            if published is not None:
+                published(result, second=second)
+            on_ack()
+
         encoded = encode_result(result, limit=self.limit, overhead=record_overhead(key, copied))
         # Ours stay even where the copied headers had to go: readers filter by them.
         kafka_headers = ours if encoded.kafka_headers_dropped else [*copied, *ours]
 
         def smaller() -> Outgoing:
-            return Outgoing(self.topic, key, encode_bare_result(result), ours, on_ack)
+            return Outgoing(self.topic, key, encode_bare_result(result), ours, acknowledged)
 
-        return Outgoing(self.topic, key, encoded.value, kafka_headers, on_ack, smaller)
+        return Outgoing(self.topic, key, encoded.value, kafka_headers, acknowledged, smaller)

@@ -7,6 +7,7 @@ owns it and which quarantined record may run, the pool in which slot it runs.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.bus.publisher import countdown, dead_letter_record
+from streamverify.core.about import about_job, about_record
 from streamverify.core.activity import Activity
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partition_state import Ownership
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
     from streamverify.bus.ports import CommitPort
     from streamverify.bus.publisher import Publisher
     from streamverify.core.delivery.partitions import Partitions
+    from streamverify.core.groups.cancellation import Cancellation
     from streamverify.core.job import Record, RecordId
     from streamverify.core.messages.codec import RequestLimits
+    from streamverify.core.messages.models import ProofRequest
     from streamverify.lean.kernel.reach import Reach
     from streamverify.settings import Settings
     from streamverify.worker.ports import Runner
@@ -83,32 +87,45 @@ class Service:
         self._quarantine = Quarantine(slots)
         self._waiting: dict[RecordId, Job] = {}
         """The jobs of the records that wait in the quarantine."""
+        self._open: dict[RecordId, Job] = {}
+        """The jobs of the records that are not finished, in the order in which they came."""
         self._pool_is_paused = False
         self._undecided: list[tuple[Job, Verdict]] = []
         """Inconclusive verdicts that wait until it is known whose their records are."""
         self.activity = Activity(time.monotonic())
         """Whose answer the broker has."""
+        self.received = 0
+        """Records that were taken in, whatever became of them."""
+        self.dead_letters: Counter[Stage] = Counter()
+        """Dead letters that the broker has."""
 
     @property
     def waiting(self) -> int:
         """Quarantined jobs that wait for their turn."""
         return self._quarantine.waiting
 
+    @property
+    def oldest(self) -> Job | None:
+        """The job that came first of those whose records are not finished."""
+        return next(iter(self._open.values()), None)
+
     # --- what the consumer asks -----------------------------------------------------------------------------------
 
     def receive(self, record: Record) -> None:
         """Take a delivered record in. Whatever is wrong with it, it is answered and blocks nothing."""
+        self.received += 1
         try:
-            taken = take_in(record, self._rules, datetime.now(UTC))
+            taken = take_in(record, self._rules, datetime.now(UTC), self._cancelled)
         except Exception as error:  # noqa: BLE001 - one record must not take the worker down
             _log.exception(
                 "intake_failed",
-                partition=record.id.partition,
-                offset=record.id.offset,
+                **about_record(record),
                 hint="a bug of streamverify: the record goes to the dead letters; please report the traceback",
             )
             self._publish_dead_letter(record, error, Stage.DECODE, on_ack=partial(self._complete, record.id))
             return
+        if isinstance(taken, Job):
+            self._open[record.id] = taken
         match taken:
             case Job() as job if is_poison(record.attempts, self._settings.max_deliveries):
                 self._give_up(job)
@@ -126,6 +143,30 @@ class Service:
             case _:
                 self._publish_dead_letter(record, taken.error, Stage.DECODE, on_ack=partial(self._complete, record.id))
 
+    def _cancelled(self, record: Record, request: ProofRequest) -> Verdict | None:
+        """The verdict on a request that was cancelled. Of one that has killed its workers we say that instead."""
+        if is_poison(record.attempts, self._settings.max_deliveries):
+            return None
+        return self._superseding.cancelled(record, request)
+
+    def cancel(self, cancellation: Cancellation) -> None:
+        """End what was cancelled: what waits in the quarantine here, all else there where groups are ended, too.
+
+        What waits in the quarantine has not been run here. If the worker that died had an answer published, that one is
+        definite or counts as little as ours, and readers keep it.
+        """
+        if not self._superseding.cancel(cancellation):
+            return
+        ended = {
+            record: verdict
+            for record, job in self._waiting.items()
+            if (verdict := self._superseding.cancelled(job.record, job.request)) is not None
+        }
+        for record in self._quarantine.discard(ended.__contains__):
+            self._partitions.withdraw_attempt(record)
+            self._answer(self._waiting.pop(record), ended[record])
+        self._carry_out()
+
     def drop(self, partitions: frozenset[int]) -> None:
         """Drop the queued jobs of these partitions: the next owner, or the next delivery, will see to their records."""
         # They wait in the pool or in the quarantine. Of running jobs the verdict may still be of use.
@@ -134,9 +175,11 @@ class Service:
             for waiting in (self._pool, self._tiers)
             for job in waiting.discard(lambda job: job.record.id.partition in partitions)
         ]
-        dropped = [*(job.record.id for job in jobs), *self._quarantine.discard(partitions)]
+        quarantined = self._quarantine.discard(lambda record: record.partition in partitions)
+        dropped = [*(job.record.id for job in jobs), *quarantined]
         for record in dropped:
             self._waiting.pop(record, None)
+            self._open.pop(record, None)
             self._partitions.forget(record)
             self._superseding.dropped(record)
             self._quarantine.ended(record)
@@ -147,14 +190,14 @@ class Service:
     def attempts_committed(self, records: frozenset[RecordId]) -> None:
         """The broker has the attempts of these records: those that still wait for it may be run."""
         for record, alone in self._quarantine.attempts_committed(records):
+            job = self._waiting.pop(record)
             if alone:
                 _log.warning(
                     "suspect_isolated",
-                    partition=record.partition,
-                    offset=record.offset,
+                    **about_job(job),
                     hint="it was running when a worker died: nothing else is started until it has its result",
                 )
-            self._pool.submit(self._waiting.pop(record), self._done, alone=alone)
+            self._pool.submit(job, self._done, alone=alone)
         self._carry_out()
 
     def pause(self) -> None:
@@ -255,6 +298,7 @@ class Service:
         The quarantine hears of it only now, not when the verdict was there: until the broker has the result, the next
         commit still has the record's attempt, and the death of another proof would be counted as its own.
         """
+        self._open.pop(record, None)
         self._quarantine.ended(record)
         self._carry_out()
 
@@ -262,7 +306,9 @@ class Service:
         self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None], *, urgent: bool = False
     ) -> None:
         def acknowledged() -> None:
-            self.activity.answered(verdict.reason, cached=verdict.cached_age is not None)
+            cached, times = verdict.cached_age is not None, verdict.timings
+            busy = 0.0 if cached else times.import_ + times.run + times.audit
+            self.activity.answered(verdict.reason, cached=cached, busy_seconds=busy)
             on_ack()
 
         try:
@@ -270,7 +316,7 @@ class Service:
         except Exception as error:  # noqa: BLE001 - a result that cannot be written is answered, too
             _log.exception(
                 "result_not_written",
-                custom_id=requester.custom_id,
+                **about_record(requester.record, requester.custom_id),
                 hint="a bug of streamverify: the request is answered `worker_error`; please report the traceback",
             )
             verdict = Verdict(Reason.WORKER_ERROR, f"the result could not be written: {error!r}")
@@ -292,6 +338,7 @@ class Service:
 
         def acknowledged() -> None:
             self.activity.dead_letter()
+            self.dead_letters[stage] += 1
             on_ack()
 
         letter = DeadLetter.of(
@@ -306,11 +353,15 @@ class Service:
         )
         _log.warning(
             "dead_letter",
-            **({} if of is None else {"custom_id": of}),
-            partition=record.id.partition,
-            offset=record.id.offset,
+            **about_record(record, of),
             stage=stage,
             error=str(error),
             hint=f"see it with `streamverify dlq list`; it is on {self._settings.dlq_topic}",
         )
-        self._publisher.publish(dead_letter_record(self._settings.dlq_topic, letter, acknowledged))
+        topic = self._settings.dlq_topic
+        tracing = self._results.tracing
+        trace = tracing and tracing.dead_letter(record, of, error, topic)
+        # A letter has the headers of its request untouched: the trace goes on without ours in it.
+        self._publisher.publish(
+            dead_letter_record(topic, letter, trace.ended_after(acknowledged) if trace else acknowledged)
+        )

@@ -1,12 +1,16 @@
-"""Carries out what `core.groups` decides: which attempts of a group are ended because another one has succeeded."""
+"""Carries out what `core.groups` decides: which requests end because another one has succeeded, or are cancelled."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import deque
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
+from streamverify.core.about import cut_id
 from streamverify.core.groups.groups import Attempt, Groups
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason
@@ -15,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamverify.core.delivery.partitions import Partitions
+    from streamverify.core.groups.cancellation import Cancellation, Cancellations
     from streamverify.core.groups.groups import Winner
-    from streamverify.core.job import Job, RecordId
+    from streamverify.core.job import Job, Record, RecordId
+    from streamverify.core.messages.models import ProofRequest
     from streamverify.worker.ports import Runner
     from streamverify.worker.tiers import Tiers
 
@@ -24,31 +30,76 @@ _log = structlog.get_logger(__name__)
 
 _SHOWN = 80
 """Characters of a winner's id in the sentence of a verdict; `superseded_by` has the whole."""
+_AT_ONCE = 100
+"""Cancelled jobs that are ended in one go, some 10 ms: REPLs and the broker must not wait for thousands of results."""
 
 
 class Superseding:
-    """The groups of one worker, between its service, its pool and the announcements of other workers."""
+    """What of one worker's jobs needs no verdict, between its service, its pool and what is announced."""
 
-    def __init__(
-        self, groups: Groups, pool: Runner, tiers: Tiers, partitions: Partitions, announce: Callable[[Winner], None]
+    def __init__(  # noqa: PLR0913 - the parts that it stands between
+        self,
+        groups: Groups,
+        cancellations: Cancellations,
+        *,
+        pool: Runner,
+        tiers: Tiers,
+        partitions: Partitions,
+        announce: Callable[[Winner], None],
     ) -> None:
         """`announce` tells the other workers of a winner."""
         self._groups = groups
+        self._cancellations = cancellations
         self._pool = pool
         self._tiers = tiers
         self._partitions = partitions
         self._announce = announce
         self._jobs: dict[RecordId, Job] = {}
-        """The jobs that may be superseded."""
+        """The jobs that may be superseded: all that wait or run here, those in quarantine excepted."""
+        self._ending: deque[tuple[RecordId, Verdict]] = deque()
+        """What was cancelled and is still to be ended."""
 
     def enter(self, job: Job) -> Verdict | None:
         """Take in a job that was just delivered; the verdict if it is superseded already."""
-        if job.scope is None:
-            return None
-        if winner := self._groups.enter(_attempt(job, job.scope), time.time()):
+        if job.scope is not None and (winner := self._groups.enter(_attempt(job, job.scope), time.time())):
             return _superseded(winner)
         self._jobs[job.record.id] = job
         return None
+
+    # --- cancellations ------------------------------------------------------------------------------------------
+
+    def cancelled(self, record: Record, request: ProofRequest) -> Verdict | None:
+        """The verdict on a request if it was cancelled."""
+        cancellation = self._cancellations.find(record, request)
+        return None if cancellation is None else _cancelled(cancellation)
+
+    def cancel(self, cancellation: Cancellation) -> bool:
+        """Remember a cancellation, and end what it concerns here: soon, some at a time.
+
+        Returns:
+            Whether it concerns this worker at all.
+        """
+        if not self._cancellations.add(cancellation):
+            return False
+        concerned = [each for each, job in self._jobs.items() if cancellation.ends_record(job.record, job.request)]
+        _log.info("cancelled", what=str(cancellation.names), jobs_here=len(concerned))
+        is_ending, verdict = bool(self._ending), _cancelled(cancellation)
+        self._ending.extend((record, verdict) for record in concerned)
+        if not is_ending:
+            self._end_some()
+        return True
+
+    def _end_some(self) -> None:
+        for _ in range(min(_AT_ONCE, len(self._ending))):
+            record, verdict = self._ending.popleft()
+            # It may have come to its own verdict meanwhile.
+            if (job := self._jobs.pop(record, None)) is not None:
+                self._groups.finished(record)
+                self._end(job, verdict)
+        if self._ending:
+            asyncio.get_running_loop().call_soon(self._end_some)
+
+    # --- groups -------------------------------------------------------------------------------------------------
 
     def ended(self, job: Job, verdict: Verdict) -> None:
         """A job has its verdict: it is not superseded any more."""
@@ -80,12 +131,14 @@ class Superseding:
     def hear(self, winner: Winner) -> None:
         """End the attempts that a winner supersedes, be it ours or another worker's."""
         for attempt in self._groups.won(winner, time.time()):
-            job, verdict = self._jobs.pop(attempt.record), _superseded(winner)
-            if not self._tiers.supersede(job, verdict):
-                self._pool.supersede(job, verdict)
+            self._end(self._jobs.pop(attempt.record), _superseded(winner))
+
+    def _end(self, job: Job, verdict: Verdict) -> None:
+        if not self._tiers.supersede(job, verdict):
+            self._pool.supersede(job, verdict)
 
     def _win(self, winner: Winner) -> None:
-        _log.debug("group_won", custom_id=winner.custom_id, scope=winner.scope, assurance=winner.assurance)
+        _log.debug("group_won", custom_id=cut_id(winner.custom_id), scope=winner.scope, assurance=winner.assurance)
         # Our own at once: we read our announcement back only later.
         self.hear(winner)
         self._announce(winner)
@@ -102,4 +155,13 @@ def _superseded(winner: Winner) -> Verdict:
         f"no verdict of its own: {name} of the same group is verified",
         attempts=0,
         superseded_by=winner.custom_id,
+    )
+
+
+def _cancelled(cancellation: Cancellation) -> Verdict:
+    moment = datetime.fromtimestamp(cancellation.cancelled, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Verdict(
+        Reason.SUPERSEDED,
+        f"no verdict of its own: cancelled at {moment} ({cancellation.names})",
+        attempts=0,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streamverify.core.about import about_job
 from streamverify.core.messages.models import Assurance, Reason
 from streamverify.core.once import Once
 from streamverify.worker.intake import Requester
@@ -121,7 +122,7 @@ class Tiers:
         if verdict.reason is not Reason.OK:
             _log.warning(
                 "audited_proof_refused",
-                custom_id=job.request.custom_id,
+                **about_job(job),
                 reason=verdict.reason,
                 why=verdict.summary,
                 hint="the audit had verified it: keep the file, and report it (docs/audit.md); readers keep the "
@@ -132,7 +133,7 @@ class Tiers:
         if self._keep is not None:
             self._keep(job, verdict)
         # Whoever owns the partition by now: what was found does not depend on it.
-        record = self._results.record(Requester.of_job(job), verdict, partial(self._acknowledged, 1))
+        record = self._results.record(Requester.of_job(job), verdict, partial(self._acknowledged, 1), second=True)
         self._publisher.publish(record, urgent=False)
 
     def _acknowledged(self, count: int) -> None:

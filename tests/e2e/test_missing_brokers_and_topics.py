@@ -22,6 +22,7 @@ COMMANDS = (
     ("dlq", "list"),
     ("dlq", "replay", "--all"),
     ("retry", "--since", "1h"),
+    ("cancel", "--run", "a"),
     ("delete", "--id", "a"),
     ("verify", "-"),
     ("produce", "-"),

@@ -37,6 +37,7 @@ FILE = "(a file)"
 """Stands for a file that may be written."""
 JSON = {
     "config": ["--json"],
+    "cancel": ["--run", "nobody's", "--json"],
     "delete": ["--id", "nobody's", "--json"],
     "dlq list": ["--json"],
     "dlq replay": [LETTER, "--dry-run", "--json"],

@@ -19,7 +19,7 @@ from command import end, make_environment, run_all, run_command, settings_of, st
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.topics import plan_topics
-from streamverify.cli.app import app
+from streamverify.cli.app import make_app
 from streamverify.client import AsyncClient
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.models import ProofRequest
@@ -42,6 +42,7 @@ NAMES_TOPICS: dict[tuple[str, ...], list[str]] = {
     ("verify",): ["-", "--wait", "2"],
     ("results",): ["--json"],
     ("retry",): ["--since", "1h"],
+    ("cancel",): ["--run", "nobody's"],
     ("delete",): ["--id", "nobody's"],
     ("offsets",): [],
     ("dlq", "list"): [],
@@ -59,7 +60,7 @@ SERVERS = {("worker",), ("router",), ("table",), ("gateway",), ("serve",)}
 
 def commands(of: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Every command of the application, by its words."""
-    command = of or typer.main.get_command(app)
+    command = of or typer.main.get_command(make_app())
     if not hasattr(command, "commands"):
         yield path
         return

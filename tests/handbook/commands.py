@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 from support import ROOT
 
-from streamverify.cli.app import app
+from streamverify.cli.app import make_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Command(NamedTuple):
 
 def commands() -> list[Command]:
     """Every command of the program, in the order of its help."""
-    return list(_leaves(typer.main.get_command(app), ()))
+    return list(_leaves(typer.main.get_command(make_app()), ()))
 
 
 def _leaves(command: Any, words: tuple[str, ...]) -> Iterator[Command]:

@@ -84,6 +84,8 @@ DAY = [
     Step("export", "streamverify export --run monday --output exported.jsonl"),
     Step("router", "streamverify router", until="router_started"),
     Step("table", "streamverify table", until="table_restored"),
+    Step("cancel", "streamverify cancel --run monday --dry-run"),
+    Step("cancel", "streamverify cancel --run monday"),
     Step("delete", "streamverify delete --prefix p --dry-run"),
     Step("gateway", "streamverify gateway --gateway-port 0", until="checked_only"),
     Step(

@@ -19,7 +19,7 @@ from kafka_broker import IMAGE
 from support import ROOT
 
 from streamverify.bus.topics import plan_topics
-from streamverify.cli.app import app
+from streamverify.cli.app import make_app
 from streamverify.lean.repl.command import ReplCommand
 from streamverify.lean.warm_headers import saved_headers_file
 from streamverify.settings import PREFIX, Settings, load_settings
@@ -51,7 +51,7 @@ def test_every_setting_of_a_service_is_one_and_is_valid(name: str, monkeypatch: 
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_command_exists(name: str) -> None:
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(make_app())
     words = SERVICES[name]["command"]
     for word in [word for word in words if not word.startswith("-")]:
         assert word in command.commands, f"there is no command {word} in {command.name}"

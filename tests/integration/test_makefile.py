@@ -118,6 +118,8 @@ case "$*" in
     *chromium*) : > "$BIN/chromium" && : > "$BIN/chromedriver" && chmod +x "$BIN/chromium" "$BIN/chromedriver" ;;
     *kcat*) : > "$BIN/kcat" && chmod +x "$BIN/kcat" ;;
     *jq*) : > "$BIN/jq" && chmod +x "$BIN/jq" ;;
+    *prometheus*) : > "$BIN/promtool" && chmod +x "$BIN/promtool" ;;
+    *npm*) : > "$BIN/npm" && chmod +x "$BIN/npm" ;;
     *redis*) : > "$BIN/redis-server" && chmod +x "$BIN/redis-server" ;;
 esac
 """
@@ -163,7 +165,8 @@ def run_ci(machine: Path, **extra: str) -> tuple[subprocess.CompletedProcess[str
 
 
 IN_A_ROW = ["make demo", "make test", "make venv", "make .venv/.oracle"]
-TOGETHER = {f"make {target}" for target in ("check", "test-vectors", "test-kafka", "chaos-short", "test-oracle")}
+SIDE_BY_SIDE = ["check", "check-asyncapi", "site", "test-vectors", "test-kafka", "chaos-short", "test-oracle"]
+TOGETHER = [f"make {target}" for target in SIDE_BY_SIDE]
 
 
 def test_ci_installs_what_is_missing_and_only_that(new_machine: Path) -> None:
@@ -182,21 +185,23 @@ def test_ci_installs_what_is_missing_and_only_that(new_machine: Path) -> None:
         "kcat",
         "jq",
         "redis-server",
+        "prometheus",
+        "npm",
     ]
-    assert calls[-9:-5] == IN_A_ROW
-    assert set(calls[-5:]) == TOGETHER
+    assert calls[-len(TOGETHER) - len(IN_A_ROW) : -len(TOGETHER)] == IN_A_ROW
+    assert set(calls[-len(TOGETHER) :]) == set(TOGETHER)
 
     result, calls = run_ci(new_machine)
     assert result.returncode == 0, result.stderr
-    assert calls[:-5] == IN_A_ROW
-    assert set(calls[-5:]) == TOGETHER
+    assert calls[: -len(TOGETHER)] == IN_A_ROW
+    assert set(calls[-len(TOGETHER) :]) == set(TOGETHER)
 
 
 def test_ci_asks_the_real_lean_only_where_its_wheel_is_for(new_machine: Path) -> None:
     run_ci(new_machine, NO_JAVA_17="100")
     result, calls = run_ci(new_machine, MACHINE="aarch64")
     assert result.returncode == 0, result.stderr
-    assert set(calls) == (set(IN_A_ROW) | TOGETHER) - {"make test-oracle", "make .venv/.oracle"}
+    assert set(calls) == {*IN_A_ROW, *TOGETHER} - {"make test-oracle", "make .venv/.oracle"}
 
 
 def test_ci_fails_where_java_cannot_be_had(new_machine: Path) -> None:
@@ -215,7 +220,7 @@ def test_ci_stops_at_the_first_failure(new_machine: Path, target: str) -> None:
     assert calls[-1] == f"make {target}"
 
 
-@pytest.mark.parametrize("target", ["check", "test-vectors", "test-oracle", "test-kafka", "chaos-short"])
+@pytest.mark.parametrize("target", SIDE_BY_SIDE)
 def test_of_targets_side_by_side_each_failure_counts_and_each_output_is_shown(new_machine: Path, target: str) -> None:
     run_ci(new_machine, NO_JAVA_17="100")
     for file in new_machine.glob("calls.*"):
@@ -224,9 +229,9 @@ def test_of_targets_side_by_side_each_failure_counts_and_each_output_is_shown(ne
     assert result.returncode == 1
     assert f"failed: {target}\n" in result.stderr
     assert "=== done" not in result.stdout
-    assert set(calls[-5:]) == TOGETHER
+    assert set(calls[-len(TOGETHER) :]) == set(TOGETHER)
     said = [line.removeprefix("words of ") for line in result.stdout.splitlines() if line.startswith("words of ")]
-    assert said[-5:] == ["check", "test-vectors", "test-kafka", "chaos-short", "test-oracle"]
+    assert said[-len(SIDE_BY_SIDE) :] == SIDE_BY_SIDE
 
 
 @pytest.mark.parametrize("script", [".ci/run", "setup_lean.sh", "deploy/kafka/kafka.py"])

@@ -13,7 +13,7 @@ from repl_fakes import OVERSHOOT, bench, largest_process, until
 from sandboxes import LIMITS, MIB, attacker, confined, hostile
 from typer.testing import CliRunner
 
-from streamverify.cli.app import app
+from streamverify.cli.app import make_app
 from streamverify.core.errors import ReplUnavailable
 from streamverify.core.messages.models import Reason
 from streamverify.core.syntax.header import parse_header
@@ -140,7 +140,9 @@ async def test_a_header_of_prewarm_that_needs_too_much_names_the_setting() -> No
 
 def test_a_worker_whose_repl_needs_too_much_ends_with_4_and_names_the_setting() -> None:
     repl = shlex.join((sys.executable, "-S", "-c", LARGE))
-    done = CliRunner().invoke(app, ["worker", "--repl", repl, "--sandbox", "none", "--memory-per-repl", "100MiB"])
+    done = CliRunner().invoke(
+        make_app(["worker"]), ["worker", "--repl", repl, "--sandbox", "none", "--memory-per-repl", "100MiB"]
+    )
     assert done.exit_code == 4
     assert "100 MiB: set STREAMVERIFY_MEMORY_PER_REPL (--memory-per-repl) higher" in " ".join(done.output.split())
 

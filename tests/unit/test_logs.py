@@ -6,6 +6,9 @@ import errno
 import io
 import json
 import logging
+import subprocess
+import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +17,7 @@ from command import environment, run_command
 
 from streamverify import logs
 from streamverify.core.errors import SettingsError
+from streamverify.core.log_storms import FIRST, INTERVAL
 from streamverify.logs import LogFile, configure
 
 if TYPE_CHECKING:
@@ -106,3 +110,55 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_2(tmp_path: Path) -> No
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "--log-dir: no log can be written to /proc/none" in done.stderr
+
+
+def test_of_a_storm_the_first_lines_are_logged_and_then_how_many_there_were(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(logs.Sampling.__init__, "__defaults__", (lambda: now[0],))
+    configure("info", "json", log_dir=str(tmp_path), name="worker")
+    log = structlog.get_logger("streamverify.x")
+    for number in range(5_000):
+        log.warning("dead_letter", offset=number, hint="h")
+        logging.getLogger("a.library").warning("failed %s times", number)
+        log.debug("not_asked_for")
+    log.warning("another", hint="h")
+    now[0] += INTERVAL
+    log.info("worked")
+    for number in range(2):
+        log.warning("dead_letter", offset=number, hint="h")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    # Both have the same lines, though each writes its own time on those of libraries.
+    filed = [json.loads(line) for line in (tmp_path / "worker.log").read_text("utf-8").splitlines()]
+    assert [line["event"] for line in filed] == [line["event"] for line in lines]
+    configure("info", "text")
+    events = Counter(line["event"] for line in lines)
+    assert events["dead_letter"] == FIRST + 2
+    assert sum(event.startswith("failed") for event in events) == FIRST
+    assert (events["another"], events["worked"], events["not_asked_for"], events["suppressed"]) == (1, 1, 0, 2)
+    told = {line["of"]: line["events"] for line in lines if line["event"] == "suppressed"}
+    assert told == {"dead_letter": 5_000 - FIRST, "failed %s times": 5_000 - FIRST}
+    assert all(line["hint"] for line in lines if line["event"] == "suppressed")
+
+
+def test_what_was_suppressed_is_said_when_the_process_ends(tmp_path: Path) -> None:
+    script = (
+        "import structlog\nfrom streamverify.logs import configure\n"
+        "configure('info', 'text')\nconfigure('info', 'json')\n"
+        "for _ in range(250):\n    structlog.get_logger('x').error('storm', hint='h')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+    *lines, last = [json.loads(line) for line in done.stderr.splitlines()]
+    assert len(lines) == FIRST
+    assert (last["event"], last["of"], last["events"]) == ("suppressed", "storm", 250 - FIRST)
+
+
+def test_who_asks_for_everything_gets_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    for level, event, shown in (("trace", "warning", 500), ("debug", "debug", 500), ("debug", "warning", FIRST)):
+        configure(level, "json")
+        log = structlog.get_logger("streamverify.x")
+        for _ in range(500):
+            getattr(log, event)("an_event", hint="h")
+        assert capsys.readouterr().err.count("an_event") == shown
+    configure("info", "text")

@@ -347,6 +347,11 @@ class PartitionState:
             self.phase = Phase.CLOSED if closing else Phase.OPEN
         self.load.release(part.records, part.bytes)
 
+    @property
+    def map_bytes(self) -> int:
+        """The bytes of the metadata of the last commit that the broker has; 0 where it has none."""
+        return 0 if self._acknowledged is None else len(self._acknowledged.metadata)
+
     # --- pauses -------------------------------------------------------------------------------------------------
 
     @property

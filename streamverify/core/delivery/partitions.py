@@ -226,10 +226,19 @@ class Partitions:
         """The partitions that are ours now."""
         return frozenset(partition for partition, state in self._states.items() if state.is_owned)
 
+    def map_bytes(self) -> dict[int, int]:
+        """The bytes of the last commit's metadata of each partition that is ours."""
+        return {partition: state.map_bytes for partition, state in self._states.items() if state.is_owned}
+
     def readable(self, *, paused: bool = False) -> Mapping[int, int]:
         """The partitions that are not paused, or with `paused` all that are ours, and the next offset of each."""
         owned = ((partition, state) for partition, state in self._states.items() if state.is_owned)
         return {partition: state.tracker.next for partition, state in owned if paused or not state.paused}
+
+    def in_flight_of(self, partition: int) -> int:
+        """Records of one of our partitions that are in flight."""
+        state = self._states.get(partition)
+        return 0 if state is None else state.load.records
 
     def quarantined(self) -> frozenset[int]:
         """The partitions whose records are run only after a commit has their attempt."""

@@ -18,7 +18,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from streamverify.core.job import RecordId
 
@@ -129,11 +129,11 @@ class Quarantine:
         """Start records again."""
         self._paused = False
 
-    def discard(self, partitions: frozenset[int]) -> list[RecordId]:
-        """Drop the records of these partitions that are not running, and return them."""
+    def discard(self, doomed: Callable[[RecordId], bool]) -> list[RecordId]:
+        """Drop the records that `doomed` names and that are not running, and return them."""
         dropped = []
         for queue in (self._shared, self._isolated, self._committing):
-            for record in [each for each in queue if each.partition in partitions]:
+            for record in [each for each in queue if doomed(each)]:
                 del queue[record]
                 dropped.append(record)
         if self._alone in dropped:

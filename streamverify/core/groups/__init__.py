@@ -1,1 +1,1 @@
-"""Groups of attempts at one problem, of which one success is enough."""
+"""What need not be run: attempts of which one success is enough, and what was cancelled."""

@@ -319,7 +319,8 @@ class ProofResult(BaseModel):
         str | None,
         Field(
             max_length=MAX_CUSTOM_ID,
-            description="Of a `superseded` result: the custom_id in the same group whose success ended it.",
+            description="Of a `superseded` result: the custom_id in the same group whose success ended it; null "
+            "where it was cancelled.",
         ),
     ] = None
     metadata: Annotated[dict[str, Any] | None, Field(description="As sent.")] = None

@@ -28,6 +28,8 @@ from streamverify.core.messages.models import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import BaseModel
+
 Schema = dict[str, Any]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -56,6 +58,15 @@ def named(name: str, title: str, description: str, body: Mapping[str, Any], vers
         "description": description,
         **body,
     }
+
+
+def model_schema(name: str, model: type[BaseModel], version: int, example: BaseModel) -> Schema:
+    """Make the schema of something that is only ever written by us."""
+    # As it is written: a field with a default is always there.
+    schema = without_titles(model.model_json_schema(mode="serialization"))
+    description = f"{schema.pop('description')} Unknown fields are to be ignored: a later version may add some."
+    body = {**schema, "examples": [example.model_dump(mode="json")]}
+    return named(name, model.__name__, description, body, version)
 
 
 def _request() -> Schema:

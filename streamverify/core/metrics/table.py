@@ -44,6 +44,9 @@ def _histogram(name: str, text: str, processes: frozenset[Process], buckets: tup
     return Metric(f"{PREFIX}{name}", Kind.HISTOGRAM, text, processes, Unit.SECONDS, of, buckets)
 
 
+LIBRARY = ("process", "python_gc")
+"""What the metrics that the client library has of every process begin with."""
+
 _NO_PARTITION = "while the worker has no partition"
 
 _OF_WORK = (
@@ -162,7 +165,7 @@ _OF_KAFKA = (
     _histogram("commit_seconds", "Time from a commit to its acknowledgement.", _WORKER, SHORT),
     _gauge(
         "offset_map_bytes",
-        "Metadata of the last commit made of a partition; a broker takes 4,096.",
+        "Metadata of the last commit that the broker has of a partition; it takes 4,096.",
         _WORKER,
         labels.PARTITION,
         unit=Unit.BYTES,
@@ -274,7 +277,7 @@ _ALL = (
 
 def _with_names(metric: Metric) -> Metric:
     """Give the label `metric` its closed set: the names in this table."""
-    names = tuple(each.name for each in _ALL)
+    names = (*(each.name for each in _ALL), *LIBRARY)
     of = tuple(replace(label, values=names) if label is labels.METRIC else label for label in metric.labels)
     return replace(metric, labels=of)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from streamverify.core.messages.schemas import as_files, named, without_titles
+from streamverify.core.messages.schemas import as_files, model_schema
 from streamverify.core.reports.comparison import Known, Pairs
 from streamverify.core.reports.comparison_model import COMPARISON_VERSION, Comparison, Side
 from streamverify.core.reports.model import REPORT_VERSION, Report, Verdicts
@@ -13,28 +11,15 @@ from streamverify.core.reports.summary import Facts, Groups, summarize
 from streamverify.core.reports.tally import Tally
 from streamverify.core.reports.verdict import verdict_of
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-_GROWS = " Unknown fields are to be ignored: a later version may add some."
-
 
 def report_schema_files() -> dict[str, str]:
     """Make the text of each schema of reports in the folder `schemas`, by the name of its file."""
     return as_files(
         {
-            "report": _schema("report", Report, REPORT_VERSION, _report()),
-            "comparison": _schema("comparison", Comparison, COMPARISON_VERSION, _comparison()),
+            "report": model_schema("report", Report, REPORT_VERSION, _report()),
+            "comparison": model_schema("comparison", Comparison, COMPARISON_VERSION, _comparison()),
         }
     )
-
-
-def _schema(name: str, model: type[BaseModel], version: int, example: BaseModel) -> dict[str, Any]:
-    # As it is written: a field with a default is always there.
-    schema = without_titles(model.model_json_schema(mode="serialization"))
-    description = schema.pop("description") + _GROWS
-    body = {**schema, "examples": [example.model_dump(mode="json")]}
-    return named(name, model.__name__, description, body, version)
 
 
 def _report() -> Report:

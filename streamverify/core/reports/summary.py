@@ -185,7 +185,8 @@ def _pass_at_k(groups: Groups) -> PassAtKPart | None:
     if groups.superseded:
         refused = (
             f"Of {groups.superseded:,} of {count:,} problems an attempt was superseded: it was not run because another "
-            "had succeeded, so the share of good attempts is not known. Send the attempts without `first_success`."
+            "had succeeded, or because it was cancelled, so the share of good attempts is not known. Send the attempts "
+            "without `first_success`, or again."
         )
     return PassAtKPart(
         problems=count,

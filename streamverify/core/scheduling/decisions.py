@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from streamverify.core.metrics.labels import Environment
@@ -103,8 +104,6 @@ class Decisions(Generic[J]):
         self._slots = slots
         self._stats = stats
         self._look_again = -math.inf
-        self._kept_idle = -math.inf
-        """When a slot was last left idle that might have imported the header of a job that waited."""
 
     def decide(self, now: float, *, process_gone: bool = False) -> list[Start[J] | Warm]:
         """Fill the idle slots: with jobs as long as a rule starts one, then with imports ahead of demand.
@@ -117,7 +116,9 @@ class Decisions(Generic[J]):
         while start := self._next(now):
             actions.append(start)
         if self.timed:
-            self._kept_idle = now
+            # As many lines as there are free slots: their next jobs wait although each could have one.
+            for line in islice(self._queue.lines(long_too=True), len(self._slots.idle)):
+                line.delayed = line.oldest.number
         if self._slots.idle and (process_gone or now >= self._look_again):
             self._look_again = now + WARM_UP_INTERVAL
             actions += self._warm_up(now)
@@ -156,7 +157,7 @@ class Decisions(Generic[J]):
         while not self.paused and len(self._queue) and (chosen := self._choose(now)):
             line, slot = chosen
             if entry := self._queue.take(line, self.groups.held, now):
-                delayed = entry.came <= self._kept_idle
+                delayed = entry.number <= line.delayed
                 is_long = self._queue.is_long(entry)
                 return self._start(slot, entry.job, entry.work, now, is_long=is_long, delayed=delayed)
             # The job has turned out to be long work: the rules are asked again.

@@ -48,13 +48,15 @@ class Entry(NamedTuple, Generic[J]):
 class Line(Generic[J]):
     """The waiting jobs of one header and class, the oldest first, and the time since which none was started."""
 
-    __slots__ = ("_block_end", "entries", "header", "is_long", "unserved_since")
+    __slots__ = ("_block_end", "delayed", "entries", "header", "is_long", "unserved_since")
 
     def __init__(self, header: str, *, is_long: bool, now: float) -> None:
         self.header = header
         self.is_long = is_long
         self.entries: OrderedDict[J, Entry[J]] = OrderedDict()
         self.unserved_since = now
+        self.delayed = -1
+        """The number of the last job that waited although a slot was free."""
         # The number of the last job that may go before those ahead of it.
         self._block_end = -1
 

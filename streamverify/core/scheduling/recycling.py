@@ -51,6 +51,11 @@ class Wear:
         return self._last
 
     @property
+    def uses(self) -> int:
+        """Proofs that the process has run."""
+        return self._uses
+
+    @property
     def allowed(self) -> int:
         """Bytes beyond which the process is replaced."""
         free = DEFAULT_ROOM if self._limits.memory is None else self._limits.memory - self._first

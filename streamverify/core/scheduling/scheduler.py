@@ -12,7 +12,7 @@ from streamverify.core.scheduling.decisions import PATIENCE, QUANTUM, WARM_UP_IN
 from streamverify.core.scheduling.durations import Durations
 from streamverify.core.scheduling.header_stats import HeaderStats
 from streamverify.core.scheduling.job_queue import J, JobQueue
-from streamverify.core.scheduling.slots import NO_PROCESS, Slots, SlotState
+from streamverify.core.scheduling.slots import NO_PROCESS, Busy, Slots, SlotState
 from streamverify.core.scheduling.work import Work
 
 if TYPE_CHECKING:
@@ -140,6 +140,10 @@ class Scheduler(Generic[J]):
     def running(self) -> int:
         """The number of jobs that were started and have not ended."""
         return self._slots.running
+
+    def work_in(self, slot: int) -> Busy[J] | None:
+        """Tell what a slot works at; None where it is idle."""
+        return self._slots.busy.get(slot)
 
     @property
     def environments(self) -> Mapping[Environment, int]:

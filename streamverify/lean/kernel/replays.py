@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streamverify.core.about import about_job
 from streamverify.core.errors import StreamVerifyError
 from streamverify.core.messages.models import Assurance, Reason
 from streamverify.core.tiers.climb import Conclusion, verdict_after
@@ -148,7 +149,7 @@ class Replays:
             return
         _log.warning(
             "upgrade_not_reached",
-            custom_id=ascent.job.request.custom_id,
+            **about_job(ascent.job),
             reason=conclusion.reason,
             why=conclusion.words,
             hint="the audited verdict stands; docs/tiers.md says what each step needs",
@@ -164,7 +165,7 @@ class Replays:
         except (OSError, StreamVerifyError) as error:
             _log.warning(
                 "replay_failed",
-                custom_id=ascent.job.request.custom_id,
+                **about_job(ascent.job),
                 error=str(error),
                 hint="a step could not be carried out; look at the disk of TMPDIR and at the sandbox",
             )
@@ -172,7 +173,7 @@ class Replays:
         except Exception as error:  # noqa: BLE001 - one proof must not take the worker down
             _log.exception(
                 "replay_failed",
-                custom_id=ascent.job.request.custom_id,
+                **about_job(ascent.job),
                 hint="a bug of streamverify: the request is answered `worker_error`; please report the traceback",
             )
             return Conclusion(Reason.WORKER_ERROR, f"a bug of streamverify: {error!r}", Assurance.AUDITED)
@@ -197,6 +198,6 @@ class Replays:
         except Exception:  # noqa: BLE001 - one caller's fault must not stop the slots
             _log.exception(
                 "on_done_failed",
-                custom_id=ascent.job.request.custom_id,
+                **about_job(ascent.job),
                 hint="an error of streamverify's own: please report it with this traceback; the result may be missing",
             )

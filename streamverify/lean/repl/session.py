@@ -161,10 +161,11 @@ class ReplSession:
             self._end(ChannelBroken("The REPL answered before it had read the whole command."))
 
     def kill(self) -> None:
-        """Kill the process group at once; `closed` waits until it is reaped. May be called again."""
-        if self.failure is None:
-            self.failure = Killed("The REPL was killed.")
-        self._kill()
+        """Kill the process group at once; `closed` waits until it is reaped. May be called again.
+
+        Whoever waits for an answer hears of it now: nothing more is read that could tell.
+        """
+        self._end(Killed("The REPL was killed."))
 
     async def close(self) -> None:
         """Kill the process group and wait until it is reaped."""

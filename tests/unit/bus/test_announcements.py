@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
@@ -13,7 +14,8 @@ from structlog.testing import capture_logs
 from streamverify.bus import announcements as module
 from streamverify.bus.announcements import MAX_UNSENT, Announcements
 from streamverify.core.errors import BrokerUnavailable
-from streamverify.core.groups.announcement import encode_announcement
+from streamverify.core.groups.announcement import encode_announcement, encode_cancellation
+from streamverify.core.groups.cancellation import Cancellation, Names
 from streamverify.core.groups.groups import Winner
 from streamverify.core.messages.models import Assurance
 from streamverify.settings import Settings
@@ -24,9 +26,17 @@ if TYPE_CHECKING:
 WINNER = Winner("0" * 32, "w", 0, 1, Assurance.AUDITED, 1_000.0)
 
 
+CANCELLATION = Cancellation("streamverify", "lean.proofs", Names(run="r"), (3, 0), 1_000.0)
+
+
 class FakeRecord:
-    def __init__(self, value: bytes | None) -> None:
-        self.value, self.timestamp = value, 1_000_000
+    """A record of now, unless a time is given."""
+
+    offset = 0
+
+    def __init__(self, value: bytes | None, key: bytes | None = None, *, milliseconds: int | None = None) -> None:
+        self.value, self.key = value, key
+        self.timestamp = int(time.time() * 1000) if milliseconds is None else milliseconds
 
 
 class FakeTopic:
@@ -55,7 +65,10 @@ class FakeTopic:
 
     async def __aexit__(self, *_: object) -> None: ...
 
-    async def start_at(self, _since: int) -> None: ...
+    async def beginnings(self) -> dict[TopicPartition, int]:
+        return {}
+
+    def start_from(self, _offsets: object) -> None: ...
 
     async def ends(self) -> dict[TopicPartition, int]:
         return {}
@@ -99,6 +112,10 @@ def logs() -> Iterator[list[Any]]:
         yield captured
 
 
+def unheard(said: object) -> None:
+    raise AssertionError(said)
+
+
 async def until(condition: Any) -> None:
     async with asyncio.timeout(30):
         while not condition():
@@ -110,18 +127,43 @@ async def test_what_was_announced_before_is_heard_before_the_worker_starts(topic
     topic.records = [bad, FakeRecord(None), good]
     heard: list[Winner] = []
     announcements = Announcements(Settings())
-    await announcements.start(heard.append)
-    assert heard == [WINNER]
+    await announcements.start(heard.append, unheard)
+    assert [winner.custom_id for winner in heard] == ["w"]
     assert [entry["event"] for entry in logs] == ["announcement_not_understood"] * 2
     topic.records = [good]
     await until(lambda: len(heard) == 2)
     await announcements.close()
 
 
+async def test_a_cancellation_is_heard_however_old_it_is_and_a_winner_is_not(topic: FakeTopic, logs: list[Any]) -> None:
+    key, value, _ = encode_cancellation(CANCELLATION)
+    old = encode_announcement(WINNER)
+    topic.records = [FakeRecord(value, key, milliseconds=1_000_000), FakeRecord(old.value, old.key, milliseconds=1_000)]
+    heard: list[Cancellation] = []
+    announcements = Announcements(Settings())
+    await announcements.start(unheard, heard.append)
+    assert heard == [CANCELLATION]
+    assert logs == []
+    await announcements.close()
+
+
+async def test_of_a_kind_of_a_later_version_is_said_once(topic: FakeTopic, logs: list[Any]) -> None:
+    key, value, _ = encode_cancellation(CANCELLATION)
+    later = value[:-1] + b',"only_if":"it rains"}'
+    topic.records = [FakeRecord(later, key)] * 5
+    heard: list[Cancellation] = []
+    announcements = Announcements(Settings())
+    await announcements.start(unheard, heard.append)
+    assert heard == []
+    assert [entry["event"] for entry in logs] == ["announcement_not_understood"]
+    assert "only_if" in logs[0]["error"]
+    await announcements.close()
+
+
 async def test_without_the_topic_a_worker_starts_and_says_so_once(topic: FakeTopic, logs: list[Any]) -> None:
     topic.missing = True
     announcements = Announcements(Settings())
-    await announcements.start(lambda _: None)
+    await announcements.start(unheard, unheard)
     for _ in range(MAX_UNSENT + 10):
         announcements.announce(WINNER)
     await asyncio.sleep(0.05)
@@ -142,7 +184,7 @@ async def test_a_topic_that_is_never_read_to_its_end_holds_nobody_up(
     topic.endless = True
     monkeypatch.setattr(module, "CATCH_UP_TIMEOUT", 0.01)
     announcements = Announcements(Settings())
-    await announcements.start(lambda _: None)
+    await announcements.start(unheard, unheard)
     assert [entry["event"] for entry in logs] == ["announcements_not_caught_up"]
     await announcements.close()
 
@@ -150,7 +192,7 @@ async def test_a_topic_that_is_never_read_to_its_end_holds_nobody_up(
 async def test_what_could_not_be_sent_is_sent_by_another_producer(topic: FakeTopic, logs: list[Any]) -> None:
     topic.failures = 2
     announcements = Announcements(Settings())
-    await announcements.start(lambda _: None)
+    await announcements.start(unheard, unheard)
     announcements.announce(WINNER)
     await until(lambda: topic.sent)
     assert topic.sent == [encode_announcement(WINNER).value]
@@ -168,7 +210,7 @@ async def test_a_bug_in_what_hears_a_winner_is_logged_and_the_next_is_heard(topi
             raise ZeroDivisionError
 
     announcements = Announcements(Settings())
-    await announcements.start(on_winner)
+    await announcements.start(on_winner, unheard)
     for count in (1, 2):
         topic.records = [FakeRecord(encode_announcement(WINNER).value)]
         await until(lambda count=count: len(heard) == count)
@@ -176,10 +218,25 @@ async def test_a_bug_in_what_hears_a_winner_is_logged_and_the_next_is_heard(topi
     await announcements.close()
 
 
-async def test_where_groups_are_off_nothing_is_read_or_sent(topic: FakeTopic, logs: list[Any]) -> None:
-    topic.missing = True
+async def test_where_groups_are_off_cancellations_are_heard_and_nothing_is_sent(
+    topic: FakeTopic, logs: list[Any]
+) -> None:
+    key, value, _ = encode_cancellation(CANCELLATION)
+    winner = FakeRecord(encode_announcement(WINNER).value, milliseconds=2**42)
+    topic.records = [winner, FakeRecord(value, key, milliseconds=1_000_000)]
+    heard: list[Cancellation] = []
     announcements = Announcements(Settings(group_ttl=0.0))
-    await announcements.start(lambda _: None)
+    await announcements.start(unheard, heard.append)
     announcements.announce(WINNER)
     await announcements.close()
-    assert (logs, topic.producers) == ([], 0)
+    assert (heard, logs, topic.producers) == ([CANCELLATION], [], 0)
+
+
+async def test_where_groups_are_off_nobody_is_warned_that_the_topic_is_missing(
+    topic: FakeTopic, logs: list[Any]
+) -> None:
+    topic.missing = True
+    announcements = Announcements(Settings(group_ttl=0.0))
+    await announcements.start(unheard, unheard)
+    await announcements.close()
+    assert [entry["log_level"] for entry in logs] == ["info"]

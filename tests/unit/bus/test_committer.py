@@ -86,7 +86,7 @@ async def test_a_last_commit_that_nobody_waits_for_any_more_is_no_error(monkeypa
     requests = CommitRequests()
     parts: Any = SimpleNamespace()
     committer = OffsetCommitter(
-        load_settings(), parts, parts, partitions=parts, requests=requests, handler=parts, liveness=parts
+        load_settings(), parts, parts, partitions=parts, requests=requests, handler=parts, liveness=parts, counts=parts
     )
     begun, broker_is_back = asyncio.Event(), asyncio.Event()
 

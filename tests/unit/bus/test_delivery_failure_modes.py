@@ -14,6 +14,7 @@ from worker_fakes import FakeHandler
 from streamverify.bus import committer as module
 from streamverify.bus.committer import CommitRequests, OffsetCommitter
 from streamverify.bus.consumer import RequestConsumer
+from streamverify.bus.counts import ConsumerCounts
 from streamverify.bus.liveness import Liveness
 from streamverify.core.delivery.offset_map import OffsetMap, encode_map
 from streamverify.core.delivery.partition_state import AdmissionLimits, Committed
@@ -75,6 +76,7 @@ def committer(consumer: FakeConsumer, partitions: Partitions, requests: CommitRe
         requests=requests,
         handler=FakeHandler(),
         liveness=Liveness(Settings(), partitions, 100.0),
+        counts=ConsumerCounts(),
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from streamverify.bus.group_versions import Peers, client_id, client_ids, others
+from streamverify.bus.group_versions import Peers, client_ids, others
 from streamverify.core.messages.models import Verifier
+from streamverify.core.overview.card import client_id
 from streamverify.settings import load_settings
 
 OURS = "streamverify_lean-4.34.1_policy-1"

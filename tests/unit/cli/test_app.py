@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from streamverify import __version__
 from streamverify.cli import app as module
 from streamverify.cli import schema as schema_command
-from streamverify.cli.app import app, exit_code
+from streamverify.cli.app import commands_for, exit_code, make_app
 from streamverify.cli.options import EVERYTHING, GATEWAY, WORKER
 from streamverify.core.errors import (
     BrokerUnavailable,
@@ -41,7 +41,9 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def run(*arguments: str) -> Any:
-    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"})
+    return CliRunner().invoke(
+        make_app(commands_for(arguments)), list(arguments), env={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"}
+    )
 
 
 def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -234,6 +236,6 @@ def test_the_worker_ends_with_its_own_code(monkeypatch: pytest.MonkeyPatch, code
     ],
 )
 def test_a_wrong_value_is_worded_for_people(arguments: list[str], words: str) -> None:
-    ended = CliRunner().invoke(app, arguments)
+    ended = CliRunner().invoke(make_app(commands_for(arguments)), arguments)
     assert ended.exit_code == 2
     assert ended.stderr.startswith(f"error: Invalid value for {words}")

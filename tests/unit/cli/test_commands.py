@@ -10,7 +10,7 @@ from cli_fakes import FakeClient, make_message, make_result
 from typer.testing import CliRunner
 
 from streamverify.cli import topics
-from streamverify.cli.app import app
+from streamverify.cli.app import commands_for, make_app
 from streamverify.cli.verify import exit_code
 from streamverify.client import Answer
 from streamverify.core.errors import RequestTooLarge
@@ -32,7 +32,9 @@ def _fake_client(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*arguments: str, stdin: str | None = None) -> Any:
-    return CliRunner().invoke(app, list(arguments), input=stdin, env={"NO_COLOR": "1", "TERM": "dumb"})
+    return CliRunner().invoke(
+        make_app(commands_for(arguments)), list(arguments), input=stdin, env={"NO_COLOR": "1", "TERM": "dumb"}
+    )
 
 
 def write(folder: Path, name: str, text: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streamverify.cli import dlq
-from streamverify.cli.app import app
+from streamverify.cli.app import commands_for, make_app
 from streamverify.cli.dlq import parse_selection
 from streamverify.cli.errors import InputError
 from streamverify.cli.letters import details, show_letter, summary
@@ -49,7 +49,9 @@ def letter(offset: int, of: DeadLetter | None, partition: int = 0) -> Letter:
 
 
 def run(*arguments: str) -> Any:
-    return CliRunner().invoke(app, list(arguments), env={"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"})
+    return CliRunner().invoke(
+        make_app(commands_for(arguments)), list(arguments), env={"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
+    )
 
 
 # --- what is sent again -------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from support import ROOT
 from typer.testing import CliRunner
 
 from streamverify.cli import doctor
-from streamverify.cli.app import app
+from streamverify.cli.app import make_app
 from streamverify.cli.doctor import (
     Check,
     allowed_check,
@@ -195,7 +195,7 @@ def test_the_last_line_is_content_only_where_all_is_well(
         return [Check("it", level, "found") for level in levels]
 
     monkeypatch.setattr(doctor, "examine", examined)
-    done = CliRunner().invoke(app, ["doctor"])
+    done = CliRunner().invoke(make_app(["doctor"]), ["doctor"])
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (code, says)
 
 
@@ -215,11 +215,11 @@ def test_the_exit_code_says_whether_a_worker_could_run(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(doctor, "examine", examine)
     runner = CliRunner()
-    shown = runner.invoke(app, ["doctor"])
+    shown = runner.invoke(make_app(["doctor"]), ["doctor"])
     assert shown.exit_code == code
     assert shown.stdout.splitlines()[0].split() == [level, "REPL:", "[x]"]
     assert [line.strip() for line in shown.stdout.splitlines()[1:3]] == ["do this", "and that"]
-    found = json.loads(runner.invoke(app, ["doctor", "--json"]).stdout)
+    found = json.loads(runner.invoke(make_app(["doctor"]), ["doctor", "--json"]).stdout)
     assert found["able"] is (code == 0)
     assert found["checks"][0]["level"] == level
 

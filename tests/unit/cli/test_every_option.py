@@ -25,6 +25,7 @@ ARGUMENTS = {
     "config": [],
     "delete": ["--id", "a"],
     "broker": [],
+    "cancel": ["--run", "a"],
     "demo": [],
     "dlq list": [],
     "dlq replay": ["0:1"],

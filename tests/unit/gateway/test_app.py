@@ -86,6 +86,39 @@ async def test_attempts_at_one_problem(path: str, field: str) -> None:
     assert (sent["run"], sent["group"], sent["first_success"], sent["statement"]) == ("today", "p1", True, "s")
 
 
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize(
+    ("given", "passed_on"),
+    [
+        ([("traceparent", TRACEPARENT)], [("traceparent", TRACEPARENT)]),
+        # Sampled or not: who follows a trace finds it in the log of the worker, too.
+        ([("TraceParent", TRACEPARENT[:-1] + "0")], [("traceparent", TRACEPARENT[:-1] + "0")]),
+        (
+            [("traceparent", TRACEPARENT), ("tracestate", "a=1"), ("tracestate", "b=2")],
+            [("traceparent", TRACEPARENT), ("tracestate", "a=1,b=2")],
+        ),
+        ([("traceparent", TRACEPARENT), ("tracestate", "a=" + "1" * 600)], [("traceparent", TRACEPARENT)]),
+        ([("traceparent", TRACEPARENT), ("traceparent", TRACEPARENT)], []),
+        ([("traceparent", "00-nonsense-01"), ("tracestate", "a=1")], []),
+        ([("tracestate", "a=1")], []),
+        ([], []),
+    ],
+)
+async def test_the_trace_of_a_request_goes_on_with_each_of_its_proofs(
+    path: str, given: list[tuple[str, str]], passed_on: list[tuple[str, str]]
+) -> None:
+    gateway = a_gateway()
+    async with client_of(gateway) as client:
+        response = await client.post(path, content=json.dumps(body_for(path)), headers=given)
+    assert response.status_code == 200
+    [sent] = sender_of(gateway).records
+    trace = [(name, value.decode()) for name, value in sent.kafka_headers if name.startswith("trace")]
+    assert trace == passed_on
+
+
 async def test_verify_proof_is_audited_and_one_line() -> None:
     gateway = a_gateway()
     body = {"content": "x", "formal_statement": "s", "environment": "default", "timeout_seconds": 9}

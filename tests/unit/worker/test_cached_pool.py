@@ -14,6 +14,7 @@ from worker_fakes import FakePartitions, FakePool, FakePublisher
 from streamverify.cache.guard import Guard
 from streamverify.core.audit.policy import check
 from streamverify.core.audit.vocabulary import SHIPPED
+from streamverify.core.groups.cancellation import Cancellations
 from streamverify.core.groups.groups import Groups
 from streamverify.core.job import Job, Record, RecordId, Verdict
 from streamverify.core.messages.codec import RequestLimits, decode_result
@@ -308,10 +309,11 @@ class Worker:
         self.partitions, self.publisher = FakePartitions(), FakePublisher()
         superseding = Superseding(
             Groups(ttl=3600.0),
-            self.case.pool,
-            cast("Any", self.case.tiers),
-            cast("Any", self.partitions),
-            lambda _: None,
+            Cancellations(consumer_group="streamverify", topic="lean.proofs"),
+            pool=self.case.pool,
+            tiers=cast("Any", self.case.tiers),
+            partitions=cast("Any", self.partitions),
+            announce=lambda _: None,
         )
         self.service = Service(
             Settings(require="checked"),

@@ -53,7 +53,7 @@ async def test_what_one_worker_kept_another_one_finds_with_its_age() -> None:
     assert cache.status() == {
         "on": True,
         "entries": 1,
-        "bytes": cache._memory.bytes,
+        "bytes": cache.memory.bytes,
         "memory": 1,
         "store": 1,
         "misses": 0,
@@ -130,7 +130,7 @@ async def test_only_what_lean_or_the_audit_decided_is_kept(reason: Reason) -> No
     cache = make_cache(Guard(store))
     cache.keep(job, make_verdict(reason))
     await cache._write()
-    assert (len(store.values), len(cache._memory)) == ((1, 1) if reason.value in kept else (0, 0))
+    assert (len(store.values), len(cache.memory)) == ((1, 1) if reason.value in kept else (0, 0))
 
 
 async def test_a_hit_is_not_kept_again_nor_what_is_too_large() -> None:
@@ -159,7 +159,7 @@ async def test_a_store_that_is_slow_does_not_fill_the_worker(monkeypatch: pytest
     for number in range(20):
         cache.keep(make_job(f"theorem t{number} : True := trivial"), make_verdict())
     assert len(cache._unwritten) == 3
-    assert cache._memory.bytes <= 5_000
+    assert cache.memory.bytes <= 5_000
 
 
 # --- vocabularies ---------------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ async def test_a_project_that_changes_switches_the_cache_off_before_anything_is_
     assert not store.values
     assert await found(cache, job) == [None]
     cache.keep(job, make_verdict())
-    assert len(cache._memory) == 0
+    assert len(cache.memory) == 0
     assert cache.status()["on"] is False
     # Nor is it switched on again by a change back: what runs has loaded one or the other.
     installation.unchanged = True

@@ -14,9 +14,10 @@ from streamverify.core.messages.codec import RequestLimits, decode_request, deco
 from streamverify.core.messages.dead_letter import PREFIX, DeadLetter
 from streamverify.core.messages.models import ALIASES, ProofRequest
 from streamverify.core.messages.schemas import schema_files
+from streamverify.core.overview.schemas import overview_schema_files
 from streamverify.core.reports.schemas import report_schema_files
 
-FILES = schema_files() | report_schema_files()
+FILES = schema_files() | report_schema_files() | overview_schema_files()
 SCHEMAS = {name: json.loads(text) for name, text in FILES.items()}
 REQUEST = SCHEMAS["proof-request.schema.json"]
 RESULT = SCHEMAS["proof-result.schema.json"]

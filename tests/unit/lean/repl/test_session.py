@@ -19,6 +19,7 @@ from streamverify.lean.repl.errors import (
     Cause,
     ChannelBroken,
     Died,
+    Killed,
     ReplFailure,
     StartFailed,
     TimedOut,
@@ -284,6 +285,17 @@ async def test_killed_by_us_it_says_so_and_can_be_killed_again() -> None:
         await running.close()
         with pytest.raises(ChannelBroken, match="was killed"):
             await running.ask(body("ok"), LONG)
+
+
+async def test_killed_by_us_while_it_runs_whoever_waits_hears_of_it_at_once() -> None:
+    """And not when the time-out is over: until then its slot would do nothing."""
+    async with session() as running:
+        await opened(running)
+        asking = asyncio.ensure_future(running.ask(body("hang"), 3600.0))
+        await asyncio.sleep(0.05)
+        running.kill()
+        with pytest.raises(Killed):
+            await asyncio.wait_for(asking, 60)
 
 
 async def test_cancelled_in_the_middle_it_can_be_closed() -> None:

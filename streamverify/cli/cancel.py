@@ -1,0 +1,112 @@
+"""`streamverify cancel`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streamverify.cli.checks import not_empty
+from streamverify.cli.errors import InputError
+from streamverify.cli.interrupted import say_how_far
+from streamverify.cli.options import CONNECTION, with_settings
+from streamverify.cli.output import plural, print_json, print_line, printable, remark
+from streamverify.core.groups.cancellation import Names
+from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
+
+if TYPE_CHECKING:
+    from streamverify.client.cancellation import Cancelled
+
+EXAMPLES = """\
+Examples
+  streamverify cancel --run tuesday --dry-run
+  streamverify cancel --run tuesday
+  streamverify cancel --group p17 --run tuesday
+  streamverify cancel --id a17 --id a18
+  streamverify cancel --run tuesday --api-key alice  (NAME of API_KEYS)
+
+Requests with that name that are on the topic now and wait are answered
+`inconclusive`, reason `superseded`, without being run; those that no worker
+has read yet as soon as one reads them. Several conditions must all be met, of
+several ids any one. What runs comes to its verdict, unless that takes longer
+than to start its REPL again. What is sent later under the same name is run:
+stop whoever sends first. It cannot be taken back: send again what you want.
+
+It returns when the broker has it, and waits for no worker: see how far they
+are with streamverify offsets. More is in docs/cancel.md."""
+
+
+@with_settings(*CONNECTION, "group_id", "request_topic", "ingest_topic", "groups_topic")
+def cancel(  # noqa: PLR0913 - each is a flag
+    *,
+    settings: Settings,
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="ID", callback=not_empty, help="Requests with this custom_id; repeatable."),
+    ] = None,
+    run: Annotated[str | None, typer.Option(metavar="NAME", callback=not_empty, help="Requests of this run.")] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="NAME", callback=not_empty, help="Attempts of this group (not --group-id).")
+    ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", callback=not_empty, help="Only what was sent to a gateway with this API key."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read what waits, say how much has that name, and cancel nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
+) -> None:
+    """Have workers answer what waits of a run, a group or some ids as superseded, without running it."""
+    from streamverify.client.cancellation import cancel as announce  # noqa: PLC0415 - keeps --help fast
+
+    names = Names(run, group, frozenset(ids or ()), api_key)
+    if not names:
+        raise InputError("say what to cancel: --run, --group, --id or --api-key")
+    with say_how_far(lambda: "", "it is not certain that anything was cancelled: run the same command again"):
+        done = asyncio.run(announce(settings, names, dry_run=dry_run))
+    if as_json:
+        print_json(_summary(done, dry_run=dry_run))
+    else:
+        _say(done, dry_run=dry_run)
+    if done.not_forwarded:
+        remark(
+            f"{plural(done.not_forwarded, 'record')} on {settings.ingest_topic} wait for the router and are not "
+            "concerned, whoever's they are: when it has forwarded them, run the same command again"
+        )
+
+
+def _summary(done: Cancelled, *, dry_run: bool) -> dict[str, Any]:
+    """Make the line of JSON."""
+    names = done.names
+    return {
+        "topic": done.topic,
+        "group_id": done.consumer_group,
+        "dry_run": dry_run,
+        "run": names.run,
+        "group": names.group,
+        "ids": sorted(names.ids),
+        "api_key": names.api_key,
+        "at": done.at.isoformat().replace("+00:00", "Z"),
+        "waiting": done.waiting,
+        "matching": done.matching,
+        "not_forwarded": done.not_forwarded,
+    }
+
+
+def _say(done: Cancelled, *, dry_run: bool) -> None:
+    what = printable(str(done.names))
+    if dry_run:
+        of = "" if done.waiting is None else f" of the {done.waiting:,}"
+        print_line(
+            f"{done.matching or 0:,}{of} requests that wait on {done.topic} would be cancelled ({what}); "
+            "those of them that run come to their verdict"
+        )
+    elif done.waiting is None:
+        print_line(f"cancelled: {what}; how much waits on {done.topic} is not known: may this user describe the group?")
+    else:
+        print_line(
+            f"cancelled: {what}; at most {plural(done.waiting, 'request')} of {done.topic}: so many had no answer, of "
+            "this and any other name"
+        )

@@ -1,0 +1,38 @@
+"""What the settings of a worker, and the plan of its slots, mean for its pool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamverify.core.scheduling.import_sizes import MAX_HEADERS
+from streamverify.core.scheduling.scheduler import Rules
+from streamverify.lean.pool import PoolLimits
+from streamverify.worker.results import worker_name
+
+if TYPE_CHECKING:
+    from streamverify.lean.repl.resources import Plan
+    from streamverify.settings import Settings
+
+
+def pool_rules(settings: Settings, plan: Plan) -> Rules:
+    """The numbers in the rules of the scheduler."""
+    return Rules(
+        plan.slots,
+        plan.spares,
+        max(2, plan.slots // 4),
+        settings.patience,
+        settings.quantum,
+        settings.long_timeout,
+        worker_name(settings),
+    )
+
+
+def pool_limits(settings: Settings, plan: Plan) -> PoolLimits:
+    """The limits of one proof, and of one process."""
+    return PoolLimits(
+        headers_per_repl=MAX_HEADERS if settings.headers_per_repl == "auto" else settings.headers_per_repl,
+        memory_per_repl=plan.memory_per_repl,
+        import_timeout=settings.import_timeout,
+        default_timeout=settings.default_timeout,
+        max_timeout=settings.max_timeout,
+    )
