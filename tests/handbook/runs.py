@@ -54,7 +54,7 @@ _VERDICTS = "".join(
     json.dumps({"custom_id": f"v{n}", "status": "verified", "reason": "ok", "run_seconds": 0.1 * n}) + "\n"
     for n in range(1, 5)
 )
-_HTTP = {"localhost:8000": "{gateway}", "localhost:9464": "{worker}"}
+HTTP = {"localhost:8000": "{gateway}", "localhost:9464": "{worker}"}
 
 STAGES: dict[str, Stage] = {
     "README.md": Stage(
@@ -70,9 +70,10 @@ STAGES: dict[str, Stage] = {
         replaced={"/var/lib/streamverify/": ""},
         own_worker=True,
     ),
+    "docs/cancel.md": Stage(),
     "docs/deletion.md": Stage(),
-    "docs/gateway.md": Stage(until={"streamverify gateway": "gateway_listening"}, replaced=_HTTP),
-    "docs/metrics.md": Stage(replaced=_HTTP),
+    "docs/gateway.md": Stage(until={"streamverify gateway": "gateway_listening"}, replaced=HTTP),
+    "docs/metrics.md": Stage(replaced=HTTP),
     "docs/operations.md": Stage(replaced={"0:17": "0:0"}),
     "docs/page.md": Stage(
         before=("streamverify topics create",), until={"streamverify serve": "The worker is ready"}, own_worker=True
@@ -88,11 +89,12 @@ STAGES: dict[str, Stage] = {
             "streamverify report monday.parquet --output monday && streamverify report v.jsonl --output tuesday",
         ),
     ),
-    "docs/table.md": Stage(until={"streamverify table": "table_restored"}, replaced=_HTTP),
+    "docs/runbook.md": Stage(replaced={"0:17": "0:0", **HTTP}),
+    "docs/table.md": Stage(until={"streamverify table": "table_restored"}, replaced=HTTP),
     "docs/topics.md": Stage(),
     "docs/tutorial.md": Stage(
         codes={"streamverify verify first.lean second.lean": 1},
-        replaced=_HTTP,
+        replaced=HTTP,
         own_worker=True,
     ),
     "schemas/README.md": Stage(),
@@ -131,6 +133,7 @@ BY_TEST = [
     # How it ends depends on the machine.
     Row("README.md", ("streamverify doctor",), _THE_DAY),
     Row("docs/tutorial.md", ("streamverify doctor", "streamverify demo"), _THE_DAY),
+    Row("docs/runbook.md", ("streamverify doctor",), _THE_DAY),
     Row("docs/re-verify.md", ("streamverify ",), _REVERIFY),
     Row("docs/other-languages.md", ("cd ", "go run", "./produce.sh", "./consume.sh"), _LANGUAGES),
     Row(
@@ -162,6 +165,8 @@ NOT_RUN = [
     Row("docs/re-verify.md", ("kafka-",), _TOOLS),
     Row("docs/security.md", ("kafka-",), _TOOLS),
     Row("docs/tiers.md", ("streamverify ",), f"{_LEAN}, and kernels: tests/oracle/test_tiers.py has these tiers"),
+    Row("docs/tracing.md", ("pip install",), "an installation: that of the README is run"),
+    Row("docs/tracing.md", ("OTEL_EXPORTER_OTLP_ENDPOINT=",), "needs a collector of that name: tests/unit/telemetry"),
     Row("docs/tutorial.md", ("./setup_lean.sh",), _LEAN),
 ]
 """What is not run here: `why` is the reason."""
@@ -183,7 +188,7 @@ def of_the_day(typed: Typed) -> bool:
 def by_ci(typed: Typed) -> bool:
     """Whether a command is a target of make that CI runs."""
     words = typed.command.split()
-    return words[0] == "make" and len(words) == 2 and words[1] in CI_TARGETS  # noqa: PLR2004 - make TARGET
+    return words[0] == "make" and len(words) == 2 and words[1] in CI_TARGETS
 
 
 def staged(page: str) -> list[Typed]:

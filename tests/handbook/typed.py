@@ -6,11 +6,10 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import typer
+from commands import ROOT as PROGRAM
 from typer import Context
 
 from handbook.navigation import ROOT, pages
-from streamverify.cli.app import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +19,11 @@ SHELLS = {"sh", "bash", "shell", "console"}
 OTHERS = {"", "text"}
 """Languages of fenced blocks that may hold commands, beside what they print; so may indented blocks."""
 PROGRAMS = frozenset(
-    "apt-get bash brew buildah cargo cat cd cp curl deploy/kafka/kafka.py docker docker-compose dockerfilelint echo env "
-    "export for git go grep helm java journalctl jq kcat kill kubectl make mkdir mvn node nohup npm npx openssl pip pipx "
-    "podman printf ps python python3 redis-cli sed sleep streamverify sudo systemctl tail tar twine uv until wait wget "
-    "while".split()
+    """
+    apt-get bash brew buildah cargo cat cd cp curl docker docker-compose dockerfilelint echo env export for git go grep
+    helm java journalctl jq kcat kill kubectl make mkdir mvn node nohup npm npx openssl pip pipx podman printf ps python
+    python3 redis-cli sed sleep streamverify sudo systemctl tail tar twine uv until wait wget while
+    """.split()  # noqa: SIM905 - a list of words that is read as one
 )
 """Words with which a line outside of a shell's block is taken for a command; so are paths, and the scripts of Kafka."""
 _ASSIGNED = r"(?:[A-Za-z_][A-Za-z0-9_]*=(?:'[^']*'|\"[^\"]*\"|\S*)\s+)*"
@@ -148,12 +148,20 @@ def calls(command: str) -> list[list[str]]:
     return found
 
 
+def complaints(command: str) -> list[str]:
+    """What is wrong with a command: it is no line of the shell, or streamverify would refuse a call in it."""
+    try:
+        return [said for arguments in calls(command) if (said := complaint(arguments))]
+    except ValueError as error:
+        return [f"the shell cannot read it: {error}"]
+
+
 def complaint(arguments: list[str]) -> str:
     """What streamverify has against the arguments of a call: a command, an option or an argument that it has not.
 
     Values are not looked at, as a page writes NAME where a reader writes another; the command is not run.
     """
-    command: Any = typer.main.get_command(app)
+    command: Any = PROGRAM
     rest = list(arguments)
     while hasattr(command, "commands"):
         if not rest or rest[0] == "--help":
