@@ -4,11 +4,13 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help dashboards check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check venv clean
+.PHONY: help lock licences release dashboards check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check check-helm venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
 BIN := .venv/bin
+HELM_VERSION := v4.3.1
+HELM := .helm/bin/.$(HELM_VERSION)
 
 help: ## list the targets
 	@printf 'streamverify verifies Lean 4 proofs from a Kafka topic. The targets:\n\n'
@@ -80,6 +82,20 @@ dashboards: .venv/.test ## deploy/grafana/dashboards, from the tables of panels 
 check-alerts: .venv/.test ## alerts and dashboards against promtool, the table of metrics, the runbook; needs Debian's prometheus
 	@CI=true $(BIN)/python -m pytest -q tests/unit/deploy/test_alerts.py tests/unit/deploy/test_dashboards.py
 
+# What is locked stays; UPGRADE=yes takes the newest of everything. For all Pythons and systems that we support.
+lock: .venv/.release ## deploy/*.lock: the libraries of the images with their hashes, by pyproject.toml; UPGRADE=yes takes newer ones
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) \
+	    --custom-compile-command 'make lock' --extra cache --extra gateway --extra otel --extra table -o deploy/requirements.lock pyproject.toml
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	    | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) \
+	    --custom-compile-command 'make lock' -o deploy/build.lock -
+
+licences: .venv/.test ## docs/licences.md, of what is locked and installed; refuses a licence that is not allowed
+	@PYTHONPATH=deploy $(BIN)/python -m release.licences
+
+release: .venv/.test .venv/.release ## build a release, try its wheel in an empty environment, SBOM; publishes nothing; FINAL=yes for a real one
+	@PYTHONPATH=deploy:. $(BIN)/python -m release.make $(if $(FINAL),--final)
+
 check: .venv/.dev ## what a change must pass besides the tests: format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -87,15 +103,19 @@ check: .venv/.dev ## what a change must pass besides the tests: format, lint, ty
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
+check-helm: .venv/.helm $(HELM) ## lint and render the chart deploy/helm with a real Helm, and hold it against the API of Kubernetes; needs Go
+	@$(BIN)/python -m pytest tests/helm --helm -n 2
+
 venv: .venv/.dev ## .venv with everything that developing needs
 
 clean: ## remove .venv, Kafka's jars and the caches
-	rm -rf .venv .venv-trl tests/asyncapi/node_modules .olean-export .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-trl tests/asyncapi/node_modules .olean-export .helm .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all; each stamp says that the extra of its name is installed as pyproject.toml has it now.
 with_dev := .venv/.test .venv/.embedded .venv/.docs
 with_fuzz := .venv/.test .venv/.embedded
+with_helm := .venv/.test .venv/.embedded
 with_oracle := .venv/.test .venv/.embedded
 with_test := .venv/.embedded
 .venv/.%: pyproject.toml .venv/.made
@@ -107,6 +127,14 @@ with_test := .venv/.embedded
 .olean-export/bin/olean-export:
 	@echo 'Installing olean-export into .olean-export ...'
 	@nice cargo install --quiet --debug --locked --version 0.4.0 --root .olean-export olean-export
+
+# The module is Helm's own source, compiled here: Helm is in no registry as a program. The version is in the name, so
+# that another one is built anew.
+$(HELM):
+	@command -v go > /dev/null || { echo 'make check-helm builds Helm, for which it needs Go 1.26 or newer.' >&2; exit 2; }
+	@echo 'Installing Helm $(HELM_VERSION) into .helm ...'
+	@GOBIN="$(CURDIR)/.helm/bin" GOFLAGS=-buildvcs=false nice go install helm.sh/helm/v4/cmd/helm@$(HELM_VERSION)
+	@touch $@
 
 # The scripts that the theme would load from another host, for diagrams and for a search in opened files: of these very
 # bytes, out of npm's packages and without what those depend on.

@@ -62,6 +62,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--trl", action="store_true", help="run tests/training, which trains with the real TRL")
     parser.addoption("--languages", action="store_true", help="run tests/languages: Java, Go, Rust and kcat")
+    parser.addoption("--helm", action="store_true", help="run tests/helm, which renders the chart with a real Helm")
     parser.addoption("--oracle", action="store_true", help="run tests/oracle, which asks a real Lean 4.35")
 
 

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from streamverify.gateway.axle import ProofBody
 from streamverify.gateway.bodies import BodyError, CheckBody, VerifyBody
+from streamverify.gateway.metrics import RequestCounter
 from streamverify.gateway.page import routes as page
 from streamverify.gateway.page.guard import BrowserGuard
 from streamverify.gateway.routes import caller, gateway_of, router
@@ -60,17 +61,27 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.include_router(router, responses=PROBLEMS, tags=["verify"])
     app.add_api_route("/health", health, responses={503: PROBLEMS[503]}, tags=["state"])
     app.add_api_route("/health/", health, include_in_schema=False)
+    app.add_api_route("/ready", health, responses={503: PROBLEMS[503]}, tags=["state"])
+    app.add_api_route("/live", live, tags=["state"])
     app.add_api_route("/v1/status", status, tags=["state"])
     app.add_api_route("/v1/environments", environments, responses={401: PROBLEMS[401]}, tags=["state"])
+    app.add_api_route("/metrics", metrics, include_in_schema=False)
     app.add_api_route("/", index, tags=["state"])
     app.include_router(page.router)
     loopback_only = not gateway.keys and gateway.settings.gateway_host in {None, "127.0.0.1", "::1", "localhost"}
     app.add_middleware(BrowserGuard, loopback_only=loopback_only)
+    # The last one is the outermost: what the guard refuses is counted, too.
+    app.add_middleware(RequestCounter, metrics=gateway.metrics)
     app.add_exception_handler(BodyError, _body_error)
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+async def live() -> dict[str, Any]:
+    """Tell that the process answers, whatever its broker does: for probes that end a process that does not."""
+    return {"live": True}
 
 
 async def health(request: Request) -> dict[str, Any]:
@@ -79,6 +90,12 @@ async def health(request: Request) -> dict[str, Any]:
     if gateway.trouble:
         raise HTTPException(503, gateway.trouble, {"Retry-After": "5"})
     return {"status": "ok", "version": __version__}
+
+
+async def metrics(request: Request) -> Response:
+    """Tell Prometheus what it asks for. No key is needed, as for the health: no proof, id or name is in it."""
+    page = gateway_of(request).metrics.page(request.headers.get("accept", ""))
+    return Response(page.body, page.status, {"Content-Type": page.content_type})
 
 
 async def status(request: Request) -> dict[str, Any]:

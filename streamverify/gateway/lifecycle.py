@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import logging
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 import uvicorn
@@ -27,6 +27,8 @@ _log = structlog.get_logger(__name__)
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where keys are set, or somebody has said so
 _BACKLOG = 2048
+_LOOK_EVERY = 0.1
+"""Seconds between two looks whether the last request that a draining gateway holds is answered."""
 
 
 class Server(uvicorn.Server):
@@ -67,7 +69,6 @@ def host_of(settings: Settings) -> str:
 
 
 async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -> int:
-    settings = gateway.settings
     config = uvicorn.Config(
         create_app(gateway),
         log_config=None,
@@ -87,9 +88,7 @@ async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -
         await asyncio.wait({reading, serving, draining}, return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
             reading.result()  # raises what ended it
-        gateway.closing.set()
-        server.should_exit = True
-        await asyncio.wait({serving, forced}, timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
+        await _drain(gateway, server, serving, forced)
         cut_short = gateway.admission.requests
         if not serving.done():
             # What it says of the requests that it gives up is no error of theirs.
@@ -108,6 +107,24 @@ async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -
         )
         return EXIT_CUT_SHORT
     return EXIT_DONE
+
+
+async def _drain(
+    gateway: Gateway, server: Server, serving: asyncio.Task[None], forced: asyncio.Task[Literal[True]]
+) -> None:
+    """Answer what is held, in time; take nothing more.
+
+    It listens for as long as it holds requests: a probe finds it alive and not ready, and a client that was sent here a
+    moment too late gets a 503 with words, and no refused connection.
+    """
+    gateway.closing.set()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + gateway.settings.drain_timeout
+    while gateway.admission.requests and loop.time() < deadline and not (serving.done() or forced.done()):
+        await asyncio.wait({serving, forced}, timeout=_LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    left = max(0.0, deadline - loop.time())
+    await asyncio.wait({serving, forced}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
 
 
 def announce(gateway: Gateway, host: str, port: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -124,6 +124,8 @@ class RequestReply:
         self._winners: dict[str, str] = {}  # ids on Kafka of verified proofs of groups, and their callers' ids
         self._positions: dict[TopicPartition, int] = {}
         self._warned_of: set[str] = set()
+        self.answered: Counter[tuple[str, str]] = Counter()
+        """Outcomes that were given to a caller, by status and reason."""
         self.trouble = ""
         """What is wrong with the broker, for people; "" while it answers."""
         self.verifier: Verifier | None = None
@@ -197,6 +199,7 @@ class RequestReply:
                     early[index] = outcome, size
                     while (next_one := answered if ordered else index) in early:
                         outcome, size = early.pop(next_one)
+                        self.answered[outcome.status, outcome.reason] += 1
                         yield next_one, outcome
                         answered += 1
                         batch.unread -= size

@@ -18,6 +18,7 @@ from streamverify.core.live import LiveState
 from streamverify.core.messages.models import Assurance
 from streamverify.core.turns import Places
 from streamverify.gateway.bodies import BodyError
+from streamverify.gateway.metrics import GatewayMetrics
 from streamverify.gateway.observer import Observer
 from streamverify.gateway.page.monitor import Monitor
 from streamverify.gateway.queue import Queue
@@ -66,6 +67,7 @@ class Gateway:
         self.closing = asyncio.Event()
         """Set when the gateway ends: who follows its state would keep it waiting."""
         self._counts: Counter[str] = Counter()
+        self.metrics = GatewayMetrics(self)
 
     @property
     def ways(self) -> list[RequestReply]:
@@ -95,6 +97,7 @@ class Gateway:
                 tasks.create_task(way.run())
             tasks.create_task(self.monitor.run())
             tasks.create_task(self._report())
+            tasks.create_task(self.metrics.run())
 
     async def close(self) -> None:
         """Disconnect."""

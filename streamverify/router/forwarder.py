@@ -22,7 +22,7 @@ from streamverify.router.counts import PartitionCounts, by_partition
 from streamverify.router.route import DeadLetterRoute, Forward, route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import faust
 
@@ -70,6 +70,11 @@ class Forwarder:
         """Records that the broker has on the request topic."""
         self.dead_letters = 0
         """Records that the broker has as dead letters."""
+        self._read: dict[int, int] = {}
+
+    def done(self) -> Mapping[int, int]:
+        """By partition: one past the offset of the last record that was done since the last rebalance."""
+        return self._read if self._app.consumer_generation_id == self._generation else {}
 
     async def run(self, stream: faust.StreamT[Any]) -> None:
         """Forward for as long as the stream lasts."""
@@ -110,6 +115,7 @@ class Forwarder:
         await self._table.acknowledged()
         for event in events:
             event.ack()
+            self._read[event.message.partition] = event.message.offset + 1
 
     def _leave(self, events: Iterable[faust.EventT[Any]]) -> None:
         """Leave records to the next owner of their partition."""
@@ -172,6 +178,7 @@ class Forwarder:
             counts = by_partition(self._table.items())
             self._counts = {number: PartitionCounts(counts.get(number, {})) for number in range(self._partitions)}
             self._generation = generation
+            self._read.clear()
         for message, where in forwarded:
             if message.partition not in self._counts:
                 raise BrokerUnavailable(

@@ -12,16 +12,21 @@ from streamverify.bus.connection import PATIENCE
 from streamverify.bus.presence import require_topics
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import changelog_topic, max_message_bytes, router_group
+from streamverify.core.messages.dead_letter import Stage
+from streamverify.core.metrics.metric import Process
 from streamverify.core.scheduling.partitioner import AffinityPartitioner
 from streamverify.router.forwarder import Forwarder
 from streamverify.router.view import HeaderView
 from streamverify.runtime import EXIT_DONE, HealthServer, Signals, unless
 from streamverify.streams.application import PartitionedTable, make_application, quieten
+from streamverify.streams.lag import StreamLag
 from streamverify.streams.life import StreamLife, extend_changelog, run_apart
+from streamverify.streams.metrics import StreamMetrics
 
 if TYPE_CHECKING:
     from streamverify.settings import Settings
     from streamverify.streams.application import Application
+    from streamverify.telemetry.metrics import Source
 
 _log = structlog.get_logger(__name__)
 
@@ -85,7 +90,8 @@ class Router:
         await self._view.start()
         self._stack.push_async_callback(self._view.close)
         await life.keep_running(self._view.run())
-        pages = {"/": self._view.answer_page, "/headers": self._view.answer_json}
+        metrics = self._metrics()
+        pages = {"/metrics": metrics.answer, "/": self._view.answer_page, "/headers": self._view.answer_json}
         health = HealthServer(
             settings.http_host, settings.http_port, ready=self._ready, status=self._status, more=pages
         )
@@ -99,6 +105,7 @@ class Router:
         await health.start()
         self._stack.push_async_callback(health.close)
         await life.start()
+        await life.keep_running(metrics.run())
         _log.info(
             "router_started",
             brokers=settings.bootstrap_servers,
@@ -137,6 +144,19 @@ class Router:
     async def run(self) -> int:
         """Forward until a signal, then finish the records in hand. Returns the exit code."""
         return await self._life.run(self._numbers)
+
+    def _metrics(self) -> StreamMetrics:
+        # By name each time: a start that is tried again makes a new forwarder.
+        lag = StreamLag(self._life, self._settings.ingest_topic, lambda: self._forwarder.done())  # noqa: PLW0108
+        own: dict[str, Source] = {
+            "router_records_total": lambda: {
+                ("forwarded",): self._forwarder.forwarded,
+                ("dead_letter",): self._forwarder.dead_letters,
+            },
+            "dead_letters_total": lambda: {(Stage.ROUTE,): self._forwarder.dead_letters},
+            "router_headers": lambda: self._view.headers,
+        }
+        return StreamMetrics(Process.ROUTER, self._life, lag, ready=self._ready, own=own)
 
     def _ready(self) -> bool:
         _, serious = self._life.problem()

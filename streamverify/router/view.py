@@ -44,6 +44,11 @@ class HeaderView:
         """True once all records that were there at the start have been read."""
         return not self._behind
 
+    @property
+    def headers(self) -> int:
+        """How many headers are counted apart."""
+        return len({fingerprint for _, fingerprint in self._counts} - {OTHERS})
+
     async def start(self) -> None:
         """Connect.
 

@@ -184,6 +184,11 @@ class StreamLife:
         return tables.recovery.completed.is_set() and not self.app.rebalancing
 
     @property
+    def brokers_answer(self) -> bool:
+        """Whether any broker answers."""
+        return self._brokers.outage is None
+
+    @property
     def draining(self) -> bool:
         """Whether a signal has asked for the end."""
         return self._signals.drain.is_set()

@@ -15,7 +15,7 @@ from streamverify.client.result_topic import decode
 from streamverify.core.table.row import replaces, result_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import faust
 
@@ -44,6 +44,12 @@ class Follower:
         """By partition: one past the offset of the last record that was taken in since the last rebalance."""
         self.results = 0
         self.tombstones = 0
+        self.skipped = 0
+        """Records that are no results: nobody's key, or nobody's value."""
+
+    def done(self) -> Mapping[int, int]:
+        """`read`, where there was no rebalance since."""
+        return self.read if self._app.consumer_generation_id == self._generation else {}
 
     async def run(self, stream: faust.StreamT[Any]) -> None:
         """Follow for as long as the stream lasts."""
@@ -82,6 +88,7 @@ class Follower:
     def _apply(self, message: Any) -> None:
         custom_id = _custom_id(message.key)
         if custom_id is None:
+            self.skipped += 1
             return
         key = (message.partition, custom_id)
         if message.value is None:
@@ -91,6 +98,7 @@ class Follower:
             return
         row = _row(message, custom_id)
         if row is None:
+            self.skipped += 1
             return
         self.results += 1
         if key not in self._table or replaces(row, self._table[key]):

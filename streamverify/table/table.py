@@ -11,9 +11,12 @@ from yarl import URL
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.presence import require_topics
 from streamverify.bus.topics import table_changelog_topic, table_group
+from streamverify.core.metrics.metric import Process
 from streamverify.runtime import EXIT_DONE, HealthServer, Signals, unless
 from streamverify.streams.application import make_application, quieten
+from streamverify.streams.lag import StreamLag
 from streamverify.streams.life import StreamLife, extend_changelog, run_apart
+from streamverify.streams.metrics import StreamMetrics
 from streamverify.table.follower import Follower
 from streamverify.table.peers import Peers
 from streamverify.table.progress import Progress
@@ -24,6 +27,7 @@ from streamverify.table.whole import WholeResults
 if TYPE_CHECKING:
     from streamverify.settings import Settings
     from streamverify.streams.application import Application
+    from streamverify.telemetry.metrics import Source
 
 _log = structlog.get_logger(__name__)
 
@@ -83,8 +87,10 @@ class Table:
         self._stack.push_async_callback(whole.close)
         peers = Peers(settings, changelog=table_changelog_topic(settings), partitions=partitions)
         view = View(self._progress, peers, whole)
+        metrics = self._metrics()
+        pages = {"/metrics": metrics.answer, **view.pages()}
         health = HealthServer(
-            settings.http_host, settings.http_port, ready=self._ready, status=self._status, more=view.pages()
+            settings.http_host, settings.http_port, ready=self._ready, status=self._status, more=pages
         )
 
         def make() -> Application:
@@ -108,6 +114,7 @@ class Table:
         life.prepare(make)
         await life.start()
         await life.keep_running(self._progress.run())
+        await life.keep_running(metrics.run())
         _log.info(
             "table_started",
             brokers=settings.bootstrap_servers,
@@ -143,6 +150,22 @@ class Table:
     async def run(self) -> int:
         """Follow the result topic until a signal. Returns the exit code."""
         return await self._life.run(self._numbers)
+
+    def _metrics(self) -> StreamMetrics:
+        progress = self._progress
+        # By name each time: a start that is tried again makes a new follower.
+        lag = StreamLag(self._life, self._settings.result_topic, lambda: progress.follower.done())  # noqa: PLW0108
+        own: dict[str, Source] = {
+            "table_rows": lambda: len(progress.table.data),
+            "table_partitions": lambda: 0 if progress.holding is None else len(progress.holding.partitions),
+            "table_partitions_behind": lambda: progress.behind,
+            "table_records_total": lambda: {
+                ("result",): progress.follower.results,
+                ("tombstone",): progress.follower.tombstones,
+                ("skipped",): progress.follower.skipped,
+            },
+        }
+        return StreamMetrics(Process.TABLE, self._life, lag, ready=self._ready, own=own)
 
     def _problem(self) -> tuple[str | None, bool]:
         problem, serious = self._life.problem()

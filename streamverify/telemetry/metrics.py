@@ -94,6 +94,15 @@ class Metrics(Collector):
         """The rows for which nobody has said yet how they are computed."""
         return [name for name in self._rows if name not in self._sources and name not in self._histograms]
 
+    def require_all(self) -> None:
+        """See that every row of the table is computed.
+
+        Raises:
+            LookupError: The table promises a metric that nobody computes.
+        """
+        if missing := self.without_source:
+            raise LookupError(f"nothing computes {', '.join(missing)}")
+
     def collect(self) -> Iterator[Family]:
         """Compute every metric, in the order of the table; the failures of this very page come last."""
         for row in self._rows.values():

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 ASK_SECONDS = 5.0
 """Seconds between two questions to the brokers where the worker's partitions end."""
+RETRY_SECONDS = 0.5
+"""Seconds to the next one where that is not known of one of the partitions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,7 @@ class WorkerMetrics:
             self._own_sources(),
         ):
             self._metrics.at_scrape({f"streamverify_{name}": source for name, source in sources.items()})
-        if missing := self._metrics.without_source:
-            raise LookupError(f"nothing computes {', '.join(missing)}")
+        self._metrics.require_all()
 
     async def run(self) -> None:
         """Ask the brokers where the partitions end, and watch the event loop, until cancelled."""
@@ -129,7 +130,8 @@ class WorkerMetrics:
             counts = self._parts.pool.counts
             answered = self._results.results.total() + self._parts.service.dead_letters.total()
             self._backlog.worked(counts.run_seconds + counts.audit_seconds, answered)
-            await asyncio.sleep(ASK_SECONDS)
+            # After a rebalance soon: until then nobody knows the backlog.
+            await asyncio.sleep(RETRY_SECONDS if self._backlog_records() is None else ASK_SECONDS)
 
     def _own_sources(self) -> Mapping[str, Source]:
         """What is noted here of each result, and the backlog."""

@@ -162,6 +162,12 @@ async def test_sigterm_answers_what_is_held_first(served: Served) -> None:
             while not (await client.get(f"{url}/v1/status")).json()["in_flight"]:
                 pass
             process.send_signal(signal.SIGTERM)
+            # What is held keeps it listening: probes see that it lives, and who comes late is told so.
+            while (await client.get(f"{url}/ready")).status_code == 200:
+                pass
+            assert (await client.get(f"{url}/live")).status_code == 200
+            late = await client.post(f"{url}/verify", json={"codes": codes})
+            assert (late.status_code, late.json()["detail"]) == (503, "this gateway is being stopped")
             [answer] = (await held).json()["results"]
         assert answer["streamverify"]["status"] == "verified"
         _, complained = end(process)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from support import ROOT
 
+from handbook.chart import values_table
 from handbook.commands import commands_page
 from handbook.complaints import complaints
 from handbook.metrics import buckets_table, labels_table, metrics_of
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 _PART = re.compile(r"(<!-- made by `make docs`: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
 GENERATED = [
-    ROOT / "docs" / name for name in ("troubleshooting.md", "commands.md", "settings.md", "metrics.md", "topics.md")
+    ROOT / "docs" / name
+    for name in ("troubleshooting.md", "commands.md", "settings.md", "metrics.md", "topics.md", "kubernetes.md")
 ]
 """The pages with generated parts."""
 
@@ -69,6 +71,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "labels": labels_table,
     "buckets": buckets_table,
     "settings": settings_table,
+    "values": values_table,
     "topics": topics_part,
     "messages": messages_part,
 }

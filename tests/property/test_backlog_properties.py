@@ -123,3 +123,12 @@ def test_before_anything_was_heard_only_a_worker_without_partitions_knows_its_ba
     assert backlog.records({0: 0}, 0, 0.0) is None
     # Right after a machine has started its monotonic clock is near 0.
     assert backlog.records({0: 0}, 0, 1.0) is None
+
+
+@given(st.floats(0.001, 10**6), st.integers(1, 10**5), st.integers(1, 20))
+def test_time_that_was_spent_before_the_answer_came_is_not_lost(spent: float, answers: int, looked: int) -> None:
+    backlog = Backlog(1)
+    for part in range(1, looked + 1):
+        backlog.worked(spent * part / looked, 0)
+    backlog.worked(spent, answers)
+    assert math.isclose(backlog.seconds(answers) or 0, spent, rel_tol=1e-9)

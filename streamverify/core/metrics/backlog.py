@@ -41,6 +41,9 @@ class Backlog:
     def worked(self, slot_seconds: float, answers: int) -> None:
         """Take note of the totals since the start: seconds of the slots without imports, and records answered."""
         new = answers - self._seen_answers
+        if not new:
+            # The time of what is not answered yet: it counts with the answers that come of it.
+            return
         # What comes together counts as if it had come one after the other.
         fade = (1 - 1 / RECENT) ** new
         self._seconds = self._seconds * fade + (slot_seconds - self._seen_seconds)

@@ -78,6 +78,7 @@ def of(name: str, meaning: str, values: type[StrEnum] | tuple[str, ...]) -> Labe
 
 STATUS = of("status", "of the result", Status)
 REASON = of("reason", "of the result", Reason)
+ANSWERED = of("reason", "of the answer; `other`: a newer worker has said what is not known here", (*Reason, "other"))
 ASSURANCE = of("assurance", "how much `verified` is worth; `none` for what is not verified", Assurance)
 STEP = of("step", "what Lean was busy with", ("import", "run", "audit"))
 ENVIRONMENT = of("environment", "whether its header was imported", Environment)
@@ -93,8 +94,10 @@ TABLED = of("outcome", "what it was", ("result", "tombstone", "skipped"))
 METRIC = Label("metric", "its name")
 """Its closed set is the table itself; `table.py` fills it in."""
 
-METHOD = of("method", "of the request", ("GET", "HEAD", "POST", "OPTIONS", "other"))
+METHODS = ("GET", "HEAD", "POST", "OPTIONS")
+METHOD = of("method", "of the request", (*METHODS, "other"))
 CODE = of("code", "of the answer; 499: the client went before it", ("499", *(str(int(code)) for code in HTTPStatus)))
+NO_ROUTE = "none"
 ROUTES = (
     "/",
     "/api/check",
@@ -103,14 +106,16 @@ ROUTES = (
     "/api/v1/verify_proof",
     "/events",
     "/health",
+    "/live",
     "/metrics",
     "/one_pass_verify_batch",
     "/page",
     "/page/rules.json",
+    "/ready",
     "/v1/environments",
     "/v1/status",
     "/verify",
-    "none",
+    NO_ROUTE,
 )
 ROUTE = of("route", "the endpoint, without a slash at its end; `none`: there is no such", ROUTES)
 REFUSALS = {
@@ -120,11 +125,34 @@ REFUSALS = {
     408: "slow",
     413: "too_large",
     415: "compressed",
+    421: "origin",
     422: "invalid",
     429: "full",
     503: "unavailable",
 }
 """The word for each code with which the gateway refuses a request."""
+STATIC = "/page"
+"""The route below which the page's own files lie: any of them is counted as this."""
+
+
+def route_of(path: str) -> str:
+    """Return the route of a path: one of `ROUTES`, whatever somebody has asked for."""
+    path = path.rstrip("/") or "/"
+    if path in ROUTES:
+        return path
+    return STATIC if path.startswith(f"{STATIC}/") else NO_ROUTE
+
+
+def method_of(method: str) -> str:
+    """Return the method as it is counted."""
+    return method if method in METHODS else "other"
+
+
+def code_of(status: int) -> str:
+    """Return the code as it is counted: one that HTTP does not know counts as the failure of a server."""
+    return str(status) if CODE.allows(str(status)) else "500"
+
+
 REFUSED = of("reason", "why", tuple(dict.fromkeys(REFUSALS.values())))
 
 BUILD = (

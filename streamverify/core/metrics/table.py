@@ -222,7 +222,7 @@ _OF_GATEWAY = (
         "Proofs answered, whether by a worker or by the gateway itself.",
         _GATEWAY,
         labels.STATUS,
-        labels.REASON,
+        labels.ANSWERED,
     ),
 )
 

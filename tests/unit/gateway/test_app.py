@@ -209,6 +209,10 @@ async def test_health_and_status() -> None:
         gateway.ways[0].trouble = "no broker answers"
         health = await client.get("/health")
         assert (health.status_code, health.json()["detail"]) == (503, "no broker answers")
+        ready = await client.get("/ready")
+        assert (ready.status_code, ready.json()) == (503, health.json())
+        # A probe that looked at the broker would have every gateway ended in an outage.
+        assert (await client.get("/live")).json() == {"live": True}
         assert (await client.get("/v1/status")).json()["status"] == "unavailable"
 
 

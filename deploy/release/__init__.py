@@ -1,0 +1,1 @@
+"""What makes and checks a release: the lock of the images' libraries, their licences, the changelog, the files."""

@@ -1,0 +1,49 @@
+"""docker-compose.yml as Compose would read it, for tests: no container engine runs here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+from support import ROOT
+
+from streamverify.settings import PREFIX
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+"""The services that run a command of ours."""
+PROFILES = sorted({profile for service in SERVICES.values() for profile in service.get("profiles", ())})
+WORKERS = [name for name in OURS if SERVICES[name]["command"] == ["worker"]]
+_VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
+
+
+def services_of(profile: str) -> dict[str, dict[str, Any]]:
+    """The services that `docker compose --profile PROFILE up` starts."""
+    return {name: it for name, it in SERVICES.items() if not it.get("profiles") or profile in it["profiles"]}
+
+
+def interpolated(text: str, shell: dict[str, str] | None = None) -> str:
+    """`${NAME:-default}` as Compose replaces it, in a shell with these variables."""
+    return _VARIABLE.sub(lambda found: (shell or {}).get(found[1]) or found[2], str(text))
+
+
+def environment_of(name: str, shell: dict[str, str] | None = None) -> dict[str, str]:
+    """The variables that a container of this service gets from the file."""
+    return {key: interpolated(value, shell) for key, value in SERVICES[name].get("environment", {}).items()}
+
+
+def port_of(name: str) -> int:
+    """The port that a service of ours listens on, by its settings."""
+    environment = environment_of(name)
+    setting = "GATEWAY_PORT" if SERVICES[name]["command"] == ["gateway"] else "HTTP_PORT"
+    return int(environment[PREFIX + setting])
+
+
+def seconds(duration: str) -> float:
+    """A duration of the compose specification, such as 1m30s."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    parts = re.findall(r"(\d+)(ms|h|m|s)", duration)
+    assert "".join(number + unit for number, unit in parts) == duration
+    return sum(int(number) * units[unit] for number, unit in parts)
