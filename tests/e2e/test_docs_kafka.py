@@ -138,7 +138,7 @@ def type_page(page: str, env: Mapping[str, str], folder: Path) -> list[str]:
 def test_every_page_can_be_typed(kafka: str, shared: dict[str, str], tmp_path: Path) -> None:
     def run(page: str) -> list[str]:
         name = re.sub(r"\W", "-", page)
-        env = settings_for(f"docs.{name}", kafka) if STAGES[page].own_worker else shared
+        env = settings_for(f"docs.{name}", kafka) if STAGES[page].whole else shared
         if "streamverify table" in STAGES[page].until:
             env = shared | {f"{PREFIX}HTTP_PORT": str(free_port())}
         return type_page(page, env, tmp_path / name)

@@ -38,8 +38,9 @@ class Stage:
     replaced: Mapping[str, str] = field(default_factory=dict)
     """What a reader would replace by names of his own. `{servers}`, `{worker}` and `{gateway}`
     become addresses."""
-    own_worker: bool = False
-    """Whether the page starts its worker: then no other one serves its topics."""
+    whole: bool = False
+    """Whether the page is one way from its beginning: it starts its own worker, and nothing of it is left out because
+    another test runs it too."""
 
 
 _PARQUET = "python to_parquet.py"
@@ -58,26 +59,15 @@ HTTP = {"localhost:8000": "{gateway}", "localhost:9464": "{worker}"}
 
 STAGES: dict[str, Stage] = {
     "README.md": Stage(
-        before=("streamverify topics create",),
         files={"proofs/a.lean": _PROOF, "more.jsonl": _lines(3), "set.jsonl": _lines(3)},
-        until={"streamverify worker": "worker_started", "streamverify results --follow --json": ""},
+        until={"streamverify results --follow --json": ""},
         replaced={"kafka:9092": "{servers}"},
-        own_worker=True,
-    ),
-    "docs/cache.md": Stage(
-        before=("streamverify topics create",),
-        until={"streamverify worker --cache sqlite:/var/lib/streamverify/cache.db": "worker_started"},
-        replaced={"/var/lib/streamverify/": ""},
-        own_worker=True,
     ),
     "docs/cancel.md": Stage(),
     "docs/deletion.md": Stage(),
     "docs/gateway.md": Stage(until={"streamverify gateway": "gateway_listening"}, replaced=HTTP),
     "docs/metrics.md": Stage(replaced=HTTP),
     "docs/operations.md": Stage(replaced={"0:17": "0:0"}),
-    "docs/page.md": Stage(
-        before=("streamverify topics create",), until={"streamverify serve": "The worker is ready"}, own_worker=True
-    ),
     "docs/replay.md": Stage(
         files={"rows.jsonl": _lines(3), "to_parquet.py": _TO_PARQUET}, before=(f"{_PARQUET} proofs.parquet",)
     ),
@@ -95,7 +85,7 @@ STAGES: dict[str, Stage] = {
     "docs/tutorial.md": Stage(
         codes={"streamverify verify first.lean second.lean": 1},
         replaced=HTTP,
-        own_worker=True,
+        whole=True,
     ),
     "schemas/README.md": Stage(),
 }  # fmt: skip
@@ -111,6 +101,8 @@ class Row(NamedTuple):
 
 
 _TEN_LINES = "tests/e2e/test_readme.py::test_the_ten_lines_lead_to_a_verdict"
+_CACHE = "tests/e2e/test_cache.py::test_what_a_killed_worker_had_verified_the_next_one_answers_from_the_file"
+_SERVE = "tests/e2e/test_serve.py::test_it_says_what_it_is_and_serves_the_page"
 _THE_DAY = "tests/e2e/test_transcripts.py::test_the_page_shows_what_the_commands_print"
 _REVERIFY = "tests/e2e/test_reverify_kafka.py::test_a_topic_is_verified_again_by_what_the_page_says"
 _LANGUAGES = "tests/languages/test_examples.py::test_each_sends_proofs_with_their_keys_and_reads_all_verdicts"
@@ -123,7 +115,8 @@ BY_TEST = [
             "deploy/kafka/kafka.py",
             "until streamverify topics create",
             "export STREAMVERIFY_REPL=",
-            "streamverify worker & streamverify worker &",
+            "streamverify worker",
+            "streamverify topics create",
             "echo 'theorem first",
             "streamverify verify first.lean",
         ),
@@ -133,6 +126,8 @@ BY_TEST = [
     # How it ends depends on the machine.
     Row("README.md", ("streamverify doctor",), _THE_DAY),
     Row("docs/tutorial.md", ("streamverify doctor", "streamverify demo"), _THE_DAY),
+    Row("docs/cache.md", ("export STREAMVERIFY_CACHE_KEY=", "streamverify worker --cache sqlite:"), _CACHE),
+    Row("docs/page.md", ("streamverify serve",), _SERVE),
     Row("docs/runbook.md", ("streamverify doctor",), _THE_DAY),
     Row("docs/re-verify.md", ("streamverify ",), _REVERIFY),
     Row("docs/other-languages.md", ("cd ", "go run", "./produce.sh", "./consume.sh"), _LANGUAGES),
@@ -156,13 +151,23 @@ NOT_RUN = [
     Row(
         "docs/cache.md", ("streamverify worker --cache redis:",), "needs a Redis of that name: tests/e2e/test_cache.py"
     ),
+    Row(
+        "docs/compose.md", ("docker ",), "needs a Docker engine: tests/integration/test_deploy_files.py reads the files"
+    ),
     Row("docs/deletion.md", ("kafka-",), _TOOLS),
     Row("docs/exploits.md", ("STREAMVERIFY_TEST_REPL=",), _LEAN),
     Row("docs/gateway.md", ("pip install",), "an installation: that of the README is run"),
+    Row("docs/kubernetes.md", ("kubectl ", "helm "), "needs a cluster: `make check-helm` renders the chart"),
+    Row(
+        "docs/kubernetes.md",
+        ("useradd ", "python3 -m venv", "/opt/", "install ", "cp ", "systemctl "),
+        "needs systemd, and root's own folders",
+    ),
     Row("docs/operations.md", ("kafka-",), _TOOLS),
     Row("docs/operations.md", ("make chaos",), "twenty minutes of faults: CI runs `make chaos-short`"),
     Row("docs/policy.md", ("printf ",), _LEAN),
     Row("docs/re-verify.md", ("kafka-",), _TOOLS),
+    Row("docs/release.md", ("make release",), "builds, and installs into an empty environment: the target is the test"),
     Row("docs/security.md", ("kafka-",), _TOOLS),
     Row("docs/tiers.md", ("streamverify ",), f"{_LEAN}, and kernels: tests/oracle/test_tiers.py has these tiers"),
     Row("docs/tracing.md", ("pip install",), "an installation: that of the README is run"),
@@ -192,20 +197,21 @@ def by_ci(typed: Typed) -> bool:
 
 
 def staged(page: str) -> list[Typed]:
-    """The commands that tests/e2e/test_docs_kafka.py types from a page."""
+    """The commands that tests/e2e/test_docs_kafka.py types from a page: what no other test runs, and what that needs."""
+    stage = STAGES.get(page, Stage())
     return [
         each
         for each in all_typed()
-        if each.page == page and not by_ci(each) and row_of(BY_TEST, each) is None and row_of(NOT_RUN, each) is None
+        if each.page == page
+        and not by_ci(each)
+        and row_of(BY_TEST, each) is None
+        and row_of(NOT_RUN, each) is None
+        and (stage.whole or each.command in stage.until or not of_the_day(each))
     ]
 
 
 def left_over() -> list[Typed]:
     """The commands that nothing runs and nothing marks."""
     return [
-        each
-        for page in dict.fromkeys(each.page for each in all_typed())
-        if page not in STAGES
-        for each in staged(page)
-        if not of_the_day(each)
+        each for page in dict.fromkeys(each.page for each in all_typed()) if page not in STAGES for each in staged(page)
     ]

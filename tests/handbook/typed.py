@@ -29,6 +29,7 @@ PROGRAMS = frozenset(
 _ASSIGNED = r"(?:[A-Za-z_][A-Za-z0-9_]*=(?:'[^']*'|\"[^\"]*\"|\S*)\s+)*"
 _COMMAND = re.compile(rf"{_ASSIGNED}(\S+)")
 _SCRIPT = re.compile(r"\.{1,2}/\S+|\.venv\S*/bin/\S+|(?:kafka|check|prom)[a-z-]*(?:\.sh|tool)|deploy/\S+")
+_WORD = re.compile(r"[a-z./][\w./+-]*(?:\s|$)")
 _COMMENT = re.compile(r"(?:^|\s+)# .*$")
 _BEFORE_A_COMMAND = {"!", "do", "else", "env", "exec", "if", "nohup", "sudo", "then", "time", "until", "while"}
 
@@ -58,12 +59,15 @@ def typed_on(page: str, text: str) -> list[Typed]:
     for block in _blocks(text):
         if block.language not in SHELLS | OTHERS | {None}:
             continue
+        # Where a prompt marks commands, what has none is what they print.
+        marked = any(line.startswith("$ ") for _, line in block.lines)
+        # Beside a known program an unknown one is a command, too.
+        has_command = any(is_command(line.removeprefix("$ ")) for _, line in block.lines)
         for number, line in _joined(block.lines):
-            prompt = line.startswith("$ ")
             command = _COMMENT.sub("", line.removeprefix("$ ")).strip()
-            # Where a prompt marks commands, what has none is what they print.
-            marked = any(each.startswith("$ ") for _, each in block.lines)
-            if command and (prompt or not marked) and (block.language in SHELLS or is_command(command)):
+            if not command or (marked and not line.startswith("$ ")):
+                continue
+            if block.language in SHELLS or is_command(command) or (has_command and _WORD.match(command)):
                 found.append(Typed(page, number, command))
     return found
 

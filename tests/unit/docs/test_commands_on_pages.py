@@ -106,6 +106,10 @@ Words, with `streamverify results --nope` among them.
     streamverify verify a.lean   # what this does
     STREAMVERIFY_SLOTS=2 streamverify worker \\
       --cache memory
+    useradd --system x
+
+Then
+
     producers ──> lean.proofs
 
 - a point
@@ -128,6 +132,7 @@ streamverify 0.1.0 says something
     assert [each.command for each in typed_on("p.md", page)] == [
         "streamverify verify a.lean",
         "STREAMVERIFY_SLOTS=2 streamverify worker --cache memory",
+        "useradd --system x",
         "anything at all",
         "streamverify offsets",
     ]
