@@ -197,7 +197,7 @@ def by_ci(typed: Typed) -> bool:
 
 
 def staged(page: str) -> list[Typed]:
-    """The commands that tests/e2e/test_docs_kafka.py types from a page: what no other test runs, and what that needs."""
+    """The commands that tests/e2e/test_docs_kafka.py types from a page: those that no other test runs."""
     stage = STAGES.get(page, Stage())
     return [
         each
