@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help lock licences release dashboards check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check check-helm venv clean
+.PHONY: help lock licences release dashboards picture check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check check-helm venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -78,6 +78,9 @@ transcripts: .venv/.test ## what docs/commands.md shows, recorded anew on a real
 
 dashboards: .venv/.test ## deploy/grafana/dashboards, from the tables of panels in deploy/grafana/boards
 	@$(BIN)/python deploy/grafana/make.py
+
+picture: .venv/.dev ## docs/images/dashboard.png, from six minutes of workers on a real Kafka and a real Prometheus
+	@PYTHONPATH=tests:deploy/grafana $(BIN)/python -m handbook.picture
 
 check-alerts: .venv/.test ## alerts and dashboards against promtool, the table of metrics, the runbook; needs Debian's prometheus
 	@CI=true $(BIN)/python -m pytest -q tests/unit/deploy/test_alerts.py tests/unit/deploy/test_dashboards.py

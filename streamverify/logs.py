@@ -15,7 +15,7 @@ import re
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from streamverify.core.errors import SettingsError
 from streamverify.core.log_storms import LogStorms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from structlog.typing import EventDict, Processor
 
@@ -121,6 +121,17 @@ def configure(level: str, log_format: str, *, log_dir: str | None = None, name: 
     # own events would drown. We log ourselves what an operator has to know of it.
     logging.getLogger("aiokafka").setLevel(logging.DEBUG if level == "trace" else logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.DEBUG if level == "trace" else logging.WARNING)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Log nothing for the time of the block: something is drawn where the log would be written."""
+    root = logging.getLogger()
+    before, root.handlers = root.handlers, [logging.NullHandler()]
+    try:
+        yield
+    finally:
+        root.handlers = before
 
 
 class Sampling:

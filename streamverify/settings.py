@@ -358,8 +358,8 @@ class Settings(BaseSettings):
     http_port: Annotated[
         Literal["auto"] | Annotated[int, Field(ge=0, le=65_535)],
         Field(
-            description="Port of /live and /ready. auto: the first that is free from 9464 on; 0: any that is free. The "
-            "port is logged."
+            description="Port of /live, /ready and /metrics. auto: the first that is free from 9464 on; 0: any that is "
+            "free. The port is logged."
         ),
     ] = "auto"
     advertised_url: Annotated[

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from streamverify.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _PATIENCE = 120.0
 
@@ -28,7 +28,7 @@ def environment(**settings: str) -> dict[str, str]:
     return others | {PREFIX + name: value for name, value in settings.items()} | {"COLUMNS": "120", "NO_COLOR": "1"}
 
 
-def make_environment(broker: str, *, real: bool) -> dict[str, str]:
+def make_environment(broker: str, *, real: bool, partitions: int = 3) -> dict[str, str]:
     """Topics of their own for a worker with the synthetic REPL; made where the broker does not do that itself."""
     name = uuid.uuid4().hex[:8]
     env = environment(
@@ -46,7 +46,7 @@ def make_environment(broker: str, *, real: bool) -> dict[str, str]:
         DRAIN_TIMEOUT="1",
     )
     if real:
-        made = run_command(env, "topics", "create", "--partitions", "3")
+        made = run_command(env, "topics", "create", "--partitions", str(partitions))
         assert made.returncode == 0, made.stderr
     return env
 
@@ -90,12 +90,17 @@ def run_all(
 
 
 @contextlib.contextmanager
-def started(env: Mapping[str, str], *arguments: str, stdin: int | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A running `streamverify ARGUMENT...`; SIGTERM ends it with the block.
+def started(
+    env: Mapping[str, str],
+    *arguments: str,
+    stdin: int | None = None,
+    program: Sequence[str] = ("-m", "streamverify"),
+) -> Iterator[subprocess.Popen[str]]:
+    """A running `streamverify ARGUMENT...`, or another Python program; SIGTERM ends it with the block.
 
     A test that fails meanwhile says what the process had said since it was last read, and how it ended, if it had.
     """
-    argv = [sys.executable, "-m", "streamverify", *arguments]
+    argv = [sys.executable, *program, *arguments]
     process = subprocess.Popen(
         argv, env=dict(env), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

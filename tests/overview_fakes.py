@@ -62,7 +62,7 @@ def status(name: str = "prover-1", pid: int = 17, **given: Any) -> WorkerStatus:
     return WorkerStatus.model_validate({**fields, **given})
 
 
-def member(name: str = "prover-1", pid: int = 17, partitions: tuple[int, ...] = (), **card: Any) -> GroupMember:
+def member(name: str = "prover-1", /, *, pid: int = 17, partitions: tuple[int, ...] = (), **card: Any) -> GroupMember:
     """A static member of the group, as the worker of `status` would be."""
     said = Card(**{"name": name, "url": f"http://{name}:9464", "versions": LEAN, **card})
     return GroupMember(f"{name}-{UUID}", "streamverify_lean-4.34.1", "/10.0.0.7", f"{name}:{pid}", said, partitions)

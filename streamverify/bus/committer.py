@@ -362,7 +362,7 @@ class OffsetCommitter:
                     "offset_map_ignored",
                     partition=partition,
                     cause=found.unreadable,
-                    hint="the commit's metadata was written by another tool or a newer version: "
+                    hint="the commit's metadata was written by another tool or a newer version (docs/upgrades.md): "
                     "finished records may be repeated, none is lost",
                 )
             if found.regressed_from is not None:

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """\
 Exit codes
-  0    done; also a worker, router, table, gateway or broker that was told to
-       stop (SIGTERM or Ctrl-C)
+  0    done; also a worker, router, table, gateway, broker or top that was
+       told to stop (SIGTERM or Ctrl-C)
   1    a proof was rejected (verify); a topic is not as it should be (topics
-       create)
+       create); not ready (status)
   2    wrong usage, a wrong setting, input that is no request, or an output
        that cannot be written
   3    a proof is inconclusive or still unanswered (verify); a request is no
-       longer on its topic (retry)
+       longer on its topic (retry); nobody is there (status)
   4    no Kafka broker, no topic, or no REPL
   5    the worker could not go on and ended itself; its supervisor starts it
        again
@@ -129,6 +129,9 @@ COMMANDS = (
     "cancel",
     "delete",
     "offsets",
+    "top",
+    "workers",
+    "status",
     "broker",
     "demo",
     "doctor",

@@ -59,17 +59,26 @@ def cancel(  # noqa: PLR0913 - each is a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
 ) -> None:
     """Have workers answer what waits of a run, a group or some ids as superseded, without running it."""
-    from streamverify.client.cancellation import cancel as announce  # noqa: PLC0415 - keeps --help fast
+    from streamverify.bus.group_members import has_member  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client.cancellation import cancel as announce  # noqa: PLC0415
+
+    async def work() -> tuple[Cancelled, bool | None]:
+        return await announce(settings, names, dry_run=dry_run), await has_member(settings)
 
     names = Names(run, group, frozenset(ids or ()), api_key)
     if not names:
         raise InputError("say what to cancel: --run, --group, --id or --api-key")
     with say_how_far(lambda: "", "it is not certain that anything was cancelled: run the same command again"):
-        done = asyncio.run(announce(settings, names, dry_run=dry_run))
+        done, has_workers = asyncio.run(work())
     if as_json:
         print_json(_summary(done, dry_run=dry_run))
     else:
         _say(done, dry_run=dry_run)
+    if has_workers is False:
+        remark(
+            f"the group {settings.group_id} has no member now: workers that start within 8 days answer what was "
+            "cancelled (or name another group with --group-id)"
+        )
     if done.not_forwarded:
         remark(
             f"{plural(done.not_forwarded, 'record')} on {settings.ingest_topic} wait for the router and are not "

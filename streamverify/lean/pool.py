@@ -131,6 +131,11 @@ class Pool:
         """How the proofs that a slot took found the environment of their header."""
         return self._scheduler.environments
 
+    @property
+    def processes(self) -> int:
+        """REPL processes that live."""
+        return sum(slot.process.pid is not None for slot in self._slots)
+
     def look(self, now: float) -> list[SlotLook]:
         """Tell what each slot does, spares included; `now` in monotonic seconds. Memory is read as this is asked."""
         return [self._look_at(number, slot, now) for number, slot in enumerate(self._slots)]

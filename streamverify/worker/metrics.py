@@ -186,9 +186,6 @@ def _of_lean(parts: Parts) -> Mapping[str, Source]:
             ("audit",): counts.audit_seconds,
         }
 
-    def living() -> int:
-        return counts.starts - counts.deaths.total() - counts.replaced.total()
-
     return {
         "lean_seconds_total": seconds,
         "useful_lean_seconds_total": lambda: counts.useful_seconds,
@@ -196,7 +193,7 @@ def _of_lean(parts: Parts) -> Mapping[str, Source]:
         "repl_starts_total": lambda: counts.starts,
         "repl_deaths_total": lambda: {(cause,): count for cause, count in counts.deaths.items()},
         "repl_replaced_total": lambda: {(why,): count for why, count in counts.replaced.items()},
-        "repl_processes": living,
+        "repl_processes": lambda: pool.processes,
         "repl_memory_bytes": lambda: _by_number({look.slot: look.memory or 0 for look in pool.look(time.monotonic())}),
         "replays_queued": lambda: tiers.queued,
         "replays_running": lambda: tiers.running,

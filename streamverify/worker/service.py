@@ -307,7 +307,7 @@ class Service:
     ) -> None:
         def acknowledged() -> None:
             cached, times = verdict.cached_age is not None, verdict.timings
-            busy = 0.0 if cached else times.import_ + times.run + times.audit
+            busy = 0.0 if cached else times.run + times.audit
             self.activity.answered(verdict.reason, cached=cached, busy_seconds=busy)
             on_ack()
 

@@ -28,6 +28,9 @@ COMMANDS = (
     ("produce", "-"),
     ("replay", "-", "--format", "lean"),
     ("export", "--output", "exported.jsonl"),
+    ("top", "--once"),
+    ("workers",),
+    ("status",),
 )
 
 

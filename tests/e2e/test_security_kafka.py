@@ -84,6 +84,7 @@ PRINCIPALS = {
     "worker": "User:worker",
     "client": "User:client",
     "dlq, offsets": "User:operator",
+    "cancel": "User:operator",
 }
 """Who in the docs is which user here. The certificate's user gets what the worker gets, in its test."""
 
@@ -169,6 +170,16 @@ async def test_worker_client_and_commands_with_the_acls_of_the_docs(
         done = await asyncio.to_thread(run_command, operator, *arguments)
         assert done.returncode == 0, done.stderr
     assert "closed" in done.stdout
+
+
+def test_who_may_write_to_the_topic_of_the_groups_may_cancel_and_a_client_may_not(secured: Secured) -> None:
+    refused = run_command(secured.environment("client", "SASL_PLAINTEXT"), "cancel", "--run", "nobody's")
+    assert (refused.returncode, refused.stdout) == (4, "")
+    groups = secured.env[PREFIX + "GROUPS_TOPIC"]
+    assert f"does not let this user see the topic {groups}" in refused.stderr
+    done = run_command(secured.environment("operator", "SASL_PLAINTEXT"), "cancel", "--run", "nobody's", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["waiting"] is not None
 
 
 async def test_a_certificate_of_ours_is_who_we_are(secured: Secured) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-from command import environment, make_environment, serving_worker, settings_of
+from command import environment, make_environment, settings_of, started, wait_for_log
 from commands import all_commands
 from support import ROOT
 
@@ -35,6 +36,9 @@ LETTER = "(the letter)"
 """Stands for the name of the dead letter, which the broker chooses."""
 FILE = "(a file)"
 """Stands for a file that may be written."""
+URL = "(the worker)"
+"""Stands for the address of the worker."""
+STANDS_FOR = {LETTER, FILE, URL}
 JSON = {
     "config": ["--json"],
     "cancel": ["--run", "nobody's", "--json"],
@@ -51,9 +55,12 @@ JSON = {
     "results": ["--json"],
     "retry": ["--since", "1h", "--json"],
     "schema": ["proof-result"],
+    "status": ["--url", URL, "--json"],
+    "top": ["--once", "--url", URL, "--json"],
     "topics create": ["--json"],
     "topics describe": ["--json"],
     "verify": ["-", "--json"],
+    "workers": ["--url", URL, "--json"],
 }
 """For each command that answers in JSON the arguments with which it does here."""
 TEXT = {name: [argument for argument in arguments if argument != "--json"] for name, arguments in JSON.items()}
@@ -87,7 +94,9 @@ def served(
 ) -> Iterator[dict[str, str]]:
     """The environment of a worker that has answered one proof and put one record among the dead letters."""
     env = make_environment(broker, real=request.config.getoption("--kafka"))
-    with serving_worker(env):
+    with started(env, "worker") as process:
+        listening = re.findall(r"http_listening.* port=(\d+)", wait_for_log(process, "partitions_restored"))
+        env[URL] = listening[0]
         env[LETTER] = asyncio.run(send_nonsense(env))
         env[FILE] = str(tmp_path_factory.mktemp("written") / "exported.jsonl")
         assert forked(env, "verify", "-", "--wait", "60").code == 0
@@ -131,8 +140,8 @@ def _become(env: Mapping[str, str], arguments: Sequence[str], descriptors: Seque
                 os.dup2(descriptor, number)
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - instead of pytest's
         os.environ.clear()
-        os.environ.update({name: value for name, value in env.items() if name not in {LETTER, FILE}})
-        sys.argv = ["streamverify", *(env[each] if each in {LETTER, FILE} else each for each in arguments)]
+        os.environ.update({name: value for name, value in env.items() if name not in STANDS_FOR})
+        sys.argv = ["streamverify", *(env[each] if each in STANDS_FOR else each for each in arguments)]
         main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0

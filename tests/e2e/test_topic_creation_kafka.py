@@ -49,6 +49,9 @@ NAMES_TOPICS: dict[tuple[str, ...], list[str]] = {
     ("dlq", "show"): ["0:0"],
     ("dlq", "replay"): ["--all"],
     ("topics", "describe"): [],
+    ("top",): ["--once"],
+    ("workers",): [],
+    ("status",): [],
 }
 """Commands that need a topic, with the arguments of a run that ends, if no topic is there, with exit code 4."""
 NEEDS_NONE = {("broker",), ("demo",), ("doctor",), ("config",), ("schema",), ("report",)}

@@ -74,6 +74,10 @@ DAY = [
     Step("produce", "streamverify produce many.jsonl crash.lean"),
     Step("produce", "streamverify produce notes.txt"),
     Step("offsets", "streamverify offsets"),
+    Step("workers", "streamverify workers"),
+    # Which slot has a process by now, and how long it took, is another one in each run: docs/top.md has a picture.
+    Step("top", "streamverify top --once --json | jq '{group_state, totals: .totals | {workers, ready, slots}}'"),
+    Step("status", "streamverify status"),
     Step("retry", "streamverify retry --since 1h --dry-run"),
     Step("results", "streamverify results"),
     Step("results", "streamverify results --status inconclusive --csv"),

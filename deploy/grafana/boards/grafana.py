@@ -143,7 +143,8 @@ def _shapes(panel: Panel) -> _Builder:
             return stat.Panel().reduce_options(last).color_mode(colour).graph_mode(common_models.BigValueGraphMode.AREA)
         case Shape.BARS:
             bars = bargauge.Panel().reduce_options(last).orientation(common_models.VizOrientation.HORIZONTAL)
-            return bars.display_mode(common_models.BarGaugeDisplayMode.BASIC)
+            # increase() reckons from scrape to scrape, and 2.03 deaths are two.
+            return bars.decimals(0).display_mode(common_models.BarGaugeDisplayMode.BASIC)
         case Shape.TABLE:
             shown = {"include": {"names": list(panel.columns)}}
             order = {"indexByName": {name: index for index, name in enumerate(panel.columns)}}

@@ -8,6 +8,7 @@ from boards.panels import (
     GREEN,
     ORANGE,
     RED,
+    WINDOW,
     Board,
     Panel,
     Query,
@@ -117,15 +118,14 @@ WORK = Row(
         ),
         Panel(
             "Slots",
-            "Proofs that Lean runs, of those that may run at once. Below the line with proofs queued: "
+            "Proofs that Lean runs, of those that may run at once. Half of them idle with a backlog: "
             "alert StreamverifySlotsIdle.",
             "short",
             (
-                Query(f"sum({now('proofs_running')})", "running"),
-                Query(f"sum({now('proofs_queued')})", "queued"),
+                Query(f"sum(avg_over_time({now('proofs_running')}[{WINDOW}]))", "running"),
                 Query(f"sum({now('slots')})", "slots"),
             ),
-            colours={"running": GREEN, "queued": ORANGE, "slots": BLUE},
+            colours={"running": GREEN, "slots": BLUE},
         ),
         Panel(
             "Backlog by worker",
@@ -195,7 +195,7 @@ TROUBLE = Row(
             (
                 Query(f"sum({increase('commit_failures_total', '1h')})", "commits"),
                 Query(f"sum({increase('publish_failures_total', '1h')})", "publications"),
-                Query(f"sum({increase('lost_by_retention_total', '1h')})", "records lost by retention"),
+                Query(f"sum({increase('lost_by_retention_total', '1h')})", "lost records"),
             ),
             Shape.BARS,
             thresholds=((1, ORANGE),),

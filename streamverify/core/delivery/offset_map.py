@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VERSION = 1
+"""The version that is written: one that the release before can read, too (docs/upgrades.md)."""
 MAX_CHARACTERS = 4_096
 """Bytes of metadata that a Kafka broker accepts by default (`offset.metadata.max.bytes`)."""
 MAX_INCOMPLETE = 1_000

@@ -37,7 +37,7 @@ def overview(seen: Seen, history: History, *, at: str, given: Sequence[str] = ()
         at: The time, RFC 3339.
         given: The addresses of `--url`.
     """
-    workers = workers_of(seen)
+    workers = [_measured(view, history) for view in workers_of(seen)]
     ours = [view for view in workers if view.state != "foreign" and _is_of(view, seen)]
     statuses = [view.status for view in ours if view.status is not None]
     positions = seen.broker.positions
@@ -78,7 +78,7 @@ def workers(seen: Seen, *, at: str, partitions: Sequence[int] = ()) -> Workers:
         problems=problems(seen),
         unassigned=unassigned(seen, partitions),
         mixed_versions=mixed_versions(view for view in views if _is_of(view, seen)),
-        workers=[Member.model_validate(view.model_dump(exclude={"status"})) for view in views],
+        workers=[Member.model_validate(view.model_dump()) for view in views],
     )
 
 
@@ -97,6 +97,12 @@ def problems(seen: Seen) -> list[str]:
     if group is not None and group.is_rebalancing:
         said.append(f"the group rebalances ({group.state}): the broker does not say who has which partitions")
     return said
+
+
+def _measured(view: WorkerView, history: History) -> WorkerView:
+    """Add to a view how many results the worker has in a second."""
+    found = rates([] if view.status is None else [lately(history.before(view.status), view.status)])
+    return view if found is None else view.model_copy(update={"per_second": found.total})
 
 
 def _is_of(view: WorkerView, seen: Seen) -> bool:

@@ -84,6 +84,7 @@ def _member(member: GroupMember, group: Group, seen: Seen) -> WorkerView:
         static_name=member.static_name,
         partitions=list(member.partitions),
         versions=told if state != "foreign" else Versions(),
+        per_second=None,
         status=status,
     )
 
@@ -125,6 +126,7 @@ def _found(answer: Answer, seen: Seen) -> WorkerView:
             static_name=None,
             partitions=[],
             versions=Versions(),
+            per_second=None,
             status=None,
         )
     problem = status.problem
@@ -141,6 +143,7 @@ def _found(answer: Answer, seen: Seen) -> WorkerView:
         static_name=None,
         partitions=[partition.partition for partition in status.partitions],
         versions=status.versions,
+        per_second=None,
         status=status,
     )
 

@@ -68,6 +68,9 @@ class Member(Part):
 class WorkerView(Member):
     """A member with what it says at `/status`."""
 
+    per_second: Annotated[
+        Seconds | None, Field(description="Its results in a second, measured as in `rates`; null: it did not answer.")
+    ]
     status: Annotated[WorkerStatus | None, Field(description="What it says of itself; null: it did not answer.")]
 
 

@@ -75,7 +75,9 @@ class Answered(Part):
     inconclusive: Annotated[Count, Field(description="Results that are `inconclusive`.")] = 0
     cached: Annotated[Count, Field(description="Of these: answered from the cache.")] = 0
     dead_letters: Annotated[Count, Field(description="Records that became dead letters.")] = 0
-    busy_seconds: Annotated[Seconds, Field(description="Time that slots have spent on the answered records.")] = 0.0
+    busy_seconds: Annotated[
+        Seconds, Field(description="Time that slots have run the answered records, without imports.")
+    ] = 0.0
 
     @property
     def total(self) -> int:

@@ -34,6 +34,15 @@ def mixed_versions(members: Iterable[Member]) -> list[MixedVersion]:
     return found
 
 
+def worded(mixed: MixedVersion, most: int = 3) -> str:
+    """Word a difference in one sentence: `lean differs: 4.34.1 (a, b), 4.33.0 (c)`; of many workers some names."""
+    parts = []
+    for version, names in mixed.versions.items():
+        more = f" and {len(names) - most} more" if len(names) > most else ""
+        parts.append(f"{version} ({', '.join(names[:most])}{more})")
+    return f"{mixed.what} differs: {', '.join(parts)}"
+
+
 def _said(member: Member, what: str) -> str | None:
     """Word a member's version so that it can be compared; None where nothing is known of it."""
     version: str | None = getattr(member.versions, what)

@@ -124,6 +124,9 @@ async def test_a_commit_during_a_rebalance_does_not_kill_the_committer(group: Gr
     await group.committed(1)
     group.finish_one(1)
     await group.committed(2)
+    counts = group.committer._counts
+    assert (counts.commit_failures, counts.rebalances) == (2, 1)
+    assert counts.commits >= 2
 
 
 async def test_the_revoke_callback_and_the_commit_loop_do_not_wait_for_each_other(

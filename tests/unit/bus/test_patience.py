@@ -353,6 +353,7 @@ ASK_ONCE = {
     # asked through `patiently`, by whoever hands them to it
     "bus/admin.py": set(ASKING),
     "bus/topics.py": {"describe_configs", "alter_configs", "create_topics", "create_partitions", "describe_cluster"},
+    "bus/group_look.py": {"describe_consumer_groups"},
     "bus/presence.py": {"describe_topics", "describe_cluster"},
     "bus/committed.py": {"list_consumer_group_offsets"},
     "router/view.py": {"end_offsets"},

@@ -159,6 +159,7 @@ async def test_a_refused_record_is_sent_smaller_and_the_others_again(broker: Bro
     assert sorted(value or b"" for value in broker.records) == sorted(acked)
     assert len(broker.producers) == 2
     assert broker.producers[0].stopped
+    assert publisher.failures >= 1
 
 
 async def test_a_record_that_the_producer_itself_refuses_is_sent_smaller(broker: Broker, publisher: Publisher) -> None:
@@ -187,6 +188,7 @@ async def test_a_broker_that_is_gone_is_waited_for(broker: Broker, publisher: Pu
     await run_until_flushed(publisher)
     assert acked == [b"one", b"two"]
     assert len(broker.producers) == 1
+    assert (publisher.failures, publisher.unacknowledged) == (2, 0)
 
 
 async def test_a_broker_that_takes_nothing_ends_the_worker(broker: Broker, publisher: Publisher) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from commands import Ran, invoke
 
+from streamverify.bus import group_members
 from streamverify.client import Client, cancellation
 from streamverify.client.cancellation import Cancelled, _count, _is_named, _records
 from streamverify.core.delivery.offset_map import OffsetMap
@@ -47,11 +48,15 @@ def test_the_python_client_says_so_too() -> None:
         Client(Settings()).cancel()
 
 
-def run(monkeypatch: pytest.MonkeyPatch, done: Cancelled, *arguments: str) -> Ran:
+def run(monkeypatch: pytest.MonkeyPatch, done: Cancelled, *arguments: str, member: bool | None = True) -> Ran:
     async def cancel(_settings: Settings, names: Names, *, dry_run: bool) -> Cancelled:  # noqa: ARG001
         return replace(done, names=names)
 
+    async def has_member(_settings: Settings) -> bool | None:
+        return member
+
     monkeypatch.setattr(cancellation, "cancel", cancel)
+    monkeypatch.setattr(group_members, "has_member", has_member)
     return invoke("cancel", *arguments)
 
 
@@ -82,6 +87,17 @@ def test_it_says_what_is_known(
 def test_what_the_router_has_not_forwarded_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = run(monkeypatch, replace(DONE, not_forwarded=5), "--run", "tuesday")
     assert "5 records on lean.proofs.ingest wait for the router and are not concerned" in ran.stderr
+
+
+@pytest.mark.parametrize(("member", "said"), [(True, False), (None, False), (False, True)])
+def test_where_no_worker_hears_of_it_now_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+    member: bool | None,  # noqa: FBT001 - a case
+    said: bool,  # noqa: FBT001 - a case
+) -> None:
+    ran = run(monkeypatch, DONE, "--run", "tuesday", member=member)
+    assert ("the group streamverify has no member now" in ran.stderr) is said
+    assert ran.code == 0
 
 
 def test_the_json_has_every_field(monkeypatch: pytest.MonkeyPatch) -> None:

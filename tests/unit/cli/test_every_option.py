@@ -42,11 +42,14 @@ ARGUMENTS = {
     "router": [],
     "schema": [],
     "serve": [],
+    "status": [],
     "table": [],
+    "top": ["--once"],
     "topics create": [],
     "topics describe": [],
     "verify": ["p.lean"],
     "worker": [],
+    "workers": [],
 }
 """For each command arguments with which it would do its work."""
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+import shutil
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from commands import ROOT as COMMAND
 from promql import complaints, promtool
 from support import ROOT
+
+from streamverify.core.metrics.metric import Process
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOLDER = ROOT / "deploy" / "prometheus"
 RULES = FOLDER / "alerts.yml"
@@ -121,3 +127,14 @@ def test_the_check_of_queries_finds_what_is_wrong() -> None:
         "sum(streamverify_slots) on (slot) streamverify_ready",
     ):
         assert list(complaints(wrong)), wrong
+
+
+def test_promtool_accepts_the_configuration_that_the_page_shows(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "monitoring.md").read_text("utf-8")
+    [shown] = [block for block in re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL) if "scrape_configs" in block]
+    (tmp_path / "prometheus.yml").write_text(shown, "utf-8")
+    shutil.copy(RULES, tmp_path)
+    checked = promtool("check", "config", str(tmp_path / "prometheus.yml"))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    jobs = {job["job_name"] for job in yaml.safe_load(shown)["scrape_configs"]}
+    assert jobs == {f"streamverify-{process}" for process in Process}

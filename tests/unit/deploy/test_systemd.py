@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -51,7 +52,10 @@ def test_there_is_a_unit_for_each_process() -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_systemd_has_no_complaint(unit: Path, tmp_path: Path) -> None:
     verify = shutil.which("systemd-analyze")
-    assert verify, "systemd-analyze is missing: apt-get install systemd"
+    if verify is None:
+        if os.environ.get("CI"):
+            pytest.fail("no systemd-analyze: apt-get install systemd", pytrace=False)
+        pytest.skip("no systemd-analyze: apt-get install systemd")
     copy = tmp_path / unit.name
     # Whatever is there to be run: systemd looks whether it is.
     copy.write_text(unit.read_text("utf-8").replace("/opt/streamverify/bin/streamverify", sys.executable), "utf-8")

@@ -1,0 +1,83 @@
+"""`streamverify top`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamverify.cli.addresses import Urls, addresses
+from streamverify.cli.errors import InputError
+from streamverify.cli.options import CONNECTION, with_settings
+from streamverify.cli.output import print_json, sigterm_interrupts, stdout
+from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
+
+if TYPE_CHECKING:
+    from streamverify.core.overview.model import Overview
+
+EXAMPLES = """\
+Examples
+  streamverify top                       of the group of --group-id; q ends it
+  streamverify top --once                one look, as text
+  streamverify top --once --json         the same for a program
+  streamverify top --url prover-3:9464   a worker that its group does not name
+
+The group's members come from Kafka, which tells the address that each worker
+has told its group: what a member says of itself is asked there, over HTTP.
+docs/top.md explains each word and number."""
+
+
+@with_settings(*CONNECTION, "request_topic", "dlq_topic", "group_id")
+def top(
+    *,
+    settings: Settings,
+    once: Annotated[bool, typer.Option("--once", help="Look once, print, and end; also without a terminal.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --once, or without a terminal: print one line of JSON.")
+    ] = False,
+    interval: Annotated[
+        float, typer.Option(min=0.5, max=3600.0, metavar="SECONDS", help="Seconds between two looks.")
+    ] = 2.0,
+    url: Urls = None,
+) -> None:
+    """Show what the workers of a group do: slots, rates, lag, the oldest proof, dead letters. Changes nothing."""
+    urls = addresses(url)
+    if math.isnan(interval):
+        raise InputError("--interval: nan is no length of time")
+    if once or as_json or not _can_draw():
+        overview = asyncio.run(_look(settings, urls))
+        if as_json:
+            print_json(overview.model_dump(mode="json"))
+        else:
+            _print(overview)
+        return
+    from streamverify.cli.top_live import show  # noqa: PLC0415 - keeps --help fast
+
+    # To be told to stop is how it ends: that is no interruption.
+    with contextlib.suppress(KeyboardInterrupt), sigterm_interrupts():
+        asyncio.run(show(settings, urls, interval))
+
+
+def _can_draw() -> bool:
+    """Tell whether there is a terminal on which a view can be drawn over and over."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
+
+
+async def _look(settings: Settings, urls: list[str]) -> Overview:
+    from streamverify.overview.watch import Watch  # noqa: PLC0415 - keeps --help fast
+
+    async with Watch(settings, urls) as watch:
+        return await watch.once()
+
+
+def _print(overview: Overview) -> None:
+    from streamverify.cli.top_view import draw  # noqa: PLC0415 - keeps --help fast
+
+    console = stdout()
+    for line in draw(overview, console.width):
+        console.print(line, soft_wrap=True)
