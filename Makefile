@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help lock licences release dashboards picture check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check check-helm venv clean
+.PHONY: help check-deploy check-images lock licences release dashboards picture check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check check-helm venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -96,6 +96,12 @@ lock: .venv/.release ## deploy/*.lock: the libraries of the images with their ha
 licences: .venv/.test ## docs/licences.md, of what is locked and installed; refuses a licence that is not allowed
 	@PYTHONPATH=deploy $(BIN)/python -m release.licences
 
+check-deploy: tests/dockerfilelint/node_modules/.installed ## dockerfilelint reads deploy/Dockerfile; needs Node.js and npm
+	@tests/dockerfilelint/node_modules/.bin/dockerfilelint -c tests/dockerfilelint deploy/Dockerfile
+
+check-images: ## build the images without Docker, upon a small Debian, and run them; Debian, root, buildah, mmdebstrap; some minutes
+	@deploy/check_images.sh
+
 release: .venv/.test .venv/.release ## build a release, try its wheel in an empty environment, SBOM; publishes nothing; FINAL=yes for a real one
 	@PYTHONPATH=deploy:. $(BIN)/python -m release.make $(if $(FINAL),--final)
 
@@ -112,7 +118,7 @@ check-helm: .venv/.helm $(HELM) ## lint and render the chart deploy/helm with a 
 venv: .venv/.dev ## .venv with everything that developing needs
 
 clean: ## remove .venv, Kafka's jars and the caches
-	rm -rf .venv .venv-trl tests/asyncapi/node_modules .olean-export .helm .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-trl tests/asyncapi/node_modules tests/dockerfilelint/node_modules .images .olean-export .helm .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all; each stamp says that the extra of its name is installed as pyproject.toml has it now.
@@ -149,6 +155,13 @@ build/site-assets/.fetched: tests/handbook/site-assets.sha256
 	@cd build/site-assets && tar -xzOf mermaid-11.17.2.tgz package/dist/mermaid.min.js > mermaid.min.js
 	@cd build/site-assets && tar -xzOf iframe-worker-1.0.4.tgz package/shim/index.js > iframe-worker.js
 	@cd build/site-assets && rm -f *.tgz && sha256sum --check --quiet ../../tests/handbook/site-assets.sha256
+	@touch $@
+
+tests/dockerfilelint/node_modules/.installed: tests/dockerfilelint/package-lock.json
+	@command -v npm > /dev/null || { \
+	    echo 'check-deploy needs Node.js 18 or newer and npm (Debian, Ubuntu: apt-get install nodejs npm).' >&2; exit 2; }
+	@echo 'Installing dockerfilelint into tests/dockerfilelint/node_modules ...'
+	@cd tests/dockerfilelint && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # The very packages of the lock file, and none of their scripts.

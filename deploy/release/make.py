@@ -119,14 +119,23 @@ def check_contents(source: Path, wheel: Path) -> None:
             name for name in archive.namelist() if f"{NAME}-{__version__}.dist-info" not in PurePosixPath(name).parts
         }
     if packed != ours:
-        raise NotFitError(f"the wheel lacks {sorted(ours - packed)} and has besides {sorted(packed - ours)}")
+        raise NotFitError(f"the wheel lacks {_some(ours - packed)} and has besides {_some(packed - ours)}")
     with tarfile.open(source) as archive_of_source:
         names = {PurePosixPath(*PurePosixPath(name).parts[1:]).as_posix() for name in archive_of_source.getnames()}
     tracked = set(run("git", "ls-files").splitlines()) | {"PKG-INFO", "."}
     lacking = (ours | {"CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml"}) - names
     foreign = {name for name in names - tracked if not any(path.startswith(f"{name}/") for path in tracked)}
     if lacking or foreign:
-        raise NotFitError(f"the source package lacks {sorted(lacking)} and has besides {sorted(foreign)}")
+        raise NotFitError(
+            f"the source package lacks {_some(lacking)} and has besides what is not under version control: "
+            f"{_some(foreign)}; commit or remove it"
+        )
+
+
+def _some(names: set[str]) -> str:
+    """Name at most five of them."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""  # noqa: PLR2004
+    return (", ".join(sorted(names)[:5]) or "nothing") + more
 
 
 def try_wheel(wheel: Path, folder: Path) -> None:

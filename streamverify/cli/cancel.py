@@ -74,7 +74,7 @@ def cancel(  # noqa: PLR0913 - each is a flag
         print_json(_summary(done, dry_run=dry_run))
     else:
         _say(done, dry_run=dry_run)
-    if has_workers is False:
+    if has_workers is False and not dry_run:
         remark(
             f"the group {settings.group_id} has no member now: workers that start within 8 days answer what was "
             "cancelled (or name another group with --group-id)"

@@ -43,11 +43,20 @@ def chart_files() -> dict[Path, str]:
 def schema_text() -> str:
     """Write the schema of the values with the settings as they are now."""
     schema = json.loads(SCHEMA.read_text("utf-8"))
-    free = {name: field for name, field in Settings.model_fields.items() if name not in SET_BY_THE_CHART}
+    properties = Settings.model_json_schema()["properties"]
     schema["$defs"]["settings"]["properties"] = {
-        name.upper(): {"type": ["string", "number"], "description": field.description} for name, field in free.items()
+        name.upper(): _as_given(described) for name, described in properties.items() if name not in SET_BY_THE_CHART
     }
     return json.dumps(schema, indent=2) + "\n"
+
+
+def _as_given(described: dict[str, Any]) -> dict[str, Any]:
+    """Make the schema of a setting one for a value that is given: no null, and nothing that is no part of a check."""
+    kept = {key: value for key, value in described.items() if key not in {"title", "default", "format", "ge"}}
+    if "anyOf" in kept:
+        forms = [_as_given(form) for form in kept.pop("anyOf") if form != {"type": "null"}]
+        kept |= forms[0] if len(forms) == 1 else {"anyOf": forms}
+    return kept
 
 
 def copies() -> Iterator[tuple[Path, str]]:

@@ -209,7 +209,7 @@ def test_a_worker_reaches_its_cache_and_its_brokers_alone(store: str) -> None:
         port["port"] for rule in one(objects, "NetworkPolicy", "worker")["spec"]["egress"] for port in rule["ports"]
     ]
     expected = {"redis://cache": [6379], "redis://cache/0": [6379], "rediss://:word@cache:6380/1": [6380]}
-    assert ports == [53, 53, 9092, *expected.get(store, [])]
+    assert ports == [53, 53, 9092, *expected.get(store, []), FIRST_PORT]
 
 
 def test_only_who_is_named_reaches_a_port() -> None:
@@ -221,11 +221,12 @@ def test_only_who_is_named_reaches_a_port() -> None:
         component: [port["port"] for port in spec["ingress"][0]["ports"]] for component, spec in policies.items()
     }
     assert reached == {"worker": [FIRST_PORT], "gateway": [8000], "table": [FIRST_PORT]}
+    release = {"app.kubernetes.io/name": "streamverify", "app.kubernetes.io/instance": "sv"}
+    peers = {"podSelector": {"matchLabels": release}}
     monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     team = {"namespaceSelector": {"matchLabels": {"team": "lean"}}}
-    assert policies["worker"]["ingress"][0]["from"] == [monitoring]
+    assert policies["worker"]["ingress"][0]["from"] == [monitoring, peers]
     assert policies["gateway"]["ingress"][0]["from"] == [team, monitoring]
-    peers = {"podSelector": policies["table"]["podSelector"]}
     assert policies["table"]["ingress"][0]["from"] == [team, monitoring, peers]
     kafka = policies["worker"]["egress"][1]
     assert [port["port"] for port in kafka["ports"]] == [9094, 9095, 9096, 9097]
