@@ -129,7 +129,8 @@ def calls(command: str) -> list[list[str]]:
     lexer.whitespace_split = True
     words = list(lexer)
     found: list[list[str]] = []
-    begins, current, skip = True, None, False
+    current: list[str] | None = None
+    begins, skip = True, False
     for index, word in enumerate(words):
         if skip:
             skip = False
