@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Two targets would install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help check-deploy check-images lock licences release dashboards picture check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check check-helm venv clean
+.PHONY: help check-deploy check-images lock licences release dashboards picture check-alerts docs site check-asyncapi transcripts demo test test-kafka honest chaos-short chaos soak fuzz test-oracle test-exports oracle test-trl test-vectors test-languages simulator bench check check-helm venv clean
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
@@ -55,6 +55,9 @@ chaos-short: .venv/.test ## faults for about two minutes on real Kafka of one an
 
 chaos: .venv/.test ## the long chaos suite, twenty minutes; CHAOS='--seconds 600 --seed 7' goes to it (tests/chaos/__main__.py)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
+
+soak: .venv/.test .venv/.bench ## an hour of load on real Kafka with faults now and then, and a report in .soak: SOAK='--minutes 10'
+	@PYTHONPATH=tests $(BIN)/python -m soak $(SOAK)
 
 simulator: .venv/.bench ## every scenario of the simulator: tables and plots of benchmarks/README.md; a quarter of an hour
 	@$(BIN)/python -m benchmarks.simulator

@@ -13,8 +13,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, Self
 
+from command import descendants
 from support import ROOT
 
 if TYPE_CHECKING:
@@ -173,6 +175,10 @@ class KafkaNodes:
         """Start the node (1 to 3) again with its data and its ports; returns when it is ready."""
         self._command(f"start {node}")
 
+    def processes(self) -> list[int]:
+        """The processes of the nodes that are there."""
+        return [pid for pid in descendants(self._process.pid) if is_java(pid)]
+
     def _command(self, command: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{command}\n".encode())
@@ -206,6 +212,14 @@ class KafkaNodes:
             self._process.kill()
             self._process.wait()
         self._errors.close()
+
+
+def is_java(pid: int) -> bool:
+    """Whether a process is a node, and not one of those that start it."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text("utf-8").strip() == "java"
+    except OSError:
+        return False
 
 
 def free_port() -> int:

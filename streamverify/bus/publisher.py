@@ -26,6 +26,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import DefaultPartitioner
 
 from streamverify.bus.connection import connect, make_producer
+from streamverify.core.about import cut_id
 from streamverify.core.errors import BrokerUnavailable, ResultRefused
 
 if TYPE_CHECKING:
@@ -304,6 +305,7 @@ def _smaller(record: Outgoing) -> Outgoing:
         raise ResultRefused(f"the broker refuses a record of {record.topic} at its smallest (key {key[:80]!r})")
     _log.warning(
         "record_refused",
+        key=cut_id((record.key or b"").decode(errors="replace")),
         topic=record.topic,
         bytes=len(record.value or b""),
         hint="the topic's max.message.bytes is lower than when this process started: a smaller form is sent",

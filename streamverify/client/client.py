@@ -21,6 +21,7 @@ from streamverify.client.progress import progress_of
 from streamverify.client.requests import as_request, prepare
 from streamverify.client.result_topic import decode
 from streamverify.client.results import Results
+from streamverify.client.trace import current_trace
 from streamverify.client.verification import MAX_IN_FLIGHT, Unanswered, Verification
 from streamverify.core.errors import ClientMisused
 from streamverify.core.groups.cancellation import Names
@@ -123,7 +124,7 @@ class AsyncClient:
             BrokerUnavailable: It was not acknowledged, or there is no topic.
         """
         connection = await self._connection()
-        encoded = prepare(as_request(proof, connection.new_id), connection.new_id())
+        encoded = prepare(as_request(proof, connection.new_id), connection.new_id(), current_trace())
         return await connection.sender.send(encoded)
 
     async def submit_all(self, proofs: Proofs) -> AsyncGenerator[Ticket, None]:
@@ -146,7 +147,7 @@ class AsyncClient:
         connection = await self._connection()
         if connection.sender.limit.surely_takes(request):
             return None
-        return await connection.sender.refusal(prepare(request, connection.new_id()))
+        return await connection.sender.refusal(prepare(request, connection.new_id(), current_trace()))
 
     async def verify(
         self, proofs: Proofs, timeout: float | None = None, *, retries: int = 2, progress: Progress = False
@@ -340,7 +341,7 @@ async def _requests(connection: Connection, proofs: Proofs) -> AsyncIterator[Pro
 
 async def _encoded(connection: Connection, proofs: Proofs) -> AsyncIterator[EncodedRequest]:
     async for request in _requests(connection, proofs):
-        yield prepare(request, connection.new_id())
+        yield prepare(request, connection.new_id(), current_trace())
 
 
 async def _each(items: Iterable[_T] | AsyncIterable[_T]) -> AsyncIterator[_T]:

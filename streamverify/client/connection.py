@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from streamverify.client.inbox import Inbox
 from streamverify.client.requests import prepare
 from streamverify.client.sender import Sender
+from streamverify.client.trace import current_trace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -41,7 +42,7 @@ class Connection:
             BrokerUnavailable: The broker did not take it, or the topic cannot be read any more.
             UndecodableResult: Its result cannot be read.
         """
-        encoded = prepare(request, self.new_id())
+        encoded = prepare(request, self.new_id(), current_trace())
         result = self.inbox.expect(encoded)
         try:
             self.inbox.acknowledged(await self.sender.send(encoded))

@@ -28,7 +28,7 @@ class EncodedRequest:
     value: bytes
     run: str | None = None
     of_caller: tuple[tuple[str, bytes], ...] = ()
-    """The headers by which a gateway says for whom it sends, and to which trace that belongs."""
+    """The headers by which a gateway says for whom it sends, and those of the trace that the request belongs to."""
 
     @property
     def kafka_headers(self) -> list[tuple[str, bytes]]:
@@ -91,7 +91,8 @@ def prepare(request: ProofRequest, request_id: str, of_caller: tuple[tuple[str, 
     Args:
         request: The request.
         request_id: The id by which its sender knows the answer.
-        of_caller: The Kafka headers by which a gateway says for whom it sends, and to which trace that belongs.
+        of_caller: The Kafka headers by which a gateway says for whom it sends, and those of the trace that the request
+            belongs to.
 
     Raises:
         InvalidRequest: It holds what JSON in UTF-8 cannot (half of a surrogate pair).

@@ -265,6 +265,7 @@ class RequestReply:
                 # Whoever waits for it would never know: it is a bug, or an error of aiokafka that nobody has met.
                 _log.exception(
                     "send_failed",
+                    custom_id=encoded.custom_id,
                     topic=self._settings.request_topic,
                     hint="this proof is answered with `worker_error`, the others go on; please report it",
                 )

@@ -6,12 +6,15 @@ What is in flight at the victims is asked just before the blow.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from chaos.fleet import EXIT_FENCED
 from chaos.outcome import Strike
 
 from streamverify.bus.admin import open_admin
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 SESSION = 6.0
 """Seconds: the shortest session that a broker allows by default."""
+FENCED_PATIENCE = 60.0
+"""Seconds within which one of two workers of the same name must have ended the other."""
 
 
 @dataclass(slots=True)
@@ -40,6 +45,8 @@ class World:
     settings: Settings
     rng: random.Random
     strikes: list[Strike] = field(default_factory=list)
+    spared: Worker | None = None
+    """The worker that no fault ends, so that one process lives through the whole run; None: any may be hit."""
 
     async def strike(self, kind: str, target: str, hit: Iterable[Worker]) -> Strike:
         """Write down that a fault is about to hit these workers."""
@@ -50,9 +57,13 @@ class World:
         self.strikes.append(struck)
         return struck
 
-    def victim(self) -> Worker:
-        """Any worker, one that has work where there is one."""
-        workers = self.fleet.workers
+    def mortals(self) -> list[Worker]:
+        """The workers that a fault may end."""
+        return [worker for worker in self.fleet.workers if worker is not self.spared]
+
+    def victim(self, *, survives: bool = False) -> Worker:
+        """Any worker that may be hit, one that has work where there is one; `survives`: the blow ends nobody."""
+        workers = self.fleet.workers if survives else self.mortals()
         busy = [worker for worker in workers if worker.running and worker.held.get("in_flight")]
         return self.rng.choice(busy or workers)
 
@@ -77,9 +88,10 @@ async def kill_worker(world: World) -> None:
 
 
 async def kill_all_workers(world: World) -> None:
-    """SIGKILL to every worker at once."""
-    await world.strike("all workers killed", "all", world.fleet.workers)
-    for worker in world.fleet.workers:
+    """SIGKILL to every worker at once that is not spared."""
+    workers = world.mortals()
+    await world.strike("all workers killed", "all", workers)
+    for worker in workers:
         worker.expected_end = True
         worker.signal(signal.SIGKILL)
     await asyncio.sleep(3.0)
@@ -96,7 +108,7 @@ async def pause_worker_long(world: World) -> None:
 
 
 async def _pause(world: World, kind: str, seconds: float) -> None:
-    worker = world.victim()
+    worker = world.victim(survives=seconds < SESSION)
     await world.strike(kind, f"{worker.name} {seconds:.1f} s", [worker])
     worker.signal(signal.SIGSTOP)
     try:
@@ -133,6 +145,23 @@ async def overlap_rebalances(world: World) -> None:
         world.fleet.remove(worker)
 
 
+async def take_name(world: World) -> None:
+    """A second worker under the name of a first, both with supervisors: each ends the other with exit code 6."""
+    worker = world.victim()
+    await world.strike("name taken", worker.name, [worker])
+    worker.expected_end = True
+    twin = world.fleet.add(worker.name)
+    twin.expected_end = True
+    # On a busy machine it takes its time until one of them has joined under the name that the other has.
+    fenced = world.fleet.ends[EXIT_FENCED]
+    give_up = time.monotonic() + FENCED_PATIENCE
+    while world.fleet.ends[EXIT_FENCED] == fenced and time.monotonic() < give_up:
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(world.rng.uniform(3.0, 6.0))
+    world.fleet.remove(twin)
+    await asyncio.sleep(1.5)
+
+
 async def kill_broker(world: World) -> None:
     """SIGKILL to a broker; it comes back."""
     node = world.node()
@@ -160,6 +189,43 @@ async def pause_broker(world: World) -> None:
         await asyncio.sleep(seconds)
     finally:
         await asyncio.to_thread(world.nodes.resume, node)
+
+
+async def half_start_broker(world: World) -> None:
+    """A broker comes back, hangs in the middle of its start, and goes on."""
+    node = world.node()
+    seconds = world.rng.uniform(3.0, 6.0)
+    await world.strike("broker half up", f"node {node} hangs {seconds:.1f} s", world.fleet.workers)
+    await asyncio.to_thread(world.nodes.kill, node)
+    before = set(world.nodes.processes())
+    starting = asyncio.create_task(asyncio.to_thread(world.nodes.start, node))
+    await asyncio.sleep(world.rng.uniform(1.0, 3.0))
+    hung = [pid for pid in world.nodes.processes() if pid not in before]
+    for pid in hung:
+        _signal(pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        for pid in hung:
+            _signal(pid, signal.SIGCONT)
+        await starting
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+async def half_cluster(world: World) -> None:
+    """Two of three brokers die, so that none answers for the cluster; one comes back, and the other later."""
+    first, second = world.rng.sample(range(1, world.count + 1), 2)
+    await world.strike("cluster half up", f"nodes {first} and {second}", world.fleet.workers)
+    for node in (first, second):
+        await asyncio.to_thread(world.nodes.kill, node)
+    await asyncio.sleep(world.rng.uniform(1.0, 4.0))
+    await asyncio.to_thread(world.nodes.start, first)
+    await asyncio.sleep(world.rng.uniform(2.0, 5.0))
+    await asyncio.to_thread(world.nodes.start, second)
 
 
 async def refuse_results(world: World) -> None:
@@ -200,7 +266,7 @@ async def cut_answers(world: World) -> None:
 
 
 async def _cut(world: World, kind: str, seconds: float, *, one_way: bool = False) -> None:
-    worker = world.victim()
+    worker = world.victim(survives=seconds < SESSION)
     assert worker.wire is not None
     await world.strike(kind, f"{worker.name} {seconds:.1f} s", [worker])
     await asyncio.to_thread(worker.wire.cut_answers if one_way else worker.wire.cut)
@@ -219,6 +285,13 @@ WORKER_FAULTS: tuple[Callable[[World], Awaitable[None]], ...] = (
     drain_worker,
     kill_all_workers,
 )
-BROKER_FAULTS: tuple[Callable[[World], Awaitable[None]], ...] = (kill_broker, pause_broker, restart_broker)
+STATIC_FAULTS: tuple[Callable[[World], Awaitable[None]], ...] = (take_name,)
+"""Those that need workers with names."""
+BROKER_FAULTS: tuple[Callable[[World], Awaitable[None]], ...] = (
+    kill_broker,
+    pause_broker,
+    restart_broker,
+    half_start_broker,
+)
 NETWORK_FAULTS: tuple[Callable[[World], Awaitable[None]], ...] = (cut_wire, cut_wire_long, cut_answers)
-QUORUM_FAULTS: tuple[Callable[[World], Awaitable[None]], ...] = (refuse_results,)
+QUORUM_FAULTS: tuple[Callable[[World], Awaitable[None]], ...] = (refuse_results, half_cluster)

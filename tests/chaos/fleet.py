@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _AGAIN = 0.3
 """Seconds until a worker that ended is started again, as a supervisor does."""
 _SAMPLE = 0.25
+EXIT_FENCED = 6
 _ALLOWED = {0, 4, 5, 130, -signal.SIGKILL, -signal.SIGTERM}
 """Ways to end that are no defect: a drain, no broker at its start, given up by itself, cut short, killed, and told to
 drain before it could listen."""
@@ -65,6 +66,11 @@ class Worker:
             )
 
     @property
+    def url(self) -> str:
+        """Where it answers over HTTP."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
     def running(self) -> bool:
         """Whether its process is there."""
         return self.process is not None and self.process.poll() is None
@@ -78,7 +84,7 @@ class Worker:
     async def ask(self) -> dict[str, int]:
         """What it holds now; what it last said where it does not answer at once."""
         with suppress(OSError, ValueError, TimeoutError):
-            said = await asyncio.to_thread(_get, f"http://{self._host}:{self._port}/ready")
+            said = await asyncio.to_thread(_get, f"{self.url}/ready")
             self.held = {key: int(said.get(key, 0)) for key in ("in_flight", "queued", "running")}
             self.held["joined"] = int(bool(said.get("joined")))
         return self.held
@@ -95,6 +101,7 @@ class Fleet:
         self._stack = ExitStack()
         self._made = 0
         self.workers: list[Worker] = []
+        self._named_twice: set[str] = set()
         self.ends: Counter[int] = Counter()
         self.defects: list[str] = []
         self.deaths: list[tuple[int, dict[str, int]]] = []
@@ -112,15 +119,17 @@ class Fleet:
         wait_until_gone([worker.process.pid for worker in self.workers if worker.process])
         self._stack.close()
 
-    def add(self) -> Worker:
-        """One worker more."""
+    def add(self, taken: str | None = None) -> Worker:
+        """One worker more, under a name of its own or under one that is taken."""
         self._made += 1
-        name = f"worker-{self._made}"
+        name = taken or f"worker-{self._made}"
+        if taken:
+            self._named_twice.add(taken)
         env = dict(self._env)
         if self._static:
             env[PREFIX + "GROUP_INSTANCE_ID"] = name
         wire = self._stack.enter_context(network.Wire(self._made)) if self._wires else None
-        worker = Worker(name, env, self._folder / f"{name}.log", wire)
+        worker = Worker(name, env, self._folder / f"{name}{f'-twin-{self._made}' if taken else ''}.log", wire)
         worker.start()
         self.workers.append(worker)
         return worker
@@ -144,7 +153,8 @@ class Fleet:
     async def _replace(self, worker: Worker) -> None:
         code = worker.process.returncode if worker.process else 0
         self.ends[code] += 1
-        if code not in _ALLOWED:
+        fenced = code == EXIT_FENCED and worker.name in self._named_twice
+        if code not in _ALLOWED and not fenced:
             self.defects.append(f"{worker.name} ended with {code}: {_tail(worker.log)}")
         if code == -signal.SIGKILL and not worker.expected_end:
             self.deaths.append((int(time.time() * 1000), dict(worker.held)))

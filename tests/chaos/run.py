@@ -102,6 +102,8 @@ def say(text: str) -> None:
 def choose(plan: Plan) -> tuple[list[Callable[[World], Awaitable[None]]], list[str]]:
     """The faults of a run, in the order of one round, and those that cannot be had here with the reason."""
     chosen = [*faults.WORKER_FAULTS, *faults.BROKER_FAULTS]
+    if plan.static:
+        chosen += faults.STATIC_FAULTS
     if plan.nodes > 1:
         chosen += faults.QUORUM_FAULTS
     skipped = []
@@ -131,9 +133,9 @@ async def run(plan: Plan) -> Report:
         folder = plan.logs or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         folder.mkdir(parents=True, exist_ok=True)
         nodes = stack.enter_context(KafkaNodes(plan.nodes, *host))
-        env = _environment(nodes.bootstrap_servers, plan)
-        settings = _settings(env)
-        await _make_topics(settings, plan)
+        env = make_environment(nodes.bootstrap_servers, plan)
+        settings = client_settings(env)
+        await make_topics(settings, plan)
         fleet = stack.enter_context(Fleet(env, folder, static=plan.static, wires=wires))
         world = World(nodes, plan.nodes, fleet, settings, random.Random(plan.seed))  # noqa: S311 - no secret
         return await _run(plan, world, chosen, skipped)
@@ -146,19 +148,20 @@ async def _run(
     cases = make_cases(plan.records, plan.seed, plan.poison)
     for _ in range(plan.workers):
         world.fleet.add()
-    async with _background(world.fleet.watch()):
+    async with background(world.fleet.watch()):
         await world.fleet.until_joined(JOIN_PATIENCE)
         sent: list[Sent] = []
-        reader = Reader(world.settings)
-        async with _background(reader.follow()):
+        seen: list[Seen] = []
+        reader = Reader(world.settings, lambda record: seen.append(_seen(record)))
+        async with background(reader.follow()):
             loading = asyncio.create_task(_load(world.settings, cases, plan.seconds, sent))
             await _torment(world, chosen, time.monotonic() + plan.seconds)
             await loading
-            await _until_answered(reader, sent, plan.patience)
+            await _until_answered(seen, sent, plan.patience)
         letters = await _count(world.settings, world.settings.dlq_topic)
     strikes = world.strikes + [_poisoned(at, held) for at, held in world.fleet.deaths]
     expected = {custom_id: case.expected.value for custom_id, case in by_id(cases).items()}
-    outcome = judge(sent, reader.seen, expected, strikes)
+    outcome = judge(sent, seen, expected, strikes)
     seconds = time.monotonic() - began
     fleet = world.fleet
     return Report(plan, outcome, strikes, seconds, dict(fleet.ends), fleet.defects, skipped, letters)
@@ -219,9 +222,10 @@ async def _paced(cases: list[Case], step: float, end: float) -> AsyncIterator[Pr
 class Reader:
     """Follows the result topic from its beginning, whatever happens to the brokers."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, take: Callable[[Any], None]) -> None:
+        """Have each record of it taken by `take`."""
         self._settings = settings
-        self.seen: list[Seen] = []
+        self._take = take
         self._positions = {TopicPartition(settings.result_topic, number): 0 for number in range(PARTITIONS)}
 
     async def follow(self) -> None:
@@ -242,7 +246,8 @@ class Reader:
                 consumer.seek(partition, offset)
             while True:
                 for partition, records in (await consumer.getmany(timeout_ms=int(_READ * 1000))).items():
-                    self.seen += map(_seen, records)
+                    for record in records:
+                        self._take(record)
                     self._positions[partition] = records[-1].offset + 1
         finally:
             await consumer.stop()
@@ -254,12 +259,12 @@ def _seen(record: Any) -> Seen:
     return Seen(result.custom_id, (source.partition, source.offset), result.reason, record.timestamp)
 
 
-async def _until_answered(reader: Reader, sent: list[Sent], patience: float) -> None:
+async def _until_answered(seen: list[Seen], sent: list[Sent], patience: float) -> None:
     """Wait until every request has its answer, or patience ends; then for repeats that are still on their way."""
     give_up = time.monotonic() + patience
     places = {record.place for record in sent}
     while time.monotonic() < give_up:
-        missing = len(places - {record.place for record in reader.seen})
+        missing = len(places - {record.place for record in seen})
         if not missing:
             await asyncio.sleep(_SETTLE)
             return
@@ -288,7 +293,7 @@ async def _count(settings: Settings, topic: str) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _background(work: Any) -> AsyncIterator[None]:
+async def background(work: Any) -> AsyncIterator[None]:
     """Do `work` beside the block; what it raises ends the block's task when the block is over."""
     task = asyncio.create_task(work)
     try:
@@ -300,7 +305,7 @@ async def _background(work: Any) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _environment(servers: str, plan: Plan) -> dict[str, str]:
+def make_environment(servers: str, plan: Plan) -> dict[str, str]:
     name = uuid.uuid4().hex[:8]
     return environment(
         BOOTSTRAP_SERVERS=servers,
@@ -317,12 +322,12 @@ def _environment(servers: str, plan: Plan) -> dict[str, str]:
     )
 
 
-def _settings(env: dict[str, str]) -> Settings:
+def client_settings(env: dict[str, str]) -> Settings:
     names = ("BOOTSTRAP_SERVERS", "REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC", "GROUP_ID")
     given: dict[str, Any] = {name.lower(): env[PREFIX + name] for name in names}
     return load_settings(**given)
 
 
-async def _make_topics(settings: Settings, plan: Plan) -> None:
+async def make_topics(settings: Settings, plan: Plan) -> None:
     async with patient_admin(settings) as admin:
         await create_topics(admin, plan_topics(settings, partitions=PARTITIONS, replication=plan.nodes))

@@ -102,7 +102,11 @@ _TOOLS = "Kafka's own tools: deploy/kafka has the jars of a broker, not those"
 _FIGURES = "a measurement, of minutes"
 _NOT_YET = "no test types this page yet: it is read by the real command line only"
 NOT_RUN = [
-    Row("README.md", ("make release", "export STREAMVERIFY_BOOTSTRAP_SERVERS", "streamverify produce"), _NOT_YET),
+    Row(
+        "README.md",
+        ("make release", "streamverify top", "export STREAMVERIFY_BOOTSTRAP_SERVERS", "streamverify produce"),
+        _NOT_YET,
+    ),
     Row("README.md", ("streamverify replay", "streamverify results --follow"), _NOT_YET),
     Row("docs/cancel.md", ("streamverify ",), _NOT_YET),
     Row("docs/deletion.md", ("streamverify ",), _NOT_YET),
@@ -116,6 +120,7 @@ NOT_RUN = [
     Row("README.md", ("./setup_lean.sh",), _LEAN),
     Row("README.md", ("make simulator", "make bench", "make fuzz"), "minutes of processor time: for people"),
     Row("README.md", ("make test-languages", "make test-trl"), "minutes, and gigabytes of toolchains and packages"),
+    Row("README.md", ("make soak", "make check-deploy"), "minutes, and tools of their own: the targets are tests"),
     Row("README.md", ("make site",), "npm and an extra of its own: the target itself is the test"),
     Row("benchmarks/README.md", (".venv/bin/python -m benchmarks.", "STREAMVERIFY_TEST_REPL=", "make "), _FIGURES),
     Row(

@@ -22,7 +22,7 @@ from streamverify.core.messages.models import Assurance
 from streamverify.gateway.answer import OneAnswer
 from streamverify.gateway.bodies import Body, BodyError, Require, Seconds, read_body
 from streamverify.gateway.request_reply import Asked
-from streamverify.gateway.routes import Held, caller, gateway_of, hold, proof_to_send
+from streamverify.gateway.routes import Held, caller, gateway_of, hold, proof_to_send, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -93,7 +93,8 @@ async def verify(request: Request, held: Annotated[Held, Depends(hold)]) -> Resp
     default = Assurance(settings.require)
     if body.statement is not None:
         default = max(default, Assurance.AUDITED)
-    asked = Asked(gateway.assurance(body.require or default), body.timeout or settings.default_timeout)
+    timeout = body.timeout or settings.default_timeout
+    asked = Asked(gateway.assurance(body.require or default), timeout, trace=trace_of(request))
     proof = proof_to_send(gateway, body.proof, body.statement, callers_id=_ID)
     _, way = gateway.way(None)
     gateway.count(held.key, 1, asked)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -327,6 +329,24 @@ def test_attempts_before_the_last_are_time_between_the_queue_and_the_last() -> N
     spans = traced.spans()
     process, run = spans["process lean.proofs"], spans["run"]
     assert (run.start_time or 0) - (process.start_time or 0) == 4_000_000_000
+
+
+anything = st.none() | st.binary(max_size=40) | st.text('=,;-0af1 \\t"a', max_size=60).map(str.encode)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["traceparent", "tracestate", "x"]), anything), max_size=5), anything)
+def test_whatever_a_request_brings_along_it_is_answered(
+    headers: list[tuple[str, bytes | None]], state: bytes | None
+) -> None:
+    """The header is sampled, so that spans are made, and what stands beside it is as bad as it may be."""
+    traced = Traced()
+    with capture_logs() as logs:
+        traced.deliver(*headers, SAMPLED, ("tracestate", state))
+        traced.bench.pool.finish(FINE)
+        traced.bench.publisher.records[0].on_ack()
+    assert logs == []
+    assert len(traced.bench.partitions.completed) == 1
+    assert len(traced.spans()) == 6
 
 
 def test_the_lines_about_a_record_name_it_and_its_trace() -> None:
