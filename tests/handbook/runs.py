@@ -104,7 +104,7 @@ _NOT_YET = "no test types this page yet: it is read by the real command line onl
 NOT_RUN = [
     Row(
         "README.md",
-        ("make release", "streamverify top", "export STREAMVERIFY_BOOTSTRAP_SERVERS", "streamverify produce"),
+        ("make release", "streamverify top$", "export STREAMVERIFY_BOOTSTRAP_SERVERS", "streamverify produce"),
         _NOT_YET,
     ),
     Row("README.md", ("streamverify replay", "streamverify results --follow"), _NOT_YET),
@@ -140,11 +140,12 @@ NOT_RUN = [
     ),
     Row("docs/monitoring.md", ("sed ",), "needs alerts in a Prometheus: the name of the host is an example"),
     Row("docs/monitoring.md", ("python deploy/grafana/draw.py",), "needs a Prometheus that has scraped these workers"),
-    Row("docs/operations.md", ("streamverify top",), "a view that goes on: `streamverify top --once` is in the day"),
+    Row("docs/operations.md", ("streamverify top$",), "a view that goes on: `streamverify top --once` is in the day"),
     Row("docs/operations.md", ("kafka-",), _TOOLS),
     Row("docs/operations.md", ("make chaos",), "twenty minutes of faults: CI runs `make chaos-short`"),
     Row("docs/policy.md", ("printf ",), _LEAN),
     Row("docs/re-verify.md", ("kafka-",), _TOOLS),
+    Row("docs/runbook.md", ("streamverify top", "streamverify status", "streamverify workers"), _NOT_YET),
     Row("docs/release.md", ("make release",), "builds, and installs into an empty environment: the target is the test"),
     Row("docs/security.md", ("kafka-",), _TOOLS),
     Row("docs/tiers.md", ("streamverify ",), f"{_LEAN}, and kernels: tests/oracle/test_tiers.py has these tiers"),
@@ -162,7 +163,14 @@ CI_TARGETS = frozenset({"demo", "test", "check", "test-kafka", "chaos-short", "t
 
 def row_of(rows: list[Row], typed: Typed) -> Row | None:
     """The row of a table that a command falls under."""
-    return next((row for row in rows if row.page == typed.page and typed.command.startswith(row.begins)), None)
+    return next(
+        (row for row in rows if row.page == typed.page and any(meant(each, typed) for each in row.begins)), None
+    )
+
+
+def meant(begins: str, typed: Typed) -> bool:
+    """Whether a command has this beginning, or is just that where a `$` ends it."""
+    return typed.command == begins[:-1] if begins.endswith("$") else typed.command.startswith(begins)
 
 
 def of_the_day(typed: Typed) -> bool:

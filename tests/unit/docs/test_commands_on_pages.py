@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from handbook.navigation import ROOT, pages
-from handbook.runs import BY_TEST, CI_TARGETS, HTTP, NOT_RUN, STAGES, left_over, row_of, staged
+from handbook.runs import BY_TEST, CI_TARGETS, HTTP, NOT_RUN, STAGES, left_over, meant, row_of, staged
 from handbook.typed import Typed, all_typed, calls, complaint, complaints, inline_typed, is_command, typed_on
 
 ALL = all_typed()
@@ -43,7 +43,7 @@ def test_no_row_is_left_of_a_command_that_is_gone(rows: list) -> None:  # type: 
         f"{row.page}: {begins}"
         for row in rows
         for begins in row.begins
-        if not any(each.page == row.page and each.command.startswith(begins) for each in ALL)
+        if not any(each.page == row.page and meant(begins, each) for each in ALL)
     ]
     assert not gone, f"rows of tests/handbook/runs.py whose commands are on no page any more: {gone}"
 
