@@ -110,7 +110,9 @@ def draw(report: SoakReport, file: Path) -> None:
         if axis is not struck:
             axis.set_ylim(bottom=0)
             if axis.get_legend_handles_labels()[0]:
-                axis.legend(loc="upper right" if axis in {rate, waiting} else "lower left", fontsize=8, framealpha=0.8)
+                # What warms up or is made up for is on the left or high; the legend is to hide neither.
+                place = "lower left" if axis in {memory, descriptors, threads} else "upper left"
+                axis.legend(loc=place, fontsize=8, framealpha=0.6)
     struck.set_xlabel("minutes; shaded: while a fault lasted")
     figure.suptitle(f"Soak: {report.plan.rate:g} proofs/s, {len(report.strikes)} faults, {report.plan.nodes} broker(s)")
     figure.savefig(file, dpi=80)
