@@ -47,7 +47,21 @@ def schema_text() -> str:
     schema["$defs"]["settings"]["properties"] = {
         name.upper(): _as_given(described) for name, described in properties.items() if name not in SET_BY_THE_CHART
     }
+    _require(schema, yaml.safe_load((CHART / "values.yaml").read_text("utf-8")))
     return json.dumps(schema, indent=2) + "\n"
+
+
+def _require(schema: dict[str, Any], values: dict[str, Any]) -> None:
+    """Require every key that has a default: null for one takes it away, and a template would stumble over that."""
+    may_be_null = {"#/$defs/grace", "#/$defs/profileOrNull"}
+    schema["required"] = [
+        key
+        for key, value in values.items()
+        if value is not None and schema["properties"][key].get("$ref") not in may_be_null
+    ]
+    for key, inner in schema["properties"].items():
+        if "properties" in inner and isinstance(values.get(key), dict):
+            _require(inner, values[key])
 
 
 def _as_given(described: dict[str, Any]) -> dict[str, Any]:
