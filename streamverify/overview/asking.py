@@ -66,7 +66,8 @@ class Asker:
         """Ask one address what is there and what it does. Raises nothing."""
         try:
             for path, read in (("/status", _of_worker), ("/ready", _of_ready), ("/health", _of_gateway)):
-                # Others than workers have no `/status`, nor has a worker of an older version; a gateway has `/health`.
+                # Others than workers have no `/status`, nor has a worker of an older version; an older gateway has only
+                # `/health`.
                 code, said = await self._get(f"{url}{path}")
                 if code != _NOT_FOUND:
                     known = code in {_OK, _UNAVAILABLE} and isinstance(said, dict)
@@ -136,10 +137,11 @@ def _first(error: ValidationError) -> str:
     return cut(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 100)
 
 
-def _of_ready(url: str, _code: int, said: dict[str, Any]) -> Answer:
+def _of_ready(url: str, code: int, said: dict[str, Any]) -> Answer:
     """Read what is answered at `/ready` by a process that has no `/status`."""
     if not isinstance(said.get("ready"), bool):
-        return _stranger(url)
+        # A gateway answers here as at `/health`.
+        return _of_gateway(url, code, said)
     # What each of them counts tells them apart; a worker of an older version has slots.
     kinds: dict[str, _Kind] = {"forwarded": "router", "rows": "table", "slots": "worker"}
     kind: _Kind = next((kind for field, kind in kinds.items() if field in said), "unknown")
@@ -150,7 +152,7 @@ def _of_ready(url: str, _code: int, said: dict[str, Any]) -> Answer:
 
 
 def _of_gateway(url: str, code: int, said: dict[str, Any]) -> Answer:
-    """Read what is answered at `/health`."""
+    """Read what a gateway answers at `/ready` and `/health`."""
     if code == _OK and said.get("status") == "ok" and "version" in said:
         return Answer(url, "gateway", ready=True)
     trouble = _text(said.get("detail"))

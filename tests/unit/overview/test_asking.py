@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
+from gateway_fakes import a_gateway, client_of
 from overview_fakes import status
 
 from streamverify.core.overview.status import MAX_STATUS
@@ -73,6 +74,8 @@ async def test_fields_of_a_later_version_are_no_harm_and_what_cannot_be_read_is_
         ({"ready": (200, {"ready": True, "forwarded": 3})}, "router", True, None),
         ({"ready": (503, {"ready": False, "rows": 3, "problem": "it reads"})}, "table", False, "it reads"),
         ({"ready": (200, {"ready": True, "slots": 2})}, "worker", True, "an older version, which has no /status"),
+        ({"ready": (200, {"status": "ok", "version": "1"})}, "gateway", True, None),
+        ({"ready": (503, {"detail": "it drains"})}, "gateway", False, "it drains"),
         ({"health": (200, {"status": "ok", "version": "1"})}, "gateway", True, None),
         ({"health": (503, {"detail": "no broker"})}, "gateway", False, "no broker"),
     ],
@@ -86,6 +89,17 @@ async def test_our_other_processes_are_told_apart(
     async with answering(**pages) as url:
         answer = await asked(url)
     assert (answer.process, answer.ready, answer.problem, answer.nobody) == (process, ready, problem, False)
+
+
+@pytest.mark.parametrize("trouble", [None, "no broker answers"])
+async def test_what_the_gateway_really_answers_is_read(trouble: str | None) -> None:
+    gateway = a_gateway()
+    gateway.ways[0].trouble = trouble
+    async with client_of(gateway) as client:
+        got = {path: await client.get(f"/{path}") for path in ("status", "ready", "health")}
+    async with answering(**{path: (each.status_code, each.json()) for path, each in got.items()}) as url:
+        answer = await asked(url)
+    assert (answer.process, answer.ready, answer.problem) == ("gateway", trouble is None, trouble)
 
 
 @pytest.mark.parametrize(
