@@ -23,11 +23,6 @@ def complaints_about(message: str, payload: object, kafka_headers: Mapping[str, 
     return found
 
 
-def complaints_about_key(message: str, key: str) -> list[str]:
-    """What the document has against the key of a message."""
-    return list(_errors(DOCUMENT["components"]["messages"][message]["bindings"]["kafka"]["key"], key))
-
-
 def _errors(schema: Mapping[str, Any], value: object) -> list[str]:
     # The references are into the document, so it is the root of what is validated.
     rooted = {"allOf": [schema], "components": DOCUMENT["components"]}

@@ -68,6 +68,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without `--kafka` nothing needs a real Kafka; with it nothing of e2e runs that needs none."""
+    # The processes of xdist must collect the same tests, so no name may have what differs between processes.
+    if strange := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"the address of an object is part of the name: {strange[0]}")
     real = config.getoption("--kafka")
     unwanted = [item for item in items if _is_for_the_other_run(item, real=real)]
     if unwanted:

@@ -24,9 +24,9 @@ Examples
 
 Exit codes, for probes
   0   ready
-  1   not ready: it starts, waits for its partitions, drains, or has no broker;
-      of a group: partitions move, are with nobody, or with a worker that is
-      not ready or does not answer
+  1   not ready: it starts, waits for its partitions, drains, or has no
+      broker; of a group: partitions move, are with nobody, or with a worker
+      that is not ready or does not answer
   2   wrong usage
   3   nobody is there: no process of streamverify answers at the address; no
       worker is in the group

@@ -63,6 +63,13 @@ def test_every_stage_has_commands_and_names_none_that_are_gone() -> None:
         assert {name for name in stage.replaced if name not in text} <= HTTP.keys(), page
 
 
+def test_no_stage_types_what_needs_the_checkout_or_another_machine() -> None:
+    # Each page is typed in an empty folder, where there is no Makefile, and with one Kafka and nothing else.
+    programs = ("make ", "docker ", "helm ", "kubectl ", "systemctl ", "git ", "pip ")
+    found = [each for page in STAGES for each in staged(page) if each.command.startswith(programs)]
+    assert not found, f"give these a row in NOT_RUN of tests/handbook/runs.py:{places(found)}"
+
+
 def test_the_tests_that_are_named_are_there() -> None:
     for row in BY_TEST:
         file, _, test = row.why.partition("::")
