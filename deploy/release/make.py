@@ -185,7 +185,9 @@ def make_sbom(wheel: Path, folder: Path, target: Path) -> None:
     text = json.dumps(bom, indent=2) + "\n"
     # Again, for what was added; the library comes with cyclonedx-py.
     check = "import sys; from cyclonedx.validation.json import *; from cyclonedx.schema import SchemaVersion as V; "
-    check += "sys.exit(str(JsonStrictValidator(V.V1_6).validate_str(open(sys.argv[1]).read()) or ''))"
+    check += (
+        "error = JsonStrictValidator(V.V1_6).validate_str(open(sys.argv[1]).read()); sys.exit(error and str(error))"
+    )
     target.write_text(text)
     run(sys.executable, "-c", check, target)
 
