@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import socket
@@ -31,10 +32,23 @@ EXIT_DONE = 0
 EXIT_CUT_SHORT = 130
 """A second signal or the drain's time limit cut work short."""
 
+_COLLECT_EVERY = 10_000
+"""Objects that are made and not freed between two collections of the youngest generation; Python's default is 700."""
 PORTS = 200
 """How many ports are tried before a process gives up."""
 _MAX_LINE = 32 * 1024
 """Bytes that the address in a request may have: an id of 512 signs may take 12 bytes for each, and there may be two."""
+
+
+def spare_the_garbage_collector() -> None:
+    """Let the garbage collector ignore the objects that live as long as the process, and run less often.
+
+    A full collection walked over every module and took 60 ms, in which no REPL was answered; the small ones took 7 % of
+    the CPU time of trivial proofs.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY, *gc.get_threshold()[1:])
 
 
 class Signals:

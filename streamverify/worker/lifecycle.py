@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -36,7 +35,7 @@ from streamverify.lean.pool import Pool
 from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, probe
 from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
-from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, unless
+from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, spare_the_garbage_collector, unless
 from streamverify.telemetry.configuration import open_tracing
 from streamverify.worker.cached_pool import CachedPool
 from streamverify.worker.fitness import check_reach, check_verifier
@@ -63,8 +62,6 @@ _log = structlog.get_logger(__name__)
 _RETRY = 0.5
 _LEAVE_TIMEOUT = 2.0
 """Seconds that leaving the group gets at least, even if the drain's time is used up."""
-_COLLECT_EVERY = 10_000
-"""Objects that are made and not freed between two collections of the youngest generation; Python's default is 700."""
 
 
 async def run_worker(settings: Settings) -> int:
@@ -87,19 +84,8 @@ async def run_worker(settings: Settings) -> int:
         stack.push_async_callback(worker.close)
         if not await unless(signals.drain, worker.start()):
             return EXIT_DONE
-        _spare_the_garbage_collector()
+        spare_the_garbage_collector()
         return await worker.run()
-
-
-def _spare_the_garbage_collector() -> None:
-    """Let the garbage collector ignore the objects that live as long as the worker, and run less often.
-
-    A full collection walked over every module and took 60 ms, in which no REPL was answered; the small ones took 7 % of
-    the CPU time of trivial proofs.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_EVERY, *gc.get_threshold()[1:])
 
 
 class Worker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 ASK_SECONDS = 5.0
 """Seconds between two questions to the brokers where the worker's partitions end."""
 RETRY_SECONDS = 0.5
-"""Seconds to the next one where that is not known of one of the partitions."""
+"""Seconds to the next one where that is not known of one of the partitions, as after a rebalance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +125,17 @@ class WorkerMetrics:
             tasks.create_task(self._ask_ends(), name="backlog")
 
     async def _ask_ends(self) -> None:
+        asked = -math.inf
         while True:
-            if (ends := await self._parts.consumer.ends()) is not None:
-                self._backlog.heard(ends, time.monotonic())
-            counts = self._parts.pool.counts
-            answered = self._results.results.total() + self._parts.service.dead_letters.total()
-            self._backlog.worked(counts.run_seconds + counts.audit_seconds, answered)
-            # After a rebalance soon: until then nobody knows the backlog.
-            await asyncio.sleep(RETRY_SECONDS if self._backlog_records() is None else ASK_SECONDS)
+            # What was given to the worker after the last question is asked for soon: nobody knows its backlog.
+            if self._backlog_records() is None or time.monotonic() - asked >= ASK_SECONDS:
+                asked = time.monotonic()
+                if (ends := await self._parts.consumer.ends()) is not None:
+                    self._backlog.heard(ends, time.monotonic())
+                counts = self._parts.pool.counts
+                answered = self._results.results.total() + self._parts.service.dead_letters.total()
+                self._backlog.worked(counts.run_seconds + counts.audit_seconds, answered)
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _own_sources(self) -> Mapping[str, Source]:
         """What is noted here of each result, and the backlog."""
@@ -205,7 +209,10 @@ def _of_cache(cached: CachedPool | None) -> Mapping[str, Source]:
     if cached is None:
         names = ("lookups_total", "shared_total", "refused_total", "entries", "bytes")
         nothing: Mapping[tuple[str, ...], float] = {}
-        return {f"cache_{name}": lambda name=name: nothing if name == "lookups_total" else 0 for name in names}  # type: ignore[misc]
+        return {
+            **{f"cache_{name}": lambda name=name: nothing if name == "lookups_total" else 0 for name in names},  # type: ignore[misc]
+            "cache_store_up": lambda: None,
+        }
     cache = cached.cache
     counts = cache.counts
     return {
@@ -218,6 +225,7 @@ def _of_cache(cached: CachedPool | None) -> Mapping[str, Source]:
         "cache_refused_total": lambda: counts["refused"],
         "cache_entries": lambda: len(cache.memory),
         "cache_bytes": lambda: cache.memory.bytes,
+        "cache_store_up": lambda: cache.store_up,
     }
 
 

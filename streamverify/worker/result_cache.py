@@ -302,6 +302,11 @@ class ResultCache:
         if self._guard is not None:
             await self._guard.close()
 
+    @property
+    def store_up(self) -> bool | None:
+        """Whether the store does what it is asked; None where there is none, or none is asked any more."""
+        return None if self._guard is None or not self.is_on else not self._guard.failing
+
     def status(self) -> Mapping[str, object]:
         """What it has done, for `/ready`."""
         return {

@@ -283,6 +283,7 @@ def test_the_cache(scraped: Scraped) -> None:
     assert page.value("streamverify_cache_shared_total") == 0
     assert page.value("streamverify_cache_refused_total") == 0
     assert scraped.before.value("streamverify_cache_entries") == 0
+    assert page.series("streamverify_cache_store_up") == {}, "there is no store behind its memory"
 
 
 def test_kafka(scraped: Scraped) -> None:

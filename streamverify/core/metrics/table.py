@@ -102,7 +102,7 @@ _OF_TIME = (
     ),
     _counter(
         "lean_seconds_total",
-        "Time that slots were busy with Lean, whatever came of it; counted when a step ends.",
+        "Time that slots were busy with Lean, whatever came of it; counted when an attempt ends.",
         _WORKER,
         labels.STEP,
         unit=Unit.SECONDS,
@@ -157,6 +157,12 @@ _OF_CACHE = (
     _counter("cache_refused_total", "Entries of the store that were too old, damaged or not ours.", _WORKER),
     _gauge("cache_entries", "Verdicts in the worker's memory.", _WORKER),
     _gauge("cache_bytes", "Size of the verdicts in the worker's memory.", _WORKER, unit=Unit.BYTES),
+    _gauge(
+        "cache_store_up",
+        "1 while the store of the cache answers and takes what it is given; 0 from a failure until it does so again.",
+        _WORKER,
+        absent="without a store, and once the cache is switched off",
+    ),
 )
 
 _OF_KAFKA = (

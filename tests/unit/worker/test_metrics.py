@@ -33,7 +33,7 @@ def parts(**instead: Any) -> Parts:
     counts.replaced.update({ReplReplaced.WORN: 3})
     counts.import_seconds, counts.run_seconds, counts.audit_seconds, counts.useful_seconds = 1.5, 40.0, 2.0, 30.0
     cache = SimpleNamespace(
-        counts=Counter(memory=11, store=12, misses=13, refused=14), memory=SizedMemory(), status=dict
+        counts=Counter(memory=11, store=12, misses=13, refused=14), memory=SizedMemory(), status=dict, store_up=True
     )
     made: dict[str, Any] = {
         "pool": SimpleNamespace(
@@ -140,6 +140,7 @@ async def test_each_comes_from_its_part() -> None:
         "cache_refused_total": 14,
         "cache_entries": 19,
         "cache_bytes": 1_000,
+        "cache_store_up": 1,
         "commits_total": 31,
         "commit_failures_total": 32,
         "rebalances_total": 33,
@@ -209,10 +210,41 @@ async def test_where_no_broker_says_the_backlog_is_not_known_and_all_else_is() -
     assert page.total("streamverify_metric_failures_total") == 0
 
 
+async def test_partitions_that_come_between_two_questions_are_asked_for_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Only the short pause ends within this test.
+    monkeypatch.setattr(module, "ASK_SECONDS", 1e6)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
+    given = parts()
+    partitions, consumer = cast("Any", given.partitions), cast("Any", given.consumer)
+    of_three = partitions.readable
+    partitions.readable = lambda **_paused: {}
+    consumer.ends = ends_of({})
+    made = watched(given)
+    running = asyncio.create_task(made.run())
+    async with asyncio.timeout(60):
+        while page_of(made).series("streamverify_backlog_records") == {}:
+            await asyncio.sleep(0.001)
+        partitions.readable, consumer.ends = of_three, ends_of({0: 110, 1: 200, 2: 300})
+        assert page_of(made).series("streamverify_backlog_records") == {}, "of the new ones nothing is known yet"
+        while page_of(made).series("streamverify_backlog_records") == {}:
+            await asyncio.sleep(0.001)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert page_of(made).value("streamverify_backlog_records") == 10 + 21
+
+
 def test_without_a_cache_its_metrics_are_there_and_0() -> None:
     page = page_of(watched(parts(cache=None)))
     for name in ("cache_lookups_total", "cache_shared_total", "cache_refused_total", "cache_entries", "cache_bytes"):
         assert set(page.series(f"streamverify_{name}").values()) == {0}
+    assert page.series("streamverify_cache_store_up") == {}, "there is none to be down"
+
+
+@pytest.mark.parametrize(("store_up", "sample"), [(True, {(): 1.0}), (False, {(): 0.0}), (None, {})])
+def test_a_store_is_up_or_down_or_there_is_none(store_up: Any, sample: dict[tuple[str, ...], float]) -> None:
+    given = parts()
+    cast("Any", given.cache).cache.store_up = store_up
+    assert page_of(watched(given)).series("streamverify_cache_store_up") == sample
 
 
 def test_a_worker_whose_table_has_a_metric_that_nothing_computes_does_not_start(

@@ -151,6 +151,7 @@ async def test_without_a_store_it_is_in_memory_alone() -> None:
     assert (await found(cache, job))[0] is not None
     await cache.close()
     assert "store_failing" not in cache.status()
+    assert cache.store_up is None
 
 
 async def test_a_store_that_is_slow_does_not_fill_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,6 +249,7 @@ async def test_a_project_that_changes_switches_the_cache_off_before_anything_is_
     cache.keep(job, make_verdict())
     assert len(cache.memory) == 0
     assert cache.status()["on"] is False
+    assert cache.store_up is None, "nobody asks it any more"
     # Nor is it switched on again by a change back: what runs has loaded one or the other.
     installation.unchanged = True
     await cache._write()
@@ -285,8 +287,10 @@ async def test_what_a_store_has_not_taken_is_tried_again(monkeypatch: pytest.Mon
     async with asyncio.timeout(60):
         while not cache.status()["store_failing"]:
             await asyncio.sleep(0.01)
+        assert cache.store_up is False
         store.failing = False
         clock.now += 100
-        while not store.values:
+        # The writer learns of its success a moment after the store has the value.
+        while not (store.values and cache.store_up):
             await asyncio.sleep(0.01)
     task.cancel()
