@@ -23,12 +23,12 @@ import venv
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from release.changelog import notes_of
 from release.licences import for_images, for_users, refused
 from release.project import BUILD_LOCK, IN_IMAGES, LOCK, NAME, ROOT, asked_for, build_requirements, lock_problems
+from release.sbom import complete, lacks
 from streamverify.version import __version__
 
 BIN = Path(sys.executable).parent
@@ -178,9 +178,18 @@ def make_sbom(wheel: Path, folder: Path, target: Path) -> None:
         *("--output-reproducible", "--validate", "--output-format", "JSON", "--output-file", target),
         env=os.environ | {"SOURCE_DATE_EPOCH": run("git", "log", "-1", "--format=%ct").strip()},
     )
-    listed = {canonicalize_name(component["name"]) for component in json.loads(target.read_text())["components"]}
-    if lacking := for_images().keys() - listed:
-        raise NotFitError(f"the SBOM lacks {sorted(lacking)}")
+    bom = json.loads(target.read_text())
+    complete(bom, NAME, __version__, for_images())
+    if lacking := lacks(bom, for_images()):
+        raise NotFitError("the SBOM lacks " + ", ".join(lacking))
+    text = json.dumps(bom, indent=2) + "\n"
+    # Again, for what was added; the library comes with cyclonedx-py.
+    check = "import sys; from cyclonedx.validation.json import *; from cyclonedx.schema import SchemaVersion as V; "
+    check += (
+        "error = JsonStrictValidator(V.V1_6).validate_str(open(sys.argv[1]).read()); sys.exit(error and str(error))"
+    )
+    target.write_text(text)
+    run(sys.executable, "-c", check, target)
 
 
 def make(folder: Path) -> None:

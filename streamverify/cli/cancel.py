@@ -81,8 +81,8 @@ def cancel(  # noqa: PLR0913 - each is a flag
         )
     if done.not_forwarded:
         remark(
-            f"{plural(done.not_forwarded, 'record')} on {settings.ingest_topic} wait for the router and are not "
-            "concerned, whoever's they are: when it has forwarded them, run the same command again"
+            f"the router has not forwarded {plural(done.not_forwarded, 'record')} of {settings.ingest_topic} yet, "
+            "whoever's: they are not concerned; when it has, run the same command again"
         )
 
 
@@ -105,7 +105,8 @@ def _summary(done: Cancelled, *, dry_run: bool) -> dict[str, Any]:
 
 
 def _say(done: Cancelled, *, dry_run: bool) -> None:
-    what = printable(str(done.names))
+    # A name may have line breaks, and what is said is one line.
+    what = printable(str(done.names)).replace("\n", "␊").replace("\t", "␉")
     if dry_run:
         of = "" if done.waiting is None else f" of the {done.waiting:,}"
         print_line(

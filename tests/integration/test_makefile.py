@@ -119,6 +119,7 @@ case "$*" in
     *kcat*) : > "$BIN/kcat" && chmod +x "$BIN/kcat" ;;
     *jq*) : > "$BIN/jq" && chmod +x "$BIN/jq" ;;
     *prometheus*) : > "$BIN/promtool" && chmod +x "$BIN/promtool" ;;
+    *systemd*) : > "$BIN/systemd-analyze" && chmod +x "$BIN/systemd-analyze" ;;
     *npm*) : > "$BIN/npm" && chmod +x "$BIN/npm" ;;
     *redis*) : > "$BIN/redis-server" && chmod +x "$BIN/redis-server" ;;
 esac
@@ -165,7 +166,16 @@ def run_ci(machine: Path, **extra: str) -> tuple[subprocess.CompletedProcess[str
 
 
 IN_A_ROW = ["make demo", "make test", "make venv", "make .venv/.oracle"]
-SIDE_BY_SIDE = ["check", "check-asyncapi", "site", "test-vectors", "test-kafka", "chaos-short", "test-oracle"]
+SIDE_BY_SIDE = [
+    "check",
+    "check-asyncapi",
+    "check-deploy",
+    "site",
+    "test-vectors",
+    "test-kafka",
+    "chaos-short",
+    "test-oracle",
+]
 TOGETHER = [f"make {target}" for target in SIDE_BY_SIDE]
 
 
@@ -186,6 +196,7 @@ def test_ci_installs_what_is_missing_and_only_that(new_machine: Path) -> None:
         "jq",
         "redis-server",
         "prometheus",
+        "systemd",
         "npm",
     ]
     assert calls[-len(TOGETHER) - len(IN_A_ROW) : -len(TOGETHER)] == IN_A_ROW

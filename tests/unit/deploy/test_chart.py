@@ -143,6 +143,15 @@ def test_a_key_that_is_not_known_is_refused_wherever_it_stands() -> None:
         assert list(schema().iter_errors(merged(VALUES, given))), path
 
 
+def test_no_value_of_another_part_is_said_in_the_words_of_workers() -> None:
+    # A key without a comment is described as the worker's of the same name is.
+    words = re.compile(r"\bworkers?\b|\bproofs? that run|running proofs|Lean|Mathlib|SLOTS|autoscaling")
+    wrong = [
+        path for path, text in described_values() if path[0] in {"gateway", "router", "table"} and words.search(text)
+    ]
+    assert wrong == [], "deploy/helm/values.yaml: give these keys comments of their own"
+
+
 def test_every_value_is_described() -> None:
     def leaves(values: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
         found = []
