@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def test_before_the_command_runs_it_ends_with_130_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted() -> None:
+    def interrupted(_commands: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(app_module, "app", interrupted)
+    monkeypatch.setattr(app_module, "make_app", interrupted)
     monkeypatch.setattr("streamverify.cli.streams.guard", lambda: None)
     with pytest.raises(SystemExit) as ended:
         cli.main()
