@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.bus.address import advertised_url
-from streamverify.bus.admin import patient_admin
 from streamverify.bus.announcements import Announcements
 from streamverify.bus.committer import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.group_versions import Peers
 from streamverify.bus.liveness import OUTAGE_GRACE
-from streamverify.bus.presence import require_topics
 from streamverify.bus.publisher import Publisher
-from streamverify.bus.topics import max_message_bytes
-from streamverify.core.audit.policy import POLICY_VERSION, trusted_by
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.core.errors import StreamVerifyError
@@ -29,16 +25,13 @@ from streamverify.core.groups.groups import Groups
 from streamverify.core.messages.codec import RequestLimits
 from streamverify.core.messages.models import Assurance
 from streamverify.core.overview.card import client_id, encode_card
-from streamverify.lean.kernel.reach import reach_of
 from streamverify.lean.kernel.replays import Replays
 from streamverify.lean.pool import Pool
-from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, probe
-from streamverify.lean.repl.resources import plan_for
-from streamverify.lean.warm_headers import headers_to_warm, saved_headers_file
+from streamverify.lean.warm_headers import headers_to_warm
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, spare_the_garbage_collector, unless
 from streamverify.telemetry.configuration import open_tracing
 from streamverify.worker.cached_pool import CachedPool
-from streamverify.worker.fitness import check_reach, check_verifier
+from streamverify.worker.equipment import find_equipment
 from streamverify.worker.metrics import Parts, WorkerMetrics
 from streamverify.worker.open_cache import open_cache
 from streamverify.worker.pool_settings import pool_limits, pool_rules
@@ -55,6 +48,7 @@ if TYPE_CHECKING:
     from streamverify.lean.kernel.reach import Reach
     from streamverify.settings import Settings
     from streamverify.telemetry.tracing import Tracing
+    from streamverify.worker.equipment import Equipment
     from streamverify.worker.result_cache import ResultCache
 
 _log = structlog.get_logger(__name__)
@@ -105,31 +99,24 @@ class Worker:
 
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
-        settings = self._settings
-        found = await find_repl(settings.repl, settings.lean_project)
-        plan = plan_for(settings, found)
-        for warning in plan.warnings:
-            _log.warning("slots_do_not_fit", hint=warning)
-        command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
-        probed = await probe(command)
-        command = known_as(command, probed)
-        trusted = trusted_by(settings.policy_allow, probed.lean_version)
-        verifier = probed.model_copy(update={"policy_version": f"{POLICY_VERSION}{trusted.digest}"})
-        check_verifier(verifier, settings)
-        reach = await reach_of(settings, command, verifier)
-        check_reach(reach, verifier, settings)
-        # Before the pool, which takes minutes to import headers: a missing topic shall be reported at once.
-        sizes = await self._topic_sizes()
+        equipment = await find_equipment(self._settings)
+        await self._open(equipment)
+        self._watch(equipment)
+        await self._join(equipment)
+
+    async def _open(self, equipment: Equipment) -> None:
+        """Make the parts on a proof's way, from the pool to the consumer; none of them works yet."""
+        settings, verifier, plan = self._settings, equipment.verifier, equipment.plan
         self._pool = Pool(
-            command,
+            equipment.command,
             slots=plan.slots,
             limits=pool_limits(settings, plan),
             rules=pool_rules(settings, plan),
-            saved_headers=saved_headers_file(found),
-            trusted=trusted,
+            saved_headers=equipment.saved_headers,
+            trusted=equipment.trusted,
         )
         self._stack.push_async_callback(self._pool.close)
-        self._publisher = Publisher(settings, max_record_bytes=max(sizes.values()))
+        self._publisher = Publisher(settings, max_record_bytes=max(equipment.sizes.values()))
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
         self._metrics = WorkerMetrics(verifier, plan.slots)
@@ -137,13 +124,13 @@ class Worker:
             worker_name(settings),
             verifier,
             settings.result_topic,
-            sizes[settings.result_topic],
+            equipment.sizes[settings.result_topic],
             self._metrics.published,
             self._tracing(),
         )
-        self._cache = await open_cache(settings, verifier, command, pool=self._pool, reach=reach)
+        self._cache = await open_cache(settings, verifier, equipment.command, pool=self._pool, reach=equipment.reach)
         self._tiers = Tiers(
-            self._replays(reach),
+            self._replays(equipment.reach),
             Assurance(settings.upgrade),
             publisher=self._publisher,
             results=results,
@@ -154,14 +141,14 @@ class Worker:
             timeouts = {"default_timeout": settings.default_timeout, "max_timeout": settings.max_timeout}
             self._cached_pool = CachedPool(self._pool, self._tiers, self._cache, **timeouts)
         runner = self._cached_pool or self._pool
-        announcements = Announcements(settings)
-        superseding = Superseding(
+        self._announcements = Announcements(settings)
+        self._superseding = Superseding(
             Groups(ttl=settings.group_ttl),
             Cancellations(consumer_group=settings.group_id, topic=settings.request_topic),
             pool=runner,
             tiers=self._tiers,
             partitions=self._partitions,
-            announce=announcements.announce,
+            announce=self._announcements.announce,
         )
         self._service = Service(
             settings,
@@ -171,18 +158,22 @@ class Worker:
             results=results,
             partitions=self._partitions,
             commits=self._commits,
-            superseding=superseding,
+            superseding=self._superseding,
             tiers=self._tiers,
-            reach=reach,
+            reach=equipment.reach,
             slots=plan.slots,
         )
         versions = client_id(verifier)
         self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions)
         self._peers = Peers(settings, versions)
+
+    def _watch(self, equipment: Equipment) -> None:
+        """Make what says how the worker does: its log, its metrics, its status."""
+        settings, slots, runner = self._settings, equipment.plan.slots, self._cached_pool or self._pool
         self._reporter = Reporter(
             self._service.activity,
             pool=runner,
-            slots=plan.slots,
+            slots=slots,
             partitions=self._partitions,
             consumer=self._consumer,
             cache=self._cached_pool,
@@ -203,12 +194,12 @@ class Worker:
         )
         self._report = StatusReport(
             settings,
-            name=results.worker,
-            verifier=verifier,
+            name=worker_name(settings),
+            verifier=equipment.verifier,
             condition=self._condition,
             pool=self._pool,
             runner=runner,
-            slots=plan.slots,
+            slots=slots,
             service=self._service,
             partitions=self._partitions,
             consumer=self._consumer,
@@ -221,28 +212,32 @@ class Worker:
             status=self._status,
             more={"/metrics": self._metrics.answer, "/status": self._report.answer},
         )
+
+    async def _join(self, equipment: Equipment) -> None:
+        """Import headers, hear what others have announced, and join the group."""
+        settings, verifier, plan = self._settings, equipment.verifier, equipment.plan
         self._step = "headers are being imported before the worker joins its group"
         # From here on a supervisor sees that the worker lives and is not ready.
         self._report.url = advertised_url(settings, await self._health.start())
         self._stack.push_async_callback(self._health.close)
         # Import headers before joining the group: the partitions of a member would wait for the imports.
-        await self._pool.start(headers_to_warm(settings.prewarm, command))
+        await self._pool.start(headers_to_warm(settings.prewarm, equipment.command))
         # Whatever was announced before concerns the first records that come, too.
-        await announcements.start(superseding.hear, self._service.cancel)
-        self._stack.push_async_callback(announcements.close)
+        await self._announcements.start(self._superseding.hear, self._service.cancel)
+        self._stack.push_async_callback(self._announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         self._joining = True
         await self._consumer.start(self._service, PATIENCE, encode_card(self._report.card()))
         self._step = f"the worker has not got its partitions from the group {settings.group_id} yet"
         _log.info(
             "worker_started",
-            name=results.worker,
+            name=worker_name(settings),
             verifier=verifier.kind,
             lean_version=verifier.lean_version,
             sandbox=verifier.sandbox,
             slots=plan.slots,
             spares=plan.spares,
-            reaches=str(reach.tier),
+            reaches=str(equipment.reach.tier),
             brokers=settings.bootstrap_servers,
             topic=settings.request_topic,
             group=settings.group_id,
@@ -264,15 +259,6 @@ class Worker:
         replays = Replays(reach.climber, slots=self._settings.replay_slots, vocabulary=vocabulary)
         self._stack.push_async_callback(replays.close)
         return replays
-
-    async def _topic_sizes(self) -> dict[str, int]:
-        """`max.message.bytes` of the topics that are written to."""
-        settings = self._settings
-        async with patient_admin(settings) as admin:
-            await require_topics(admin, settings, [settings.request_topic, settings.result_topic, settings.dlq_topic])
-            return {
-                topic: await max_message_bytes(admin, topic) for topic in (settings.result_topic, settings.dlq_topic)
-            }
 
     async def run(self) -> int:
         """Serve until a signal, then drain. Returns the exit code."""

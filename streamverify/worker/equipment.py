@@ -1,0 +1,76 @@
+"""What a worker finds when it starts, before it opens anything: the REPL, what may run beside what, and the topics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from streamverify.bus.admin import patient_admin
+from streamverify.bus.presence import require_topics
+from streamverify.bus.topics import max_message_bytes
+from streamverify.core.audit.policy import POLICY_VERSION, trusted_by
+from streamverify.lean.kernel.reach import reach_of
+from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, probe
+from streamverify.lean.repl.resources import plan_for
+from streamverify.lean.warm_headers import saved_headers_file
+from streamverify.worker.fitness import check_reach, check_verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from streamverify.core.audit.vocabulary import Trusted
+    from streamverify.core.messages.models import Verifier
+    from streamverify.lean.kernel.reach import Reach
+    from streamverify.lean.repl.command import ReplCommand
+    from streamverify.lean.repl.resources import Plan
+    from streamverify.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What verifies here, and how much of it at once."""
+
+    command: ReplCommand
+    verifier: Verifier
+    trusted: Trusted
+    reach: Reach
+    plan: Plan
+    saved_headers: Path | None
+    """The file in which the hottest headers are kept over restarts."""
+    sizes: Mapping[str, int]
+    """`max.message.bytes` of the topics that are written to."""
+
+
+async def find_equipment(settings: Settings) -> Equipment:
+    """Find the REPL and the topics, and see that they will do.
+
+    Raises:
+        ReplUnavailable: There is no REPL, it does not answer, or it is not fit for what the settings ask of it.
+        BrokerUnavailable: There is no broker, or a topic is missing.
+    """
+    found = await find_repl(settings.repl, settings.lean_project)
+    plan = plan_for(settings, found)
+    for warning in plan.warnings:
+        _log.warning("slots_do_not_fit", hint=warning)
+    command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
+    probed = await probe(command)
+    command = known_as(command, probed)
+    trusted = trusted_by(settings.policy_allow, probed.lean_version)
+    verifier = probed.model_copy(update={"policy_version": f"{POLICY_VERSION}{trusted.digest}"})
+    check_verifier(verifier, settings)
+    reach = await reach_of(settings, command, verifier)
+    check_reach(reach, verifier, settings)
+    # Before the pool is opened, which takes minutes to import headers: a missing topic shall be reported at once.
+    sizes = await _topic_sizes(settings)
+    return Equipment(command, verifier, trusted, reach, plan, saved_headers_file(found), sizes)
+
+
+async def _topic_sizes(settings: Settings) -> dict[str, int]:
+    async with patient_admin(settings) as admin:
+        await require_topics(admin, settings, [settings.request_topic, settings.result_topic, settings.dlq_topic])
+        return {topic: await max_message_bytes(admin, topic) for topic in (settings.result_topic, settings.dlq_topic)}
