@@ -66,6 +66,8 @@ class _View:
                 await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
             finally:
                 loop.remove_signal_handler(signal.SIGWINCH)
+                # Python 3.11's wait_for loses a cancellation that comes with an answer: the loops ask this, too.
+                self._ended.set()
                 for task in (*tasks, ended):
                     task.cancel()
                 outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -75,12 +77,12 @@ class _View:
                 raise outcome
 
     async def _ask_broker(self) -> None:
-        while True:
+        while not self._ended.is_set():
             await asyncio.sleep(self._interval)
             await self._watch.broker_again()
 
     async def _ask_workers(self) -> None:
-        while True:
+        while not self._ended.is_set():
             await asyncio.sleep(self._interval)
             self._overview = await self._watch.workers_now()
             self._draw()

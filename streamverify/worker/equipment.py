@@ -66,11 +66,16 @@ async def find_equipment(settings: Settings) -> Equipment:
     reach = await reach_of(settings, command, verifier)
     check_reach(reach, verifier, settings)
     # Before the pool is opened, which takes minutes to import headers: a missing topic shall be reported at once.
-    sizes = await _topic_sizes(settings)
+    sizes = await topic_sizes(settings)
     return Equipment(command, verifier, trusted, reach, plan, saved_headers_file(found), sizes)
 
 
-async def _topic_sizes(settings: Settings) -> dict[str, int]:
+async def topic_sizes(settings: Settings) -> dict[str, int]:
+    """Ask for `max.message.bytes` of the topics that a worker writes to, and that those which it needs are there.
+
+    Raises:
+        BrokerUnavailable: There is no broker, or a topic is missing.
+    """
     async with patient_admin(settings) as admin:
         await require_topics(admin, settings, [settings.request_topic, settings.result_topic, settings.dlq_topic])
         return {topic: await max_message_bytes(admin, topic) for topic in (settings.result_topic, settings.dlq_topic)}

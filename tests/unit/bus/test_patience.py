@@ -41,7 +41,7 @@ from streamverify.router.view import HeaderView
 from streamverify.runtime import Signals
 from streamverify.settings import load_settings
 from streamverify.streams.life import StreamLife
-from streamverify.worker.lifecycle import Worker
+from streamverify.worker.equipment import topic_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -154,7 +154,7 @@ async def show_headers() -> None:
 
 
 async def start_worker() -> dict[str, int]:
-    return await Worker(SETTINGS, Signals())._topic_sizes()
+    return await topic_sizes(SETTINGS)
 
 
 async def prepare_router() -> Any:
