@@ -141,7 +141,7 @@ class Pool:
         return [self._look_at(number, slot, now) for number, slot in enumerate(self._slots)]
 
     def _look_at(self, number: int, slot: Slot, now: float) -> SlotLook:
-        process, busy = slot.process, self._scheduler.work_in(number)
+        process, busy = slot.process, self._scheduler.slots.busy.get(number)
         # Read first: a process that is gone by now has no memory, and is not idle.
         memory = None if process.pid is None else usage(process.pid).memory
         if busy is None:
