@@ -145,7 +145,8 @@ class Worker:
         self._superseding = Superseding(
             Groups(ttl=settings.group_ttl),
             Cancellations(consumer_group=settings.group_id, topic=settings.request_topic),
-            pool=runner,
+            pool=self._pool,
+            runner=runner,
             tiers=self._tiers,
             partitions=self._partitions,
             announce=self._announcements.announce,
@@ -153,7 +154,8 @@ class Worker:
         self._service = Service(
             settings,
             RequestLimits(max_proof_bytes=settings.max_proof_bytes),
-            pool=runner,
+            pool=self._pool,
+            runner=runner,
             publisher=self._publisher,
             results=results,
             partitions=self._partitions,
@@ -172,7 +174,8 @@ class Worker:
         settings, slots, runner = self._settings, equipment.plan.slots, self._cached_pool or self._pool
         self._reporter = Reporter(
             self._service.activity,
-            pool=runner,
+            pool=self._pool,
+            runner=runner,
             slots=slots,
             partitions=self._partitions,
             consumer=self._consumer,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from streamverify.lean.pool import Pool
     from streamverify.telemetry.metrics import Source
     from streamverify.worker.cached_pool import CachedPool
-    from streamverify.worker.ports import Runner
+    from streamverify.worker.ports import JobRunner
     from streamverify.worker.service import Service
     from streamverify.worker.tiers import Tiers
 
@@ -42,7 +42,7 @@ class Parts:
     """The parts of a worker that know what is measured."""
 
     pool: Pool
-    runner: Runner
+    runner: JobRunner
     cache: CachedPool | None
     tiers: Tiers
     service: Service
@@ -172,7 +172,7 @@ def _of_work(parts: Parts) -> Mapping[str, Source]:
         "records_in_flight": lambda: partitions.in_flight,
         "in_flight_bytes": lambda: partitions.bytes,
         "proofs_queued": lambda: runner.queued + service.waiting,
-        "proofs_running": lambda: runner.running,
+        "proofs_running": lambda: parts.pool.running,
         "oldest_proof_seconds": oldest,
         "ready": parts.ready,
         "draining": parts.draining,

@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from streamverify.core.messages.codec import RequestLimits
     from streamverify.core.messages.models import ProofRequest
     from streamverify.lean.kernel.reach import Reach
+    from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
-    from streamverify.worker.ports import Runner
+    from streamverify.worker.ports import JobRunner
     from streamverify.worker.results import ResultBuilder
     from streamverify.worker.superseding import Superseding
     from streamverify.worker.tiers import Tiers
@@ -55,7 +56,8 @@ class Service:
         settings: Settings,
         limits: RequestLimits,
         *,
-        pool: Runner,
+        pool: Pool,
+        runner: JobRunner,
         publisher: Publisher,
         results: ResultBuilder,
         partitions: Partitions,
@@ -65,6 +67,7 @@ class Service:
         reach: Reach,
         slots: int,
     ) -> None:
+        """`runner` is the pool, or the cache before it; `slots` the proofs that run at once."""
         self._settings = settings
         self._rules = IntakeRules(
             limits,
@@ -78,6 +81,7 @@ class Service:
             ignore_deadlines=settings.deadlines == "ignore",
         )
         self._pool = pool
+        self._runner = runner
         self._publisher = publisher
         self._results = results
         self._partitions = partitions
@@ -137,7 +141,7 @@ class Service:
             case Job() as job if superseded := self._superseding.enter(job):
                 self._answer(job, superseded)
             case Job() as job:
-                self._pool.submit(job, self._done)
+                self._runner.submit(job, self._done)
             case ImmediateVerdict(requester, verdict):
                 self._publish_result(requester, verdict, partial(self._complete, record.id))
             case _:
@@ -172,7 +176,7 @@ class Service:
         # They wait in the pool or in the quarantine. Of running jobs the verdict may still be of use.
         jobs = [
             job
-            for waiting in (self._pool, self._tiers)
+            for waiting in (self._runner, self._tiers)
             for job in waiting.discard(lambda job: job.record.id.partition in partitions)
         ]
         quarantined = self._quarantine.discard(lambda record: record.partition in partitions)
@@ -197,7 +201,7 @@ class Service:
                     **about_job(job),
                     hint="it was running when a worker died: nothing else is started until it has its result",
                 )
-            self._pool.submit(job, self._done, alone=alone)
+            self._runner.submit(job, self._done, alone=alone)
         self._carry_out()
 
     def pause(self) -> None:
@@ -322,7 +326,7 @@ class Service:
             verdict = Verdict(Reason.WORKER_ERROR, f"the result could not be written: {error!r}")
             record = self._results.record(requester, verdict, acknowledged)
         # While jobs wait for a slot nobody waits for one result more than for the next: the publisher may gather them.
-        self._publisher.publish(record, urgent=urgent or not self._pool.queued)
+        self._publisher.publish(record, urgent=urgent or not self._runner.queued)
 
     def _publish_dead_letter(  # noqa: PLR0913 - what a letter says
         self,

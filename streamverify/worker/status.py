@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import Verifier
     from streamverify.lean.pool import Pool, SlotLook
     from streamverify.settings import Settings
-    from streamverify.worker.ports import Runner
+    from streamverify.worker.ports import JobRunner
     from streamverify.worker.service import Service
     from streamverify.worker.tiers import Tiers
 
@@ -64,7 +64,7 @@ class StatusReport:
         verifier: Verifier,
         condition: Callable[[], Condition],
         pool: Pool,
-        runner: Runner,
+        runner: JobRunner,
         slots: int,
         service: Service,
         partitions: Partitions,
@@ -123,7 +123,7 @@ class StatusReport:
             slots=[_slot(look) for look in looks[:MAX_SLOTS]],
             slots_left_out=max(0, len(looks) - MAX_SLOTS),
             queued=self._runner.queued + self._service.waiting,
-            running=self._runner.running,
+            running=self._pool.running,
             in_flight=self._partitions.in_flight,
             replays_queued=self._tiers.queued,
             replays_running=self._tiers.running,

@@ -40,9 +40,10 @@ def parts(**instead: Any) -> Parts:
             counts=counts,
             environments=Counter({Environment.COLD: 4}),
             processes=4,
+            running=6,
             look=lambda _now: [SimpleNamespace(slot=0, memory=None), SimpleNamespace(slot=1, memory=7_000)],
         ),
-        "runner": SimpleNamespace(queued=5, running=6),
+        "runner": SimpleNamespace(queued=5),
         "cache": SimpleNamespace(cache=cache, followed=15),
         "tiers": SimpleNamespace(queued=16, running=17, upgraded=18),
         "service": SimpleNamespace(

@@ -39,8 +39,8 @@ def report(looks: list[SlotLook], partitions: int = 2, oldest: Any = None, **mor
     activity.dead_letter()
     numbers = range(partitions)
     parts: dict[str, Any] = {
-        "pool": SimpleNamespace(look=lambda _now: looks),
-        "runner": SimpleNamespace(queued=4, running=1),
+        "pool": SimpleNamespace(look=lambda _now: looks, running=1),
+        "runner": SimpleNamespace(queued=4),
         "service": SimpleNamespace(activity=activity, waiting=1, oldest=oldest),
         "partitions": SimpleNamespace(
             in_flight=7,
