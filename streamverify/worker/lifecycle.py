@@ -173,7 +173,7 @@ class Worker:
         """Make what says how the worker does: its log, its metrics, its status."""
         settings, slots, runner = self._settings, equipment.plan.slots, self._cached_pool or self._pool
         self._reporter = Reporter(
-            self._service.activity,
+            self._service.answers.activity,
             pool=self._pool,
             runner=runner,
             slots=slots,
@@ -359,7 +359,7 @@ class Worker:
             "joined": self._partitions.are_restored,
             "draining": self._signals.drain.is_set(),
             "in_flight": self._partitions.in_flight,
-            "queued": (self._cached_pool or self._pool).queued + self._service.waiting,
+            "queued": (self._cached_pool or self._pool).queued + self._service.quarantine.waiting,
             "running": self._pool.running,
             "replays_queued": self._tiers.queued,
             "replays_running": self._tiers.running,

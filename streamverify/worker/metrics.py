@@ -133,7 +133,7 @@ class WorkerMetrics:
                 if (ends := await self._parts.consumer.ends()) is not None:
                     self._backlog.heard(ends, time.monotonic())
                 counts = self._parts.pool.counts
-                answered = self._results.results.total() + self._parts.service.dead_letters.total()
+                answered = self._results.results.total() + self._parts.service.answers.dead_letters.total()
                 self._backlog.worked(counts.run_seconds + counts.audit_seconds, answered)
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -168,10 +168,10 @@ def _of_work(parts: Parts) -> Mapping[str, Source]:
 
     return {
         "records_consumed_total": lambda: service.received,
-        "dead_letters_total": lambda: {(stage,): count for stage, count in service.dead_letters.items()},
+        "dead_letters_total": lambda: {(stage,): count for stage, count in service.answers.dead_letters.items()},
         "records_in_flight": lambda: partitions.in_flight,
         "in_flight_bytes": lambda: partitions.bytes,
-        "proofs_queued": lambda: runner.queued + service.waiting,
+        "proofs_queued": lambda: runner.queued + service.quarantine.waiting,
         "proofs_running": lambda: parts.pool.running,
         "oldest_proof_seconds": oldest,
         "ready": parts.ready,

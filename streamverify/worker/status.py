@@ -101,7 +101,7 @@ class StatusReport:
         """Make the status; `now` in monotonic seconds, `clock` in seconds since 1970."""
         condition, settings = self._condition(), self._settings
         looks = sorted(self._pool.look(now), key=lambda look: (_WORKS[look.state], -(look.seconds or 0.0), look.slot))
-        so_far, recent = self._service.activity.so_far(now), self._service.activity.recent(now)
+        so_far, recent = self._service.answers.activity.so_far(now), self._service.answers.activity.recent(now)
         numbers = sorted(self._partitions.restored())
         return WorkerStatus(
             schema_version=STATUS_VERSION,
@@ -122,7 +122,7 @@ class StatusReport:
             slot_count=self._slots,
             slots=[_slot(look) for look in looks[:MAX_SLOTS]],
             slots_left_out=max(0, len(looks) - MAX_SLOTS),
-            queued=self._runner.queued + self._service.waiting,
+            queued=self._runner.queued + self._service.quarantine.waiting,
             running=self._pool.running,
             in_flight=self._partitions.in_flight,
             replays_queued=self._tiers.queued,

@@ -121,17 +121,6 @@ class Decisions(Generic[J]):
         self._stats = stats
         self._look_again = -math.inf
 
-    def pause(self) -> None:
-        """Start nothing but `alone` until `resume`."""
-        # The quarantine goes on while the worker drains: its pauses must not undo the drain.
-        if self.phase is SchedulerPhase.SERVING:
-            self.phase = SchedulerPhase.PAUSED
-
-    def resume(self) -> None:
-        """Start again what a rule starts."""
-        if self.phase is SchedulerPhase.PAUSED:
-            self.phase = SchedulerPhase.SERVING
-
     def decide(self, now: float, *, process_gone: bool = False) -> list[Start[J] | Warm]:
         """Fill the idle slots: with jobs as long as a rule starts one, then with imports ahead of demand.
 

@@ -130,11 +130,14 @@ class Scheduler(Generic[J]):
 
     def pause(self) -> None:
         """Start nothing but a job that was submitted as `alone`; the queue stays as it is."""
-        self._decisions.pause()
+        # The quarantine goes on while the worker drains: its pauses must not undo the drain.
+        if self._decisions.phase is SchedulerPhase.SERVING:
+            self._decisions.phase = SchedulerPhase.PAUSED
 
     def resume(self, now: float) -> list[Start[J] | Warm]:
         """Start the waiting jobs again."""
-        self._decisions.resume()
+        if self._decisions.phase is SchedulerPhase.PAUSED:
+            self._decisions.phase = SchedulerPhase.SERVING
         return self._decisions.decide(now)
 
     def drain(self) -> None:

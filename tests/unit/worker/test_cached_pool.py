@@ -358,7 +358,7 @@ def test_each_answer_has_its_own_id_source_metadata_run_and_group() -> None:
         assert (result.status, result.response.time) == ("verified", 0.25)
     for record in worker.publisher.records:
         record.on_ack()
-    assert worker.service.activity.so_far(1.0).cached == 2
+    assert worker.service.answers.activity.so_far(1.0).cached == 2
 
 
 def test_a_follower_in_a_group_counts_as_a_success_of_it() -> None:

@@ -41,7 +41,9 @@ def report(looks: list[SlotLook], partitions: int = 2, oldest: Any = None, **mor
     parts: dict[str, Any] = {
         "pool": SimpleNamespace(look=lambda _now: looks, running=1),
         "runner": SimpleNamespace(queued=4),
-        "service": SimpleNamespace(activity=activity, waiting=1, oldest=oldest),
+        "service": SimpleNamespace(
+            answers=SimpleNamespace(activity=activity), quarantine=SimpleNamespace(waiting=1), oldest=oldest
+        ),
         "partitions": SimpleNamespace(
             in_flight=7,
             restored=lambda: frozenset(numbers),
