@@ -172,7 +172,7 @@ class Slot:
         if self._instead is not None:
             # It was to end while its header was imported: the proof itself is not run.
             return replace(self._instead, attempts=attempts.count - 1)
-        session.forget_stderr()
+        session.stderr.forget()
         try:
             if job.assurance >= Assurance.AUDITED:
                 return await self._audited(session, env, job, attempts, times)
