@@ -15,8 +15,8 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from command import end, make_environment, settings_of, started
 from worker_fakes import FakeHandler
 
-from streamverify.bus.admin import open_admin
 from streamverify.bus import committer
+from streamverify.bus.admin import open_admin
 from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.committer import OffsetCommitter
