@@ -11,7 +11,7 @@ import structlog
 
 from streamverify.bus.address import advertised_url
 from streamverify.bus.announcements import Announcements
-from streamverify.bus.committer import CommitRequests
+from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.group_versions import Peers
