@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from streamverify.core.about import about_job
 from streamverify.core.cache.cacheable import may_be_answered, may_be_kept
 from streamverify.core.cache.in_flight import InFlight
 from streamverify.core.cache.key import work_digest
 from streamverify.core.messages.models import Reason, Timings
+from streamverify.lean.callbacks import call_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from streamverify.core.job import Job, Verdict
-    from streamverify.worker.ports import JobRunner, OnDone
+    from streamverify.lean.callbacks import OnDone
+    from streamverify.worker.ports import JobRunner
     from streamverify.worker.result_cache import Hit, ResultCache
     from streamverify.worker.tiers import Tiers
 
@@ -182,15 +183,7 @@ class CachedPool:
             self._pool.submit(successor, self._ran)
 
     def _answer(self, job: Job, verdict: Verdict) -> None:
-        asked = self._asked.pop(job)
-        try:
-            asked.on_done(job, verdict)
-        except Exception:  # noqa: BLE001 - one caller's fault must not stop the others
-            _log.exception(
-                "on_done_failed",
-                **about_job(job),
-                hint="an error of streamverify's own: please report it with this traceback; the result may be missing",
-            )
+        call_back(self._asked.pop(job).on_done, job, verdict)
 
 
 def _as_hit(verdict: Verdict, age: float, job: Job) -> Verdict:

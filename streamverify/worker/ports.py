@@ -8,8 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamverify.core.job import Job, Verdict
-
-    OnDone = Callable[[Job, Verdict], None]
+    from streamverify.lean.callbacks import OnDone
 
 
 class JobRunner(Protocol):

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.core.job import Job
     from streamverify.core.messages.models import Verifier
-    from streamverify.lean.pool import Pool, SlotLook
+    from streamverify.lean.occupancy import SlotLook
+    from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
     from streamverify.worker.ports import JobRunner
     from streamverify.worker.service import Service
@@ -100,7 +101,9 @@ class StatusReport:
     def make(self, now: float, clock: float) -> WorkerStatus:
         """Make the status; `now` in monotonic seconds, `clock` in seconds since 1970."""
         condition, settings = self._condition(), self._settings
-        looks = sorted(self._pool.look(now), key=lambda look: (_WORKS[look.state], -(look.seconds or 0.0), look.slot))
+        looks = sorted(
+            self._pool.occupancy.look(now), key=lambda look: (_WORKS[look.state], -(look.seconds or 0.0), look.slot)
+        )
         so_far, recent = self._service.answers.activity.so_far(now), self._service.answers.activity.recent(now)
         numbers = sorted(self._partitions.restored())
         return WorkerStatus(

@@ -101,6 +101,3 @@ def test_a_record_that_trips_our_own_code_becomes_a_dead_letter_and_the_next_is_
     letter = DeadLetter.from_record(key=record.key, value=record.value, kafka_headers=record.kafka_headers)
     assert letter.exception_class == "builtins.ZeroDivisionError"
     assert len(bench.pool.jobs) == 1
-
-
-# --- groups of attempts ---------------------------------------------------------------------------------------------
