@@ -40,7 +40,7 @@ from streamverify.core.audit.statement import (
 from streamverify.core.audit.vocabulary import SHIPPED, Trusted
 from streamverify.core.job import Verdict
 from streamverify.core.messages import jsontext
-from streamverify.core.messages.models import Finding, Reason
+from streamverify.core.messages.models import Finding, Reason, errors_in
 from streamverify.core.syntax.header import body_of
 from streamverify.lean.repl.commands import ask, check_channel, check_prover
 from streamverify.lean.vocabularies import Vocabularies
@@ -163,7 +163,7 @@ class Auditor:
         if asked is None:
             # In an environment of its own: nothing of the statement can be used in the proof.
             response = await ask(session, env, body_of(statement.text, statement.header), timeout)
-            errors = [each for each in response.messages if each["severity"] == "error"]
+            errors = errors_in(response.messages)
             if errors:
                 raise BadStatement(first_error(errors))
             asking = _Asking(session, env, response.env or 0, vocabulary.options, timeout, private_prefix)

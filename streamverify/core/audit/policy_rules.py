@@ -1,4 +1,4 @@
-"""What the policy objects to, and why: one rule an id."""
+"""The rules of the policy: what each objects to, and why. Data only."""
 
 from __future__ import annotations
 

@@ -146,7 +146,8 @@ class Printing:
         return {name: constant for name, constant in read if constant}
 
     def _constant(self, name: str, type_line: int, whole_line: int, messages: Sequence[Message]) -> Constant | None:
-        checked = self._about(name, answers(messages, type_line))
+        """Read the one or two answers about a constant; None where Lean does not know it."""
+        checked = _read_check(name, answers(messages, type_line), self.private_prefix)
         if checked is None:
             return None
         said, kind = checked.string, self.kinds[name]
@@ -170,11 +171,14 @@ class Printing:
             return Constant(kind, "", "", said, unreadable=str(error))
         return Constant(kind, type_.text, value, said, mentions, rooted)
 
-    def _about(self, name: str, said: Sequence[str]) -> re.Match[str] | None:
-        """The one answer to `#check`, if it is about this constant: what is not public in a module is private there."""
-        match = _CHECKED.fullmatch(said[0]) if len(said) == 1 else None
-        wanted = {parts(name), parts(self.private_prefix + name)}
-        return match if match and parts(match["name"]) in wanted else None
+
+def _read_check(name: str, said: Sequence[str], private_prefix: str = "") -> re.Match[str] | None:
+    """Return Lean's answer to `#check` of this full name; None where it is not one answer about this name.
+
+    The arguments are those of `axioms.read_axioms`.
+    """
+    match = _CHECKED.fullmatch(said[0]) if len(said) == 1 else None
+    return match if match and parts(match["name"]) in {parts(name), parts(private_prefix + name)} else None
 
 
 def print_in_full(kinds: Mapping[str, str], known_options: Collection[str], private_prefix: str = "") -> Printing:
@@ -202,16 +206,10 @@ class Lookup:
 
     def known(self, messages: Sequence[Message]) -> set[str]:
         """Return those that are: Lean answers about the very name, not about a field of one with a shorter name."""
-        found = set()
-        for name, line in self.lines.items():
-            said = answers(messages, line)
-            match = _CHECKED.fullmatch(said[0]) if len(said) == 1 else None
-            if match and parts(match["name"]) == parts(name):
-                found.add(name)
-        return found
+        return {name for name, line in self.lines.items() if _read_check(name, answers(messages, line))}
 
     def not_ruled_out(self, messages: Sequence[Message]) -> set[str]:
-        """Those of which Lean does not say that they are unknown, and no more than that.
+        """Return those of which Lean does not say that they are unknown, and no more than that.
 
         Where a file left a namespace `A` open, Lean of 2021 takes `_root_.x` for `A._root_.x` first (seen): an answer
         about another constant, or that there are several, does not say that there is none of this name.
@@ -219,11 +217,13 @@ class Lookup:
         said: dict[int, list[Message]] = {}
         for each in messages:
             said.setdefault(each["pos"]["line"], []).append(each)
-        return {name for name, line in self.lines.items() if not _is_unknown(said.get(line, ()))}
-
-
-def _is_unknown(said: Sequence[Message]) -> bool:
-    return len(said) == 1 and said[0]["severity"] == "error" and said[0]["data"].lower().startswith("unknown")
+        unknown = {
+            line
+            for line, all_of_it in said.items()
+            if [each["severity"] for each in all_of_it] == ["error"]
+            and all_of_it[0]["data"].lower().startswith("unknown")
+        }
+        return {name for name, line in self.lines.items() if line not in unknown}
 
 
 def look_up(names: Iterable[str], known_options: Collection[str]) -> Lookup:

@@ -26,7 +26,7 @@ _NEW_LETTERS = re.compile("[\u00c0-\u017f\u2c7c]")
 
 
 def ends_of(token: Token, before: Token, body: str, longest: int) -> list[str]:
-    """The ends of a word from which some Lean may read on, without what no word begins with.
+    """Return the ends of a word from which some Lean may read on, without what no word begins with.
 
     Args:
         token: The word.

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from streamverify.core.syntax.names import parts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -102,9 +104,10 @@ def _as_tactic(node: Any) -> tuple[tuple[Any, Any] | None, Goals]:
         return nothing
     kind, range_ = str(node["stx"].get("kind")), node["stx"].get("range")
     # Tokens such as `;` and `by` have nodes too, without a name.
-    if not node.get("name") or kind.rpartition("«")[2].strip("»").removeprefix(".") in _HOLDERS:
+    last = parts(kind)[-1:]
+    if not node.get("name") or (last and last[0].removeprefix(".") in _HOLDERS):
         return nothing
-    if kind.rpartition(".")[2] in _HOLDERS or not isinstance(range_, dict) or range_.get("synthetic"):
+    if not isinstance(range_, dict) or range_.get("synthetic"):
         return nothing
     goals = Goals(_texts(node["goalsBefore"]), _texts(node.get("goalsAfter")))
     return (_place(range_.get("start")), _place(range_.get("finish"))), goals

@@ -43,6 +43,7 @@ from streamverify.core.messages.parts import (
     Verifier,
     VerifierKind,
     Word,
+    errors_in,
 )
 from streamverify.core.messages.reasons import LEAN_ANSWERED, OUTCOMES, Outcome, Reason, Status
 
@@ -72,6 +73,7 @@ __all__ = [
     "Verifier",
     "VerifierKind",
     "Word",
+    "errors_in",
     "is_enough",
 ]
 
