@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from streamverify.core.audit import policy_words as words
-from streamverify.core.audit.language import CLOSING, OPENING, WORDS, Kind
+from streamverify.core.audit.language import CLOSING, OPENING, WORDS, TokenKind
 from streamverify.core.syntax.lexer import KEYWORDS
 from streamverify.core.syntax.names import parts
 
@@ -22,7 +22,7 @@ _FLAGS = frozenset({"only", "*", "!", "?", "+", "-"})
 """What may stand between a tactic and the brackets with its configuration, besides the name of `+name`."""
 
 _DATA = frozenset({"{", "}", "[", "]", "(", ")", "⟨", "⟩", ",", ":=", "."})
-_LITERALS = (Kind.NUMBER, Kind.STRING, Kind.CHARACTER)
+_LITERALS = (TokenKind.NUMBER, TokenKind.STRING, TokenKind.CHARACTER)
 # After these a tactic begins, or something that is none.
 _BEFORE_TACTIC = frozenset(
     """by ; <;> · . • => | ( { in try first repeat repeat' repeat1 repeat1' any_goals all_goals focus iterate classical
@@ -66,7 +66,7 @@ class Configurations:
         # `h.trace` is a field of a term, whatever its name.
         if before.text == "." and before.offset + 1 == self._tokens[index].offset:
             return False
-        if before.text in _BEFORE_TACTIC or before.kind is Kind.NUMBER:
+        if before.text in _BEFORE_TACTIC or before.kind is TokenKind.NUMBER:
             return True
         return before.line != self._tokens[index].line and before.text not in words.ASKING_FOR_MORE
 
@@ -123,7 +123,7 @@ class Configurations:
         if token.kind in _LITERALS:
             # An instance of the file's own (`OfNat Nat 7`) would be run to get the literal's value.
             return not self._has_instances
-        if token.kind is Kind.SYMBOL:
+        if token.kind is TokenKind.SYMBOL:
             return token.text in _DATA
         if index + 1 < len(self._tokens) and self._tokens[index + 1].text == ":=":
             return True  # a field
@@ -141,7 +141,7 @@ class Configurations:
             used = before.text in _BEFORE_USE
             if before.text == "," and after is not None and after.text in _AFTER_DEFINED:
                 used = False
-            if not used and token.kind is Kind.IDENTIFIER:
+            if not used and token.kind is TokenKind.IDENTIFIER:
                 own.update(parts(token.text)[-1:])
         return frozenset(own)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamverify.core.audit.language import Kind
+from streamverify.core.audit.language import TokenKind
 from streamverify.core.syntax import names
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ class Declared:
 
 def declarations(tokens: Sequence[Token], *, module: bool = False) -> list[Declared]:
     """Return all declarations of a file, from its tokens, in order; `module` says that it begins with this word."""
-    return list(_Reader(tokens, module=module).read())
+    return list(_DeclarationReader(tokens, module=module).read())
 
 
-class _Reader:
+class _DeclarationReader:
     """One pass over the tokens.
 
     `scopes` has, for each level that `end` closes, the part that it adds to names, `visible` whether what stands in it
@@ -132,7 +132,7 @@ class _Reader:
 
     def _name(self, index: int) -> tuple[str, ...]:
         """Return the parts of the name at an index; none where there is no name."""
-        if index >= len(self.tokens) or self.tokens[index].kind is not Kind.IDENTIFIER:
+        if index >= len(self.tokens) or self.tokens[index].kind is not TokenKind.IDENTIFIER:
             return ()
         return names.parts(self.tokens[index].text)
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from streamverify.core.audit import policy_words as words
-from streamverify.core.audit.language import CLOSING, WORDS, Kind
+from streamverify.core.audit.language import CLOSING, WORDS, TokenKind
 from streamverify.core.audit.watched_words import option_rule
 from streamverify.core.messages.models import Finding
 from streamverify.core.syntax.names import parts
@@ -93,7 +93,7 @@ class NamedWords:
     def _option(self, token: Token) -> bool:
         """Judge the name of an option; return whether the token was one."""
         self.option = False
-        named = token.kind is Kind.IDENTIFIER
+        named = token.kind is TokenKind.IDENTIFIER
         rule = option_rule(".".join(parts(token.text)), self._watched.options) if named else "unknown_option"
         if rule is not None:
             self._findings.add(rule, token)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Kind(Enum):
+class TokenKind(Enum):
     """The kind of a token."""
 
     IDENTIFIER = "identifier"
@@ -54,7 +54,7 @@ class Kind(Enum):
 class Token(NamedTuple):
     """A token; `line` counts line feeds from 1, `column` code points from 0, `offset` indexes the text."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     offset: int
     line: int
@@ -65,7 +65,7 @@ class Form(NamedTuple):
     """A form of token: the kind of what matches, before any form that is listed after it."""
 
     name: str
-    kind: Kind
+    kind: TokenKind
     pattern: str
 
 
@@ -89,29 +89,29 @@ _PRIMED = r"""(?:⁻¹'|''|∑'|∏'|∂'|⨆'|⨅'|\]')(?!(?s:.)?(?:["\\'«`]|-
 
 FORMS = (
     # Raw strings, which older versions do not have, and the end of one.
-    Form("raw", Kind.ERROR, r'r"|\#"'),
-    Form("name", Kind.IDENTIFIER, rf"{_PART}(?:\.{_PART})*+"),
+    Form("raw", TokenKind.ERROR, r'r"|\#"'),
+    Form("name", TokenKind.IDENTIFIER, rf"{_PART}(?:\.{_PART})*+"),
     # Numbers at whose end versions of Lean disagree, and after which one of them goes on within a word or a comment.
     Form(
         "cut_number",
-        Kind.ERROR,
+        TokenKind.ERROR,
         r"0[xX](?![0-9a-fA-F])|0[bB](?![01])|0[oO](?![0-7])|[0-9][0-9_]*+(?:\.[0-9_]*+)?[eE]-(?![0-9])",
     ),
     Form(
         "number",
-        Kind.NUMBER,
+        TokenKind.NUMBER,
         r"0[xX][0-9a-fA-F_]++|0[bB][01_]++|0[oO][0-7_]++|[0-9][0-9_]*+(?:\.[0-9][0-9_]*+)?(?:[eE][+-]?[0-9]++)?",
     ),
     # On one line: no escapes, no gaps, no holes, no marks of comments.
-    Form("string", Kind.STRING, r'''"(?![^"\n]*?(?:--|/-|-/))[^"\\{}\n\r\t]*+"'''),
+    Form("string", TokenKind.STRING, r'''"(?![^"\n]*?(?:--|/-|-/))[^"\\{}\n\r\t]*+"'''),
     # After a blank or a bracket: after a symbol the mark could be the end of a longer one, that of a library.
-    Form("character", Kind.CHARACTER, r"""(?<=[\s(\[{⟨,])'[^\\'"`«»\n\r\t]'"""),
-    Form("primed", Kind.SYMBOL, _PRIMED),
+    Form("character", TokenKind.CHARACTER, r"""(?<=[\s(\[{⟨,])'[^\\'"`«»\n\r\t]'"""),
+    Form("primed", TokenKind.SYMBOL, _PRIMED),
     # Any other mark of a string, a character, a quotation or a quoted name.
-    Form("mark", Kind.ERROR, r"""["'`«]"""),
-    Form("hash_word", Kind.KEYWORD, rf"\#[{FIRST_OF_NAME}][{REST_OF_NAME}]*+"),
+    Form("mark", TokenKind.ERROR, r"""["'`«]"""),
+    Form("hash_word", TokenKind.KEYWORD, rf"\#[{FIRST_OF_NAME}][{REST_OF_NAME}]*+"),
     # Lean may begin to read at the second character of a symbol, and see a comment there: `//- a -/`, `<-- a`.
-    Form("symbol", Kind.SYMBOL, rf"(?!//-|<--)(?:{'|'.join(map(re.escape, _SYMBOLS))})|(?s:.)"),
+    Form("symbol", TokenKind.SYMBOL, rf"(?!//-|<--)(?:{'|'.join(map(re.escape, _SYMBOLS))})|(?s:.)"),
 )
 """The tokens of the language, and the marks of what is outside of it, in the order in which they are tried."""
 
@@ -126,9 +126,9 @@ _RULES_OF_MARKS = {"`": "quotation", "--": "lexical", "/-": "lexical"}
 
 def rule_of(token: Token) -> str:
     """Return the rule of a token that is outside of the language; empty for one that is in it."""
-    if token.kind is Kind.ERROR:
+    if token.kind is TokenKind.ERROR:
         return _RULES_OF_MARKS.get(token.text, "literal")
-    return "no_token" if token.kind is Kind.STRAY else ""
+    return "no_token" if token.kind is TokenKind.STRAY else ""
 
 
 # After these, and after brackets, no longer symbol of a library goes on with a comment's or a literal's first mark.
@@ -172,18 +172,18 @@ def tokens(text: str, *, old_comments: bool = False) -> Iterator[Token]:
         yield Token(kind, text[offset:end], offset, line, offset - line_start)
 
 
-def _spans(text: str, comments: _Comments) -> Iterator[tuple[Kind, int, int]]:
+def _spans(text: str, comments: _Comments) -> Iterator[tuple[TokenKind, int, int]]:
     """Yield the kind of each token, and the offsets where it begins and ends."""
     offset, size = first_offset(text), len(text)
     universes = False  # within `.{u, v}`, which belongs to a name
     named = True  # whether Lean expects no name after the token before
     open_ended = False  # whether a library may have a symbol that begins with the token before and goes on
     while True:
-        kind: Kind | None = None
+        kind: TokenKind | None = None
         match = _BLANKS_AND_TOKEN.match(text, offset)
         if match is None:
             offset, kind, end = _skip(text, offset, docs=named, open_ended=open_ended, comments=comments)
-            if kind is Kind.ERROR:
+            if kind is TokenKind.ERROR:
                 comments = _Comments.NONE
             elif kind is None and offset >= size:
                 return
@@ -194,22 +194,24 @@ def _spans(text: str, comments: _Comments) -> Iterator[tuple[Kind, int, int]]:
             kind = _KINDS[match.lastgroup]
             offset, end = match.span(match.lastgroup)
         word = text[offset:end]
-        if kind is Kind.IDENTIFIER and word in KEYWORDS:
-            kind = Kind.KEYWORD
+        if kind is TokenKind.IDENTIFIER and word in KEYWORDS:
+            kind = TokenKind.KEYWORD
         open_ended = False
-        if kind is Kind.SYMBOL:
+        if kind is TokenKind.SYMBOL:
             if word in "{}":
                 universes = word == "{" and text.startswith(".", offset - 1)
             if word.isprintable():
                 open_ended = word not in _CLOSED
             else:
-                kind = Kind.STRAY
+                kind = TokenKind.STRAY
         named = word not in _NAMING and not universes
         yield kind, offset, end
         offset = end
 
 
-def _skip(text: str, start: int, *, docs: bool, open_ended: bool, comments: _Comments) -> tuple[int, Kind | None, int]:
+def _skip(
+    text: str, start: int, *, docs: bool, open_ended: bool, comments: _Comments
+) -> tuple[int, TokenKind | None, int]:
     """Go over blanks and comments.
 
     Returns:
@@ -221,18 +223,18 @@ def _skip(text: str, start: int, *, docs: bool, open_ended: bool, comments: _Com
         after = match.end() if match else offset
         if open_ended and after > start and text[start] == "-":
             # What looks like a comment may be the end of the symbol before it.
-            return start, Kind.ERROR, start + 2
+            return start, TokenKind.ERROR, start + 2
         offset = after
         if text[offset : offset + 1] in REFUSED:
-            return offset, Kind.STRAY, offset + 1
+            return offset, TokenKind.STRAY, offset + 1
         if comments is _Comments.NONE or not text.startswith("/-", offset):
             return offset, None, offset
         if open_ended and offset == start:
-            return offset, Kind.ERROR, offset + 2
+            return offset, TokenKind.ERROR, offset + 2
         # Lean steps over the character after `/-` unseen: `/-/` is not yet closed.
         end = comment_end(text, offset + 3)
         if end < 0:
-            return offset, Kind.STRAY, len(text)
+            return offset, TokenKind.STRAY, len(text)
         # Lean skips white space and comments after `/--` as after any token, so that `/-- -- -/` is still open.
         doc = text.startswith(("-", "!"), offset + 2)
         in_doubt = (
@@ -241,11 +243,11 @@ def _skip(text: str, start: int, *, docs: bool, open_ended: bool, comments: _Com
             or (comments is _Comments.OLD and text.find("--/", offset + 3, end) >= 0)
         )
         if in_doubt:
-            return offset, Kind.ERROR, offset + 2
+            return offset, TokenKind.ERROR, offset + 2
         offset = end
 
 
-WORDS = (Kind.IDENTIFIER, Kind.KEYWORD)
+WORDS = (TokenKind.IDENTIFIER, TokenKind.KEYWORD)
 """The kinds of tokens that are words."""
 
 OPENING = frozenset({"(", "[", "{", "⟨", "@["})

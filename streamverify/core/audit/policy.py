@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.audit.declarations import Declared, declarations
 from streamverify.core.audit.language import tokens
-from streamverify.core.audit.policy_check import Check
+from streamverify.core.audit.policy_check import PolicyCheck
 from streamverify.core.audit.policy_rules import RULES
 from streamverify.core.audit.vocabulary import Trusted, Vocabulary
 from streamverify.core.audit.watched_words import watched_words
@@ -41,7 +41,7 @@ def trusted_by(allowed: str, lean_version: str | None) -> Trusted:
     return replace(Trusted.parse(allowed), old_comments=is_older(lean_version, _NEW_COMMENTS))
 
 
-class Reading:
+class TokenizedProof:
     """The tokens of a file, read once for all that is asked of them; reading takes nine tenths of the time."""
 
     def __init__(self, proof: str, header: Header) -> None:
@@ -55,7 +55,7 @@ class Reading:
         read = self._tokens
         if vocabulary.trusted.old_comments and "--/" in self._body:
             read = list(tokens(self._body, old_comments=True))
-        return Check(self._proof, self._body, read, watched_words(vocabulary)).findings()
+        return PolicyCheck(self._proof, self._body, read, watched_words(vocabulary)).findings()
 
     def declared(self) -> list[Declared]:
         """Return what the file declares: theorems, definitions, types and instances, in order."""
@@ -70,7 +70,7 @@ def check(proof: str, header: Header, vocabulary: Vocabulary) -> list[Finding]:
         header: That of the file, as `parse_header` found it.
         vocabulary: What the environment of this header knows, or `SHIPPED` before it is imported.
     """
-    return Reading(proof, header).check(vocabulary)
+    return TokenizedProof(proof, header).check(vocabulary)
 
 
 def runs_code(findings: Iterable[Finding]) -> bool:

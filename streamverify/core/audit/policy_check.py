@@ -10,7 +10,7 @@ from streamverify.core.audit import policy_words as words
 from streamverify.core.audit.configurations import Configurations
 from streamverify.core.audit.declarations import THEOREMS, declarations
 from streamverify.core.audit.findings import Findings, NamedWords
-from streamverify.core.audit.language import CLOSING, OPENING, WORDS, Brackets, Kind, Token, rule_of
+from streamverify.core.audit.language import CLOSING, OPENING, WORDS, Brackets, Token, TokenKind, rule_of
 from streamverify.core.audit.word_ends import ends_of, prime_swallows
 from streamverify.core.syntax.lexer import IDENTIFIER, KEYWORDS, PLAIN_PART
 from streamverify.core.syntax.names import parts
@@ -30,7 +30,7 @@ _WORD = re.compile(rf"#?{IDENTIFIER.pattern}")
 _QUIET_COMMANDS = re.compile(r"set_option|attribute|private|@\[")
 
 
-class Check:
+class PolicyCheck:
     """One pass over the tokens of a body. `private` says that the file has a private declaration."""
 
     def __init__(self, proof: str, body: str, body_tokens: Sequence[Token], watched: WatchedWords) -> None:
@@ -45,13 +45,13 @@ class Check:
 
     def findings(self) -> list[Finding]:
         """Read all tokens, and return what was found, in the order of the text."""
-        before = Token(Kind.SYMBOL, "", -1, 1, 0)
+        before = Token(TokenKind.SYMBOL, "", -1, 1, 0)
         for index, token in enumerate(self.tokens):
             self._token(index, token, before)
             before = token
-            if token.kind is Kind.KEYWORD and token.text[0] == "#" and not self._begins_command(token):
+            if token.kind is TokenKind.KEYWORD and token.text[0] == "#" and not self._begins_command(token):
                 # Lean has no such command: it goes over the `#`, and reads the word after it.
-                kind = Kind.KEYWORD if token.text[1:] in KEYWORDS else Kind.IDENTIFIER
+                kind = TokenKind.KEYWORD if token.text[1:] in KEYWORDS else TokenKind.IDENTIFIER
                 before = Token(kind, token.text[1:], token.offset + 1, token.line, token.column + 1)
                 self._token(index, before, token)
         if self.private:
@@ -59,20 +59,20 @@ class Check:
             # As helpers of a theorem that others can see they are harmless: their axioms show in its own.
             if all(item.private for item in theorems):
                 for item in theorems:
-                    self.found.add("private_theorem", Token(Kind.KEYWORD, item.kind, 0, item.line, item.column))
+                    self.found.add("private_theorem", Token(TokenKind.KEYWORD, item.kind, 0, item.line, item.column))
         return self.found.in_order()
 
     def _token(self, index: int, token: Token, before: Token) -> None:
         """Judge one token by its kind, and the words that some Lean may read in its place."""
         self.named.after_attribute(token)
-        if token.kind is Kind.SYMBOL:
+        if token.kind is TokenKind.SYMBOL:
             if not self.named.takes(token) and token.text in _STRUCTURE:
                 self._structure(index, token, before)
         elif token.kind in WORDS:
             if not self.named.takes(token):
                 self._word(index, token, before)
             self._read_otherwise(index, token, before)
-        elif token.kind is Kind.STRING or rule_of(token):
+        elif token.kind is TokenKind.STRING or rule_of(token):
             self._no_code(token)
         if token.text in self.watched.phrases:
             self._phrase(token.text, token.offset, token)
@@ -92,7 +92,7 @@ class Check:
         elif text == "trace":
             # The tactic, with anything but a literal string, evaluates a term; elsewhere it is a name like any other.
             after = self.tokens[index + 1].kind if index + 1 < len(self.tokens) else None
-            if self.configurations.is_tactic(index) and after is not Kind.STRING:
+            if self.configurations.is_tactic(index) and after is not TokenKind.STRING:
                 self.found.add("run_code", token)
         elif text[0] == "#":
             if text not in self.watched.commands and self._begins_command(token):
@@ -125,7 +125,7 @@ class Check:
             return
         short = before.text == "." and before.offset + 1 == token.offset
         metaprogram = short and name_parts[0] in words.METAPROGRAMMING_SHORT
-        if text.startswith(words.LEMMAS_OF_LEAN) and before.kind is Kind.SYMBOL and before.text not in CLOSING:
+        if text.startswith(words.LEMMAS_OF_LEAN) and before.kind is TokenKind.SYMBOL and before.text not in CLOSING:
             # A use of it, and no declaration, in which all of `Lean` would be open.
             name_parts = name_parts[2:]
         for part in name_parts:
@@ -160,7 +160,7 @@ class Check:
 
     @cached_property
     def _has_strings(self) -> bool:
-        return any(token.kind in {Kind.STRING, Kind.ERROR} for token in self.tokens)
+        return any(token.kind in {TokenKind.STRING, TokenKind.ERROR} for token in self.tokens)
 
     def _no_code(self, token: Token) -> None:
         """Judge a string, the words in it too, or a token that is outside of the small language."""

@@ -61,7 +61,7 @@ def read_printed(text: str) -> Printed:
     Raises:
         UnreadableError: Lean printed something that is not in the grammar, or left something out.
     """
-    return _Reader(tokens(text)).read()
+    return _TermReader(tokens(text)).read()
 
 
 class _Universes:
@@ -98,7 +98,7 @@ class _Universes:
         return (lexeme == "(") - (lexeme in {")", "}"})
 
 
-class _Reader:
+class _TermReader:
     """One pass over the tokens: the grammar. What they come to is written by `CanonicalText`."""
 
     def __init__(self, tokens: list[str]) -> None:

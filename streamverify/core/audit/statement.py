@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.audit.axioms import EXPLICIT, KIND_ONLY, Questions, answers, read_print, root
 from streamverify.core.audit.declarations import THEOREMS
-from streamverify.core.audit.policy import Reading
+from streamverify.core.audit.policy import TokenizedProof
 from streamverify.core.audit.printed import GRAMMAR_WORDS, read_printed
 from streamverify.core.audit.printed_tokens import PRINTED_NAME, UnreadableError
 from streamverify.core.errors import HeaderError, at
@@ -69,7 +69,7 @@ def read_statement(text: str, vocabulary: Vocabulary) -> Statement:
         header = parse_header(text)
     except HeaderError as error:
         raise BadStatement(f"{at(error.line, error.column)}: {error}") from None
-    reading = Reading(text, header)
+    reading = TokenizedProof(text, header)
     # The statement is elaborated by the same rules as the proof: it must not run code, nor declare what cannot be read.
     if findings := reading.check(vocabulary):
         first = findings[0]
@@ -86,7 +86,7 @@ def read_statement(text: str, vocabulary: Vocabulary) -> Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Constant:
+class ComparedConstant:
     """A constant as it is compared: equal ones are the same but for the names of bound variables and universes.
 
     `kind` is the word for it with the modifiers before it (of a theorem the word alone), `type` and `value` are
@@ -140,12 +140,14 @@ class Printing:
     lines: Mapping[str, tuple[int, int]]
     private_prefix: str
 
-    def printed(self, messages: Sequence[Message]) -> dict[str, Constant]:
+    def printed(self, messages: Sequence[Message]) -> dict[str, ComparedConstant]:
         """Return the constants that Lean knows, by their names."""
         read = ((name, self._constant(name, *lines, messages)) for name, lines in self.lines.items())
         return {name: constant for name, constant in read if constant}
 
-    def _constant(self, name: str, type_line: int, whole_line: int, messages: Sequence[Message]) -> Constant | None:
+    def _constant(
+        self, name: str, type_line: int, whole_line: int, messages: Sequence[Message]
+    ) -> ComparedConstant | None:
         """Read the one or two answers about a constant; None where Lean does not know it."""
         checked = _read_check(name, answers(messages, type_line), self.private_prefix)
         if checked is None:
@@ -168,8 +170,8 @@ class Printing:
                     read = read_printed(whole.rest)
                     mentions, rooted, value = mentions | read.constants, rooted | read.rooted, read.text
         except UnreadableError as error:
-            return Constant(kind, "", "", said, unreadable=str(error))
-        return Constant(kind, type_.text, value, said, mentions, rooted)
+            return ComparedConstant(kind, "", "", said, unreadable=str(error))
+        return ComparedConstant(kind, type_.text, value, said, mentions, rooted)
 
 
 def _read_check(name: str, said: Sequence[str], private_prefix: str = "") -> re.Match[str] | None:
@@ -233,7 +235,7 @@ def look_up(names: Iterable[str], known_options: Collection[str]) -> Lookup:
     return Lookup(questions.text, lines)
 
 
-def look_up_imitations(constants: Iterable[Constant], known_options: Collection[str]) -> Lookup:
+def look_up_imitations(constants: Iterable[ComparedConstant], known_options: Collection[str]) -> Lookup:
     """Return the question for constants that Lean prints like something else; where there is one, no print is believed.
 
     That is one of a `namespace _root_` which is printed like one of these constants with `_root_` before it, and one
@@ -270,7 +272,7 @@ def unreadable(name: str, what: str) -> BadStatement:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Mismatch:
     """A constant of the statement that the proof does not have, or has otherwise; each side as Lean prints it."""
 
     name: str
@@ -288,10 +290,10 @@ class Difference:
         return f"statement: {self.asked}\nproof: {self.proved or '(not declared)'}"
 
 
-def difference(asked: Mapping[str, Constant], proved: Mapping[str, Constant]) -> Difference | None:
+def first_mismatch(asked: Mapping[str, ComparedConstant], proved: Mapping[str, ComparedConstant]) -> Mismatch | None:
     """Return the first constant of the statement that the proof does not have, or has otherwise."""
     for name, constant in asked.items():
         found = proved.get(name)
         if found != constant:
-            return Difference(name, constant.said, found.said if found else None)
+            return Mismatch(name, constant.said, found.said if found else None)
     return None

@@ -45,7 +45,7 @@ from streamverify.core.messages.parts import (
     Word,
     errors_in,
 )
-from streamverify.core.messages.reasons import LEAN_ANSWERED, OUTCOMES, Outcome, Reason, Status
+from streamverify.core.messages.reasons import LEAN_ANSWERED, OUTCOMES, Reason, Status
 
 __all__ = [
     "LEAN_ANSWERED",
@@ -58,7 +58,6 @@ __all__ = [
     "Finding",
     "Int64",
     "Message",
-    "Outcome",
     "Position",
     "ProofRequest",
     "ProofResult",
