@@ -204,12 +204,10 @@ def _loads(text: bytes) -> Any:
         items = data.get(name) if isinstance(data, dict) else None
         for item in items if isinstance(items, list) else ():
             if isinstance(item, dict):
-                item |= {key: None for key, value in item.items() if _is_broken(key, value)}
+                for key in ("code", "proof"):
+                    if isinstance(value := item.get(key), str) and not jsontext.is_encodable(value):
+                        item[key] = None
     return data
-
-
-def _is_broken(key: str, value: Any) -> bool:
-    return key in {"code", "proof"} and isinstance(value, str) and not jsontext.is_encodable(value)
 
 
 def _sentence(error: ErrorDetails) -> str:

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.core.job import Job
     from streamverify.core.messages.models import Verifier
-    from streamverify.lean.pool import Pool, SlotLook
+    from streamverify.lean.occupancy import SlotLook
+    from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
-    from streamverify.worker.ports import Runner
+    from streamverify.worker.ports import JobRunner
     from streamverify.worker.service import Service
     from streamverify.worker.tiers import Tiers
 
@@ -64,7 +65,7 @@ class StatusReport:
         verifier: Verifier,
         condition: Callable[[], Condition],
         pool: Pool,
-        runner: Runner,
+        runner: JobRunner,
         slots: int,
         service: Service,
         partitions: Partitions,
@@ -100,8 +101,10 @@ class StatusReport:
     def make(self, now: float, clock: float) -> WorkerStatus:
         """Make the status; `now` in monotonic seconds, `clock` in seconds since 1970."""
         condition, settings = self._condition(), self._settings
-        looks = sorted(self._pool.look(now), key=lambda look: (_WORKS[look.state], -(look.seconds or 0.0), look.slot))
-        so_far, recent = self._service.activity.so_far(now), self._service.activity.recent(now)
+        looks = sorted(
+            self._pool.occupancy.look(now), key=lambda look: (_WORKS[look.state], -(look.seconds or 0.0), look.slot)
+        )
+        so_far, recent = self._service.answers.activity.so_far(now), self._service.answers.activity.recent(now)
         numbers = sorted(self._partitions.restored())
         return WorkerStatus(
             schema_version=STATUS_VERSION,
@@ -122,8 +125,8 @@ class StatusReport:
             slot_count=self._slots,
             slots=[_slot(look) for look in looks[:MAX_SLOTS]],
             slots_left_out=max(0, len(looks) - MAX_SLOTS),
-            queued=self._runner.queued + self._service.waiting,
-            running=self._runner.running,
+            queued=self._runner.queued + self._service.quarantine.waiting,
+            running=self._pool.running,
             in_flight=self._partitions.in_flight,
             replays_queued=self._tiers.queued,
             replays_running=self._tiers.running,

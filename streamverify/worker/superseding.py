@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from streamverify.core.groups.groups import Winner
     from streamverify.core.job import Job, Record, RecordId
     from streamverify.core.messages.models import ProofRequest
-    from streamverify.worker.ports import Runner
+    from streamverify.lean.pool import Pool
+    from streamverify.worker.ports import JobRunner
     from streamverify.worker.tiers import Tiers
 
 _log = structlog.get_logger(__name__)
@@ -42,15 +43,17 @@ class Superseding:
         groups: Groups,
         cancellations: Cancellations,
         *,
-        pool: Runner,
+        pool: Pool,
+        runner: JobRunner,
         tiers: Tiers,
         partitions: Partitions,
         announce: Callable[[Winner], None],
     ) -> None:
-        """`announce` tells the other workers of a winner."""
+        """`runner` is the pool, or the cache before it; `announce` tells the other workers of a winner."""
         self._groups = groups
         self._cancellations = cancellations
         self._pool = pool
+        self._runner = runner
         self._tiers = tiers
         self._partitions = partitions
         self._announce = announce
@@ -106,7 +109,7 @@ class Superseding:
         self.dropped(job.record.id)
         if job.scope is not None and verdict.reason is Reason.OK:
             # Nobody is told before the broker has the result; meanwhile other work is better started.
-            self._pool.hold_group(job.scope)
+            self._pool.groups.hold(job.scope)
 
     def dropped(self, record: RecordId) -> None:
         """A job was dropped."""
@@ -121,7 +124,7 @@ class Superseding:
         winner = self._groups.acknowledged(_attempt(job, job.scope), verdict.assurance, time.time(), ours=ours)
         if winner is not None:
             self._win(winner)
-        self._pool.release_group(job.scope)
+        self._pool.groups.release(job.scope)
 
     def assignment_known(self) -> None:
         """Announce the successes of which it was open whose their records are."""
@@ -135,7 +138,7 @@ class Superseding:
 
     def _end(self, job: Job, verdict: Verdict) -> None:
         if not self._tiers.supersede(job, verdict):
-            self._pool.supersede(job, verdict)
+            self._runner.supersede(job, verdict)
 
     def _win(self, winner: Winner) -> None:
         _log.debug("group_won", custom_id=cut_id(winner.custom_id), scope=winner.scope, assurance=winner.assurance)

@@ -9,31 +9,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from commands import invoke
 from structlog.testing import capture_logs
-from support import ROOT
+from support import ROOT, complaint
 
-from streamverify import settings as settings_module
 from streamverify.core.errors import SettingsError
 from streamverify.settings import Settings, load_settings
+from streamverify.settings.loading import NO_SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither this machine's environment nor a settings file of the checkout may decide."""
-    for name in os.environ:
-        if name.startswith("STREAMVERIFY_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
-def complaint(**flags: Any) -> str:
-    with pytest.raises(SettingsError) as caught:
-        load_settings(**flags)
-    return str(caught.value)
 
 
 def test_the_defaults_are_those_that_others_rely_on() -> None:
@@ -232,7 +216,7 @@ def test_every_setting_is_described() -> None:
 def test_the_documentation_has_the_variables_that_are_no_settings() -> None:
     page = (ROOT / "docs" / "settings.md").read_text("utf-8")
     assert set(re.findall(r"^\| `STREAMVERIFY_([A-Z_]+)` \|", page, flags=re.MULTILINE)) == {
-        name.upper() for name in settings_module._OTHERS
+        name.upper() for name in NO_SETTINGS
     }
 
 
@@ -241,35 +225,3 @@ def test_an_unknown_argument_of_a_program_is_named_as_such() -> None:
         SettingsError, match=r"^there is no setting `bootstrap_server`; did you mean `bootstrap_servers`"
     ):
         load_settings(bootstrap_server="a:1")
-
-
-@pytest.mark.parametrize("cache", ["sqlite:cache.db", "redis://localhost:6379", "rediss://a:hidden-password@b/1"])
-def test_a_cache_that_others_may_write_to_needs_a_key(cache: str) -> None:
-    said = complaint(cache=cache)
-    assert "STREAMVERIFY_CACHE_KEY" in said
-    assert "hidden" not in said
-    assert load_settings(cache=cache, cache_key="0123456789abcdef").cache == cache
-
-
-@pytest.mark.parametrize(
-    "cache", ["sqlite:", "redis://", "disk", "redis:user:hidden-password@host", "memory:1", "NONE"]
-)
-def test_a_wrong_cache_is_named_without_what_may_be_a_password(cache: str) -> None:
-    said = complaint(cache=cache, cache_key="0123456789abcdef")
-    assert said == "--cache: must be none, memory, sqlite:FILE or redis://HOST:PORT"
-
-
-def test_a_short_key_is_refused_and_no_key_is_shown() -> None:
-    said = complaint(cache_key="hidden-short")
-    assert "at least 16 characters" in said
-    assert "hidden" not in said
-    settings = load_settings(cache="memory", cache_key="hidden-key-of-enough-length")
-    assert "hidden" not in f"{settings!r}{settings.cache_key}"
-
-
-def test_config_shows_neither_key_nor_password() -> None:
-    given = ("--cache", "redis://user:hidden-password@host:1/2", "--cache-key", "hidden-key-of-enough-length")
-    for flags in ((), ("--json",)):
-        ended = invoke("config", *given, *flags)
-        assert "redis://***@host:1/2" in ended.stdout
-        assert "hidden" not in ended.stdout + ended.stderr
