@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import json
+from typing import TYPE_CHECKING, Any, cast
 
 from worker_fakes import FakePartitions, FakePool, FakePublisher, FakeReplays
 
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
     from streamverify.telemetry.tracing import Tracing
 
 EPOCH = 4
+PROOF = "theorem t : 1 = 1 := rfl"
+RECORD = RecordId(2, 5, EPOCH)
+"""The record that a bench delivers where the test names no offset."""
+
+
+def request(**fields: Any) -> bytes:
+    """A request as it is on the topic."""
+    return json.dumps({"custom_id": "a", "proof": PROOF} | fields).encode()
 
 
 class Bench:
@@ -57,6 +66,7 @@ class Bench:
             Groups(ttl=3600.0),
             Cancellations(consumer_group=settings.group_id, topic=settings.request_topic),
             pool=cast("Pool", self.pool),
+            runner=self.pool,
             tiers=self.tiers,
             partitions=cast("Partitions", self.partitions),
             announce=self.announced.append,
@@ -65,6 +75,7 @@ class Bench:
             settings,
             RequestLimits(max_proof_bytes=1000),
             pool=cast("Pool", self.pool),
+            runner=self.pool,
             publisher=cast("Publisher", self.publisher),
             results=results,
             partitions=cast("Partitions", self.partitions),

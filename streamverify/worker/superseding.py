@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from streamverify.core.groups.groups import Winner
     from streamverify.core.job import Job, Record, RecordId
     from streamverify.core.messages.models import ProofRequest
-    from streamverify.worker.ports import Runner
+    from streamverify.lean.pool import Pool
+    from streamverify.worker.ports import JobRunner
     from streamverify.worker.tiers import Tiers
 
 _log = structlog.get_logger(__name__)
@@ -42,15 +43,17 @@ class Superseding:
         groups: Groups,
         cancellations: Cancellations,
         *,
-        pool: Runner,
+        pool: Pool,
+        runner: JobRunner,
         tiers: Tiers,
         partitions: Partitions,
         announce: Callable[[Winner], None],
     ) -> None:
-        """`announce` tells the other workers of a winner."""
+        """`runner` is the pool, or the cache before it; `announce` tells the other workers of a winner."""
         self._groups = groups
         self._cancellations = cancellations
         self._pool = pool
+        self._runner = runner
         self._tiers = tiers
         self._partitions = partitions
         self._announce = announce
@@ -135,7 +138,7 @@ class Superseding:
 
     def _end(self, job: Job, verdict: Verdict) -> None:
         if not self._tiers.supersede(job, verdict):
-            self._pool.supersede(job, verdict)
+            self._runner.supersede(job, verdict)
 
     def _win(self, winner: Winner) -> None:
         _log.debug("group_won", custom_id=cut_id(winner.custom_id), scope=winner.scope, assurance=winner.assurance)

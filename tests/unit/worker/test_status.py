@@ -39,9 +39,11 @@ def report(looks: list[SlotLook], partitions: int = 2, oldest: Any = None, **mor
     activity.dead_letter()
     numbers = range(partitions)
     parts: dict[str, Any] = {
-        "occupancy": SimpleNamespace(look=lambda _now: looks),
-        "runner": SimpleNamespace(queued=4, running=1),
-        "service": SimpleNamespace(activity=activity, waiting=1, oldest=oldest),
+        "pool": SimpleNamespace(occupancy=SimpleNamespace(look=lambda _now: looks), running=1),
+        "runner": SimpleNamespace(queued=4),
+        "service": SimpleNamespace(
+            answers=SimpleNamespace(activity=activity), quarantine=SimpleNamespace(waiting=1), oldest=oldest
+        ),
         "partitions": SimpleNamespace(
             in_flight=7,
             restored=lambda: frozenset(numbers),
