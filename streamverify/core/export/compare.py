@@ -1,4 +1,4 @@
-"""Whether two exports mean the same by a constant, and by all that it mentions.
+"""Compares what two exports mean by a constant, and by all that it mentions.
 
 Terms are compared as graphs: what was found equal once, or is equal because of that, is not looked at again, so the
 work grows with the number of rows and not with the length of the terms when written out. They may differ in the names
@@ -11,22 +11,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamverify.core.errors import StreamVerifyError
-from streamverify.core.export.constants import Kind
+from streamverify.core.export.constants import ConstantKind
 from streamverify.core.export.terms import Expr, Level
 
 if TYPE_CHECKING:
     from streamverify.core.export.budget import Budget
     from streamverify.core.export.constants import Constant, Export
 
-_TRANSPARENT = (Kind.DEFINITION, Kind.THEOREM)
-"""What is equal to its value, or to any other proof: two of them may correspond to one."""
+_TRANSPARENT = (ConstantKind.DEFINITION, ConstantKind.THEOREM)
+"""Kinds of constants that are equal to their value, or to any other proof: two of them may correspond to one."""
 
 
 class Different(StreamVerifyError):
     """The exports mean different things by a constant; the text says which and what of it, for people."""
 
 
-class Comparison:
+class ExportComparison:
     """Compares constants of `one` with those of `other`, two exports whose names have the same numbers.
 
     With `binders`, it matters whether an argument is implicit; kernels do not ask.
@@ -49,7 +49,7 @@ class Comparison:
 
     @property
     def count(self) -> int:
-        """How many pairs of constants were compared."""
+        """Pairs of constants that were compared."""
         return len(self._pairs)
 
     def constant(self, name: int, *, binders: bool | None = None) -> None:
@@ -90,7 +90,7 @@ class Comparison:
         ):
             raise self._different(one, "correspondences: it would be two constants at once")
         self._expression_pair(mine, theirs, mine.type, theirs.type, strict=strict)
-        if mine.kind in (Kind.DEFINITION, Kind.OPAQUE):
+        if mine.kind in (ConstantKind.DEFINITION, ConstantKind.OPAQUE):
             self._expression_pair(mine, theirs, mine.value or 0, theirs.value or 0, strict=strict)
         if mine.block is not None and theirs.block is not None:
             self._blocks(mine, theirs, strict=strict)
@@ -172,7 +172,7 @@ class Comparison:
 
 
 class _Context:
-    """What was taken to be equal where universe parameters are renamed in one way.
+    """The rows that were taken to be equal where universe parameters are renamed in one way.
 
     Rows of both exports are in one partition: each pair that is taken to be equal makes two classes one, so there are
     fewer pairs than rows. Since one difference ends the comparison, all that was taken to be equal is.

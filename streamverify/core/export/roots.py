@@ -1,4 +1,4 @@
-"""What an exporter is asked for: names as it reads them, and what must be in the export that is trusted."""
+"""The names that an exporter is asked for, as it reads them, and those that the trusted export must have."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Step(StrEnum):
-    """What is done with a proof, each in a sandbox of its own."""
+    """One thing that is done with a proof, in a sandbox of its own."""
 
     COMPILE = "compile"
     """`lean -o` on the file as sent."""
@@ -49,7 +49,7 @@ NAMES = {
     Step.EXPORT_TRUSTED: "the export of the statement",
     Step.READ: "the reading of the export",
 }
-"""What a step is called in the sentence of a result, where it is no checker that has a name."""
+"""The names of steps in the sentence of a result, where they are no checkers with a name."""
 
 OWN_READING = "streamverify"
 """The name of our own reading among the checkers of a result."""
@@ -57,7 +57,7 @@ OWN_READING = "streamverify"
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What the steps say together. `reached` is the highest tier that the proof has reached.
+    """The outcome of all steps together. `reached` is the highest tier that the proof has reached.
 
     `final` says that the same request would end in the same way, although its reason usually allows another try.
     """
@@ -77,7 +77,7 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why the climb ended, or will end."""
+    """The reason why the climb ended, or will end."""
 
     reason: Reason
     words: str

@@ -54,7 +54,7 @@ _VERSION_QUESTIONS = (
 
 _STAND_INS = "streamverify.standins"
 _SCRIPT = re.compile("^streamverify-|-repl$")
-"""What surrounds the kind of a stand-in in the name of its executable, `streamverify-synthetic-repl`."""
+"""The text around the kind of a stand-in in the name of its executable, `streamverify-synthetic-repl`."""
 _STAND_IN_KINDS: dict[str, VerifierKind] = {"replay": "replay", "synthetic": "synthetic"}
 _MAX_BYTES = 1 << 20
 _NOWHERE = (

@@ -1,4 +1,4 @@
-"""Who is taken above `audited` next. Pure.
+"""Decides which proof is taken above `audited` next. Pure.
 
 Proofs whose answer waits for the tier go before those that were answered and are taken higher unasked, and only these
 may be turned away: they have their verdict.
@@ -20,7 +20,7 @@ MAX_UPGRADE_BYTES = 64 << 20
 """Bytes of them at most: unlike those whose answer waits, nothing else bounds what they take."""
 
 
-class Line(Generic[T]):
+class ReplayQueue(Generic[T]):
     """The proofs that wait for one of so many slots, and those that have one."""
 
     def __init__(
