@@ -12,6 +12,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from streamverify.core.errors import at
 from streamverify.core.messages import jsontext
 from streamverify.core.messages.assurance import Require as AnyRequire
 from streamverify.core.messages.request_errors import echo
@@ -193,7 +194,7 @@ def _loads(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        why = f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        why = f"the body is not JSON: {error.msg} ({at(error.lineno, error.colno)})"
     try:
         data = jsontext.loads_leniently(text)
     except ValueError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Status, is_enough
+from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Status, errors_in, is_enough
 
 if TYPE_CHECKING:
     from streamverify.core.messages.models import Message, ProofResult
@@ -86,7 +86,7 @@ def outcome_of(result: ProofResult, asked: Assurance, sha256: str) -> Outcome:
     response = result.response
     messages = [] if response is None else list(response.messages)
     sorries = [] if response is None else response.sorries
-    found = any(message["severity"] == "error" for message in messages)
+    found = bool(errors_in(messages))
     # A finding of the policy, say, is no error of Lean's: clients that look at messages alone must see it, too.
     if not found and not (result.reason is Reason.SORRY and sorries):
         messages.append(_message(result, sentence))

@@ -154,7 +154,7 @@ class Worker:
             pool=self._pool,
             runner=runner,
             tiers=self._tiers,
-            partitions=self._partitions,
+            records=self._partitions.records,
             announce=self._announcements.announce,
         )
         self._service = Service(
@@ -164,7 +164,7 @@ class Worker:
             runner=runner,
             publisher=self._publisher,
             results=results,
-            partitions=self._partitions,
+            records=self._partitions.records,
             commits=self._commits,
             superseding=self._superseding,
             tiers=self._tiers,
@@ -310,7 +310,7 @@ class Worker:
             await self._before(loop.time() + _LEAVE_TIMEOUT, self._commit_last())
         await self._consumer.close(max(_LEAVE_TIMEOUT, deadline - loop.time()) if complete else _LEAVE_TIMEOUT)
         self._reporter.last()
-        _log.info("drained" if complete else "drain_cut_short", in_flight=self._partitions.in_flight)
+        _log.info("drained" if complete else "drain_cut_short", in_flight=self._partitions.flow.in_flight)
         return EXIT_DONE if complete else EXIT_CUT_SHORT
 
     async def _finish_running(self) -> None:
@@ -364,7 +364,7 @@ class Worker:
             "problem": problem,
             "joined": self._partitions.are_restored,
             "draining": self._signals.drain.is_set(),
-            "in_flight": self._partitions.in_flight,
+            "in_flight": self._partitions.flow.in_flight,
             "queued": (self._cached_pool or self._pool).queued + self._service.quarantine.waiting,
             "running": self._pool.running,
             "replays_queued": self._tiers.queued,

@@ -127,7 +127,7 @@ class StatusReport:
             slots_left_out=max(0, len(looks) - MAX_SLOTS),
             queued=self._runner.queued + self._service.quarantine.waiting,
             running=self._pool.running,
-            in_flight=self._partitions.in_flight,
+            in_flight=self._partitions.flow.in_flight,
             replays_queued=self._tiers.queued,
             replays_running=self._tiers.running,
             partitions=self._of_partitions(numbers[:MAX_PARTITIONS]),
@@ -144,7 +144,7 @@ class StatusReport:
         quarantined = self._partitions.quarantined()
         said = []
         for number in numbers:
-            end, in_flight = self._consumer.known_end(number), self._partitions.in_flight_of(number)
+            end, in_flight = self._consumer.known_end(number), self._partitions.flow.in_flight_of(number)
             said.append(
                 PartitionStatus(
                     partition=number,
