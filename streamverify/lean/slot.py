@@ -42,7 +42,12 @@ def known_failure(job: Job, shared: Shared) -> Verdict | None:
 
 
 class Slot:
-    """Runs proofs one after the other."""
+    """Runs proofs one after the other.
+
+    IDLE --run--> RUNNING --verdict--> IDLE
+                     | end
+                     +--> ENDING: no new attempt; the verdict of `end` counts unless the proof has its own --> IDLE
+    """
 
     def __init__(self, shared: Shared, on_import: OnImport | None = None) -> None:
         """`on_import` is told each header that was imported, and in how many seconds."""
