@@ -90,6 +90,7 @@ class ExportComparison:
         ):
             raise self._different(one, "correspondences: it would be two constants at once")
         self._expression_pair(mine, theirs, mine.type, theirs.type, strict=strict)
+        # Of a theorem only what it says counts: any other proof of it is as good.
         if mine.kind in (ConstantKind.DEFINITION, ConstantKind.OPAQUE):
             self._expression_pair(mine, theirs, mine.value or 0, theirs.value or 0, strict=strict)
         if mine.block is not None and theirs.block is not None:
@@ -129,6 +130,7 @@ class ExportComparison:
         first, second = (column[one] for column in mine.level_columns)
         their_first, their_second = (column[other] for column in theirs.level_columns)
         if kind == Level.PARAM:
+            # Where parameters are renamed, one that is not among them is none of this constant: it has no match.
             return context.renamed.get(first, None if context.renamed else first) == their_first
         if kind != Level.ZERO:
             self._pending.append((context, True, first, their_first))
@@ -155,6 +157,7 @@ class ExportComparison:
             levels, their_levels = mine.level_lists[second], theirs.level_lists[their_second]
             same = len(levels) == len(their_levels)
             self._pending.extend((context, True, *pair) for pair in zip(levels, their_levels, strict=False))
+            # As strictly as everything: what `constant` was told is for the constant that it was asked about.
             self._constants.append((first, their_first, self._binders))
         elif kind == Expr.PROJ:
             self._constants.append((first, their_first, self._binders))

@@ -45,6 +45,7 @@ def needed(proof: Iterable[bytes]) -> tuple[str, ...]:
         *lines, rest = b"".join(pieces).split(b"\n")
         pieces = [rest]
         for line in lines:
+            # Most lines are expressions: they need not be decoded to be passed over.
             if b'"str"' not in line or b'"in"' not in line:
                 continue
             try:

@@ -113,6 +113,7 @@ class Terms:
                 return False
             if kind == Level.MAX:
                 pending.append(self.level_columns[0][row])
+            # `imax a b` is 0 where b is, whatever a is: so of it b alone is looked at.
             if kind in (Level.MAX, Level.IMAX):
                 pending.append(self.level_columns[1][row])
         return True

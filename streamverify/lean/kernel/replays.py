@@ -32,7 +32,12 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(eq=False, slots=True)
 class _Ascent:
-    """One proof on its way up."""
+    """One proof on its way up.
+
+    WAITING --a slot is free--> RUNNING --its conclusion--> TOLD
+       | supersede                 | supersede: its steps are ended
+       +-----------> TOLD <--------+
+    """
 
     job: Job
     audited: Verdict

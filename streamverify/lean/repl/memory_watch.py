@@ -61,7 +61,10 @@ def memory_watch() -> MemoryWatch:
 
 
 class MemoryWatch:
-    """Looks every `LOOK_EVERY` seconds while there is anything to look at. To be used in one event loop."""
+    """Looks every `LOOK_EVERY` seconds while there is anything to look at. To be used in one event loop.
+
+    ASLEEP --add--> LOOKING --remove, of the last--> ASLEEP
+    """
 
     def __init__(self) -> None:
         self._watched: dict[int, _Watched] = {}

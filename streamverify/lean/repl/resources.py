@@ -253,6 +253,7 @@ def _quota_v1(folder: Path) -> float | None:
 
 
 def _machine_memory(proc: Path) -> int | None:
+    # Not what is free now: a worker plans for its whole life, and page cache gives way.
     for line in _text(proc / "meminfo").splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024
