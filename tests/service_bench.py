@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamverify.bus.publisher import Publisher
-    from streamverify.core.delivery.partitions import Partitions
+    from streamverify.core.delivery.delivered_records import DeliveredRecords
     from streamverify.core.groups.groups import Winner
     from streamverify.lean.kernel.replays import Replays
     from streamverify.lean.pool import Pool
@@ -68,7 +68,7 @@ class Bench:
             pool=cast("Pool", self.pool),
             runner=self.pool,
             tiers=self.tiers,
-            partitions=cast("Partitions", self.partitions),
+            records=cast("DeliveredRecords", self.partitions),
             announce=self.announced.append,
         )
         self.service = Service(
@@ -78,7 +78,7 @@ class Bench:
             runner=self.pool,
             publisher=cast("Publisher", self.publisher),
             results=results,
-            partitions=cast("Partitions", self.partitions),
+            records=cast("DeliveredRecords", self.partitions),
             commits=self.partitions,
             superseding=self.superseding,
             tiers=self.tiers,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from streamverify.bus.ports import CommitPort
     from streamverify.bus.publisher import Publisher
-    from streamverify.core.delivery.partitions import Partitions
+    from streamverify.core.delivery.delivered_records import DeliveredRecords
     from streamverify.core.job import Job, Record, RecordId
     from streamverify.settings import Settings
     from streamverify.worker.ports import JobRunner
@@ -45,7 +45,7 @@ class Answers:
         publisher: Publisher,
         results: ResultBuilder,
         runner: JobRunner,
-        partitions: Partitions,
+        records: DeliveredRecords,
         commits: CommitPort,
         superseding: Superseding,
         tiers: Tiers,
@@ -56,7 +56,7 @@ class Answers:
         self._publisher = publisher
         self._results = results
         self._runner = runner
-        self._partitions = partitions
+        self._records = records
         self._commits = commits
         self._superseding = superseding
         self._tiers = tiers
@@ -71,7 +71,7 @@ class Answers:
     def answer(self, job: Job, verdict: Verdict) -> None:
         """Publish the verdict, unless it is of no use: inconclusive, and the record another worker's."""
         record = job.record.id
-        ownership = self._partitions.ownership(record)
+        ownership = self._records.ownership(record)
         definite = OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE
         if definite or ownership is Ownership.OWNED:
             # A definite verdict does not depend on who found it: it is published whoever owns the partition by now.
@@ -85,7 +85,7 @@ class Answers:
             self._undecided.append((job, verdict))
         else:
             # The new owner runs it again, and may find a verdict where we found a time-out.
-            self._partitions.forget(record)
+            self._records.forget(record)
             self._ended(record)
 
     def assignment_known(self) -> None:
@@ -121,7 +121,7 @@ class Answers:
 
     def _complete(self, record: RecordId) -> None:
         """The broker has the answer to the record: commit its offset soon."""
-        self._partitions.complete(record)
+        self._records.complete(record)
         self._commits.commit_soon()
         self._ended(record)
 

@@ -156,7 +156,7 @@ class WorkerMetrics:
 
     def _backlog_records(self) -> int | None:
         partitions = self._parts.partitions
-        return self._backlog.records(partitions.readable(paused=True), partitions.in_flight, time.monotonic())
+        return self._backlog.records(partitions.readable(paused=True), partitions.flow.in_flight, time.monotonic())
 
 
 def _of_work(parts: Parts) -> Mapping[str, Source]:
@@ -169,8 +169,8 @@ def _of_work(parts: Parts) -> Mapping[str, Source]:
     return {
         "records_consumed_total": lambda: service.received,
         "dead_letters_total": lambda: {(stage,): count for stage, count in service.answers.dead_letters.items()},
-        "records_in_flight": lambda: partitions.in_flight,
-        "in_flight_bytes": lambda: partitions.bytes,
+        "records_in_flight": lambda: partitions.flow.in_flight,
+        "in_flight_bytes": lambda: partitions.flow.bytes,
         "proofs_queued": lambda: runner.queued + service.quarantine.waiting,
         "proofs_running": lambda: parts.pool.running,
         "oldest_proof_seconds": oldest,

@@ -54,7 +54,7 @@ class Reporter:
             if done := self._activity.report(time.monotonic(), running=self._pool.running):
                 unread = await self._consumer.unread()
                 # Kafka's lag, but for what is finished beyond a record that is not: that counts as done here.
-                self._say(done, lag=None if unread is None else unread + self._partitions.in_flight)
+                self._say(done, lag=None if unread is None else unread + self._partitions.flow.in_flight)
 
     def last(self) -> None:
         """Report what was done since the last line, if anything was: the worker ends."""

@@ -23,7 +23,7 @@ from streamverify.worker.intake import ImmediateVerdict, IntakeRules, take_in
 if TYPE_CHECKING:
     from streamverify.bus.ports import CommitPort
     from streamverify.bus.publisher import Publisher
-    from streamverify.core.delivery.partitions import Partitions
+    from streamverify.core.delivery.delivered_records import DeliveredRecords
     from streamverify.core.groups.cancellation import Cancellation
     from streamverify.core.job import Record, RecordId, Verdict
     from streamverify.core.messages.codec import RequestLimits
@@ -57,7 +57,7 @@ class Service:
         runner: JobRunner,
         publisher: Publisher,
         results: ResultBuilder,
-        partitions: Partitions,
+        records: DeliveredRecords,
         commits: CommitPort,
         superseding: Superseding,
         tiers: Tiers,
@@ -79,7 +79,7 @@ class Service:
         )
         self._pool = pool
         self._runner = runner
-        self._partitions = partitions
+        self._records = records
         self._commits = commits
         self._superseding = superseding
         self._tiers = tiers
@@ -89,7 +89,7 @@ class Service:
             publisher=publisher,
             results=results,
             runner=runner,
-            partitions=partitions,
+            records=records,
             commits=commits,
             superseding=superseding,
             tiers=tiers,
@@ -162,7 +162,7 @@ class Service:
             if (verdict := self._superseding.cancelled(job.record, job.request)) is not None
         }
         for record in self.quarantine.discard(ended.__contains__):
-            self._partitions.withdraw_attempt(record)
+            self._records.withdraw_attempt(record)
             self.answers.answer(self._waiting.pop(record), ended[record])
         self._carry_out()
 
@@ -179,7 +179,7 @@ class Service:
         for record in dropped:
             self._waiting.pop(record, None)
             self._open.pop(record, None)
-            self._partitions.forget(record)
+            self._records.forget(record)
             self._superseding.dropped(record)
             self.quarantine.ended(record)
         self._carry_out()
@@ -202,7 +202,7 @@ class Service:
     def pause(self) -> None:
         """Start no quarantined record until `resume`; the attempts of those that were about to be are withdrawn."""
         for record in self.quarantine.pause():
-            self._partitions.withdraw_attempt(record)
+            self._records.withdraw_attempt(record)
         self._carry_out()
 
     def resume(self) -> None:
@@ -228,7 +228,7 @@ class Service:
                 self._pool.resume()
         if decision.commit:
             for record in decision.commit:
-                self._partitions.record_attempt(record)
+                self._records.record_attempt(record)
             self._commits.commit_now()
 
     # --- results --------------------------------------------------------------------------------------------------

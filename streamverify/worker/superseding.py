@@ -18,7 +18,7 @@ from streamverify.core.messages.models import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streamverify.core.delivery.partitions import Partitions
+    from streamverify.core.delivery.delivered_records import DeliveredRecords
     from streamverify.core.groups.cancellation import Cancellation, Cancellations
     from streamverify.core.groups.groups import Winner
     from streamverify.core.job import Job, Record, RecordId
@@ -46,7 +46,7 @@ class Superseding:
         pool: Pool,
         runner: JobRunner,
         tiers: Tiers,
-        partitions: Partitions,
+        records: DeliveredRecords,
         announce: Callable[[Winner], None],
     ) -> None:
         """`runner` is the pool, or the cache before it; `announce` tells the other workers of a winner."""
@@ -55,7 +55,7 @@ class Superseding:
         self._pool = pool
         self._runner = runner
         self._tiers = tiers
-        self._partitions = partitions
+        self._records = records
         self._announce = announce
         self._jobs: dict[RecordId, Job] = {}
         """The jobs that may be superseded: all that wait or run here, those in quarantine excepted."""
@@ -120,7 +120,7 @@ class Superseding:
         """The broker has the result of a job."""
         if job.scope is None or verdict.reason is not Reason.OK:
             return
-        ours = self._partitions.is_ours(job.record.id)
+        ours = self._records.is_ours(job.record.id)
         winner = self._groups.acknowledged(_attempt(job, job.scope), verdict.assurance, time.time(), ours=ours)
         if winner is not None:
             self._win(winner)
@@ -128,7 +128,7 @@ class Superseding:
 
     def assignment_known(self) -> None:
         """Announce the successes of which it was open whose their records are."""
-        for winner in self._groups.assignment_known(self._partitions.is_ours, time.time()):
+        for winner in self._groups.assignment_known(self._records.is_ours, time.time()):
             self._win(winner)
 
     def hear(self, winner: Winner) -> None:

@@ -312,7 +312,7 @@ class Worker:
             pool=cast("Any", self.case.real),
             runner=self.case.pool,
             tiers=cast("Any", self.case.tiers),
-            partitions=cast("Any", self.partitions),
+            records=cast("Any", self.partitions),
             announce=lambda _: None,
         )
         self.service = Service(
@@ -322,7 +322,7 @@ class Worker:
             runner=self.case.pool,
             publisher=cast("Any", self.publisher),
             results=ResultBuilder("worker-1", Verifier(kind="lean"), "lean.results", 1_000_000),
-            partitions=cast("Any", self.partitions),
+            records=cast("Any", self.partitions),
             commits=self.partitions,
             superseding=superseding,
             tiers=cast("Any", self.case.tiers),

@@ -55,8 +55,7 @@ def parts(**instead: Any) -> Parts:
             answers=SimpleNamespace(dead_letters=Counter({Stage.VERIFY: 2})),
         ),
         "partitions": SimpleNamespace(
-            in_flight=21,
-            bytes=22,
+            flow=SimpleNamespace(in_flight=21, bytes=22),
             restored=lambda: frozenset({0, 1, 2}),
             readable=lambda *, paused=False: {0: 100, 1: 200, 2: 300} if paused else {0: 100},
             quarantined=lambda: frozenset({2, 7}),
