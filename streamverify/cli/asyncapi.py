@@ -265,14 +265,14 @@ def _channels(settings: Settings) -> Node:
 
 
 def _channel_binding(plan: TopicPlan) -> Node:
-    def typed(name: str, value: str) -> Any:
-        return value.split(",") if name == "cleanup.policy" else int(value)
-
     return {
         "topic": plan.name,
         "partitions": plan.partitions,
         "replicas": plan.replication,
-        "topicConfiguration": {name: typed(name, value) for name, value in plan.settings.items()},
+        # Kafka's Admin API has every setting as text; the binding wants a list of policies, and numbers.
+        "topicConfiguration": {
+            name: value.split(",") if name == "cleanup.policy" else int(value) for name, value in plan.settings.items()
+        },
         "bindingVersion": KAFKA_BINDING,
     }
 

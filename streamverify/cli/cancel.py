@@ -11,7 +11,7 @@ from streamverify.cli.checks import not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.interrupted import say_how_far
 from streamverify.cli.options import CONNECTION, with_settings
-from streamverify.cli.output import plural, print_json, print_line, printable, remark
+from streamverify.cli.output import in_a_line, plural, print_json, print_line, remark
 from streamverify.core.groups.cancellation import Names
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
@@ -105,8 +105,7 @@ def _summary(done: Cancelled, *, dry_run: bool) -> dict[str, Any]:
 
 
 def _say(done: Cancelled, *, dry_run: bool) -> None:
-    # A name may have line breaks, and what is said is one line.
-    what = printable(str(done.names)).replace("\n", "␊").replace("\t", "␉")
+    what = in_a_line(str(done.names))
     if dry_run:
         of = "" if done.waiting is None else f" of the {done.waiting:,}"
         print_line(

@@ -23,6 +23,7 @@ from streamverify.cli.letters import (
 )
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import plural, print_json, print_line, printable, remark, short
+from streamverify.cli.selection_options import Ids, Prefix  # noqa: TC001 - Typer reads the annotations
 from streamverify.cli.times import milliseconds
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
@@ -86,11 +87,8 @@ def list_letters(  # noqa: PLR0913 - each is a flag
     stage: _Stage = None,
     since: _Since = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Take only requests sent before this time.")] = None,
-    ids: Annotated[
-        list[str] | None,
-        typer.Option("--id", metavar="ID", callback=not_empty, help="Only this custom_id; repeatable."),
-    ] = None,
-    prefix: Annotated[str, typer.Option(metavar="TEXT", help="Only custom_ids that begin so.")] = "",
+    ids: Ids = None,
+    prefix: Prefix = "",
     run: Annotated[
         str | None, typer.Option(metavar="NAME", callback=not_empty, help="Only requests of this run.")
     ] = None,

@@ -23,7 +23,7 @@ from streamverify.lean.repl import resources
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.messages.models import Verifier
@@ -46,6 +46,7 @@ _LIBRARIES = ("aiokafka", "aiohttp", "orjson", "pydantic", "confluent-kafka")
 _GIB = 1024**3
 _MIB = 1024**2
 _STORE_SECONDS = 5.0
+# More than a slot has been seen to use: a limit that is reached ends a worker long after its start.
 _FILES_PER_SLOT = 8
 _FILES_BESIDES = 256
 _PROCESSES_PER_SLOT = 16
@@ -82,7 +83,11 @@ def doctor(
     if as_json:
         print_json({"able": able, "checks": [asdict(check) for check in checks]})
     else:
-        _show(checks)
+        console = stdout()
+        for check in checks:
+            console.print(f"{_MARKS[check.level]}  [bold]{escape(check.name)}[/]: {escape(printable(check.found))}")
+            for line in printable(check.advice).splitlines():
+                console.print(f"         {escape(line)}", soft_wrap=True)
         but = f" See the {'warning' if warnings == 1 else f'{warnings} warnings'} above." if warnings else ""
         print_line(f"\nA worker could run here.{but}" if able else "\nA worker could not serve here yet.")
     if not able:
@@ -97,7 +102,7 @@ async def examine(settings: Settings) -> list[Check]:
     plan = plan_for(settings, command)
     return [
         python_check(sys.version_info[:3], platform.system()),
-        libraries_check(),
+        Check("libraries", "ok", ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)),
         *repl,
         *await _kafka(settings),
         *await _cache(settings),
@@ -115,11 +120,6 @@ def python_check(version: tuple[int, ...], system: str) -> Check:
     if system != "Linux":
         return Check("Python", "warning", found, "limits, sandbox and process control are written for Linux")
     return Check("Python", "ok", found)
-
-
-def libraries_check() -> Check:
-    """Show the installed versions of the libraries that matter."""
-    return Check("libraries", "ok", ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES))
 
 
 def _version(name: str) -> str:
@@ -316,17 +316,13 @@ def topic_check(state: TopicState) -> Check:
 
 def cores_check(plan: Plan, of: int) -> Check:
     """Check that there are not more slots than cores."""
-    found = f"{plan.cores} of {of} may be used (affinity and cgroup quota), {_slots(plan)}, {plan.threads} threads each"
+    slots = f"{plan.slots} REPL slots" + (f" and {plan.spares} spare" if plan.spares else "")
+    found = f"{plan.cores} of {of} may be used (affinity and cgroup quota), {slots}, {plan.threads} threads each"
     if plan.slots > plan.cores:
         return Check(
             "cores", "warning", found, "more slots than cores: proofs take longer and may time out; --slots auto"
         )
     return Check("cores", "ok", found)
-
-
-def _slots(plan: Plan) -> str:
-    spares = f" and {plan.spares} spare" if plan.spares else ""
-    return f"{plan.slots} REPL slots{spares}"
 
 
 def memory_check(plan: Plan, *, repl_found: bool = True) -> Check:
@@ -374,11 +370,3 @@ def reservations_check(limits: Sequence[str]) -> Check:
         advice = "a Lean of today may not start, or not import Mathlib, under: " + "; ".join(limits)
         return Check("limits", "warning", "reserved memory is limited", advice)
     return Check("limits", "ok", "reserved memory: no limit")
-
-
-def _show(checks: Iterable[Check]) -> None:
-    console = stdout()
-    for check in checks:
-        console.print(f"{_MARKS[check.level]}  [bold]{escape(check.name)}[/]: {escape(printable(check.found))}")
-        for line in printable(check.advice).splitlines():
-            console.print(f"         {escape(line)}", soft_wrap=True)

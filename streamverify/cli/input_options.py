@@ -1,4 +1,4 @@
-"""The flags of every command that reads proofs from files: what is read, and what is said of each request."""
+"""The flags of every command that reads proofs from files: the input, and values that replace those of requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from streamverify.cli.checks import not_empty
+from streamverify.cli.checks import ColumnName
 from streamverify.cli.errors import InputError
 from streamverify.cli.options import with_flags
 from streamverify.cli.output import remark
@@ -32,7 +32,7 @@ _PANEL = "Requests"
 
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
-    """What the command line says about the input. A field is a flag; it has that flag's name and default."""
+    """The input that the command line describes. A field is a flag; it has that flag's name and default."""
 
     files: Annotated[list[str], typer.Argument(metavar="FILES...", help=".lean files, JSONL, folders; - is stdin.")]
     timeout: Annotated[
@@ -68,22 +68,9 @@ class InputOptions:
         Literal["lean", "jsonl"] | None,
         typer.Option("--format", rich_help_panel=_PANEL, help="What the files are, whatever their endings."),
     ] = None
-    id_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", callback=not_empty, rich_help_panel=_PANEL, help="JSONL: where the custom_id is."
-        ),
-    ] = None
-    proof_column: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", callback=not_empty, rich_help_panel=_PANEL, help="JSONL: where the proof is."),
-    ] = None
-    statement_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", callback=not_empty, rich_help_panel=_PANEL, help="JSONL: where the statement is."
-        ),
-    ] = None
+    id_column: Annotated[str | None, ColumnName(_PANEL, "JSONL: the column of the custom_id.")] = None
+    proof_column: Annotated[str | None, ColumnName(_PANEL, "JSONL: the column of the proof.")] = None
+    statement_column: Annotated[str | None, ColumnName(_PANEL, "JSONL: the column of the statement.")] = None
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", rich_help_panel=_PANEL, help="Stop after N requests.")
     ] = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from streamverify.cli.errors import InputError
-from streamverify.cli.output import printable
+from streamverify.cli.output import in_a_line
 from streamverify.cli.overrides import Columns, Overrides
 from streamverify.core.errors import InvalidRequest, RequestTooLarge, UndecodableRequest
 from streamverify.core.topics import MAX_REQUEST_BYTES
@@ -145,12 +145,9 @@ class Inputs:
         except orjson.JSONEncodeError:
             return Item(where, len(content), error="its name is not UTF-8")
         if len(content) > self.limits.max_proof_bytes:
-            return Item(where, len(content), error=self._too_large)
+            most = self.limits.max_proof_bytes
+            return Item(where, len(content), error=f"has more than {most:,} bytes, which no setting allows")
         return self._item(value, where, len(content))
-
-    @property
-    def _too_large(self) -> str:
-        return f"has more than {self.limits.max_proof_bytes:,} bytes, which no setting allows"
 
     def _item(self, value: bytes, where: str, size: int) -> Item:
         try:
@@ -172,7 +169,7 @@ def _lines(stream: BinaryIO, longest: int) -> Iterator[tuple[bytes, bool]]:
 
 def printable_name(name: str) -> str:
     """Make the name of a file fit for one line: it may have line breaks, and bytes that are not UTF-8."""
-    return printable(name.encode("utf-8", "replace").decode("utf-8")).replace("\n", "␊").replace("\t", "␉")
+    return in_a_line(name.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _find(name: str, form: Form | None) -> Iterator[Path]:

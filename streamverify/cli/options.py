@@ -66,13 +66,20 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
                 error.args = (settings.origins.reworded(str(error)), *error.args[1:])
                 raise
 
-        parameters = [
-            *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own if parameter.name != "settings"),
-            _config_flag(),
-            *(_flag(name) for name in names),
-        ]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        config = typer.Option(
+            "--config",
+            metavar="FILE",
+            rich_help_panel=_PANEL,
+            help=escape(f"Settings file (TOML). Default: streamverify.toml if there is one. [env: {PREFIX}CONFIG]"),
+        )
+        _sign(
+            run,
+            [
+                *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own if parameter.name != "settings"),
+                _parameter("config", Annotated[Path | None, config]),
+                *(_flag(name) for name in names),
+            ],
+        )
         return run
 
     return decorate
@@ -100,9 +107,7 @@ def with_flags(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[...,
             )
             for each in parts
         ]
-        parameters = [*added, *(parameter for parameter in own if parameter.name != "given")]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        _sign(run, [*added, *(parameter for parameter in own if parameter.name != "given")])
         return run
 
     return decorate
@@ -122,14 +127,10 @@ def logging_wanted(environment: Mapping[str, str]) -> tuple[str, str]:
     )
 
 
-def _config_flag() -> inspect.Parameter:
-    option = typer.Option(
-        "--config",
-        metavar="FILE",
-        rich_help_panel=_PANEL,
-        help=escape(f"Settings file (TOML). Default: streamverify.toml if there is one. [env: {PREFIX}CONFIG]"),
-    )
-    return _parameter("config", Annotated[Path | None, option])
+def _sign(run: Callable[..., None], parameters: list[inspect.Parameter]) -> None:
+    """Make Typer see these parameters: it asks for the signature, and for the annotations where they are texts."""
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
 
 
 def _flag(name: str) -> inspect.Parameter:

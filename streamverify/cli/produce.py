@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from streamverify.cli.input_options import COLUMNS_HELP, InputOptions, with_inputs
 from streamverify.cli.interrupted import results_command, say_how_far
 from streamverify.cli.options import REQUESTS, with_settings
-from streamverify.cli.output import plural, print_json, print_line, remark, stderr
+from streamverify.cli.output import plural, print_json, print_line, remark
+from streamverify.cli.progress import progress_bar
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def produce(
 async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
     from streamverify.client import AsyncClient  # noqa: PLC0415 - keeps --help fast
 
-    with _progress() as progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with progress_bar(*columns, TextColumn("{task.fields[sent]} sent"), TimeElapsedColumn()) as progress:
         task = progress.add_task("sending", total=inputs.total, sent=0)
 
         async def requests(client: AsyncClient) -> AsyncIterator[ProofRequest]:
@@ -110,20 +112,6 @@ async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
             async for _ticket in client.submit_all(requests(client)):
                 tally.sent += 1
                 progress.update(task, sent=tally.sent)
-
-
-def _progress() -> Progress:
-    console = stderr()
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[sent]} sent"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
 
 
 def _summarize(tally: Tally, settings: Settings, seconds: float, *, as_json: bool) -> None:

@@ -17,7 +17,8 @@ from streamverify.cli.checks import finite, not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.interrupted import cancel_command, say_how_far
 from streamverify.cli.options import BOTH, with_settings
-from streamverify.cli.output import one_line, plural, print_json, print_line, remark, say_who_answered, stderr
+from streamverify.cli.output import one_line, plural, print_json, print_line, remark, say_who_answered
+from streamverify.cli.progress import kept_showing, progress_bar
 from streamverify.cli.source_options import SourceFlags, with_source
 from streamverify.core.datasets.forecast import Forecast, in_words
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamverify.replay.replay import Plan, Replay
-    from streamverify.replay.tally import Tally
 
 EXAMPLES = """\
 Examples
@@ -57,8 +57,6 @@ Exit code 0: all have their verdict, whatever it is. 2: no row was a request."""
 
 _EVERY = 30.0
 """Seconds between two lines that say how far it is, where there is no terminal."""
-_SHOWN = 0.2
-"""Seconds between two changes of the bar."""
 
 
 @with_settings(*BOTH)
@@ -165,36 +163,25 @@ def _carried_out(plan: Plan, settings: Settings, so_far: str | None = None) -> I
 
 async def _verify(one: Replay, settings: Settings) -> None:
     tally, forecast = one.tally, Forecast()
-    begun = time.monotonic()
+    last = time.monotonic()
     with _progress() as progress:
         task = progress.add_task("replaying", total=None, said="")
 
-        async def show() -> None:
-            last = begun
-            while True:
-                now = time.monotonic()
-                forecast.add(now, tally.done.total())
-                total = one.expected()
-                said = _progress_line(tally, forecast, total)
-                progress.update(task, completed=tally.done.total(), total=total, said=said)
-                if progress.disable and now - last >= _EVERY:
-                    last = now
-                    remark(said, label="replaying", style="cyan")
-                await asyncio.sleep(_SHOWN)
+        def show() -> None:
+            nonlocal last
+            now, done, total = time.monotonic(), tally.done.total(), one.expected()
+            forecast.add(now, done)
+            of = f" of {total:,}" if total is not None else ""
+            counts = "".join(f", {count:,} {status}" for status, count in sorted(tally.done.items(), reverse=True))
+            said = f"{done:,}{of}{counts}; {forecast.rate:.1f}/s, {in_words(forecast.left(total))} left"
+            progress.update(task, completed=done, total=total, said=said)
+            # A replay of hours in a log says now and then that it goes on.
+            if progress.disable and now - last >= _EVERY:
+                last = now
+                remark(said, label="replaying", style="cyan")
 
-        showing = asyncio.create_task(show())
-        try:
+        async with kept_showing(show):
             await one.verify(settings, remark)
-        finally:
-            showing.cancel()
-            await asyncio.gather(showing, return_exceptions=True)
-
-
-def _progress_line(tally: Tally, forecast: Forecast, total: int | None) -> str:
-    done = tally.done.total()
-    of = f" of {total:,}" if total is not None else ""
-    counts = "".join(f", {count:,} {status}" for status, count in sorted(tally.done.items(), reverse=True))
-    return f"{done:,}{of}{counts}; {forecast.rate:.1f}/s, {in_words(forecast.left(total))} left"
 
 
 def _write(one: Replay) -> None:
@@ -208,19 +195,9 @@ def _write(one: Replay) -> None:
         one.write(told)
 
 
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    console = stderr()
+def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TaskProgressColumn())
-    bar = Progress(
-        *columns,
-        TextColumn("{task.fields[said]}"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        yield bar
+    return progress_bar(*columns, TextColumn("{task.fields[said]}"))
 
 
 def _so_far(one: Replay) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamverify.cli.checks import not_empty
 from streamverify.cli.interrupted import say_how_far
 from streamverify.cli.options import BOTH, with_settings
 from streamverify.cli.output import plural, print_json, print_line, remark, short
+from streamverify.cli.selection_options import Ids, Prefix, Run, Until  # noqa: TC001 - Typer reads the annotations
 from streamverify.cli.times import milliseconds
 from streamverify.core.messages.models import Reason  # noqa: TC001 - Typer reads the annotations
 from streamverify.core.messages.selection import ResultSelection
@@ -47,16 +47,11 @@ def retry(  # noqa: PLR0913 - each is a flag
     since: Annotated[
         str, typer.Option(metavar="TIME", help="Results since this time: RFC 3339, or a length of time such as 1h.")
     ],
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only results before this time.")] = None,
-    ids: Annotated[
-        list[str] | None,
-        typer.Option("--id", metavar="ID", callback=not_empty, help="Only this custom_id; repeatable."),
-    ] = None,
-    prefix: Annotated[str, typer.Option(metavar="TEXT", help="Only custom_ids that begin so.")] = "",
+    until: Until = None,
+    ids: Ids = None,
+    prefix: Prefix = "",
     reason: Annotated[list[Reason] | None, typer.Option(help="Only this reason; repeatable.")] = None,
-    run: Annotated[
-        str | None, typer.Option(metavar="NAME", callback=not_empty, help="Only results of this run.")
-    ] = None,
+    run: Run = None,
     most: Annotated[int, typer.Option(min=1, metavar="N", help="Send at most so many, the oldest first.")] = 10_000,
     max_retries: Annotated[
         int, typer.Option("--max-retries", min=1, metavar="N", help="Leave out what was sent again so often.")

@@ -64,10 +64,15 @@ def serve(*, settings: Settings) -> None:
     command. All other settings are those of `worker` and `gateway`.
     """
     own_broker = "bootstrap_servers" not in settings.model_fields_set
-    _require_extras(own_broker=own_broker)
+    # Asked for here: a child process could only end with it, one after the other.
+    needed = {"fastapi": "gateway", "uvicorn": "gateway"} | ({"confluent_kafka": "embedded"} if own_broker else {})
+    if missing := sorted({extra for module, extra in needed.items() if find_spec(module) is None}):
+        raise MissingExtraError(f"serve needs more packages: pip install 'streamverify[{','.join(missing)}]'")
     host, port = listening_address(settings)
     verifier = asyncio.run(_verifier(settings))
-    ready_port = _free_port("127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        # Given up again at once, for the worker: whoever takes it in between makes the worker say so and end.
+        ready_port: int = listening.getsockname()[1]
     chosen = child_settings(settings, verifier, own_broker=own_broker, port=port, ready_port=ready_port)
     for line in first_lines(settings, verifier, chosen, own_broker=own_broker):
         print_line(line)
@@ -84,12 +89,6 @@ def serve(*, settings: Settings) -> None:
         except KeyboardInterrupt:
             remark("interrupted; everything that it started has been stopped")
             raise typer.Exit(0) from None
-
-
-def _require_extras(*, own_broker: bool) -> None:
-    needed = {"fastapi": "gateway", "uvicorn": "gateway"} | ({"confluent_kafka": "embedded"} if own_broker else {})
-    if missing := sorted({extra for module, extra in needed.items() if find_spec(module) is None}):
-        raise MissingExtraError(f"serve needs more packages: pip install 'streamverify[{','.join(missing)}]'")
 
 
 def listening_address(settings: Settings) -> tuple[str, int]:
@@ -112,12 +111,6 @@ def listening_address(settings: Settings) -> tuple[str, int]:
             f"{host} port {settings.gateway_port} ({error.strerror}){hint}"
         ) from None
     return ("localhost" if host in {"0.0.0.0", "127.0.0.1", "::"} else host), port  # noqa: S104
-
-
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 async def _verifier(settings: Settings) -> Verifier:

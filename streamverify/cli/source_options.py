@@ -1,4 +1,4 @@
-"""The flags of a command that reads a data set: which file, which columns, which rows, and what is asked of each."""
+"""The flags of a command that reads a data set: its file, columns and rows, and the fields of each request."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from pydantic import ValidationError
 from rich.markup import escape
 
-from streamverify.cli.checks import finite, not_empty
+from streamverify.cli.checks import ColumnName, finite, not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.options import with_flags
 from streamverify.core.messages.assurance import Require  # noqa: TC001 - Typer reads the annotations
@@ -22,13 +21,9 @@ _ROWS = "Rows of the data set"
 _REQUESTS = "Requests"
 
 
-def _column(what: str) -> Any:
-    return typer.Option(metavar="COLUMN", callback=not_empty, rich_help_panel=_COLUMNS, help=what)
-
-
 @dataclass(frozen=True, kw_only=True)
 class SourceFlags:
-    """What the command line says about a data set. A field is a flag; it has that flag's name and default."""
+    """The data set that the command line describes. A field is a flag; it has that flag's name and default."""
 
     source: Annotated[
         str,
@@ -42,12 +37,18 @@ class SourceFlags:
         Literal["jsonl", "json", "csv", "tsv", "parquet", "lean"] | None,
         typer.Option("--format", rich_help_panel=_COLUMNS, help="What the source is, whatever its name ends in."),
     ] = None
-    id_column: Annotated[str | None, _column("Where the custom_id is.")] = None
-    proof_column: Annotated[str | None, _column("Where the proof is; a list is as many attempts.")] = None
-    statement_column: Annotated[str | None, _column("Where the statement is that was to be proved.")] = None
-    header_column: Annotated[str | None, _column("Where the imports are.")] = None
-    theorem_column: Annotated[str | None, _column("Where the name of the theorem is.")] = None
-    group_column: Annotated[str | None, _column("What attempts at one problem have in common.")] = None
+    id_column: Annotated[str | None, ColumnName(_COLUMNS, "The column of the custom_id.")] = None
+    proof_column: Annotated[
+        str | None, ColumnName(_COLUMNS, "The column of the proof; a list is as many attempts.")
+    ] = None
+    statement_column: Annotated[
+        str | None, ColumnName(_COLUMNS, "The column of the statement that was to be proved.")
+    ] = None
+    header_column: Annotated[str | None, ColumnName(_COLUMNS, "The column of the imports.")] = None
+    theorem_column: Annotated[str | None, ColumnName(_COLUMNS, "The column of the name of the theorem.")] = None
+    group_column: Annotated[
+        str | None, ColumnName(_COLUMNS, "The column of the problem, the same for all attempts at it.")
+    ] = None
     header: Annotated[
         str | None,
         typer.Option(
@@ -117,8 +118,7 @@ class SourceFlags:
         Raises:
             InputError: A flag is wrong, or contradicts another.
         """
-        from streamverify.core.messages.models import ProofRequest  # noqa: PLC0415 - keeps --help fast
-        from streamverify.core.messages.request_errors import request_error  # noqa: PLC0415 - keeps --help fast
+        from streamverify.cli.overrides import check_fields  # noqa: PLC0415 - keeps --help fast
         from streamverify.datasets.dataset import SourceOptions  # noqa: PLC0415 - keeps --help fast
 
         if self.seed is not None and not self.shuffle:
@@ -135,12 +135,7 @@ class SourceFlags:
             )
             if value is not None
         }
-        tried = {"custom_id": "x", "proof": "", **request}
-        try:
-            ProofRequest.model_validate(tried)
-        except ValidationError as error:
-            said = str(request_error(tried, error))
-            raise InputError(f"--{said.removeprefix('`').replace('`', '', 1)}") from None
+        check_fields(request)
         request.pop("run", None)  # the replay's own
         ours = {each.name for each in fields(SourceOptions)} - {"request", "where", "seed", "keep_columns"}
         return SourceOptions(

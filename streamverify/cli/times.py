@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 from streamverify.cli.errors import InputError
@@ -38,7 +39,7 @@ def milliseconds(text: str | None, flag: str = "--since") -> int | None:
     """Read a time as Kafka has it, in milliseconds since 1970 and not below 0; None stays None.
 
     Raises:
-        InputError: It is no time.
+        InputError: The text is no time; the message names the flag.
     """
     return None if text is None else max(0, round(parse_time(text, flag).timestamp() * 1000))
 
@@ -46,6 +47,11 @@ def milliseconds(text: str | None, flag: str = "--since") -> int | None:
 def shown(timestamp: int) -> str:
     """Write a time of Kafka's for people, `2026-01-31 08:00:00Z`; `?` for one that no calendar has."""
     return _format(timestamp, "%Y-%m-%d %H:%M:%SZ")
+
+
+def now() -> int:
+    """Return the time of now as Kafka has it, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
 
 
 def rfc_3339(timestamp: int) -> str:

@@ -49,7 +49,9 @@ def top(
     urls = addresses(url)
     if math.isnan(interval):
         raise InputError("--interval: nan is no length of time")
-    if once or as_json or not _can_draw():
+    # Where nobody watches, or the terminal has no way to move its cursor, one look is all that can be shown.
+    can_draw = sys.stdout.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
+    if once or as_json or not can_draw:
         overview = asyncio.run(_look(settings, urls))
         if as_json:
             print_json(overview.model_dump(mode="json"))
@@ -61,11 +63,6 @@ def top(
     # To be told to stop is how it ends: that is no interruption.
     with contextlib.suppress(KeyboardInterrupt), sigterm_interrupts():
         asyncio.run(show(settings, urls, interval))
-
-
-def _can_draw() -> bool:
-    """Tell whether there is a terminal on which a view can be drawn over and over."""
-    return sys.stdout.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
 
 
 async def _look(settings: Settings, urls: list[str]) -> Overview:
