@@ -53,7 +53,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What Typer raises for any wrong usage. It has no public name, and in older versions another home."""
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """Ends a command with one clear line and the exit code of the error. Only a bug shows a traceback."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
@@ -179,7 +179,7 @@ def make_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:
     """Make the application with some of the commands, whose modules are imported for it."""
     app = typer.Typer(
         name="streamverify",
-        cls=Group,
+        cls=CommandGroup,
         help="Verify Lean 4 proofs from a Kafka topic, and write a verdict for each to another topic.",
         epilog=epilog(EXAMPLES, EXIT_CODES),
         no_args_is_help=True,

@@ -82,7 +82,7 @@ class InputOptions:
             InputError: A flag or a file is wrong.
         """
         from streamverify.cli.inputs import Inputs  # noqa: PLC0415 - keeps --help fast
-        from streamverify.cli.overrides import Columns, Overrides  # noqa: PLC0415 - keeps --help fast
+        from streamverify.cli.overrides import ColumnNames, Overrides  # noqa: PLC0415 - keeps --help fast
         from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
         from streamverify.core.topics import MAX_PROOF_BYTES  # noqa: PLC0415 - keeps --help fast
 
@@ -100,7 +100,7 @@ class InputOptions:
             # What the topic and the worker take is for them to say.
             RequestLimits(MAX_PROOF_BYTES, "no setting allows more than {0:,}"),
             overrides,
-            columns=Columns(self.id_column, self.proof_column, self.statement_column),
+            columns=ColumnNames(self.id_column, self.proof_column, self.statement_column),
             form=self.form,
             limit=self.limit,
             say=remark,

@@ -13,7 +13,7 @@ import orjson
 
 from streamverify.cli.errors import InputError
 from streamverify.cli.output import in_a_line
-from streamverify.cli.overrides import Columns, Overrides
+from streamverify.cli.overrides import ColumnNames, Overrides
 from streamverify.core.errors import InvalidRequest, RequestTooLarge, UndecodableRequest
 from streamverify.core.topics import MAX_REQUEST_BYTES
 
@@ -57,7 +57,7 @@ class Inputs:
     files: tuple[Path, ...]
     limits: RequestLimits
     overrides: Overrides = field(default_factory=Overrides)
-    columns: Columns = field(default_factory=Columns)
+    columns: ColumnNames = field(default_factory=ColumnNames)
     form: Form | None = None
     """What every file is; None: its name says so, or where it has none (a pipe) its first line."""
     limit: int | None = None

@@ -77,7 +77,7 @@ class Overrides:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ColumnNames:
     """The names under which the lines of JSONL have a request's fields; None: the field's own name."""
 
     custom_id: str | None = None

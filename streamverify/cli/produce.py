@@ -39,7 +39,7 @@ _SHOWN_ERRORS = 20
 
 
 @dataclass(slots=True)
-class Tally:
+class SendTally:
     """Counts the proofs that were read and sent, and the items that could not be."""
 
     read: int = 0
@@ -68,7 +68,7 @@ def produce(
     """Write proofs to the request topic. Ends when the broker has them, and does not wait for verdicts."""
     inputs = given.find()
     start = time.monotonic()
-    tally = Tally()
+    tally = SendTally()
     fetch = results_command(given.run)
 
     def so_far() -> str:
@@ -88,7 +88,7 @@ def produce(
         raise typer.Exit(2)
 
 
-async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
+async def _produce(settings: Settings, inputs: Inputs, tally: SendTally) -> None:
     from streamverify.client import AsyncClient  # noqa: PLC0415 - keeps --help fast
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
@@ -114,7 +114,7 @@ async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
                 progress.update(task, sent=tally.sent)
 
 
-def _summarize(tally: Tally, settings: Settings, seconds: float, *, as_json: bool) -> None:
+def _summarize(tally: SendTally, settings: Settings, seconds: float, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {

@@ -79,7 +79,7 @@ def results(  # noqa: PLR0913 - each is a flag
         raise InputError("--until and --follow: the one ends, the other does not")
     wanted = given.selection()
     sink: Sink = _JsonLines() if as_json else _Csv() if as_csv else _Lines() if follow else _Table()
-    reading = Reading(sink, limit)
+    reading = ResultPrinter(sink, limit)
     with say_how_far(reading.so_far, "no result was shown"):
         asyncio.run(
             reading.run(settings, wanted, follow=follow, from_now=follow and given.since is None and not everything)
@@ -88,7 +88,7 @@ def results(  # noqa: PLR0913 - each is a flag
         reading.summarize(settings.result_topic)
 
 
-class Reading:
+class ResultPrinter:
     """Prints what is read, and counts it. It keeps no result."""
 
     def __init__(self, sink: Sink, limit: int | None = None) -> None:

@@ -76,7 +76,7 @@ _Retention = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CreateReport:
     """What `create` did, and found."""
 
     plans: Sequence[TopicPlan]
@@ -154,7 +154,7 @@ def _planner(settings: Settings, partitions: int | None, replication: int | None
     return partial(plan_topics, settings, partitions=partitions, replication=replication, retention_ms=retention_ms)
 
 
-async def _create(settings: Settings, planner: Planner, *, alter: bool) -> Report:
+async def _create(settings: Settings, planner: Planner, *, alter: bool) -> CreateReport:
     """Make what is missing, and alter what exists if that is wanted."""
     from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
     from streamverify.bus.topics import (  # noqa: PLC0415 - keeps --help fast
@@ -178,7 +178,7 @@ async def _create(settings: Settings, planner: Planner, *, alter: bool) -> Repor
                 altered[plan.name] = await alter_topic(admin, plan, found)
         states = await settled_topics(admin, plans, altered.keys() | {name for name, made in created.items() if made})
     left = {plan.name: differences(plan, state) for plan, state in zip(plans, states, strict=True) if state.exists}
-    return Report(
+    return CreateReport(
         plans,
         created,
         states,
@@ -195,7 +195,7 @@ async def _describe(settings: Settings, planner: Planner) -> list[TopicState]:
         return await inspect_topics(admin, planner(brokers=await count_brokers(admin)))
 
 
-def _say_created(report: Report) -> None:
+def _say_created(report: CreateReport) -> None:
     for plan, state in zip(report.plans, report.states, strict=True):
         what = "created" if report.created[plan.name] else "altered" if plan.name in report.altered else "kept   "
         print_line(f"{what} {plan.name}: partitions {state.partitions}, replication {state.replication}")

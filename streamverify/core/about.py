@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.job import Job, Record
 
-MAX_CUSTOM_ID = 80
+MAX_LOGGED_ID = 80
 """Code points of a custom_id that are logged; it may have 512."""
 
 
@@ -45,4 +45,4 @@ def about_job(job: Job) -> dict[str, Any]:
 
 def cut_id(custom_id: str) -> str:
     """A custom_id as the log has it."""
-    return custom_id if len(custom_id) <= MAX_CUSTOM_ID else custom_id[:MAX_CUSTOM_ID] + "…"
+    return custom_id if len(custom_id) <= MAX_LOGGED_ID else custom_id[:MAX_LOGGED_ID] + "…"

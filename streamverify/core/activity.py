@@ -17,7 +17,7 @@ EVERY = 60.0
 """Seconds between two reports of a worker that works."""
 IDLE_EVERY = 600.0
 """Seconds between two reports of a worker that does nothing: it lives, and waits."""
-RECENT = 60.0
+RECENT_SECONDS = 60.0
 """Seconds of the past that `Activity.recent` tells of."""
 
 
@@ -92,7 +92,7 @@ class Activity:
         """Keep what has been done by now, for `recent`. To be called every few seconds."""
         self._marks.append((now, self.so_far(now)))
         # The first is the newest of those that are old enough.
-        while len(self._marks) > 1 and self._marks[1][0] <= now - RECENT:
+        while len(self._marks) > 1 and self._marks[1][0] <= now - RECENT_SECONDS:
             self._marks.popleft()
 
     def recent(self, now: float) -> Done:

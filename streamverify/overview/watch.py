@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from streamverify.core.overview.group import Answer, GroupMember
+    from streamverify.core.overview.group import GroupMember, ProcessAnswer
     from streamverify.core.overview.model import Overview, Readiness, Workers
     from streamverify.settings import Settings
 
@@ -175,7 +175,7 @@ class Watch:
             self._hostname,
         )
 
-    def _is_ours(self, answer: Answer) -> bool:
+    def _is_ours(self, answer: ProcessAnswer) -> bool:
         """Tell whether what answers at a port that was guessed is a worker of this group on these brokers."""
         settings, status = self._settings, answer.status
         ours = (settings.bootstrap_servers, settings.group_id, settings.request_topic)

@@ -38,7 +38,7 @@ _QUIET = 600.0
 _log = structlog.get_logger(__name__)
 
 
-class Page(NamedTuple):
+class MetricsPage(NamedTuple):
     """The answer to a request for `/metrics`."""
 
     status: int
@@ -112,7 +112,7 @@ class Metrics(Collector):
             yield from self._guarded(name, collector.collect)
         yield self._family(self._rows[FAILURES])
 
-    def page(self, accept: str = "") -> Page:
+    def page(self, accept: str = "") -> MetricsPage:
         """Make the page. Never raises: a process is not to suffer from who looks at it.
 
         Args:
@@ -124,7 +124,7 @@ class Metrics(Collector):
             # The library reads the version of the format as numbers, whatever stands there.
             encode, content_type = choose_encoder("")
         try:
-            return Page(200, encode(self), content_type)
+            return MetricsPage(200, encode(self), content_type)
         except Exception as error:  # noqa: BLE001 - see above
             if self._once.is_new("page", time.monotonic()):
                 _log.warning(
@@ -132,7 +132,7 @@ class Metrics(Collector):
                     error=repr(error),
                     hint="a bug of streamverify: /metrics answers 500, the work goes on; please report it",
                 )
-            return Page(500, f"the metrics cannot be written: {error!r}\n".encode(), "text/plain; charset=utf-8")
+            return MetricsPage(500, f"the metrics cannot be written: {error!r}\n".encode(), "text/plain; charset=utf-8")
 
     def _guarded(self, name: str, collect: Callable[[], Iterable[Family]]) -> list[Family]:
         try:

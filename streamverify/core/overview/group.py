@@ -60,7 +60,7 @@ class Broker:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProcessAnswer:
     """What came of asking one address."""
 
     url: str
@@ -81,7 +81,7 @@ class Seen:
     group_id: str
     topic: str
     broker: Broker = field(default_factory=Broker)
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, ProcessAnswer] = field(default_factory=dict)
     """By URL."""
     hostname: str = ""
     """The machine of whoever asks: addresses of the loopback are good on the same machine only."""

@@ -13,7 +13,7 @@ from streamverify.core.overview.urls import is_local
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from streamverify.core.overview.group import Answer, Group, GroupMember, Seen
+    from streamverify.core.overview.group import Group, GroupMember, ProcessAnswer, Seen
     from streamverify.core.overview.status import WorkerStatus
 
 _SAID = frozenset({"starting", "joining", "serving", "draining", "no_broker"})
@@ -97,7 +97,7 @@ def _without_card(member: GroupMember, group: Group) -> tuple[MemberState, str]:
     return "older", "an older version, which tells its group no address"
 
 
-def _state(answer: Answer | None, process: str) -> tuple[MemberState, str | None]:
+def _state(answer: ProcessAnswer | None, process: str) -> tuple[MemberState, str | None]:
     """Say what is known of a member from the answer at its address."""
     if answer is None or answer.status is None:
         problem = None if answer is None else answer.problem
@@ -111,7 +111,7 @@ def _own_state(status: WorkerStatus) -> MemberState:
     return next((word for word in get_args(MemberState) if word == status.state and word in _SAID), "other")
 
 
-def _found(answer: Answer, seen: Seen) -> WorkerView:
+def _found(answer: ProcessAnswer, seen: Seen) -> WorkerView:
     """Make the view of a worker that was found by its address."""
     status = answer.status
     if status is None:
@@ -148,7 +148,7 @@ def _found(answer: Answer, seen: Seen) -> WorkerView:
     )
 
 
-def processes_of(answers: Iterable[Answer], given: Sequence[str]) -> list[OtherProcess]:
+def processes_of(answers: Iterable[ProcessAnswer], given: Sequence[str]) -> list[OtherProcess]:
     """List what answers, or does not, at the addresses that were given and that are no workers."""
     return [
         OtherProcess(url=answer.url, process=answer.process, ready=answer.ready, problem=answer.problem)
