@@ -151,12 +151,12 @@ def resident() -> int:
 
 async def replay(one: Any, every: float) -> None:
     """Send everything and collect it, and print the memory now and then."""
-    runner = Runner(AnsweringWire(), one.pace, one.name, journal=one.state, tally=one.tally)
+    runner = Runner(AnsweringWire(), one.pace, one.name, journal=one.state, counts=one.counts)
 
     async def tell() -> None:
         while True:
             await asyncio.sleep(every)
-            print(f"  {one.tally.done.total():>10,} rows  {resident():>5} MiB", flush=True)
+            print(f"  {one.counts.done.total():>10,} rows  {resident():>5} MiB", flush=True)
 
     telling = asyncio.create_task(tell())
     await runner.run(in_thread(chunked(one.data.attempts(), 256), 16))
@@ -175,12 +175,12 @@ def straight(one: Any, every: float) -> None:
     for chunk in chunked(one.data.attempts(), 2000):
         rows = [(each.number, unsent_row("", custom_id=each.custom_id) | VERDICT) for each in chunk]
         for _, row in rows:
-            one.tally.add(row)
-        one.tally.read += len(rows)
-        one.state.commit(rows, {0: one.tally.read}, one.tally.facts())
+            one.counts.add(row)
+        one.counts.read += len(rows)
+        one.state.commit(rows, {0: one.counts.read}, one.counts.facts())
         if time.monotonic() - told >= every:
             told = time.monotonic()
-            print(f"  {one.tally.read:>10,} rows  {resident():>5} MiB", flush=True)
+            print(f"  {one.counts.read:>10,} rows  {resident():>5} MiB", flush=True)
 
 
 def main() -> None:
@@ -206,7 +206,7 @@ def main() -> None:
             verified = time.monotonic()
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
             size = sum(each.stat().st_size for each in Path(folder).glob("v.*"))
-            print(f"verified {one.tally.done.total():,} rows in {verified - begin:.0f} s; peak {peak} MiB", flush=True)
+            print(f"verified {one.counts.done.total():,} rows in {verified - begin:.0f} s; peak {peak} MiB", flush=True)
             one.write(tell_written)
         print(
             json.dumps(

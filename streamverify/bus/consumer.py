@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from streamverify.bus.committer import CommitRequests
+    from streamverify.bus.commit_requests import CommitRequests
     from streamverify.bus.ports import RecordHandler
     from streamverify.core.delivery.partition_state import Admission
     from streamverify.core.delivery.partitions import Partitions

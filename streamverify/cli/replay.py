@@ -132,7 +132,7 @@ def replay(  # noqa: PLR0913 - each is a flag
         if folder is not None:
             replay_report.write_report(done, folder, slots)
         _summarize(done, as_json=as_json)
-        if done.tally.done.total() and not done.tally.verdicts:
+        if done.counts.done.total() and not done.counts.verdicts:
             raise InputError("no row was a request: does --proof-column name the right column?")
 
 
@@ -153,8 +153,8 @@ def _carried_out(plan: Plan, settings: Settings, so_far: str | None = None) -> I
         if one.is_complete:
             remark(f"{plan.output} is complete: all was answered before; --restart begins anew")
         else:
-            if one.tally.earlier:
-                remark(f"going on: {plural(one.tally.earlier, 'verdict')} of an earlier process", label="resumed")
+            if one.counts.earlier:
+                remark(f"going on: {plural(one.counts.earlier, 'verdict')} of an earlier process", label="resumed")
             with say_how_far(lambda: _so_far(one) if so_far is None else so_far):
                 asyncio.run(_verify(one, settings))
                 _write(one)
@@ -162,17 +162,17 @@ def _carried_out(plan: Plan, settings: Settings, so_far: str | None = None) -> I
 
 
 async def _verify(one: Replay, settings: Settings) -> None:
-    tally, forecast = one.tally, Forecast()
+    counted, forecast = one.counts, Forecast()
     last = time.monotonic()
     with _progress() as progress:
         task = progress.add_task("replaying", total=None, said="")
 
         def show() -> None:
             nonlocal last
-            now, done, total = time.monotonic(), tally.done.total(), one.expected()
+            now, done, total = time.monotonic(), counted.done.total(), one.expected()
             forecast.add(now, done)
             of = f" of {total:,}" if total is not None else ""
-            counts = "".join(f", {count:,} {status}" for status, count in sorted(tally.done.items(), reverse=True))
+            counts = "".join(f", {count:,} {status}" for status, count in sorted(counted.done.items(), reverse=True))
             said = f"{done:,}{of}{counts}; {forecast.rate:.1f}/s, {in_words(forecast.left(total))} left"
             progress.update(task, completed=done, total=total, said=said)
             # A replay of hours in a log says now and then that it goes on.
@@ -186,7 +186,7 @@ async def _verify(one: Replay, settings: Settings) -> None:
 
 def _write(one: Replay) -> None:
     with _progress() as progress:
-        task = progress.add_task("writing", total=one.tally.done.total(), said="")
+        task = progress.add_task("writing", total=one.counts.done.total(), said="")
 
         def told(count: int) -> None:
             if count % 1000 == 0:
@@ -201,49 +201,50 @@ def _progress() -> Progress:
 
 
 def _so_far(one: Replay) -> str:
-    done = one.tally.done.total()
-    if not done and not one.tally.sent:
+    done = one.counts.done.total()
+    if not done and not one.counts.sent:
         return ""
-    waiting = f", {one.tally.unanswered:,} more are sent" if one.tally.unanswered else ""
+    waiting = f", {one.counts.unanswered:,} more are sent" if one.counts.unanswered else ""
     if one.state is None:
         return (
             f"{plural(done, 'verdict')} counted{waiting}; without --output nothing is kept: what is sent gets its "
             f"verdict, streamverify results --run {quote(one.run)}{cancel_command(one.run)}"
         )
-    cancel = cancel_command(one.run) if one.tally.unanswered else ""
+    cancel = cancel_command(one.run) if one.counts.unanswered else ""
     return f"{plural(done, 'verdict')} kept{waiting}: the same command line goes on ({one.plan.state}){cancel}"
 
 
 def _summarize(one: Replay, *, as_json: bool) -> None:
-    tally, output = one.tally, one.plan.output
-    verdicts, seconds = tally.verdicts, tally.seconds
-    say_who_answered(tally.kinds)
+    counted, output = one.counts, one.plan.output
+    verdicts, seconds = counted.verdicts, counted.seconds
+    say_who_answered(counted.kinds)
     if as_json:
         print_json(
             {
                 "run": one.run,
                 "output": None if output is None else str(output),
-                "rows": tally.done.total(),
+                "rows": counted.done.total(),
                 "verdicts": verdicts,
-                "statuses": tally.statuses,
-                "not_sent": tally.not_sent,
-                "cached": tally.cached,
+                "statuses": counted.statuses,
+                "not_sent": counted.not_sent,
+                "cached": counted.cached,
                 "seconds": round(seconds, 3),
                 "behind_seconds": round(one.pace.behind, 3),
             }
         )
         return
     shares = ", ".join(
-        f"{count:,} {status} ({count / verdicts:.1%})" for status, count in sorted(tally.statuses.items(), reverse=True)
+        f"{count:,} {status} ({count / verdicts:.1%})"
+        for status, count in sorted(counted.statuses.items(), reverse=True)
     )
-    cached = f"; {tally.cached:,} from the cache" if tally.cached else ""
+    cached = f"; {counted.cached:,} from the cache" if counted.cached else ""
     rate = f" ({verdicts / seconds:.1f}/s)" if seconds else ""
     print_line(f"{plural(verdicts, 'verdict')} in {seconds:.1f} s{rate}{': ' * bool(shares)}{shares}{cached}")
     if one.data.renamed:
         remark(f"{plural(one.data.renamed, 'row')} had the id of an earlier one, and got ID~ROW in its place")
-    if tally.not_sent:
+    if counted.not_sent:
         why = "" if output is None else "; their column `error` says why"
-        first = f"; the first: {one_line(tally.first_error, 200)}" if tally.first_error else ""
-        remark(f"{plural(tally.not_sent, 'row')} could not be sent{why}{first}")
+        first = f"; the first: {one_line(counted.first_error, 200)}" if counted.first_error else ""
+        remark(f"{plural(counted.not_sent, 'row')} could not be sent{why}{first}")
     where = f"streamverify results --run {quote(one.run)}" if output is None else str(output)
     print_line(f"run {one.run}: {where}")

@@ -104,7 +104,7 @@ class CacheComparison:
         for verdict in read_verdicts(one.plan.output):
             mode.add(verdict)
         self._rows.append(mode.row())
-        self._kinds |= one.tally.kinds
+        self._kinds |= one.counts.kinds
         if self._kept:
             write_report(one, one.plan.output.parent, slots)
 
@@ -170,7 +170,7 @@ def _run(one: Replay) -> Run:
         source=one.data.name,
         started_at=None if begun is None else rfc_3339(begun),
         finished_at=rfc_3339(now()),
-        elapsed_seconds=one.tally.seconds or None,
+        elapsed_seconds=one.counts.seconds or None,
         settings={name: str(value) for name, value in given.items()},
     )
 

@@ -19,9 +19,9 @@ from streamverify.core.datasets.verdict_row import canonical_header
 from streamverify.core.errors import OutputRefused, ReplayRefused
 from streamverify.datasets.dataset import DataSet, SourceOptions
 from streamverify.datasets.writers import check_output, shape_of, writing
+from streamverify.replay.counts import ReplayCounts
 from streamverify.replay.runner import Runner
 from streamverify.replay.state import State
-from streamverify.replay.tally import Tally
 from streamverify.replay.wire import KafkaWire
 from streamverify.threads import in_thread
 
@@ -73,7 +73,7 @@ class Replay:
     run: str
     data: DataSet
     state: State | None
-    tally: Tally
+    counts: ReplayCounts
     is_complete: bool = False
     """Whether its output is there already."""
     pace: Pace = field(init=False)
@@ -99,15 +99,15 @@ class Replay:
             SourceError: The rest of the source cannot be read.
             ReplayRefused: The state cannot be written.
         """
-        if self.state is not None and self.state.facts.get("attempts") == self.tally.done.total():
+        if self.state is not None and self.state.facts.get("attempts") == self.counts.done.total():
             return  # ended while it wrote the output, which needs no broker
         # Of a pipe that is not kept each is sent as it comes: the next may be long in coming.
         chunks = chunked(self._counted(), 1 if self.plan.source == STDIN and self.state is None else _CHUNK)
         async with KafkaWire(settings) as wire:
-            runner = Runner(wire, self.pace, self.name, journal=self.state, tally=self.tally, say=say)
+            runner = Runner(wire, self.pace, self.name, journal=self.state, counts=self.counts, say=say)
             await runner.run(in_thread(chunks, _AHEAD))
         if self.state is not None:
-            self.state.note({"attempts": self.tally.read})
+            self.state.note({"attempts": self.counts.read})
 
     def _counted(self) -> Iterator[Attempt]:
         row = -1
@@ -185,7 +185,7 @@ def opened(plan: Plan, settings: Settings) -> Iterator[Replay]:
     if plan.output is None:
         run = plan.run or _new_run()
         data = DataSet.open(plan.source, _options(plan, run))
-        yield Replay(plan, secrets.token_hex(8), run, data, None, Tally())
+        yield Replay(plan, secrets.token_hex(8), run, data, None, ReplayCounts())
         return
     check_output(plan.output)
     with suppress(OSError):
@@ -226,7 +226,9 @@ def _take_up(plan: Plan, output: Path, state: State, settings: Settings) -> Repl
         state.note(facts)
     elif different := differences(facts["of"], given):
         raise _another(plan, "; ".join(different))
-    return Replay(plan, facts["replay"], run, data, state, Tally.of(facts), is_complete=bool(facts.get("complete")))
+    return Replay(
+        plan, facts["replay"], run, data, state, ReplayCounts.of(facts), is_complete=bool(facts.get("complete"))
+    )
 
 
 def _another(plan: Plan, how: str) -> ReplayRefused:

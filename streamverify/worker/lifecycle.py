@@ -11,7 +11,7 @@ import structlog
 
 from streamverify.bus.address import advertised_url
 from streamverify.bus.announcements import Announcements
-from streamverify.bus.committer import CommitRequests
+from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.group_versions import Peers
@@ -128,7 +128,13 @@ class Worker:
             self._metrics.published,
             self._tracing(),
         )
-        self._cache = await open_cache(settings, verifier, equipment.command, pool=self._pool, reach=equipment.reach)
+        self._cache = await open_cache(
+            settings,
+            verifier,
+            equipment.command,
+            vocabulary_of=self._pool.auditor.known_vocabulary,
+            reach=equipment.reach,
+        )
         self._tiers = Tiers(
             self._replays(equipment.reach),
             Assurance(settings.upgrade),
@@ -197,7 +203,7 @@ class Worker:
             name=worker_name(settings),
             verifier=equipment.verifier,
             condition=self._condition,
-            pool=self._pool,
+            occupancy=self._pool.occupancy,
             runner=runner,
             slots=slots,
             service=self._service,

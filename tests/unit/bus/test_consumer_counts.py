@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from aiokafka import TopicPartition
 
-from streamverify.bus.committer import CommitRequests
+from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.settings import Settings

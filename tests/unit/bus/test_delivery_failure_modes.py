@@ -12,7 +12,8 @@ from aiokafka.errors import CommitFailedError, ConsumerStoppedError
 from worker_fakes import FakeHandler
 
 from streamverify.bus import committer as module
-from streamverify.bus.committer import CommitRequests, OffsetCommitter
+from streamverify.bus.commit_requests import CommitRequests
+from streamverify.bus.committer import OffsetCommitter
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.counts import ConsumerCounts
 from streamverify.bus.liveness import Liveness

@@ -14,7 +14,7 @@ NOT_SENT = "not sent"
 
 
 @dataclass(slots=True)
-class Tally:
+class ReplayCounts:
     """How far a replay is. `done` counts rows by status; `NOT_SENT` are those without a request."""
 
     read: int = 0
@@ -67,7 +67,7 @@ class Tally:
         }
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> Tally:
+    def of(cls, facts: Mapping[str, Any]) -> ReplayCounts:
         """Go on counting."""
         done = Counter(facts.get("done", {}))
         return cls(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streamverify.streams.store import NOTHING_READ, PartitionStore
+from streamverify.streams.partition_store import NOTHING_READ, PartitionStore
 
 
 @pytest.fixture
@@ -46,3 +46,14 @@ async def test_what_is_lost_with_a_partition_is_read_again_from_its_beginning(st
     await store.on_recovery_completed({TP("log", 1)}, set())
     assert store.persisted_offset(TP("log", 0)) == NOTHING_READ
     assert list(store) == [(1, "b")]
+
+
+def test_it_is_the_mapping_that_faust_reads_and_writes(store: Any) -> None:
+    store[0, "a"] = 1
+    store[1, "b"] = 2
+    assert (store[0, "a"], sorted(store.keys()), sorted(store.values())) == (1, [(0, "a"), (1, "b")], [1, 2])
+    del store[0, "a"]
+    assert dict(store.rows) == {(1, "b"): 2}
+    apply(store, change(1, 5, "b", 3))
+    store.clear()
+    assert (len(store), store.persisted_offset(TP("log", 1))) == (0, NOTHING_READ)
