@@ -31,7 +31,8 @@ Exit codes
   2    wrong usage, a wrong setting, input that is no request, or an output
        that cannot be written
   3    a proof is inconclusive or still unanswered (verify); a request is no
-       longer on its topic (retry); nobody is there (status)
+       longer on its topic (retry); no process answers, or the group has no
+       worker (status)
   4    no Kafka broker, no topic, or no REPL
   5    the worker could not go on and ended itself; its supervisor starts it
        again
@@ -192,14 +193,24 @@ def make_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:
         module = import_module(f"streamverify.cli.{name}")
         described = epilog(module.EXAMPLES)
         if name not in GROUPS:
-            app.command(name, epilog=described)(getattr(module, name))
+            command = getattr(module, name)
+            app.command(name, help=_unwrapped(command), epilog=described)(command)
             continue
         words, functions = GROUPS[name]
         group = typer.Typer(help=words, no_args_is_help=True, epilog=described, rich_markup_mode="rich")
         for each, function in functions.items():
-            group.command(each, epilog=described)(getattr(module, function))
+            command = getattr(module, function)
+            group.command(each, help=_unwrapped(command), epilog=described)(command)
         app.add_typer(group, name=name)
     return app
+
+
+def _unwrapped(command: Any) -> str:
+    """Make the help of a command from its docstring: a line for each paragraph, which the terminal wraps at its width.
+
+    Typer would keep the line breaks of all paragraphs but the first.
+    """
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (command.__doc__ or "").split("\n\n"))
 
 
 def exit_code(error: StreamVerifyError) -> int:

@@ -100,7 +100,7 @@ def list_letters(  # noqa: PLR0913 - each is a flag
     from streamverify.client.dead_letters import Filter  # noqa: PLC0415 - keeps --help fast
 
     if as_json and as_csv:
-        raise InputError("--json and --csv: take one of them")
+        raise InputError("--json and --csv exclude each other")
     wanted = Filter(
         milliseconds(since) or 0, stage, (), milliseconds(until, "--until"), frozenset(ids or ()), prefix, run
     )
@@ -134,7 +134,7 @@ def replay(  # noqa: PLR0913 - each is a flag
     settings: Settings,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PARTITION:OFFSET]...", help="The letters; a range is written 0:20-25."),
+        typer.Argument(metavar="PARTITION:OFFSET", help="The letters; a range is written 0:20-25."),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Replay every letter, or those that --stage and --since choose.")

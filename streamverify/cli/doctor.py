@@ -182,9 +182,9 @@ def allowed_check(allowed: Trusted, known: Sequence[Vocabulary]) -> Check:
         if not any(name in getattr(each, names) for each in known)
     ]
     if not known:
-        return Check("policy_allow", "warning", "no header to ask", "name one with prewarm that has these words")
+        return Check("policy_allow", "warning", "no header to ask", "add a header that has these words to PREWARM")
     if unknown:
-        advice = "a word that no library brings allows whatever a proof makes of it; remove it, or prewarm its header"
+        advice = "a word that no library defines may be defined by a proof: remove it, or add its header to PREWARM"
         return Check("policy_allow", "warning", f"not known to the prewarmed headers: {', '.join(unknown)}", advice)
     return Check("policy_allow", "ok", "every word is known to a prewarmed header")
 
@@ -206,7 +206,12 @@ def tiers_check(reach: Reach, settings: Settings) -> Check:
     if reach.lacks:
         found += f"; for more: {reach.lacks}"
     if Assurance(settings.upgrade) > reach.tier:
-        return Check("tiers", "missing", found, f"upgrade = {settings.upgrade} asks for more; docs/tiers.md")
+        return Check(
+            "tiers",
+            "missing",
+            found,
+            f"upgrade = {settings.upgrade} needs a higher tier: docs/tiers.md says how to install it",
+        )
     asked = max(Assurance(settings.require), Assurance(settings.require_min))
     if asked > reach.tier:
         advice = f"every proof would be `unsupported` with require = {asked}; docs/tiers.md says how to install it"
@@ -224,7 +229,7 @@ def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check
         return Check(name, "ok", found)
     found = f"{found} of {limit / _MIB:.0f} MiB"
     if trial.memory > limit / 2:
-        return Check(name, "warning", found, "less than half is left for proofs: --memory-per-repl")
+        return Check(name, "warning", found, "less than half is left for proofs: raise --memory-per-repl")
     return Check(name, "ok", found)
 
 
@@ -320,7 +325,7 @@ def cores_check(plan: Plan, of: int) -> Check:
     found = f"{plan.cores} of {of} may be used (affinity and cgroup quota), {slots}, {plan.threads} threads each"
     if plan.slots > plan.cores:
         return Check(
-            "cores", "warning", found, "more slots than cores: proofs take longer and may time out; --slots auto"
+            "cores", "warning", found, "more slots than cores: proofs take longer and may time out; use --slots auto"
         )
     return Check("cores", "ok", found)
 
@@ -338,9 +343,11 @@ def memory_check(plan: Plan, *, repl_found: bool = True) -> Check:
     room = max(0, plan.memory - plan.shared)
     fitting = max(1, room // plan.memory_per_repl)
     if room < plan.slots * plan.memory_per_repl:
-        return Check("memory", "warning", found, f"with this much memory use --slots {fitting}, or --memory-per-repl")
+        return Check(
+            "memory", "warning", found, f"with this much memory use --slots {fitting}, or lower --memory-per-repl"
+        )
     if fitting < plan.cores and plan.slots == fitting:
-        advice = "cores stay idle: memory has room for no more REPLs; --memory-per-repl if yours need less"
+        advice = "cores stay idle: memory has room for no more REPLs; lower --memory-per-repl if your proofs need less"
         return Check("memory", "warning", found, advice)
     return Check("memory", "ok", found)
 

@@ -31,8 +31,8 @@ Examples
 
 The columns are those of `streamverify replay --output`. Of each custom_id
 the newest verdict is written, by the time of its request; --status and
---reason ask that one. --all writes every result that the topic keeps. The
-file is there when it is complete; any number of results fits into memory."""
+--reason select among these. --all writes every result that the topic keeps.
+The file appears when it is complete. Any number of results fits into memory."""
 
 
 @with_settings(*RESULTS)
@@ -42,9 +42,11 @@ def export(  # noqa: PLR0913 - each is a flag
     settings: Settings,
     given: SelectionFlags,
     output: Annotated[
-        Path, typer.Option(metavar="FILE", callback=not_empty, help="Write them here: .parquet or .jsonl.")
+        Path, typer.Option(metavar="FILE", callback=not_empty, help="File to write: .parquet or .jsonl.")
     ],
-    everything: Annotated[bool, typer.Option("--all", help="Every result, not the newest of each custom_id.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Write every result, not only the newest of each custom_id.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one line of JSON.")] = False,
 ) -> None:

@@ -20,8 +20,9 @@ Examples
     -d '{"snippets": [{"id": "a", "code": "theorem t : 1 = 1 := rfl"}]}'
 
 Clients of kimina-lean-server and of AXLE need another URL and nothing else.
-Start as many as you like: each knows its own requests. SIGTERM or Ctrl-C
-answers the requests that are held and ends; a second signal ends at once."""
+Start as many as you like: each answers its own requests. SIGTERM or Ctrl-C
+lets it answer the requests that it holds, and ends it; a second signal ends
+it at once."""
 
 _SETTINGS = (
     *BOTH,
@@ -38,7 +39,7 @@ _SETTINGS = (
 
 @with_settings(*_SETTINGS)
 def gateway(*, settings: Settings) -> None:
-    """Serve HTTP: proofs come as requests, go over the request topic, and their verdicts are the answers.
+    """Take proofs over HTTP, have the workers of the request topic verify them, and answer with the verdicts.
 
     It has the endpoints of kimina-lean-server and of AXLE, so their clients work unchanged (docs/gateway.md). It needs
     workers that serve the topics.

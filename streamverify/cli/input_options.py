@@ -34,16 +34,16 @@ _PANEL = "Requests"
 class InputOptions:
     """The input that the command line describes. A field is a flag; it has that flag's name and default."""
 
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help=".lean files, JSONL, folders; - is stdin.")]
+    files: Annotated[list[str], typer.Argument(metavar="FILES", help=".lean files, JSONL, folders; - is stdin.")]
     timeout: Annotated[
         float | None,
         typer.Option(
-            rich_help_panel=_PANEL, help="Seconds that Lean may run on each proof, over what its request says."
+            rich_help_panel=_PANEL, help="Seconds that Lean may run on each proof, in place of its own timeout."
         ),
     ] = None
     require: Annotated[
         Require | None,
-        typer.Option(rich_help_panel=_PANEL, help="Assurance that a proof needs to be verified, over the requests."),
+        typer.Option(rich_help_panel=_PANEL, help="Assurance that a proof needs to be verified, in place of its own."),
     ] = None
     run: Annotated[
         str | None, typer.Option(metavar="NAME", rich_help_panel=_PANEL, help="Name of this run, in each result.")
@@ -62,11 +62,15 @@ class InputOptions:
     ] = None
     statement: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", rich_help_panel=_PANEL, help="What each was to prove: Lean, ending in sorry."),
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=_PANEL,
+            help="The statement that each has to prove: Lean that ends in sorry.",
+        ),
     ] = None
     form: Annotated[
         Literal["lean", "jsonl"] | None,
-        typer.Option("--format", rich_help_panel=_PANEL, help="What the files are, whatever their endings."),
+        typer.Option("--format", rich_help_panel=_PANEL, help="Format of the files, whatever their names end in."),
     ] = None
     id_column: Annotated[str | None, ColumnName(_PANEL, "JSONL: the column of the custom_id.")] = None
     proof_column: Annotated[str | None, ColumnName(_PANEL, "JSONL: the column of the proof.")] = None

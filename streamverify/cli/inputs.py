@@ -34,7 +34,7 @@ _LONGEST_LINE = 16 * 1024 * 1024
 _ESCAPED = 6
 """Bytes that JSON takes at most for one of a proof. With `_LONGEST_LINE` for all else a request fits into a line; no
 broker takes a longer one than MAX_REQUEST_BYTES."""
-_ARRAY = "a JSON array is no JSONL, which has one object a line: `jq -c '.[]'` makes it so"
+_ARRAY = "this is a JSON array, and JSONL has one object in each line: convert it with `jq -c '.[]'`"
 _UNUSABLE = (InvalidRequest, RequestTooLarge, UndecodableRequest)
 
 

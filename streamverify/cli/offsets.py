@@ -28,7 +28,7 @@ Examples
 A worker commits the offset up to which all records are finished (committed),
 and in the commit's metadata which later records are finished, too. So lag
 counts all records after the committed offset, and to do only those that have
-no answer yet. The column map says what the metadata is:
+no answer yet. The column map says what kind of metadata there is:
 
 open     a worker owns the partition, or crashed while owning it
 closed   the last worker has left it in order
@@ -57,7 +57,7 @@ def offsets(
     from streamverify.bus.group_positions import group_positions  # noqa: PLC0415 - keeps --help fast
 
     if as_json and as_csv:
-        raise InputError("--json and --csv: take one of them")
+        raise InputError("--json and --csv exclude each other")
     name = group or settings.group_id
     positions = asyncio.run(group_positions(settings, name))
     all_new = all(one.state == "new" for one in positions)

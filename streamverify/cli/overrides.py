@@ -49,7 +49,7 @@ class Overrides:
             if (value := getattr(self, name)) is not None and not value.strip():
                 raise InputError(f"--{name} is empty")
         if self.prefix_ids and self.run is None:
-            raise InputError("--prefix-ids puts the run before each id: name it with --run")
+            raise InputError("--prefix-ids needs --run: it puts that name before each id")
         check_fields({**self._replaced(), "metadata": dict(self.metadata) or None})
 
     def apply(self, request: ProofRequest, limits: RequestLimits) -> ProofRequest:

@@ -41,17 +41,17 @@ A worker that reads the same topic must be running, on any machine.
 
 The output has a row for each proof: the columns of the source unchanged,
 and status, reason, summary, run_seconds and more beside them
-(docs/replay.md). It is there when all are answered. Whatever ends the
-command before, Ctrl-C or kill -9: the same command line goes on.
-OUTPUT.replay, beside it, knows how far it came.
+(docs/replay.md). The file appears when all are answered. If the command ends
+before, by Ctrl-C or even kill -9, the same command line goes on: the file
+OUTPUT.replay records how far it came.
 
---in-flight keeps so many proofs unanswered (a closed loop). --rate sends so
-many a second whatever is answered (an open loop), and latencies count from
-the moment at which each was to be sent.
+--in-flight N keeps N proofs unanswered (a closed loop). --rate N sends N
+proofs a second, whatever is answered (an open loop), and latencies count from
+the time at which each was due.
 
 --report DIR adds a page and its figures (docs/reports.md). --compare-cache
-does the first 100 rows twice, as they come and with nothing reused, and
-prints how long each took.
+replays the first 100 rows twice, once as they are and once with nothing
+reused, and prints how long each took.
 
 Exit code 0: all have their verdict, whatever it is. 2: no row was a request."""
 
@@ -70,14 +70,15 @@ def replay(  # noqa: PLR0913 - each is a flag
         typer.Option(metavar="FILE", callback=not_empty, help="Write the verdicts here: .parquet or .jsonl."),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Forget what an earlier replay to this output has done.")
+        bool, typer.Option("--restart", help="Begin anew: forget how far an earlier replay to this output came.")
     ] = False,
     in_flight: Annotated[
-        int | None, typer.Option(min=1, max=100_000, metavar="N", help="Proofs that are unanswered; default 2000.")
+        int | None,
+        typer.Option(
+            min=1, max=100_000, metavar="N", help="The most proofs without an answer at a time; default 2000."
+        ),
     ] = None,
-    rate: Annotated[
-        float | None, typer.Option(metavar="N", callback=finite, help="Send so many proofs a second.")
-    ] = None,
+    rate: Annotated[float | None, typer.Option(metavar="N", callback=finite, help="Send N proofs a second.")] = None,
     report_dir: Annotated[
         str | None,  # not a Path, for which an empty text is the current folder
         typer.Option(
@@ -103,14 +104,14 @@ def replay(  # noqa: PLR0913 - each is a flag
     if rate is not None and rate <= 0:
         raise InputError(f"--rate must be above 0, not {rate:g}")
     if rate is not None and in_flight is not None:
-        raise InputError("--rate and --in-flight: an open loop sends whatever is unanswered; take one of them")
+        raise InputError("--rate and --in-flight exclude each other: --rate sends however many proofs are unanswered")
     folder = None if report_dir is None else Path(report_dir)
     if slots is not None and folder is None:
-        raise InputError("--slots: it is for a report, and there is no --report")
+        raise InputError("--slots needs --report: it is a figure of the report")
     if folder is not None and output is None and not compare_cache:
         output = folder / replay_report.VERDICTS
     if restart and output is None and folder is None:
-        raise InputError("--restart: there is nothing to begin anew without --output")
+        raise InputError("--restart needs --output: without it nothing is kept that could begin anew")
     plan = Plan(
         source=given.source,
         options=given.options(),

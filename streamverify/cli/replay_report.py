@@ -139,10 +139,10 @@ def cache_comparison(plan: Plan, folder: Path | None) -> Iterator[CacheCompariso
     """
     if plan.output is not None:
         raise InputError(
-            "--compare-cache and --output: there are two outputs; --report DIR keeps them, and their reports"
+            "--compare-cache has two outputs, so it takes no --output: --report DIR keeps both, with their reports"
         )
     if plan.options.request.get("disable_cache"):
-        raise InputError("--compare-cache and --disable-cache: the second of its two modes disables the cache itself")
+        raise InputError("--compare-cache takes no --disable-cache: its second mode disables the cache itself")
     if plan.source == "-":
         raise InputError("--compare-cache reads the rows twice, and standard input only once: name a file")
     if folder is not None:

@@ -36,7 +36,9 @@ def report(
     *,
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE [FILE]", help="A file of verdicts, a report.json, or the folder of a report."),
+        typer.Argument(
+            metavar="FILE", help="A file of verdicts, a report.json, or the folder of a report; two are compared."
+        ),
     ],
     output: Annotated[
         str | None,  # not a Path, for which an empty text is the current folder
@@ -84,7 +86,7 @@ def _show_report(file: Path, output: Path | None, title: str | None, slots: int 
         say_who_answered([verifier.kind for verifier in found.environment.verifiers])
     elif output is not None or title is not None or slots is not None:
         verdicts = f", {found.verdicts.file}" if found.verdicts.file else ""
-        raise InputError(f"{file}: a report already; --output, --title and --slots are for its verdicts{verdicts}")
+        raise InputError(f"{file} is a report already: --output, --title and --slots take its verdicts{verdicts}")
     _print(found, report_lines(found), as_json=as_json)
 
 

@@ -37,7 +37,7 @@ Examples
   streamverify serve --repl synthetic       without Lean: nothing is checked
   streamverify serve --bootstrap-servers kafka:9092     on your own Kafka
 
-It prints where the page is. Clients of kimina-lean-server and of AXLE call
+It prints the address of its page. Clients of kimina-lean-server and of AXLE call
 the same address. Ctrl-C ends everything.
 
 Without a Kafka of yours it starts a broker in memory: what is in flight is
@@ -60,8 +60,8 @@ _GRACE = 3.0
 def serve(*, settings: Settings) -> None:
     """Run a worker and the HTTP gateway with its page, on a broker in memory or on your Kafka, until Ctrl-C.
 
-    Kafka is used if BOOTSTRAP_SERVERS is set, in any way; else a broker is started, which lives as long as this
-    command. All other settings are those of `worker` and `gateway`.
+    If BOOTSTRAP_SERVERS is set, by flag, variable or file, that Kafka is used; else a broker is started, which lives as
+    long as this command. All other settings are those of `worker` and `gateway`.
     """
     own_broker = "bootstrap_servers" not in settings.model_fields_set
     # Asked for here: a child process could only end with it, one after the other.

@@ -35,7 +35,7 @@ class SourceFlags:
     ]
     form: Annotated[
         Literal["jsonl", "json", "csv", "tsv", "parquet", "lean"] | None,
-        typer.Option("--format", rich_help_panel=_COLUMNS, help="What the source is, whatever its name ends in."),
+        typer.Option("--format", rich_help_panel=_COLUMNS, help="Format of the source, whatever its name ends in."),
     ] = None
     id_column: Annotated[str | None, ColumnName(_COLUMNS, "The column of the custom_id.")] = None
     proof_column: Annotated[
@@ -52,16 +52,22 @@ class SourceFlags:
     header: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT", callback=not_empty, rich_help_panel=_COLUMNS, help="The imports of each: 'import Mathlib'."
+            metavar="TEXT",
+            callback=not_empty,
+            rich_help_panel=_COLUMNS,
+            help="The imports of each proof, such as 'import Mathlib'.",
         ),
     ] = None
     completions: Annotated[
-        bool, typer.Option("--completions", rich_help_panel=_COLUMNS, help="The proof is the last block of an answer.")
+        bool,
+        typer.Option(
+            "--completions", rich_help_panel=_COLUMNS, help="The proof is the last code block of a model's answer."
+        ),
     ] = False
     continues: Annotated[
         bool,
         typer.Option(
-            "--continue-statement", rich_help_panel=_COLUMNS, help="The proof is what stands behind the statement's :="
+            "--continue-statement", rich_help_panel=_COLUMNS, help="The proof continues the statement, after its :="
         ),
     ] = False
     guess: Annotated[
@@ -78,32 +84,44 @@ class SourceFlags:
     ] = None
     shuffle: Annotated[bool, typer.Option("--shuffle", rich_help_panel=_ROWS, help="Mix the rows.")] = False
     seed: Annotated[
-        int | None, typer.Option(metavar="N", rich_help_panel=_ROWS, help="With --shuffle: another order; default 0.")
+        int | None, typer.Option(metavar="N", rich_help_panel=_ROWS, help="Seed of the order of --shuffle; default 0.")
     ] = None
     offset: Annotated[int, typer.Option(min=0, metavar="N", rich_help_panel=_ROWS, help="Leave out N rows.")] = 0
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", rich_help_panel=_ROWS, help="Stop after N rows.")] = (
         None
     )
     repeat: Annotated[
-        int, typer.Option(min=1, metavar="N", rich_help_panel=_ROWS, help="Go N times over all; ids end in @1 ... @N.")
+        int,
+        typer.Option(min=1, metavar="N", rich_help_panel=_ROWS, help="Replay all rows N times; ids end in @1 ... @N."),
     ] = 1
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", callback=finite, rich_help_panel=_REQUESTS, help="Lean may run so long."),
+        typer.Option(
+            metavar="SECONDS",
+            callback=finite,
+            rich_help_panel=_REQUESTS,
+            help="Seconds that Lean may run on each proof.",
+        ),
     ] = None
     require: Annotated[
         Require | None,
         typer.Option(rich_help_panel=_REQUESTS, help="Assurance that a proof needs to be verified."),
     ] = None
     disable_cache: Annotated[
-        bool, typer.Option("--disable-cache", rich_help_panel=_REQUESTS, help="No cached result, no warm header.")
+        bool,
+        typer.Option("--disable-cache", rich_help_panel=_REQUESTS, help="Use no cached result and no warm header."),
     ] = False
     infotree: Annotated[
         Literal["full", "tactics", "original", "substantive"] | None,
         typer.Option(rich_help_panel=_REQUESTS, help="Have Lean make infotrees; they are on the result topic alone."),
     ] = None
     all_tactics: Annotated[
-        bool, typer.Option("--all-tactics", rich_help_panel=_REQUESTS, help="Have Lean list every tactic, likewise.")
+        bool,
+        typer.Option(
+            "--all-tactics",
+            rich_help_panel=_REQUESTS,
+            help="Have Lean list every tactic; also on the result topic alone.",
+        ),
     ] = False
     run: Annotated[
         str | None,
@@ -122,7 +140,7 @@ class SourceFlags:
         from streamverify.datasets.dataset import SourceOptions  # noqa: PLC0415 - keeps --help fast
 
         if self.seed is not None and not self.shuffle:
-            raise InputError("--seed: it chooses an order of --shuffle, which is not given")
+            raise InputError("--seed needs --shuffle: it chooses the order")
         request: dict[str, Any] = {
             name: value
             for name, value in (

@@ -15,10 +15,10 @@ Examples
   curl localhost:9464/results/my-proof
   curl 'localhost:9464/results?prefix=run7/&reason=timeout&limit=50'
 
-At the port that it logs (9464 if that is free): /results/ID, and a page of
-results after another; JSON for programs, HTML for browsers. You may start
-more than one: Kafka divides the partitions among them, and each answers for
-all.
+At the port that it logs (9464 if that is free), /results/ID has one result,
+and /results lists all of them in pages: JSON for programs, HTML for browsers.
+You may start more than one: Kafka divides the partitions among them, and each
+of them answers for all.
 It asks for no password: let only those reach it who may see the results.
 SIGTERM or Ctrl-C ends it."""
 
@@ -42,7 +42,7 @@ _SETTINGS = (
 def table(*, settings: Settings) -> None:
     """Keep the newest result of each custom_id in memory, and show it over HTTP.
 
-    A convenience beside the result topic, which stays the store: what is gone from the topic is gone here.
+    The result topic stays the store: a result that the topic no longer has disappears here, too.
     """
     from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
 

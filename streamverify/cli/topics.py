@@ -36,10 +36,10 @@ producers that do not choose the partition, verdicts (compacted, so that the
 newest of each custom_id stays), dead letters (records that cannot be
 answered), the router's counts, the rows of the results table, and the
 successes in groups of attempts. More partitions of proofs allow more workers.
-Nothing else makes a topic: a command that finds one missing says so.
+No other command creates a topic: each says which topic it finds missing.
 
-A topic that exists is left as it is, unless --alter is given. Where something
-of it loses or delays proofs, or is not what was asked for here, that is said.
+A topic that exists is left as it is, unless --alter is given. A setting that
+may lose or delay proofs, or that differs from the options here, is reported.
 
 Exit code 0: the topics are as they should be. 1 (create): one is not."""
 
@@ -128,9 +128,9 @@ def describe(
     retention: _Retention = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the topics as one line of JSON.")] = False,
 ) -> None:
-    """Show the topics, and warn of all that may lose or delay proofs. The exit code is 4 if a topic is missing.
+    """Show the topics, and warn of settings that may lose or delay proofs. The exit code is 4 if a topic is missing.
 
-    The options say what the topics should be like where that is not what `topics create` makes without them.
+    Give it the options that you gave to `topics create`: the topics are compared with them.
     """
     from streamverify.bus.presence import absent  # noqa: PLC0415 - keeps --help fast
 

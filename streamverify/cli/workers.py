@@ -21,8 +21,8 @@ Examples
   streamverify workers                      of the group of --group-id
   streamverify workers --json | jq .mixed_versions
 
-Versions in which workers differ are warned of: a verdict then depends on
-which of them gets the record. Members of older versions of streamverify, and
+It warns of versions in which workers differ: a verdict then depends on which
+of them gets the record. Members of older versions of streamverify, and
 other programs in the group, are listed as such (docs/top.md)."""
 
 _COLUMNS = (
