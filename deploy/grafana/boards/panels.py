@@ -122,6 +122,42 @@ def quantiles(histogram: str) -> tuple[Query, ...]:
     return tuple(Query(quantile(part, histogram), f"p{part * 100:.0f}") for part in (0.5, 0.95, 0.99))
 
 
+def by(label: str, promql: str) -> tuple[Query, ...]:
+    """Write the sum of a query by a label: a series for each value, with its name."""
+    return (Query(f"sum by ({label}) ({promql})", f"{{{{{label}}}}}"),)
+
+
+def by_instance(metric: str) -> tuple[Query, ...]:
+    """Write a gauge of ours that each process has once: a series for each process, with its address."""
+    return (Query(now(metric), "{{instance}}"),)
+
+
+def number(  # noqa: PLR0913 - the fields of a panel
+    title: str,
+    description: str,
+    unit: str,
+    query: Query,
+    *,
+    width: int = 4,
+    highest: float | None = None,
+    thresholds: tuple[tuple[float, str], ...] = (),
+    below: str = GREEN,
+) -> Panel:
+    """Make a panel of one number, as the row `Now` of each dashboard has them: half as high as one with lines."""
+    return Panel(
+        title,
+        description,
+        unit,
+        (query,),
+        Shape.NUMBER,
+        width=width,
+        height=4,
+        highest=highest,
+        thresholds=thresholds,
+        below=below,
+    )
+
+
 def share(part: str, whole: str) -> str:
     """Write part of a whole; where there is nothing of the whole, 0: nothing went wrong, and a panel is no gap."""
     return f"({part}) / ({whole} > 0) or 0 * ({whole})"

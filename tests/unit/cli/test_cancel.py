@@ -66,10 +66,10 @@ def run(monkeypatch: pytest.MonkeyPatch, done: Cancelled, *arguments: str, membe
         (
             {},
             ["--run", "tuesday"],
-            "cancelled: run tuesday; this concerns at most 1,234 requests of lean.proofs: so many of any name have no answer",
+            "cancelled: run tuesday; this concerns at most 1,234 requests of lean.proofs: so many of any name",
         ),
         ({"waiting": 1}, ["--run", "a\x1b[31m"], "cancelled: run a"),
-        ({}, ["--run", "a\nb\tc"], "cancelled: run a␊b␉c; at most 1,234 requests"),
+        ({}, ["--run", "a\nb\tc"], "cancelled: run a␊b␉c; this concerns at most 1,234 requests"),
         ({"waiting": None}, ["--group", "g"], "cancelled: group g; how much waits on lean.proofs is not known"),
         ({"matching": 7}, ["--id", "a", "--dry-run"], "7 of the 1,234 requests that wait on lean.proofs would be"),
         ({"matching": 0, "waiting": None}, ["--id", "a", "--dry-run"], "0 requests that wait on lean.proofs would be"),
