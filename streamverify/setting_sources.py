@@ -61,7 +61,7 @@ class Origins:
 
     @property
     def file_name(self) -> str:
-        """The name of the settings file, in quotes if it would not be one line as it is."""
+        """The name of the settings file; it is in quotes if it has more than one line."""
         return _one_line(str(self.file))
 
     def place(self, name: str) -> Place:

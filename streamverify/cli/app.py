@@ -168,10 +168,8 @@ def _root(
 
 
 def commands_for(arguments: Sequence[str]) -> Sequence[str]:
-    """The commands that a command line can be about: the one that it names, or all where it names none.
-
-    To import all of them takes a third of the time of a short command.
-    """
+    """Return the commands that have to be imported for a command line: the one that it names, else all."""
+    # To import all of them takes a third of the time of a short command.
     named = next((argument for argument in arguments if not argument.startswith("-")), None)
     return [named] if named in COMMANDS else COMMANDS
 

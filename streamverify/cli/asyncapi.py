@@ -53,7 +53,7 @@ PRIVATE = frozenset({Purpose.STATE, Purpose.ROWS})
 
 
 class Operation(NamedTuple):
-    """What a service does with a channel. `group` names its consumer group, where it is in one."""
+    """One way in which a service uses a channel. `group` names its consumer group, where it is in one."""
 
     service: str
     action: Literal["send", "receive"]
@@ -229,7 +229,7 @@ def _servers(settings: Settings) -> Node:
 
 
 def _sasl_schemes() -> dict[str, str]:
-    """The mechanisms of the setting `sasl_mechanism`, by their names as AsyncAPI's security schemes."""
+    """List the mechanisms of the setting `sasl_mechanism`, by their names as AsyncAPI's security schemes."""
     types = {"PLAIN": "plain", "SCRAM-SHA-256": "scramSha256", "SCRAM-SHA-512": "scramSha512"}
     return {types[mechanism]: mechanism for mechanism in get_args(Settings.model_fields["sasl_mechanism"].annotation)}
 

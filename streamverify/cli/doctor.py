@@ -257,7 +257,7 @@ def repl_checks(verifier: Verifier, settings: Settings) -> list[Check]:
 
 
 def _stand_in_check(kind: str, settings: Settings) -> Check:
-    """A stand-in serves a trial, and only where nobody asks it for an audit."""
+    """Check that nobody asks a stand-in for an audit: without one it serves a trial."""
     found = f"the {kind} REPL answers, which is no Lean"
     if {settings.require, settings.require_min} != {"checked"}:
         return Check(

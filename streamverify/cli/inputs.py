@@ -83,7 +83,7 @@ class Inputs:
 
     @property
     def total(self) -> int | None:
-        """The number of bytes to read; None if stdin or a pipe is among the files."""
+        """The number of bytes that will be read; it is None if stdin or a pipe is among the files."""
         if any(str(file) == STDIN or not file.is_file() for file in self.files):
             return None
         return sum(file.stat().st_size for file in self.files)

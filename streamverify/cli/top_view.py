@@ -103,7 +103,7 @@ def _cut(lines: list[Text], most: int, width: int, noun: str) -> list[Text]:
 
 
 def _head(overview: Overview, width: int) -> Iterator[Text]:
-    """Who is shown and when: the group to the left, the time to the right."""
+    """Draw the first line: the group to the left, the time to the right."""
     state = overview.group_state or "not described"
     style = "green" if overview.group_state == "Stable" else "yellow"
     clock = overview.at[11:]
@@ -117,7 +117,7 @@ def _head(overview: Overview, width: int) -> Iterator[Text]:
 
 
 def _warnings(overview: Overview, width: int) -> list[Text]:
-    """What is missing or wrong with the group as a whole."""
+    """Draw what is missing or wrong with the group as a whole."""
     said = [*overview.problems, *(worded(mixed) for mixed in overview.mixed_versions)]
     more = len(said) - _MAX_PROBLEMS
     lines = [
@@ -131,7 +131,7 @@ def _warnings(overview: Overview, width: int) -> list[Text]:
 
 
 def _summary(overview: Overview, width: int) -> list[Text]:
-    """The sums of the group, and under them what was answered."""
+    """Draw the sums of the group, and under them what was answered."""
     totals, lag = overview.totals, overview.lag
     facts = [
         ("workers", f"{totals.ready} of {totals.workers} ready", "" if totals.ready == totals.workers > 0 else "yellow")
@@ -172,7 +172,7 @@ def _flow(facts: Sequence[tuple[str, str, str]], width: int) -> list[Text]:
 
 
 def _answered(overview: Overview, width: int) -> list[Text]:
-    """Results by status: in a second, and since the workers' start."""
+    """Draw the results by status: in a second, and since the workers' start."""
     totals, rates = overview.totals, overview.rates
     names = ("verified", "rejected", "inconclusive")
     total = totals.verified + totals.rejected + totals.inconclusive
@@ -197,7 +197,7 @@ def _answered(overview: Overview, width: int) -> list[Text]:
 
 
 def _workers(overview: Overview, width: int) -> list[Text]:
-    """A line for each member; under it what is wrong with it."""
+    """Draw a line for each member; under it what is wrong with it."""
     if not overview.workers:
         return [Text(fit("no worker is in the group", width), style="yellow")]
     lines = grid(_WORKERS, [_worker(view) for view in overview.workers], width)
@@ -234,7 +234,7 @@ def _worker(view: WorkerView) -> list[Cell | str]:
 
 
 def _processes(overview: Overview, width: int) -> list[Text]:
-    """A line for each other process that was asked for."""
+    """Draw a line for each other process that was asked for."""
     if not overview.processes:
         return []
     words = {True: Cell("ready", "green"), False: Cell("not ready", "yellow"), None: Cell("no answer", "yellow")}
@@ -252,7 +252,7 @@ def _processes(overview: Overview, width: int) -> list[Text]:
 
 
 def _slots(overview: Overview, width: int) -> list[Text]:
-    """A line for each slot of each worker that answered: those that work first, the longest first."""
+    """Draw a line for each slot of each worker that answered: those that work first, the longest first."""
     found = [(view.name, slot) for view in overview.workers if view.status is not None for slot in view.status.slots]
     order = {"running": 0, "importing": 0, "idle": 1}
     found.sort(key=lambda pair: (order.get(pair[1].state, 2), -(pair[1].age_seconds or 0.0)))

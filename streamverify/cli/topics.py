@@ -77,7 +77,7 @@ _Retention = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class CreateReport:
-    """What `create` did, and found."""
+    """The outcome of `topics create`: the topics that it has made or changed, and all as they are now."""
 
     plans: Sequence[TopicPlan]
     created: dict[str, bool]

@@ -1,4 +1,4 @@
-"""Where verdicts are kept, and who may have written them."""
+"""The settings of the result cache: its store, its size, and the key that signs its entries."""
 
 from __future__ import annotations
 

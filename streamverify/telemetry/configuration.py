@@ -76,18 +76,18 @@ def open_tracing(service: str, *, instance: str, group: str, environ: Mapping[st
 
 
 def endpoint_of(environ: Mapping[str, str]) -> str:
-    """Where spans go, as the variables say."""
+    """Return the address to which the variables send spans."""
     given = (environ.get(f"OTEL_EXPORTER_OTLP_{name}", "").strip() for name in ("TRACES_ENDPOINT", "ENDPOINT"))
     return next(filter(None, given), DEFAULT_ENDPOINT)
 
 
 def without_secrets(text: str) -> str:
-    """A text with the user and the password of each address in it left out."""
+    """Leave out the user and the password of each address in a text."""
     return re.sub(r"//[^/@\s]*@", "//***@", text)
 
 
 def _given(environ: Mapping[str, str], *names: str) -> str:
-    """The first of these variables that has a value, in lower case; "" where none has."""
+    """Return the first of these variables that has a value, in lower case; "" where none has."""
     return next(filter(None, (environ.get(name, "").strip().lower() for name in names)), "")
 
 

@@ -71,7 +71,7 @@ class Metrics(Collector):
         self._library = dict(zip(LIBRARY, collectors, strict=True))
 
     def histogram(self, name: str, *labels: str) -> Histogram:
-        """The kept histogram of a row, or its child for these values of its labels, to be observed."""
+        """Return the kept histogram of a row, or its child for these values of its labels, to be observed."""
         histogram = self._histograms[name]
         if not labels:
             return histogram
@@ -89,18 +89,14 @@ class Metrics(Collector):
                 raise KeyError(name)
             self._sources[name] = source
 
-    @property
-    def without_source(self) -> list[str]:
-        """The rows for which nobody has said yet how they are computed."""
-        return [name for name in self._rows if name not in self._sources and name not in self._histograms]
-
     def require_all(self) -> None:
         """See that every row of the table is computed.
 
         Raises:
             LookupError: The table promises a metric that nobody computes.
         """
-        if missing := self.without_source:
+        computed = self._sources.keys() | self._histograms.keys()
+        if missing := [name for name in self._rows if name not in computed]:
             raise LookupError(f"nothing computes {', '.join(missing)}")
 
     def collect(self) -> Iterator[Family]:
@@ -160,7 +156,7 @@ class Metrics(Collector):
         return family
 
     def _values(self, row: Metric) -> Mapping[tuple[str, ...], float]:
-        """The value of each series of a metric, 0 where a series of a small closed set has none yet."""
+        """Return the value of each series of a metric, 0 where a series of a small closed set has none yet."""
         value = self._sources[row.name]()
         if value is None:
             return {}
@@ -186,7 +182,7 @@ def _check(row: Metric, values: tuple[str, ...]) -> None:
 
 
 def _zeros(row: Metric) -> dict[tuple[str, ...], float]:
-    """The series of a counter that are there from the start on, so that their first step is seen as one.
+    """Return the series that a counter has from the start on, so that their first step is seen as one.
 
     Of a counter with several labels the source says which combinations there are: most of the product never occur.
     """

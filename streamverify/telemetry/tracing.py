@@ -186,7 +186,7 @@ class Tracing:
         return AnswerSpans(process, publish)
 
     def _of_request(self, record: Record, received: int) -> dict[str, str | int | float]:
-        """The attributes of OpenTelemetry's conventions for messaging, and how long the record lay on its topic."""
+        """Make the attributes of OpenTelemetry's conventions for messaging, with the record's time on its topic."""
         source, key = record.source, record.key
         said: dict[str, str | int | float] = {
             "messaging.system": "kafka",
@@ -248,7 +248,7 @@ def _as_text(key: bytes) -> str | None:
 
 
 def provider_over_otlp(service: str, instance: str) -> TracerProvider:
-    """A provider whose spans go where the OTEL_* variables say.
+    """Make a provider whose spans go where the OTEL_* variables say.
 
     Raises:
         Exception: One of the variables cannot be read; the SDK raises what it likes.

@@ -43,7 +43,7 @@ class Backlog:
     """
 
     def __init__(self, slots: int) -> None:
-        """`slots`: how many proofs the worker runs at once."""
+        """Begin without any answer; `slots` is the number of proofs that the worker runs at once."""
         self._slots = slots
         self._ends: dict[int, tuple[int, float]] = {}
         self._seen_seconds = 0.0

@@ -1,4 +1,4 @@
-"""What a row of the table of metrics says. Pure: it knows no library that counts, and no process that is counted."""
+"""The form of a row of the table of metrics. Pure: it knows no library that counts, and no process that is counted."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Metric:
 
     @property
     def family(self) -> str:
-        """The name of the metric's family in OpenMetrics, where a suffix belongs to the samples."""
+        """The name of the metric's family: in OpenMetrics a suffix belongs to the samples."""
         suffix = {Kind.COUNTER: "_total", Kind.INFO: "_info"}.get(self.kind, "")
         return self.name.removesuffix(suffix)
 

@@ -293,5 +293,5 @@ METRICS: Mapping[str, Metric] = {metric.name: _with_names(metric) for metric in 
 
 
 def of_process(process: Process) -> list[Metric]:
-    """The metrics of a process, in the order of the table."""
+    """Return the metrics of a process, in the order of the table."""
     return [metric for metric in METRICS.values() if process in metric.processes]

@@ -1,4 +1,4 @@
-"""What a worker tells its group of itself as it joins: its name, where it answers over HTTP, and its versions. Pure.
+"""The card by which a worker tells its group its name, its address over HTTP and its versions as it joins. Pure.
 
 The group has it as a part of the member's subscription, where a broker keeps it and tells it to whoever may describe
 the group. Whoever may join the group can write anything there: it is read as a stranger's text.
@@ -42,7 +42,7 @@ class Versions(BaseModel):
 
 
 class Card(BaseModel):
-    """What a worker tells its group."""
+    """The card of a worker, which its group has from it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -20,7 +20,7 @@ _LOOPBACK = re.compile(r"https?://(127(\.[0-9]{1,3}){3}|localhost|\[::1\])(:[0-9
 
 
 class NoAddress(StreamVerifyError):
-    """A text is no address of a process."""
+    """A text is not the address of a process."""
 
     exit_code = 2
 
@@ -38,7 +38,7 @@ def parse_address(text: str) -> str:
         The URL, without a slash at its end.
 
     Raises:
-        NoAddress: It is none.
+        NoAddress: The text is not an address.
     """
     word = text.strip()
     if word.isascii() and word.isdigit():

@@ -19,7 +19,7 @@ OLDER = "an older one"
 
 
 def mixed_versions(members: Iterable[Member]) -> list[MixedVersion]:
-    """Compare the workers of a group; foreign members are none, and of some nothing is known."""
+    """Compare the workers of a group. Foreign members are left out, and workers of which nothing is known."""
     ours = [member for member in members if member.state != "foreign"]
     found = []
     for what in Versions.model_fields:
