@@ -151,18 +151,20 @@ class Worker:
         self._superseding = Superseding(
             Groups(ttl=settings.group_ttl),
             Cancellations(consumer_group=settings.group_id, topic=settings.request_topic),
-            pool=runner,
+            pool=self._pool,
+            runner=runner,
             tiers=self._tiers,
-            partitions=self._partitions,
+            records=self._partitions.records,
             announce=self._announcements.announce,
         )
         self._service = Service(
             settings,
             RequestLimits(max_proof_bytes=settings.max_proof_bytes),
-            pool=runner,
+            pool=self._pool,
+            runner=runner,
             publisher=self._publisher,
             results=results,
-            partitions=self._partitions,
+            records=self._partitions.records,
             commits=self._commits,
             superseding=self._superseding,
             tiers=self._tiers,
@@ -177,8 +179,9 @@ class Worker:
         """Make what says how the worker does: its log, its metrics, its status."""
         settings, slots, runner = self._settings, equipment.plan.slots, self._cached_pool or self._pool
         self._reporter = Reporter(
-            self._service.activity,
-            pool=runner,
+            self._service.answers.activity,
+            pool=self._pool,
+            runner=runner,
             slots=slots,
             partitions=self._partitions,
             consumer=self._consumer,
@@ -203,7 +206,7 @@ class Worker:
             name=worker_name(settings),
             verifier=equipment.verifier,
             condition=self._condition,
-            occupancy=self._pool.occupancy,
+            pool=self._pool,
             runner=runner,
             slots=slots,
             service=self._service,
@@ -307,7 +310,7 @@ class Worker:
             await self._before(loop.time() + _LEAVE_TIMEOUT, self._commit_last())
         await self._consumer.close(max(_LEAVE_TIMEOUT, deadline - loop.time()) if complete else _LEAVE_TIMEOUT)
         self._reporter.last()
-        _log.info("drained" if complete else "drain_cut_short", in_flight=self._partitions.in_flight)
+        _log.info("drained" if complete else "drain_cut_short", in_flight=self._partitions.flow.in_flight)
         return EXIT_DONE if complete else EXIT_CUT_SHORT
 
     async def _finish_running(self) -> None:
@@ -361,8 +364,8 @@ class Worker:
             "problem": problem,
             "joined": self._partitions.are_restored,
             "draining": self._signals.drain.is_set(),
-            "in_flight": self._partitions.in_flight,
-            "queued": (self._cached_pool or self._pool).queued + self._service.waiting,
+            "in_flight": self._partitions.flow.in_flight,
+            "queued": (self._cached_pool or self._pool).queued + self._service.quarantine.waiting,
             "running": self._pool.running,
             "replays_queued": self._tiers.queued,
             "replays_running": self._tiers.running,

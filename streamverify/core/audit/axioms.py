@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from streamverify.core.audit.checked import ACCEPTED
 from streamverify.core.audit.printed_tokens import PRINTED_NAME
 from streamverify.core.job import Verdict
-from streamverify.core.messages.models import Reason, Theorem
+from streamverify.core.messages.models import Reason, Theorem, errors_in
 from streamverify.core.syntax.names import parts
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Questions:
 
     @property
     def text(self) -> str:
-        """The command."""
+        """The command that asks all of them."""
         return "\n".join(self._lines)
 
     def set(self, options: Mapping[str, str]) -> None:
@@ -215,6 +215,7 @@ def read_type(said: Sequence[str]) -> str | None:
     """Return the type in the answer to `#check`: the text after `name :`, or `@name.{u} :`."""
     for text in said:
         before, colon, after = text.partition(" :")
+        # ` :` may also stand in a quoted name, or begin `:=`.
         if colon and not before.endswith("«") and after[:1] in {" ", "\n"}:
             return after.strip()
     return None
@@ -334,7 +335,7 @@ class Challenge:
     def not_new(self, messages: Sequence[Message]) -> str | None:
         """Return the first of the names that the header knows by itself, or of which Lean says nothing."""
         lines = {name: line for line, name in enumerate(self.names, 4)}
-        unknown = {each["pos"]["line"] for each in messages if each["severity"] == "error"}
+        unknown = {each["pos"]["line"] for each in errors_in(messages)}
         return next((name for name, line in lines.items() if line not in unknown or answers(messages, line)), None)
 
 

@@ -68,7 +68,7 @@ class _Piece(NamedTuple):
 
 
 class _Item(NamedTuple):
-    """What stands side by side in a block: a tactic with its bullets, or several that must not be cut apart."""
+    """A tactic of a block with its bullets, or several that must not be cut apart; `whole` says that it stays one."""
 
     start: int
     end: int
@@ -133,7 +133,7 @@ class _Cutter:
         return found
 
     def _cut(self, item: _Item) -> list[_Item | _Piece]:
-        """The parts of an item: itself as one piece, or its own text and the items inside it, in turn."""
+        """Return the parts of an item: itself as one piece, or its own text and the items inside it, in turn."""
         whole: list[_Item | _Piece] = [_Piece(item.start, item.end, item.goals)]
         node = item.nodes[0]
         if item.whole or self._tokens.tokens[self._tokens.at(node.start)].text in _COMBINATORS:
@@ -171,7 +171,7 @@ class _Cutter:
         return items
 
     def _extent(self, node: Node, floor: int) -> tuple[int, int]:
-        """Where a tactic begins and ends with the bullets and brackets that stand directly before it."""
+        """Return where a tactic begins and ends with the bullets and brackets that stand directly before it."""
         start, end = node.start, node.end
         index = self._tokens.at(start) - 1
         while index >= 0 and (token := self._tokens.tokens[index]).start >= floor:
@@ -194,7 +194,7 @@ class _Cutter:
         return begins and tokens.are_in_one_bracket(node.start, item.start)
 
     def _own_text(self, start: int, end: int, goals: Goals) -> list[_Piece]:
-        """The piece from the first to the last token between two offsets, without `;` around it, if there is one."""
+        """Return the piece from the first to the last token between two offsets, without `;` around it, if any."""
         tokens = self._tokens.tokens[self._tokens.at(start) : self._tokens.at(end)]
         own = [token for token in tokens if token.text != ";"]
         return [_Piece(own[0].start, own[-1].end, goals)] if own else []

@@ -1,4 +1,4 @@
-"""How much the status `verified` is worth: the tiers of assurance, in their order."""
+"""The tiers of assurance, which say how much the status `verified` is worth, in their order."""
 
 from __future__ import annotations
 

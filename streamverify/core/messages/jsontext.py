@@ -85,6 +85,7 @@ def loads_leniently(data: bytes) -> Any:
 
 
 def _integer(digits: str) -> int | float:
+    # A number that is longer than Python converts is no id that anyone means: as infinity it is refused.
     return int(digits) if len(digits) <= _MAX_DIGITS else math.inf
 
 

@@ -43,8 +43,9 @@ from streamverify.core.messages.parts import (
     Verifier,
     VerifierKind,
     Word,
+    errors_in,
 )
-from streamverify.core.messages.reasons import LEAN_ANSWERED, OUTCOMES, Outcome, Reason, Status
+from streamverify.core.messages.reasons import LEAN_ANSWERED, OUTCOMES, Reason, Status
 
 __all__ = [
     "LEAN_ANSWERED",
@@ -57,7 +58,6 @@ __all__ = [
     "Finding",
     "Int64",
     "Message",
-    "Outcome",
     "Position",
     "ProofRequest",
     "ProofResult",
@@ -72,6 +72,7 @@ __all__ = [
     "Verifier",
     "VerifierKind",
     "Word",
+    "errors_in",
     "is_enough",
 ]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def newest(results: Iterable[ProofResult]) -> dict[str, ProofResult]:
-    """The newest result of each custom_id, in the order in which the custom_ids first appear."""
+    """Return the newest result of each custom_id, in the order in which the custom_ids first appear."""
     kept: dict[str, ProofResult] = {}
     for result in results:
         old = kept.get(result.custom_id)

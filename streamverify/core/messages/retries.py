@@ -1,4 +1,4 @@
-"""Which requests to send again: those whose newest answer is one that another try may change.
+"""Finds the requests to send again: those whose newest answer is one that another try may change.
 
 No clock, no Kafka. A request is known by its run and its custom_id; of several requests under the same names the later
 record counts, as for readers of results. The results are shown twice: first to find what may be retried, then, as
@@ -35,7 +35,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
-    """What to do with each request whose newest answer is retriable; every one is in exactly one of the lists."""
+    """The requests whose newest answer is retriable, by what is to be done; every one is in one list."""
 
     send: list[Candidate] = field(default_factory=list)
     spent: list[Candidate] = field(default_factory=list)

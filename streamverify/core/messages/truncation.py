@@ -34,6 +34,7 @@ PARTS = (
 from the request.
 """
 
+# Code points of what is never left out. With these `codec.MIN_LIMIT` is enough for every result.
 _MAX_SENTENCE = 500
 _MAX_WORKER = 128
 _MAX_VERSION = 64
@@ -279,21 +280,16 @@ def _lists(result: ProofResult, fields: dict[str, Any]) -> dict[str, _TruncatedL
     lists = {part: _TruncatedList(fields, part, fields[part], kept=None) for part in ("findings", "theorems")}
     if result.response is not None:
         response = fields["response"]
+        kept = None
+        if result.status is Status.REJECTED and result.response.messages:
+            # Its first error, or its first message: one of Lean's that only warns of `sorry` rejects, too.
+            severities = [message["severity"] for message in result.response.messages]
+            kept = severities.index("error") if "error" in severities else 0
         lists |= {
-            part: _TruncatedList(
-                response, part, response[part], kept=_first_error_of_rejection(result) if part == "messages" else None
-            )
+            part: _TruncatedList(response, part, response[part], kept=kept if part == "messages" else None)
             for part in ("tactics", "sorries", "messages")
         }
     return lists
-
-
-def _first_error_of_rejection(result: ProofResult) -> int | None:
-    """Find the index of the first error of a rejection, or of its first message if there is no error."""
-    if result.status is not Status.REJECTED or result.response is None or not result.response.messages:
-        return None
-    severities = [message["severity"] for message in result.response.messages]
-    return severities.index("error") if "error" in severities else 0
 
 
 def _fields(result: ProofResult) -> dict[str, Any]:

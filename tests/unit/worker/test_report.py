@@ -23,10 +23,10 @@ def reporter(activity: Activity, *, unread: int | None = 40) -> Reporter:
     async def asked() -> int | None:
         return unread
 
-    pool = SimpleNamespace(running=1, queued=3)
-    partitions = SimpleNamespace(in_flight=4, restored=lambda: frozenset({1, 2}))
-    parts: dict[str, Any] = {"pool": pool, "partitions": partitions, "consumer": SimpleNamespace(unread=asked)}
-    return Reporter(activity, slots=2, **parts)
+    pool, runner = SimpleNamespace(running=1), SimpleNamespace(queued=3)
+    partitions = SimpleNamespace(flow=SimpleNamespace(in_flight=4), restored=lambda: frozenset({1, 2}))
+    parts: dict[str, Any] = {"partitions": partitions, "consumer": SimpleNamespace(unread=asked)}
+    return Reporter(activity, slots=2, pool=cast("Any", pool), runner=cast("Any", runner), **parts)
 
 
 @pytest.fixture(autouse=True)

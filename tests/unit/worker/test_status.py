@@ -39,15 +39,16 @@ def report(looks: list[SlotLook], partitions: int = 2, oldest: Any = None, **mor
     activity.dead_letter()
     numbers = range(partitions)
     parts: dict[str, Any] = {
-        "occupancy": SimpleNamespace(look=lambda _now: looks),
-        "runner": SimpleNamespace(queued=4, running=1),
-        "service": SimpleNamespace(activity=activity, waiting=1, oldest=oldest),
+        "pool": SimpleNamespace(occupancy=SimpleNamespace(look=lambda _now: looks), running=1),
+        "runner": SimpleNamespace(queued=4),
+        "service": SimpleNamespace(
+            answers=SimpleNamespace(activity=activity), quarantine=SimpleNamespace(waiting=1), oldest=oldest
+        ),
         "partitions": SimpleNamespace(
-            in_flight=7,
+            flow=SimpleNamespace(in_flight=7, in_flight_of=lambda number: number),
             restored=lambda: frozenset(numbers),
             readable=lambda *, paused=False: {number: 10 for number in numbers if paused or number},
             quarantined=lambda: frozenset({1}),
-            in_flight_of=lambda number: number,
         ),
         "consumer": SimpleNamespace(known_end=lambda number: 15 if number else None, lost=0),
         "tiers": SimpleNamespace(queued=0, running=0),
