@@ -89,7 +89,7 @@ def _errors_as_lines() -> Iterator[None]:
         error_line(usage_error(error))
         raise typer.Exit(InputError.exit_code) from None
     except (typer.Exit, typer.Abort):
-        raise
+        raise  # the ways in which Typer ends a command are exceptions, too, and no bug
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends as one line and a code of its own
         traceback.print_exception(error)
         error_line(f"this is a bug of streamverify, please report it: {type(error).__name__}: {error}")
@@ -170,6 +170,7 @@ def _root(
 def commands_for(arguments: Sequence[str]) -> Sequence[str]:
     """Return the commands that have to be imported for a command line: the one that it names, else all."""
     # To import all of them takes a third of the time of a short command.
+    # The options of the program itself take no value, so the first word that is no option is the command.
     named = next((argument for argument in arguments if not argument.startswith("-")), None)
     return [named] if named in COMMANDS else COMMANDS
 

@@ -64,6 +64,7 @@ def cancel(  # noqa: PLR0913 - each is a flag
     from streamverify.client.cancellation import cancel as announce  # noqa: PLC0415
 
     async def work() -> tuple[Cancelled, bool | None]:
+        # A group without a worker is asked for afterwards: workers that come later read the cancellation, too.
         return await announce(settings, names, dry_run=dry_run), await has_member(settings)
 
     names = Names(run, group, frozenset(ids or ()), api_key)

@@ -42,6 +42,7 @@ Examples
 _BROKER_PATIENCE = 20.0
 _POLL = 0.1
 _DRAIN = "5"
+"""Seconds that the worker drains: after Ctrl-C nobody waits a minute for a demo."""
 
 _WITH_LEAN = "[bold]Lean[/] is installed here ({where}) and checks the proofs now: each verdict below is Lean's own."
 _WITH_RECORDINGS = (
@@ -163,6 +164,7 @@ async def _verify(
     """Collect all results, in the order of the requests; raise ChildDied if the worker ends before."""
     verifying = asyncio.create_task(_collect(console, address, requests, wait))
     try:
+        # The client cannot know that the worker has died: it would wait for its whole time.
         while not verifying.done():
             worker.check()
             await asyncio.wait({verifying}, timeout=_POLL)

@@ -57,6 +57,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
         def run(**given: Any) -> None:
             flags = {name: given.pop(name) for name in names}
             settings = load_settings(given.pop("config"), **flags)
+            # Until here only the environment has said how to log (`logging_wanted`); services set it up once more.
             if settings.origins.place("log_level") == "file" or settings.origins.place("log_format") == "file":
                 configure(settings.log_level, settings.log_format)
             try:

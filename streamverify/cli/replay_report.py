@@ -50,6 +50,7 @@ def made(folder: Path | None) -> Iterator[None]:
     try:
         yield
     finally:
+        # A folder that has something in it cannot be removed: only those go that are empty, the innermost first.
         with suppress(OSError):
             for each in new:
                 each.rmdir()

@@ -114,6 +114,7 @@ class ResultPrinter:
                 self._seconds += found.result.timings.run
                 self._longest = max(self._longest, found.result.timings.run)
                 if follow:
+                    # Into a pipe Python would write only when it has some kilobytes, which may take hours.
                     flush()
                 if self._statuses.total() == self._limit:
                     return

@@ -37,8 +37,8 @@ Examples
   streamverify serve --repl synthetic       without Lean: nothing is checked
   streamverify serve --bootstrap-servers kafka:9092     on your own Kafka
 
-It prints the address of its page. Clients of kimina-lean-server and of AXLE call
-the same address. Ctrl-C ends everything.
+It prints the address of its page. Clients of kimina-lean-server and of AXLE
+call the same address. Ctrl-C ends everything.
 
 Without a Kafka of yours it starts a broker in memory: what is in flight is
 lost when it ends, and only its own worker can serve it."""
@@ -102,6 +102,7 @@ def listening_address(settings: Settings) -> tuple[str, int]:
     """
     host = settings.gateway_host or ("0.0.0.0" if settings.api_keys else "127.0.0.1")  # noqa: S104 - as the gateway does
     try:
+        # Closed again before the gateway opens it: a port that is taken is said now, and not by a child that ends.
         with socket.create_server((host, settings.gateway_port)) as listening:
             port: int = listening.getsockname()[1]
     except OSError as error:

@@ -170,12 +170,14 @@ async def _create(settings: Settings, planner: Planner, *, alter: bool) -> Creat
         plans = planner(brokers=await count_brokers(admin))
         names = [plan.name for plan in plans]
         before = {state.name: state for state in await describe_topics(admin, names)}
+        # The router's counts and the table's rows have to have as many partitions as the topic that they follow.
         plans = aligned(plans, before, alter=alter)
         created = await create_topics(admin, plans)
         altered = {}
         for plan in plans:
             if alter and not created[plan.name] and (found := differences(plan, before[plan.name])):
                 altered[plan.name] = await alter_topic(admin, plan, found)
+        # A broker may show the old state for a moment after a change, which would be reported as a difference.
         states = await settled_topics(admin, plans, altered.keys() | {name for name, made in created.items() if made})
     left = {plan.name: differences(plan, state) for plan, state in zip(plans, states, strict=True) if state.exists}
     return CreateReport(

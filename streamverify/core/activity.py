@@ -91,7 +91,7 @@ class Activity:
     def mark(self, now: float) -> None:
         """Keep what has been done by now, for `recent`. To be called every few seconds."""
         self._marks.append((now, self.so_far(now)))
-        # The first is the newest of those that are old enough.
+        # The first is the newest of those that are a minute old, so that `recent` never tells of less than that.
         while len(self._marks) > 1 and self._marks[1][0] <= now - RECENT_SECONDS:
             self._marks.popleft()
 

@@ -116,6 +116,7 @@ class HeaderStates:
         """Learn from an answer. One that Lean did not run (a policy's, an expired one) says nothing of its header."""
         if timings.run <= 0 and timings.import_ <= 0:
             return
+        # Taken out and put in again, so that the header that was not asked for longest is dropped first.
         name = header[:MAX_TEXT]
         before = self._states.pop(name, None)
         warm = timings.import_ <= 0
@@ -155,6 +156,7 @@ class LiveState:
 
     def seen(self, verdict: LastVerdict, now: float, *, cached: bool = False) -> None:
         """Count a verdict of the result topic, whoever asked for it; `cached`: no Lean was asked for it."""
+        # Whoever may write to the result topic may write any reason.
         known = verdict.reason in self._reasons or len(self._reasons) < MAX_REASONS
         self._reasons[verdict.reason if known else OTHER] += 1
         self._rate.add(now)

@@ -87,6 +87,7 @@ class Asker:
         """
         try:
             async with self._session.get(url, allow_redirects=False) as got:
+                # A read may give less than it was asked for, and more may follow.
                 body = await got.content.read(MAX_STATUS + 1)
                 while len(body) <= MAX_STATUS and (more := await got.content.read(MAX_STATUS + 1 - len(body))):
                     body += more
@@ -104,11 +105,12 @@ class Asker:
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # the second: lists within lists, thousands deep
         return None
 
 
 def _cause(error: BaseException) -> str:
+    # A failed look-up of a name has an error number of its own, below 0, for which the system has no words.
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return cut(" ".join(f"{getattr(error, 'strerror', None) or error}".split()) or type(error).__name__, 100)

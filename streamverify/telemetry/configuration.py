@@ -42,6 +42,7 @@ def open_tracing(service: str, *, instance: str, group: str, environ: Mapping[st
     if _given(environ, "OTEL_SDK_DISABLED") == "true" or exporter == "none":
         return None
     if not _is_installed():
+        # Without an address nobody has asked for spans, and a line about them would be noise in every log.
         if endpoint_of(environ) != DEFAULT_ENDPOINT:
             _log.warning(
                 "no_tracing",
@@ -96,5 +97,5 @@ def _is_installed() -> bool:
         return find_spec("opentelemetry.exporter.otlp.proto.http") is not None and (
             find_spec("opentelemetry.sdk.trace") is not None
         )
-    except ModuleNotFoundError:  # one of the packages above it is missing
+    except ModuleNotFoundError:  # find_spec imports the packages above, one of which is missing
         return False

@@ -57,6 +57,7 @@ class Metrics(Collector):
         # A series more for each counter, of when it was made: `process_start_time_seconds` says that once.
         disable_created_metrics()
         self._rows = {metric.name: metric for metric in of_process(process)}
+        # In no registry: a registry could collect nothing where one of its metrics fails.
         self._histograms = {
             metric.name: Histogram(metric.name, metric.help, metric.label_names, registry=None, buckets=metric.buckets)
             for metric in self._rows.values()

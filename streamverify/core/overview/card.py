@@ -76,6 +76,7 @@ def decode_card(said: bytes) -> Card | None:
     Returns:
         None where there is none: a member of an older version, or of another program.
     """
+    # The card comes last: before it may stand what another assignor keeps there, which could have the mark in it.
     _, mark, text = said.rpartition(_MARK)
     if not mark or len(text) > MAX_CARD:
         return None

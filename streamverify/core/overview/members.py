@@ -71,6 +71,7 @@ def _member(member: GroupMember, group: Group, seen: Seen) -> WorkerView:
     else:
         answer = seen.answers.get(card.url)
         state, problem = _state(answer, member.process)
+    # Of a silent member another process may have answered: its numbers are not this one's.
     status = answer.status if answer is not None and state != "silent" else None
     told = card.versions if card is not None else versions_in(member.client_id)
     return WorkerView(
@@ -90,6 +91,7 @@ def _member(member: GroupMember, group: Group, seen: Seen) -> WorkerView:
 
 
 def _without_card(member: GroupMember, group: Group) -> tuple[MemberState, str]:
+    """Say what is known of a member that has told its group no card."""
     if not member.process and not is_ours(member.client_id):
         return "foreign", f"it is no worker of streamverify (client id {cut(member.client_id, 40)})"
     if group.is_rebalancing:
@@ -108,6 +110,7 @@ def _state(answer: ProcessAnswer | None, process: str) -> tuple[MemberState, str
 
 
 def _own_state(status: WorkerStatus) -> MemberState:
+    # A later version may have words that this one does not know.
     return next((word for word in get_args(MemberState) if word == status.state and word in _SAID), "other")
 
 

@@ -47,6 +47,7 @@ def group_readiness(
     elif unassigned:
         why.append(f"no member has the partitions {shortened(unassigned)}")
     for member in workers:
+        # With more workers than partitions some have none: they wait, and nobody waits for them.
         idle = state is not None and not member.partitions
         if member.ready or idle or (member.ready is None and member.state in _UNASKED | {"unknown"}):
             continue
