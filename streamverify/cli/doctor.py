@@ -98,6 +98,7 @@ async def examine(settings: Settings) -> list[Check]:
     """Carry out all checks, in the order in which they are shown."""
     from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
 
+    # First, because how many slots fit depends on the REPL: one with Mathlib is planned with four times the memory.
     repl, command = await _repl(settings)
     plan = plan_for(settings, command)
     return [
@@ -334,6 +335,7 @@ def memory_check(plan: Plan, *, repl_found: bool = True) -> Check:
     """Check that the memory suffices for the slots, and the slots for the cores."""
     if plan.memory is None:
         return Check("memory", "warning", "could not be read")
+    # Nothing is planned for a REPL that is not there: it may be one with Mathlib or one without.
     if not repl_found:
         return Check("memory", "ok", f"{plan.memory / _GIB:.1f} GiB; how much a REPL needs depends on the Lean")
     found = (

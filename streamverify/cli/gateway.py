@@ -7,8 +7,8 @@ import os
 
 import typer
 
-from streamverify.cli.errors import MissingExtraError
 from streamverify.cli.options import BOTH, GATEWAY, with_settings
+from streamverify.cli.services import LOG, extra
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 EXAMPLES = """\
@@ -31,9 +31,7 @@ _SETTINGS = (
     "require_min",
     "max_proof_bytes",
     "drain_timeout",
-    "log_level",
-    "log_format",
-    "log_dir",
+    *LOG,
 )
 
 
@@ -46,13 +44,9 @@ def gateway(*, settings: Settings) -> None:
     """
     from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
 
-    try:
+    with extra("gateway", "the gateway needs FastAPI and uvicorn", "fastapi", "uvicorn", "starlette"):
         from streamverify.gateway.lifecycle import run_gateway  # noqa: PLC0415 - keeps --help fast
         from streamverify.gateway.old_names import with_old_names  # noqa: PLC0415 - keeps --help fast
-    except ModuleNotFoundError as error:
-        if error.name not in {"fastapi", "uvicorn", "starlette"}:
-            raise
-        raise MissingExtraError("the gateway needs FastAPI and uvicorn: pip install 'streamverify[gateway]'") from None
     configure(settings.log_level, settings.log_format, log_dir=settings.log_dir, name="gateway")
     # Only now, as it says in the log what it takes; what it takes may change the log.
     settings = with_old_names(settings, os.environ)

@@ -90,6 +90,7 @@ class Inputs:
 
     def read(self) -> Iterator[Item]:
         """Yield every request, in the order of the files. An item that is no request has an error instead."""
+        # One by one, so that an input of any length fits into memory; a remark that all lines would have is said once.
         said: set[str] = set()
         for item in itertools.islice(self._read(), self.limit):
             if item.remark and item.remark not in said:
@@ -112,6 +113,7 @@ class Inputs:
         if form == "lean":
             yield self._lean(b"", stream, name)
             return
+        # Blank lines before the first word are kept: if it turns out to be Lean, its line numbers count them.
         blank = b""
         longest = min(_LONGEST_LINE + _ESCAPED * self.limits.max_proof_bytes, MAX_REQUEST_BYTES)
         for number, (line, whole) in enumerate(_lines(stream, longest), start=1):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import ProofResult
 
 STATUS_STYLES = {"verified": "green", "rejected": "red", "inconclusive": "yellow"}
+MEMBER_STYLES = {"serving": "green", "starting": "cyan", "joining": "cyan", "unknown": "cyan", "foreign": "dim"}
+"""The colours of the states of a group's members; every other state is a reason to look, and yellow."""
 _PLAIN_WIDTH = 120
 MAX_ID = 160
 """Characters of a custom_id in a message to people; it may have 512. --json has all of them."""

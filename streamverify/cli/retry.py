@@ -83,6 +83,7 @@ def retry(  # noqa: PLR0913 - each is a flag
         print_json(summary(report, settings, dry_run=dry_run))
     else:
         _say(report, settings, max_retries, dry_run=dry_run)
+    # Not an error of the command: what retention has deleted cannot be sent again, whatever is tried.
     if report.gone:
         raise typer.Exit(_GONE)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from streamverify.cli.errors import MissingExtraError
 from streamverify.cli.options import CONNECTION, with_settings
+from streamverify.cli.services import LOG, extra, log_as
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 EXAMPLES = """\
@@ -32,9 +32,7 @@ _SETTINGS = (
     "http_host",
     "http_port",
     "advertised_url",
-    "log_level",
-    "log_format",
-    "log_dir",
+    *LOG,
 )
 
 
@@ -44,14 +42,7 @@ def table(*, settings: Settings) -> None:
 
     The result topic stays the store: a result that the topic no longer has disappears here, too.
     """
-    from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
-
-    try:
+    with extra("table", "the results table needs Faust", "faust", "mode", "sortedcontainers"):
         from streamverify.table.table import run_table  # noqa: PLC0415 - keeps --help fast
-    except ModuleNotFoundError as error:
-        if error.name not in {"faust", "mode", "sortedcontainers"}:
-            raise
-        raise MissingExtraError("the results table needs Faust: pip install 'streamverify[table]'") from None
-    name = "-".join(("table", *filter(None, [settings.group_instance_id])))
-    configure(settings.log_level, settings.log_format, log_dir=settings.log_dir, name=name)
+    log_as("table", settings)
     raise typer.Exit(run_table(settings))

@@ -27,6 +27,7 @@ def parse_time(text: str, flag: str = "--since") -> datetime:
         moment = datetime.fromisoformat(word)
     except (ValueError, OverflowError):
         moment = None
+    # Without its zone a time would be this machine's, which is not that of the broker, or of a colleague.
     if moment is None or moment.tzinfo is None:
         raise InputError(
             f"{flag}: {text[:80]!r} is neither a time with its zone (2026-01-31T08:00:00Z) "
@@ -62,5 +63,5 @@ def rfc_3339(timestamp: int) -> str:
 def _format(timestamp: int, form: str) -> str:
     try:
         return datetime.fromtimestamp(timestamp / 1000, UTC).strftime(form)
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError, OSError):  # a producer sets the timestamp, and may set any number
         return "?"

@@ -13,10 +13,10 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from streamverify.cli.grid import Cell, GridColumn, fit, grid, plain
-from streamverify.cli.output import STATUS_STYLES, plural
+from streamverify.cli.output import MEMBER_STYLES, STATUS_STYLES, plural
 from streamverify.cli.units import duration, rate, size
 from streamverify.core.overview.build import memory_of
-from streamverify.core.overview.versions import worded
+from streamverify.core.overview.versions import verifier_words, worded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 LEAST_WIDTH = 40
 """Cells below which the view is cut off at the right."""
 _MAX_PROBLEMS = 4
-_GOOD = {"serving"}
-_STATE_STYLES = {"serving": "green", "starting": "cyan", "joining": "cyan", "unknown": "cyan", "foreign": "dim"}
 _SLOT_STYLES = {"running": "green", "importing": "cyan", "idle": "", "empty": "dim"}
 
 _WORKERS = (
@@ -82,11 +80,13 @@ def draw(overview: Overview, width: int, height: int | None = None, footer: str 
         slots = _cut(slots, max(0, room - used - 1), width, "slot")
         parts = [head, workers, others, slots]
     lines: list[Text] = []
+    # A blank line between the parts, but not before the footer, which belongs to the edge of the terminal.
     for part in parts:
         if part:
             lines += [*([Text()] if lines and part is not last else []), *part]
     if height is None:
         return lines
+    # The footer stays at the bottom, so that the view does not jump when a worker comes or goes.
     body = lines[: max(0, height - len(last))]
     filler = [Text()] * (height - len(last) - len(body))
     return [*body, *filler, *last][:height]
@@ -154,6 +154,7 @@ def _summary(overview: Overview, width: int) -> list[Text]:
 
 def _flow(facts: Sequence[tuple[str, str, str]], width: int) -> list[Text]:
     """Set facts beside each other in columns, as many in a line as fit."""
+    # From as many in a line as there are down to one, which may be cut: the first that fits.
     for in_a_line in range(len(facts), 0, -1):
         lines = [facts[at : at + in_a_line] for at in range(0, len(facts), in_a_line)]
         widths = [max(cell_len(f"{fact[0]} {fact[1]}") for fact in facts[at::in_a_line]) for at in range(in_a_line)]
@@ -211,9 +212,9 @@ def _workers(overview: Overview, width: int) -> list[Text]:
 
 def _worker(view: WorkerView) -> list[Cell | str]:
     status = view.status
-    state = Cell(view.state.replace("_", " "), _STATE_STYLES.get(view.state, "yellow"))
+    state = Cell(view.state.replace("_", " "), MEMBER_STYLES.get(view.state, "yellow"))
     partitions = str(len(view.partitions))
-    lean = " ".join(filter(None, [view.versions.kind if view.versions.kind != "lean" else None, view.versions.lean]))
+    lean = verifier_words(view.versions)
     address = view.url or view.host
     if status is None:
         return [view.name, state, partitions, "-", "-", "-", "-", "-", "-", lean or "-", address]
@@ -254,6 +255,7 @@ def _processes(overview: Overview, width: int) -> list[Text]:
 def _slots(overview: Overview, width: int) -> list[Text]:
     """Draw a line for each slot of each worker that answered: those that work first, the longest first."""
     found = [(view.name, slot) for view in overview.workers if view.status is not None for slot in view.status.slots]
+    # What hangs is found at the top.
     order = {"running": 0, "importing": 0, "idle": 1}
     found.sort(key=lambda pair: (order.get(pair[1].state, 2), -(pair[1].age_seconds or 0.0)))
     left = sum(view.status.slots_left_out for view in overview.workers if view.status is not None)

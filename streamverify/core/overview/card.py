@@ -48,7 +48,7 @@ class Card(BaseModel):
 
     name: Word
     url: Word | None = None
-    """Where it answers over HTTP; None where it said none, or what it said is none."""
+    """The address at which it answers over HTTP; None where it has told none that can be used."""
     versions: Versions = Versions()
 
 
@@ -74,7 +74,7 @@ def decode_card(said: bytes) -> Card | None:
     """Find the card in what a member has told its group.
 
     Returns:
-        None where there is none: a member of an older version, or of another program.
+        None where it has told none: a member of an older version, or of another program.
     """
     # The card comes last: before it may stand what another assignor keeps there, which could have the mark in it.
     _, mark, text = said.rpartition(_MARK)
@@ -84,6 +84,7 @@ def decode_card(said: bytes) -> Card | None:
         card = Card.model_validate_json(text)
     except ValidationError:
         return None
+    # Whoever may join the group may tell any text, and `top` would ask it.
     return card if card.url is None or is_url(card.url) else card.model_copy(update={"url": None})
 
 

@@ -34,6 +34,11 @@ def mixed_versions(members: Iterable[Member]) -> list[MixedVersion]:
     return found
 
 
+def verifier_words(versions: Versions) -> str:
+    """Word what verifies in a worker, for a column: the version of Lean, or a stand-in with its own; "" if unknown."""
+    return " ".join(filter(None, [versions.kind if versions.kind != "lean" else None, versions.lean]))
+
+
 def worded(mixed: MixedVersion, most: int = 3) -> str:
     """Word a difference in one sentence: `lean differs: 4.34.1 (a, b), 4.33.0 (c)`; of many workers some names."""
     parts = []
