@@ -39,7 +39,7 @@ MAX_VALUE = 200
 FILE_BYTES = 20 * 1024**2
 """Bytes of a log file, after which it is set aside as `NAME.log.1` and a new one begun."""
 OLD_FILES = 5
-"""How many files that were set aside are kept; older ones are deleted."""
+"""The number of files set aside that are kept; older ones are deleted."""
 
 
 def _cut_values(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 PREFIX = "STREAMVERIFY_"
-"""What the name of each of our environment variables begins with."""
+"""The beginning of the name of each of our environment variables."""
 
 DEFAULT_FILE = Path("streamverify.toml")
 
@@ -39,7 +39,7 @@ _EXPECTED = {
     "memory_per_repl": "must be auto or a size of at least 64MiB, such as 4GiB",
     "bootstrap_servers": "must be host:port, or several separated by commas",
 }
-"""What a setting must be, where pydantic's words are of no use: patterns, and choices between two types."""
+"""The words for a wrong value where pydantic's are of no use: patterns, and choices between two types."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ Start here
 
 _EXIT_BUG = 70
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-"""What Typer raises for any wrong usage. It has no public name, and in older versions another home."""
+"""The exception of Typer for any wrong usage. It has no public name, and in older versions another home."""
 
 
 class CommandGroup(TyperGroup):
@@ -102,7 +102,7 @@ _WORDS_OF_PYDANTIC = {
     ", unable to parse string as an integer": "",
     ", unable to parse string as a number": "",
 }
-"""What Typer passes on of pydantic's messages, and what a person is told instead."""
+"""Words of pydantic's messages that Typer passes on, and the words that a person reads instead."""
 
 
 def usage_error(error: Any) -> str:

@@ -152,7 +152,7 @@ OPERATIONS = {
         "delete", "send", "results", ("deletedResult",), "`streamverify delete` deletes the result of a custom_id."
     ),
 }
-"""Who reads and writes what. The service `client` is whoever imports it, and `delete` a command."""
+"""The ways in which services use the channels. `client` is any program that imports it, and `delete` a command."""
 
 
 def asyncapi_file() -> dict[str, str]:

@@ -29,10 +29,10 @@ class Surroundings:
     """The circumstances that child processes have in common."""
 
     folder: Path
-    """Where their output goes."""
+    """The folder that their output goes to."""
     environment: Mapping[str, str]
     cwd: Path
-    """Where they run."""
+    """The folder that they run in."""
     visible: bool = False
     """True: their stderr is ours, and goes to no file."""
 

@@ -47,7 +47,7 @@ class Item:
     request: ProofRequest | None = None
     error: str | None = None
     remark: str | None = None
-    """What had to be guessed to read it, in words."""
+    """The guess that was needed to read it, in words; None where nothing had to be guessed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Inputs:
     overrides: Overrides = field(default_factory=Overrides)
     columns: ColumnNames = field(default_factory=ColumnNames)
     form: Form | None = None
-    """What every file is; None: its name says so, or where it has none (a pipe) its first line."""
+    """The format of every file; None: its name says so, or its first line where it has no name (a pipe)."""
     limit: int | None = None
     """The number of items after which nothing more is read."""
     say: Callable[[str], None] = field(default=lambda _remark: None)

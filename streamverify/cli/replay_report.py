@@ -24,7 +24,7 @@ VERDICTS = "verdicts.jsonl"
 """The file of verdicts in the folder of a report, where no --output says where they go."""
 SEED_LIMIT = 100
 SEED_TIMEOUT = 60.0
-"""What kimina-lean-server's table was made with, and --compare-cache is by default."""
+"""The rows and the time-out of kimina-lean-server's table, which --compare-cache has by default."""
 
 _MODES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("Cached", "cached", {}),

@@ -1,4 +1,4 @@
-"""What the commands of services share: their log, and a word about a package that is not installed."""
+"""Begins the log of a service, and says for its command which package is not installed."""
 
 from __future__ import annotations
 

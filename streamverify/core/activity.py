@@ -64,7 +64,7 @@ class Activity:
         self._cached = 0
         self._busy_seconds = 0.0
         self._marks: deque[tuple[float, Done]] = deque([(now, Done(0.0, {}, 0))])
-        """What had been done at some times of the last minute, the oldest first."""
+        """Times of the last minute, each with what had been done by then; the oldest first."""
         self._reported = Done(0.0, {}, 0)
         self._reported_at = now
 

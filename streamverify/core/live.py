@@ -36,7 +36,7 @@ class LastVerdict:
     reason: str
     summary: str
     at: int
-    """When the request was sent, in milliseconds since the epoch."""
+    """The time at which the request was sent, in milliseconds since 1970."""
 
     @classmethod
     def of(cls, *, custom_id: Any, status: Any, reason: Any, summary: Any, at: Any) -> LastVerdict:
@@ -102,7 +102,7 @@ class HeaderState:
     warm: bool
     """True where the newest answer needed no import."""
     import_seconds: float
-    """How long its last import took; 0 if none was seen."""
+    """The time of its last import; 0 if none was seen."""
     proofs: int
 
 

@@ -58,7 +58,7 @@ class Watch:
         """Since when no broker answers."""
         self._partitions: list[int] = []
         self._known: dict[str, GroupMember] = {}
-        """What members have said, for when the group rebalances."""
+        """The members as the broker described them last, for the time in which the group rebalances."""
 
     async def __aenter__(self) -> Self:
         """Open the connections to workers."""

@@ -10,7 +10,7 @@ from streamverify.core.cache.seal import MIN_SECRET
 from streamverify.settings.values import wrong_setting
 
 REDIS = ("redis://", "rediss://", "unix://")
-"""What the URL of a Redis begins with."""
+"""The beginnings of the URL of a Redis."""
 
 
 class CacheSettings(BaseModel):

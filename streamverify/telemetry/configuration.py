@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 DEFAULT_ENDPOINT = "http://localhost:4318"
-"""Where OpenTelemetry's own default sends spans to: a collector on the same machine."""
+"""The address of OpenTelemetry's own default: a collector on the same machine."""
 _PROTOCOL = "http/protobuf"
 
 

@@ -1,4 +1,4 @@
-"""What a dashboard is: rows of panels, each with its queries. It knows nothing of Grafana's JSON.
+"""The form of a dashboard: rows of panels, each with its queries. It knows nothing of Grafana's JSON.
 
 `rate`, `now` and `quantile` write the parts of PromQL that every query has: the prefix of our metrics, the selector of
 the variables at the top of the dashboard, and the window that Grafana chooses by zoom and scrape interval.
@@ -88,7 +88,7 @@ class Board:
     rows: tuple[Row, ...]
     member: str = "streamverify_build_info"
     one_instance: bool = False
-    """Whether it is of one instance; else it begins with all."""
+    """True: it shows one instance; False: it begins with all."""
 
     @property
     def file(self) -> str:

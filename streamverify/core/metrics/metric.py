@@ -74,7 +74,7 @@ class Metric:
     buckets: tuple[float, ...] = ()
     """Of a histogram: the upper bounds, without the infinite one."""
     may_be_absent: str = ""
-    """When there is no sample, in words; "": there is one from the start on, and always."""
+    """The times at which there is no sample, in words; "": there is one from the start on, and always."""
 
     @property
     def family(self) -> str:

@@ -45,7 +45,7 @@ def _histogram(name: str, text: str, processes: frozenset[Process], buckets: tup
 
 
 LIBRARY = ("process", "python_gc")
-"""What the metrics that the client library has of every process begin with."""
+"""The beginnings of the names of the metrics that the client library has of every process."""
 
 _NO_PARTITION = "while the worker has no partition"
 

@@ -90,7 +90,7 @@ class Answered(Part):
 
     @property
     def total(self) -> int:
-        """How many results there are."""
+        """The number of results."""
         return self.verified + self.rejected + self.inconclusive
 
 

@@ -9,7 +9,7 @@ from streamverify.core.errors import StreamVerifyError
 FIRST_PORT = 9464
 """The port of a process that is alone on its machine; the next one takes the next."""
 LOCAL_PORTS = 16
-"""How many ports of this machine are tried where no group says where its workers are."""
+"""Ports of this machine that are tried where no group says where its workers are."""
 
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
 _PORT = r"[0-9]{1,5}"
