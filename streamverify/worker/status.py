@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -38,20 +37,12 @@ if TYPE_CHECKING:
     from streamverify.lean.occupancy import SlotLook
     from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
+    from streamverify.worker.condition import WorkerCondition
     from streamverify.worker.ports import JobRunner
     from streamverify.worker.service import Service
     from streamverify.worker.tiers import Tiers
 
 _WORKS = {"running": 0, "importing": 1, "idle": 2, "empty": 3}
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """How a worker is as a whole."""
-
-    state: str
-    ready: bool
-    problem: str | None
 
 
 class StatusReport:
@@ -63,7 +54,7 @@ class StatusReport:
         *,
         name: str,
         verifier: Verifier,
-        condition: Callable[[], Condition],
+        condition: Callable[[], WorkerCondition],
         pool: Pool,
         runner: JobRunner,
         slots: int,

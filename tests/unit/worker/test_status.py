@@ -19,7 +19,8 @@ from streamverify.core.syntax.header import parse_header
 from streamverify.lean.occupancy import SlotLook
 from streamverify.runtime import HealthServer
 from streamverify.settings import load_settings
-from streamverify.worker.status import Condition, StatusReport
+from streamverify.worker.condition import WorkerCondition
+from streamverify.worker.status import StatusReport
 
 HEADER = parse_header("import Mathlib\nimport Aesop\n")
 NOW, CLOCK = 1000.0, 1_800_000_000.0
@@ -57,7 +58,7 @@ def report(looks: list[SlotLook], partitions: int = 2, oldest: Any = None, **mor
         load_settings(group_id="g"),
         name="prover-1",
         verifier=Verifier(kind="lean", lean_version="4.34.1", policy_version="3"),
-        condition=lambda: Condition("serving", ready=True, problem=None),
+        condition=lambda: WorkerCondition("serving", ready=True, problem=None),
         slots=2,
         **{**parts, **more},
     )
