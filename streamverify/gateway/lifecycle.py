@@ -105,7 +105,8 @@ async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -
         _log.warning(
             "cut_short",
             requests=cut_short,
-            hint="these requests got no answer; their proofs are on the topic and are verified until their deadline",
+            hint="these requests got no answer; their proofs are on the topic and are verified until their deadline; "
+            "a longer DRAIN_TIMEOUT lets more of them finish",
         )
         return EXIT_CUT_SHORT
     return EXIT_DONE

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from streamverify.gateway.gateway import Gateway
-    from streamverify.telemetry.metrics import Page, Source
+    from streamverify.telemetry.metrics import MetricsPage, Source
 
 _GONE = 499
 """The status that is counted where the client went before it had an answer, as proxies log it."""
@@ -51,7 +51,7 @@ class GatewayMetrics:
         self._metrics.at_scrape({f"streamverify_{name}": source for name, source in sources.items()})
         self._metrics.require_all()
 
-    def page(self, accept: str) -> Page:
+    def page(self, accept: str) -> MetricsPage:
         """Make the answer to `/metrics`."""
         return self._metrics.page(accept)
 

@@ -272,5 +272,6 @@ class RequestReply:
                 "stand_in_answers",
                 verifier=kind,
                 topic=self._settings.result_topic,
-                hint="a worker on this topic has a stand-in for Lean: what it calls verified was not checked by Lean",
+                hint="a worker on this topic has a stand-in for Lean, and what it calls verified was not checked by "
+                "Lean: stop it, or give it topics of its own",
             )
