@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.table.row import Row
     from streamverify.settings import Settings
-    from streamverify.streams.application import Application
+    from streamverify.streams.life import StreamLife
 
 TIMEOUT = 10.0
 """Seconds that another instance is waited for."""
@@ -49,13 +49,14 @@ class Part:
 class Peers:
     """Asks the other instances."""
 
-    def __init__(self, settings: Settings, *, changelog: str, partitions: int) -> None:
+    def __init__(self, settings: Settings, life: StreamLife[Any], *, partitions: int) -> None:
+        """Connect to nobody yet; `partitions`: how many the result topic has."""
         self._settings = settings
-        self._changelog = changelog
+        self._life = life
         self._partitions = partitions
         self._session: aiohttp.ClientSession
-        self.app: Application
         self.url = ""
+        """Where the others reach this instance; "" before `start`."""
 
     def start(self, port: int) -> None:
         """Settle the address under which the others reach this instance, which listens on `port`."""
@@ -73,8 +74,8 @@ class Peers:
             Unavailable: One does not answer, or is not ready, or is of another generation of the group.
             TooSlow: One does not answer in time.
         """
-        assignor = cast("PartitionAssignor", self.app.assignor)
-        members = assignor.table_metadata(self._changelog)
+        assignor = cast("PartitionAssignor", self._life.app.assignor)
+        members = assignor.table_metadata(self._life.names.changelog)
         urls = [url for url, held in members.items() if url.rstrip("/") != self.url.rstrip("/") and held]
         return list(await asyncio.gather(*(self._ask_one(url, query, generation) for url in urls)))
 

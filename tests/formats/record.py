@@ -108,7 +108,7 @@ def cancellation() -> list[Any]:
 
 
 def router_count() -> dict[str, Any]:
-    from streamverify.router.counts import Count
+    from streamverify.router.header_counts import Count
 
     return Count(7, 12, "import Mathlib").as_value()
 

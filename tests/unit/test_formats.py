@@ -36,7 +36,7 @@ from streamverify.lean.kernel.acceptances import Acceptances
 from streamverify.lean.kernel.tools import Tool
 from streamverify.lean.warm_headers import read_saved_headers
 from streamverify.replay.state import State
-from streamverify.router.counts import Count, by_partition
+from streamverify.router.header_counts import Count, by_partition
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cli_fakes import make_result
@@ -11,7 +11,6 @@ from faust.types import TP
 
 from streamverify.core.table.row import result_row
 from streamverify.core.table.rows import PartitionRows
-from streamverify.settings import load_settings
 from streamverify.table.progress import Progress
 
 HERE, THERE = TP("lean.results", 0), TP("lean.results", 1)
@@ -39,28 +38,25 @@ class Consumer:
         return self.positions[tp]
 
 
-def make_progress(life: Any) -> Progress:
-    return Progress(load_settings(), life)
-
-
 class Rig:
     def __init__(self) -> None:
         self.consumer = Consumer()
         app = SimpleNamespace(consumer=self.consumer, consumer_generation_id=3)
-        self.life: Any = SimpleNamespace(restored=True, app=app)
-        self.progress: Any = make_progress(self.life)
         self.rows = PartitionRows()
         for offset in range(4):
             result = make_result(f"a{offset}")
             self.rows[result.custom_id] = result_row(
                 result, topic="lean.results", partition=0, offset=offset, timestamp=1
             )
-        self.follower = SimpleNamespace(read={})
         table = SimpleNamespace(partitions_held={0: self.rows}, data=self.rows)
-        vars(self.progress).update(table=table, follower=self.follower)
+        self.batches = SimpleNamespace(read={})
+        agent = SimpleNamespace(batches=self.batches, table=table)
+        names = SimpleNamespace(source="lean.results")
+        self.life: Any = SimpleNamespace(restored=True, app=app, agent=agent, names=names)
+        self.progress = Progress(cast("Any", self.life))
 
     async def look(self) -> None:
-        held = self.progress._holding
+        held = self.progress._assignment
         assert held is not None
         await self.progress._look(held)
 
@@ -72,20 +68,20 @@ def rig() -> Rig:
 
 async def test_it_is_whole_when_all_that_was_there_has_been_taken_in(rig: Rig) -> None:
     await rig.progress._begin(3)
-    assert rig.progress.holding is None
-    rig.follower.read[0] = 4
+    assert rig.progress.whole is None
+    rig.batches.read[0] = 4
     await rig.look()
-    assert rig.progress.holding is None
-    rig.follower.read[0] = 5
+    assert rig.progress.whole is None
+    rig.batches.read[0] = 5
     await rig.look()
     await rig.look()
-    held = rig.progress.holding
+    held = rig.progress.whole
     assert held is not None
     assert held.partitions == {0, 1}
     rig.life.app.consumer_generation_id = 4
-    assert rig.progress.holding is None
+    assert rig.progress.whole is None
     rig.life.app.consumer_generation_id, rig.life.restored = 3, False
-    assert rig.progress.holding is None
+    assert rig.progress.whole is None
 
 
 async def test_holes_at_the_end_of_a_partition_are_passed_over_only_when_nothing_is_under_way(rig: Rig) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streamverify.core.table.row import Row
     from streamverify.runtime import Handler
     from streamverify.table.peers import Peers
-    from streamverify.table.progress import Holding, Progress
+    from streamverify.table.progress import Assignment, Progress
     from streamverify.table.whole import WholeResults
 
 _log = structlog.get_logger(__name__)
@@ -40,8 +40,8 @@ _HEADERS = {
 }
 
 
-class View:
-    """Answers requests."""
+class Endpoints:
+    """Answers requests of programs, browsers and other instances."""
 
     def __init__(self, progress: Progress, peers: Peers, whole: WholeResults) -> None:
         self._progress = progress
@@ -104,15 +104,15 @@ class View:
         part = Part(held.partitions, self._page(list(request.query.items())))
         return _json(as_answer(part, held.generation))
 
-    def _held(self) -> Holding:
-        held = self._progress.holding
+    def _held(self) -> Assignment:
+        held = self._progress.whole
         if held is None:
             raise Unavailable("the table reads its partitions: /ready says when it is done")
         return held
 
     def _page(self, query: Sequence[tuple[str, str]]) -> Page:
         """What this instance has of what is asked."""
-        partitions = self._progress.table.partitions_held
+        partitions = self._progress.partitions_held
         ids = [value for name, value in query if name == "id"]
         if ids:
             return Page([rows[ids[0]] for rows in partitions.values() if ids[0] in rows], more=False)
