@@ -19,17 +19,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from streamverify.core.about import about_job
 from streamverify.core.cache.cacheable import may_be_answered, may_be_kept
 from streamverify.core.cache.in_flight import InFlight
 from streamverify.core.cache.key import work_digest
 from streamverify.core.messages.models import Reason, Timings
+from streamverify.lean.callbacks import call_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from streamverify.core.job import Job, Verdict
-    from streamverify.worker.ports import OnDone, Runner
+    from streamverify.lean.callbacks import OnDone
+    from streamverify.worker.ports import Runner
     from streamverify.worker.result_cache import Hit, ResultCache
     from streamverify.worker.tiers import Tiers
 
@@ -51,6 +52,7 @@ class CachedPool:
     ) -> None:
         """Stand before `pool`, and before what goes on above `audited`. The time-outs are those of the pool."""
         self.trusted = pool.trusted
+        self.groups = pool.groups
         self._pool = pool
         self._tiers = tiers
         self.cache = cache
@@ -145,14 +147,6 @@ class CachedPool:
             return
         self._answer(job, replace(verdict, timings=_waited(job)))
 
-    def hold_group(self, scope: str) -> None:
-        """Start no job of this scope while others wait."""
-        self._pool.hold_group(scope)
-
-    def release_group(self, scope: str) -> None:
-        """Undo one `hold_group`."""
-        self._pool.release_group(scope)
-
     def pause(self) -> None:
         """Start nothing but jobs that run alone. An answer from the cache starts nothing."""
         self._pool.pause()
@@ -209,15 +203,7 @@ class CachedPool:
             self._pool.submit(successor, self._ran)
 
     def _answer(self, job: Job, verdict: Verdict) -> None:
-        asked = self._asked.pop(job)
-        try:
-            asked.on_done(job, verdict)
-        except Exception:  # noqa: BLE001 - one caller's fault must not stop the others
-            _log.exception(
-                "on_done_failed",
-                **about_job(job),
-                hint="an error of streamverify's own: please report it with this traceback; the result may be missing",
-            )
+        call_back(self._asked.pop(job).on_done, job, verdict)
 
 
 def _as_hit(verdict: Verdict, age: float, job: Job) -> Verdict:

@@ -128,7 +128,13 @@ class Worker:
             self._metrics.published,
             self._tracing(),
         )
-        self._cache = await open_cache(settings, verifier, equipment.command, pool=self._pool, reach=equipment.reach)
+        self._cache = await open_cache(
+            settings,
+            verifier,
+            equipment.command,
+            vocabulary_of=self._pool.auditor.known_vocabulary,
+            reach=equipment.reach,
+        )
         self._tiers = Tiers(
             self._replays(equipment.reach),
             Assurance(settings.upgrade),
@@ -197,7 +203,7 @@ class Worker:
             name=worker_name(settings),
             verifier=equipment.verifier,
             condition=self._condition,
-            pool=self._pool,
+            occupancy=self._pool.occupancy,
             runner=runner,
             slots=slots,
             service=self._service,

@@ -181,7 +181,7 @@ def _of_work(parts: Parts) -> Mapping[str, Source]:
 
 def _of_lean(parts: Parts) -> Mapping[str, Source]:
     pool, tiers = parts.pool, parts.tiers
-    counts = pool.counts
+    counts, occupancy = pool.counts, pool.occupancy
 
     def seconds() -> Mapping[tuple[str, ...], float]:
         return {
@@ -190,6 +190,9 @@ def _of_lean(parts: Parts) -> Mapping[str, Source]:
             ("audit",): counts.audit_seconds,
         }
 
+    def memory() -> Mapping[tuple[str, ...], float]:
+        return _by_number({look.slot: look.memory or 0 for look in occupancy.look(time.monotonic())})
+
     return {
         "lean_seconds_total": seconds,
         "useful_lean_seconds_total": lambda: counts.useful_seconds,
@@ -197,8 +200,8 @@ def _of_lean(parts: Parts) -> Mapping[str, Source]:
         "repl_starts_total": lambda: counts.starts,
         "repl_deaths_total": lambda: {(cause,): count for cause, count in counts.deaths.items()},
         "repl_replaced_total": lambda: {(why,): count for why, count in counts.replaced.items()},
-        "repl_processes": lambda: pool.processes,
-        "repl_memory_bytes": lambda: _by_number({look.slot: look.memory or 0 for look in pool.look(time.monotonic())}),
+        "repl_processes": lambda: occupancy.processes,
+        "repl_memory_bytes": memory,
         "replays_queued": lambda: tiers.queued,
         "replays_running": lambda: tiers.running,
         "upgrades_total": lambda: tiers.upgraded,

@@ -9,14 +9,15 @@ if TYPE_CHECKING:
 
     from streamverify.core.audit.vocabulary import Trusted
     from streamverify.core.job import Job, Verdict
-
-    OnDone = Callable[[Job, Verdict], None]
+    from streamverify.core.scheduling.decisions import RunningGroups
+    from streamverify.lean.callbacks import OnDone
 
 
 class Runner(Protocol):
     """Takes jobs, and has a verdict on each. `lean.pool.Pool` says what each of these does."""
 
     trusted: Trusted
+    groups: RunningGroups
 
     @property
     def queued(self) -> int:
@@ -38,14 +39,6 @@ class Runner(Protocol):
 
     def supersede(self, job: Job, verdict: Verdict) -> None:
         """End a job with this verdict, as nobody needs its own any more."""
-        ...
-
-    def hold_group(self, scope: str) -> None:
-        """Start no job of this scope while others wait."""
-        ...
-
-    def release_group(self, scope: str) -> None:
-        """Undo one `hold_group`."""
         ...
 
     def pause(self) -> None:

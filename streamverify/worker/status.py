@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.core.job import Job
     from streamverify.core.messages.models import Verifier
-    from streamverify.lean.pool import Pool, SlotLook
+    from streamverify.lean.occupancy import Occupancy, SlotLook
     from streamverify.settings import Settings
     from streamverify.worker.ports import Runner
     from streamverify.worker.service import Service
@@ -63,7 +63,7 @@ class StatusReport:
         name: str,
         verifier: Verifier,
         condition: Callable[[], Condition],
-        pool: Pool,
+        occupancy: Occupancy,
         runner: Runner,
         slots: int,
         service: Service,
@@ -71,13 +71,13 @@ class StatusReport:
         consumer: RequestConsumer,
         tiers: Tiers,
     ) -> None:
-        """`runner` is the pool, or the cache before it; `slots` the proofs that run at once."""
+        """`occupancy` is the pool's; `runner` it or the cache before it; `slots` the proofs that run at once."""
         self._settings = settings
         self._name = cut(name)
         self._versions: Versions = versions_of(__version__, verifier)
         self._sandbox = verifier.sandbox
         self._condition = condition
-        self._pool = pool
+        self._occupancy = occupancy
         self._runner = runner
         self._slots = slots
         self._service = service
@@ -100,7 +100,9 @@ class StatusReport:
     def make(self, now: float, clock: float) -> WorkerStatus:
         """Make the status; `now` in monotonic seconds, `clock` in seconds since 1970."""
         condition, settings = self._condition(), self._settings
-        looks = sorted(self._pool.look(now), key=lambda look: (_WORKS[look.state], -(look.seconds or 0.0), look.slot))
+        looks = sorted(
+            self._occupancy.look(now), key=lambda look: (_WORKS[look.state], -(look.seconds or 0.0), look.slot)
+        )
         so_far, recent = self._service.activity.so_far(now), self._service.activity.recent(now)
         numbers = sorted(self._partitions.restored())
         return WorkerStatus(

@@ -106,7 +106,7 @@ class Superseding:
         self.dropped(job.record.id)
         if job.scope is not None and verdict.reason is Reason.OK:
             # Nobody is told before the broker has the result; meanwhile other work is better started.
-            self._pool.hold_group(job.scope)
+            self._pool.groups.hold(job.scope)
 
     def dropped(self, record: RecordId) -> None:
         """A job was dropped."""
@@ -121,7 +121,7 @@ class Superseding:
         winner = self._groups.acknowledged(_attempt(job, job.scope), verdict.assurance, time.time(), ours=ours)
         if winner is not None:
             self._win(winner)
-        self._pool.release_group(job.scope)
+        self._pool.groups.release(job.scope)
 
     def assignment_known(self) -> None:
         """Announce the successes of which it was open whose their records are."""

@@ -17,15 +17,15 @@ from streamverify.core.messages.models import Assurance, Reason
 from streamverify.core.tiers.climb import Conclusion, verdict_after
 from streamverify.core.tiers.line import Line
 from streamverify.core.tiers.proof import proof_of
+from streamverify.lean.callbacks import call_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.job import Job, Verdict
+    from streamverify.lean.callbacks import OnDone
     from streamverify.lean.kernel.climber import Climber
-
-    OnDone = Callable[[Job, Verdict], None]
 
 _log = structlog.get_logger(__name__)
 
@@ -193,11 +193,4 @@ class Replays:
             # It came to its own end in the moment in which it was to be ended.
             return
         ascent.told = True
-        try:
-            ascent.on_done(ascent.job, verdict)
-        except Exception:  # noqa: BLE001 - one caller's fault must not stop the slots
-            _log.exception(
-                "on_done_failed",
-                **about_job(ascent.job),
-                hint="an error of streamverify's own: please report it with this traceback; the result may be missing",
-            )
+        call_back(ascent.on_done, ascent.job, verdict)

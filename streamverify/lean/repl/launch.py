@@ -190,7 +190,7 @@ async def _who_answers(session: ReplSession, env: int) -> str:
 
 
 def _why(command: ReplCommand, error: Exception, session: ReplSession | None) -> str:
-    said = b"" if session is None else session.stderr
+    said = b"" if session is None else session.stderr.read()
     lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
     # Not twice: the last line may be what the error quotes.
     last = f" It said last: {lines[-1].strip()[:200]}" if lines and lines[-1].strip()[:60] not in str(error) else ""

@@ -39,8 +39,10 @@ def parts(**instead: Any) -> Parts:
         "pool": SimpleNamespace(
             counts=counts,
             environments=Counter({Environment.COLD: 4}),
-            processes=4,
-            look=lambda _now: [SimpleNamespace(slot=0, memory=None), SimpleNamespace(slot=1, memory=7_000)],
+            occupancy=SimpleNamespace(
+                processes=4,
+                look=lambda _now: [SimpleNamespace(slot=0, memory=None), SimpleNamespace(slot=1, memory=7_000)],
+            ),
         ),
         "runner": SimpleNamespace(queued=5, running=6),
         "cache": SimpleNamespace(cache=cache, followed=15),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cache_fakes import make_job, make_verdict
@@ -25,15 +25,10 @@ COMMAND = ReplCommand(("repl",), {}, None, "lean", wrapped=True)
 LEAN = Verifier(kind="lean", lean_version="4.35.0")
 
 
-class FakePool:
-    def vocabulary_of(self, _header: Any) -> None:
-        return None
-
-
 async def opened(verifier: Verifier = LEAN, reach: Reach | None = None, **given: Any) -> ResultCache | None:
     settings = load_settings(**given)
     reach = reach or Reach(Assurance.AUDITED)
-    return await open_cache(settings, verifier, COMMAND, pool=cast("Any", FakePool()), reach=reach)
+    return await open_cache(settings, verifier, COMMAND, vocabulary_of=lambda _header: None, reach=reach)
 
 
 async def test_without_the_setting_there_is_none() -> None:

@@ -16,7 +16,7 @@ from streamverify.core.messages.models import Reason, Verifier
 from streamverify.core.overview.schemas import overview_schema_files
 from streamverify.core.overview.status import MAX_ID, MAX_PARTITIONS, MAX_SLOTS, MAX_STATUS, WorkerStatus
 from streamverify.core.syntax.header import parse_header
-from streamverify.lean.pool import SlotLook
+from streamverify.lean.occupancy import SlotLook
 from streamverify.runtime import HealthServer
 from streamverify.settings import load_settings
 from streamverify.worker.status import Condition, StatusReport
@@ -39,7 +39,7 @@ def report(looks: list[SlotLook], partitions: int = 2, oldest: Any = None, **mor
     activity.dead_letter()
     numbers = range(partitions)
     parts: dict[str, Any] = {
-        "pool": SimpleNamespace(look=lambda _now: looks),
+        "occupancy": SimpleNamespace(look=lambda _now: looks),
         "runner": SimpleNamespace(queued=4, running=1),
         "service": SimpleNamespace(activity=activity, waiting=1, oldest=oldest),
         "partitions": SimpleNamespace(
