@@ -18,7 +18,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from streamverify.bus.admin import open_admin
 from streamverify.bus.committer import OffsetCommitter
 from streamverify.bus.connection import client_options, connect
-from streamverify.bus.counts import ConsumerCounts
+from streamverify.bus.consumer_counts import ConsumerCounts
 from streamverify.bus.fencing import Fence, SignedStickyAssignor, signed
 from streamverify.bus.liveness import Liveness
 from streamverify.bus.retention import RetentionWatch
@@ -26,7 +26,7 @@ from streamverify.core.delivery.offset_tracker import Delivery
 from streamverify.core.errors import WorkerStuck
 from streamverify.core.job import Record
 from streamverify.core.messages.models import Source
-from streamverify.core.topics import request_record_bytes
+from streamverify.core.topic_plans import request_record_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -83,7 +83,7 @@ class Member(NamedTuple):
     process: str
 
 
-class Said(NamedTuple):
+class UserData(NamedTuple):
     """What a member has told its group."""
 
     process: str
@@ -110,20 +110,20 @@ def holder_of(name: str, members: Iterable[Member]) -> Member | None:
 def members_of(description: Mapping[str, Any]) -> list[Member]:
     """The members in the answer to a DescribeGroups request."""
     return [
-        Member(each["member_id"], said_in(each["member_metadata"]).process)
+        Member(each["member_id"], user_data_in(each["member_metadata"]).process)
         for group in description["groups"]
         for each in group["members"]
     ]
 
 
-def said_in(metadata: bytes) -> Said:
+def user_data_in(metadata: bytes) -> UserData:
     """Read what a member's metadata says; a group tells it only while it is not rebalancing."""
     try:
         user_data = ConsumerProtocolMemberMetadata.decode(metadata).user_data or b""
     except ValueError:
-        return Said("", b"")
+        return UserData("", b"")
     card, signature, process = user_data.rpartition(_SIGNATURE)
-    return Said(process.decode(errors="replace"), card) if signature else Said("", b"")
+    return UserData(process.decode(errors="replace"), card) if signature else UserData("", b"")
 
 
 class Fence:

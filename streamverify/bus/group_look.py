@@ -13,9 +13,9 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.connection import PATIENCE
-from streamverify.bus.fencing import said_in
+from streamverify.bus.fencing import user_data_in
 from streamverify.bus.presence import find_topics, require_topics
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.core.delivery.group_position import group_position
 from streamverify.core.overview.card import decode_card
 from streamverify.core.overview.group import Broker, Group, GroupMember, remembered
@@ -52,7 +52,7 @@ def group_in(description: Mapping[str, Any], topic: str) -> Group:
 
 
 def _member(described: Mapping[str, Any], topic: str) -> GroupMember:
-    said = said_in(described["member_metadata"])
+    said = user_data_in(described["member_metadata"])
     return GroupMember(
         member_id=described["member_id"],
         client_id=described["client_id"],
@@ -89,7 +89,7 @@ class GroupLook:
         self._patience = patience
         self._stack = AsyncExitStack()
         self._known = {} if known is None else known
-        self._readers: dict[tuple[TopicPartition, ...], ResultReader] = {}
+        self._readers: dict[tuple[TopicPartition, ...], TopicReader] = {}
         self._admin: PatientAdmin
         self.partitions: list[int] = []
         """The partitions of the request topic, at the last look."""
@@ -178,9 +178,9 @@ class GroupLook:
         firsts, ends = await reader.beginnings(), await reader.ends()
         return sum(end - firsts[tp] for tp, end in ends.items())
 
-    async def _reader(self, partitions: list[TopicPartition]) -> ResultReader:
+    async def _reader(self, partitions: list[TopicPartition]) -> TopicReader:
         """Return the reader of these partitions; a topic that has got more of them gets another one."""
         key = tuple(partitions)
         if key not in self._readers:
-            self._readers[key] = await self._stack.enter_async_context(ResultReader(self._settings, partitions))
+            self._readers[key] = await self._stack.enter_async_context(TopicReader(self._settings, partitions))
         return self._readers[key]

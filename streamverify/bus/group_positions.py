@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.presence import topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.core.delivery.group_position import GroupPosition, group_position
 from streamverify.core.errors import BrokerUnavailable
 
@@ -34,7 +34,7 @@ async def group_positions(settings: Settings, group: str) -> list[GroupPosition]
             raise BrokerUnavailable(
                 f"the broker does not show the offsets of the group {group}: this user may not describe it ({error!r})"
             ) from error
-    async with ResultReader(settings, partitions) as reader:
+    async with TopicReader(settings, partitions) as reader:
         firsts, ends = await reader.beginnings(), await reader.ends()
     return [group_position(topic, tp.partition, firsts[tp], ends[tp], committed[tp.partition]) for tp in sorted(ends)]
 

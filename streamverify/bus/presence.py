@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundTopics:
     """What the broker says of some topics."""
 
     partitions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -36,18 +36,18 @@ class Found:
     """Topics that this user may not describe: Kafka does not tell such a user whether they exist."""
 
 
-async def find_topics(admin: PatientAdmin, names: Sequence[str]) -> Found:
+async def find_topics(admin: PatientAdmin, names: Sequence[str]) -> FoundTopics:
     """Look topics up by their names.
 
     Raises:
         KafkaError: A name is none that Kafka takes.
         BrokerUnavailable: No broker answers.
     """
-    return await admin.ask(partial(_find, names)) if names else Found()
+    return await admin.ask(partial(_find, names)) if names else FoundTopics()
 
 
-async def _find(names: Sequence[str], admin: AIOKafkaAdminClient) -> Found:
-    found = Found()
+async def _find(names: Sequence[str], admin: AIOKafkaAdminClient) -> FoundTopics:
+    found = FoundTopics()
     for topic in await admin.describe_topics(list(names)):
         name, error = topic["topic"], for_code(topic["error_code"])
         if error is UnknownTopicOrPartitionError:

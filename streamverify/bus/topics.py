@@ -1,6 +1,6 @@
 """The topics: the table of them, and how they are made, described and altered.
 
-What a difference does to proofs is decided in `core.topics`; which topics are there, in `presence`.
+What a difference does to proofs is decided in `core.topic_plans`; which topics are there, in `presence`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.presence import find_topics
 from streamverify.core.errors import BrokerUnavailable
-from streamverify.core.topics import (
+from streamverify.core.topic_plans import (
     DAY_MS,
     KAFKA_MAX_MESSAGE_BYTES,
     SHORT_RETENTION_MS,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
     from streamverify.bus.admin import PatientAdmin
-    from streamverify.core.topics import Difference
+    from streamverify.core.topic_plans import Difference
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)

@@ -15,7 +15,7 @@ from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import find_topics, require_topics
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.bus.topics import router_group
 from streamverify.core.delivery.offset_map import OffsetMap, decode_map
 from streamverify.core.errors import (
@@ -77,7 +77,7 @@ async def cancel(settings: Settings, names: Names, *, dry_run: bool = False) -> 
     async with patient_admin(settings) as admin:
         partitions = await require_topics(admin, settings, [settings.request_topic, settings.groups_topic])
         requests = partitions[settings.request_topic]
-        async with ResultReader(settings, requests) as reader:
+        async with TopicReader(settings, requests) as reader:
             firsts, ends = await reader.beginnings(), await reader.ends()
         now = time.time()
         known = tuple(ends[tp] for tp in requests)
@@ -159,7 +159,7 @@ async def _matching(
 ) -> int:
     """Read what is not finished, and count what the cancellation would end."""
     count = 0
-    async with ResultReader(settings, list(finished)) as reader:
+    async with TopicReader(settings, list(finished)) as reader:
         reader.start_from({tp: min(each.base, ends[tp]) for tp, each in finished.items()})
         while not await reader.reached(dict(ends)):
             for record in await reader.read(_POLL):
@@ -188,7 +188,7 @@ async def _not_forwarded(admin: PatientAdmin, settings: Settings) -> int:
         committed = await admin.ask(
             lambda client: committed_offsets(client, router_group(settings), topic, [tp.partition for tp in partitions])
         )
-        async with ResultReader(settings, partitions) as reader:
+        async with TopicReader(settings, partitions) as reader:
             firsts, ends = await reader.beginnings(), await reader.ends()
     except (KafkaError, BrokerUnavailable):
         return 0

@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 
 from streamverify.bus.admin import open_admin
 from streamverify.bus.presence import topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.client.cancellation import cancel
 from streamverify.client.connection import Connection
 from streamverify.client.progress import progress_of
@@ -243,7 +243,7 @@ class AsyncClient:
         self.refuse_a_fork()
         first = _milliseconds(since)
         partitions = await topic_partitions(self._settings, self._settings.result_topic)
-        async with ResultReader(self._settings, partitions) as reader:
+        async with TopicReader(self._settings, partitions) as reader:
             ends = await reader.ends()
             await reader.start_at(first)
             while follow or not await reader.reached(ends):

@@ -15,7 +15,7 @@ from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import require_topics, topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.bus.topics import router_group, topic_settings
 from streamverify.client.result_topic import decode
 from streamverify.core.errors import BrokerUnavailable
@@ -108,7 +108,7 @@ async def _find(settings: Settings, wanted: ResultSelection, api_key: str | None
     """Read the whole topic, and keep the keys whose newest record is wanted."""
     partitions = await topic_partitions(settings, settings.result_topic)
     found: Found = {}
-    async with ResultReader(settings, partitions) as reader:
+    async with TopicReader(settings, partitions) as reader:
         ends = await reader.ends()
         await reader.start_at(0)
         while not await reader.reached(ends):
@@ -156,7 +156,7 @@ async def delete_requests(settings: Settings, before: int, *, dry_run: bool, pro
     async with patient_admin(settings) as admin:
         for topic, group in groups.items():
             partitions = await topic_partitions(settings, topic)
-            async with ResultReader(settings, partitions) as reader:
+            async with TopicReader(settings, partitions) as reader:
                 firsts, upto = await reader.beginnings(), await reader.offsets_at(before)
             if group is not None:
                 finished = await _finished(admin, group, topic, partitions)

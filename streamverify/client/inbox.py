@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.client.correlator import Correlator, Match
 from streamverify.core.errors import UndecodableResult
 
@@ -92,7 +92,7 @@ class Inbox:
     async def _read(self, ready: asyncio.Future[None]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            async with ResultReader(self._settings, await self._partitions()) as reader:
+            async with TopicReader(self._settings, await self._partitions()) as reader:
                 await reader.start_at_end()
                 if not ready.done():
                     ready.set_result(None)

@@ -19,7 +19,7 @@ import structlog
 from aiokafka import TopicPartition
 from pydantic import ValidationError
 
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.client.requests import REQUEST_ID, prepare
 from streamverify.client.sender import Sender
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge, UndecodableResult
@@ -139,14 +139,14 @@ class RequestReply:
         """
         topic = self._settings.result_topic
         partitions = (await self._sender.look_up(topic))[topic]
-        async with ResultReader(self._settings, partitions) as reader:
+        async with TopicReader(self._settings, partitions) as reader:
             self._positions = await reader.ends()
 
     async def run(self) -> None:
         """Read results until cancelled; while no broker answers, try again."""
         while True:
             try:
-                async with ResultReader(self._settings, list(self._positions)) as reader:
+                async with TopicReader(self._settings, list(self._positions)) as reader:
                     reader.start_from(self._positions)
                     async with asyncio.TaskGroup() as tasks:
                         watching = tasks.create_task(self._watch(reader))
@@ -279,13 +279,13 @@ class RequestReply:
             del waiting.batch.open[known_as]
             self._settle(waiting.batch, waiting.index, outcome, 0)
 
-    async def _read(self, reader: ResultReader, watching: asyncio.Task[None]) -> None:
+    async def _read(self, reader: TopicReader, watching: asyncio.Task[None]) -> None:
         while not watching.done():
             for record in await reader.read(_POLL):
                 self._positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
                 self._answer(record)
 
-    async def _watch(self, reader: ResultReader) -> None:
+    async def _watch(self, reader: TopicReader) -> None:
         """Ask the broker for the ends of the partitions again and again; ends where there are more partitions."""
         while True:
             await asyncio.sleep(_PING)

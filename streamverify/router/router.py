@@ -1,4 +1,4 @@
-"""A router: its parts, in the order in which they start and end. `streams.process` runs it as a process."""
+"""A router: its parts, in the order in which they start and end. `streams.stream_process` runs it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from streamverify.router.forwarder import Forwarder
 from streamverify.router.header_view import HeaderView
 from streamverify.streams.application import PartitionedTable, make_application
 from streamverify.streams.life import StreamLife
-from streamverify.streams.names import StreamNames
-from streamverify.streams.process import run_process
-from streamverify.streams.server import StreamServer
-from streamverify.streams.source import prepare_source
+from streamverify.streams.source_topic import prepare_source
+from streamverify.streams.stream_names import StreamNames
+from streamverify.streams.stream_process import run_process
+from streamverify.streams.stream_server import StreamServer
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack

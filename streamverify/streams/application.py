@@ -18,7 +18,7 @@ from yarl import URL
 
 from streamverify.bus.connection import client_options
 from streamverify.streams.assignor import AddressedAssignor
-from streamverify.streams.consumer import StreamConsumer, StreamProducer
+from streamverify.streams.faust_consumer import StreamConsumer, StreamProducer
 from streamverify.streams.partition_store import PartitionStore
 from streamverify.version import __version__
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from faust.types.tuples import FutureMessage
 
     from streamverify.settings import Settings
-    from streamverify.streams.names import StreamNames
+    from streamverify.streams.stream_names import StreamNames
 
 _COMMIT_SECONDS = 0.5
 _MIN_REQUEST_TIMEOUT = 90.0

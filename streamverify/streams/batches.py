@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import faust
 
     from streamverify.streams.application import Application
-    from streamverify.streams.consumer import StreamConsumer
+    from streamverify.streams.faust_consumer import StreamConsumer
 
 BATCH = 500
 """Records that are worked on at once."""

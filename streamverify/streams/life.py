@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streamverify.settings import Settings
     from streamverify.streams.application import Application
     from streamverify.streams.batches import Batches
-    from streamverify.streams.names import StreamNames
+    from streamverify.streams.stream_names import StreamNames
 
 _log = structlog.get_logger(__name__)
 

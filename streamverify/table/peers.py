@@ -96,7 +96,7 @@ class Peers:
             raise Unavailable(f"the instance at {url} is not ready: {said}")
         return read_part(answer, url, generation)
 
-    def whole(self, parts: Sequence[Part]) -> list[Page]:
+    def all_pages(self, parts: Sequence[Part]) -> list[Page]:
         """Take the pages of all parts, if they have every partition once.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The results table: its parts, in the order in which they start and end. `streams.process` runs it as a process."""
+"""The results table: its parts, in the order in which they start and end. `streams.stream_process` runs it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from streamverify.bus.topics import table_changelog_topic, table_group
 from streamverify.core.metrics.metric import Process
 from streamverify.streams.application import make_application
 from streamverify.streams.life import Readiness, StreamLife
-from streamverify.streams.names import StreamNames
-from streamverify.streams.process import run_process
-from streamverify.streams.server import StreamServer
-from streamverify.streams.source import prepare_source
+from streamverify.streams.source_topic import prepare_source
+from streamverify.streams.stream_names import StreamNames
+from streamverify.streams.stream_process import run_process
+from streamverify.streams.stream_server import StreamServer
+from streamverify.table.completeness import Completeness
 from streamverify.table.endpoints import Endpoints
 from streamverify.table.follower import Follower
 from streamverify.table.peers import Peers
-from streamverify.table.progress import Progress
 from streamverify.table.result_table import ResultTable
 from streamverify.table.whole import WholeResults
 
@@ -64,7 +64,7 @@ class Table:
         self._stack = stack
         self._names = table_names(settings)
         self._life: StreamLife[Follower] = StreamLife(settings, self._names, signals, stack)
-        self._progress = Progress(self._life)
+        self._completeness = Completeness(self._life)
 
     async def start(self) -> None:
         """Reach the broker, listen, join the group."""
@@ -76,7 +76,7 @@ class Table:
         await whole.start()
         self._stack.push_async_callback(whole.close)
         peers = Peers(settings, life, partitions=partitions)
-        server = self._make_server(Endpoints(self._progress, peers, whole))
+        server = self._make_server(Endpoints(self._completeness, peers, whole))
 
         def make() -> tuple[Application, Follower]:
             # What the assignor tells the others: where this instance answers.
@@ -93,7 +93,7 @@ class Table:
         self._stack.push_async_callback(server.close)
         self._stack.push_async_callback(peers.close)
         await life.start(make)
-        await life.keep_running(self._progress.run())
+        await life.keep_running(self._completeness.run())
         await life.keep_running(server.run())
         _log.info(
             "table_started",
@@ -106,11 +106,11 @@ class Table:
 
     def _make_server(self, endpoints: Endpoints) -> StreamServer:
         # The agent by name each time: a start that is tried again makes another one.
-        life, progress = self._life, self._progress
+        life, completeness = self._life, self._completeness
         metrics: dict[str, Source] = {
             "table_rows": lambda: len(life.agent.table.data),
             "table_partitions": lambda: self._numbers()["partitions"],
-            "table_partitions_behind": lambda: progress.behind,
+            "table_partitions_behind": lambda: completeness.behind,
             "table_records_total": lambda: {
                 ("result",): life.agent.results,
                 ("tombstone",): life.agent.tombstones,
@@ -132,16 +132,16 @@ class Table:
 
     def _readiness(self) -> Readiness:
         found = self._life.readiness()
-        if found.problem is None and self._progress.whole is None:
+        if found.problem is None and self._completeness.complete is None:
             return Readiness("the table reads what the result topic had when its partitions came", ready=False)
         return found
 
     def _numbers(self) -> dict[str, int]:
-        whole, follower = self._progress.whole, self._life.agent
+        whole, follower = self._completeness.complete, self._life.agent
         return {
             "rows": len(follower.table.data),
             "partitions": len(whole.partitions) if whole is not None else 0,
-            "partitions_behind": self._progress.behind,
+            "partitions_behind": self._completeness.behind,
             "results": follower.results,
             "tombstones": follower.tombstones,
         }

@@ -122,7 +122,7 @@ def table_row() -> dict[str, Any]:
 
 
 def cache_entry() -> str:
-    from streamverify.core.cache.entry import encode
+    from streamverify.core.cache.content import encode
     from streamverify.core.cache.seal import Seal
     from streamverify.core.job import Verdict
     from streamverify.core.messages.models import Assurance, Reason, Response

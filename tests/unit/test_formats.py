@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from support import ROOT
 
 from streamverify.cache.sqlite import SqliteStore
-from streamverify.core.cache.entry import decode as decode_entry
+from streamverify.core.cache.content import decode as decode_entry
 from streamverify.core.cache.seal import Seal
 from streamverify.core.delivery import offset_map
 from streamverify.core.delivery.offset_map import OffsetMap, decode_map

@@ -10,7 +10,7 @@ import orjson
 from sortedcontainers import SortedList
 
 if TYPE_CHECKING:
-    from streamverify.core.table.pages import Wanted
+    from streamverify.core.table.pages import RowQuery
     from streamverify.core.table.row import Row
 
 Group = tuple[str | None, str | None]
@@ -75,7 +75,7 @@ class PartitionRows(MutableMapping[str, "Row"]):
     def __contains__(self, custom_id: object) -> bool:
         return custom_id in self._rows
 
-    def page(self, wanted: Wanted) -> Iterator[Row]:
+    def page(self, wanted: RowQuery) -> Iterator[Row]:
         """The rows that are wanted, in the order of their ids, without an end: the caller takes as many as it needs."""
         ids = self._ids.get((wanted.reason, wanted.run), ())
         if not ids:

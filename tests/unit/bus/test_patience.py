@@ -30,12 +30,12 @@ from streamverify.bus import connection, topics
 from streamverify.bus.admin import PatientAdmin, patient_admin
 from streamverify.bus.group_positions import group_positions
 from streamverify.bus.presence import topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.cli import doctor
 from streamverify.cli import topics as cli_topics
 from streamverify.client.sender import Sender
 from streamverify.core.errors import BrokerUnavailable
-from streamverify.core.topics import Difference
+from streamverify.core.topic_plans import Difference
 from streamverify.router.header_view import HeaderView
 from streamverify.router.router import Router, router_names
 from streamverify.runtime import Signals
@@ -145,7 +145,7 @@ class FakeClient:
 
 
 async def read_from_a_time() -> None:
-    async with ResultReader(SETTINGS, [TopicPartition(SETTINGS.result_topic, 0)]) as results:
+    async with TopicReader(SETTINGS, [TopicPartition(SETTINGS.result_topic, 0)]) as results:
         await results.start_at(1)
 
 
@@ -356,7 +356,7 @@ ASK_ONCE = {
     "bus/presence.py": {"describe_topics", "describe_cluster"},
     "bus/committed.py": {"list_consumer_group_offsets"},
     "router/header_view.py": {"end_offsets"},
-    "streams/source.py": {"create_partitions"},
+    "streams/source_topic.py": {"create_partitions"},
     # while running, each with a retry of its own, or for a line in the log only: watchdog, restoring after a rebalance,
     # versions of the others
     "bus/liveness.py": {"end_offsets"},

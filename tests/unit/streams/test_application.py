@@ -16,7 +16,7 @@ from streamverify.bus.topics import changelog_topic, router_group
 from streamverify.router.router import router_names
 from streamverify.settings import load_settings
 from streamverify.streams.application import PartitionedTable, make_application, quieten
-from streamverify.streams.consumer import StreamConsumer
+from streamverify.streams.faust_consumer import StreamConsumer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,9 +18,9 @@ from streamverify.core.messages.models import Reason
 from streamverify.core.table.row import result_row
 from streamverify.core.table.rows import PartitionRows
 from streamverify.settings import load_settings
+from streamverify.table.completeness import Assignment
 from streamverify.table.endpoints import Endpoints
 from streamverify.table.peers import Peers
-from streamverify.table.progress import Assignment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,14 +39,14 @@ class Instance:
         self.held: Assignment | None = Assignment(7, frozenset({number}), {})
         self.value: bytes | None = b'{"whole": 1.50}'
         self.members: dict[str, Any] = {}
-        type_of = type("Progress", (SimpleNamespace,), {"whole": property(lambda _self: self.held)})
-        progress: Any = type_of(partitions_held={number: self.rows})
+        type_of = type("Completeness", (SimpleNamespace,), {"complete": property(lambda _self: self.held)})
+        completeness: Any = type_of(partitions_held={number: self.rows})
         assignor = SimpleNamespace(table_metadata=lambda _topic: self.members)
         life: Any = SimpleNamespace(names=SimpleNamespace(changelog="log"), app=SimpleNamespace(assignor=assignor))
         self.peers = Peers(load_settings(http_host="127.0.0.1"), life, partitions=3)
         whole: Any = SimpleNamespace(fetch=self.fetch)
         app = web.Application()
-        for path, handler in Endpoints(progress, self.peers, whole).pages().items():
+        for path, handler in Endpoints(completeness, self.peers, whole).pages().items():
             app.router.add_get(path, handler)
         self.server = TestServer(app)
 

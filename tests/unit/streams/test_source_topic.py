@@ -10,7 +10,7 @@ from aiokafka.errors import InvalidPartitionsError
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.router.router import router_names
 from streamverify.settings import load_settings
-from streamverify.streams import source
+from streamverify.streams import source_topic
 
 SETTINGS = load_settings()
 NAMES = router_names(SETTINGS)
@@ -35,8 +35,8 @@ async def prepare(monkeypatch: pytest.MonkeyPatch, admin: Any, *, source_has: in
     async def require_topics(_admin: Any, _settings: Any, names: list[str]) -> dict[str, list[int]]:
         return {name: list(range(has[name])) for name in names}
 
-    monkeypatch.setattr(source, "require_topics", require_topics)
-    return await source.prepare_source(admin, SETTINGS, NAMES, ["lean.proofs"])
+    monkeypatch.setattr(source_topic, "require_topics", require_topics)
+    return await source_topic.prepare_source(admin, SETTINGS, NAMES, ["lean.proofs"])
 
 
 @pytest.mark.parametrize(("changelog_has", "totals"), [(12, {}), (4, {NAMES.changelog: 12})])

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from streamverify.core.table.row import shown
 
 if TYPE_CHECKING:
-    from streamverify.core.table.pages import Page, Wanted
+    from streamverify.core.table.pages import Page, RowQuery
     from streamverify.core.table.row import Row
 
 _FRAME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -22,7 +22,7 @@ input{{margin-right:1em}}</style>
 _COLUMNS = ("status", "reason", "assurance", "run", "run_seconds", "summary")
 
 
-def results_page(page: Page, wanted: Wanted) -> str:
+def results_page(page: Page, wanted: RowQuery) -> str:
     """A page of rows, with a form for what is wanted and a link to the next page."""
     rows = "".join(map(_line, page.rows)) or f'<tr><td colspan="{len(_COLUMNS) + 1}">There are no such results.'
     head = "".join(f"<th>{name}" for name in ("custom_id", *_COLUMNS))

@@ -40,12 +40,12 @@ class Assignment:
     """Of these the ones that seemed to be read so far at the last look."""
 
 
-class Progress:
+class Completeness:
     """Looks again and again how far the table is, and drops the rows whose records the topic has deleted.
 
-    NOTHING ── the changelog is restored ──> READING the assignment ── no partition is behind ──> WHOLE
-    READING, WHOLE ── a rebalance has brought another assignment ──> READING it
-    READING, WHOLE ── Faust restores, or joins again ──> NOTHING
+    NOTHING ── the changelog is restored ──> READING the assignment ── no partition is behind ──> COMPLETE
+    READING, COMPLETE ── a rebalance has brought another assignment ──> READING it
+    READING, COMPLETE ── Faust restores, or joins again ──> NOTHING
     """
 
     def __init__(self, life: StreamLife[Follower]) -> None:
@@ -55,7 +55,7 @@ class Progress:
         """When the topic was last asked what it has deleted."""
 
     @property
-    def whole(self) -> Assignment | None:
+    def complete(self) -> Assignment | None:
         """The assignment, once all of it is in the table; None while partitions come, are restored, or are read."""
         held = self._assignment
         if held is None or held.behind or not self._life.restored:

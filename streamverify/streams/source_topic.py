@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from streamverify.bus.admin import PatientAdmin
     from streamverify.settings import Settings
-    from streamverify.streams.names import StreamNames
+    from streamverify.streams.stream_names import StreamNames
 
 
 async def prepare_source(

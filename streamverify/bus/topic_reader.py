@@ -30,7 +30,7 @@ _METADATA_AGE_MS = 30_000
 """How soon a long-lived reader learns of partitions that were added."""
 
 
-class ResultReader:
+class TopicReader:
     """A reader of the given partitions. It joins no group and commits nothing; others are not disturbed."""
 
     def __init__(self, settings: Settings, partitions: Sequence[TopicPartition]) -> None:
@@ -145,6 +145,6 @@ async def records_kept(settings: Settings, topic: str) -> int:
     Raises:
         BrokerUnavailable: No broker, or no such topic.
     """
-    async with ResultReader(settings, await topic_partitions(settings, topic)) as reader:
+    async with TopicReader(settings, await topic_partitions(settings, topic)) as reader:
         firsts, ends = await reader.beginnings(), await reader.ends()
     return sum(end - firsts[partition] for partition, end in ends.items())
