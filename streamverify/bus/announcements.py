@@ -60,7 +60,7 @@ class Announcements:
         self._caught_up = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._failing: set[str] = set()
-        """What has failed, and not succeeded since: it is told once."""
+        """"read" and "written", for as long as they fail: each failure is logged once."""
         self._complaints = Once(_QUIET)
         self._on_winner: Callable[[Winner], None]
         self._on_cancellation: Callable[[Cancellation], None]

@@ -59,11 +59,12 @@ class SignedStickyAssignor(StickyPartitionAssignor):
     """
 
     card = b""
-    """What else the member tells its group (`core.overview.card`). Older workers read the process at the end only."""
+    """Bytes that the member tells its group besides (`core.overview.card`). Older workers read the process at the end
+    only."""
 
     @classmethod
     def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        """What the group is told at each join."""
+        """Return what the group is told at each join."""
         said = super().metadata(topics)
         previous = said.user_data or StickyAssignorUserDataV1([], cls.DEFAULT_GENERATION_ID).encode()
         return ConsumerProtocolMemberMetadata(
@@ -84,12 +85,12 @@ class Member(NamedTuple):
 
 
 class UserData(NamedTuple):
-    """What a member has told its group."""
+    """The user data that a member has told its group."""
 
     process: str
     """Machine and number of its process, `HOST:PID`; "" where it does not say."""
     card: bytes
-    """What stands before that; it may begin with the assignor's own fields."""
+    """The bytes before that; they may begin with the assignor's own fields."""
 
 
 def this_process() -> str:
@@ -108,7 +109,7 @@ def holder_of(name: str, members: Iterable[Member]) -> Member | None:
 
 
 def members_of(description: Mapping[str, Any]) -> list[Member]:
-    """The members in the answer to a DescribeGroups request."""
+    """Read the members in the answer to a DescribeGroups request."""
     return [
         Member(each["member_id"], user_data_in(each["member_metadata"]).process)
         for group in description["groups"]

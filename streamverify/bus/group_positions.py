@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def group_positions(settings: Settings, group: str) -> list[GroupPosition]:
-    """How far the group is with each partition of the request topic, in the order of the partitions.
+    """Ask how far the group is with each partition of the request topic, in the order of the partitions.
 
     Raises:
         BrokerUnavailable: No broker, no topic, or this user may not describe the group.
@@ -40,5 +40,5 @@ async def group_positions(settings: Settings, group: str) -> list[GroupPosition]
 
 
 async def records_to_do(settings: Settings) -> int:
-    """How many records of the request topic the group has not answered; raises what `group_positions` does."""
+    """Count the records of the request topic that the group has not answered; raises what `group_positions` does."""
     return sum(position.to_do for position in await group_positions(settings, settings.group_id))

@@ -24,7 +24,7 @@ OPEN_SECONDS = 5.0
 READ_SECONDS = 0.5
 """Seconds that proofs wait for an answer at most; then they are run, and the store is left alone for a while."""
 WRITE_SECONDS = 5.0
-"""Seconds for keeping entries; nobody waits for that."""
+"""Seconds for keeping entries; no proof waits for that."""
 
 _QUIET_SECONDS = 600.0
 """Seconds without a failure after which one is complained of again."""

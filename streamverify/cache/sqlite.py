@@ -39,7 +39,7 @@ _STEPS = 10_000
 _AT_ONCE = 500
 """Names in one question; SQLite takes 999 parameters in every version."""
 _SHARE = 10
-"""Where the file is full, the tenth of its entries that was not used for the longest makes room."""
+"""The part of the entries, those not used for the longest, that makes room when the file is full: a tenth."""
 
 _SCHEMA = {
     "entries": "CREATE TABLE entries (name BLOB PRIMARY KEY, value BLOB NOT NULL, weight INTEGER NOT NULL, "
@@ -57,7 +57,7 @@ class SqliteStore:
     """A file that several workers read and write. Reading and writing have a thread each, and wait for no other."""
 
     def __init__(self, path: str, *, limit: int, max_age: float) -> None:
-        """Open nothing yet.
+        """Prepare the threads; the first question opens the file.
 
         Args:
             path: The file; it and its folder are made if they are not there.

@@ -47,7 +47,7 @@ class HeaderView:
 
     @property
     def headers(self) -> int:
-        """How many headers are counted apart."""
+        """The number of headers that are counted apart."""
         return len({fingerprint for _, fingerprint in self._counts} - {OTHERS})
 
     async def start(self) -> None:

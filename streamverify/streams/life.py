@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 
 
 class StreamAgent(Protocol):
-    """What Faust gives the records of the source to."""
+    """The agent to which Faust gives the records of the source."""
 
     @property
     def batches(self) -> Batches:
@@ -41,7 +41,7 @@ AgentT = TypeVar("AgentT", bound=StreamAgent)
 
 
 class Readiness(NamedTuple):
-    """What keeps a process from its work, in words, None if nothing does; and whether it is ready all the same."""
+    """The answer to `/ready`: the problem that keeps a process from its work, None if there is none, and the status."""
 
     problem: str | None
     ready: bool

@@ -1,4 +1,4 @@
-"""What a process around Faust reads, and under which names. Knows neither Faust nor Kafka."""
+"""Names what a process around Faust reads and keeps. Knows neither Faust nor Kafka."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class StreamNames:
     """One topic, read by a group of processes that keep one table of it."""
 
     process: Process
-    """What the process is: its name is for people, for its client id and for its metrics."""
+    """The kind of process: its name is for people, for its client id and for its metrics."""
     group: str
     """The consumer group; the name of its changelog begins with it, too."""
     source: str
@@ -24,4 +24,4 @@ class StreamNames:
     changelog: str
     """The topic with the table, of as many partitions as `source`."""
     drains: str
-    """What the process does while it drains, in words for people."""
+    """The sentence of `/ready` that says what the process does while it drains."""

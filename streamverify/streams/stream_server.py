@@ -1,4 +1,4 @@
-"""What a process around Faust answers over HTTP: `/live`, `/ready`, `/metrics`, and pages of its own."""
+"""Answers over HTTP for a process around Faust: `/live`, `/ready`, `/metrics`, and pages of its own."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StreamServer:
         metrics: Mapping[str, Source],
         pages: Mapping[str, Handler],
     ) -> None:
-        """Listen on nothing yet.
+        """Prepare the answers; `start` listens.
 
         Args:
             settings: The address to listen on.

@@ -1,4 +1,4 @@
-"""What this instance holds at the moment, and whether that is all of it."""
+"""Finds out which partitions this instance holds at the moment, and whether all of their results are in the table."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Completeness:
         self._life = life
         self._assignment: Assignment | None = None
         self._asked = 0.0
-        """When the topic was last asked what it has deleted."""
+        """The time of the last question what the topic has deleted, by the clock of the event loop."""
 
     @property
     def complete(self) -> Assignment | None:
@@ -70,7 +70,7 @@ class Completeness:
 
     @property
     def behind(self) -> int:
-        """How many partitions are still read for the first time."""
+        """The number of partitions that are still read for the first time."""
         return len(self._assignment.behind) if self._assignment is not None else 0
 
     async def run(self) -> None:

@@ -111,7 +111,7 @@ class Endpoints:
         return held
 
     def _page(self, query: Sequence[tuple[str, str]]) -> Page:
-        """What this instance has of what is asked."""
+        """Make the part of an answer that this instance has."""
         partitions = self._completeness.partitions_held
         ids = [value for name, value in query if name == "id"]
         if ids:
@@ -121,7 +121,7 @@ class Endpoints:
 
 
 def _one(request: web.Request) -> tuple[str, bool]:
-    """The id that is asked for, and whether its whole result is."""
+    """Read the id that is asked for, and whether its whole result is."""
     query = request.query
     ids = [request.match_info["custom_id"]] if "custom_id" in request.match_info else query.getall("id")
     unknown = sorted(

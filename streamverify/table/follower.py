@@ -36,7 +36,7 @@ class Follower:
         self.results = 0
         self.tombstones = 0
         self.skipped = 0
-        """Records that are no results: nobody's key, or nobody's value."""
+        """Records that no worker of ours has written: their key is no custom_id, or their value is no result."""
 
     async def run(self, stream: faust.StreamT[Any]) -> None:
         """Follow for as long as the stream lasts."""
@@ -74,7 +74,7 @@ class Follower:
 
 
 def _custom_id(key: bytes | None) -> str | None:
-    """The custom_id that the key of a record is; None if it is none, and so no worker's."""
+    """Read the custom_id in the key of a record; None if the key is not UTF-8, as no worker has written it then."""
     try:
         return key.decode() if key else None
     except UnicodeDecodeError:

@@ -40,7 +40,7 @@ class TooSlow(StreamVerifyError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one instance has of what was asked."""
+    """The part of an answer that one instance has."""
 
     partitions: frozenset[int]
     page: Page
@@ -50,13 +50,13 @@ class Peers:
     """Asks the other instances."""
 
     def __init__(self, settings: Settings, life: StreamLife[Any], *, partitions: int) -> None:
-        """Connect to nobody yet; `partitions`: how many the result topic has."""
+        """Prepare to ask; `partitions` is the number of partitions of the result topic."""
         self._settings = settings
         self._life = life
         self._partitions = partitions
         self._session: aiohttp.ClientSession
         self.url = ""
-        """Where the others reach this instance; "" before `start`."""
+        """The address under which the others reach this instance; "" before `start`."""
 
     def start(self, port: int) -> None:
         """Settle the address under which the others reach this instance, which listens on `port`."""
@@ -111,7 +111,7 @@ class Peers:
 
 
 def as_answer(part: Part, generation: int) -> dict[str, Any]:
-    """What an instance tells another one."""
+    """Write the part that an instance tells another one."""
     return {
         "generation": generation,
         "partitions": sorted(part.partitions),

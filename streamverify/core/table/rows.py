@@ -31,7 +31,7 @@ _NEEDED = {
     "result_offset": int,
     "result_timestamp": int,
 }
-"""What order and lists of the rows are made from."""
+"""The fields from which the order of the rows, and the lists of them, are made."""
 
 
 class PartitionRows(MutableMapping[str, "Row"]):
@@ -76,7 +76,7 @@ class PartitionRows(MutableMapping[str, "Row"]):
         return custom_id in self._rows
 
     def page(self, wanted: RowQuery) -> Iterator[Row]:
-        """The rows that are wanted, in the order of their ids, without an end: the caller takes as many as it needs."""
+        """Yield the rows of a query in the order of their ids, also beyond its limit: the caller stops."""
         ids = self._ids.get((wanted.reason, wanted.run), ())
         if not ids:
             return
@@ -105,7 +105,7 @@ class PartitionRows(MutableMapping[str, "Row"]):
 
 
 def _groups(row: Row) -> list[Group]:
-    """The lists that a row is in."""
+    """Name the lists that a row is in."""
     reason, run = sys.intern(row["reason"]), row.get("run")
     groups: list[Group] = [(None, None), (reason, None)]
     if run is not None:
