@@ -64,14 +64,6 @@ class PatientAdmin:
         self._servers = servers
         self._patience = patience
 
-    async def list_topics(self) -> list[str]:
-        """Return the names of all topics."""
-        return await self._ask(self._client.list_topics)
-
-    async def describe_topics(self, names: list[str]) -> list[Any]:
-        """Return the metadata of topics. The embedded broker makes those that are missing."""
-        return await self._ask(lambda: self._client.describe_topics(names))
-
     async def describe_cluster(self) -> dict[str, Any]:
         """Return the brokers and the controller."""
         return await self._ask(self._client.describe_cluster)

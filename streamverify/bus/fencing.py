@@ -178,7 +178,9 @@ class Fence:
         if holder is None or holder.member_id == self._member_id:
             # Our session was over, and nobody came.
             return True
-        self._lose(self._error(holder))
+        # Two of these may wait at once, of one rebalance after the other: the first has ended `watch`.
+        if not self._lost.done():
+            self._lost.set_exception(self._error(holder))
         return False
 
     async def refuse(self, error: KafkaError) -> None:
@@ -199,10 +201,6 @@ class Fence:
             WorkerFenced: Another worker has taken the name.
         """
         await self._lost
-
-    def _lose(self, error: WorkerFenced) -> None:
-        if not self._lost.done():
-            self._lost.set_exception(error)
 
     def _error(self, holder: Member | None) -> WorkerFenced:
         other = f"the {self._kind} {holder.process}" if holder and holder.process else f"another {self._kind}"

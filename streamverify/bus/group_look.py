@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.fencing import user_data_in
+from streamverify.bus.group_description import described_group
 from streamverify.bus.presence import find_topics, require_topics
 from streamverify.bus.topic_reader import TopicReader
 from streamverify.core.delivery.group_position import group_position
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from streamverify.core.delivery.group_position import GroupPosition
     from streamverify.settings import Settings
 
-_NO_GROUP = {0, 69}
-"""What brokers say of a group that is described, or is not there: GROUP_ID_NOT_FOUND."""
 _SETTLE = 5.0
 """Seconds for which a group that rebalances is asked again, where only one look is taken."""
 _ASK_AGAIN = 0.5
@@ -45,9 +44,7 @@ def group_in(description: Mapping[str, Any], topic: str) -> Group:
     Raises:
         KafkaError: The broker refused, or is not the coordinator any more.
     """
-    [group] = description["groups"]
-    if group["error_code"] not in _NO_GROUP:
-        raise for_code(group["error_code"])(group["group"])
+    group = described_group(description)
     return Group(group["state"], tuple(_member(each, topic) for each in group["members"]))
 
 

@@ -68,8 +68,8 @@ class SqliteStore:
         self.label = f"sqlite:{file}"
         self._limit = limit
         self._max_age = max_age
-        self._reading = _Lane(file, self.label, busy_seconds=READ_BUSY_SECONDS)
-        self._writing = _Lane(file, self.label, busy_seconds=WRITE_BUSY_SECONDS)
+        self._reading = _ConnectionThread(file, self.label, busy_seconds=READ_BUSY_SECONDS)
+        self._writing = _ConnectionThread(file, self.label, busy_seconds=WRITE_BUSY_SECONDS)
 
     async def check(self) -> None:
         """See that the file can be read and written; it is opened anew, as it may have been deleted."""
@@ -118,7 +118,7 @@ class SqliteStore:
                 break
 
 
-class _Lane:
+class _ConnectionThread:
     """One connection, and the thread that uses it, so that no slow disk stops the event loop."""
 
     def __init__(self, file: Path, label: str, *, busy_seconds: float) -> None:
@@ -153,14 +153,11 @@ class _Lane:
 
     def close(self) -> None:
         """Close the connection and end the thread."""
-        self._interrupt()
-        self._thread.submit(self._disconnect)
-        self._thread.shutdown(wait=True)
-
-    def _interrupt(self) -> None:
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.interrupt()
+        self._thread.submit(self._disconnect)
+        self._thread.shutdown(wait=True)
 
     # --- in the thread --------------------------------------------------------------------------------------------
 

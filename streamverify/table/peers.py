@@ -18,7 +18,7 @@ from streamverify.core.table.pages import Page
 from streamverify.core.table.rows import is_row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from faust.assignor.partition_assignor import PartitionAssignor
 
@@ -126,14 +126,12 @@ def read_part(answer: Any, url: str, generation: int) -> Part:
     Raises:
         Unavailable: It is of another generation of the group, or something else answers there.
     """
-    if not isinstance(answer, dict) or not _is_part(answer):
+    kinds = {"generation": int, "partitions": list, "rows": list, "more": bool}
+    is_part = isinstance(answer, dict) and all(isinstance(answer.get(name), kind) for name, kind in kinds.items())
+    # Whatever answers there, its rows are put into a page among ours.
+    if not is_part or not all(map(is_row, answer["rows"])):
         raise Unavailable(f"something else than a table answers at {url} (STREAMVERIFY_ADVERTISED_URL)")
     if answer["generation"] != generation:
         raise Unavailable("partitions of the result topic move between instances at the moment")
     rows: list[Row] = answer["rows"]
     return Part(frozenset(answer["partitions"]), Page(rows, answer["more"]))
-
-
-def _is_part(answer: Mapping[str, Any]) -> bool:
-    kinds = {"generation": int, "partitions": list, "rows": list, "more": bool}
-    return all(isinstance(answer.get(name), kind) for name, kind in kinds.items()) and all(map(is_row, answer["rows"]))
