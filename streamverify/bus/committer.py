@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from streamverify.bus.consumer_counts import ConsumerCounts
     from streamverify.bus.liveness import Liveness
     from streamverify.bus.ports import RecordHandler
-    from streamverify.core.delivery.partition_state import Committed
+    from streamverify.core.delivery.commits import Committed
     from streamverify.core.delivery.partitions import Commit, Partitions
     from streamverify.settings import Settings
 
@@ -176,7 +176,7 @@ class OffsetCommitter:
 
     async def _finish(self) -> bool:
         """Make the last commit. What is finished and belongs to a partition that may yet be ours has to wait."""
-        if self._partitions.in_flight and not self._partitions.are_restored:
+        if self._partitions.flow.in_flight and not self._partitions.are_restored:
             return False
         if not await self._commit(closing=True):
             return False
@@ -185,7 +185,7 @@ class OffsetCommitter:
 
     def apply_pauses(self) -> None:
         """Pause and resume as the limits say."""
-        pauses = self._partitions.pauses()
+        pauses = self._partitions.flow.pauses()
         if not (pauses.pause or pauses.resume):
             return
         # A rebalance that we have not been told of yet may have taken some: aiokafka refuses to pause those.
@@ -220,7 +220,7 @@ class OffsetCommitter:
                     )
                 await asyncio.sleep(RETRY)
         # A worker that drains starts nothing any more: its quarantine stays paused.
-        if not self._partitions.is_draining:
+        if not self._partitions.flow.is_draining:
             self._handler.resume()
         self._handler.assignment_known()
         self.apply_pauses()

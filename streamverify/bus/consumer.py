@@ -281,7 +281,7 @@ class RequestConsumer:
 
     def drain(self) -> None:
         """Take no more records; go on polling and committing."""
-        self._partitions.drain()
+        self._partitions.flow.drain()
         self._consumer.pause(*self._consumer.assignment())
         # The pool starts nothing any more: no attempt of a quarantined record is to be committed for it.
         self._handler.pause()

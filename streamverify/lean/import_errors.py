@@ -18,7 +18,7 @@ from streamverify.core.audit.checked import first_error
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason, Response
 from streamverify.core.syntax.lexer import IDENTIFIER
-from streamverify.core.syntax.names import parts
+from streamverify.core.syntax.names import first_part, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,7 +38,6 @@ _TOOLCHAIN_ROOTS = frozenset({"Init", "Std", "Lean", "Lake"})
 _MISSING_ROOT = re.compile(r"unknown (?:module prefix|package) '([^'\n]+)'")
 _MISSING_MODULE = re.compile(r"object file '[^\n]*' of module ([^\n]+?) does not exist")
 
-_ROOT = re.compile(r"«[^»]*+»|[^.«]++")
 _NAME_IN_MESSAGE = re.compile(rf"(?<![\w./»]){IDENTIFIER.pattern}(?![\w/])")
 _PATH_IN_MESSAGE = re.compile(r"[^\s'\"`:]++")
 _QUOTED_IN_MESSAGE = re.compile(r"'([^'\n]++)'")
@@ -214,7 +213,7 @@ def import_position(header: Header, message_text: str) -> Position:
     """
     # Of an import that stands twice, the first is meant.
     modules = {item.module: item for item in reversed(header.imports)}
-    roots = {_root(item.module): item for item in reversed(header.imports)}
+    roots = {first_part(item.module): item for item in reversed(header.imports)}
     # A closing quotation mark is read as the prime that a name may end with.
     names = [name.rstrip("'") for name in _NAME_IN_MESSAGE.findall(message_text)]
     found = (
@@ -223,7 +222,7 @@ def import_position(header: Header, message_text: str) -> Position:
         # Its file, where Lean names no module.
         or _first(modules, _modules_of_paths(message_text))
         # A module below the one that is imported, which may be named in its place.
-        or _first(roots, map(_root, names))
+        or _first(roots, map(first_part, names))
         # Lean names a missing root without the «quotes» that it would need.
         or _first({root.strip("«»"): item for root, item in roots.items()}, _QUOTED_IN_MESSAGE.findall(message_text))
         or next(iter(header.imports), None)
@@ -233,11 +232,6 @@ def import_position(header: Header, message_text: str) -> Position:
 
 def _first(known: dict[str, Import], names: Iterable[str]) -> Import | None:
     return next((known[name] for name in names if name in known), None)
-
-
-def _root(module: str) -> str:
-    match = _ROOT.match(module)
-    return match.group() if match else module
 
 
 def _modules_of_paths(message_text: str) -> Iterator[str]:

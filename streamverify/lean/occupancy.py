@@ -50,7 +50,7 @@ class Occupancy:
         """Tell what each slot does; `now` in monotonic seconds. Memory is read as this is asked."""
         looks = []
         for number, slot in enumerate(self._slots):
-            process, busy = slot.process, self._scheduler.work_in(number)
+            process, busy = slot.process, self._scheduler.slots.busy.get(number)
             # Read first: a process that is gone by now has no memory, and is not idle.
             memory = None if process.pid is None else usage(process.pid).memory
             if busy is None:

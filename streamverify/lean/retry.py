@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.audit.checked import first_error
 from streamverify.core.job import Verdict
-from streamverify.core.messages.models import Reason, Response
+from streamverify.core.messages.models import Reason, Response, errors_in
 from streamverify.lean.repl.errors import (
     AnswerTooLarge,
     Cause,
@@ -110,7 +110,7 @@ class Attempts:
             return None
         if isinstance(failure, TooDeep):
             return self._verdict(Reason.TOO_LARGE, failure)
-        errors = [message for message in failure.messages if message["severity"] == "error"]
+        errors = errors_in(failure.messages)
         if not errors:
             return self._verdict(Reason.TOO_LARGE, failure)
         if not self._fresh:

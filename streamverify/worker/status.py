@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -35,22 +34,15 @@ if TYPE_CHECKING:
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.core.job import Job
     from streamverify.core.messages.models import Verifier
-    from streamverify.lean.occupancy import Occupancy, SlotLook
+    from streamverify.lean.occupancy import SlotLook
+    from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
-    from streamverify.worker.ports import Runner
+    from streamverify.worker.condition import WorkerCondition
+    from streamverify.worker.ports import JobRunner
     from streamverify.worker.service import Service
     from streamverify.worker.tiers import Tiers
 
 _WORKS = {"running": 0, "importing": 1, "idle": 2, "empty": 3}
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """How a worker is as a whole."""
-
-    state: str
-    ready: bool
-    problem: str | None
 
 
 class StatusReport:
@@ -62,22 +54,22 @@ class StatusReport:
         *,
         name: str,
         verifier: Verifier,
-        condition: Callable[[], Condition],
-        occupancy: Occupancy,
-        runner: Runner,
+        condition: Callable[[], WorkerCondition],
+        pool: Pool,
+        runner: JobRunner,
         slots: int,
         service: Service,
         partitions: Partitions,
         consumer: RequestConsumer,
         tiers: Tiers,
     ) -> None:
-        """`occupancy` is the pool's; `runner` it or the cache before it; `slots` the proofs that run at once."""
+        """`runner` is the pool, or the cache before it; `slots` the proofs that run at once."""
         self._settings = settings
         self._name = cut(name)
         self._versions: Versions = versions_of(__version__, verifier)
         self._sandbox = verifier.sandbox
         self._condition = condition
-        self._occupancy = occupancy
+        self._pool = pool
         self._runner = runner
         self._slots = slots
         self._service = service
@@ -101,9 +93,9 @@ class StatusReport:
         """Make the status; `now` in monotonic seconds, `clock` in seconds since 1970."""
         condition, settings = self._condition(), self._settings
         looks = sorted(
-            self._occupancy.look(now), key=lambda look: (_WORKS[look.state], -(look.seconds or 0.0), look.slot)
+            self._pool.occupancy.look(now), key=lambda look: (_WORKS[look.state], -(look.seconds or 0.0), look.slot)
         )
-        so_far, recent = self._service.activity.so_far(now), self._service.activity.recent(now)
+        so_far, recent = self._service.answers.activity.so_far(now), self._service.answers.activity.recent(now)
         numbers = sorted(self._partitions.restored())
         return WorkerStatus(
             schema_version=STATUS_VERSION,
@@ -124,9 +116,9 @@ class StatusReport:
             slot_count=self._slots,
             slots=[_slot(look) for look in looks[:MAX_SLOTS]],
             slots_left_out=max(0, len(looks) - MAX_SLOTS),
-            queued=self._runner.queued + self._service.waiting,
-            running=self._runner.running,
-            in_flight=self._partitions.in_flight,
+            queued=self._runner.queued + self._service.quarantine.waiting,
+            running=self._pool.running,
+            in_flight=self._partitions.flow.in_flight,
             replays_queued=self._tiers.queued,
             replays_running=self._tiers.running,
             partitions=self._of_partitions(numbers[:MAX_PARTITIONS]),
@@ -143,7 +135,7 @@ class StatusReport:
         quarantined = self._partitions.quarantined()
         said = []
         for number in numbers:
-            end, in_flight = self._consumer.known_end(number), self._partitions.in_flight_of(number)
+            end, in_flight = self._consumer.known_end(number), self._partitions.flow.in_flight_of(number)
             said.append(
                 PartitionStatus(
                     partition=number,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import AsyncIterator, Mapping
 
-    from streamverify.core.delivery.partition_state import Committed
+    from streamverify.core.delivery.commits import Committed
     from streamverify.settings import Settings
 
 pytestmark = pytest.mark.kafka
@@ -288,11 +288,11 @@ async def test_a_commit_in_flight_at_the_revoke_is_waited_for_and_the_last_one_f
         await until(lambda: len(handler.records) == len(ids))
         monkeypatch.setattr(OffsetCommitter, "_send", slow)
         for record in handler.records[:15]:
-            partitions.complete(record)
+            partitions.records.complete(record)
         commits.commit_soon()
         await sending.wait()
         for record in handler.records[15:]:
-            partitions.complete(record)
+            partitions.records.complete(record)
         commits.commit_soon()
         other = AIOKafkaConsumer(
             bootstrap_servers=env[PREFIX + "BOOTSTRAP_SERVERS"],
@@ -308,6 +308,6 @@ async def test_a_commit_in_flight_at_the_revoke_is_waited_for_and_the_last_one_f
             assert sum(each.base for each in offsets.values()) == 30
             assert all(not each.incomplete for each in offsets.values())
             await until(lambda: partitions.are_restored)
-            assert partitions.in_flight == 0
+            assert partitions.flow.in_flight == 0
         finally:
             await other.stop()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamverify.core.audit.language import tokens
-from streamverify.core.audit.policy import Reading
+from streamverify.core.audit.policy import TokenizedProof
 from streamverify.core.audit.policy_rules import RULES
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.errors import HeaderError, RefusedRequest, UndecodableRequest, UndecodableResult
@@ -67,7 +67,7 @@ def policy(data: bytes) -> None:
     """Findings have a known rule and a place in the text; declarations are read from whatever stands there."""
     text = _text(data)
     try:
-        reading = Reading(text, parse_header(text))
+        reading = TokenizedProof(text, parse_header(text))
     except HeaderError:
         return
     lines = text.split("\n")

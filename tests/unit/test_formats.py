@@ -22,8 +22,10 @@ from streamverify.cache.sqlite import SqliteStore
 from streamverify.core.cache.content import decode as decode_entry
 from streamverify.core.cache.seal import Seal
 from streamverify.core.delivery import offset_map
+from streamverify.core.delivery.commits import Committed
+from streamverify.core.delivery.load import AdmissionLimits
 from streamverify.core.delivery.offset_map import OffsetMap, decode_map
-from streamverify.core.delivery.partition_state import AdmissionLimits, Committed, PartitionState
+from streamverify.core.delivery.partition_state import PartitionState
 from streamverify.core.errors import InvalidRequest, ReplayRefused, UndecodableOffsetMap
 from streamverify.core.groups.announcement import decode_announcement, decode_cancellation, is_cancellation
 from streamverify.core.groups.cancellation import Names

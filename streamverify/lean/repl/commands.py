@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from streamverify.core.audit.axioms import Challenge, Sum
+from streamverify.core.messages.models import errors_in
 from streamverify.core.syntax.header import body_of
 from streamverify.lean.repl.errors import (
     AnswerTooLarge,
@@ -91,7 +92,7 @@ async def import_header(session: ReplSession, header: Header, *, timeout: float,
         ReplFailure: Whatever else.
     """
     response = _response(decode_answer(await session.ask(encode_command(header.canonical), timeout)), 0.0)
-    errors = tuple(each["data"] for each in response.messages if each["severity"] == "error")
+    errors = tuple(each["data"] for each in errors_in(response.messages))
     if errors:
         raise ImportRejected(errors)
     env = response.env or 0
@@ -99,7 +100,7 @@ async def import_header(session: ReplSession, header: Header, *, timeout: float,
     if ask_lean:
         with _silence_told_apart():
             known = await ask(session, env, _KNOWN_AFTER_AN_IMPORT, CHECK_TIMEOUT)
-        if any(each["severity"] == "error" for each in known.messages):
+        if errors_in(known.messages):
             raise ImportRejected(())
     await check_channel(session, env)
     return env

@@ -10,7 +10,7 @@ from support import ROOT
 
 from streamverify.core.audit import policy_words as words
 from streamverify.core.audit.findings import MOST_A_RULE
-from streamverify.core.audit.policy import Reading, module_finding, runs_code, trusted_by
+from streamverify.core.audit.policy import TokenizedProof, module_finding, runs_code, trusted_by
 from streamverify.core.audit.policy_rules import RULES
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.messages.models import Finding
@@ -129,7 +129,7 @@ class TestPrivate:
 
 def test_a_reading_answers_as_the_functions_do() -> None:
     proof = "theorem t : 1 = 1 := by native_decide"
-    reading = Reading(proof, parse_header(proof))
+    reading = TokenizedProof(proof, parse_header(proof))
     assert reading.check(SHIPPED) == findings_in(proof)
     assert reading.check(SHIPPED) == reading.check(NOTHING)
     assert [item.name for item in reading.declared()] == ["t"]

@@ -78,6 +78,10 @@ class TestCommands:
     def test_a_bracket_left_open_hides_nothing_after_the_next_command(self) -> None:
         assert rules_in("def x := (1\nfrobnicate\ndef y := 1\nfrobnicate", NOTHING) == {"unknown_command"}
 
+    def test_of_two_commands_that_begin_a_word_the_longer_one_names_the_rule(self) -> None:
+        assert rules_in("theorem t : 1 = 1 := rfl #guard_msgsx y") == {"guard_msgs"}
+        assert rules_in("theorem t : 1 = 1 := rfl #guardx y") == {"eval"}
+
     @pytest.mark.parametrize("opener", ["open", "export"])
     def test_opening_what_is_private(self, opener: str) -> None:
         assert rules_in(f"{opener} private foo in Bar") == {"open_private"}

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Queue:
-    """The batches of a gateway that wait for places on Kafka, and those that have some."""
+class FairQueue:
+    """The batches of a gateway that wait for places on Kafka, and those that have some; keys have turns."""
 
     def __init__(self, places: Places) -> None:
         self._turns = Turns(places)
@@ -20,12 +20,12 @@ class Queue:
 
     @property
     def in_flight(self) -> int:
-        """How many proofs are on Kafka."""
+        """The number of proofs that are on Kafka."""
         return self._turns.held
 
     @property
     def waiting(self) -> int:
-        """How many proofs wait for a place there."""
+        """The number of proofs that wait for a place there."""
         return self._turns.waiting
 
     def join(self, key: str, event: asyncio.Event) -> Claim:

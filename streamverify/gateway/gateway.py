@@ -1,4 +1,4 @@
-"""What the endpoints share: who may call, what is held, the ways over Kafka, and which of them a request takes."""
+"""The gateway without its HTTP: who may call, what is held, the ways over Kafka, and which of them a request takes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from streamverify.core.live import LiveState
 from streamverify.core.messages.models import Assurance
 from streamverify.core.turns import Places
 from streamverify.gateway.bodies import BodyError
+from streamverify.gateway.fair_queue import FairQueue
 from streamverify.gateway.metrics import GatewayMetrics
 from streamverify.gateway.observer import Observer
 from streamverify.gateway.page.monitor import Monitor
-from streamverify.gateway.queue import Queue
 from streamverify.gateway.request_reply import RequestReply
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from streamverify.gateway.request_reply import Asked
+    from streamverify.gateway.batch import BatchOptions
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -38,7 +38,12 @@ _REPORT = 60.0
 
 
 class Gateway:
-    """The gateway without its HTTP."""
+    """The parts that the endpoints share. `trouble` says which state it is in.
+
+    serving: ""  <--- a broker goes, or comes back --->  waiting for a broker: why
+         |                                                     |
+         +------------> closing: new requests are refused <----+
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -48,7 +53,7 @@ class Gateway:
         places = Places(
             settings.gateway_in_flight, settings.gateway_in_flight_per_key, settings.gateway_in_flight_bytes
         )
-        self.queue = Queue(places)
+        self.queue = FairQueue(places)
         self.live = LiveState()
         own = Environment(DEFAULT, settings.request_topic, settings.result_topic)
         self.environments = {DEFAULT: own, **parse_environments(settings.environments)}
@@ -56,8 +61,10 @@ class Gateway:
         self._ways: dict[str, RequestReply] = {}
         for name, environment in self.environments.items():
             topics = (environment.request_topic, environment.result_topic)
+            # Environments on the same topics share one reader, and so one sender.
             if topics not in ways:
                 update = dict(zip(("request_topic", "result_topic"), topics, strict=True))
+                # Everybody's results are counted only where the page shows the backlog: of the gateway's own topics.
                 observer = Observer(self.live, counts=name == DEFAULT)
                 ways[topics] = RequestReply(settings.model_copy(update=update), self.queue, observer)
             self._ways[name] = ways[topics]
@@ -76,10 +83,10 @@ class Gateway:
 
     @property
     def trouble(self) -> str:
-        """Why new requests cannot be taken, for people; "" where they can."""
+        """The reason why new requests cannot be taken, for people; "" where they can."""
         if self.closing.is_set():
             return "this gateway is being stopped"
-        return next(filter(None, (way.trouble for way in self.ways)), "")
+        return next(filter(None, (way.follower.trouble for way in self.ways)), "")
 
     async def start(self) -> None:
         """Connect.
@@ -105,7 +112,7 @@ class Gateway:
             await way.close()
 
     def way(self, environment: str | None) -> tuple[Environment, RequestReply]:
-        """The way of a request.
+        """Return the environment that a request names, and its way over Kafka.
 
         Raises:
             BodyError: There is no such environment.
@@ -121,17 +128,17 @@ class Gateway:
         return self.environments[name], self._ways[name]
 
     def assurance(self, asked: str | None) -> Assurance:
-        """The assurance to ask for: what the request says, else GATEWAY_REQUIRE, and never less than REQUIRE_MIN."""
+        """Return the assurance to ask for: what the request says, else GATEWAY_REQUIRE, never less than REQUIRE_MIN."""
         wanted = Assurance(asked or self.settings.gateway_require)
         return max(wanted, Assurance(self.settings.require_min))
 
-    def count(self, key: str, proofs: int, asked: Asked) -> None:
+    def count(self, key: str, proofs: int, options: BatchOptions) -> None:
         """Note a request, for the log."""
         self._counts[key] += proofs
-        _log.debug("request", key=key, proofs=proofs, require=str(asked.require), timeout=asked.timeout)
+        _log.debug("request", key=key, proofs=proofs, require=str(options.require), timeout=options.timeout)
 
     def status(self) -> dict[str, Any]:
-        """What is held, for people and programs."""
+        """Count what is held, for people and programs."""
         return {
             "requests": self.admission.requests,
             "request_bytes": self.admission.bytes,

@@ -66,17 +66,16 @@ class BrowserGuard:
             refused = JSONResponse(
                 _problem("a page of another site has sent this request: only those of this gateway may"), 403
             )
-        elif self._loopback_only and self._is_rebound(path, headers):
+        elif (
+            # A browser may have been led here by a name of somebody else's, to read of proofs or to change something.
+            self._loopback_only
+            and (path.startswith(_TELLING) or "origin" in headers)
+            and not names_this_machine(headers.get("host", ""))
+        ):
             refused = JSONResponse(
                 _problem("this gateway is for this machine: call it localhost or 127.0.0.1, or set API_KEYS"), 421
             )
         await (refused or self._app)(scope, receive, send_guarded)
-
-    @staticmethod
-    def _is_rebound(path: str, headers: Headers) -> bool:
-        """Tell whether a browser may have been led here by a name of somebody else's."""
-        may_be = path.startswith(_TELLING) or "origin" in headers
-        return may_be and not names_this_machine(headers.get("host", ""))
 
 
 def _problem(detail: str) -> dict[str, str]:

@@ -22,13 +22,17 @@ STREAMED_FROM = 256
 _PART = 64 * 1024
 
 
-class _Answer(Response):
-    """An answer that is still worked on when it begins. If the client goes, that is over, and others have its place."""
+class _PendingResponse(Response):
+    """A response that is still worked on when it begins. If the client goes, that is over, and others have its place.
+
+    waiting for outcomes --> begun: status and headers are sent --> ended
+             +-------------- the client goes --------------------^
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Answer, unless the client closes its connection first."""
         working = asyncio.create_task(self._work(send))
-        gone = asyncio.create_task(_gone(receive))
+        gone = asyncio.create_task(_disconnected(receive))
         try:
             await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
@@ -41,7 +45,7 @@ class _Answer(Response):
     async def _work(self, send: Send) -> None:
         raise NotImplementedError
 
-    async def _send(self, send: Send, body: bytes) -> None:
+    async def _send_whole(self, send: Send, body: bytes) -> None:
         self.raw_headers.append((b"content-length", str(len(body)).encode()))
         await self._begin(send)
         await send({"type": "http.response.body", "body": body})
@@ -50,13 +54,14 @@ class _Answer(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
 
-class OneAnswer(_Answer):
+class SingleResponse(_PendingResponse):
     """Answers a request for one proof with one line of JSON."""
 
     def __init__(
         self, outcomes: AsyncGenerator[tuple[int, Outcome], None], answer: Callable[[Outcome], dict[str, Any]]
     ) -> None:
         super().__init__(None, media_type="application/json")
+        # Starlette has set it to 0: the body is not known yet.
         del self.headers["content-length"]
         self._outcomes = outcomes
         self._answer = answer
@@ -64,10 +69,10 @@ class OneAnswer(_Answer):
     async def _work(self, send: Send) -> None:
         async with aclosing(self._outcomes) as outcomes:
             [(_, outcome)] = [found async for found in outcomes]
-        await self._send(send, orjson.dumps(self._answer(outcome), option=orjson.OPT_APPEND_NEWLINE))
+        await self._send_whole(send, orjson.dumps(self._answer(outcome), option=orjson.OPT_APPEND_NEWLINE))
 
 
-class BatchAnswer(_Answer):
+class BatchResponse(_PendingResponse):
     """Answers a batch."""
 
     def __init__(
@@ -94,23 +99,23 @@ class BatchAnswer(_Answer):
         self._ndjson = ndjson
 
     async def _work(self, send: Send) -> None:
-        if self._ndjson:
-            await self._send_lines(send)
-        elif self._count >= STREAMED_FROM:
-            await self._send_parts(send)
-        else:
-            await self._send_whole(send)
-
-    async def _send_whole(self, send: Send) -> None:
         async with aclosing(self._outcomes) as outcomes:
-            results = [self._item(index, outcome) async for index, outcome in outcomes]
-        await self._send(send, orjson.dumps({"results": results}))
-
-    async def _send_parts(self, send: Send) -> None:
-        """Write the results, which come in their order, as they come."""
-        await self._begin(send)
-        part = bytearray(b'{"results":[')
-        async with aclosing(self._outcomes) as outcomes:
+            # A small document is written at once, with its length.
+            if not self._ndjson and self._count < STREAMED_FROM:
+                results = [self._item(index, outcome) async for index, outcome in outcomes]
+                await self._send_whole(send, orjson.dumps({"results": results}))
+                return
+            await self._begin(send)
+            # A line for each proof as soon as its verdict is there.
+            if self._ndjson:
+                async for index, outcome in outcomes:
+                    item = {"index": index, **self._item(index, outcome)}
+                    line = orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE)
+                    await send({"type": "http.response.body", "body": line, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+                return
+            # A large document is written as its results come, which is in their order: it is never held as a whole.
+            part = bytearray(b'{"results":[')
             async for index, outcome in outcomes:
                 part += b"," if index else b""
                 part += orjson.dumps(self._item(index, outcome))
@@ -119,15 +124,8 @@ class BatchAnswer(_Answer):
                     part.clear()
         await send({"type": "http.response.body", "body": bytes(part) + b"]}"})
 
-    async def _send_lines(self, send: Send) -> None:
-        await self._begin(send)
-        async with aclosing(self._outcomes) as outcomes:
-            async for index, outcome in outcomes:
-                line = orjson.dumps({"index": index, **self._item(index, outcome)}, option=orjson.OPT_APPEND_NEWLINE)
-                await send({"type": "http.response.body", "body": line, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
 
-
-async def _gone(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
+    """Return when the client has closed its connection."""
     while (await receive())["type"] != "http.disconnect":
         pass
