@@ -55,7 +55,12 @@ _AFTER_THE_IMPORT: Mapping[type[ReplFailure], Reason] = {
 
 
 class Attempts:
-    """The attempts at one proof. The slot counts them; `truncated` names the extras that are no longer asked for."""
+    """The attempts at one proof. The slot counts them; `truncated` names the extras that are no longer asked for.
+
+    FIRST --failure that is evidence--> verdict
+    FIRST --any other failure--> SECOND, in a fresh process --failure--> verdict
+    any --the worker was suspended--> the same again; any --answer too large--> the same without extras
+    """
 
     def __init__(self, request: ProofRequest) -> None:
         self.count = 0
