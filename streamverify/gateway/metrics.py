@@ -68,6 +68,7 @@ class GatewayMetrics:
             self._refused[why,] += 1
 
     def _answers(self) -> Counter[tuple[str, ...]]:
+        # Zeros from the start: the rate of a counter that appears with its first event misses that event.
         counts: Counter[tuple[str, ...]] = Counter({(each.status, reason): 0 for reason, each in OUTCOMES.items()})
         for way in self._gateway.ways:
             for (status, reason), count in way.answered.items():
@@ -88,6 +89,7 @@ class RequestCounter:
             await self._app(scope, receive, send)
             return
         begun = time.monotonic()
+        # Until an answer begins: a client that goes before gets none.
         status = _GONE
 
         async def send_noted(message: Message) -> None:

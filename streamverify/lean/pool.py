@@ -130,6 +130,7 @@ class Pool:
         `alone`: it starts although the pool is held. Who asks for that has held the pool and waited until nothing runs.
         """
         self._callbacks.add(job, on_done)
+        # A pool that drains answers nothing new: the record is not committed, and another worker gets it.
         if not self._stopped and (verdict := known_failure(job, self._shared)):
             # Not from in here: a caller may not be ready for its answer yet.
             asyncio.get_running_loop().call_soon(self._callbacks.answer, job, verdict)

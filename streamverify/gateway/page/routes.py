@@ -146,6 +146,7 @@ async def states(gateway: Gateway, key: str) -> AsyncIterator[bytes]:
 def state_of(gateway: Gateway, key: str, now: float) -> dict[str, Any]:
     """Return what a page shows. With API keys, verdicts and headers are those of the key that asks."""
     live, to_do = gateway.live, gateway.monitor.to_do
+    # Who has a key must not see what others have sent; counts tell nothing of anybody.
     keyed = bool(gateway.keys)
     return {
         "in_flight": gateway.queue.in_flight + gateway.queue.waiting,
