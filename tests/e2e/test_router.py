@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from command import end, environment, run_command, started
-from kafka_broker import VARIABLE, KafkaNodes
+from command import end, environment, run_command, settings_of, started
+from kafka_broker import KafkaNodes
+from kafka_topics import make_topics
 
 from streamverify.core.messages.dead_letter import DeadLetter
 from streamverify.core.scheduling.partitioner import BLANK, SLACK, affinity_key
@@ -93,11 +94,11 @@ def _topics(servers: str) -> Topics:
         REQUEST_TOPIC=f"{name}.proofs",
         RESULT_TOPIC=f"{name}.results",
         DLQ_TOPIC=f"{name}.dlq",
+        GROUPS_TOPIC=f"{name}.groups",
         HTTP_PORT="0",
         SESSION_TIMEOUT_MS="6000",
     )
-    made = run_command(env, "topics", "create", "--partitions", str(PARTITIONS))
-    assert made.returncode == 0, made.stderr
+    make_topics(settings_of(env), PARTITIONS)
     return Topics(servers, env)
 
 
@@ -418,8 +419,7 @@ def test_ctrl_c_ends_the_worker_and_leaves_no_process(
     assert "Starting..." not in said
 
 
-def test_a_second_signal_ends_a_worker_without_a_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+def test_a_second_signal_ends_a_worker_without_a_broker(tmp_path: Path) -> None:
     with KafkaNodes() as nodes:
         topics = _topics(nodes.bootstrap_servers)
         with _logged(topics, tmp_path) as running:
@@ -436,8 +436,7 @@ def test_a_second_signal_ends_a_worker_without_a_broker(tmp_path: Path, monkeypa
             assert running.process.wait(120) == 130
 
 
-def test_a_worker_goes_on_when_its_broker_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+def test_a_worker_goes_on_when_its_broker_comes_back(tmp_path: Path) -> None:
     with KafkaNodes() as nodes:
         topics = _topics(nodes.bootstrap_servers)
         with _logged(topics, tmp_path) as running:

@@ -16,6 +16,7 @@ import pytest
 import typer
 from aiokafka import AIOKafkaProducer
 from command import end, make_environment, run_all, run_command, settings_of, started, wait_for_log
+from kafka_broker import KafkaNodes
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.topics import plan_topics
@@ -85,12 +86,19 @@ async def topics_of(env: Mapping[str, str]) -> set[str]:
         return {name for name in await admin.list_topics() if not name.startswith("__")}
 
 
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[KafkaNodes]:
+    """A broker on which nobody else makes topics meanwhile."""
+    with KafkaNodes() as broker:
+        yield broker
+
+
 @pytest.fixture
-async def env(kafka: str) -> dict[str, str]:
+async def env(nodes: KafkaNodes) -> dict[str, str]:
     """A broker that makes topics if it is let: which is shown first, or else all below would show nothing."""
-    env = make_environment(kafka, real=False)
+    env = make_environment(nodes.bootstrap_servers, real=False)
     control = f"{env[PREFIX + 'GROUP_ID']}.control"
-    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=nodes.bootstrap_servers) as producer:
         await producer.send_and_wait(control, b"made by naming it")
     assert control in await topics_of(env)
     return env
