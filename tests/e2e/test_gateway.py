@@ -68,6 +68,7 @@ def snippets(count: int) -> list[Any]:
     return [Snippet(id=str(number), code=f"{PROOF} -- {number}") for number in range(count)]
 
 
+@pytest.mark.any_broker
 def test_kimina_client_checks(served: Served) -> None:
     client = KiminaClient(api_url=served.url)
     batch = [
@@ -87,6 +88,7 @@ def test_kimina_client_checks(served: Served) -> None:
     assert client.health()["status"] == "ok"
 
 
+@pytest.mark.any_broker
 async def test_kimina_clients_asynchronous_face(served: Served) -> None:
     client = AsyncKiminaClient(api_url=served.url)
     try:
@@ -96,6 +98,7 @@ async def test_kimina_clients_asynchronous_face(served: Served) -> None:
     assert [each.analyze().status for each in results] == [SnippetStatus.valid] * 20
 
 
+@pytest.mark.any_broker
 def test_kimina_clients_benchmark_runs_unchanged_on_a_folder(served: Served, tmp_path: Path) -> None:
     """In a process of its own: `datasets` reads its settings when it is imported, and warns as it likes."""
     codes = [f"{PROOF} -- {'synthetic: error' if number % 4 == 0 else number}" for number in range(16)]
@@ -119,6 +122,7 @@ def test_kimina_clients_benchmark_runs_unchanged_on_a_folder(served: Served, tmp
     assert [cell.strip() for cell in cells if "%" in cell] == ["12 (75 %)", "4 (25 %)"], done.stdout
 
 
+@pytest.mark.any_broker
 async def test_axles_client_reaches_the_worker(served: Served) -> None:
     async with AxleClient(url=served.url) as client:
         with pytest.raises(AxleRuntimeError, match="unsupported: nothing was run: only a Lean can be audited"):
@@ -174,6 +178,7 @@ async def test_sigterm_answers_what_is_held_first(served: Served) -> None:
         assert process.returncode == 0, complained
 
 
+@pytest.mark.any_broker
 def test_a_port_that_is_taken_is_one_line_and_2(served: Served) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run_command(served.env, "gateway", "--gateway-port", str(taken.getsockname()[1]))

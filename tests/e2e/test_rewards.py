@@ -20,6 +20,8 @@ from streamverify.settings import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.any_broker
+
 FORKING = """
 import json, multiprocessing, sys
 from streamverify.rewards import lean_reward

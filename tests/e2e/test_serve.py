@@ -120,6 +120,7 @@ def test_a_second_one_works_beside_it_and_ends_with_all_its_processes(node: tupl
     assert verify(node[0])["status"] == "verified"
 
 
+@pytest.mark.any_broker
 def test_a_second_signal_ends_it_although_a_proof_runs(broker: str, request: pytest.FixtureRequest) -> None:
     # On a Kafka of one's own it drains for as long as a worker does: longer than anybody waits here.
     env = make_environment(broker, real=request.config.getoption("--kafka")) | environment(DRAIN_TIMEOUT="600")

@@ -76,6 +76,7 @@ def test_whatever_is_a_proof_is_verified_in_the_order_sent(client: Client) -> No
     assert [result.custom_id for result in client.verify({"custom_id": "one", "proof": PROOF}, timeout=60)] == ["one"]
 
 
+@pytest.mark.any_broker
 def test_a_wrong_one_is_named_and_nothing_is_sent(client: Client) -> None:
     with pytest.raises(InvalidRequest, match="proof 1: `custom_id` is missing"):
         client.verify([PROOF, {"proof": PROOF}])
@@ -178,6 +179,7 @@ def test_an_async_client_belongs_to_one_loop_at_a_time(served: Settings) -> None
     asyncio.run(in_another_loop())
 
 
+@pytest.mark.any_broker
 def test_progress_is_told(client: Client) -> None:
     told: list[tuple[int, int | None]] = []
     client.verify([PROOF] * 5, timeout=60, progress=lambda done, total: told.append((done, total)))
@@ -264,6 +266,7 @@ asyncio.run(main())
 }
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize("way", UNCLOSED)
 def test_nobody_has_to_close_a_client(way: str, env: dict[str, str]) -> None:
     """Not a word on stderr: neither of aiokafka's, nor of asyncio's, nor a ResourceWarning."""
@@ -271,6 +274,7 @@ def test_nobody_has_to_close_a_client(way: str, env: dict[str, str]) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1\n", "")
 
 
+@pytest.mark.any_broker
 def test_without_a_broker_the_error_says_so_and_no_library_floods_the_terminal(env: dict[str, str]) -> None:
     text = "from streamverify import Client; Client('127.0.0.1:1').verify(['x'])"
     ran = script(env, QUIET + text)
@@ -281,6 +285,7 @@ def test_without_a_broker_the_error_says_so_and_no_library_floods_the_terminal(e
     assert ran.stdout == ""
 
 
+@pytest.mark.any_broker
 def test_a_fork_is_refused_before_anything_else(served: Settings) -> None:
     client = Client(served)
     client._client._pid = os.getpid() + 1

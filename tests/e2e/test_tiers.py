@@ -118,6 +118,7 @@ async def test_an_upgrade_is_a_second_result_that_readers_prefer(served: dict[st
     assert "replayed" in {row["assurance"] for row in rows}, said.stderr
 
 
+@pytest.mark.any_broker
 def test_a_step_that_hangs_ends_in_time_and_with_the_worker(
     broker: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -135,6 +136,7 @@ def test_a_step_that_hangs_ends_in_time_and_with_the_worker(
     assert [each.name for each in tmp_path.iterdir()] == ["bin"]
 
 
+@pytest.mark.any_broker
 def test_a_worker_that_cannot_upgrade_does_not_start(
     broker: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

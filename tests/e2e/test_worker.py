@@ -142,6 +142,7 @@ async def test_each_reason_with_its_status_and_whether_to_try_again(served: dict
     assert found[Reason.REPL_CRASH].attempts == found[Reason.OUT_OF_MEMORY].attempts == 2
 
 
+@pytest.mark.any_broker
 async def test_the_replay_repl_says_what_it_has_no_recording_of(fresh: dict[str, str]) -> None:
     with worker(fresh | {PREFIX + "REPL": "replay"}):
         async with AsyncClient(settings_of(fresh)) as client:
@@ -150,6 +151,7 @@ async def test_the_replay_repl_says_what_it_has_no_recording_of(fresh: dict[str,
     assert result.verifier.kind == "replay"
 
 
+@pytest.mark.any_broker
 async def test_a_repl_that_can_no_longer_be_started_is_the_workers_error(fresh: dict[str, str], tmp_path: Path) -> None:
     script = tmp_path / "repl"
     script.write_text(f'#!/bin/sh\nrm -f "$0"\nexec {SYNTHETIC}\n')
@@ -222,6 +224,7 @@ async def test_on_sigterm_running_proofs_are_finished_and_committed(fresh: dict[
     assert len(answered) == 2
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize("way", ["second signal", "drain limit"])
 async def test_a_drain_that_is_cut_short_ends_with_130_and_leaves_no_process(fresh: dict[str, str], way: str) -> None:
     limit = "60" if way == "second signal" else "0.5"
@@ -245,6 +248,7 @@ async def test_a_drain_that_is_cut_short_ends_with_130_and_leaves_no_process(fre
     assert wait_until_gone(children) == []
 
 
+@pytest.mark.any_broker
 async def test_a_worker_that_is_killed_leaves_no_repl_behind(fresh: dict[str, str]) -> None:
     with worker(fresh) as process:
         log = await joined(process)
@@ -258,6 +262,7 @@ async def test_a_worker_that_is_killed_leaves_no_repl_behind(fresh: dict[str, st
         assert wait_until_gone(children) == []
 
 
+@pytest.mark.any_broker
 async def test_live_and_ready(fresh: dict[str, str]) -> None:
     # The block's end is the second signal, which ends the drain.
     with worker(fresh | {PREFIX + "DRAIN_TIMEOUT": "600"}) as process:
@@ -290,6 +295,7 @@ async def test_a_backlog_is_taken_in_by_pausing(fresh: dict[str, str]) -> None:
     assert max(seen) <= 1000 + POLL_RECORDS
 
 
+@pytest.mark.any_broker
 async def test_a_port_that_is_taken_is_one_line(served: dict[str, str], fresh: dict[str, str]) -> None:
     assert served
     with worker(fresh) as process:
