@@ -19,7 +19,7 @@ from streamverify.settings import PREFIX, Settings, load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 
 
 def environment(**settings: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from streamverify.bus.topics import plan_topics
 if TYPE_CHECKING:
     from streamverify.settings import Settings
 
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 
 
 def make_topics(settings: Settings, partitions: int) -> None:

@@ -39,7 +39,7 @@ async def verified(env: dict[str, str], run: str) -> Results:
     async with AsyncClient(settings_of(env)) as client:
         return await client.verify(
             [ProofRequest(custom_id=f"{run}-{at}", proof=proof, run=run) for at, proof in enumerate(proofs * 2)],
-            timeout=100,
+            timeout=300,
         )
 
 

@@ -54,7 +54,7 @@ def unserved(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
 
 def wait_for_children(process: subprocess.Popen[str], count: int) -> list[int]:
     """Wait until a process has so many descendants, and return them."""
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 300
     while len(found := descendants(process.pid)) < count and time.monotonic() < give_up:
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
@@ -64,7 +64,7 @@ def wait_for_children(process: subprocess.Popen[str], count: int) -> list[int]:
 
 def wait_for_event_loop(process: subprocess.Popen[str]) -> None:
     """Wait until a command is at work: before, Python itself would answer Ctrl-C."""
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 300
     while "anon_inode:[eventpoll]" not in open_files(process.pid) and time.monotonic() < give_up:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -82,7 +82,7 @@ def open_files(pid: int) -> set[str]:
 def test_a_rejected_proof_is_shown_with_its_line(served: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "p.lean"
     file.write_text(PROOF)
-    done = run_command(served, "verify", str(file), "--wait", "60")
+    done = run_command(served, "verify", str(file), "--wait", "300")
     assert done.returncode == 1, done.stderr
     lines = done.stdout.splitlines()
     assert re.fullmatch(rf"rejected \(lean_error\)  {re.escape(str(file))}  \d+\.\d\d s", lines[0])
@@ -117,7 +117,7 @@ def test_what_is_produced_comes_back_as_results(served: dict[str, str], tmp_path
     assert (summary["sent"], summary["unusable"]) == (200, 1)
     assert f"{file}:201" in done.stderr
     ids: set[str] = set()
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 300
     while len(ids) < 200 and time.monotonic() < give_up:
         shown = run_command(served, "results", "--json").stdout.splitlines()
         ids = {each["custom_id"] for each in map(json.loads, shown) if each["custom_id"].startswith("m")}
@@ -151,7 +151,7 @@ def test_no_answer_in_time_ends_with_3(unserved: dict[str, str]) -> None:
 
 def wait_for_records(env: dict[str, str], count: int) -> None:
     """Until so many records are on the request topic."""
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 300
     while time.monotonic() < give_up:
         said = json.loads(run_command(env, "offsets", "--json").stdout)
         if sum(partition["end"] for partition in said["partitions"]) >= count:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.kafka]
 
 PARTITIONS = 4
-PATIENCE = 60.0
+PATIENCE = 300.0
 HEADERS = ["import Mathlib\n"] * 8 + ["import Lean\n", "import Aesop\n"]
 
 

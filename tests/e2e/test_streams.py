@@ -99,7 +99,7 @@ def served(
         env[URL] = listening[0]
         env[LETTER] = asyncio.run(send_nonsense(env))
         env[FILE] = str(tmp_path_factory.mktemp("written") / "exported.jsonl")
-        assert forked(env, "verify", "-", "--wait", "60").code == 0
+        assert forked(env, "verify", "-", "--wait", "300").code == 0
         yield env
 
 
@@ -216,7 +216,7 @@ def test_what_is_written_is_utf8_whatever_the_locale_says() -> None:
     env = environment(GROUP_ID="é→∀") | {"PYTHONIOENCODING": "ascii"}
     for arguments in (["config", "--json"], ["config"]):
         done = subprocess.run(
-            [sys.executable, "-m", "streamverify", *arguments], env=env, capture_output=True, timeout=60, check=False
+            [sys.executable, "-m", "streamverify", *arguments], env=env, capture_output=True, timeout=300, check=False
         )
         assert done.returncode == 0, done.stderr
         assert "é→∀" in done.stdout.decode("utf-8")

@@ -146,7 +146,7 @@ async def test_who_works_makes_none_and_a_topic_that_is_deleted_is_not_made_anew
             routed = json.dumps({"custom_id": "routed", "proof": PROOF}).encode()
             await producer.send_and_wait(env[PREFIX + "INGEST_TOPIC"], routed)
         async with AsyncClient(settings_of(env)) as client:
-            assert (await client.verify([request("before")], timeout=60))[0].status == "verified"
+            assert (await client.verify([request("before")], timeout=300))[0].status == "verified"
             runs = [(*name, *given) for name, given in NAMES_TOPICS.items() if name not in SERVERS]
             for run, ended in (await asyncio.to_thread(run_all, env, *runs, stdin=PROOF)).items():
                 assert ended.returncode == 0, (run, ended.stderr)
@@ -165,7 +165,7 @@ async def test_who_works_makes_none_and_a_topic_that_is_deleted_is_not_made_anew
             with contextlib.suppress(BrokerUnavailable):
                 # It went out to the new topic, unless Kafka took it in the last moment of the old one.
                 await sending
-            assert (await client.verify([request("after")], timeout=90))[0].status == "verified"
+            assert (await client.verify([request("after")], timeout=300))[0].status == "verified"
         # Their topics went away under them: whatever they do then, it is not to take the time of a drain.
         await asyncio.to_thread(end, router, signal.SIGKILL)
         await asyncio.to_thread(end, gateway, signal.SIGKILL)

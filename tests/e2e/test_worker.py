@@ -103,7 +103,7 @@ async def joined(process: subprocess.Popen[str]) -> str:
 
 def get(url: str) -> tuple[int, dict[str, Any]]:
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - loopback, made here
+        with urllib.request.urlopen(url, timeout=300) as answer:  # noqa: S310 - loopback, made here
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -146,7 +146,7 @@ async def test_each_reason_with_its_status_and_whether_to_try_again(served: dict
 async def test_the_replay_repl_says_what_it_has_no_recording_of(fresh: dict[str, str]) -> None:
     with worker(fresh | {PREFIX + "REPL": "replay"}):
         async with AsyncClient(settings_of(fresh)) as client:
-            [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=60)
+            [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=300)
     assert (result.reason, result.retriable) == (Reason.NO_RECORDING, True)
     assert result.verifier.kind == "replay"
 
@@ -160,7 +160,7 @@ async def test_a_repl_that_can_no_longer_be_started_is_the_workers_error(fresh: 
     env = {PREFIX + "REPL": str(script), PREFIX + "SANDBOX": "none"}
     with worker(fresh | env):
         async with AsyncClient(settings_of(fresh)) as client:
-            [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=60)
+            [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=300)
     assert (result.reason, result.status, result.retriable) == (Reason.WORKER_ERROR, "inconclusive", True)
     # However it was started: what it is, it says itself.
     assert result.verifier.kind == "synthetic"
@@ -242,7 +242,7 @@ async def test_a_drain_that_is_cut_short_ends_with_130_and_leaves_no_process(fre
             await asyncio.to_thread(wait_for_log, process, "draining")
             assert process.poll() is None
             process.send_signal(signal.SIGINT)
-        _, said = await asyncio.to_thread(process.communicate, timeout=120)
+        _, said = await asyncio.to_thread(process.communicate, timeout=300)
         assert process.returncode == 130, said
         assert "Traceback" not in said
     assert wait_until_gone(children) == []
@@ -302,7 +302,7 @@ async def test_a_port_that_is_taken_is_one_line(served: dict[str, str], fresh: d
         port = re.search(r"port=(\d+)", await joined(process))
         assert port is not None
         with worker(fresh | {PREFIX + "HTTP_PORT": port[1]}) as second:
-            _, said = await asyncio.to_thread(second.communicate, timeout=120)
+            _, said = await asyncio.to_thread(second.communicate, timeout=300)
     assert second.returncode == 2
     assert "STREAMVERIFY_HTTP_PORT" in said
     assert "Traceback" not in said
