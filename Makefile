@@ -8,7 +8,9 @@ SHELL := /bin/sh
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
-BIN := .venv/bin
+# Another environment beside it, for who runs targets of both at once: make VENV=.venv-gates check
+VENV := .venv
+BIN := $(VENV)/bin
 HELM_VERSION := v4.3.1
 HELM := .helm/bin/.$(HELM_VERSION)
 
@@ -16,86 +18,86 @@ help: ## list the targets
 	@printf 'streamverify verifies Lean 4 proofs from a Kafka topic. The targets:\n\n'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
-demo: .venv/.embedded ## verify the bundled proofs, with nothing else installed: under a minute
+demo: $(VENV)/.embedded ## verify the bundled proofs, with nothing else installed: under a minute
 	@$(BIN)/streamverify demo
 
-test: .venv/.test ## unit, property and end-to-end tests; needs neither Lean nor Docker nor Java
+test: $(VENV)/.test ## unit, property and end-to-end tests; needs neither Lean nor Docker nor Java
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
-test-kafka: .venv/.test ## the end-to-end tests on a real Apache Kafka (Docker, or Java 17 and Maven)
+test-kafka: $(VENV)/.test ## the end-to-end tests on a real Apache Kafka (Docker, or Java 17 and Maven)
 	@$(BIN)/python tests/kafka_broker.py $(BIN)/python -m pytest tests/e2e --kafka -n 5 --dist loadscope
 
-honest: .venv/.test ## what the policy objects to in the .lean files of a folder, by rule: CORPUS=FOLDER
+honest: $(VENV)/.test ## what the policy objects to in the .lean files of a folder, by rule: CORPUS=FOLDER
 	@PYTHONPATH=tests $(BIN)/python -m honest $(or $(CORPUS),tests/honest)
 
-fuzz: .venv/.fuzz ## look for inputs that break a parser, for FUZZ_SECONDS (60) in all; Linux, Python 3.11 to 3.13
+fuzz: $(VENV)/.fuzz ## look for inputs that break a parser, for FUZZ_SECONDS (60) in all; Linux, Python 3.11 to 3.13
 	@$(BIN)/python tests/fuzz/run.py $(or $(FUZZ_SECONDS),60)
 
-test-oracle: .venv/.oracle ## ask a real Lean 4.35 whether we read files as it does; Linux on x86-64 (docs/fuzzing.md)
+test-oracle: $(VENV)/.oracle ## ask a real Lean 4.35 whether we read files as it does; Linux on x86-64 (docs/fuzzing.md)
 	@$(BIN)/python -m pytest tests/oracle --oracle -n 3 --dist worksteal --ignore tests/oracle/test_exporting.py --ignore tests/oracle/test_tiers.py
 
-test-exports: .venv/.oracle .olean-export/bin/olean-export ## make the exports of tests/data/exports again, and take proofs above `audited`, with Lean 4.35 and an exporter that cargo installs
+test-exports: $(VENV)/.oracle .olean-export/bin/olean-export ## make the exports of tests/data/exports again, and take proofs above `audited`, with Lean 4.35 and an exporter that cargo installs
 	@PATH="$(CURDIR)/.olean-export/bin:$$PATH" $(BIN)/python -m pytest tests/oracle/test_exporting.py tests/oracle/test_tiers.py --oracle
 
-oracle: .venv/.oracle ## the same on many files: ORACLE='--files 100000 --seed 7' goes to it (tests/oracle/search.py)
+oracle: $(VENV)/.oracle ## the same on many files: ORACLE='--files 100000 --seed 7' goes to it (tests/oracle/search.py)
 	@PYTHONPATH=tests $(BIN)/python -m oracle.search $(ORACLE)
 
 test-trl: .venv-trl/.trl ## one step of GRPO by the real TRL on the CPU: 6 GB of packages, in .venv-trl
 	@.venv-trl/bin/python -m pytest tests/training --trl -W default
 
-test-vectors: .venv/.test ## the examples in Java and for kcat against the vectors of schemas/: what CI runs of them
+test-vectors: $(VENV)/.test ## the examples in Java and for kcat against the vectors of schemas/: what CI runs of them
 	@$(BIN)/python -m pytest tests/languages --languages -k 'vectors and (java or kcat)'
 
-test-languages: .venv/.test ## the examples in Java, Go, Rust and kcat: vectors, and proofs through a real Kafka
+test-languages: $(VENV)/.test ## the examples in Java, Go, Rust and kcat: vectors, and proofs through a real Kafka
 	@$(BIN)/python -m pytest tests/languages --languages
 
-chaos-short: .venv/.test ## faults for a minute and a half on real Kafka of one and, beside it, of three nodes: what CI runs
+chaos-short: $(VENV)/.test ## faults for a minute and a half on real Kafka of one and, beside it, of three nodes: what CI runs
 	@PYTHONPATH=tests $(BIN)/python -m chaos --short $(CHAOS)
 
-chaos: .venv/.test ## the long chaos suite, twenty minutes; CHAOS='--seconds 600 --seed 7' goes to it (tests/chaos/__main__.py)
+chaos: $(VENV)/.test ## the long chaos suite, twenty minutes; CHAOS='--seconds 600 --seed 7' goes to it (tests/chaos/__main__.py)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
 
-soak: .venv/.test .venv/.bench ## an hour of load on real Kafka with faults now and then, and a report in .soak: SOAK='--minutes 10'
+soak: $(VENV)/.test $(VENV)/.bench ## an hour of load on real Kafka with faults now and then, and a report in .soak: SOAK='--minutes 10'
 	@PYTHONPATH=tests $(BIN)/python -m soak $(SOAK)
 
-simulator: .venv/.bench ## every scenario of the simulator: tables and plots of benchmarks/README.md; a quarter of an hour
+simulator: $(VENV)/.bench ## every scenario of the simulator: tables and plots of benchmarks/README.md; a quarter of an hour
 	@$(BIN)/python -m benchmarks.simulator
 
 bench: simulator ## the simulator and the pool's benchmarks, with plots, into benchmarks/results
 	@$(BIN)/python -m benchmarks.pool affinity overhead
 	@$(BIN)/python -m benchmarks.plots
 
-docs: .venv/.test ## the parts of docs/ that are made from the code
+docs: $(VENV)/.test ## the parts of docs/ that are made from the code
 	@PYTHONPATH=tests $(BIN)/python -m handbook
 
-site: .venv/.docs build/site-assets/.fetched ## the documentation as a site, in build/site: links checked, nothing from other hosts; needs npm
+site: $(VENV)/.docs build/site-assets/.fetched ## the documentation as a site, in build/site: links checked, nothing from other hosts; needs npm
 	@PYTHONPATH=tests NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo 'Open build/site/index.html in a browser.'
 
 check-asyncapi: tests/asyncapi/node_modules/.installed ## AsyncAPI's own parser reads schemas/asyncapi.json; needs Node.js and npm
 	@node tests/asyncapi/check.mjs schemas/asyncapi.json
 
-transcripts: .venv/.test ## what docs/commands.md shows, recorded anew on a real Apache Kafka; then make docs
+transcripts: $(VENV)/.test ## what docs/commands.md shows, recorded anew on a real Apache Kafka; then make docs
 	@PYTHONPATH=tests $(BIN)/python -m handbook.record
 
-dashboards: .venv/.test ## deploy/grafana/dashboards, from the tables of panels in deploy/grafana/boards
+dashboards: $(VENV)/.test ## deploy/grafana/dashboards, from the tables of panels in deploy/grafana/boards
 	@$(BIN)/python deploy/grafana/make.py
 
-picture: .venv/.dev ## docs/images/dashboard.png, from six minutes of workers on a real Kafka and a real Prometheus
+picture: $(VENV)/.dev ## docs/images/dashboard.png, from six minutes of workers on a real Kafka and a real Prometheus
 	@PYTHONPATH=tests:deploy/grafana $(BIN)/python -m handbook.picture
 
-check-alerts: .venv/.test ## alerts and dashboards against promtool, the table of metrics, the runbook; needs Debian's prometheus
+check-alerts: $(VENV)/.test ## alerts and dashboards against promtool, the table of metrics, the runbook; needs Debian's prometheus
 	@CI=true $(BIN)/python -m pytest -q tests/unit/deploy/test_alerts.py tests/unit/deploy/test_dashboards.py
 
 # What is locked stays; UPGRADE=yes takes the newest of everything. For all Pythons and systems that we support.
-lock: .venv/.release ## deploy/*.lock: the libraries of the images with their hashes, by pyproject.toml; UPGRADE=yes takes newer ones
+lock: $(VENV)/.release ## deploy/*.lock: the libraries of the images with their hashes, by pyproject.toml; UPGRADE=yes takes newer ones
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) \
 	    --custom-compile-command 'make lock' --extra cache --extra gateway --extra otel --extra table -o deploy/requirements.lock pyproject.toml
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	    | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(if $(UPGRADE),--upgrade) \
 	    --custom-compile-command 'make lock' -o deploy/build.lock -
 
-licences: .venv/.test ## docs/licences.md, of what is locked and installed; refuses a licence that is not allowed
+licences: $(VENV)/.test ## docs/licences.md, of what is locked and installed; refuses a licence that is not allowed
 	@PYTHONPATH=deploy $(BIN)/python -m release.licences
 
 check-deploy: tests/dockerfilelint/node_modules/.installed ## dockerfilelint reads deploy/Dockerfile; needs Node.js and npm
@@ -104,33 +106,33 @@ check-deploy: tests/dockerfilelint/node_modules/.installed ## dockerfilelint rea
 check-images: ## build the images without Docker, upon a small Debian, and run them; Debian, root, buildah, mmdebstrap; some minutes
 	@deploy/check_images.sh
 
-release: .venv/.test .venv/.release ## build a release, try its wheel in an empty environment, SBOM; publishes nothing; FINAL=yes for a real one
+release: $(VENV)/.test $(VENV)/.release ## build a release, try its wheel in an empty environment, SBOM; publishes nothing; FINAL=yes for a real one
 	@PYTHONPATH=deploy:. $(BIN)/python -m release.make $(if $(FINAL),--final)
 
-check: .venv/.dev ## what a change must pass besides the tests: format, lint, types, layers
+check: $(VENV)/.dev ## what a change must pass besides the tests: format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-check-helm: .venv/.helm $(HELM) ## lint and render the chart deploy/helm with a real Helm, and hold it against the API of Kubernetes; needs Go
+check-helm: $(VENV)/.helm $(HELM) ## lint and render the chart deploy/helm with a real Helm, and hold it against the API of Kubernetes; needs Go
 	@$(BIN)/python -m pytest tests/helm --helm -n 2
 
-venv: .venv/.dev ## .venv with everything that developing needs
+venv: $(VENV)/.dev ## .venv with everything that developing needs
 
 clean: ## remove .venv, Kafka's jars and the caches
-	rm -rf .venv .venv-trl tests/asyncapi/node_modules tests/dockerfilelint/node_modules .images .olean-export .helm .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-* tests/asyncapi/node_modules tests/dockerfilelint/node_modules .images .olean-export .helm .kafka .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all; each stamp says that the extra of its name is installed as pyproject.toml has it now.
-with_dev := .venv/.test .venv/.embedded .venv/.docs
-with_fuzz := .venv/.test .venv/.embedded
-with_helm := .venv/.test .venv/.embedded
-with_oracle := .venv/.test .venv/.embedded
-with_test := .venv/.embedded
-.venv/.%: pyproject.toml .venv/.made
-	@echo 'Installing streamverify[$*] into .venv ...'
+with_dev := $(VENV)/.test $(VENV)/.embedded $(VENV)/.docs
+with_fuzz := $(VENV)/.test $(VENV)/.embedded
+with_helm := $(VENV)/.test $(VENV)/.embedded
+with_oracle := $(VENV)/.test $(VENV)/.embedded
+with_test := $(VENV)/.embedded
+$(VENV)/.%: pyproject.toml $(VENV)/.made
+	@echo 'Installing streamverify[$*] into $(VENV) ...'
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input --editable '.[$*]'
 	@touch $@ $(with_$*)
 
@@ -175,7 +177,7 @@ tests/asyncapi/node_modules/.installed: tests/asyncapi/package-lock.json
 	@touch $@
 
 # TRL brings PyTorch, and its packages do not go with those of the router: an environment of its own.
-.venv-trl/.trl: pyproject.toml .venv/.made
+.venv-trl/.trl: pyproject.toml $(VENV)/.made
 	@echo 'Installing streamverify[trl] into .venv-trl: 6 GB ...'
 	@$(BIN)/python -m venv --clear .venv-trl
 	@.venv-trl/bin/python -m pip --disable-pip-version-check install --quiet --no-input --editable '.[trl]'
@@ -183,10 +185,10 @@ tests/asyncapi/node_modules/.installed: tests/asyncapi/package-lock.json
 
 # A half-made environment has no stamp and is made anew; so is one whose Python is gone, or that was made in another
 # folder, whose path is in its commands.
-ifneq ($(shell $(BIN)/python -c pass 2>/dev/null && cat .venv/.made),$(CURDIR))
-.PHONY: .venv/.made
+ifneq ($(shell $(BIN)/python -c pass 2>/dev/null && cat $(VENV)/.made),$(CURDIR))
+.PHONY: $(VENV)/.made
 endif
-.venv/.made:
+$(VENV)/.made:
 	@found=; usable=; \
 	for python in $(or $(PYTHON),$(PYTHONS)); do \
 	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
@@ -203,6 +205,6 @@ endif
 	    echo 'Install them (Debian, Ubuntu: apt-get install python3-venv) and run make again.' >&2; \
 	    exit 2; \
 	fi; \
-	echo "Making .venv with $$usable ..."; \
-	"$$usable" -m venv --clear .venv
+	echo "Making $(VENV) with $$usable ..."; \
+	"$$usable" -m venv --clear $(VENV)
 	@printf '%s\n' '$(CURDIR)' > $@

@@ -36,16 +36,17 @@ from benchmarks.end_to_end import PROOF, a_broker, a_worker, cpu_seconds, fresh_
 from streamverify.core.live import LiveState
 from streamverify.core.messages.models import Assurance
 from streamverify.core.turns import Places
+from streamverify.gateway.batch import BatchOptions, BatchProof
+from streamverify.gateway.fair_queue import FairQueue
 from streamverify.gateway.observer import Observer
-from streamverify.gateway.queue import Queue
-from streamverify.gateway.request_reply import Asked, Proof, RequestReply
+from streamverify.gateway.request_reply import RequestReply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from streamverify.settings import Settings
 
-ASKED = Asked(Assurance.CHECKED, 60)
+ASKED = BatchOptions(Assurance.CHECKED, 60)
 WARM_UP = 20
 PAUSE = 0.01
 
@@ -96,7 +97,7 @@ def a_gateway(settings: Settings) -> Iterator[tuple[int, str]]:
 @contextlib.asynccontextmanager
 async def kafka_alone(settings: Settings) -> AsyncIterator[RequestReply]:
     """The gateway's way over Kafka, in this process."""
-    way = RequestReply(settings, Queue(Places(100_000, 100_000, 1024**3)), Observer(LiveState(), counts=True))
+    way = RequestReply(settings, FairQueue(Places(100_000, 100_000, 1024**3)), Observer(LiveState(), counts=True))
     await way.start()
     running = asyncio.create_task(way.run())
     try:
@@ -149,7 +150,7 @@ async def kafka_rate(way: RequestReply, args: argparse.Namespace) -> float:
         round_ = 0
         while time.perf_counter() < until:
             round_ += 1
-            proofs = [Proof(PROOF.format(f"k{number}_{round_}_{each}")) for each in range(args.snippets)]
+            proofs = [BatchProof(PROOF.format(f"k{number}_{round_}_{each}")) for each in range(args.snippets)]
             async with aclosing(way.answers(proofs, ASKED, "k", 60, ordered=True)) as outcomes:
                 count = len([outcome async for outcome in outcomes])
             done += count
@@ -169,7 +170,7 @@ async def idle(session: aiohttp.ClientSession, url: str, way: RequestReply, coun
         times[0].append((time.perf_counter() - begun) * 1000)
         await asyncio.sleep(PAUSE)
         begun = time.perf_counter()
-        proofs = [Proof(PROOF.format(f"j{number}"))]
+        proofs = [BatchProof(PROOF.format(f"j{number}"))]
         async with aclosing(way.answers(proofs, ASKED, "k", 60, ordered=True)) as outcomes:
             [_] = [outcome async for outcome in outcomes]
         times[1].append((time.perf_counter() - begun) * 1000)

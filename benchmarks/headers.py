@@ -72,7 +72,7 @@ async def memory(args: argparse.Namespace) -> list[Import]:
     try:
         for number, header in enumerate(parse_prewarm(args.headers)):
             _seconds, [verdict] = await run_all(pool, [job(f"{header.canonical}{TRIVIAL.format(number)}", number)])
-            process = pool._slots[0]._process  # noqa: SLF001 - what is measured
+            process = pool._dispatcher.slots[0].process  # noqa: SLF001 - what is measured
             session = process._session  # noqa: SLF001
             if session is None or len(process._envs) != number + 1:  # noqa: SLF001
                 raise SystemExit("the process did not stay")
@@ -128,7 +128,7 @@ async def run(per_repl: int, args: argparse.Namespace) -> Run:
     try:
         jobs = (job(f"{header.canonical}{TRIVIAL.format(number)}", number) for number, header in enumerate(chosen))
         seconds, verdicts = await paced(pool, jobs, args.gap)
-        sessions = [slot._process._session for slot in pool._slots]  # noqa: SLF001
+        sessions = [slot.process._session for slot in pool._dispatcher.slots]  # noqa: SLF001
         private = sum(usage(session.pid).memory for session in sessions if session is not None) / _MIB
     finally:
         await pool.close()

@@ -70,7 +70,7 @@ async def cost(slots: int, threads: int) -> None:
     finally:
         for session in sessions:
             session.kill()
-        await asyncio.gather(*(session.closed() for session in sessions))
+        await asyncio.gather(*(session.close() for session in sessions))
 
 
 def largest_private(pid: int) -> int:
@@ -105,7 +105,7 @@ async def overshoot(runs: int) -> None:
             await session.ask(encode_command("-- synthetic: alloc=8000 service=60", env=0), 60)
         except MemoryExceeded as ended:
             print(f"  {ended}")
-        await session.closed()
+        await session.close()
         stop.set()
         sampler.join()
         beyond.append(most[0] - BUDGET)

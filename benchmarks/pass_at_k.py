@@ -187,7 +187,7 @@ class Worker:
                 self._begin(action.slot, action.job)
 
     def _scheduler_imports(self, slot: int) -> bool:
-        return self._scheduler._slots.busy[slot].importing  # noqa: SLF001
+        return self._scheduler.slots.busy[slot].importing
 
     def _warmed(self, slot: int, header: Header) -> None:
         self._act(self._scheduler.imported(slot, header, IMPORT_SECONDS[0], self._cluster.now))

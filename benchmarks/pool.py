@@ -163,7 +163,7 @@ async def share(policy: str, args: argparse.Namespace) -> Share:
     rules = Rules(spares=args.slots if "spares" in policy else 0, patience=PATIENCE * scale)
     pool = Pool(command, slots=args.slots, limits=PoolLimits(headers_per_repl=per_repl), rules=rules)
     if policy == "lru":
-        pool._scheduler = LruScheduler(args.slots)  # type: ignore[assignment]  # noqa: SLF001 - the driver stays
+        pool._scheduler = pool._dispatcher._scheduler = LruScheduler(args.slots)  # type: ignore[assignment]  # noqa: SLF001 - the driver stays
     proofs = backlog(args.proofs, seed=args.seed, one_header="one header" in policy)
     jobs = [
         job(f"{proof.header.canonical}theorem t : True := trivial -- synthetic: service={proof.service * scale:.5f}", n)

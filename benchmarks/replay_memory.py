@@ -37,9 +37,9 @@ from streamverify.core.messages.models import (
     Verifier,
 )
 from streamverify.datasets.dataset import SourceOptions
-from streamverify.replay.replay import Plan, chunked, opened
+from streamverify.replay.replay import ReplayPlan, chunked, opened
 from streamverify.replay.runner import Runner
-from streamverify.replay.wire import Range
+from streamverify.replay.wire import OffsetRange
 from streamverify.settings import load_settings
 from streamverify.threads import in_thread
 
@@ -76,9 +76,9 @@ class AnsweringWire:
         self._offset = 0
         self._come = asyncio.Event()
 
-    async def range(self) -> Range:
+    async def range(self) -> OffsetRange:
         """An empty topic of one partition."""
-        return Range({0: 0}, {0: 0})
+        return OffsetRange({0: 0}, {0: 0})
 
     def read_from(self, positions: Mapping[int, int]) -> None:
         """There is nothing before."""
@@ -151,12 +151,12 @@ def resident() -> int:
 
 async def replay(one: Any, every: float) -> None:
     """Send everything and collect it, and print the memory now and then."""
-    runner = Runner(AnsweringWire(), one.pace, one.name, journal=one.state, tally=one.tally)
+    runner = Runner(AnsweringWire(), one.pace, one.name, journal=one.state, counts=one.counts)
 
     async def tell() -> None:
         while True:
             await asyncio.sleep(every)
-            print(f"  {one.tally.done.total():>10,} rows  {resident():>5} MiB", flush=True)
+            print(f"  {one.counts.done.total():>10,} rows  {resident():>5} MiB", flush=True)
 
     telling = asyncio.create_task(tell())
     await runner.run(in_thread(chunked(one.data.attempts(), 256), 16))
@@ -175,12 +175,12 @@ def straight(one: Any, every: float) -> None:
     for chunk in chunked(one.data.attempts(), 2000):
         rows = [(each.number, unsent_row("", custom_id=each.custom_id) | VERDICT) for each in chunk]
         for _, row in rows:
-            one.tally.add(row)
-        one.tally.read += len(rows)
-        one.state.commit(rows, {0: one.tally.read}, one.tally.facts())
+            one.counts.add(row)
+        one.counts.read += len(rows)
+        one.state.commit(rows, {0: one.counts.read}, one.counts.facts())
         if time.monotonic() - told >= every:
             told = time.monotonic()
-            print(f"  {one.tally.read:>10,} rows  {resident():>5} MiB", flush=True)
+            print(f"  {one.counts.read:>10,} rows  {resident():>5} MiB", flush=True)
 
 
 def main() -> None:
@@ -196,7 +196,9 @@ def main() -> None:
         make_source(source, given.rows)
         before = resident()
         print(f"{given.rows:,} rows, {source.stat().st_size / 1e6:,.0f} MB; before the replay {before} MiB", flush=True)
-        plan = Plan(source=str(source), options=SourceOptions(), run="bench", output=Path(folder) / f"v.{given.output}")
+        plan = ReplayPlan(
+            source=str(source), options=SourceOptions(), run="bench", output=Path(folder) / f"v.{given.output}"
+        )
         begin = time.monotonic()
         with opened(plan, load_settings()) as one:
             if given.straight:
@@ -206,7 +208,7 @@ def main() -> None:
             verified = time.monotonic()
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
             size = sum(each.stat().st_size for each in Path(folder).glob("v.*"))
-            print(f"verified {one.tally.done.total():,} rows in {verified - begin:.0f} s; peak {peak} MiB", flush=True)
+            print(f"verified {one.counts.done.total():,} rows in {verified - begin:.0f} s; peak {peak} MiB", flush=True)
             one.write(tell_written)
         print(
             json.dumps(

@@ -1,6 +1,6 @@
 """Finds where each setting comes from (flag, variable, settings file), and words what is wrong with one.
 
-It knows no setting by its meaning: those are in `settings.py`.
+It knows no setting by its meaning: those are in `settings/`.
 """
 
 from __future__ import annotations

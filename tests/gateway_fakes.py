@@ -16,8 +16,8 @@ from httpx import ASGITransport, AsyncClient
 from streamverify.client.requests import REQUEST_ID, EncodedRequest, Ticket
 from streamverify.core.messages.codec import encode_result
 from streamverify.gateway.app import create_app
+from streamverify.gateway.gateway import Gateway
 from streamverify.gateway.lifecycle import Server, listen
-from streamverify.gateway.service import Gateway
 from streamverify.settings import load_settings
 
 if TYPE_CHECKING:
@@ -29,6 +29,22 @@ if TYPE_CHECKING:
     from streamverify.gateway.request_reply import RequestReply
 
     Worker = Callable[[dict[str, Any]], ProofResult | Exception | None]
+
+
+ENDPOINTS = ["/api/check", "/api/check/", "/verify", "/one_pass_verify_batch", "/api/v1/verify_proof"]
+
+
+def check_body(*codes: str, **fields: Any) -> dict[str, Any]:
+    return {"snippets": [{"id": "1", "code": code} for code in codes], **fields}
+
+
+def body_for(path: str, code: str = "x") -> dict[str, Any]:
+    """A body for one proof."""
+    if "check" in path:
+        return check_body(code)
+    if "proof" in path:
+        return {"formal_statement": "s", "content": code, "environment": "default"}
+    return {"codes": [{"custom_id": "1", "proof": code}]}
 
 
 @dataclass
@@ -134,11 +150,14 @@ def assert_idle(gateway: Gateway) -> None:
 
 
 __all__ = [
+    "ENDPOINTS",
     "REQUEST_ID",
     "FakeSender",
     "Record",
     "a_gateway",
     "assert_idle",
+    "body_for",
+    "check_body",
     "client_of",
     "sender_of",
     "serving",

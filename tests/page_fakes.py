@@ -6,21 +6,22 @@ import asyncio
 import contextlib
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from streamverify.core.messages.models import ProofResult
 from streamverify.gateway.app import create_app
+from streamverify.gateway.gateway import DEFAULT, Gateway
 from streamverify.gateway.outcome import Outcome, outcome_of
 from streamverify.gateway.page.monitor import Monitor
-from streamverify.gateway.service import DEFAULT, Gateway
 from streamverify.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from streamverify.gateway.request_reply import Asked, Proof
+    from streamverify.gateway.batch import BatchOptions, BatchProof
 
 KEY = "a-long-secret"
 SHA = "0" * 64
@@ -66,15 +67,15 @@ class FakeWay:
     """Stands in for the way over Kafka. `fields` has what it answers to a proof; it remembers what it was sent."""
 
     def __init__(self) -> None:
-        self.trouble = ""
+        self.follower = SimpleNamespace(trouble="")
         self.verifier = None
         self.fields: dict[str, dict[str, Any]] = {}
-        self.sent: list[tuple[Proof, Asked, str]] = []
+        self.sent: list[tuple[BatchProof, BatchOptions, str]] = []
         self.held = threading.Event()
         self.held.set()
 
     async def answers(
-        self, proofs: Sequence[Proof | Outcome], asked: Asked, key: str, _wait: float, **_ordered: bool
+        self, proofs: Sequence[BatchProof | Outcome], asked: BatchOptions, key: str, _wait: float, **_ordered: bool
     ) -> AsyncIterator[tuple[int, Outcome]]:
         for index, proof in enumerate(proofs):
             if isinstance(proof, Outcome):

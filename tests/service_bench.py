@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import json
+from typing import TYPE_CHECKING, Any, cast
 
 from worker_fakes import FakePartitions, FakePool, FakePublisher, FakeReplays
 
@@ -22,13 +23,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamverify.bus.publisher import Publisher
-    from streamverify.core.delivery.partitions import Partitions
+    from streamverify.core.delivery.delivered_records import DeliveredRecords
     from streamverify.core.groups.groups import Winner
     from streamverify.lean.kernel.replays import Replays
     from streamverify.lean.pool import Pool
     from streamverify.telemetry.tracing import Tracing
 
 EPOCH = 4
+PROOF = "theorem t : 1 = 1 := rfl"
+RECORD = RecordId(2, 5, EPOCH)
+"""The record that a bench delivers where the test names no offset."""
+
+
+def request(**fields: Any) -> bytes:
+    """A request as it is on the topic."""
+    return json.dumps({"custom_id": "a", "proof": PROOF} | fields).encode()
 
 
 class Bench:
@@ -57,17 +66,19 @@ class Bench:
             Groups(ttl=3600.0),
             Cancellations(consumer_group=settings.group_id, topic=settings.request_topic),
             pool=cast("Pool", self.pool),
+            runner=self.pool,
             tiers=self.tiers,
-            partitions=cast("Partitions", self.partitions),
+            records=cast("DeliveredRecords", self.partitions),
             announce=self.announced.append,
         )
         self.service = Service(
             settings,
             RequestLimits(max_proof_bytes=1000),
             pool=cast("Pool", self.pool),
+            runner=self.pool,
             publisher=cast("Publisher", self.publisher),
             results=results,
-            partitions=cast("Partitions", self.partitions),
+            records=cast("DeliveredRecords", self.partitions),
             commits=self.partitions,
             superseding=self.superseding,
             tiers=self.tiers,

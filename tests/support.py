@@ -7,6 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from streamverify.core.errors import SettingsError
+from streamverify.settings import load_settings
 from streamverify.standins.replay import BUNDLED
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,3 +37,10 @@ def recorded_sessions() -> list[Path]:
     """The commands of sessions with the REPL, `NAME.in`; beside each lie the answers, `NAME.expected.out`."""
     folders = [DATA / "repl-sessions", *([Path(MORE_DATA) / "repl-transcripts"] if MORE_DATA else [])]
     return sorted(file for folder in folders for file in folder.glob("*.in"))
+
+
+def complaint(**flags: Any) -> str:
+    """Return what `load_settings` says of these settings, some of which are wrong."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(**flags)
+    return str(caught.value)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.delivery.partition_state import Ownership
+from streamverify.core.scheduling.decisions import RunningGroups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +26,7 @@ class FakePool:
         self.queued = 0
         self.paused = False
         self.alone: list[Job] = []
-        self.held: list[str] = []
-        """The groups of which no job is to be started."""
+        self.groups = RunningGroups()
 
     def submit(self, job: Job, on_done: Callable[[Job, Verdict], None], *, alone: bool = False) -> None:
         self.jobs.append((job, on_done))
@@ -39,12 +39,6 @@ class FakePool:
         if at >= self.running:
             _, on_done = self.jobs.pop(at)
             on_done(job, verdict)
-
-    def hold_group(self, scope: str) -> None:
-        self.held.append(scope)
-
-    def release_group(self, scope: str) -> None:
-        self.held.remove(scope)
 
     def pause(self) -> None:
         self.paused = True

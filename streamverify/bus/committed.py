@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from streamverify.core.delivery.partition_state import Committed
+from streamverify.core.delivery.commits import Committed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
+from streamverify.bus.commit_requests import Assigned, CommitDue, Finish, Revoked
 from streamverify.bus.committed import committed_offsets
 
 if TYPE_CHECKING:
@@ -25,10 +24,11 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
+    from streamverify.bus.commit_requests import CommitRequests
     from streamverify.bus.counts import ConsumerCounts
     from streamverify.bus.liveness import Liveness
     from streamverify.bus.ports import RecordHandler
-    from streamverify.core.delivery.partition_state import Committed
+    from streamverify.core.delivery.commits import Committed
     from streamverify.core.delivery.partitions import Commit, Partitions
     from streamverify.settings import Settings
 
@@ -36,8 +36,6 @@ T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
-COMMIT_INTERVAL = 0.1
-"""Seconds between two commits at least, but for those that a quarantined record waits for."""
 COMMIT_TIMEOUT = 2.0
 """Seconds that one commit may take; two of them fit into the time that the group is kept waiting at a revoke."""
 READ_TIMEOUT = 10.0
@@ -47,119 +45,6 @@ RETRY = 1.0
 """Seconds between a failure and the next try."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Assigned:
-    """The group has given us these partitions; they are paused."""
-
-    partitions: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Revoked:
-    """The group takes all partitions back; `done` is awaited by the listener."""
-
-    done: asyncio.Future[None]
-
-
-@dataclass(frozen=True, slots=True)
-class _CommitDue:
-    """Something has changed, and the last commit is long enough ago or may not be waited for."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Finish:
-    """Nothing runs any more: make the last commit. `done` gets whether the broker has all of it."""
-
-    done: asyncio.Future[bool]
-
-
-class _Due(Enum):
-    """When the next commit comes; the diagram is in `CommitRequests`."""
-
-    NOTHING = auto()
-    LATER = auto()
-    POSTED = auto()
-
-
-class CommitRequests:
-    """The committer's inbox, and when the next commit is due. Made before the committer, for those who post to it.
-
-    NOTHING ── commit_soon ──> LATER ── the timer ends, or commit_now ──> POSTED ── next ──> NOTHING
-    NOTHING ── commit_now ──────────────────────────────────────────────> POSTED
-    LATER: a timer runs. POSTED: a `_CommitDue` is in the inbox, and no second one is needed.
-    """
-
-    def __init__(self) -> None:
-        self._inbox: asyncio.Queue[_Assigned | _Revoked | _CommitDue | _Finish] = asyncio.Queue()
-        self._due = _Due.NOTHING
-        self._timer: asyncio.TimerHandle | None = None
-        self._last_commit = 0.0
-
-    def commit_soon(self) -> None:
-        """A record was completed: commit when the last commit is long enough ago."""
-        # One commit is enough: whatever completes until then is in it.
-        if self._due is _Due.NOTHING:
-            self.commit_in(max(0.0, self._last_commit + COMMIT_INTERVAL - time.monotonic()))
-
-    def commit_now(self) -> None:
-        """A quarantined record waits for the commit."""
-        if self._due is not _Due.POSTED:
-            self.cancel_timer()
-            self._due = _Due.POSTED
-            self._inbox.put_nowait(_CommitDue())
-
-    def commit_in(self, seconds: float) -> None:
-        """Commit after `seconds`, unless a commit is posted already."""
-        if self._due is not _Due.POSTED:
-            self.cancel_timer()
-            self._due = _Due.LATER
-            self._timer = asyncio.get_running_loop().call_later(seconds, self.commit_now)
-
-    def revoked(self) -> asyncio.Future[None]:
-        """The group takes all partitions back.
-
-        Returns:
-            A future that is done when the last commit is made, or has failed.
-        """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait(_Revoked(done))
-        return done
-
-    def assigned(self, partitions: frozenset[int]) -> None:
-        """The group has given us these partitions. They are paused."""
-        self._inbox.put_nowait(_Assigned(partitions))
-
-    async def finish(self) -> bool:
-        """Make the last commit of this worker's life.
-
-        Returns:
-            Whether the broker has all that is complete. False: it did not take it, or a rebalance is under way.
-        """
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait(_Finish(done))
-        return await done
-
-    async def next(self) -> _Assigned | _Revoked | _CommitDue | _Finish:
-        """The committer's next message."""
-        message = await self._inbox.get()
-        if isinstance(message, _CommitDue):
-            # The commit that follows has all changes up to now; for later ones another has to be asked for.
-            self._due = _Due.NOTHING
-        return message
-
-    def commit_begins(self) -> None:
-        """Take note of the time: the next commit waits for the interval from now on."""
-        self._last_commit = time.monotonic()
-
-    def cancel_timer(self) -> None:
-        """Forget the commit that was to come later."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._due is _Due.LATER:
-            self._due = _Due.NOTHING
-
-
 def _answer(done: asyncio.Future[T], value: T) -> None:
     """Tell who asked, unless he has given up: the drain's time was over, or a second signal came."""
     if not done.done():
@@ -167,7 +52,13 @@ def _answer(done: asyncio.Future[T], value: T) -> None:
 
 
 class OffsetCommitter:
-    """Commits, and follows the rebalances."""
+    """Commits, and follows the rebalances.
+
+    REVOKED ── Assigned ──> RESTORING ── each partition has its position, and the open flag is committed ──> RESTORED
+    RESTORING, RESTORED ── Revoked: the last commit, whether the broker takes it or not ──> REVOKED
+    RESTORING ── Assigned: the restore under way is cancelled, another begins ──> RESTORING
+    `Partitions` has the state of each partition; a task that restores runs here in RESTORING only.
+    """
 
     def __init__(  # noqa: PLR0913 - the parts that it stands between
         self,
@@ -200,20 +91,20 @@ class OffsetCommitter:
         try:
             while True:
                 match await self._requests.next():
-                    case _CommitDue():
+                    case CommitDue():
                         if not await self._commit():
                             self._requests.commit_in(RETRY)
                         elif self._partitions.commit_is_due:
                             # Something was completed while the commit was on its way.
                             self._requests.commit_soon()
-                    case _Revoked(done):
+                    case Revoked(done):
                         # Make the last commit. None follows until the next assignment is restored; what runs goes on.
                         self._stop_restoring()
                         self._handler.pause()
                         await self._commit(closing=True)
                         self._partitions.revoke()
                         _answer(done, None)
-                    case _Assigned(partitions):
+                    case Assigned(partitions):
                         self._counts.rebalances += 1
                         self._stop_restoring()
                         if lost := self._partitions.assign(partitions):
@@ -221,7 +112,7 @@ class OffsetCommitter:
                         self._handler.assignment_known()
                         # Beside the inbox: a read that takes long must not hold up the next revoke.
                         self._restoring = asyncio.create_task(self._restore(partitions))
-                    case _Finish(done):
+                    case Finish(done):
                         _answer(done, await self._finish())
         finally:
             self._requests.cancel_timer()
@@ -285,7 +176,7 @@ class OffsetCommitter:
 
     async def _finish(self) -> bool:
         """Make the last commit. What is finished and belongs to a partition that may yet be ours has to wait."""
-        if self._partitions.in_flight and not self._partitions.are_restored:
+        if self._partitions.flow.in_flight and not self._partitions.are_restored:
             return False
         if not await self._commit(closing=True):
             return False
@@ -294,7 +185,7 @@ class OffsetCommitter:
 
     def apply_pauses(self) -> None:
         """Pause and resume as the limits say."""
-        pauses = self._partitions.pauses()
+        pauses = self._partitions.flow.pauses()
         if not (pauses.pause or pauses.resume):
             return
         # A rebalance that we have not been told of yet may have taken some: aiokafka refuses to pause those.
@@ -329,7 +220,7 @@ class OffsetCommitter:
                     )
                 await asyncio.sleep(RETRY)
         # A worker that drains starts nothing any more: its quarantine stays paused.
-        if not self._partitions.is_draining:
+        if not self._partitions.flow.is_draining:
             self._handler.resume()
         self._handler.assignment_known()
         self.apply_pauses()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from streamverify.bus.committer import CommitRequests
+    from streamverify.bus.commit_requests import CommitRequests
     from streamverify.bus.ports import RecordHandler
     from streamverify.core.delivery.partition_state import Admission
     from streamverify.core.delivery.partitions import Partitions
@@ -281,7 +281,7 @@ class RequestConsumer:
 
     def drain(self) -> None:
         """Take no more records; go on polling and committing."""
-        self._partitions.drain()
+        self._partitions.flow.drain()
         self._consumer.pause(*self._consumer.assignment())
         # The pool starts nothing any more: no attempt of a quarantined record is to be committed for it.
         self._handler.pause()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aiokafka.admin import AIOKafkaAdminClient
 
-    from streamverify.core.delivery.partition_state import Committed
+    from streamverify.core.delivery.commits import Committed
     from streamverify.settings import Settings
 
 _LIMIT = 20.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from streamverify.core.errors import SettingsError, StreamVerifyError
-from streamverify.settings import REDIS
+from streamverify.settings.cache import REDIS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -219,7 +219,7 @@ def _summarize(console: Console, requests: list[ProofRequest], results: list[Pro
 
 def audit_without_lean(proof: str, result: ProofResult) -> str | None:
     """Say why an audit would reject a proof that was only checked, as far as this shows without Lean, or None."""
-    from streamverify.core.audit.policy import Reading  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.audit.policy import TokenizedProof  # noqa: PLC0415 - keeps --help fast
     from streamverify.core.syntax.header import parse_header  # noqa: PLC0415 - keeps --help fast
 
     if result.status is not Status.VERIFIED or result.assurance != Assurance.CHECKED:
@@ -227,7 +227,7 @@ def audit_without_lean(proof: str, result: ProofResult) -> str | None:
     if result.findings:
         first = result.findings[0]
         return f"an audit would reject it: {first.rule}, `{first.excerpt}` in line {first.line}"
-    declared = Reading(proof, parse_header(proof)).declared()
+    declared = TokenizedProof(proof, parse_header(proof)).declared()
     if not any(item.kind in {"theorem", "lemma"} for item in declared):
         return "an audit would reject it: no_theorem, nothing is proved here"
     return None

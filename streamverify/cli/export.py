@@ -19,7 +19,7 @@ from streamverify.settings import Settings  # noqa: TC001 - Typer reads the anno
 
 if TYPE_CHECKING:
     from streamverify.core.messages.selection import ResultSelection
-    from streamverify.replay.export import Exported
+    from streamverify.replay.result_export import Exported
 
 EXAMPLES = """\
 Examples
@@ -52,7 +52,7 @@ def export(  # noqa: PLR0913 - each is a flag
     """Write the verdicts on the result topic, or some of them, to a file. Joins no consumer group."""
     from streamverify.core.datasets.columns import printable  # noqa: PLC0415 - keeps --help fast
     from streamverify.datasets.writers import check_output  # noqa: PLC0415 - keeps --help fast
-    from streamverify.replay.export import Exported  # noqa: PLC0415 - keeps --help fast
+    from streamverify.replay.result_export import Exported  # noqa: PLC0415 - keeps --help fast
 
     wanted = given.selection()
     check_output(output)
@@ -71,7 +71,7 @@ def export(  # noqa: PLR0913 - each is a flag
 async def _export(
     settings: Settings, wanted: ResultSelection, output: Path, report: Exported, *, everything: bool
 ) -> None:
-    from streamverify.replay.export import export as write  # noqa: PLC0415 - keeps --help fast
+    from streamverify.replay.result_export import export as write  # noqa: PLC0415 - keeps --help fast
 
     console = stderr()
     columns = (SpinnerColumn(), TextColumn("{task.fields[said]}"))

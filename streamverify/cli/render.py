@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from streamverify.cli.output import STATUS_STYLES, one_line, printable, short
-from streamverify.core.messages.models import Reason, Status
+from streamverify.core.messages.models import Reason, Status, errors_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def first_message(result: ProofResult) -> str:
     Of a verified proof to which an audit would object, it is the sentence: nothing else says so.
     """
     messages = result.response.messages if result.response and not _doubtful(result) else []
-    errors = [message for message in messages if message["severity"] == "error"]
+    errors = errors_in(messages)
     for message in (*errors, *messages):
         return one_line(message["data"], _MESSAGE)
     return "" if result.status == Status.VERIFIED and not result.findings else one_line(result.summary, _MESSAGE)
@@ -47,9 +47,7 @@ def report(result: ProofResult, proof: str) -> Iterator[Text]:
     messages = result.response.messages if result.response else []
     for message in messages:
         yield from _message(message, result.custom_id, lines)
-    if _doubtful(result) or (
-        result.status != Status.VERIFIED and not any(message["severity"] == "error" for message in messages)
-    ):
+    if _doubtful(result) or (result.status != Status.VERIFIED and not errors_in(messages)):
         yield Text(f"  {printable(result.summary)}")
     if result.truncated:
         # Too large for the topic, or for the worker to read to its end: the reader of a result cannot tell.

@@ -25,8 +25,8 @@ from streamverify.settings import Settings  # noqa: TC001 - Typer reads the anno
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streamverify.replay.replay import Plan, Replay
-    from streamverify.replay.tally import Tally
+    from streamverify.replay.counts import ReplayCounts
+    from streamverify.replay.replay import Replay, ReplayPlan
 
 EXAMPLES = """\
 Examples
@@ -100,7 +100,7 @@ def replay(  # noqa: PLR0913 - each is a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one line of JSON.")] = False,
 ) -> None:
     """Have a data set verified by running workers: measure it, and write the verdicts to a file."""
-    from streamverify.replay.replay import MAX_IN_FLIGHT, Plan  # noqa: PLC0415 - keeps --help fast
+    from streamverify.replay.replay import MAX_IN_FLIGHT, ReplayPlan  # noqa: PLC0415 - keeps --help fast
 
     if rate is not None and rate <= 0:
         raise InputError(f"--rate must be above 0, not {rate:g}")
@@ -113,7 +113,7 @@ def replay(  # noqa: PLR0913 - each is a flag
         output = folder / replay_report.VERDICTS
     if restart and output is None and folder is None:
         raise InputError("--restart: there is nothing to begin anew without --output")
-    plan = Plan(
+    plan = ReplayPlan(
         source=given.source,
         options=given.options(),
         run=given.run,
@@ -134,12 +134,12 @@ def replay(  # noqa: PLR0913 - each is a flag
         if folder is not None:
             replay_report.write_report(done, folder, slots)
         _summarize(done, as_json=as_json)
-        if done.tally.done.total() and not done.tally.verdicts:
+        if done.counts.done.total() and not done.counts.verdicts:
             raise InputError("no row was a request: does --proof-column name the right column?")
 
 
 @contextmanager
-def _carried_out(plan: Plan, settings: Settings, so_far: str | None = None) -> Iterator[Replay]:
+def _carried_out(plan: ReplayPlan, settings: Settings, so_far: str | None = None) -> Iterator[Replay]:
     """Replay and write the output, and hand over what was done.
 
     Args:
@@ -155,8 +155,8 @@ def _carried_out(plan: Plan, settings: Settings, so_far: str | None = None) -> I
         if one.is_complete:
             remark(f"{plan.output} is complete: all was answered before; --restart begins anew")
         else:
-            if one.tally.earlier:
-                remark(f"going on: {plural(one.tally.earlier, 'verdict')} of an earlier process", label="resumed")
+            if one.counts.earlier:
+                remark(f"going on: {plural(one.counts.earlier, 'verdict')} of an earlier process", label="resumed")
             with say_how_far(lambda: _so_far(one) if so_far is None else so_far):
                 asyncio.run(_verify(one, settings))
                 _write(one)
@@ -164,7 +164,7 @@ def _carried_out(plan: Plan, settings: Settings, so_far: str | None = None) -> I
 
 
 async def _verify(one: Replay, settings: Settings) -> None:
-    tally, forecast = one.tally, Forecast()
+    counted, forecast = one.counts, Forecast()
     begun = time.monotonic()
     with _progress() as progress:
         task = progress.add_task("replaying", total=None, said="")
@@ -173,10 +173,10 @@ async def _verify(one: Replay, settings: Settings) -> None:
             last = begun
             while True:
                 now = time.monotonic()
-                forecast.add(now, tally.done.total())
+                forecast.add(now, counted.done.total())
                 total = one.expected()
-                said = _progress_line(tally, forecast, total)
-                progress.update(task, completed=tally.done.total(), total=total, said=said)
+                said = _progress_line(counted, forecast, total)
+                progress.update(task, completed=counted.done.total(), total=total, said=said)
                 if progress.disable and now - last >= _EVERY:
                     last = now
                     remark(said, label="replaying", style="cyan")
@@ -190,16 +190,16 @@ async def _verify(one: Replay, settings: Settings) -> None:
             await asyncio.gather(showing, return_exceptions=True)
 
 
-def _progress_line(tally: Tally, forecast: Forecast, total: int | None) -> str:
-    done = tally.done.total()
+def _progress_line(counted: ReplayCounts, forecast: Forecast, total: int | None) -> str:
+    done = counted.done.total()
     of = f" of {total:,}" if total is not None else ""
-    counts = "".join(f", {count:,} {status}" for status, count in sorted(tally.done.items(), reverse=True))
+    counts = "".join(f", {count:,} {status}" for status, count in sorted(counted.done.items(), reverse=True))
     return f"{done:,}{of}{counts}; {forecast.rate:.1f}/s, {in_words(forecast.left(total))} left"
 
 
 def _write(one: Replay) -> None:
     with _progress() as progress:
-        task = progress.add_task("writing", total=one.tally.done.total(), said="")
+        task = progress.add_task("writing", total=one.counts.done.total(), said="")
 
         def told(count: int) -> None:
             if count % 1000 == 0:
@@ -224,49 +224,50 @@ def _progress() -> Iterator[Progress]:
 
 
 def _so_far(one: Replay) -> str:
-    done = one.tally.done.total()
-    if not done and not one.tally.sent:
+    done = one.counts.done.total()
+    if not done and not one.counts.sent:
         return ""
-    waiting = f", {one.tally.unanswered:,} more are sent" if one.tally.unanswered else ""
+    waiting = f", {one.counts.unanswered:,} more are sent" if one.counts.unanswered else ""
     if one.state is None:
         return (
             f"{plural(done, 'verdict')} counted{waiting}; without --output nothing is kept: what is sent gets its "
             f"verdict, streamverify results --run {quote(one.run)}{cancel_command(one.run)}"
         )
-    cancel = cancel_command(one.run) if one.tally.unanswered else ""
+    cancel = cancel_command(one.run) if one.counts.unanswered else ""
     return f"{plural(done, 'verdict')} kept{waiting}: the same command line goes on ({one.plan.state}){cancel}"
 
 
 def _summarize(one: Replay, *, as_json: bool) -> None:
-    tally, output = one.tally, one.plan.output
-    verdicts, seconds = tally.verdicts, tally.seconds
-    say_who_answered(tally.kinds)
+    counted, output = one.counts, one.plan.output
+    verdicts, seconds = counted.verdicts, counted.seconds
+    say_who_answered(counted.kinds)
     if as_json:
         print_json(
             {
                 "run": one.run,
                 "output": None if output is None else str(output),
-                "rows": tally.done.total(),
+                "rows": counted.done.total(),
                 "verdicts": verdicts,
-                "statuses": tally.statuses,
-                "not_sent": tally.not_sent,
-                "cached": tally.cached,
+                "statuses": counted.statuses,
+                "not_sent": counted.not_sent,
+                "cached": counted.cached,
                 "seconds": round(seconds, 3),
                 "behind_seconds": round(one.pace.behind, 3),
             }
         )
         return
     shares = ", ".join(
-        f"{count:,} {status} ({count / verdicts:.1%})" for status, count in sorted(tally.statuses.items(), reverse=True)
+        f"{count:,} {status} ({count / verdicts:.1%})"
+        for status, count in sorted(counted.statuses.items(), reverse=True)
     )
-    cached = f"; {tally.cached:,} from the cache" if tally.cached else ""
+    cached = f"; {counted.cached:,} from the cache" if counted.cached else ""
     rate = f" ({verdicts / seconds:.1f}/s)" if seconds else ""
     print_line(f"{plural(verdicts, 'verdict')} in {seconds:.1f} s{rate}{': ' * bool(shares)}{shares}{cached}")
     if one.data.renamed:
         remark(f"{plural(one.data.renamed, 'row')} had the id of an earlier one, and got ID~ROW in its place")
-    if tally.not_sent:
+    if counted.not_sent:
         why = "" if output is None else "; their column `error` says why"
-        first = f"; the first: {one_line(tally.first_error, 200)}" if tally.first_error else ""
-        remark(f"{plural(tally.not_sent, 'row')} could not be sent{why}{first}")
+        first = f"; the first: {one_line(counted.first_error, 200)}" if counted.first_error else ""
+        remark(f"{plural(counted.not_sent, 'row')} could not be sent{why}{first}")
     where = f"streamverify results --run {quote(one.run)}" if output is None else str(output)
     print_line(f"run {one.run}: {where}")

@@ -34,13 +34,14 @@ class Answer:
 class Unanswered(StreamVerifyError):
     """Time was up before every request had its verdict. Those that were sent may still get one, on the topic.
 
-    `custom_ids` names what has no verdict, in the order of the requests: what was sent, and of a list or tuple what was
-    not sent yet, too.
+    `custom_ids` names those without a verdict, in the order of the requests. Of a list or tuple it also names those
+    that were not sent yet.
     """
 
     exit_code = 3
 
     def __init__(self, custom_ids: Sequence[str], total: int, timeout: float) -> None:
+        """Make the sentence: some of the ids of so many requests, and the seconds that they had."""
         named = ", ".join(_short(custom_id) for custom_id in custom_ids[:_SHOWN])
         more = f" and {len(custom_ids) - _SHOWN} more" if len(custom_ids) > _SHOWN else ""
         super().__init__(
@@ -55,7 +56,14 @@ def _short(custom_id: str) -> str:
 
 
 class Verification:
-    """The requests of one call, and the answers to them that the caller has not taken yet."""
+    """The requests of one call, and the answers to them that the caller has not taken yet.
+
+    A request moves on from left to right. What is not taken when time is up is missing, or has its inconclusive result:
+
+        in the caller's iterator --> open: sent --> ready: its result is final --> taken by the caller
+                                      ^    |
+                                      +----+ sent again: its result was retriable
+    """
 
     def __init__(  # noqa: PLR0913 - each has its default
         self,
@@ -140,6 +148,7 @@ class Verification:
         """Begin one request after the other, as long as there is room for it."""
         async for request in self._requests:
             size = size_of(request)
+            # One is always begun, however large.
             while self._open and (len(self._open) >= self._max_in_flight or self._bytes + size > MAX_BYTES_IN_FLIGHT):
                 self._room.clear()
                 await self._room.wait()

@@ -13,14 +13,15 @@ from starlette.responses import JSONResponse, Response
 
 from streamverify.gateway.axle import ProofBody
 from streamverify.gateway.bodies import BodyError, CheckBody, VerifyBody
+from streamverify.gateway.holding import caller, gateway_of
 from streamverify.gateway.metrics import RequestCounter
 from streamverify.gateway.page import routes as page
-from streamverify.gateway.page.guard import BrowserGuard
-from streamverify.gateway.routes import caller, gateway_of, router
+from streamverify.gateway.page.browser_guard import BrowserGuard
+from streamverify.gateway.routes import router
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
-    from streamverify.gateway.service import Gateway
+    from streamverify.gateway.gateway import Gateway
 
 FORMS = (CheckBody, VerifyBody, ProofBody)
 """The bodies, which are read without FastAPI: as text of any Content-Type, within limits, and without a copy."""
@@ -72,9 +73,9 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.add_middleware(BrowserGuard, loopback_only=loopback_only)
     # The last one is the outermost: what the guard refuses is counted, too.
     app.add_middleware(RequestCounter, metrics=gateway.metrics)
-    app.add_exception_handler(BodyError, _body_error)
-    app.add_exception_handler(StarletteHTTPException, _http_error)
-    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(BodyError, _problem)
+    app.add_exception_handler(StarletteHTTPException, _problem)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -148,23 +149,21 @@ async def index(request: Request) -> Response:
     return JSONResponse(about, headers={"Vary": "Accept"})
 
 
-async def _body_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, BodyError)  # noqa: S101 - that is what it is registered for
-    return JSONResponse({"detail": str(error), "field": error.field}, error.status)
-
-
-async def _http_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, StarletteHTTPException)  # noqa: S101 - that is what it is registered for
+async def _problem(_request: Request, error: Exception) -> JSONResponse:
+    """Answer with a `Problem`, whatever refuses the request: FastAPI's own errors have another form."""
+    if isinstance(error, BodyError):
+        return JSONResponse({"detail": str(error), "field": error.field}, error.status)
+    assert isinstance(error, StarletteHTTPException)  # noqa: S101 - what it is registered for besides
     return JSONResponse({"detail": error.detail, "field": ""}, error.status_code, error.headers)
 
 
-async def _gone(_request: Request, _error: Exception) -> Response:
+async def _client_gone(_request: Request, _error: Exception) -> Response:
     """Answer nobody: the client went while it sent its body. 499 is what proxies log for that."""
     return Response(status_code=499)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The document, with the forms of the bodies in it."""
+    """Return the OpenAPI document, with the forms of the bodies in it."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags

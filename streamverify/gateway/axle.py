@@ -23,10 +23,16 @@ if TYPE_CHECKING:
 
 _LEANS_OWN = frozenset({Reason.LEAN_ERROR, Reason.HEADER_ERROR})
 """The rejections for which AXLE has Lean's messages, and nothing of its own."""
+_ERROR_TYPES: dict[str, str] = {
+    Reason.TIMEOUT: "LeanTimeout",
+    Reason.OUT_OF_MEMORY: "LeanResourceExceeded",
+    Reason.TOO_LARGE: "LeanResourceExceeded",
+}
+"""AXLE's names for reasons why Lean did not come to an end."""
 
 
 def _only(**schema: Any) -> Any:
-    """A field that must have its default. The document says so; `check_options` says it in words."""
+    """Make a field that must have its default. The document says so; `check_options` says it in words."""
     return Field(json_schema_extra=schema, description="Not supported: must be as by default.")
 
 
@@ -111,7 +117,7 @@ def check_options(body: ProofBody) -> None:
 
 
 def with_header(text: str, header: str) -> str:
-    """The file with this header instead of its own. One whose header is no Lean stays as it is: it is rejected.
+    """Return the file with this header instead of its own. One whose header is no Lean stays as it is: it is rejected.
 
     Args:
         text: A Lean file.
@@ -125,10 +131,11 @@ def with_header(text: str, header: str) -> str:
 
 
 def proof_answer(content: str, outcome: Outcome) -> dict[str, Any]:
-    """The answer to `POST /api/v1/verify_proof` about the text that was checked."""
+    """Make the answer to `POST /api/v1/verify_proof` about the text that was checked."""
     verdict = outcome.fields()
     if outcome.status is Status.INCONCLUSIVE:
-        return {"error": outcome.error, **_error_type(outcome.reason), "streamverify": verdict}
+        named = {"error_type": _ERROR_TYPES[outcome.reason]} if outcome.reason in _ERROR_TYPES else {}
+        return {"error": outcome.error, **named, "streamverify": verdict}
     if outcome.reason == Reason.INVALID_REQUEST:
         return {"user_error": f"{WORD}: {outcome.sentence}", "streamverify": verdict}
     lean, tool = Messages(), Messages()
@@ -151,22 +158,12 @@ def proof_answer(content: str, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _error_type(reason: str) -> dict[str, str]:
-    match reason:
-        case Reason.TIMEOUT:
-            return {"error_type": "LeanTimeout"}
-        case Reason.OUT_OF_MEMORY | Reason.TOO_LARGE:
-            return {"error_type": "LeanResourceExceeded"}
-        case _:
-            return {}
-
-
 def _milliseconds(timings: dict[str, float]) -> dict[str, int]:
     return {f"{name}_ms": round(seconds * 1000) for name, seconds in timings.items()}
 
 
 def _line(message: Message) -> str:
-    """A message as AXLE prints it: `-:3:6-3:11: warning: …`."""
+    """Print a message as AXLE does: `-:3:6-3:11: warning: …`."""
     if message["data"].startswith(f"{WORD}: "):
         return message["data"]
     start, end = message["pos"], message.get("endPos")

@@ -12,6 +12,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from streamverify.core.errors import at
 from streamverify.core.messages import jsontext
 from streamverify.core.messages.assurance import Require as AnyRequire
 from streamverify.core.messages.request_errors import echo
@@ -40,7 +41,7 @@ def _whole(value: Any) -> Any:
 
 
 _Integer = Annotated[int, Field(ge=-(2**63), lt=2**64), BeforeValidator(_whole)]
-"""What orjson reads and writes exactly."""
+"""The integers that orjson reads and writes exactly."""
 CallersId = Annotated[Text | _Integer, Field(description="Comes back unchanged. Several proofs may have the same.")]
 Infotree = Annotated[
     Literal["full", "tactics", "original", "substantive"] | None,
@@ -193,7 +194,7 @@ def _loads(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        why = f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        why = f"the body is not JSON: {error.msg} ({at(error.lineno, error.colno)})"
     try:
         data = jsontext.loads_leniently(text)
     except ValueError:
@@ -203,12 +204,10 @@ def _loads(text: bytes) -> Any:
         items = data.get(name) if isinstance(data, dict) else None
         for item in items if isinstance(items, list) else ():
             if isinstance(item, dict):
-                item |= {key: None for key, value in item.items() if _is_broken(key, value)}
+                for key in ("code", "proof"):
+                    if isinstance(value := item.get(key), str) and not jsontext.is_encodable(value):
+                        item[key] = None
     return data
-
-
-def _is_broken(key: str, value: Any) -> bool:
-    return key in {"code", "proof"} and isinstance(value, str) and not jsontext.is_encodable(value)
 
 
 def _sentence(error: ErrorDetails) -> str:

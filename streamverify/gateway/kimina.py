@@ -61,7 +61,7 @@ class VerifyAnswer(BaseModel):
 
 
 def check_answer(callers_id: str | int, outcome: Outcome, *, debug: bool) -> dict[str, Any]:
-    """The answer to one snippet of `POST /api/check`."""
+    """Make the answer to one snippet of `POST /api/check`."""
     answer = {
         "id": callers_id,
         "time": outcome.seconds,
@@ -77,7 +77,7 @@ def check_answer(callers_id: str | int, outcome: Outcome, *, debug: bool) -> dic
 
 
 def verify_answer(callers_id: str | int, outcome: Outcome) -> dict[str, Any]:
-    """The answer to one proof of `POST /verify`."""
+    """Make the answer to one proof of `POST /verify`."""
     response = _response(outcome)
     if response is not None:
         response["time"] = outcome.seconds
@@ -90,7 +90,7 @@ def verify_answer(callers_id: str | int, outcome: Outcome) -> dict[str, Any]:
 
 
 def _response(outcome: Outcome) -> dict[str, Any] | None:
-    """What the REPL answers: it leaves out what is empty."""
+    """Return what the REPL answers, which leaves out what is empty; None where there is no verdict."""
     if outcome.error is not None:
         return None
     response: dict[str, Any] = {}

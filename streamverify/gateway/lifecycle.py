@@ -14,7 +14,7 @@ import uvicorn
 
 from streamverify.core.errors import SettingsError
 from streamverify.gateway.app import create_app
-from streamverify.gateway.service import Gateway
+from streamverify.gateway.gateway import Gateway
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, Signals, unless
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ async def run_gateway(settings: Settings) -> int:
 
 
 def host_of(settings: Settings) -> str:
-    """The address to listen on: nobody but this machine gets in without a key, unless somebody has said so."""
+    """Return the address to listen on: nobody but this machine gets in without a key, unless somebody has said so."""
     return settings.gateway_host or (EVERYWHERE if settings.api_keys else LOOPBACK)
 
 

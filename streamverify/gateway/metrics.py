@@ -16,11 +16,11 @@ from streamverify.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from streamverify.gateway.service import Gateway
+    from streamverify.gateway.gateway import Gateway
     from streamverify.telemetry.metrics import Page, Source
 
 _GONE = 499
-"""What is counted where the client went before it had an answer, as proxies log it."""
+"""The status that is counted where the client went before it had an answer, as proxies log it."""
 
 
 class GatewayMetrics:
@@ -44,7 +44,7 @@ class GatewayMetrics:
             "gateway_proofs_waiting": lambda: gateway.queue.waiting,
             "gateway_proofs_in_flight": lambda: gateway.queue.in_flight,
             "ready": lambda: not gateway.trouble,
-            "brokers_reachable": lambda: not any(way.trouble for way in gateway.ways),
+            "brokers_reachable": lambda: not any(way.follower.trouble for way in gateway.ways),
             "draining": gateway.closing.is_set,
             "build_info": build_info,
         }

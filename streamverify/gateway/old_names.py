@@ -15,7 +15,7 @@ from streamverify.core.errors import SettingsError
 from streamverify.core.keys import ApiKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from streamverify.settings import Settings
 
@@ -87,7 +87,7 @@ NEEDLESS: Mapping[str, str] = {
 
 
 def with_old_names(settings: Settings, environment: Mapping[str, str]) -> Settings:
-    """The settings with those that only an old name gives.
+    """Return the settings with those that only an old name gives.
 
     Args:
         settings: The settings. What was given by one of our names stays.
@@ -114,11 +114,7 @@ def with_old_names(settings: Settings, environment: Mapping[str, str]) -> Settin
     if older and "gateway_port" not in taken and settings.origins.place("gateway_port") == "default":
         taken["gateway_port"] = OLD_PORT
         _log.info("old_port_taken", port=OLD_PORT, because=older[0])
-    _say_what_is_ignored(given)
-    return settings.model_copy(update=taken)
-
-
-def _say_what_is_ignored(given: Iterable[str]) -> None:
+    # Somebody moves a configuration over: each name that comes to nothing here is said, so that none is missed.
     for old in given:
         if old in WORKERS:
             _ignored(old, f"it is a setting of the workers: STREAMVERIFY_{WORKERS[old]}")
@@ -126,6 +122,7 @@ def _say_what_is_ignored(given: Iterable[str]) -> None:
             _ignored(old, NEEDLESS[old])
         elif old.startswith((NEW, OLD)) and old not in MAPPED:
             _ignored(old, "kimina-lean-server has no such setting that is known here")
+    return settings.model_copy(update=taken)
 
 
 def _ignored(name: str, why: str) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of one proof of a batch, as every endpoint tells it. Pure.
+"""The outcome of one proof of a batch, as every endpoint tells it. Pure.
 
 The clients of other servers look at messages, `sorries` and `error` alone, and take what has none of them for valid. So
 everything that is not `verified` is given one of them here, whatever else is known of it.
@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Status, is_enough
+from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Status, errors_in, is_enough
 
 if TYPE_CHECKING:
     from streamverify.core.messages.models import Message, ProofResult
 
 WORD = "streamverify"
-"""What our own sentences begin with among Lean's."""
+"""The word with which our own sentences begin among Lean's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +36,16 @@ class Outcome:
 
     @property
     def verified(self) -> bool:
-        """Whether the proof is verified, with the assurance that was asked for."""
+        """True where the proof is verified, with the assurance that was asked for."""
         return self.status is Status.VERIFIED
 
     @property
     def seconds(self) -> float:
-        """How long Lean ran."""
+        """The seconds that Lean ran."""
         return 0.0 if self.result is None else self.result.timings.run
 
     def fields(self) -> dict[str, Any]:
-        """The verdict as it stands on the topic, without Lean's answer: what every endpoint adds to its own fields."""
+        """Return the verdict as on the topic, without Lean's answer: every endpoint adds it to its own fields."""
         result = self.result
         fields: dict[str, Any] = {
             "status": self.status,
@@ -71,7 +71,7 @@ class Outcome:
 
 
 def outcome_of(result: ProofResult, asked: Assurance, sha256: str) -> Outcome:
-    """Read a result.
+    """Return the outcome that a result is.
 
     Args:
         result: The result.
@@ -86,19 +86,20 @@ def outcome_of(result: ProofResult, asked: Assurance, sha256: str) -> Outcome:
     response = result.response
     messages = [] if response is None else list(response.messages)
     sorries = [] if response is None else response.sorries
-    found = any(message["severity"] == "error" for message in messages)
+    found = bool(errors_in(messages))
+    # A finding of the policy, say, is no error of Lean's: clients that look at messages alone must see it, too.
     if not found and not (result.reason is Reason.SORRY and sorries):
         messages.append(_message(result, sentence))
     return Outcome(Status.REJECTED, result.reason, sentence, None, messages, sorries, result)
 
 
 def no_verdict(reason: str, sentence: str) -> Outcome:
-    """The outcome of a proof that no worker has answered."""
+    """Make the outcome of a proof that no worker has answered."""
     return Outcome(Status.INCONCLUSIVE, reason, sentence, f"{WORD}: {reason}: {sentence}", [], [], None)
 
 
 def refused(reason: str, sentence: str) -> Outcome:
-    """The outcome of a proof that was not sent, because no worker would take it."""
+    """Make the outcome of a proof that was not sent, because no worker would take it."""
     message: Message = {
         "severity": "error",
         "pos": {"line": 1, "column": 0},
@@ -109,7 +110,7 @@ def refused(reason: str, sentence: str) -> Outcome:
 
 def _verified(result: ProofResult, asked: Assurance, sha256: str) -> Outcome:
     if not is_enough(result.assurance, asked):
-        # A worker that does not know what was asked for: its word is worth less than the caller takes it for.
+        # An older worker that does not know what was asked for: its word is worth less than the caller takes it for.
         return no_verdict(
             Reason.UNSUPPORTED, f"{asked} was asked for, and the worker {result.worker} says `{result.assurance}` only"
         )
@@ -132,7 +133,7 @@ def _inconclusive(result: ProofResult, sentence: str) -> Outcome:
 
 
 def _message(result: ProofResult, sentence: str) -> Message:
-    """The message that a rejection has where Lean reported no error: at the first finding, else at the beginning."""
+    """Make the message of a rejection where Lean reported no error: at the first finding, else at the beginning."""
     first = result.findings[0] if result.findings else None
     return {
         "severity": "error",

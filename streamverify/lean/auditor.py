@@ -20,16 +20,16 @@ from streamverify.core.audit.axioms import (
 )
 from streamverify.core.audit.checked import first_error, objection
 from streamverify.core.audit.declarations import THEOREMS
-from streamverify.core.audit.policy import Reading, module_finding
+from streamverify.core.audit.policy import TokenizedProof, module_finding
 from streamverify.core.audit.statement import (
     MAX_CONSTANTS,
     BadStatement,
-    Constant,
-    Difference,
+    ComparedConstant,
+    Mismatch,
     Statement,
     ask_for_kinds,
     cannot_be_asked,
-    difference,
+    first_mismatch,
     look_up,
     look_up_imitations,
     print_in_full,
@@ -40,7 +40,7 @@ from streamverify.core.audit.statement import (
 from streamverify.core.audit.vocabulary import SHIPPED, Trusted
 from streamverify.core.job import Verdict
 from streamverify.core.messages import jsontext
-from streamverify.core.messages.models import Finding, Reason
+from streamverify.core.messages.models import Finding, Reason, errors_in
 from streamverify.core.syntax.header import body_of
 from streamverify.lean.repl.commands import ask, check_channel, check_prover
 from streamverify.lean.vocabularies import Vocabularies
@@ -76,7 +76,7 @@ class Ready(NamedTuple):
     declared: Sequence[Declared]
     options: Collection[str]
     statement: Statement | None
-    asked: Mapping[str, Constant] | None
+    asked: Mapping[str, ComparedConstant] | None
     private_prefix: str = ""
 
 
@@ -98,14 +98,10 @@ class Auditor:
     """Audits the proofs of a pool; keeps the vocabularies of headers, and statements as Lean printed them."""
 
     def __init__(self, command: ReplCommand, *, import_timeout: float, trusted: Trusted) -> None:
-        self._vocabularies = Vocabularies(command, import_timeout=import_timeout, trusted=trusted)
-        self._asked: dict[tuple[str, bytes], dict[str, Constant]] = {}
+        self.vocabularies = Vocabularies(command, import_timeout=import_timeout, trusted=trusted)
+        self._asked: dict[tuple[str, bytes], dict[str, ComparedConstant]] = {}
         # For each header that begins with `module`, what Lean puts before private names; None: no audit is possible.
         self._private_prefixes: dict[str, str | None] = {}
-
-    def known_vocabulary(self, header: Header) -> Vocabulary | None:
-        """The vocabulary of a header, where Lean was asked for it already."""
-        return self._vocabularies.known(header)
 
     async def before(self, session: ReplSession, env: int, job: Job, timeout: float) -> Ready | Verdict:
         """Look at a proof in its header's environment before it is run.
@@ -116,7 +112,7 @@ class Auditor:
         Raises:
             ReplFailure: There is no answer, or none that can be believed.
         """
-        vocabulary = await self._vocabularies.of(session, env, job.header)
+        vocabulary = await self.vocabularies.of(session, env, job.header)
         private_prefix = await self._private_prefix(session, env, job.header, timeout)
         if private_prefix is None:
             found = [module_finding(job.request.proof)]
@@ -125,7 +121,7 @@ class Auditor:
             statement, asked = await self._statement(session, env, job, (vocabulary, private_prefix), timeout)
         except BadStatement as error:
             return Verdict(Reason.INVALID_REQUEST, error.sentence)
-        reading = Reading(job.request.proof, job.header)
+        reading = TokenizedProof(job.request.proof, job.header)
         # The intake has read the proof with the shipped vocabulary. Only a Lean that knows more can make a difference.
         if not _covers(SHIPPED, vocabulary) and (found := reading.check(vocabulary)):
             return Verdict(Reason.POLICY, objection(found), findings=found)
@@ -149,7 +145,7 @@ class Auditor:
 
     async def _statement(
         self, session: ReplSession, env: int, job: Job, known: tuple[Vocabulary, str], timeout: float
-    ) -> tuple[Statement | None, Mapping[str, Constant] | None]:
+    ) -> tuple[Statement | None, Mapping[str, ComparedConstant] | None]:
         """Read the statement of the request, and have Lean print it once for all proofs of it."""
         vocabulary, private_prefix = known
         text = job.request.statement
@@ -163,7 +159,7 @@ class Auditor:
         if asked is None:
             # In an environment of its own: nothing of the statement can be used in the proof.
             response = await ask(session, env, body_of(statement.text, statement.header), timeout)
-            errors = [each for each in response.messages if each["severity"] == "error"]
+            errors = errors_in(response.messages)
             if errors:
                 raise BadStatement(first_error(errors))
             asking = _Asking(session, env, response.env or 0, vocabulary.options, timeout, private_prefix)
@@ -197,7 +193,7 @@ class Auditor:
         if ready.asked is None:
             return replace(mismatch, summary="The statement has another header than the proof.")
         proved = await _print_proved(session, env, ready, timeout)
-        differs = difference(ready.asked, proved)
+        differs = first_mismatch(ready.asked, proved)
         if differs is None:
             return verdict_on_theorems(theorems, statement.theorems)
         return replace(mismatch, summary=differs.sentence(), findings=[_finding(differs, ready.declared)])
@@ -220,7 +216,7 @@ class Auditor:
         return Verdict(Reason.NO_THEOREM, f"{known[:200]} is no theorem of the file: the header has it.")
 
 
-async def _print_statement(asking: _Asking, statement: Statement) -> dict[str, Constant]:
+async def _print_statement(asking: _Asking, statement: Statement) -> dict[str, ComparedConstant]:
     """Have Lean print the declarations of a statement, and all constants of its own that they reach.
 
     Raises:
@@ -228,7 +224,7 @@ async def _print_statement(asking: _Asking, statement: Statement) -> dict[str, C
         ReplFailure: There is no answer, or none that can be believed.
     """
     session, _, made, options, timeout, private_prefix = asking
-    printed: dict[str, Constant] = {}
+    printed: dict[str, ComparedConstant] = {}
     seen: set[str] = set()
     wanted: Collection[str] = [*statement.theorems, *statement.others]
     # Breadth first: what is printed mentions constants, of which those that the header does not know are printed next.
@@ -265,7 +261,7 @@ async def _not_in_header(asking: _Asking, names: Collection[str]) -> list[str]:
     return sorted(set(names) - question.known(response.messages))
 
 
-async def _print_proved(session: ReplSession, env: int, ready: Ready, timeout: float) -> dict[str, Constant]:
+async def _print_proved(session: ReplSession, env: int, ready: Ready, timeout: float) -> dict[str, ComparedConstant]:
     """Have Lean print the constants of a statement after the proof; none where the print can be an imitation."""
     asked = ready.asked or {}
     kinds = {name: constant.kind.rpartition(" ")[2] for name, constant in asked.items()}
@@ -287,7 +283,7 @@ def _covers(larger: Vocabulary, smaller: Vocabulary) -> bool:
     )
 
 
-def _finding(differs: Difference, declared: Sequence[Declared]) -> Finding:
+def _finding(differs: Mismatch, declared: Sequence[Declared]) -> Finding:
     # The constant itself, or the declaration that made it: `A.rec` stands where `A` is declared.
     at = next((each for each in declared if each.name and f"{differs.name}.".startswith(f"{each.name}.")), None)
     return Finding(

@@ -18,7 +18,7 @@ from streamverify.core.audit.checked import first_error
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason, Response
 from streamverify.core.syntax.lexer import IDENTIFIER
-from streamverify.core.syntax.names import parts
+from streamverify.core.syntax.names import first_part, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,7 +38,6 @@ _TOOLCHAIN_ROOTS = frozenset({"Init", "Std", "Lean", "Lake"})
 _MISSING_ROOT = re.compile(r"unknown (?:module prefix|package) '([^'\n]+)'")
 _MISSING_MODULE = re.compile(r"object file '[^\n]*' of module ([^\n]+?) does not exist")
 
-_ROOT = re.compile(r"«[^»]*+»|[^.«]++")
 _NAME_IN_MESSAGE = re.compile(rf"(?<![\w./»]){IDENTIFIER.pattern}(?![\w/])")
 _PATH_IN_MESSAGE = re.compile(r"[^\s'\"`:]++")
 _QUOTED_IN_MESSAGE = re.compile(r"'([^'\n]++)'")
@@ -133,14 +132,15 @@ class ImportClassifier:
         """Return whether no build of this installation would make the module: only then its absence is the proof's."""
         name = parts(module)
         root = name[0]
-        folders = (*self._source_folders(), *self._objects)
+        packages = [] if self._project is None else [self._project, *self._project.glob(".lake/packages/*")]
+        folders = (*self._sources, *packages, *self._objects)
         # A source without an object file is a build that is not finished, or was never made.
         if any(_exists(folder, name, ".lean") for folder in folders):
             return False
         if root in self._imported:
             return True
-        packages = self._packages()
-        if packages is None or root in _TOOLCHAIN_ROOTS or _plain(root) in packages:
+        known = self._packages()
+        if known is None or root in _TOOLCHAIN_ROOTS or _plain(root) in known:
             return False
         # A package may have libraries that are not called what it is called.
         return not any(_exists(folder, [root], suffix) for folder in folders for suffix in ("", ".lean", ".olean"))
@@ -163,12 +163,6 @@ class ImportClassifier:
         names = dict.fromkeys(imported.module for imported in header.imports)
         folders = [Path(self._project or "", folder) for folder in self._objects]
         return [name for name in names if not any(_exists(at, parts(name), ".olean") for at in folders)]
-
-    def _source_folders(self) -> Iterator[Path]:
-        yield from self._sources
-        if self._project is not None:
-            yield self._project
-            yield from self._project.glob(".lake/packages/*")
 
 
 def _missing_imports(header: Header, texts: Sequence[str]) -> list[str]:
@@ -214,7 +208,7 @@ def import_position(header: Header, message_text: str) -> Position:
     """
     # Of an import that stands twice, the first is meant.
     modules = {item.module: item for item in reversed(header.imports)}
-    roots = {_root(item.module): item for item in reversed(header.imports)}
+    roots = {first_part(item.module): item for item in reversed(header.imports)}
     # A closing quotation mark is read as the prime that a name may end with.
     names = [name.rstrip("'") for name in _NAME_IN_MESSAGE.findall(message_text)]
     found = (
@@ -223,7 +217,7 @@ def import_position(header: Header, message_text: str) -> Position:
         # Its file, where Lean names no module.
         or _first(modules, _modules_of_paths(message_text))
         # A module below the one that is imported, which may be named in its place.
-        or _first(roots, map(_root, names))
+        or _first(roots, map(first_part, names))
         # Lean names a missing root without the «quotes» that it would need.
         or _first({root.strip("«»"): item for root, item in roots.items()}, _QUOTED_IN_MESSAGE.findall(message_text))
         or next(iter(header.imports), None)
@@ -233,11 +227,6 @@ def import_position(header: Header, message_text: str) -> Position:
 
 def _first(known: dict[str, Import], names: Iterable[str]) -> Import | None:
     return next((known[name] for name in names if name in known), None)
-
-
-def _root(module: str) -> str:
-    match = _ROOT.match(module)
-    return match.group() if match else module
 
 
 def _modules_of_paths(message_text: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.audit.checked import first_error
 from streamverify.core.job import Verdict
-from streamverify.core.messages.models import Reason, Response
+from streamverify.core.messages.models import Reason, Response, errors_in
 from streamverify.lean.repl.errors import (
     AnswerTooLarge,
     Cause,
@@ -55,7 +55,12 @@ _AFTER_THE_IMPORT: Mapping[type[ReplFailure], Reason] = {
 
 
 class Attempts:
-    """The attempts at one proof. The slot counts them; `truncated` names the extras that are no longer asked for."""
+    """The attempts at one proof. The slot counts them; `truncated` names the extras that are no longer asked for.
+
+    FIRST --failure that is evidence--> verdict
+    FIRST --any other failure--> SECOND, in a fresh process --failure--> verdict
+    any --the worker was suspended--> the same again; any --answer too large--> the same without extras
+    """
 
     def __init__(self, request: ProofRequest) -> None:
         self.count = 0
@@ -110,7 +115,7 @@ class Attempts:
             return None
         if isinstance(failure, TooDeep):
             return self._verdict(Reason.TOO_LARGE, failure)
-        errors = [message for message in failure.messages if message["severity"] == "error"]
+        errors = errors_in(failure.messages)
         if not errors:
             return self._verdict(Reason.TOO_LARGE, failure)
         if not self._fresh:

@@ -24,7 +24,6 @@ from streamverify.lean.slot_process import AttemptTimes, SlotProcess
 
 if TYPE_CHECKING:
     from streamverify.core.job import Job
-    from streamverify.core.scheduling.scheduler import SlotState
     from streamverify.core.syntax.header import Header
     from streamverify.lean.repl.session import ReplSession
     from streamverify.lean.slot_process import OnImport, Shared
@@ -43,29 +42,19 @@ def known_failure(job: Job, shared: Shared) -> Verdict | None:
 
 
 class Slot:
-    """Runs proofs one after the other."""
+    """Runs proofs one after the other.
+
+    IDLE --run--> RUNNING --verdict--> IDLE
+                     | end
+                     +--> ENDING: no new attempt; the verdict of `end` counts unless the proof has its own --> IDLE
+    """
 
     def __init__(self, shared: Shared, on_import: OnImport | None = None) -> None:
         """`on_import` is told each header that was imported, and in how many seconds."""
         self._shared = shared
-        self._process = SlotProcess(shared, on_import)
+        self.process = SlotProcess(shared, on_import)
         self._instead: Verdict | None = None
         """The verdict that ends the proof which runs: nobody needs its own any more."""
-
-    @property
-    def state(self) -> SlotState:
-        """The headers that its process has imported, if it lives, and the work done since."""
-        return self._process.state
-
-    @property
-    def process(self) -> SlotProcess:
-        """Its process, for whoever looks at it."""
-        return self._process
-
-    @property
-    def failed_starts(self) -> int:
-        """Processes in a row that did not start, or died before they had imported anything."""
-        return self._process.failed_starts
 
     async def run(self, job: Job) -> Verdict:
         """Return the verdict on one proof. Raises nothing but CancelledError, and leaves no process behind then."""
@@ -74,9 +63,13 @@ class Slot:
         attempts = Attempts(job.request)
         times = AttemptTimes()
         try:
-            verdict = self._without_process(job)
+            # Looked at again: the deadline may have passed, and the header have failed, while it was queued.
+            verdict = known_failure(job, self._shared)
+            deadline = job.request.deadline
+            if deadline is not None and datetime.now(UTC) > deadline:
+                verdict = Verdict(Reason.EXPIRED, f"The deadline {deadline.isoformat()} had passed.", attempts=0)
             if verdict is None and job.request.disable_cache:
-                await self._process.replace(ReplReplaced.FRESH)
+                await self.process.replace(ReplReplaced.FRESH)
             while verdict is None:
                 attempts.count += 1
                 # The verdict has the times of the attempt that it is about.
@@ -86,16 +79,16 @@ class Slot:
                 except ReplFailure as failure:
                     if self._instead is not None:
                         # We have killed the process ourselves.
-                        await self._process.replace(ReplReplaced.SUPERSEDED)
+                        await self.process.replace(ReplReplaced.SUPERSEDED)
                         verdict = replace(self._instead, attempts=attempts.count)
                         break
-                    await self._process.after_failure(failure, job)
-                    verdict = attempts.after(failure, importing=self._process.importing)
+                    await self.process.after_failure(failure, job)
+                    verdict = attempts.after(failure, importing=self.process.importing)
                 finally:
                     times.count(self._shared.counts)
         except asyncio.CancelledError:
             # Before the wait for it to be reaped, which may be cancelled too.
-            self._process.kill()
+            self.process.kill()
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the worker's, and the pool goes on
             _log.exception(
@@ -103,11 +96,11 @@ class Slot:
                 **about_job(job),
                 hint="an error of streamverify's own: please report it with the traceback; the proof gets worker_error",
             )
-            await self._process.replace(ReplReplaced.ERROR)
+            await self.process.replace(ReplReplaced.ERROR)
             verdict = Verdict(Reason.WORKER_ERROR, f"The worker failed: {type(error).__name__}: {error}")
         if OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE:
             self._shared.counts.useful_seconds += times.run + times.audit
-        await self._process.replace_worn()
+        await self.process.replace_worn()
         received = job.record.received
         timings = Timings(
             queued=max(0.0, begun - received),
@@ -125,22 +118,22 @@ class Slot:
         next one needs as well.
         """
         self._instead = instead
-        if not self._process.importing:
-            self._process.kill()
+        if not self.process.importing:
+            self.process.kill()
 
     async def prewarm(self, header: Header) -> str | None:
         """Import a header before anybody asks for it. Returns the reason why that failed, None where it did not."""
         times = AttemptTimes()
         try:
-            await self._process.ensure_session(header, times)
+            await self.process.ensure_session(header, times)
         except ImportRejected as rejected:
-            await self._process.replace(ReplReplaced.IMPORT)
+            await self.process.replace(ReplReplaced.IMPORT)
             return str(rejected)
         except ReplFailure as failure:
-            await self._process.after_failure(failure)
+            await self.process.after_failure(failure)
             return f"{failure}{start_advice(failure, self._shared.command, self._shared.limits.import_timeout)}"
         except asyncio.CancelledError:
-            self._process.kill()
+            self.process.kill()
             raise
         finally:
             times.count(self._shared.counts)
@@ -148,16 +141,7 @@ class Slot:
 
     async def close(self, why: ReplReplaced = ReplReplaced.END) -> None:
         """Kill the process and wait until it is gone."""
-        await self._process.replace(why)
-
-    def _without_process(self, job: Job) -> Verdict | None:
-        """Return the verdict on a proof that needs no process; things may have changed while it was queued."""
-        deadline = job.request.deadline
-        if deadline is not None and datetime.now(UTC) > deadline:
-            return Verdict(Reason.EXPIRED, f"The deadline {deadline.isoformat()} had passed.", attempts=0)
-        if known := self._shared.failed.get(job.header.fingerprint, time.monotonic()):
-            return known.verdict(job.header)
-        return None
+        await self.process.replace(why)
 
     async def _attempt(self, job: Job, attempts: Attempts, times: AttemptTimes) -> Verdict:
         """Import the header if it is cold, and run the proof once.
@@ -166,13 +150,13 @@ class Slot:
             ReplFailure: There is no answer, or none that can be believed.
         """
         try:
-            session, env = await self._process.ensure_session(job.header, times)
+            session, env = await self.process.ensure_session(job.header, times)
         except ImportRejected as rejected:
             return await self._import_rejected(job, rejected, attempts.count, times)
         if self._instead is not None:
             # It was to end while its header was imported: the proof itself is not run.
             return replace(self._instead, attempts=attempts.count - 1)
-        session.forget_stderr()
+        session.stderr.forget()
         try:
             if job.assurance >= Assurance.AUDITED:
                 return await self._audited(session, env, job, attempts, times)
@@ -181,10 +165,10 @@ class Slot:
                 command = encode_body(job.request, job.header, env, extras=attempts.extras)
                 response = await run_checked_body(session, env, command, self._timeout(job))
         finally:
-            self._process.busy_seconds += times.run + times.audit
+            self.process.busy_seconds += times.run + times.audit
         if runs_code(job.findings):
             # The proof may have left code running in this process: it is not reused.
-            await self._process.replace(ReplReplaced.CODE)
+            await self.process.replace(ReplReplaced.CODE)
         return replace(
             verdict_on_response(response, job.findings), truncated=attempts.truncated, attempts=attempts.count
         )
@@ -227,7 +211,7 @@ class Slot:
     async def _import_rejected(self, job: Job, rejected: ImportRejected, attempt: int, times: AttemptTimes) -> Verdict:
         """Return the verdict on a proof whose header Lean rejected, and remember the header where it is to blame."""
         header = job.header
-        await self._process.after_rejected_import()
+        await self.process.after_rejected_import()
         failed = self._shared.classifier.classify(header, rejected.texts)
         # An installation may be mended at any time, so its failures are not remembered.
         if failed.reason is Reason.HEADER_ERROR:

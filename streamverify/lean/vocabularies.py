@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.core.audit.vocabulary import VOCABULARY_QUERIES, Trusted, VocabularyError, parse_vocabulary
+from streamverify.core.messages.models import errors_in
 from streamverify.core.syntax.header import parse_header
 from streamverify.lean.repl.commands import ImportRejected, ask, check_channel, import_header
 from streamverify.lean.repl.errors import Refused, ReplFailure, TimedOut
@@ -117,7 +118,7 @@ async def _query(session: ReplSession, env: int) -> Vocabulary | None:
         except TimedOut as error:
             # Not the proof's time-out: it has not been run yet.
             raise Refused("Lean did not say in time which commands it knows.") from error
-        if any(each["severity"] == "error" for each in messages):
+        if errors_in(messages):
             continue
         for each in messages:
             try:

@@ -194,7 +194,7 @@ async def prewarm(slots: Sequence[Slot], headers: Sequence[Header], stats: Heade
     hottest = stats.hottest(time.monotonic(), 1)
     if hottest and (knows_demand or len(headers) > len(slots)):
         # Processes that only showed that their headers can be imported make room for the hottest one.
-        others = [slot for slot in slots if hottest[0].header.fingerprint not in slot.state.headers]
+        others = [slot for slot in slots if hottest[0].header.fingerprint not in slot.process.state.headers]
         await asyncio.gather(*(slot.close(ReplReplaced.HEADER) for slot in others))
 
 

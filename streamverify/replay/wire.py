@@ -1,4 +1,4 @@
-"""What a replay does with Kafka: sends requests, reads results, and looks up what an earlier process had sent."""
+"""The topics as a replay uses them: it sends requests, reads results, and looks up what an earlier process had sent."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ _POLL = 0.5
 """Seconds that one wait for records lasts at most."""
 
 
-class Range(NamedTuple):
-    """What the result topic has: for each partition its first offset, and that of its next record."""
+class OffsetRange(NamedTuple):
+    """The offsets of the result topic: for each partition its first offset, and that of its next record."""
 
     beginnings: dict[int, int]
     ends: dict[int, int]
 
 
 class Wire(Protocol):
-    """What a replay asks of Kafka; for tests another one does the same in memory."""
+    """The topics as a replay uses them; for tests another one does the same in memory."""
 
-    async def range(self) -> Range:
-        """What the result topic has now."""
+    async def range(self) -> OffsetRange:
+        """Return the offsets that the result topic has now."""
 
     def read_from(self, positions: Mapping[int, int]) -> None:
         """Read the result topic from these offsets on."""
 
     async def read(self) -> list[Any]:
-        """The next records of the result topic; empty where none came for a moment."""
+        """Return the next records of the result topic; empty where none came for a moment."""
 
     async def send(self, encoded: EncodedRequest) -> Ticket:
         """Send a request; returns when the broker has it."""
 
     def took(self, key: bytes, seconds: float) -> None:
-        """A proof with this key took Lean so long."""
+        """Note how many seconds Lean took for a proof with this key."""
 
     def sent_since(self, timestamp: int) -> AsyncIterator[Any]:
-        """The records of the request topic with a request id, from a time on (milliseconds) to its present end."""
+        """Yield the requests on the topic that have an id, from a time on (milliseconds) to its present end."""
 
 
 class KafkaWire:
@@ -86,14 +86,14 @@ class KafkaWire:
         finally:
             await self._sender.stop()
 
-    async def range(self) -> Range:
-        """What the result topic has now.
+    async def range(self) -> OffsetRange:
+        """Return the offsets that the result topic has now.
 
         Raises:
             BrokerUnavailable: The topic cannot be read.
         """
         first, ends = await self._reader.beginnings(), await self._reader.ends()
-        return Range(_by_number(first), _by_number(ends))
+        return OffsetRange(_by_number(first), _by_number(ends))
 
     def read_from(self, positions: Mapping[int, int]) -> None:
         """Read the result topic from these offsets on."""
@@ -101,7 +101,7 @@ class KafkaWire:
         self._reader.start_from({TopicPartition(topic, number): offset for number, offset in positions.items()})
 
     async def read(self) -> list[Any]:
-        """The next records of the result topic; empty where none came for a moment.
+        """Return the next records of the result topic; empty where none came for a moment.
 
         Raises:
             BrokerUnavailable: The topic cannot be read any more.
@@ -118,11 +118,11 @@ class KafkaWire:
         return await self._sender.send(encoded)
 
     def took(self, key: bytes, seconds: float) -> None:
-        """A proof with this key took Lean so long: by that the next ones are spread over the partitions."""
+        """Note how many seconds Lean took for a proof with this key: the next ones are spread by that."""
         self._sender.took(key, seconds)
 
     async def sent_since(self, timestamp: int) -> AsyncIterator[Any]:
-        """The records of the request topic with a request id, from a time on (milliseconds) to its present end.
+        """Yield the records of the request topic with a request id, from a time on (milliseconds) to its present end.
 
         Raises:
             BrokerUnavailable: The topic cannot be read.
@@ -130,10 +130,9 @@ class KafkaWire:
         async with ResultReader(self._settings, self._requests) as reader:
             ends = await reader.ends()
             await reader.start_at(timestamp)
-            while not await reader.reached(ends):
-                for record in await reader.read(_POLL):
-                    below = record.offset < ends[TopicPartition(record.topic, record.partition)]
-                    if below and any(name == REQUEST_ID for name, _ in record.headers):
+            async for records in reader.chunks(ends):
+                for record in records:
+                    if any(name == REQUEST_ID for name, _ in record.headers):
                         yield record
 
 

@@ -20,7 +20,7 @@ from streamverify.core.rewards.completions import (
     has_other_imports,
     with_header,
 )
-from streamverify.core.rewards.scoring import Attempt, Batch, Policy
+from streamverify.core.rewards.scoring import Batch, CompletionProof, RewardRules
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -49,7 +49,7 @@ class OptionFields(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What all reward functions have in common; `lean_reward` says what each is."""
+    """The options of all reward functions; `lean_reward` says what each is."""
 
     require: str = "audited"
     header: str = ""
@@ -99,6 +99,7 @@ class Scorer:
                 batch.take([None] * len(requests), str(error))
         return batch.rewards()
 
+    # The same once more: to run the one by the other would need an event loop in each thread that calls.
     async def score_async(
         self, verify: VerifyAsync, completions: Sequence[Any], statements: Sequence[str | None]
     ) -> list[float | None]:
@@ -126,12 +127,12 @@ class Scorer:
                     # It cannot be verified. Asked for all the same, an import that does not exist would look like a
                     # failure of the infrastructure where Lean cannot tell, and end a training run by a model's words.
                     proof = None
-            attempts.append(Attempt(proof, statement))
+            attempts.append(CompletionProof(proof, statement))
         fields: dict[str, Any] = {"require": options.require}
         if options.proof_timeout is not None:
             fields["timeout"] = options.proof_timeout
-        policy = Policy(options.retries, options.on_timeout, options.on_failure)
-        return Batch(attempts, policy, fields=fields)
+        rules = RewardRules(options.retries, options.on_timeout, options.on_failure)
+        return Batch(attempts, rules, fields=fields)
 
     def _tries(self, batch: Batch) -> Iterator[tuple[list[dict[str, Any]], float, float]]:
         """Yield what is to be asked, after which pause, and the seconds that are left for it then.

@@ -80,7 +80,7 @@ def compute_score_batch(
 def _own(
     kwargs: dict[str, Any], ground_truths: Sequence[Any], extra_infos: Sequence[Mapping[str, Any] | None]
 ) -> tuple[dict[str, Any], list[str | None]]:
-    """The options that are ours, and the statement of each completion."""
+    """Return the options that are ours, and the statement of each completion."""
     for name in kwargs.keys() - _OWN:
         if near := get_close_matches(name, _OWN, n=1, cutoff=0.8):
             raise SettingsError(f"reward_kwargs has {name!r}: did you mean {near[0]!r}?")

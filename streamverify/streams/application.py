@@ -19,7 +19,7 @@ from yarl import URL
 from streamverify.bus.connection import client_options
 from streamverify.streams.assignor import AddressedAssignor
 from streamverify.streams.consumer import StreamConsumer, StreamProducer
-from streamverify.streams.store import PartitionStore
+from streamverify.streams.partition_store import PartitionStore
 from streamverify.version import __version__
 
 if TYPE_CHECKING:

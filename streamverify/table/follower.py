@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streamverify.core.table.row import Row
     from streamverify.streams.application import Application
     from streamverify.streams.consumer import StreamConsumer
-    from streamverify.table.store import ResultTable
+    from streamverify.table.result_table import ResultTable
 
 BATCH = 500
 """Records that are taken in at once."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streamverify.settings import Settings
     from streamverify.streams.life import StreamLife
     from streamverify.table.follower import Follower
-    from streamverify.table.store import ResultTable
+    from streamverify.table.result_table import ResultTable
 
 _LOOK = 0.2
 """Seconds between two looks at how far the table is."""

@@ -20,7 +20,7 @@ from streamverify.streams.metrics import StreamMetrics
 from streamverify.table.follower import Follower
 from streamverify.table.peers import Peers
 from streamverify.table.progress import Progress
-from streamverify.table.store import ResultTable
+from streamverify.table.result_table import ResultTable
 from streamverify.table.view import View
 from streamverify.table.whole import WholeResults
 

@@ -1,14 +1,4 @@
-"""A pool before which stands the result cache: identical work is answered without Lean, and done once where it is new.
-
-The way of a job, which is in one place at a time:
-
-    submit ── may not be cached ──────────────────────────────────────────────> POOL
-           ── LOOKED UP ── a verdict is there ──> answered
-                        ── none, and identical work is on its way ──> FOLLOWS
-                        ── none ──> POOL
-    FOLLOWS ── the other has a verdict that identical work gets, too ──> answered
-            ── it has another one, or was dropped ──> POOL
-"""
+"""The result cache before the pool: identical work is answered without Lean, and done once where it is new."""
 
 from __future__ import annotations
 
@@ -19,17 +9,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from streamverify.core.about import about_job
 from streamverify.core.cache.cacheable import may_be_answered, may_be_kept
 from streamverify.core.cache.in_flight import InFlight
 from streamverify.core.cache.key import work_digest
 from streamverify.core.messages.models import Reason, Timings
+from streamverify.lean.callbacks import call_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from streamverify.core.job import Job, Verdict
-    from streamverify.worker.ports import OnDone, Runner
+    from streamverify.lean.callbacks import OnDone
+    from streamverify.worker.ports import JobRunner
     from streamverify.worker.result_cache import Hit, ResultCache
     from streamverify.worker.tiers import Tiers
 
@@ -44,13 +35,20 @@ class _Asked(NamedTuple):
 
 
 class CachedPool:
-    """Answers jobs from the cache, and has the pool run the others."""
+    """Answers jobs from the cache, and has the pool run the others. Each job is in one place at a time:
+
+    submit ── may not be cached ──────────────────────────────────────────────> POOL
+           ── LOOKED UP ── a verdict is there ──> answered
+                        ── none, and identical work is on its way ──> FOLLOWS
+                        ── none ──> POOL
+    FOLLOWS ── the other has a verdict that identical work gets, too ──> answered
+            ── it has another one, or was dropped ──> POOL
+    """  # noqa: D415 - ends with the diagram
 
     def __init__(
-        self, pool: Runner, tiers: Tiers, cache: ResultCache, *, default_timeout: float, max_timeout: float
+        self, pool: JobRunner, tiers: Tiers, cache: ResultCache, *, default_timeout: float, max_timeout: float
     ) -> None:
         """Stand before `pool`, and before what goes on above `audited`. The time-outs are those of the pool."""
-        self.trusted = pool.trusted
         self._pool = pool
         self._tiers = tiers
         self.cache = cache
@@ -62,6 +60,7 @@ class CachedPool:
         self._in_flight: InFlight[Job] = InFlight()
         self._arrived = asyncio.Event()
         self._stopped = False
+        """True once the worker drains."""
         self.followed = 0
         """Jobs that got the verdict of one that was on its way at the same time."""
 
@@ -69,11 +68,6 @@ class CachedPool:
     def queued(self) -> int:
         """Jobs that wait: for a slot, for the cache, or for identical work."""
         return self._pool.queued + len(self._looked_up) + self._in_flight.following
-
-    @property
-    def running(self) -> int:
-        """Jobs that Lean runs."""
-        return self._pool.running
 
     def status(self) -> Mapping[str, object]:
         """What the cache has done, for `/ready`."""
@@ -145,39 +139,19 @@ class CachedPool:
             return
         self._answer(job, replace(verdict, timings=_waited(job)))
 
-    def hold_group(self, scope: str) -> None:
-        """Start no job of this scope while others wait."""
-        self._pool.hold_group(scope)
-
-    def release_group(self, scope: str) -> None:
-        """Undo one `hold_group`."""
-        self._pool.release_group(scope)
-
-    def pause(self) -> None:
-        """Start nothing but jobs that run alone. An answer from the cache starts nothing."""
-        self._pool.pause()
-
-    def resume(self) -> None:
-        """Start again what waits."""
-        self._pool.resume()
-
     # --- what becomes of a job that is not in the cache -------------------------------------------------------------
 
     def _start(self, job: Job) -> None:
         """Have a job run, unless identical work is on its way."""
         if self._asked[job].alone:
-            # The pool is held for it: whom it would follow could not be started.
+            # The pool is paused for it: whom it would follow could not be started.
             self._pool.submit(job, self._ran, alone=True)
-        elif self._in_flight.enter(self._work(job), job):
-            self._pool.submit(job, self._ran)
-
-    def _work(self, job: Job) -> tuple[bytes, float]:
-        """Name identical work. With the time-out: nobody waits for a run that is longer than its own may be.
-
-        In one worker a header has one vocabulary, and one installation answers.
-        """
+            return
+        # The digest names neither installation nor vocabulary: in one worker there is one of each for a header. With
+        # the time-out, as nobody waits for a run that is longer than its own may be.
         timeout = min(job.request.timeout or self._default_timeout, self._max_timeout)
-        return work_digest(job, "", ""), timeout
+        if self._in_flight.enter((work_digest(job, "", ""), timeout), job):
+            self._pool.submit(job, self._ran)
 
     def _ran(self, job: Job, verdict: Verdict) -> None:
         """The pool has the verdict on a job: it goes on to the tier that it asks for, or that is its end."""
@@ -209,15 +183,7 @@ class CachedPool:
             self._pool.submit(successor, self._ran)
 
     def _answer(self, job: Job, verdict: Verdict) -> None:
-        asked = self._asked.pop(job)
-        try:
-            asked.on_done(job, verdict)
-        except Exception:  # noqa: BLE001 - one caller's fault must not stop the others
-            _log.exception(
-                "on_done_failed",
-                **about_job(job),
-                hint="an error of streamverify's own: please report it with this traceback; the result may be missing",
-            )
+        call_back(self._asked.pop(job).on_done, job, verdict)
 
 
 def _as_hit(verdict: Verdict, age: float, job: Job) -> Verdict:

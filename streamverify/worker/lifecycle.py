@@ -11,11 +11,10 @@ import structlog
 
 from streamverify.bus.address import advertised_url
 from streamverify.bus.announcements import Announcements
-from streamverify.bus.committer import CommitRequests
+from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.group_versions import Peers
-from streamverify.bus.liveness import OUTAGE_GRACE
 from streamverify.bus.publisher import Publisher
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partitions import Partitions
@@ -31,6 +30,7 @@ from streamverify.lean.warm_headers import headers_to_warm
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, spare_the_garbage_collector, unless
 from streamverify.telemetry.configuration import open_tracing
 from streamverify.worker.cached_pool import CachedPool
+from streamverify.worker.condition import ConditionReport, Step
 from streamverify.worker.equipment import find_equipment
 from streamverify.worker.metrics import Parts, WorkerMetrics
 from streamverify.worker.open_cache import open_cache
@@ -38,7 +38,7 @@ from streamverify.worker.pool_settings import pool_limits, pool_rules
 from streamverify.worker.report import Reporter
 from streamverify.worker.results import ResultBuilder, worker_name
 from streamverify.worker.service import Service
-from streamverify.worker.status import Condition, StatusReport
+from streamverify.worker.status import StatusReport
 from streamverify.worker.superseding import Superseding
 from streamverify.worker.tiers import Tiers
 
@@ -93,9 +93,6 @@ class Worker:
         self._commits = CommitRequests()
         self._cache: ResultCache | None = None
         self._cached_pool: CachedPool | None = None
-        self._step = "the worker starts"
-        """What it does before it joins, in words for `/ready`."""
-        self._joining = False
 
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
@@ -128,7 +125,13 @@ class Worker:
             self._metrics.published,
             self._tracing(),
         )
-        self._cache = await open_cache(settings, verifier, equipment.command, pool=self._pool, reach=equipment.reach)
+        self._cache = await open_cache(
+            settings,
+            verifier,
+            equipment.command,
+            vocabulary_of=self._pool.vocabularies.known,
+            reach=equipment.reach,
+        )
         self._tiers = Tiers(
             self._replays(equipment.reach),
             Assurance(settings.upgrade),
@@ -145,18 +148,20 @@ class Worker:
         self._superseding = Superseding(
             Groups(ttl=settings.group_ttl),
             Cancellations(consumer_group=settings.group_id, topic=settings.request_topic),
-            pool=runner,
+            pool=self._pool,
+            runner=runner,
             tiers=self._tiers,
-            partitions=self._partitions,
+            records=self._partitions.records,
             announce=self._announcements.announce,
         )
         self._service = Service(
             settings,
             RequestLimits(max_proof_bytes=settings.max_proof_bytes),
-            pool=runner,
+            pool=self._pool,
+            runner=runner,
             publisher=self._publisher,
             results=results,
-            partitions=self._partitions,
+            records=self._partitions.records,
             commits=self._commits,
             superseding=self._superseding,
             tiers=self._tiers,
@@ -165,14 +170,18 @@ class Worker:
         )
         versions = client_id(verifier)
         self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions)
+        self._condition = ConditionReport(
+            self._signals, self._partitions, self._consumer.liveness, group=settings.group_id
+        )
         self._peers = Peers(settings, versions)
 
     def _watch(self, equipment: Equipment) -> None:
         """Make what says how the worker does: its log, its metrics, its status."""
         settings, slots, runner = self._settings, equipment.plan.slots, self._cached_pool or self._pool
         self._reporter = Reporter(
-            self._service.activity,
-            pool=runner,
+            self._service.answers.activity,
+            pool=self._pool,
+            runner=runner,
             slots=slots,
             partitions=self._partitions,
             consumer=self._consumer,
@@ -188,7 +197,7 @@ class Worker:
                 partitions=self._partitions,
                 consumer=self._consumer,
                 publisher=self._publisher,
-                ready=self._ready,
+                ready=self._condition.is_ready,
                 draining=self._signals.drain.is_set,
             )
         )
@@ -196,7 +205,7 @@ class Worker:
             settings,
             name=worker_name(settings),
             verifier=equipment.verifier,
-            condition=self._condition,
+            condition=self._condition.now,
             pool=self._pool,
             runner=runner,
             slots=slots,
@@ -208,7 +217,7 @@ class Worker:
         self._health = HealthServer(
             settings.http_host,
             settings.http_port,
-            ready=self._ready,
+            ready=self._condition.is_ready,
             status=self._status,
             more={"/metrics": self._metrics.answer, "/status": self._report.answer},
         )
@@ -216,7 +225,7 @@ class Worker:
     async def _join(self, equipment: Equipment) -> None:
         """Import headers, hear what others have announced, and join the group."""
         settings, verifier, plan = self._settings, equipment.verifier, equipment.plan
-        self._step = "headers are being imported before the worker joins its group"
+        self._condition.step = Step.IMPORTING
         # From here on a supervisor sees that the worker lives and is not ready.
         self._report.url = advertised_url(settings, await self._health.start())
         self._stack.push_async_callback(self._health.close)
@@ -226,9 +235,8 @@ class Worker:
         await self._announcements.start(self._superseding.hear, self._service.cancel)
         self._stack.push_async_callback(self._announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
-        self._joining = True
+        self._condition.step = Step.JOINING
         await self._consumer.start(self._service, PATIENCE, encode_card(self._report.card()))
-        self._step = f"the worker has not got its partitions from the group {settings.group_id} yet"
         _log.info(
             "worker_started",
             name=worker_name(settings),
@@ -301,7 +309,7 @@ class Worker:
             await self._before(loop.time() + _LEAVE_TIMEOUT, self._commit_last())
         await self._consumer.close(max(_LEAVE_TIMEOUT, deadline - loop.time()) if complete else _LEAVE_TIMEOUT)
         self._reporter.last()
-        _log.info("drained" if complete else "drain_cut_short", in_flight=self._partitions.in_flight)
+        _log.info("drained" if complete else "drain_cut_short", in_flight=self._partitions.flow.in_flight)
         return EXIT_DONE if complete else EXIT_CUT_SHORT
 
     async def _finish_running(self) -> None:
@@ -322,41 +330,13 @@ class Worker:
         except TimeoutError:
             return False
 
-    def _problem(self) -> tuple[str | None, bool]:
-        """What keeps the worker from its work, in words, and whether it is so bad that it is not ready."""
-        if self._signals.drain.is_set():
-            return "the worker drains: it finishes what runs, and takes nothing more", True
-        if outage := self._consumer.liveness.outage:
-            # A broker that restarts is no reason to take the worker out of service.
-            return outage, self._consumer.liveness.seconds_without_broker > OUTAGE_GRACE
-        if not self._partitions.are_restored:
-            return self._step, True
-        return None, False
-
-    def _condition(self) -> Condition:
-        problem, serious = self._problem()
-        if self._signals.drain.is_set():
-            state = "draining"
-        elif self._joining and self._consumer.liveness.outage:
-            state = "no_broker"
-        elif self._partitions.are_restored:
-            state = "serving"
-        else:
-            state = "joining" if self._joining else "starting"
-        return Condition(state, not serious, problem)
-
-    def _ready(self) -> bool:
-        _, serious = self._problem()
-        return not serious
-
     def _status(self) -> dict[str, object]:
-        problem, _ = self._problem()
         return {
-            "problem": problem,
+            "problem": self._condition.now().problem,
             "joined": self._partitions.are_restored,
             "draining": self._signals.drain.is_set(),
-            "in_flight": self._partitions.in_flight,
-            "queued": (self._cached_pool or self._pool).queued + self._service.waiting,
+            "in_flight": self._partitions.flow.in_flight,
+            "queued": (self._cached_pool or self._pool).queued + self._service.quarantine.waiting,
             "running": self._pool.running,
             "replays_queued": self._tiers.queued,
             "replays_running": self._tiers.running,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from streamverify.lean.pool import Pool
     from streamverify.telemetry.metrics import Source
     from streamverify.worker.cached_pool import CachedPool
-    from streamverify.worker.ports import Runner
+    from streamverify.worker.ports import JobRunner
     from streamverify.worker.service import Service
     from streamverify.worker.tiers import Tiers
 
@@ -42,7 +42,7 @@ class Parts:
     """The parts of a worker that know what is measured."""
 
     pool: Pool
-    runner: Runner
+    runner: JobRunner
     cache: CachedPool | None
     tiers: Tiers
     service: Service
@@ -133,7 +133,7 @@ class WorkerMetrics:
                 if (ends := await self._parts.consumer.ends()) is not None:
                     self._backlog.heard(ends, time.monotonic())
                 counts = self._parts.pool.counts
-                answered = self._results.results.total() + self._parts.service.dead_letters.total()
+                answered = self._results.results.total() + self._parts.service.answers.dead_letters.total()
                 self._backlog.worked(counts.run_seconds + counts.audit_seconds, answered)
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -156,7 +156,7 @@ class WorkerMetrics:
 
     def _backlog_records(self) -> int | None:
         partitions = self._parts.partitions
-        return self._backlog.records(partitions.readable(paused=True), partitions.in_flight, time.monotonic())
+        return self._backlog.records(partitions.readable(paused=True), partitions.flow.in_flight, time.monotonic())
 
 
 def _of_work(parts: Parts) -> Mapping[str, Source]:
@@ -168,11 +168,11 @@ def _of_work(parts: Parts) -> Mapping[str, Source]:
 
     return {
         "records_consumed_total": lambda: service.received,
-        "dead_letters_total": lambda: {(stage,): count for stage, count in service.dead_letters.items()},
-        "records_in_flight": lambda: partitions.in_flight,
-        "in_flight_bytes": lambda: partitions.bytes,
-        "proofs_queued": lambda: runner.queued + service.waiting,
-        "proofs_running": lambda: runner.running,
+        "dead_letters_total": lambda: {(stage,): count for stage, count in service.answers.dead_letters.items()},
+        "records_in_flight": lambda: partitions.flow.in_flight,
+        "in_flight_bytes": lambda: partitions.flow.bytes,
+        "proofs_queued": lambda: runner.queued + service.quarantine.waiting,
+        "proofs_running": lambda: parts.pool.running,
         "oldest_proof_seconds": oldest,
         "ready": parts.ready,
         "draining": parts.draining,
@@ -181,7 +181,7 @@ def _of_work(parts: Parts) -> Mapping[str, Source]:
 
 def _of_lean(parts: Parts) -> Mapping[str, Source]:
     pool, tiers = parts.pool, parts.tiers
-    counts = pool.counts
+    counts, occupancy = pool.counts, pool.occupancy
 
     def seconds() -> Mapping[tuple[str, ...], float]:
         return {
@@ -190,6 +190,9 @@ def _of_lean(parts: Parts) -> Mapping[str, Source]:
             ("audit",): counts.audit_seconds,
         }
 
+    def memory() -> Mapping[tuple[str, ...], float]:
+        return _by_number({look.slot: look.memory or 0 for look in occupancy.look(time.monotonic())})
+
     return {
         "lean_seconds_total": seconds,
         "useful_lean_seconds_total": lambda: counts.useful_seconds,
@@ -197,8 +200,8 @@ def _of_lean(parts: Parts) -> Mapping[str, Source]:
         "repl_starts_total": lambda: counts.starts,
         "repl_deaths_total": lambda: {(cause,): count for cause, count in counts.deaths.items()},
         "repl_replaced_total": lambda: {(why,): count for why, count in counts.replaced.items()},
-        "repl_processes": lambda: pool.processes,
-        "repl_memory_bytes": lambda: _by_number({look.slot: look.memory or 0 for look in pool.look(time.monotonic())}),
+        "repl_processes": lambda: occupancy.processes,
+        "repl_memory_bytes": memory,
         "replays_queued": lambda: tiers.queued,
         "replays_running": lambda: tiers.running,
         "upgrades_total": lambda: tiers.upgraded,

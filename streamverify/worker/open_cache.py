@@ -19,9 +19,12 @@ from streamverify.setting_sources import PREFIX
 from streamverify.worker.result_cache import ResultCache
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.messages.models import Verifier
+    from streamverify.core.syntax.header import Header
     from streamverify.lean.kernel.reach import Reach
-    from streamverify.lean.pool import Pool
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.settings import Settings
 
@@ -36,7 +39,12 @@ _log = structlog.get_logger(__name__)
 
 
 async def open_cache(
-    settings: Settings, verifier: Verifier, command: ReplCommand, *, pool: Pool, reach: Reach
+    settings: Settings,
+    verifier: Verifier,
+    command: ReplCommand,
+    *,
+    vocabulary_of: Callable[[Header], Vocabulary | None],
+    reach: Reach,
 ) -> ResultCache | None:
     """Make the cache; None where there is to be none.
 
@@ -44,7 +52,7 @@ async def open_cache(
         settings: CACHE and its like.
         verifier: What answers, as results name it.
         command: The REPL.
-        pool: It knows the vocabularies that Lean has listed.
+        vocabulary_of: What Lean itself has said here of a header's environment; None where it was not asked yet.
         reach: The programs that judge above `audited`.
 
     Raises:
@@ -89,7 +97,7 @@ async def open_cache(
         max_age=settings.cache_max_age,
         installation=installation,
         installation_digest=installation_digest(verifier, {**installation.parts, "tools": _tools(reach)}),
-        vocabulary_of=pool.vocabulary_of,
+        vocabulary_of=vocabulary_of,
     )
 
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from streamverify.bus.consumer import RequestConsumer
     from streamverify.core.activity import Activity, Done
     from streamverify.core.delivery.partitions import Partitions
+    from streamverify.lean.pool import Pool
     from streamverify.worker.cached_pool import CachedPool
-    from streamverify.worker.ports import Runner
+    from streamverify.worker.ports import JobRunner
 
 LOOK_SECONDS = 5.0
 """Seconds between two looks at whether a line is due; `core.activity` says when it is."""
@@ -30,7 +31,8 @@ class Reporter:
         self,
         activity: Activity,
         *,
-        pool: Runner,
+        pool: Pool,
+        runner: JobRunner,
         slots: int,
         partitions: Partitions,
         consumer: RequestConsumer,
@@ -38,6 +40,7 @@ class Reporter:
     ) -> None:
         self._activity = activity
         self._pool = pool
+        self._runner = runner
         self._slots = slots
         self._partitions = partitions
         self._consumer = consumer
@@ -51,7 +54,7 @@ class Reporter:
             if done := self._activity.report(time.monotonic(), running=self._pool.running):
                 unread = await self._consumer.unread()
                 # Kafka's lag, but for what is finished beyond a record that is not: that counts as done here.
-                self._say(done, lag=None if unread is None else unread + self._partitions.in_flight)
+                self._say(done, lag=None if unread is None else unread + self._partitions.flow.in_flight)
 
     def last(self) -> None:
         """Report what was done since the last line, if anything was: the worker ends."""
@@ -68,7 +71,7 @@ class Reporter:
             **({"cached": done.cached} if done.cached else {}),
             **({"dead_letters": done.dead_letters} if done.dead_letters else {}),
             slots_busy=f"{self._pool.running}/{self._slots}",
-            queued=self._pool.queued,
+            queued=self._runner.queued,
             **more,
         )
 

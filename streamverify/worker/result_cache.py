@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,9 +17,9 @@ import structlog
 from streamverify.cache.store import Entry
 from streamverify.core.cache.cacheable import may_be_kept, weight
 from streamverify.core.cache.entry import decode, encode
-from streamverify.core.cache.key import needs_vocabulary, note_digest, vocabulary_digest, work_digest
 from streamverify.core.cache.seal import Opened
 from streamverify.core.once import Once
+from streamverify.worker.entry_names import EntryNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,8 +36,6 @@ LOOK_SECONDS = 10.0
 """Seconds after which the project's modules are looked at again where only answers are taken from the cache."""
 MAX_UNWRITTEN = 2_000
 """Entries that wait for a store that is slow or down; what comes beyond them is kept in memory alone."""
-MAX_HEADERS = 10_000
-"""Headers whose vocabulary's digest is remembered."""
 _BETWEEN_WRITES = 0.05
 _LOOKING_SHARE = 10
 """Looking at the modules takes a tenth of a thread's time at most: a library outside of the project has thousands."""
@@ -54,15 +52,6 @@ class Hit:
 
     verdict: Verdict
     age: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Vocabulary:
-    """The digest of a header's vocabulary. `own`: Lean has said it here; `noted`: the store has a note of it."""
-
-    digest: str
-    own: bool
-    noted: bool
 
 
 class ResultCache:
@@ -97,11 +86,9 @@ class ResultCache:
         self._guard = guard
         self._max_age = max_age
         self._installation = installation
-        self._digest = installation_digest
-        self._vocabulary_of = vocabulary_of
+        self._names = EntryNames(seal, installation_digest, vocabulary_of)
         self._clock = clock
         self._once = Once(_QUIET_SECONDS)
-        self._vocabularies: OrderedDict[str, _Vocabulary] = OrderedDict()
         self._unwritten: list[Entry] = []
         self._something_to_write = asyncio.Event()
         self._looked = time.monotonic()
@@ -122,7 +109,7 @@ class ResultCache:
         asks_store = self._guard is not None and self._guard.readable
         if asks_store:
             await self._read_notes(jobs)
-        names = [self._name(job) for job in jobs]
+        names = [self._names.name(job) for job in jobs]
         found = [None if name is None else self._in_memory(name) for name in names]
         missing = [name for name, hit in zip(names, found, strict=True) if name is not None and hit is None]
         if missing and asks_store and self._guard is not None:
@@ -168,65 +155,23 @@ class ResultCache:
                 "verified instead; if there are many, see who else writes to the store (docs/cache.md)",
             )
 
-    # --- names ----------------------------------------------------------------------------------------------------
-
-    def _name(self, job: Job) -> bytes | None:
-        """Name the entry of a job; None where the vocabulary of its header is not known yet."""
-        if not needs_vocabulary(job):
-            return self._seal.name(work_digest(job, self._digest, ""))
-        known = self._vocabulary(job.header)
-        return None if known is None else self._seal.name(work_digest(job, self._digest, known.digest))
-
-    def _vocabulary(self, header: Header) -> _Vocabulary | None:
-        """Return what is known of a header's vocabulary: by our own Lean, else by a note of another worker."""
-        known = self._vocabularies.get(header.fingerprint)
-        if known is not None and known.own:
-            return known
-        said = self._vocabulary_of(header)
-        if said is None:
-            return known
-        digest = vocabulary_digest(said)
-        differs = known is not None and known.digest != digest
-        if differs and self._once.is_new("vocabulary", time.monotonic()):
-            _log.warning(
-                "cache_vocabulary_differs",
-                header=header.canonical[:200],
-                hint="workers with one manifest have different libraries: what the others found counts for no audited "
-                "proof with this header here; build the project anew where it differs",
-            )
-        return self._remember(header, _Vocabulary(digest, own=True, noted=known is not None and not differs))
-
-    def _remember(self, header: Header, known: _Vocabulary) -> _Vocabulary:
-        self._vocabularies[header.fingerprint] = known
-        self._vocabularies.move_to_end(header.fingerprint)
-        if len(self._vocabularies) > MAX_HEADERS:
-            self._vocabularies.popitem(last=False)
-        return known
-
     async def _read_notes(self, jobs: Sequence[Job]) -> None:
         """Ask the store for the vocabularies of headers that no Lean here was asked about.
 
         A worker of the same installation has noted them. Without a note an audited proof of such a header is run.
         """
-        unknown = {
-            job.header.fingerprint: (job.header, self._note_name(job.header))
-            for job in jobs
-            if needs_vocabulary(job) and self._vocabulary(job.header) is None
-        }
+        unknown = self._names.unknown(jobs)
         if not unknown or self._guard is None:
             return
-        values = await self._guard.get_many([name for _, name in unknown.values()])
-        for header, name in unknown.values():
+        values = await self._guard.get_many(list(unknown))
+        for name, header in unknown.items():
             value = values.get(name)
             if value is None:
                 continue
             if opened := self._seal.open(name, value, self._clock(), self._max_age):
-                self._remember(header, _Vocabulary(opened.content.decode("ascii", "replace"), own=False, noted=True))
+                self._names.read(header, opened.content)
             else:
                 self._refuse()
-
-    def _note_name(self, header: Header) -> bytes:
-        return self._seal.name(note_digest(header.fingerprint, self._digest))
 
     # --- keeping --------------------------------------------------------------------------------------------------
 
@@ -234,7 +179,7 @@ class ResultCache:
         """Keep the verdict of a job that was run, if it is one that identical work gets, too."""
         if not self.is_on or not may_be_kept(verdict):
             return
-        name = self._name(job)
+        name = self._names.name(job)
         content = None if name is None else encode(verdict)
         if name is None or content is None:
             return
@@ -246,11 +191,8 @@ class ResultCache:
         if self._guard is None or len(self._unwritten) >= MAX_UNWRITTEN:
             return
         self._unwritten.append(Entry(name, self._seal.close(name, content, now), weight(verdict)))
-        known = self._vocabulary(job.header) if needs_vocabulary(job) else None
-        if known is not None and known.own and not known.noted:
-            note = self._note_name(job.header)
-            self._unwritten.append(Entry(note, self._seal.close(note, known.digest.encode(), now), 0))
-            self._remember(job.header, replace(known, noted=True))
+        if note := self._names.take_note(job):
+            self._unwritten.append(Entry(note.name, self._seal.close(note.name, note.content, now), 0))
 
     async def run(self) -> None:
         """Write what is kept to the store, until cancelled.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -35,22 +34,15 @@ if TYPE_CHECKING:
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.core.job import Job
     from streamverify.core.messages.models import Verifier
-    from streamverify.lean.pool import Pool, SlotLook
+    from streamverify.lean.occupancy import SlotLook
+    from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
-    from streamverify.worker.ports import Runner
+    from streamverify.worker.condition import WorkerCondition
+    from streamverify.worker.ports import JobRunner
     from streamverify.worker.service import Service
     from streamverify.worker.tiers import Tiers
 
 _WORKS = {"running": 0, "importing": 1, "idle": 2, "empty": 3}
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """How a worker is as a whole."""
-
-    state: str
-    ready: bool
-    problem: str | None
 
 
 class StatusReport:
@@ -62,9 +54,9 @@ class StatusReport:
         *,
         name: str,
         verifier: Verifier,
-        condition: Callable[[], Condition],
+        condition: Callable[[], WorkerCondition],
         pool: Pool,
-        runner: Runner,
+        runner: JobRunner,
         slots: int,
         service: Service,
         partitions: Partitions,
@@ -100,8 +92,10 @@ class StatusReport:
     def make(self, now: float, clock: float) -> WorkerStatus:
         """Make the status; `now` in monotonic seconds, `clock` in seconds since 1970."""
         condition, settings = self._condition(), self._settings
-        looks = sorted(self._pool.look(now), key=lambda look: (_WORKS[look.state], -(look.seconds or 0.0), look.slot))
-        so_far, recent = self._service.activity.so_far(now), self._service.activity.recent(now)
+        looks = sorted(
+            self._pool.occupancy.look(now), key=lambda look: (_WORKS[look.state], -(look.seconds or 0.0), look.slot)
+        )
+        so_far, recent = self._service.answers.activity.so_far(now), self._service.answers.activity.recent(now)
         numbers = sorted(self._partitions.restored())
         return WorkerStatus(
             schema_version=STATUS_VERSION,
@@ -122,9 +116,9 @@ class StatusReport:
             slot_count=self._slots,
             slots=[_slot(look) for look in looks[:MAX_SLOTS]],
             slots_left_out=max(0, len(looks) - MAX_SLOTS),
-            queued=self._runner.queued + self._service.waiting,
-            running=self._runner.running,
-            in_flight=self._partitions.in_flight,
+            queued=self._runner.queued + self._service.quarantine.waiting,
+            running=self._pool.running,
+            in_flight=self._partitions.flow.in_flight,
             replays_queued=self._tiers.queued,
             replays_running=self._tiers.running,
             partitions=self._of_partitions(numbers[:MAX_PARTITIONS]),
@@ -141,7 +135,7 @@ class StatusReport:
         quarantined = self._partitions.quarantined()
         said = []
         for number in numbers:
-            end, in_flight = self._consumer.known_end(number), self._partitions.in_flight_of(number)
+            end, in_flight = self._consumer.known_end(number), self._partitions.flow.in_flight_of(number)
             said.append(
                 PartitionStatus(
                     partition=number,

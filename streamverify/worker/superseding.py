@@ -18,12 +18,13 @@ from streamverify.core.messages.models import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streamverify.core.delivery.partitions import Partitions
+    from streamverify.core.delivery.delivered_records import DeliveredRecords
     from streamverify.core.groups.cancellation import Cancellation, Cancellations
     from streamverify.core.groups.groups import Winner
     from streamverify.core.job import Job, Record, RecordId
     from streamverify.core.messages.models import ProofRequest
-    from streamverify.worker.ports import Runner
+    from streamverify.lean.pool import Pool
+    from streamverify.worker.ports import JobRunner
     from streamverify.worker.tiers import Tiers
 
 _log = structlog.get_logger(__name__)
@@ -42,17 +43,19 @@ class Superseding:
         groups: Groups,
         cancellations: Cancellations,
         *,
-        pool: Runner,
+        pool: Pool,
+        runner: JobRunner,
         tiers: Tiers,
-        partitions: Partitions,
+        records: DeliveredRecords,
         announce: Callable[[Winner], None],
     ) -> None:
-        """`announce` tells the other workers of a winner."""
+        """`runner` is the pool, or the cache before it; `announce` tells the other workers of a winner."""
         self._groups = groups
         self._cancellations = cancellations
         self._pool = pool
+        self._runner = runner
         self._tiers = tiers
-        self._partitions = partitions
+        self._records = records
         self._announce = announce
         self._jobs: dict[RecordId, Job] = {}
         """The jobs that may be superseded: all that wait or run here, those in quarantine excepted."""
@@ -106,7 +109,7 @@ class Superseding:
         self.dropped(job.record.id)
         if job.scope is not None and verdict.reason is Reason.OK:
             # Nobody is told before the broker has the result; meanwhile other work is better started.
-            self._pool.hold_group(job.scope)
+            self._pool.groups.hold(job.scope)
 
     def dropped(self, record: RecordId) -> None:
         """A job was dropped."""
@@ -117,15 +120,15 @@ class Superseding:
         """The broker has the result of a job."""
         if job.scope is None or verdict.reason is not Reason.OK:
             return
-        ours = self._partitions.is_ours(job.record.id)
+        ours = self._records.is_ours(job.record.id)
         winner = self._groups.acknowledged(_attempt(job, job.scope), verdict.assurance, time.time(), ours=ours)
         if winner is not None:
             self._win(winner)
-        self._pool.release_group(job.scope)
+        self._pool.groups.release(job.scope)
 
     def assignment_known(self) -> None:
         """Announce the successes of which it was open whose their records are."""
-        for winner in self._groups.assignment_known(self._partitions.is_ours, time.time()):
+        for winner in self._groups.assignment_known(self._records.is_ours, time.time()):
             self._win(winner)
 
     def hear(self, winner: Winner) -> None:
@@ -135,7 +138,7 @@ class Superseding:
 
     def _end(self, job: Job, verdict: Verdict) -> None:
         if not self._tiers.supersede(job, verdict):
-            self._pool.supersede(job, verdict)
+            self._runner.supersede(job, verdict)
 
     def _win(self, winner: Winner) -> None:
         _log.debug("group_won", custom_id=cut_id(winner.custom_id), scope=winner.scope, assurance=winner.assurance)

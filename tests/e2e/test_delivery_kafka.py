@@ -15,9 +15,11 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from command import end, make_environment, settings_of, started
 from worker_fakes import FakeHandler
 
-from streamverify.bus import committer as owner
+from streamverify.bus import committer
 from streamverify.bus.admin import open_admin
+from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.committed import committed_offsets
+from streamverify.bus.committer import OffsetCommitter
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.client import AsyncClient
 from streamverify.core.delivery.offset_map import OffsetMap, decode_map
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import AsyncIterator, Mapping
 
-    from streamverify.core.delivery.partition_state import Committed
+    from streamverify.core.delivery.commits import Committed
     from streamverify.settings import Settings
 
 pytestmark = pytest.mark.kafka
@@ -228,12 +230,10 @@ class Assignor(StickyPartitionAssignor):
 
 
 @contextlib.asynccontextmanager
-async def consuming(
-    env: Mapping[str, str], handler: FakeHandler
-) -> AsyncIterator[tuple[Partitions, owner.CommitRequests]]:
+async def consuming(env: Mapping[str, str], handler: FakeHandler) -> AsyncIterator[tuple[Partitions, CommitRequests]]:
     """A consumer that polls and commits: its partitions, and what asks for commits."""
     settings = settings_of(env)
-    partitions, requests = Partitions(settings.request_topic), owner.CommitRequests()
+    partitions, requests = Partitions(settings.request_topic), CommitRequests()
     consumer = RequestConsumer(settings, partitions, requests)
     await consumer.start(handler, 10)
     running = asyncio.create_task(consumer.run())
@@ -263,7 +263,7 @@ async def test_a_restore_that_takes_longer_than_the_session_loses_the_worker_not
         await asyncio.sleep(SESSION + 2)
         return await committed_offsets(*args)
 
-    monkeypatch.setattr(owner, "committed_offsets", slow)
+    monkeypatch.setattr(committer, "committed_offsets", slow)
     handler = FakeHandler()
     async with consuming(env, handler) as (partitions, _):
         await until(lambda: len(handler.records) == 30)
@@ -277,22 +277,22 @@ async def test_a_commit_in_flight_at_the_revoke_is_waited_for_and_the_last_one_f
     ids = await submit(env, requests("p", 30))
     handler = FakeHandler()
     sending = asyncio.Event()
-    original = owner.OffsetCommitter._send
+    original = OffsetCommitter._send
 
-    async def slow(self: owner.OffsetCommitter, commit: Any) -> None:
+    async def slow(self: OffsetCommitter, commit: Any) -> None:
         sending.set()
         await asyncio.sleep(1)
         await original(self, commit)
 
     async with consuming(env, handler) as (partitions, commits):
         await until(lambda: len(handler.records) == len(ids))
-        monkeypatch.setattr(owner.OffsetCommitter, "_send", slow)
+        monkeypatch.setattr(OffsetCommitter, "_send", slow)
         for record in handler.records[:15]:
-            partitions.complete(record)
+            partitions.records.complete(record)
         commits.commit_soon()
         await sending.wait()
         for record in handler.records[15:]:
-            partitions.complete(record)
+            partitions.records.complete(record)
         commits.commit_soon()
         other = AIOKafkaConsumer(
             bootstrap_servers=env[PREFIX + "BOOTSTRAP_SERVERS"],
@@ -308,6 +308,6 @@ async def test_a_commit_in_flight_at_the_revoke_is_waited_for_and_the_last_one_f
             assert sum(each.base for each in offsets.values()) == 30
             assert all(not each.incomplete for each in offsets.values())
             await until(lambda: partitions.are_restored)
-            assert partitions.in_flight == 0
+            assert partitions.flow.in_flight == 0
         finally:
             await other.stop()

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from worker_fakes import FakeHandler
 
 from streamverify.bus import group_versions as peers
-from streamverify.bus.committer import CommitRequests
+from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.settings import PREFIX, load_settings

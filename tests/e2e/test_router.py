@@ -1,185 +1,29 @@
-"""The router, as processes on a real Apache Kafka."""
+"""What the router does with records, as processes on a real Apache Kafka."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import re
 import signal
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from command import end, environment, run_command, settings_of, started
-from kafka_broker import KafkaNodes
-from kafka_topics import make_topics
+from command import end
+from router_processes import PARTITIONS, Running, Topics, ids, make_topics, proofs, router, router_process
 
 from streamverify.core.messages.dead_letter import DeadLetter
 from streamverify.core.scheduling.partitioner import BLANK, SLACK, affinity_key
-from streamverify.settings import PREFIX
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
 pytestmark = [pytest.mark.kafka]
-
-PARTITIONS = 4
-PATIENCE = 300.0
-HEADERS = ["import Mathlib\n"] * 8 + ["import Lean\n", "import Aesop\n"]
-
-
-@dataclass
-class Topics:
-    """Topics of one test, and what talks to them."""
-
-    servers: str
-    env: dict[str, str]
-    sent: list[bytes] = field(default_factory=list)
-
-    def __getitem__(self, name: str) -> str:
-        return self.env[f"{PREFIX}{name}_TOPIC"]
-
-    @property
-    def changelog(self) -> str:
-        return f"{self.env[PREFIX + 'GROUP_ID']}-router-headers-changelog"
-
-    async def produce(self, values: list[bytes | None], **options: Any) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self.servers, acks="all", linger_ms=2)
-        await producer.start()
-        futures = [
-            await producer.send(self["INGEST"], value, key=options.get("key", b"foreign"), **options.get("more", {}))
-            for value in values
-        ]
-        await asyncio.gather(*futures)
-        await producer.stop()
-        self.sent += [value for value in values if value is not None]
-
-    async def read(self, name: str, until: int) -> list[Any]:
-        """The topic's records, as soon as there are `until` of them, each partition in its order."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, auto_offset_reset="earliest")
-        await consumer.start()
-        consumer.assign([TopicPartition(self[name], number) for number in range(1 if name == "DLQ" else PARTITIONS)])
-        records: list[Any] = []
-        give_up = time.monotonic() + PATIENCE
-        while len(records) < until and time.monotonic() < give_up:
-            for batch in (await consumer.getmany(timeout_ms=200)).values():
-                records += batch
-        records += [record for batch in (await consumer.getmany(timeout_ms=500)).values() for record in batch]
-        await consumer.stop()
-        return records
 
 
 @pytest.fixture
 def topics(kafka: str) -> Topics:
-    return _topics(kafka)
-
-
-def _topics(servers: str) -> Topics:
-    name = uuid.uuid4().hex[:8]
-    env = environment(
-        BOOTSTRAP_SERVERS=servers,
-        GROUP_ID=name,
-        INGEST_TOPIC=f"{name}.ingest",
-        REQUEST_TOPIC=f"{name}.proofs",
-        RESULT_TOPIC=f"{name}.results",
-        DLQ_TOPIC=f"{name}.dlq",
-        GROUPS_TOPIC=f"{name}.groups",
-        HTTP_PORT="0",
-        SESSION_TIMEOUT_MS="6000",
-    )
-    make_topics(settings_of(env), PARTITIONS)
-    return Topics(servers, env)
-
-
-class Running:
-    """A router's process, with the address of its pages."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.said: list[str] = []
-        assert process.stderr is not None
-        for line in process.stderr:
-            self.said.append(line)
-            if self.find_address(line):
-                return
-        raise AssertionError("".join(self.said))
-
-    def find_address(self, text: str) -> bool:
-        found = re.search(r"http_listening .*port=(\d+)", text)
-        if found:
-            self.address = f"http://127.0.0.1:{found[1]}"
-        return found is not None
-
-    async def get(self, path: str) -> tuple[int, str]:
-        def ask() -> tuple[int, str]:
-            try:
-                with urllib.request.urlopen(self.address + path, timeout=10) as answer:  # noqa: S310 - our own
-                    return answer.status, answer.read().decode()
-            except urllib.error.HTTPError as error:
-                with error:
-                    return error.code, ""
-
-        return await asyncio.to_thread(ask)
-
-    def problem(self) -> str:
-        """What `/ready` says, whatever its status."""
-        try:
-            answer = urllib.request.urlopen(self.address + "/ready", timeout=10)  # noqa: S310 - our own
-        except urllib.error.HTTPError as error:
-            answer = error
-        with answer:
-            return str(json.load(answer)["problem"])
-
-    async def ready(self) -> None:
-        give_up = time.monotonic() + PATIENCE
-        while (await self.get("/ready"))[0] != 200:
-            assert time.monotonic() < give_up, "never ready"
-            await asyncio.sleep(0.1)
-
-    async def counts(self, total: int) -> dict[str, int]:
-        """What the view says, as soon as its total is what it should be."""
-        give_up = time.monotonic() + PATIENCE
-        while True:
-            view = json.loads((await self.get("/headers"))[1])
-            if view["total"] >= total or time.monotonic() > give_up:
-                return {row["header"]: row["count"] for row in view["headers"]}
-            await asyncio.sleep(0.1)
-
-
-@contextlib.asynccontextmanager
-async def router(topics: Topics) -> AsyncIterator[Running]:
-    with _process(topics) as process:
-        running = await asyncio.to_thread(Running, process)
-        await running.ready()
-        yield running
-
-
-@contextlib.contextmanager
-def _process(topics: Topics) -> Iterator[subprocess.Popen[str]]:
-    with started(topics.env, "router") as process:
-        yield process
-
-
-def proofs(count: int, first: int = 0) -> list[bytes | None]:
-    return [
-        json.dumps({"custom_id": f"p{n}", "proof": HEADERS[n % 10] + "theorem t : 1 = 1 := rfl"}).encode()
-        for n in range(first, first + count)
-    ]
-
-
-def ids(records: list[Any]) -> list[str]:
-    return [json.loads(record.value)["custom_id"] for record in records]
+    return make_topics(kafka)
 
 
 async def test_values_headers_and_timestamps_stay_and_the_key_is_the_fingerprint(topics: Topics) -> None:
@@ -334,7 +178,7 @@ async def test_killed_again_and_again_it_loses_nothing_and_counts_each_once(topi
     total = 12_000
     producing = asyncio.create_task(_slowly(topics, total))
     for _ in range(4):
-        with _process(topics) as process:
+        with router_process(topics) as process:
             running = await asyncio.to_thread(Running, process)
             await running.ready()
             before = json.loads((await running.get("/ready"))[1])["forwarded"]
@@ -400,115 +244,3 @@ async def _grow(admin: AIOKafkaAdminClient, topic: str, count: int) -> None:
         if len(described["partitions"]) == count:
             return
         await asyncio.sleep(0.1)
-
-
-def test_ctrl_c_ends_the_worker_and_leaves_no_process(
-    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with _process(topics) as process:
-        running = Running(process)
-        asyncio.run(running.ready())
-        _, rest = end(process, signal.SIGINT)
-    said = "".join(running.said) + rest
-    assert process.returncode == 0, said
-    assert list(tmp_path.iterdir()) == []
-    assert "Traceback" not in said
-    # Nothing of Faust's own chatter, and each line in our form.
-    assert all(re.match(r"\d{4}-\d\d-\d\dT\S+ \[\w+ *\] ", line) for line in said.splitlines()), said
-    assert "Starting..." not in said
-
-
-def test_a_second_signal_ends_a_worker_without_a_broker(tmp_path: Path) -> None:
-    with KafkaNodes() as nodes:
-        topics = _topics(nodes.bootstrap_servers)
-        with _logged(topics, tmp_path) as running:
-            asyncio.run(running.ready())
-            asyncio.run(topics.produce(proofs(100)))
-            nodes.kill(1)
-            time.sleep(1)
-            running.process.terminate()
-            # Two signals at once would be one.
-            while "drains" not in running.problem():
-                time.sleep(0.1)
-            assert running.process.poll() is None
-            running.process.terminate()
-            assert running.process.wait(120) == 130
-
-
-def test_a_worker_goes_on_when_its_broker_comes_back(tmp_path: Path) -> None:
-    with KafkaNodes() as nodes:
-        topics = _topics(nodes.bootstrap_servers)
-        with _logged(topics, tmp_path) as running:
-            asyncio.run(running.ready())
-            asyncio.run(topics.produce(proofs(1000)))
-            nodes.kill(1)
-            _wait_for(tmp_path / "log", "no_broker_answers")
-            assert "no broker answers at" in running.problem()
-            nodes.start(1)
-            _wait_for(tmp_path / "log", "broker_answers_again")
-            asyncio.run(topics.produce(proofs(500, first=1000)))
-            assert sum(asyncio.run(running.counts(1500)).values()) == 1500
-            assert set(ids(asyncio.run(topics.read("REQUEST", 1500)))) == {f"p{n}" for n in range(1500)}
-            running.process.terminate()
-            assert running.process.wait(60) == 0
-        said = (tmp_path / "log").read_text()
-    assert (said.count("no_broker_answers"), said.count("broker_answers_again")) == (1, 1)
-
-
-def _wait_for(log: Path, event: str) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while event not in log.read_text():
-        assert time.monotonic() < give_up, log.read_text()
-        time.sleep(0.1)
-
-
-async def test_the_older_of_two_under_one_name_ends_with_6_in_one_line_and_the_newer_forwards(topics: Topics) -> None:
-    topics.env[PREFIX + "GROUP_INSTANCE_ID"] = "router-1"
-    with _process(topics) as process:
-        older = await asyncio.to_thread(Running, process)
-        await older.ready()
-        await topics.produce(proofs(1000))
-        async with router(topics) as newer:
-            _, said = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
-            await topics.produce(proofs(500, first=1000))
-            assert sum((await newer.counts(1500)).values()) == 1500
-            assert set(ids(await topics.read("REQUEST", 1500))) == {f"p{n}" for n in range(1500)}
-            await asyncio.to_thread(end, newer.process)
-    assert (process.returncode, newer.process.returncode) == (6, 0)
-    [line] = [line for line in said.splitlines() if "router_started" not in line]
-    assert re.match(r"error: (another router|the router \S+) has joined the group .*GROUP_INSTANCE_ID=router-1", line)
-
-
-@contextlib.contextmanager
-def _logged(topics: Topics, folder: Path) -> Iterator[Running]:
-    """A router that logs to a file: without a broker aiokafka has more to say than a pipe holds."""
-    log = folder / "log"
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamverify", "router"], env=topics.env, stderr=errors, text=True
-        )
-    try:
-        while "http_listening" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.1)
-        running: Running = object.__new__(Running)
-        running.process, running.said = process, []
-        running.find_address(log.read_text())
-        yield running
-    finally:
-        process.kill()
-        process.wait()
-
-
-def test_a_signal_ends_a_worker_that_is_starting(topics: Topics) -> None:
-    with _process(topics) as process:
-        Running(process)
-        end(process)
-    assert process.returncode == 0
-
-
-def test_a_wrong_topic_is_a_wrong_setting(topics: Topics) -> None:
-    ended = run_command({**topics.env, PREFIX + "INGEST_TOPIC": "a.b/c"}, "router")
-    assert ended.returncode == 2
-    assert PREFIX + "INGEST_TOPIC" in ended.stderr

@@ -168,7 +168,7 @@ CI_TARGETS = frozenset(
         "chaos-short",
         "test-oracle",
         "test-exports",
-        "venv",
+        "test-vectors",
     ]
 )
 """Targets of make that .ci/run calls: `make demo` on any page is run by it."""

@@ -18,7 +18,7 @@ from streamverify.core.errors import ReplUnavailable
 from streamverify.core.messages.models import Reason
 from streamverify.core.syntax.header import parse_header
 from streamverify.lean.pool import Pool
-from streamverify.lean.repl import session
+from streamverify.lean.repl import time_limit
 from streamverify.lean.repl.command import ProcessLimits, ReplCommand
 from streamverify.lean.repl.errors import Cause, MemoryExceeded, TimedOut
 from streamverify.lean.repl.usage import tree
@@ -27,7 +27,7 @@ from streamverify.lean.repl.usage import tree
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the CPU time all the time."""
-    monkeypatch.setattr(session, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(time_limit, "CPU_LOOK_EVERY", 0.05)
 
 
 def synthetic(limits: ProcessLimits) -> ReplCommand:
@@ -40,7 +40,7 @@ async def ended(command: ReplCommand, words: str) -> str:
     async with attacker(command) as villain:
         with pytest.raises(MemoryExceeded) as caught:
             await villain.attack(words, 60.0)
-        await villain.session.closed()
+        await villain.session.close()
     assert caught.value.death.cause is Cause.MEMORY
     return str(caught.value)
 

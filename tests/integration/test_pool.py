@@ -319,9 +319,9 @@ async def test_repeated_failures_to_start_are_slowed_down(no_process_left: Path)
 async def test_a_header_that_is_refused_is_no_failure_to_start() -> None:
     async with bench() as b:
         await b.verify("import Exit\ntheorem t")
-        assert b.pool._slots[0].failed_starts == 1
+        assert b.pool._dispatcher.slots[0].process.failed_starts == 1
         await b.verify("import Missing.Module\ntheorem t")
-        assert b.pool._slots[0].failed_starts == 0
+        assert b.pool._dispatcher.slots[0].process.failed_starts == 0
 
 
 async def test_what_an_earlier_proof_wrote_to_stderr_excuses_no_later_one() -> None:

@@ -63,7 +63,7 @@ async def test_a_process_takes_headers_by_what_imports_add(no_process_left: Path
         for proof in (A, B, C, A, B, C):
             assert (await b.verify(proof)).reason is Reason.OK
         sizes = b.pool._shared.sizes
-        assert 1 << 20 < b.pool._slots[0]._process._wear.memory < 100 << 20  # type: ignore[union-attr]
+        assert 1 << 20 < b.pool._dispatcher.slots[0].process._wear.memory < 100 << 20  # type: ignore[union-attr]
         assert sizes.expected < 5 << 20
     assert starts(no_process_left) == 1
 
@@ -88,7 +88,9 @@ async def test_the_process_of_a_time_out_is_replaced_before_it_is_needed(no_proc
         for _ in range(3):
             await b.verify(A)
         assert (await b.verify(f"{A} -- fake: hang", timeout=0.3)).reason is Reason.TIMEOUT
-        await until(lambda: starts(no_process_left) == 2 and b.pool._slots[0].state.headers, "warm again")
+        await until(
+            lambda: starts(no_process_left) == 2 and b.pool._dispatcher.slots[0].process.state.headers, "warm again"
+        )
         assert (await b.verify(A)).timings.import_ == 0
 
 
@@ -99,7 +101,8 @@ async def test_prewarm_imports_each_header_once_and_the_first_everywhere(no_proc
         await pool.start(headers)
         assert starts(no_process_left) >= 3
         await until(
-            lambda: all(first.fingerprint in slot.state.headers for slot in pool._slots), "the first is everywhere"
+            lambda: all(first.fingerprint in slot.process.state.headers for slot in pool._dispatcher.slots),
+            "the first is everywhere",
         )
     finally:
         await pool.close()
@@ -123,7 +126,7 @@ async def test_what_was_hot_is_warm_after_a_restart(tmp_path: Path) -> None:
         await pool.start()
         try:
             if not expected:
-                await until(lambda pool=pool: pool._slots[0].state.headers, "it is warm")
+                await until(lambda pool=pool: pool._dispatcher.slots[0].process.state.headers, "it is warm")
             done: asyncio.Queue[Verdict] = asyncio.Queue()
             for _ in range(3):
                 pool.submit(job(A), lambda _job, verdict, done=done: done.put_nowait(verdict))  # type: ignore[misc]

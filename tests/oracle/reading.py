@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamverify.core.audit.policy import Reading
+from streamverify.core.audit.policy import TokenizedProof
 from streamverify.core.audit.vocabulary import SHIPPED, Trusted
 from streamverify.core.errors import HeaderError
 from streamverify.core.syntax.header import parse_header
@@ -117,7 +117,7 @@ def findings(text: str, vocabulary: Vocabulary = SHIPPED) -> list[Finding] | Non
         header = parse_header(text)
     except HeaderError:
         return None
-    return [each for each in Reading(text, header).check(vocabulary) if each.rule != "module_file"]
+    return [each for each in TokenizedProof(text, header).check(vocabulary) if each.rule != "module_file"]
 
 
 def unseen(text: str, vocabulary: Vocabulary = SHIPPED) -> list[Marker]:

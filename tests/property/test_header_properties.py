@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamverify.core.audit.language import Kind, tokens
+from streamverify.core.audit.language import TokenKind, tokens
 from streamverify.core.errors import HeaderError
 from streamverify.core.syntax.header import Header, body_of, parse_header
 from streamverify.core.syntax.lexer import position, skip_blank
@@ -217,4 +217,4 @@ def test_the_body_begins_with_a_token_or_a_doc_comment(text: str) -> None:
     first = next(iter(tokens(" " * header.end + text[header.end :])), None)
     assert (first is None) == (header.end == len(text))
     assert first is None or first.offset == header.end
-    assert first is None or first.kind is not Kind.KEYWORD or first.text != "import"
+    assert first is None or first.kind is not TokenKind.KEYWORD or first.text != "import"

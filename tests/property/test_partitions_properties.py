@@ -15,12 +15,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from streamverify.core.delivery.load import AdmissionLimits
 from streamverify.core.delivery.offset_map import OffsetMap, decode_map
 from streamverify.core.delivery.offset_tracker import Delivery
-from streamverify.core.delivery.partition_state import AdmissionLimits, Committed, Ownership
+from streamverify.core.delivery.partition_state import Ownership
 from streamverify.core.delivery.partitions import Commit, Partitions
 
 if TYPE_CHECKING:
+    from streamverify.core.delivery.commits import Committed
     from streamverify.core.job import RecordId
 
 TOPIC = "t"
@@ -111,7 +113,7 @@ class Group(RuleBasedStateMachine):
     def drop(self, worker: Life, partition: int) -> None:
         for record in [record for record in worker.queued if record.partition == partition]:
             worker.queued.discard(record)
-            worker.partitions.forget(record)
+            worker.partitions.records.forget(record)
 
     def restore(self, worker: Life) -> None:
         for partition in worker.assigned - worker.restored:
@@ -194,16 +196,16 @@ class Group(RuleBasedStateMachine):
             self.end(worker, record, definite=rng.random() < 0.7)
 
     def end(self, worker: Life, record: RecordId, *, definite: bool) -> None:
-        ownership = worker.partitions.ownership(record)
+        ownership = worker.partitions.records.ownership(record)
         if definite or ownership is Ownership.OWNED:
             assert definite or not worker.knows_as_done(*record[:2]), "an inconclusive result after the verdict"
             self.answered.add(record[:2])
             worker.answered.add(record[:2])
-            worker.partitions.complete(record)
+            worker.partitions.records.complete(record)
         elif ownership is Ownership.UNKNOWN:
             worker.held.add(record)
         else:
-            worker.partitions.forget(record)
+            worker.partitions.records.forget(record)
 
     def compact(self, rng: Random) -> None:
         partition, offset = rng.choice(PARTITIONS), rng.randint(0, LENGTH - 1)
@@ -234,7 +236,7 @@ class Group(RuleBasedStateMachine):
             self.apply_pauses(worker)
 
     def apply_pauses(self, worker: Life) -> None:
-        pauses = worker.partitions.pauses()
+        pauses = worker.partitions.flow.pauses()
         worker.paused = (worker.paused | pauses.pause) - pauses.resume
 
     # --- promises -----------------------------------------------------------------------------------------------
@@ -256,8 +258,8 @@ class Group(RuleBasedStateMachine):
     @invariant()
     def no_more_is_in_flight_than_is_allowed(self) -> None:
         for worker in self.workers:
-            assert 0 <= worker.partitions.in_flight <= LIMITS.worker_records
-            assert worker.partitions.bytes <= LIMITS.worker_bytes
+            assert 0 <= worker.partitions.flow.in_flight <= LIMITS.worker_records
+            assert worker.partitions.flow.bytes <= LIMITS.worker_bytes
         for offsets in self.maps().values():
             assert offsets.end - offsets.base <= LIMITS.window
             assert len(offsets.incomplete) <= LIMITS.records
@@ -284,7 +286,7 @@ class Group(RuleBasedStateMachine):
             assert all((partition, offset) in self.answered for offset in self.log[partition])
             assert offsets.incomplete == {}
             assert offsets.base > max(self.log[partition], default=-1)
-        assert worker.partitions.in_flight == 0
+        assert worker.partitions.flow.in_flight == 0
         super().teardown()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streamverify.core.audit import language
 from streamverify.core.audit import policy_words as words
 from streamverify.core.audit.findings import MOST_A_RULE
-from streamverify.core.audit.policy import Reading, check
+from streamverify.core.audit.policy import TokenizedProof, check
 from streamverify.core.audit.policy_rules import RULES
 from streamverify.core.audit.vocabulary import SHIPPED, Vocabulary, VocabularyError, parse_vocabulary
 from streamverify.core.errors import HeaderError
@@ -71,7 +71,7 @@ def test_any_text_declares_something_or_nothing(proof: str) -> None:
     if header is None:
         return
     lines = proof.split("\n")
-    for item in Reading(proof, header).declared():
+    for item in TokenizedProof(proof, header).declared():
         assert lines[item.line - 1].startswith(item.kind, item.column)
         assert spelled(parts(item.name)) == item.name
 

@@ -14,8 +14,8 @@ from streamverify.core.datasets.inference import Inference, Type, as_text
 from streamverify.core.datasets.pace import Pace
 from streamverify.core.datasets.resume import (
     CLOCKS,
-    Ledger,
-    Unanswered,
+    OpenRequest,
+    OpenRequests,
     differences,
     number_of,
     request_id,
@@ -105,17 +105,17 @@ def test_nothing_unread_is_passed_over(stored: dict[int, int], logs: dict[int, t
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=40))
 def test_the_ledger_takes_one_answer_and_knows_the_oldest(steps: list[tuple[int, bool]]) -> None:
-    ledger, model, clock = Ledger(), dict[int, int](), 10_000_000
+    requests, model, clock = OpenRequests(), dict[int, int](), 10_000_000
     for number, is_answer in steps:
         clock += 1
         if is_answer:
-            assert (ledger.answered(number) is not None) == (number in model)
+            assert (requests.answered(number) is not None) == (number in model)
             model.pop(number, None)
         elif number not in model:
-            ledger.sent(number, Unanswered(0.0, clock, b""))
+            requests.sent(number, OpenRequest(0.0, clock, b""))
             model[number] = clock
-        assert (len(ledger), number in ledger) == (len(model), number in model)
-        assert ledger.look_from(clock) == min(model.values(), default=clock) - CLOCKS
+        assert len(requests) == len(model)
+        assert requests.look_from(clock) == min(model.values(), default=clock) - CLOCKS
 
 
 def test_what_differs_is_named() -> None:

@@ -14,9 +14,9 @@ from replay_fakes import TOO_LARGE, Broker, FakeWire, Fate, Killed, MemoryJourna
 
 from streamverify.core.datasets.pace import Pace
 from streamverify.core.datasets.resume import request_id
-from streamverify.replay import runner as module
+from streamverify.replay import journal as journal_module
+from streamverify.replay.counts import NOT_SENT, ReplayCounts
 from streamverify.replay.runner import Runner
-from streamverify.replay.tally import NOT_SENT, Tally
 
 REPLAY = "0011"
 KINDS = st.sampled_from(["good"] * 6 + ["unusable", TOO_LARGE])
@@ -24,23 +24,23 @@ KINDS = st.sampled_from(["good"] * 6 + ["unusable", TOO_LARGE])
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_COMMIT", 0.001)
-    monkeypatch.setattr(module, "_FULL", 3)
+    monkeypatch.setattr(journal_module, "_COMMIT", 0.001)
+    monkeypatch.setattr(journal_module, "_FULL", 3)
 
 
 async def process(  # noqa: PLR0913, PLR0917 - each is drawn
     broker: Broker, journal: MemoryJournal, kinds: list[str], fate: Fate, in_flight: int, size: int
-) -> Tally:
+) -> ReplayCounts:
     """One process, from its start to its end or its death."""
     journal.fate = fate
-    tally = Tally.of(journal.facts)
-    runner = Runner(FakeWire(broker, fate), Pace(in_flight=in_flight), REPLAY, journal=journal, tally=tally)
+    counted = ReplayCounts.of(journal.facts)
+    runner = Runner(FakeWire(broker, fate), Pace(in_flight=in_flight), REPLAY, journal=journal, counts=counted)
     attempts = [attempt(number, kind) for number, kind in enumerate(kinds)]
     await runner.run(chunks(attempts, size))
-    return tally
+    return counted
 
 
-def run(*given: Any) -> Tally | None:
+def run(*given: Any) -> ReplayCounts | None:
     # A task that raises a BaseException ends the event loop at once, as a kill ends a process.
     with suppress(Killed):
         return asyncio.run(process(*given))
@@ -79,9 +79,9 @@ def test_killed_at_any_moment_nothing_is_missing_and_nothing_sent_twice(  # noqa
     for death in deaths:
         ended = run(broker, journal, kinds, Fate(death), in_flight, size)
         event("killed" if ended is None else "came to its end")
-    tally = run(broker, journal, kinds, Fate(), in_flight, size)
+    counted = run(broker, journal, kinds, Fate(), in_flight, size)
 
-    assert tally is not None
+    assert counted is not None
     assert sorted(journal.rows) == list(range(len(kinds)))
     for number, kind in enumerate(kinds):
         row = journal.rows[number]
@@ -89,7 +89,7 @@ def test_killed_at_any_moment_nothing_is_missing_and_nothing_sent_twice(  # noqa
         assert row["status"] == ("verified" if kind == "good" else None)
     good = {request_id(REPLAY, number) for number, kind in enumerate(kinds) if kind == "good"}
     assert Counter(filter(None, broker.sent)) == Counter(good)
-    assert tally.done == Counter(
+    assert counted.done == Counter(
         {status: n for status, n in (("verified", kinds.count("good")), (NOT_SENT, len(kinds) - len(good))) if n}
     )
 

@@ -246,7 +246,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         if not hasattr(self, "scheduler"):
             return
         assert self.scheduler.queued == len(self.waiting) + len(self.alone)
-        assert self.scheduler.running == len(self.running) <= self.slots
+        assert self.scheduler.slots.running == len(self.running) <= self.slots
         assert len(self.running) + len(self.warming) + len(self.idle) == self.slots + self.spares
         # A job that runs alone does not wait for the other imports' turn: there are none.
         assert len(self.importing) <= self.imports

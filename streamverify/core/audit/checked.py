@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.errors import at
 from streamverify.core.job import Verdict
-from streamverify.core.messages.models import Reason
+from streamverify.core.messages.models import Reason, errors_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +33,10 @@ def verdict_on_response(response: Response, findings: Sequence[Finding] = ()) ->
         response: Lean's answer.
         findings: What the policy found, which rejects nothing here; the sentence about an accepted file says it.
     """
-    errors = [message for message in response.messages if message["severity"] == "error"]
+    errors = errors_in(response.messages)
     if errors:
         return Verdict(Reason.LEAN_ERROR, first_error(errors), response)
+    # The list goes first: it is exact, and a warning may be switched off.
     if response.sorries:
         return Verdict(Reason.SORRY, "The proof uses sorry.", response)
     for message in response.messages:

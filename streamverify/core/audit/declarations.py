@@ -1,4 +1,4 @@
-"""Which declarations a Lean file makes, by their full names, as far as its tokens tell.
+"""Finds the declarations of a Lean file, with their full names, as far as its tokens tell.
 
 Sections and namespaces are followed as Lean follows them; what a macro or an attribute declares does not show here.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamverify.core.audit.language import Kind
+from streamverify.core.audit.language import TokenKind
 from streamverify.core.syntax import names
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Declared:
     """A declaration.
 
     `kind` is the word that declares it. `name` is full, without `_root_`, quoted where Lean needs it: `A.«b c»`;
-    empty where there is none to be had: an instance without a name, a depth of more than 256. `private` says that it
+    empty for an instance without a name, and at a depth of more than 256. `private` says that it
     has this modifier; `public` that other modules see it: in a file that begins with `module` only what is declared
     `public`, by itself or by a section around it, everywhere else what is not private. `line` (from 1) and `column`
     (code points, from 0) are those of `kind`.
@@ -49,12 +49,11 @@ class Declared:
 
 
 def declarations(tokens: Sequence[Token], *, module: bool = False) -> list[Declared]:
-    """All declarations of a file, from its tokens, in order; `module` says that the file begins with this word."""
-    reader = _Reader(tokens, module=module)
-    return list(reader.read())
+    """Return all declarations of a file, from its tokens, in order; `module` says that it begins with this word."""
+    return list(_DeclarationReader(tokens, module=module).read())
 
 
-class _Reader:
+class _DeclarationReader:
     """One pass over the tokens.
 
     `scopes` has, for each level that `end` closes, the part that it adds to names, `visible` whether what stands in it
@@ -85,14 +84,16 @@ class _Reader:
             self.private = self.public = False
 
     def _mentioned(self, index: int) -> bool:
-        """Whether a word declares nothing here: an attribute, `deriving instance`, the `class` of `class inductive`."""
+        """Tell whether a word declares nothing: an attribute, `deriving instance`, the `class` of `class inductive`."""
         before = self._text(index - 1) if index else ""
         if before in {"@[", "[", ",", "deriving", "`", "."}:
             return True
         return self.tokens[index].text == "class" and self._text(index + 1) in {"inductive", "abbrev"}
 
     def _open(self, word: str, index: int) -> None:
+        """Follow a scope: one level for each part of its name, as `end A.B` closes two."""
         parts = self._scope_name(index) if word != "mutual" else ()
+        # Only a namespace changes names; a section may have a name, too.
         inside = word == "namespace"
         self.scopes += [part if inside else "" for part in parts] or [""]
         self.visible += [self._is_visible()] * (len(parts) or 1)
@@ -103,14 +104,18 @@ class _Reader:
         del self.scopes[left:], self.visible[left:]
 
     def _is_visible(self) -> bool:
-        """Whether the modifiers that were just read, or the sections around them, make something public."""
+        """Tell whether the modifiers that were just read, or the sections around them, make something public."""
         if self.private:
             return False
         return not self.module or self.public or (bool(self.visible) and self.visible[-1])
 
     def _declared(self, index: int) -> Declared:
-        token = self.tokens[index]
-        parts = self._name(self._after_priority(index + 1))
+        """Make the declaration that the word at an index begins."""
+        token, at = self.tokens[index], index + 1
+        # `instance (priority := low) name` has its name after the bracket.
+        if self._text(at) == "(" and self._text(at + 1) == "priority":
+            at = next((end + 1 for end in range(at, at + 32) if self._text(end) == ")"), at)
+        parts = self._name(at)
         full: tuple[str, ...] = ()
         if parts[:1] == ("_root_",):
             full = parts[1:]
@@ -120,21 +125,14 @@ class _Reader:
             token.text, names.spelled(full), self.private, token.line, token.column, public=self._is_visible()
         )
 
-    def _after_priority(self, index: int) -> int:
-        """The index after `(priority := …)`, which may follow `instance`."""
-        if self._text(index) != "(" or self._text(index + 1) != "priority":
-            return index
-        ends = (at + 1 for at in range(index, index + 32) if self._text(at) == ")")
-        return next(ends, index)
-
     def _scope_name(self, index: int) -> tuple[str, ...]:
-        """The name after `namespace`, `section` or `end`: Lean takes one only to the right of the word itself."""
+        """Return the name after `namespace`, `section` or `end`, which must stand to the right of the word itself."""
         word, after = self.tokens[index], self.tokens[index + 1 : index + 2]
         return self._name(index + 1) if after and after[0].column > word.column else ()
 
     def _name(self, index: int) -> tuple[str, ...]:
-        """The parts of the name at an index; none where there is no name."""
-        if index >= len(self.tokens) or self.tokens[index].kind is not Kind.IDENTIFIER:
+        """Return the parts of the name at an index; none where there is no name."""
+        if index >= len(self.tokens) or self.tokens[index].kind is not TokenKind.IDENTIFIER:
             return ()
         return names.parts(self.tokens[index].text)
 

@@ -1,4 +1,4 @@
-"""What is found in one file, and the names of options and attributes in it. Pure."""
+"""Collects the findings of one file, and judges the names of options and attributes in it. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from streamverify.core.audit import policy_words as words
-from streamverify.core.audit.language import CLOSING, WORDS, Kind
+from streamverify.core.audit.language import CLOSING, WORDS, TokenKind
 from streamverify.core.audit.watched_words import option_rule
 from streamverify.core.messages.models import Finding
 from streamverify.core.syntax.names import parts
@@ -41,7 +41,7 @@ class Findings:
             self._found.append(Finding(rule=rule, line=token.line, column=token.column, excerpt=excerpt))
 
     def in_order(self) -> list[Finding]:
-        """What was found, in the order of the text."""
+        """Return the findings in the order of the text."""
         return sorted(self._found, key=lambda item: (item.line, item.column))
 
     @cached_property
@@ -63,7 +63,7 @@ class NamedWords:
         self.option = False
 
     def takes(self, token: Token) -> bool:
-        """Judge a token where something is named; whether it was a name, or stands before one."""
+        """Judge a token where something is named; return whether it was a name, or stands before one."""
         return (self.option and self._option(token)) or (self._brackets.attribute and self._attribute(token))
 
     def after_attribute(self, token: Token) -> None:
@@ -73,15 +73,17 @@ class NamedWords:
         self._marked = None
 
     def _attribute(self, token: Token) -> bool:
-        """Judge the name of an attribute; whether the token was one, or stands before one."""
+        """Judge the name of an attribute; return whether the token was one, or stands before one."""
         if token.text in _BEFORE_ATTRIBUTE:
             return True
         if token.text in CLOSING or token.text == ",":
             return False
+        # The words after it are its arguments, up to the next comma.
         self._brackets.attribute = False
         if token.kind not in WORDS:
             self._findings.add("unknown_attribute", token)
             return False
+        # Without its quotes: `@[«extern» f]` is `@[extern f]` to Lean.
         name = ".".join(parts(token.text))
         rule = words.ATTRIBUTE_RULES.get(name)
         if name not in self._watched.attributes:
@@ -91,9 +93,9 @@ class NamedWords:
         return True
 
     def _option(self, token: Token) -> bool:
-        """Judge the name of an option; whether the token was one."""
+        """Judge the name of an option; return whether the token was one."""
         self.option = False
-        named = token.kind is Kind.IDENTIFIER
+        named = token.kind is TokenKind.IDENTIFIER
         rule = option_rule(".".join(parts(token.text)), self._watched.options) if named else "unknown_option"
         if rule is not None:
             self._findings.add(rule, token)

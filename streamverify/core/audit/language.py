@@ -5,8 +5,7 @@ its token table, which grows with each `notation`, and on its version. In this l
 characters, quoted names and comments depend on none of these. `FORMS` lists its tokens; `rule_of` says which rule
 stands for what is outside: a mark that could begin anything else is an error token of that mark alone, and the text
 after it is read on as code, so that no word is skipped but those of comments whose ends are certain. `Brackets` knows
-where a list of attributes ends, and `Configurations` what a tactic may be configured with. What the words mean is for
-the policy to say.
+where a list of attributes ends; `configurations` has what a tactic may be configured with. The policy judges the words.
 
 The rules were read in Lean's source (`Lean.Parser.whitespace`, `finishCommentBlock`, `tokenFn`, `charLitFnAux`,
 `strLitFnAux`, `parseCommand` for where it goes on), of 2021 and of today, and are tried against both (`tests/oracle`).
@@ -17,10 +16,8 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamverify.core.audit import policy_words as words
 from streamverify.core.syntax.lexer import (
     BLANKS,
     FIRST_OF_NAME,
@@ -30,14 +27,13 @@ from streamverify.core.syntax.lexer import (
     comment_end,
     first_offset,
 )
-from streamverify.core.syntax.names import parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 
-class Kind(Enum):
-    """What a token is."""
+class TokenKind(Enum):
+    """The kind of a token."""
 
     IDENTIFIER = "identifier"
     """A name; also a word that only a library reserves, such as `lemma`."""
@@ -58,7 +54,7 @@ class Kind(Enum):
 class Token(NamedTuple):
     """A token; `line` counts line feeds from 1, `column` code points from 0, `offset` indexes the text."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     offset: int
     line: int
@@ -69,7 +65,7 @@ class Form(NamedTuple):
     """A form of token: the kind of what matches, before any form that is listed after it."""
 
     name: str
-    kind: Kind
+    kind: TokenKind
     pattern: str
 
 
@@ -93,29 +89,29 @@ _PRIMED = r"""(?:⁻¹'|''|∑'|∏'|∂'|⨆'|⨅'|\]')(?!(?s:.)?(?:["\\'«`]|-
 
 FORMS = (
     # Raw strings, which older versions do not have, and the end of one.
-    Form("raw", Kind.ERROR, r'r"|\#"'),
-    Form("name", Kind.IDENTIFIER, rf"{_PART}(?:\.{_PART})*+"),
+    Form("raw", TokenKind.ERROR, r'r"|\#"'),
+    Form("name", TokenKind.IDENTIFIER, rf"{_PART}(?:\.{_PART})*+"),
     # Numbers at whose end versions of Lean disagree, and after which one of them goes on within a word or a comment.
     Form(
         "cut_number",
-        Kind.ERROR,
+        TokenKind.ERROR,
         r"0[xX](?![0-9a-fA-F])|0[bB](?![01])|0[oO](?![0-7])|[0-9][0-9_]*+(?:\.[0-9_]*+)?[eE]-(?![0-9])",
     ),
     Form(
         "number",
-        Kind.NUMBER,
+        TokenKind.NUMBER,
         r"0[xX][0-9a-fA-F_]++|0[bB][01_]++|0[oO][0-7_]++|[0-9][0-9_]*+(?:\.[0-9][0-9_]*+)?(?:[eE][+-]?[0-9]++)?",
     ),
     # On one line: no escapes, no gaps, no holes, no marks of comments.
-    Form("string", Kind.STRING, r'''"(?![^"\n]*?(?:--|/-|-/))[^"\\{}\n\r\t]*+"'''),
+    Form("string", TokenKind.STRING, r'''"(?![^"\n]*?(?:--|/-|-/))[^"\\{}\n\r\t]*+"'''),
     # After a blank or a bracket: after a symbol the mark could be the end of a longer one, that of a library.
-    Form("character", Kind.CHARACTER, r"""(?<=[\s(\[{⟨,])'[^\\'"`«»\n\r\t]'"""),
-    Form("primed", Kind.SYMBOL, _PRIMED),
+    Form("character", TokenKind.CHARACTER, r"""(?<=[\s(\[{⟨,])'[^\\'"`«»\n\r\t]'"""),
+    Form("primed", TokenKind.SYMBOL, _PRIMED),
     # Any other mark of a string, a character, a quotation or a quoted name.
-    Form("mark", Kind.ERROR, r"""["'`«]"""),
-    Form("hash_word", Kind.KEYWORD, rf"\#[{FIRST_OF_NAME}][{REST_OF_NAME}]*+"),
+    Form("mark", TokenKind.ERROR, r"""["'`«]"""),
+    Form("hash_word", TokenKind.KEYWORD, rf"\#[{FIRST_OF_NAME}][{REST_OF_NAME}]*+"),
     # Lean may begin to read at the second character of a symbol, and see a comment there: `//- a -/`, `<-- a`.
-    Form("symbol", Kind.SYMBOL, rf"(?!//-|<--)(?:{'|'.join(map(re.escape, _SYMBOLS))})|(?s:.)"),
+    Form("symbol", TokenKind.SYMBOL, rf"(?!//-|<--)(?:{'|'.join(map(re.escape, _SYMBOLS))})|(?s:.)"),
 )
 """The tokens of the language, and the marks of what is outside of it, in the order in which they are tried."""
 
@@ -129,10 +125,10 @@ _RULES_OF_MARKS = {"`": "quotation", "--": "lexical", "/-": "lexical"}
 
 
 def rule_of(token: Token) -> str:
-    """The rule of a token that is outside of the language; empty for one that is in it."""
-    if token.kind is Kind.ERROR:
+    """Return the rule of a token that is outside of the language; empty for one that is in it."""
+    if token.kind is TokenKind.ERROR:
         return _RULES_OF_MARKS.get(token.text, "literal")
-    return "no_token" if token.kind is Kind.STRAY else ""
+    return "no_token" if token.kind is TokenKind.STRAY else ""
 
 
 # After these, and after brackets, no longer symbol of a library goes on with a comment's or a literal's first mark.
@@ -149,7 +145,7 @@ _DOC_TROUBLE = re.compile(r"(?:[ \n]++|\r\n|--[^\n]*+\n)*+(?:--|/-|[\t\r])")
 
 
 class _Comments(Enum):
-    """Where a comment between marks ends."""
+    """How the end of a comment between marks is found."""
 
     NEW = "new"
     OLD = "old"
@@ -159,7 +155,7 @@ class _Comments(Enum):
 
 
 def tokens(text: str, *, old_comments: bool = False) -> Iterator[Token]:
-    """The tokens of a Lean file, in order; never raises, whatever the text.
+    """Yield the tokens of a Lean file, in order; never raises, whatever the text.
 
     Args:
         text: The file, or a part of it that begins with a token.
@@ -176,18 +172,18 @@ def tokens(text: str, *, old_comments: bool = False) -> Iterator[Token]:
         yield Token(kind, text[offset:end], offset, line, offset - line_start)
 
 
-def _spans(text: str, comments: _Comments) -> Iterator[tuple[Kind, int, int]]:
-    """The kinds of the tokens, and where each begins and ends."""
+def _spans(text: str, comments: _Comments) -> Iterator[tuple[TokenKind, int, int]]:
+    """Yield the kind of each token, and the offsets where it begins and ends."""
     offset, size = first_offset(text), len(text)
     universes = False  # within `.{u, v}`, which belongs to a name
     named = True  # whether Lean expects no name after the token before
     open_ended = False  # whether a library may have a symbol that begins with the token before and goes on
     while True:
-        kind: Kind | None = None
+        kind: TokenKind | None = None
         match = _BLANKS_AND_TOKEN.match(text, offset)
         if match is None:
             offset, kind, end = _skip(text, offset, docs=named, open_ended=open_ended, comments=comments)
-            if kind is Kind.ERROR:
+            if kind is TokenKind.ERROR:
                 comments = _Comments.NONE
             elif kind is None and offset >= size:
                 return
@@ -198,41 +194,47 @@ def _spans(text: str, comments: _Comments) -> Iterator[tuple[Kind, int, int]]:
             kind = _KINDS[match.lastgroup]
             offset, end = match.span(match.lastgroup)
         word = text[offset:end]
-        if kind is Kind.IDENTIFIER and word in KEYWORDS:
-            kind = Kind.KEYWORD
+        if kind is TokenKind.IDENTIFIER and word in KEYWORDS:
+            kind = TokenKind.KEYWORD
         open_ended = False
-        if kind is Kind.SYMBOL:
+        if kind is TokenKind.SYMBOL:
             if word in "{}":
                 universes = word == "{" and text.startswith(".", offset - 1)
             if word.isprintable():
                 open_ended = word not in _CLOSED
             else:
-                kind = Kind.STRAY
+                kind = TokenKind.STRAY
         named = word not in _NAMING and not universes
         yield kind, offset, end
         offset = end
 
 
-def _skip(text: str, start: int, *, docs: bool, open_ended: bool, comments: _Comments) -> tuple[int, Kind | None, int]:
-    """Go over blanks and comments: where the next token begins, and its kind and end if something is wrong there."""
+def _skip(
+    text: str, start: int, *, docs: bool, open_ended: bool, comments: _Comments
+) -> tuple[int, TokenKind | None, int]:
+    """Go over blanks and comments.
+
+    Returns:
+        The offset of the next token, and its kind and end if something is wrong there.
+    """
     offset = start
     while True:
         match = BLANKS.match(text, offset)
         after = match.end() if match else offset
         if open_ended and after > start and text[start] == "-":
             # What looks like a comment may be the end of the symbol before it.
-            return start, Kind.ERROR, start + 2
+            return start, TokenKind.ERROR, start + 2
         offset = after
         if text[offset : offset + 1] in REFUSED:
-            return offset, Kind.STRAY, offset + 1
+            return offset, TokenKind.STRAY, offset + 1
         if comments is _Comments.NONE or not text.startswith("/-", offset):
             return offset, None, offset
         if open_ended and offset == start:
-            return offset, Kind.ERROR, offset + 2
+            return offset, TokenKind.ERROR, offset + 2
         # Lean steps over the character after `/-` unseen: `/-/` is not yet closed.
         end = comment_end(text, offset + 3)
         if end < 0:
-            return offset, Kind.STRAY, len(text)
+            return offset, TokenKind.STRAY, len(text)
         # Lean skips white space and comments after `/--` as after any token, so that `/-- -- -/` is still open.
         doc = text.startswith(("-", "!"), offset + 2)
         in_doubt = (
@@ -241,9 +243,12 @@ def _skip(text: str, start: int, *, docs: bool, open_ended: bool, comments: _Com
             or (comments is _Comments.OLD and text.find("--/", offset + 3, end) >= 0)
         )
         if in_doubt:
-            return offset, Kind.ERROR, offset + 2
+            return offset, TokenKind.ERROR, offset + 2
         offset = end
 
+
+WORDS = (TokenKind.IDENTIFIER, TokenKind.KEYWORD)
+"""The kinds of tokens that are words: what a library reserves is a name to core, so both are judged alike."""
 
 OPENING = frozenset({"(", "[", "{", "⟨", "@["})
 CLOSING = frozenset({")", "]", "}", "⟩", "]'"})
@@ -285,142 +290,6 @@ class Brackets:
             self._lists += self.attribute
 
     def command_begins(self) -> None:
-        """A harmless command ends whatever bracket was left open, but no list of attributes."""
+        """Close whatever bracket was left open, as a harmless command does; a list of attributes stays open."""
         if not self._lists:
             self._open.clear()
-
-
-_FLAGS = frozenset({"only", "*", "!", "?", "+", "-"})
-"""What may stand between a tactic and the brackets with its configuration, besides the name of `+name`."""
-
-_DATA = frozenset({"{", "}", "[", "]", "(", ")", "⟨", "⟩", ",", ":=", "."})
-_LITERALS = (Kind.NUMBER, Kind.STRING, Kind.CHARACTER)
-WORDS = (Kind.IDENTIFIER, Kind.KEYWORD)
-# After these a tactic begins, or something that is none.
-_BEFORE_TACTIC = frozenset(
-    """by ; <;> · . • => | ( { in try first repeat repeat' repeat1 repeat1' any_goals all_goals focus iterate classical
-    fail_if_success success_if_fail fail_if_no_progress on_goal show_term says with then else decreasing_by
-    decreasing_with using solve next checkpoint save with_reducible with_reducible_and_instances with_unfolding_all
-    with_unfolding_none""".split()  # noqa: SIM905 -- as in _NAMING
-)
-# A name after these is used, and not defined; anything else may define it, as `def`, `where`, a list of attributes do.
-_BEFORE_USE = frozenset(":= = ≠ == != ( [ , => ↦ ∧ && || <| | ⟨ . exact".split())  # noqa: SIM905 -- as in _NAMING
-# But for `,`, where one of these follows: `let rec a := 1, b := 2` defines both.
-_AFTER_DEFINED = frozenset({":", ":=", "{", "[", "(", "⦃"})
-_INSTANCES = frozenset({"instance", "default_instance", "defaultInstance", "deriving"})
-
-
-class Configurations:
-    """The configurations of tactics and attributes in one file: `simp (config := { … })`, `omega (… := false)`.
-
-    Lean compiles and runs what stands there (`declare_config_elab`, `evalExpr`), so a configuration must be data:
-    literals, `true`, `false`, constructors by their short name (`.all`), and structures and lists of these. No name
-    that the file may define is, and where the file makes instances, which say what a literal is, no literal is. What
-    follows `disch :=` is a tactic for those in `words.DISCHARGED`, and judged as such.
-
-    An argument `(name := …)` is a configuration where it has one of the names in `words.CONFIGURATIONS`, or where it
-    stands after a tactic (a word of `words.CONFIGURED`, or one that the environment knows as such), after a keyword, or
-    after another configuration. Elsewhere it is a named argument of a term: `foo (n := k + 1)`. To be asked in the
-    order of the text; linear over a file.
-    """
-
-    def __init__(self, tokens: Sequence[Token], tactics: frozenset[str]) -> None:
-        self._tokens = tokens
-        self._tactics = tactics
-        self._judged_to = 0
-        # The last group that followed a tactic: where it ended, and the tactic.
-        self._group = (-1, "")
-
-    def is_tactic(self, index: int) -> bool:
-        """Whether the word at an index stands where a tactic begins: after `by`, `;` and such, or first on its line."""
-        if index == 0:
-            return False
-        before = self._tokens[index - 1]
-        if before.text == "." and before.offset + 1 == self._tokens[index].offset:
-            return False
-        if before.text in _BEFORE_TACTIC or before.kind is Kind.NUMBER:
-            return True
-        return before.line != self._tokens[index].line and before.text not in words.ASKING_FOR_MORE
-
-    def strange(self, index: int) -> Token | None:
-        """The first token that is no data in the configuration whose `:=` stands at an index; None where there is none.
-
-        Also None where the `:=` is not that of a configuration.
-        """
-        tokens = self._tokens
-        if index < max(2, self._judged_to) or tokens[index - 2].text != "(" or tokens[index - 1].kind not in WORDS:
-            return None
-        name, tactic = tokens[index - 1].text, self._tactic(index - 3)
-        if not (tactic or name in words.CONFIGURATIONS):
-            return None
-        end = self._ends.get(index - 2, len(tokens))
-        # Further ones may follow, whatever this one is.
-        self._group = (end, tactic)
-        if name in words.HARMLESS_ARGUMENTS or (name in words.TACTIC_ARGUMENTS and tactic in words.DISCHARGED):
-            return None
-        self._judged_to = end
-        return next((tokens[at] for at in range(index + 1, end) if not self._is_data(at)), None)
-
-    def _tactic(self, index: int) -> str:
-        """The tactic whose configuration follows the token at an index; empty where there is none."""
-        tokens = self._tokens
-        while index >= 0 and (tokens[index].text in _FLAGS or (index and tokens[index - 1].text in {"+", "-"})):
-            index -= 1
-        if index < 0:
-            return ""
-        if index == self._group[0]:
-            return self._group[1]
-        token = tokens[index]
-        field = index > 0 and tokens[index - 1].text == "." and tokens[index - 1].offset + 1 == token.offset
-        if token.kind not in WORDS or field or token.text in words.LEMMAS_AND_TACTICS:
-            return ""
-        known = token.text in words.CONFIGURED or token.text in self._tactics or token.text in KEYWORDS
-        return token.text if known else ""
-
-    @cached_property
-    def _ends(self) -> dict[int, int]:
-        """The index of the bracket that closes the one at an index."""
-        ends: dict[int, int] = {}
-        opened: list[int] = []
-        for index, token in enumerate(self._tokens):
-            if token.text in OPENING:
-                opened.append(index)
-            elif token.text in CLOSING and opened:
-                ends[opened.pop()] = index
-        return ends
-
-    def _is_data(self, index: int) -> bool:
-        token, before = self._tokens[index], self._tokens[index - 1]
-        if token.kind in _LITERALS:
-            return not self._has_instances
-        if token.kind is Kind.SYMBOL:
-            return token.text in _DATA
-        if index + 1 < len(self._tokens) and self._tokens[index + 1].text == ":=":
-            return True  # a field
-        short = before.text == "." and before.offset + 1 == token.offset
-        if not short and token.text not in words.DATA_NAMES:
-            return False
-        return parts(token.text)[-1] not in self._own_names and not self._has_coercions
-
-    @cached_property
-    def _own_names(self) -> frozenset[str]:
-        """The last parts of the names that the file may define, by what stands beside them."""
-        own: set[str] = set()
-        for before, token, after in zip(self._tokens, self._tokens[1:], [*self._tokens[2:], None], strict=False):
-            used = before.text in _BEFORE_USE
-            if before.text == "," and after is not None and after.text in _AFTER_DEFINED:
-                used = False
-            if not used and token.kind is Kind.IDENTIFIER:
-                own.update(parts(token.text)[-1:])
-        return frozenset(own)
-
-    @cached_property
-    def _has_instances(self) -> bool:
-        return any(not _INSTANCES.isdisjoint(parts(token.text)) for token in self._tokens if token.kind in WORDS)
-
-    @cached_property
-    def _has_coercions(self) -> bool:
-        """Whether the file may put a function of its own between a name and its use."""
-        return self._has_instances and any(
-            last.startswith("Coe") for token in self._tokens if token.kind in WORDS for last in parts(token.text)[-1:]
-        )

@@ -1,9 +1,9 @@
-"""The policy on tokens: whether a Lean file keeps to a small language in which nothing runs code of its own.
+"""The policy on tokens: it objects to a Lean file that leaves a small language in which nothing runs code of its own.
 
-What the language is made of stands in `language`, which docs/policy.md shows on one page. Here its words are judged: of
-commands, attributes and options only those of short lists of harmless ones pass, against all that Lean says that it
-knows (a `Vocabulary`); of the words of terms and tactics, which yield what the kernel checks, all that do not run code
-or go round the kernel. Words in strings are judged like those around them. Everything else is a finding.
+The language is in `language`, and docs/policy.md shows it on one page. Here its words are judged: of commands,
+attributes and options only those of short lists of harmless ones pass, against all that Lean says that it knows (a
+`Vocabulary`); of the words of terms and tactics, which yield what the kernel checks, all that do not run code or go
+round the kernel. Words in strings are judged like those around them. Everything else is a finding.
 
 Knows nothing of Lean's answers. Every function takes time linear in the text, none recurses, none raises.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.audit.declarations import Declared, declarations
 from streamverify.core.audit.language import tokens
-from streamverify.core.audit.policy_check import Check
+from streamverify.core.audit.policy_check import PolicyCheck
 from streamverify.core.audit.policy_rules import RULES
 from streamverify.core.audit.vocabulary import Trusted, Vocabulary
 from streamverify.core.audit.watched_words import watched_words
@@ -37,11 +37,11 @@ _NEW_COMMENTS = "4.1.0"
 
 
 def trusted_by(allowed: str, lean_version: str | None) -> Trusted:
-    """What a worker with this setting `policy_allow` and this version of Lean, where it says one, goes by."""
+    """Return what a worker trusts that has this setting `policy_allow` and this version of Lean, where it says one."""
     return replace(Trusted.parse(allowed), old_comments=is_older(lean_version, _NEW_COMMENTS))
 
 
-class Reading:
+class TokenizedProof:
     """The tokens of a file, read once for all that is asked of them; reading takes nine tenths of the time."""
 
     def __init__(self, proof: str, header: Header) -> None:
@@ -51,34 +51,34 @@ class Reading:
         self._tokens = list(tokens(self._body))
 
     def check(self, vocabulary: Vocabulary) -> list[Finding]:
-        """What `check` says."""
+        """Return the findings of the function `check`."""
         read = self._tokens
         if vocabulary.trusted.old_comments and "--/" in self._body:
             read = list(tokens(self._body, old_comments=True))
-        return Check(self._proof, self._body, read, watched_words(vocabulary)).findings()
+        return PolicyCheck(self._proof, self._body, read, watched_words(vocabulary)).findings()
 
     def declared(self) -> list[Declared]:
-        """What the file declares: theorems, definitions, types and instances, in order."""
+        """Return what the file declares: theorems, definitions, types and instances, in order."""
         return declarations(self._tokens, module=self._module)
 
 
 def check(proof: str, header: Header, vocabulary: Vocabulary) -> list[Finding]:
-    """What the policy objects to in a file, in the order of the text; at most 20 findings a rule.
+    """Return what the policy objects to in a file, in the order of the text; at most 20 findings a rule.
 
     Args:
-        proof: the whole file.
-        header: that of the file, as `parse_header` found it.
-        vocabulary: what the environment of this header knows, or `SHIPPED` before it is imported.
+        proof: The whole file.
+        header: That of the file, as `parse_header` found it.
+        vocabulary: What the environment of this header knows, or `SHIPPED` before it is imported.
     """
-    return Reading(proof, header).check(vocabulary)
+    return TokenizedProof(proof, header).check(vocabulary)
 
 
 def runs_code(findings: Iterable[Finding]) -> bool:
-    """Whether Lean may have run code of the proof that stays behind in its process."""
+    """Tell whether Lean may have run code of the proof that stays behind in its process."""
     return any(RULES[item.rule].runs_code for item in findings if item.rule in RULES)
 
 
 def module_finding(proof: str) -> Finding:
-    """The finding of a file that begins with `module`, for a Lean that cannot be asked for axioms in one."""
+    """Return the finding of a file that begins with `module`, for a Lean that cannot be asked for axioms in one."""
     line, column = position(proof, skip_blank(proof, first_offset(proof)))
     return Finding(rule="module_file", line=line, column=column, excerpt="module")

@@ -7,9 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from streamverify.core.audit import policy_words as words
+from streamverify.core.audit.configurations import Configurations
 from streamverify.core.audit.declarations import THEOREMS, declarations
 from streamverify.core.audit.findings import Findings, NamedWords
-from streamverify.core.audit.language import CLOSING, OPENING, WORDS, Brackets, Configurations, Kind, Token, rule_of
+from streamverify.core.audit.language import CLOSING, OPENING, WORDS, Brackets, Token, TokenKind, rule_of
 from streamverify.core.audit.word_ends import ends_of, prime_swallows
 from streamverify.core.syntax.lexer import IDENTIFIER, KEYWORDS, PLAIN_PART
 from streamverify.core.syntax.names import parts
@@ -29,7 +30,7 @@ _WORD = re.compile(rf"#?{IDENTIFIER.pattern}")
 _QUIET_COMMANDS = re.compile(r"set_option|attribute|private|@\[")
 
 
-class Check:
+class PolicyCheck:
     """One pass over the tokens of a body. `private` says that the file has a private declaration."""
 
     def __init__(self, proof: str, body: str, body_tokens: Sequence[Token], watched: WatchedWords) -> None:
@@ -44,34 +45,40 @@ class Check:
 
     def findings(self) -> list[Finding]:
         """Read all tokens, and return what was found, in the order of the text."""
-        before = Token(Kind.SYMBOL, "", -1, 1, 0)
+        before = Token(TokenKind.SYMBOL, "", -1, 1, 0)
         for index, token in enumerate(self.tokens):
             self._token(index, token, before)
             before = token
-            if token.kind is Kind.KEYWORD and token.text[0] == "#" and not self._begins_command(token):
+            if token.kind is TokenKind.KEYWORD and token.text[0] == "#" and not self._begins_command(token):
                 # Lean has no such command: it goes over the `#`, and reads the word after it.
-                kind = Kind.KEYWORD if token.text[1:] in KEYWORDS else Kind.IDENTIFIER
+                kind = TokenKind.KEYWORD if token.text[1:] in KEYWORDS else TokenKind.IDENTIFIER
                 before = Token(kind, token.text[1:], token.offset + 1, token.line, token.column + 1)
                 self._token(index, before, token)
         if self.private:
-            self._private_theorems()
+            theorems = [item for item in declarations(self.tokens) if item.kind in THEOREMS]
+            # As helpers of a theorem that others can see they are harmless: their axioms show in its own.
+            if all(item.private for item in theorems):
+                for item in theorems:
+                    self.found.add("private_theorem", Token(TokenKind.KEYWORD, item.kind, 0, item.line, item.column))
         return self.found.in_order()
 
     def _token(self, index: int, token: Token, before: Token) -> None:
+        """Judge one token by its kind, and the words that some Lean may read in its place."""
         self.named.after_attribute(token)
-        if token.kind is Kind.SYMBOL:
+        if token.kind is TokenKind.SYMBOL:
             if not self.named.takes(token) and token.text in _STRUCTURE:
                 self._structure(index, token, before)
         elif token.kind in WORDS:
             if not self.named.takes(token):
                 self._word(index, token, before)
             self._read_otherwise(index, token, before)
-        elif token.kind is Kind.STRING or rule_of(token):
+        elif token.kind is TokenKind.STRING or rule_of(token):
             self._no_code(token)
         if token.text in self.watched.phrases:
             self._phrase(token.text, token.offset, token)
 
     def _word(self, index: int, token: Token, before: Token) -> None:
+        """Judge a word that names neither an option nor an attribute."""
         text = token.text
         rule = self.watched.words.get(text)
         if rule is not None:
@@ -79,20 +86,25 @@ class Check:
         elif text == "set_option":
             self.named.option = True
         elif text == "private":
-            self._hidden(before)
+            self.private = True
+            if before.text.endswith(("open", "export")):
+                self.found.add("open_private", before)
         elif text == "trace":
+            # The tactic, with anything but a literal string, evaluates a term; elsewhere it is a name like any other.
             after = self.tokens[index + 1].kind if index + 1 < len(self.tokens) else None
-            if self.configurations.is_tactic(index) and after is not Kind.STRING:
+            if self.configurations.is_tactic(index) and after is not TokenKind.STRING:
                 self.found.add("run_code", token)
         elif text[0] == "#":
-            self._hash(token)
+            if text not in self.watched.commands and self._begins_command(token):
+                first = next(word for word in self.watched.hashes if text.startswith(word))
+                self.found.add(self.watched.words.get(first, "unknown_command"), token)
         else:
             self._name(token, before)
         if token.column == 0 or before.offset < 0:
             self._line_start(token, before, rule)
 
     def _line_start(self, token: Token, before: Token, rule: str | None) -> None:
-        """A word where a command may begin: one that is harmless ends whatever bracket was left open.
+        """Judge a word where a command may begin: one that is harmless ends whatever bracket was left open.
 
         A list of attributes ends at its own bracket alone: there too stand words that could begin a command.
         """
@@ -103,13 +115,8 @@ class Check:
         elif before.text not in words.ASKING_FOR_MORE:
             self.found.add("unknown_command", token)
 
-    def _hidden(self, before: Token) -> None:
-        self.private = True
-        if before.text.endswith(("open", "export")):
-            self.found.add("open_private", before)
-
     def _name(self, token: Token, before: Token) -> None:
-        """A name, any part of which may be that of a constant, or of a namespace, that nobody should name."""
+        """Judge a name, any part of which may be that of a constant, or of a namespace, that nobody should name."""
         text = token.text
         name_parts = parts(text) if "." in text or "«" in text else (text,)
         if "_root_" in name_parts[1:] or name_parts == ("_root_",) or (before.text, name_parts[0]) == _ROOT_NAMESPACE:
@@ -118,7 +125,7 @@ class Check:
             return
         short = before.text == "." and before.offset + 1 == token.offset
         metaprogram = short and name_parts[0] in words.METAPROGRAMMING_SHORT
-        if text.startswith(words.LEMMAS_OF_LEAN) and before.kind is Kind.SYMBOL and before.text not in CLOSING:
+        if text.startswith(words.LEMMAS_OF_LEAN) and before.kind is TokenKind.SYMBOL and before.text not in CLOSING:
             # A use of it, and no declaration, in which all of `Lean` would be open.
             name_parts = name_parts[2:]
         for part in name_parts:
@@ -134,13 +141,8 @@ class Check:
             self.found.add("metaprogram", token)
 
     def _begins_command(self, token: Token) -> bool:
-        """Whether a word with a `#` is a command, or begins with one: Lean may read `#evalx` as `#eval x`."""
+        """Tell whether a word with a `#` is a command, or begins with one: Lean may read `#evalx` as `#eval x`."""
         return token.text.startswith(self.watched.hashes)
-
-    def _hash(self, token: Token) -> None:
-        if token.text not in self.watched.commands and self._begins_command(token):
-            first = next(word for word in self.watched.hashes if token.text.startswith(word))
-            self.found.add(self.watched.words.get(first, "unknown_command"), token)
 
     def _read_otherwise(self, index: int, token: Token, before: Token) -> None:
         """Judge the ends of a word at which some Lean begins to read, always where a command may begin."""
@@ -158,10 +160,10 @@ class Check:
 
     @cached_property
     def _has_strings(self) -> bool:
-        return any(token.kind in {Kind.STRING, Kind.ERROR} for token in self.tokens)
+        return any(token.kind in {TokenKind.STRING, TokenKind.ERROR} for token in self.tokens)
 
     def _no_code(self, token: Token) -> None:
-        """Strings, whose words are judged too, and what is no part of the small language."""
+        """Judge a string, the words in it too, or a token that is outside of the small language."""
         if rule := rule_of(token):
             self.found.add(rule, token)
         if len(token.text) > _SHORTEST_WITH_A_WORD:
@@ -172,22 +174,15 @@ class Check:
                     self.found.add(inner, token)
 
     def _phrase(self, first: str, offset: int, token: Token) -> None:
-        """Words of several tokens, such as `eval%`, by what stands in the text from their first token on."""
+        """Judge words of several tokens, such as `eval%`, by what stands in the text from their first token on."""
         for phrase, rule in self.watched.phrases[first]:
             if self.body.startswith(phrase, offset):
                 self.found.add(rule, token)
 
     def _structure(self, index: int, token: Token, before: Token) -> None:
-        """Brackets, and what separates the attributes in them; configurations, which begin with a `:=` in brackets."""
+        """Follow brackets, and what separates the attributes in them; judge a configuration, which has a `:=`."""
         self.brackets.read(token, before, self.tokens[index - 2].text if index > 1 else "")
         if token.text == ":=" and not self.brackets.attribute:
             strange = self.configurations.strange(index)
             if strange is not None:
                 self.found.add("configuration", strange)
-
-    def _private_theorems(self) -> None:
-        """Private theorems are findings where they are all that there is to audit."""
-        theorems = [item for item in declarations(self.tokens) if item.kind in THEOREMS]
-        if all(item.private for item in theorems):
-            for item in theorems:
-                self.found.add("private_theorem", Token(Kind.KEYWORD, item.kind, 0, item.line, item.column))

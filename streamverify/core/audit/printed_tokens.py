@@ -1,4 +1,4 @@
-"""What Lean prints of a constant under `pp.all`, as tokens. Pure, and linear in the text."""
+"""Cuts what Lean prints of a constant under `pp.all` into tokens. Pure, and linear in the text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def tokens(text: str) -> list[str]:
     """Cut a text into its tokens.
 
     Raises:
-        UnreadableError: Something in it is none.
+        UnreadableError: Something in it is no token.
     """
     found, at = [], 0
     while at < len(text):
@@ -63,7 +63,7 @@ class Cursor:
         self.at = 0
 
     def peek(self, ahead: int = 0) -> str:
-        """The next token, or the one `ahead` of it; empty behind the end."""
+        """Return the next token, or the one `ahead` of it; empty behind the end."""
         return self.tokens[self.at + ahead] if self.at + ahead < len(self.tokens) else ""
 
     def next(self) -> str:
@@ -99,7 +99,7 @@ class Cursor:
 
 
 def unexpected(lexeme: str) -> UnreadableError:
-    """The error for a token that the grammar does not have here; empty: the text ends."""
+    """Make the error for a token that the grammar does not have here; empty where the text ends."""
     return UnreadableError(f"`{lexeme[:60]}`" if lexeme else "its end is missing")
 
 

@@ -13,14 +13,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamverify.core.audit.axioms import EXPLICIT, KIND_ONLY, Questions, answers, read_print, root
+from streamverify.core.audit.axioms import EXPLICIT, KIND_ONLY, Questions, answers, is_about, read_print, root
 from streamverify.core.audit.declarations import THEOREMS
-from streamverify.core.audit.policy import Reading
+from streamverify.core.audit.policy import TokenizedProof
 from streamverify.core.audit.printed import GRAMMAR_WORDS, read_printed
 from streamverify.core.audit.printed_tokens import PRINTED_NAME, UnreadableError
 from streamverify.core.errors import HeaderError, at
 from streamverify.core.syntax.header import Header, parse_header
-from streamverify.core.syntax.names import parts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -69,7 +68,7 @@ def read_statement(text: str, vocabulary: Vocabulary) -> Statement:
         header = parse_header(text)
     except HeaderError as error:
         raise BadStatement(f"{at(error.line, error.column)}: {error}") from None
-    reading = Reading(text, header)
+    reading = TokenizedProof(text, header)
     # The statement is elaborated by the same rules as the proof: it must not run code, nor declare what cannot be read.
     if findings := reading.check(vocabulary):
         first = findings[0]
@@ -86,7 +85,7 @@ def read_statement(text: str, vocabulary: Vocabulary) -> Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Constant:
+class ComparedConstant:
     """A constant as it is compared: equal ones are the same but for the names of bound variables and universes.
 
     `kind` is the word for it with the modifiers before it (of a theorem the word alone), `type` and `value` are
@@ -140,13 +139,16 @@ class Printing:
     lines: Mapping[str, tuple[int, int]]
     private_prefix: str
 
-    def printed(self, messages: Sequence[Message]) -> dict[str, Constant]:
+    def printed(self, messages: Sequence[Message]) -> dict[str, ComparedConstant]:
         """Return the constants that Lean knows, by their names."""
         read = ((name, self._constant(name, *lines, messages)) for name, lines in self.lines.items())
         return {name: constant for name, constant in read if constant}
 
-    def _constant(self, name: str, type_line: int, whole_line: int, messages: Sequence[Message]) -> Constant | None:
-        checked = self._about(name, answers(messages, type_line))
+    def _constant(
+        self, name: str, type_line: int, whole_line: int, messages: Sequence[Message]
+    ) -> ComparedConstant | None:
+        """Read the one or two answers about a constant; None where Lean does not know it."""
+        checked = _read_check(name, answers(messages, type_line), self.private_prefix)
         if checked is None:
             return None
         said, kind = checked.string, self.kinds[name]
@@ -167,14 +169,17 @@ class Printing:
                     read = read_printed(whole.rest)
                     mentions, rooted, value = mentions | read.constants, rooted | read.rooted, read.text
         except UnreadableError as error:
-            return Constant(kind, "", "", said, unreadable=str(error))
-        return Constant(kind, type_.text, value, said, mentions, rooted)
+            return ComparedConstant(kind, "", "", said, unreadable=str(error))
+        return ComparedConstant(kind, type_.text, value, said, mentions, rooted)
 
-    def _about(self, name: str, said: Sequence[str]) -> re.Match[str] | None:
-        """The one answer to `#check`, if it is about this constant: what is not public in a module is private there."""
-        match = _CHECKED.fullmatch(said[0]) if len(said) == 1 else None
-        wanted = {parts(name), parts(self.private_prefix + name)}
-        return match if match and parts(match["name"]) in wanted else None
+
+def _read_check(name: str, said: Sequence[str], private_prefix: str = "") -> re.Match[str] | None:
+    """Return Lean's answer to `#check` of this full name; None where it is not one answer about this name.
+
+    The arguments are those of `axioms.read_axioms`.
+    """
+    match = _CHECKED.fullmatch(said[0]) if len(said) == 1 else None
+    return match if match and is_about(match["name"], name, private_prefix) else None
 
 
 def print_in_full(kinds: Mapping[str, str], known_options: Collection[str], private_prefix: str = "") -> Printing:
@@ -202,16 +207,10 @@ class Lookup:
 
     def known(self, messages: Sequence[Message]) -> set[str]:
         """Return those that are: Lean answers about the very name, not about a field of one with a shorter name."""
-        found = set()
-        for name, line in self.lines.items():
-            said = answers(messages, line)
-            match = _CHECKED.fullmatch(said[0]) if len(said) == 1 else None
-            if match and parts(match["name"]) == parts(name):
-                found.add(name)
-        return found
+        return {name for name, line in self.lines.items() if _read_check(name, answers(messages, line))}
 
     def not_ruled_out(self, messages: Sequence[Message]) -> set[str]:
-        """Those of which Lean does not say that they are unknown, and no more than that.
+        """Return those of which Lean does not say that they are unknown, and no more than that.
 
         Where a file left a namespace `A` open, Lean of 2021 takes `_root_.x` for `A._root_.x` first (seen): an answer
         about another constant, or that there are several, does not say that there is none of this name.
@@ -219,11 +218,13 @@ class Lookup:
         said: dict[int, list[Message]] = {}
         for each in messages:
             said.setdefault(each["pos"]["line"], []).append(each)
-        return {name for name, line in self.lines.items() if not _is_unknown(said.get(line, ()))}
-
-
-def _is_unknown(said: Sequence[Message]) -> bool:
-    return len(said) == 1 and said[0]["severity"] == "error" and said[0]["data"].lower().startswith("unknown")
+        unknown = {
+            line
+            for line, all_of_it in said.items()
+            if [each["severity"] for each in all_of_it] == ["error"]
+            and all_of_it[0]["data"].lower().startswith("unknown")
+        }
+        return {name for name, line in self.lines.items() if line not in unknown}
 
 
 def look_up(names: Iterable[str], known_options: Collection[str]) -> Lookup:
@@ -233,7 +234,7 @@ def look_up(names: Iterable[str], known_options: Collection[str]) -> Lookup:
     return Lookup(questions.text, lines)
 
 
-def look_up_imitations(constants: Iterable[Constant], known_options: Collection[str]) -> Lookup:
+def look_up_imitations(constants: Iterable[ComparedConstant], known_options: Collection[str]) -> Lookup:
     """Return the question for constants that Lean prints like something else; where there is one, no print is believed.
 
     That is one of a `namespace _root_` which is printed like one of these constants with `_root_` before it, and one
@@ -270,7 +271,7 @@ def unreadable(name: str, what: str) -> BadStatement:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Mismatch:
     """A constant of the statement that the proof does not have, or has otherwise; each side as Lean prints it."""
 
     name: str
@@ -288,10 +289,10 @@ class Difference:
         return f"statement: {self.asked}\nproof: {self.proved or '(not declared)'}"
 
 
-def difference(asked: Mapping[str, Constant], proved: Mapping[str, Constant]) -> Difference | None:
+def first_mismatch(asked: Mapping[str, ComparedConstant], proved: Mapping[str, ComparedConstant]) -> Mismatch | None:
     """Return the first constant of the statement that the proof does not have, or has otherwise."""
     for name, constant in asked.items():
         found = proved.get(name)
         if found != constant:
-            return Difference(name, constant.said, found.said if found else None)
+            return Mismatch(name, constant.said, found.said if found else None)
     return None

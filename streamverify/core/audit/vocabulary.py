@@ -1,6 +1,6 @@
-"""What a Lean environment knows: which words begin a command or a tactic, which attributes and options there are.
+"""The words that a Lean environment knows: those that begin a command or a tactic, its attributes and its options.
 
-Lean itself says it, in answer to a query; a list made from known versions is shipped for the check before anything
+Lean itself says them, in answer to a query; a list made from known versions is shipped for the check before anything
 is imported. Knows nothing of what is harmless.
 """
 
@@ -28,14 +28,12 @@ _NAME = re.compile(r"[^\s:,\"]+")
 _NEVER = frozenset(COMMAND_RULES) | (frozenset(ATTRIBUTE_RULES) - {"coe", "coe_decl"})
 _SECTIONS = ("commands", "attributes", "options", "tactics")
 _END = f"{_MARK} end"
-
-
 _TACTICS = "(leading `tactic ++ leading `conv)"
 
 
-# All names are full, and hardly any notation is used: a query runs in the environment of any header that has `Lean`.
 def _query(declarations: str, commands: str, attributes: str, options: str, tactics: str = _TACTICS) -> str:
-    """A query of these steps: `commands` and the rest are lists of strings."""
+    """Write a query: `declarations` are its first steps, the others terms of Lean for lists of strings."""
+    # All names are full, and hardly any notation is used: it runs in the environment of any header that has `Lean`.
     return f"""#eval show Lean.CoreM Unit from do
   let env ← Lean.getEnv
 {declarations}
@@ -103,15 +101,12 @@ VOCABULARY_QUERIES: tuple[str, ...] = (
         "(options.fold (fun names name _ => toString name :: names) [])",
     ),
 )
-"""What asks Lean for its vocabulary, the best spelling first; the answer is the text of its one message `info`.
+"""The queries for the vocabulary, the best spelling first; the answer is the text of Lean's one message `info`.
 
-Only the first lists commands that wait for an `open`. To be tried in this order, each in the environment of the
-header, until one has no error. A header that has too little of Lean for any of them is asked with `import Lean` after
-its own imports.
+The first is for Lean of today and of June 2021, and only it lists commands that wait for an `open`. To be tried in this
+order, each in the environment of the header, until one has no error. A header that has too little of Lean for any of
+them is asked with `import Lean` after its own imports.
 """
-
-VOCABULARY_QUERY = VOCABULARY_QUERIES[0]
-"""The query for Lean of today, and of June 2021."""
 
 
 class VocabularyError(StreamVerifyError):
@@ -120,7 +115,7 @@ class VocabularyError(StreamVerifyError):
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """What a worker's operator says of its Lean and its libraries.
+    """The words that a worker's operator declares harmless, and the age of its Lean.
 
     `commands`, `attributes` and `options` are words that its libraries bring and that are harmless;
     `old_comments` says that its Lean is, or may be, from before the end of 2022.
@@ -133,7 +128,7 @@ class Trusted:
 
     @classmethod
     def parse(cls, text: str) -> Trusted:
-        """The words in the setting `policy_allow`: `command:problem_file attribute:coe`, by blanks or commas.
+        """Read the setting `policy_allow`: `command:problem_file attribute:coe`, divided by blanks or commas.
 
         Raises:
             ValueError: An entry has no such form, or allows what no library can make harmless.
@@ -150,7 +145,7 @@ class Trusted:
 
     @property
     def digest(self) -> str:
-        """What tells these words from those of another site, after the policy's version; empty where there are none."""
+        """The mark of these words after the policy's version, by which sites differ; empty where there are none."""
         words = [
             *map("c {}".format, self.commands),
             *map("a {}".format, self.attributes),
@@ -162,7 +157,7 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What an environment knows: first words of commands and of tactics, names of attributes and of options."""
+    """First words of commands and of tactics, names of attributes and of options, that an environment knows."""
 
     commands: frozenset[str]
     attributes: frozenset[str]
@@ -176,10 +171,10 @@ SHIPPED = Vocabulary(SHIPPED_COMMANDS, SHIPPED_ATTRIBUTES, SHIPPED_OPTIONS, CONF
 
 
 def parse_vocabulary(answer_text: str) -> Vocabulary:
-    """The vocabulary in the text of Lean's message in answer to a `VOCABULARY_QUERY`.
+    """Read the text of Lean's message in answer to one of `VOCABULARY_QUERIES`.
 
     Raises:
-        VocabularyError: where it is not the answer to one, or not the whole of it.
+        VocabularyError: It is not the answer to one, or not the whole of it.
     """
     sections: dict[str, list[str]] = {}
     names: list[str] = []
@@ -189,15 +184,12 @@ def parse_vocabulary(answer_text: str) -> Vocabulary:
         if line.startswith(_MARK):
             names = sections.setdefault(line[len(_MARK) + 1 :], [])
         elif line:
-            names.append(_unquoted(line))
+            # Lean quotes the parts that are no identifiers, such as `«@[»`; a file has them without.
+            names.append(line.replace("«", "").replace("»", ""))
     else:
         raise VocabularyError("Lean's answer to the question for its commands has no end")
+    # Every environment that can be asked has some of each; an empty section is an answer that was cut, or forged.
     if tuple(sections) != _SECTIONS or not all(sections.values()):
         raise VocabularyError("Lean's answer to the question for its commands is not one")
     commands, attributes, options, tactics = (frozenset(sections[name]) for name in _SECTIONS)
     return Vocabulary(commands, attributes, options, tactics)
-
-
-def _unquoted(name: str) -> str:
-    """A name as it is written in a file: Lean quotes the parts that are no identifiers, such as `«@[»`."""
-    return name.replace("«", "").replace("»", "")

@@ -1,4 +1,4 @@
-"""Which words are findings where one vocabulary holds: the policy's lists, joined with what Lean says that it knows."""
+"""Joins the policy's lists with what Lean says that it knows: the words that are findings where a vocabulary holds."""
 
 from __future__ import annotations
 
@@ -37,22 +37,27 @@ class WatchedWords:
 
 @lru_cache(maxsize=64)
 def watched_words(vocabulary: Vocabulary) -> WatchedWords:
-    """What is to be looked for where this vocabulary holds; a finding of the policy's own lists goes before others."""
+    """Return the words to look for where this vocabulary holds; a rule of the policy's own lists goes before others."""
     trusted = vocabulary.trusted
     harmless = words.HARMLESS_COMMANDS | trusted.commands
-    commands = {**dict.fromkeys(vocabulary.commands - harmless, "unknown_command"), **words.COMMAND_RULES}
+    commands = {**dict.fromkeys(sorted(vocabulary.commands - harmless), "unknown_command"), **words.COMMAND_RULES}
     options = {
-        name: rule for name in vocabulary.options if "." in name and (rule := option_rule(name, trusted.options))
+        name: rule
+        for name in sorted(vocabulary.options)
+        if "." in name and (rule := option_rule(name, trusted.options))
     }
+    # Outside of a list of attributes only those by whose name nobody would call a variable: `term_elab`, `termElab`,
+    # but not `init`.
     attributes = {
         name: rule
         for name, rule in words.ATTRIBUTE_RULES.items()
-        if name in vocabulary.attributes - trusted.attributes and _distinctive(name)
+        if name in vocabulary.attributes - trusted.attributes and ("_" in name or not name.islower())
     }
     rules: dict[str, str] = {}
     phrases: dict[str, tuple[tuple[str, str], ...]] = {}
     for word, rule in {**commands, **options, **attributes, **words.TERM_RULES, **words.NAME_RULES}.items():
         first = next(tokens(word), None)
+        # Options have dots, which nothing else in these lists has: they are names, whatever their first token is.
         if word in options or (first is not None and first.text == word and first.kind in WORDS):
             rules[word] = rule
         elif first is not None and not rule_of(first):
@@ -63,7 +68,8 @@ def watched_words(vocabulary: Vocabulary) -> WatchedWords:
         words=rules,
         beginnings=beginnings,
         phrases=phrases,
-        hashes=tuple(word for word in (*rules, *harmless) if word.startswith("#")),
+        # The longest first, as Lean reads `#guard_msgs` where it could read `#guard`.
+        hashes=tuple(sorted((word for word in (*rules, *harmless) if word.startswith("#")), key=len, reverse=True)),
         commands=harmless,
         attributes=words.HARMLESS_ATTRIBUTES | trusted.attributes,
         options=trusted.options,
@@ -73,7 +79,7 @@ def watched_words(vocabulary: Vocabulary) -> WatchedWords:
 
 
 def option_rule(name: str, trusted: frozenset[str]) -> str | None:
-    """The rule that an option falls under; None for a harmless one, and for those that a site trusts."""
+    """Return the rule that an option falls under; None for a harmless one, and for those that a site trusts."""
     if name in trusted:
         return None
     rule = next((rule for prefix, rule in words.OPTION_RULES if name.startswith(prefix)), None)
@@ -81,8 +87,3 @@ def option_rule(name: str, trusted: frozenset[str]) -> str | None:
         return rule
     harmless = name in words.HARMLESS_OPTIONS or name.startswith(words.HARMLESS_OPTION_PREFIXES)
     return None if harmless else "unknown_option"
-
-
-def _distinctive(attribute: str) -> bool:
-    """Whether nobody would call a variable by the name of an attribute: `term_elab`, `termElab`, but not `init`."""
-    return "_" in attribute or not attribute.islower()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from streamverify.core.audit.language import Kind
+from streamverify.core.audit.language import TokenKind
 
 if TYPE_CHECKING:
     from streamverify.core.audit.language import Token
@@ -26,7 +26,7 @@ _NEW_LETTERS = re.compile("[\u00c0-\u017f\u2c7c]")
 
 
 def ends_of(token: Token, before: Token, body: str, longest: int) -> list[str]:
-    """The ends of a word from which some Lean may read on, without what no word begins with.
+    """Return the ends of a word from which some Lean may read on, without what no word begins with.
 
     Args:
         token: The word.
@@ -44,7 +44,7 @@ def ends_of(token: Token, before: Token, body: str, longest: int) -> list[str]:
         ends += [text[at + more :] for at in range(far, len(text)) if text[at] == "'" for more in (2, 3)]
     if "0" in text:
         ends += [text[at.end() :] for at in _HEXADECIMAL.finditer(text, far)]
-    if before.text[-1:] == "'" and before.kind is Kind.SYMBOL:
+    if before.text[-1:] == "'" and before.kind is TokenKind.SYMBOL:
         # The same after a symbol that this Lean does not know.
         end = before.offset + len(before.text)
         ends += [body[at : offset + len(text)] for at in (end + 1, end + 2) if at > offset]

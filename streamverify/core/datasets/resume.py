@@ -1,4 +1,4 @@
-"""Where a replay goes on that was ended. Pure.
+"""Decides where a replay goes on that was ended. Pure.
 
 A replay writes down its verdicts, and how far it has read the result topic. What it had sent stands on the request
 topic, under ids of its own. So whoever goes on knows of each attempt whether it is answered, unanswered, or unsent.
@@ -24,46 +24,43 @@ def request_id(replay: str, number: int) -> str:
 
 
 def number_of(replay: str, name: str) -> int | None:
-    """The number of the attempt with this request id; None for another sender's."""
+    """Return the number of the attempt with this request id; None for another sender's."""
     begin, dash, number = name.rpartition("-")
     return int(number) if dash and begin == replay and number.isascii() and number.isdigit() else None
 
 
-class Unanswered(NamedTuple):
+class OpenRequest(NamedTuple):
     """A request that was sent and has no answer yet."""
 
     due: float | None
     """The moment from which its latency counts, on the clock of this process; None where an earlier one had sent it."""
     sent_at: int
-    """When it was sent, in milliseconds since the epoch."""
+    """The time at which it was sent, in milliseconds since the epoch."""
     key: bytes
     """The key of its record."""
 
 
-class Ledger:
+class OpenRequests:
     """The requests that are unanswered, by the numbers of their attempts, in the order in which they were sent."""
 
     def __init__(self) -> None:
-        self._open: dict[int, Unanswered] = {}
+        self._open: dict[int, OpenRequest] = {}
 
     def __len__(self) -> int:
         """Count them."""
         return len(self._open)
 
-    def __contains__(self, number: int) -> bool:
-        """Tell whether this attempt is sent and unanswered."""
-        return number in self._open
+    def sent(self, number: int, request: OpenRequest) -> None:
+        """Add the request of an attempt that is sent, or that the process before had sent."""
+        self._open[number] = request
 
-    def sent(self, number: int, unanswered: Unanswered) -> None:
-        """An attempt is sent, or was by the process before."""
-        self._open[number] = unanswered
-
-    def answered(self, number: int) -> Unanswered | None:
-        """An attempt is answered; None where it was already, so that the second answer does not count."""
+    def answered(self, number: int) -> OpenRequest | None:
+        """Remove the request of an attempt; None where it was answered already: a second answer does not count."""
         return self._open.pop(number, None)
 
     def look_from(self, now: int) -> int:
-        """The time of the request topic from which on every unanswered request stands there; `now` where none is."""
+        """Return the time from which on the request topic has every unanswered request; `now` where there is none."""
+        # They are in the order in which they were sent: the first is the oldest.
         oldest = next(iter(self._open.values())).sent_at if self._open else now
         return max(0, min(oldest, now) - CLOCKS)
 

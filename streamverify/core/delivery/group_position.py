@@ -9,7 +9,7 @@ from streamverify.core.delivery.offset_map import OffsetMap, decode_map
 from streamverify.core.errors import UndecodableOffsetMap
 
 if TYPE_CHECKING:
-    from streamverify.core.delivery.partition_state import Committed
+    from streamverify.core.delivery.commits import Committed
 
 MapState = Literal["open", "closed", "none", "foreign", "new"]
 """What the metadata of the last commit is: `streamverify offsets --help` explains the words."""

@@ -19,9 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from streamverify.core.delivery.offset_map import MAX_ATTEMPTS, OffsetMap
-
-PROBATION = 1_000
-"""Records that a worker which died may have had in flight: as many as admission lets in."""
+from streamverify.core.delivery.suspects import Suspects
 
 
 class Delivery(Enum):
@@ -59,7 +57,10 @@ class OffsetTracker:
         work = work or LocalWork()
         self.base = restored.base
         """The offset at which the tracker began."""
-        self._next = restored.base
+        self.next = restored.base
+        """The next offset to be delivered, or a lower one."""
+        self.changed = True
+        """Whether there is something that the last commit did not say. Who makes the commit resets it."""
         self._restored_end = restored.end
         self._window_end = restored.end
         # By offset. Unlike a dict's, an OrderedDict's first key costs nothing to find after many deletions in front.
@@ -70,38 +71,34 @@ class OffsetTracker:
         self.attempted: set[int] = set()
         """Offsets with an attempt of this worker: they run, or are about to."""
         listed = {offset for offset, attempts in restored.incomplete.items() if attempts}
-        self._suspects = listed
-        self._probation = PROBATION if quarantined or listed else 0
+        self.suspects = Suspects(listed, quarantined=quarantined)
+        """True while one of the records may have killed a worker: "Poison and quarantine" in docs/delivery.md."""
 
     # --- records ------------------------------------------------------------------------------------------------
 
     def deliver(self, offset: int) -> Delivery:
         """Take note of a delivered record."""
-        if offset < self._next:
+        if offset < self.next:
             return Delivery.REPEATED
-        self._pass_over(offset)
-        self._next = offset + 1
+        # The restored incomplete offsets that this delivery passes over: their records no longer exist.
+        while self._undelivered and self._undelivered[0] < offset:
+            gone = self._undelivered.popleft()
+            del self._incomplete[gone]
+            self.suspects.clear(gone)
+        self.next = offset + 1
         listed = offset in self._incomplete
         if listed:
             self._undelivered.popleft()
         if (offset < self._restored_end and not listed) or offset in self._finished:
+            # It moves the commit point without anything being completed.
             self._finish(offset)
             return Delivery.DONE
         if not listed:
             self._incomplete[offset] = 0
         if offset in self._running:
             return Delivery.RUNNING
-        if self._probation:
-            self._probation -= 1
-            self._suspects.add(offset)
+        self.suspects.delivered(offset)
         return Delivery.NEW
-
-    def _pass_over(self, offset: int) -> None:
-        """Drop the restored incomplete offsets below a delivered one: their records no longer exist."""
-        while self._undelivered and self._undelivered[0] < offset:
-            gone = self._undelivered.popleft()
-            del self._incomplete[gone]
-            self._suspects.discard(gone)
 
     def complete(self, offset: int) -> bool:
         """Note that `offset` needs no more work. Work that goes on from before counts only when it is delivered again.
@@ -109,7 +106,7 @@ class OffsetTracker:
         Returns:
             Whether the offset was incomplete in this tracker.
         """
-        if offset >= self._next:
+        if offset >= self.next:
             if offset in self._running:
                 self._running.discard(offset)
                 self._finished.add(offset)
@@ -124,8 +121,9 @@ class OffsetTracker:
         self._incomplete.pop(offset, None)
         self._finished.discard(offset)
         self.attempted.discard(offset)
-        self._suspects.discard(offset)
+        self.suspects.clear(offset)
         self._window_end = max(self._window_end, offset + 1)
+        self.changed = True
 
     def forget(self, offset: int) -> None:
         """Note that work which went on from before ended without a result: delivered again, `offset` is new."""
@@ -133,24 +131,14 @@ class OffsetTracker:
 
     def is_unfinished(self, offset: int) -> bool:
         """Tell whether a result for `offset` is still of use: as far as this worker knows, nobody has finished it."""
-        return offset in self._incomplete or (offset >= self._restored_end and offset >= self._next)
+        return offset in self._incomplete or (offset >= self._restored_end and offset >= self.next)
 
     # --- commits ------------------------------------------------------------------------------------------------
 
     @property
-    def next(self) -> int:
-        """The next offset to be delivered, or a lower one."""
-        return self._next
-
-    @property
     def commit_point(self) -> int:
         """The offset to commit."""
-        return min(next(iter(self._incomplete), self._next), self._next)
-
-    @property
-    def incomplete(self) -> int:
-        """The number of offsets that are known and not complete."""
-        return len(self._incomplete)
+        return min(next(iter(self._incomplete), self.next), self.next)
 
     def snapshot(self, *, is_open: bool) -> OffsetMap:
         """The map to commit. A closed map leaves out the attempts of what is running here: none of it has died."""
@@ -163,25 +151,25 @@ class OffsetTracker:
             listed[offset] = min(attempts + (is_open and offset in self.attempted), MAX_ATTEMPTS)
         return OffsetMap(base, end, listed, open=is_open)
 
-    def local_work(self, since: int) -> LocalWork:
-        """The offsets that finished from `since` on and those being worked on, for the tracker that follows."""
-        begun = {offset for offset in self._incomplete if offset < self._next}
-        finished = set(range(since, self._next)) - begun
+    def local_work(self, since: int | None) -> LocalWork:
+        """Return the offsets that finished here and those being worked on, for the tracker that follows.
+
+        Args:
+            since: The offset of the last commit that the broker has; None: all since this tracker began.
+        """
+        since = self.base if since is None else since
+        begun = {offset for offset in self._incomplete if offset < self.next}
+        finished = set(range(since, self.next)) - begun
         return LocalWork(finished | self._finished, begun | self._running)
 
     def window(self, offset: int) -> int:
         """The number of offsets that the map would cover at most if `offset` were delivered next."""
         lowest = next(iter(self._incomplete), offset)
-        if lowest >= self._next:  # restored and not delivered: a delivery at `offset` passes it over
+        if lowest >= self.next:  # restored and not delivered: a delivery at `offset` passes it over
             lowest = min((each for each in self._undelivered if each >= offset), default=offset)
         return offset + 1 - min(lowest, offset)
 
     # --- poison -------------------------------------------------------------------------------------------------
-
-    @property
-    def quarantined(self) -> bool:
-        """True if one of the records may have killed a worker: see "Poison and quarantine" in docs/delivery.md."""
-        return bool(self._probation or self._suspects)
 
     def attempts(self, offset: int) -> int:
         """The number of times that a worker has died with `offset` running."""
@@ -191,8 +179,11 @@ class OffsetTracker:
         """Count one more attempt of `offset`, which is about to be run, in every open snapshot from now on."""
         if offset in self._incomplete:
             self.attempted.add(offset)
+            # Beyond the window a map lists nothing.
             self._window_end = max(self._window_end, offset + 1)
+        self.changed = True
 
     def withdraw_attempt(self, offset: int) -> None:
         """Take the attempt back: `offset` was not run."""
         self.attempted.discard(offset)
+        self.changed = True

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from streamverify.core.delivery.offset_map import MAX_INCOMPLETE, MAX_WINDOW, OffsetMap, decode_map, encode_map
+from streamverify.core.delivery.commits import Committed, SentCommits
+from streamverify.core.delivery.load import PartitionLoad
+from streamverify.core.delivery.offset_map import OffsetMap, decode_map, encode_map
 from streamverify.core.delivery.offset_tracker import Delivery, LocalWork, OffsetTracker
 from streamverify.core.errors import UndecodableOffsetMap
 from streamverify.core.job import RecordId
 
-
-class AdmissionLimits(NamedTuple):
-    """Limits of what is in flight: queued, running, or finished since the last acknowledged commit.
-
-    At a limit nothing more is admitted; at half of it admission goes on. The records and the window of a partition
-    are what an offset map has room for. A single record is admitted whatever its size if nothing else is in flight.
-    """
-
-    records: int = MAX_INCOMPLETE
-    window: int = MAX_WINDOW
-    partition_bytes: int = 16 * 1024 * 1024
-    worker_records: int = 8_000
-    worker_bytes: int = 64 * 1024 * 1024
-
-
-class Committed(NamedTuple):
-    """A commit of one partition as the broker has it (Kafka's OffsetAndMetadata)."""
-
-    offset: int
-    metadata: str
+if TYPE_CHECKING:
+    from streamverify.core.delivery.load import AdmissionLimits
 
 
 class Ownership(Enum):
@@ -104,53 +88,6 @@ class PartitionCommit(NamedTuple):
     bytes: int
 
 
-class PartitionLoad:
-    """The load of a partition: records queued, running, or finished since the last acknowledged commit."""
-
-    def __init__(self, limits: AdmissionLimits) -> None:
-        self.records = 0
-        self.bytes = 0
-        self.finished = 0
-        """Records completed since the last acknowledged commit; they count as in flight until the next."""
-        self.finished_bytes = 0
-        self._limits = limits
-        self._sizes: dict[int, int] = {}
-        """Bytes of each admitted record that is not complete."""
-
-    def has_room_for(self, size: int) -> bool:
-        """Tell whether a record of `size` bytes is within the limits, or the only one: that would wait for ever."""
-        fits = self.records == 0 or self.bytes + size <= self._limits.partition_bytes
-        return fits and self.records < self._limits.records
-
-    def admit(self, offset: int, size: int) -> None:
-        """A record of `size` bytes is in flight."""
-        self._sizes[offset] = size
-        self.records += 1
-        self.bytes += size
-
-    def finish(self, offset: int) -> None:
-        """A record is completed: the next commit says so."""
-        self.finished += 1
-        self.finished_bytes += self._sizes.pop(offset, 0)
-
-    def release(self, records: int, size: int) -> None:
-        """A commit is acknowledged that says of so many records that they are finished."""
-        self.finished -= records
-        self.finished_bytes -= size
-        self.records -= records
-        self.bytes -= size
-
-    @property
-    def is_full(self) -> bool:
-        """True if the partition is at one of its limits."""
-        return self.records >= self._limits.records or self.bytes >= self._limits.partition_bytes
-
-    @property
-    def is_half_empty(self) -> bool:
-        """True if the partition is at half of its limits or below: it is resumed only then, not for each record."""
-        return self.records <= self._limits.records // 2 and self.bytes <= self._limits.partition_bytes // 2
-
-
 class PartitionState:
     """One partition: its phase, its offsets, its last commits, and its load.
 
@@ -172,17 +109,12 @@ class PartitionState:
         self._topic = topic
         self._partition = partition
         self._limits = limits
-        self._acknowledged: Committed | None = None
-        """The last commit that the broker is known to have."""
-        self._sent: set[Committed] = set()
-        """Our commits that the broker may have: the last acknowledged one, and those sent since."""
+        self.commits = SentCommits()
         self._begin(OffsetTracker(OffsetMap(0, 0)))
 
     def _begin(self, tracker: OffsetTracker) -> None:
         """Follow the offsets with a new tracker. Nothing is in flight for it yet."""
         self.tracker = tracker
-        self.changed = True
-        """Whether there is something that the last commit did not say."""
         self.load = PartitionLoad(self._limits)
         self._refused: int | None = None
         """The offset that was last refused for want of room."""
@@ -203,7 +135,7 @@ class PartitionState:
         """The group gives the partition to another worker."""
         self._begin(OffsetTracker(OffsetMap(0, 0), self._local_work()))
         # With an empty tracker nothing can be kept: if it comes back, even our own last commit is read anew.
-        self._sent = set()
+        self.commits.forget_sent()
         self.phase = Phase.LOST
 
     def restore(self, read: Committed | None, beginning: int) -> Restored:
@@ -215,11 +147,13 @@ class PartitionState:
             rebuilt from the commit, and jobs that finished or still run here are matched when they are redelivered.
         """
         self.phase = Phase.CLOSED
-        if read is not None and read in self._sent:
-            self._acknowledged, self._sent, self.changed = read, {read}, True
-            return Restored(self.tracker.next, kept=True, quarantined=self.tracker.quarantined)
+        if self.commits.recognises(read):
+            self.commits.restored_from(read)
+            # The last one closed the map: a commit has to open it again before the partition is resumed.
+            self.tracker.changed = True
+            return Restored(self.tracker.next, kept=True, quarantined=bool(self.tracker.suspects))
         work, regressed_from = self._local_work(), None
-        last = self._acknowledged
+        last = self.commits.last
         if last is not None and (read is None or read.offset < last.offset):
             # Somebody has reset the group, or the topic is a new one: what we know is of other records.
             regressed_from, work = last.offset, LocalWork()
@@ -234,19 +168,19 @@ class PartitionState:
         # A map that cannot be read may have been open: be as careful as if it had been.
         tracker = OffsetTracker(offsets, work, quarantined=offsets.open or unreadable is not None)
         self._begin(tracker)
-        self._acknowledged, self._sent = read, {read} if read else set()
+        self.commits.restored_from(read)
         return Restored(
             start,
             kept=False,
-            quarantined=tracker.quarantined,
+            quarantined=bool(tracker.suspects),
             unreadable=unreadable,
             regressed_from=regressed_from,
         )
 
     def _local_work(self) -> LocalWork:
         """The offsets that finished here since the last acknowledged commit, and those that still run."""
-        last = self._acknowledged
-        return self.tracker.local_work(self.tracker.base if last is None else last.offset)
+        last = self.commits.last
+        return self.tracker.local_work(None if last is None else last.offset)
 
     def ownership(self, record: RecordId) -> Ownership:
         """Tell whether the record still has to be answered here."""
@@ -281,52 +215,41 @@ class PartitionState:
             self._refused = offset
             self.paused = True
             return Admission(record, None, regressed_from=regressed_from)
+        self._refused = None
         skipped_from = tracker.next if offset > tracker.next else None
         delivery = tracker.deliver(offset)
         # What runs on from before a rebalance is in flight, too: its answer is still to come.
         if delivery in (Delivery.NEW, Delivery.RUNNING):
             self.load.admit(offset, size)
-        elif delivery is Delivery.DONE:
-            # It moves the commit point without anything being completed.
-            self.changed = True
-        return Admission(record, delivery, tracker.attempts(offset), tracker.quarantined, skipped_from, regressed_from)
+        return Admission(
+            record, delivery, tracker.attempts(offset), bool(tracker.suspects), skipped_from, regressed_from
+        )
 
     def complete(self, offset: int) -> None:
         """The broker has the answer to the record. Whoever owns the partition by now, it is not run here again."""
         if self.tracker.complete(offset):
-            self.changed = True
             self.load.finish(offset)
-
-    def record_attempt(self, offset: int) -> None:
-        """Commit that the record is about to be run."""
-        self.tracker.record_attempt(offset)
-        self.changed = True
-
-    def withdraw_attempt(self, offset: int) -> None:
-        """Commit that the record is not run after all."""
-        self.tracker.withdraw_attempt(offset)
-        self.changed = True
 
     # --- commits ------------------------------------------------------------------------------------------------
 
     @property
     def commit_is_due(self) -> bool:
         """True if something has changed since the last commit was made."""
-        return self.is_owned and self.changed
+        return self.is_owned and self.tracker.changed
 
     def commit(self, *, closing: bool) -> PartitionCommit | None:
         """Make this partition's part of a commit; None if the broker has it already."""
         if not (self.commit_is_due or (closing and self.is_owned)):
             return None
         # From here on every change belongs to the next commit, also one that happens while this one is on its way.
-        self.changed = False
+        self.tracker.changed = False
         offsets = self.tracker.snapshot(is_open=not closing)
         point = Committed(offsets.base, encode_map(offsets, self._topic, self._partition))
-        if point == self._acknowledged and self.phase is Phase.OPEN and not self.load.finished:
+        if point == self.commits.last and self.phase is Phase.OPEN and not self.load.finished:
             # The broker has exactly this, and no finished record waits for it to be no longer in flight.
             return None
         # The broker may get it although we never hear of that: then it is recognised when the partition comes back.
-        self._sent.add(point)
+        self.commits.send(point)
         attempts = frozenset(RecordId(self._partition, offset, self.epoch) for offset in self.tracker.attempted)
         return PartitionCommit(
             self,
@@ -339,18 +262,12 @@ class PartitionState:
 
     def acknowledged(self, part: PartitionCommit, *, closing: bool) -> None:
         """The broker has `part`: what was finished in it is no longer in flight."""
-        if part.tracker is not self.tracker or part.point not in self._sent:
-            # The partition was restored, or a later commit acknowledged, since this one was made.
+        # A tracker of its own begins with no load: what an older one's commit frees is not in it.
+        if part.tracker is not self.tracker or not self.commits.acknowledge(part.point):
             return
-        self._acknowledged, self._sent = part.point, {part.point}
         if self.is_owned:
             self.phase = Phase.CLOSED if closing else Phase.OPEN
         self.load.release(part.records, part.bytes)
-
-    @property
-    def map_bytes(self) -> int:
-        """The bytes of the metadata of the last commit that the broker has; 0 where it has none."""
-        return 0 if self._acknowledged is None else len(self._acknowledged.metadata)
 
     # --- pauses -------------------------------------------------------------------------------------------------
 
@@ -360,8 +277,3 @@ class PartitionState:
         if self.phase is not Phase.OPEN or not self.load.is_half_empty:
             return False
         return self._refused is None or self.tracker.window(self._refused) <= self._limits.window
-
-    def resume(self) -> None:
-        """Deliver again."""
-        self.paused = False
-        self._refused = None

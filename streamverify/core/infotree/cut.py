@@ -68,7 +68,7 @@ class _Piece(NamedTuple):
 
 
 class _Item(NamedTuple):
-    """What stands side by side in a block: a tactic with its bullets, or several that must not be cut apart."""
+    """A tactic of a block with its bullets, or several that must not be cut apart; `whole` says that it stays one."""
 
     start: int
     end: int
@@ -133,7 +133,7 @@ class _Cutter:
         return found
 
     def _cut(self, item: _Item) -> list[_Item | _Piece]:
-        """The parts of an item: itself as one piece, or its own text and the items inside it, in turn."""
+        """Return the parts of an item: itself as one piece, or its own text and the items inside it, in turn."""
         whole: list[_Item | _Piece] = [_Piece(item.start, item.end, item.goals)]
         node = item.nodes[0]
         if item.whole or self._tokens.tokens[self._tokens.at(node.start)].text in _COMBINATORS:
@@ -145,6 +145,7 @@ class _Cutter:
         parts: list[_Item | _Piece] = []
         offset, goals = item.start, item.goals.before
         for each in inner:
+            # What stands before a part is done when the part begins: its goals after are those before the part.
             parts += self._own_text(offset, each.start, Goals(goals, each.goals.before))
             parts.append(each)
             offset, goals = each.end, each.goals.after
@@ -161,6 +162,7 @@ class _Cutter:
             while index < len(siblings):
                 if siblings[index].start >= end:
                     next_start, next_end = self._extent(siblings[index], end)
+                    # Both sides of `<;>` belong together: the right one runs once for each goal of the left one.
                     if self._words(end, next_start) != ["<;>"]:
                         break
                     end = next_end
@@ -171,7 +173,7 @@ class _Cutter:
         return items
 
     def _extent(self, node: Node, floor: int) -> tuple[int, int]:
-        """Where a tactic begins and ends with the bullets and brackets that stand directly before it."""
+        """Return where a tactic begins and ends with the bullets and brackets that stand directly before it."""
         start, end = node.start, node.end
         index = self._tokens.at(start) - 1
         while index >= 0 and (token := self._tokens.tokens[index]).start >= floor:
@@ -189,12 +191,13 @@ class _Cutter:
         if not node.start < item.start < item.end <= node.end:
             return False
         before, first = tokens.tokens[tokens.at(item.start) - 1], tokens.tokens[tokens.at(item.start)]
+        # After `<|>` at the end of a line an alternative begins, which runs only where the first one fails.
         is_on_a_new_line = "\n" in self._text[before.end : first.start] and before.text != "<|>"
         begins = before.text in _OPENERS or first.text == "|" or is_on_a_new_line
         return begins and tokens.are_in_one_bracket(node.start, item.start)
 
     def _own_text(self, start: int, end: int, goals: Goals) -> list[_Piece]:
-        """The piece from the first to the last token between two offsets, without `;` around it, if there is one."""
+        """Return the piece from the first to the last token between two offsets, without `;` around it, if any."""
         tokens = self._tokens.tokens[self._tokens.at(start) : self._tokens.at(end)]
         own = [token for token in tokens if token.text != ";"]
         return [_Piece(own[0].start, own[-1].end, goals)] if own else []

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from streamverify.core.syntax.names import parts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -47,7 +49,7 @@ class Node:
 
     @property
     def goals(self) -> Goals:
-        """What it began with, and what it left: after several runs, all that they left."""
+        """The goals that it began with, and those that it left: after several runs, all that they left."""
         return Goals(self.runs[0].before, tuple(goal for run in self.runs for goal in run.after))
 
 
@@ -66,6 +68,7 @@ def read_nodes(infotree: Any, text: str, tokens: Tokens) -> list[Node]:
             runs.setdefault((start, end), []).append(goals)
     roots: list[Node] = []
     around: list[Node] = []
+    # The longer of two that begin alike first, so that it is the one around the other.
     for (start, end), goals_of_runs in sorted(runs.items(), key=lambda item: (item[0][0], -item[0][1])):
         while around and around[-1].end <= start:
             around.pop()
@@ -77,7 +80,7 @@ def read_nodes(infotree: Any, text: str, tokens: Tokens) -> list[Node]:
 
 
 def _tactics(infotree: Any) -> Iterator[tuple[tuple[Any, Any], Goals]]:
-    """The tactics in the order of the tree; of nested ones with one range the outermost, as that is what was written.
+    """Yield the tactics in the order of the tree; of nested ones with one range the outermost, which was written.
 
     A stack of its own: an infotree is nested as deep as its proof.
     """
@@ -96,15 +99,17 @@ def _tactics(infotree: Any) -> Iterator[tuple[tuple[Any, Any], Goals]]:
 
 
 def _as_tactic(node: Any) -> tuple[tuple[Any, Any] | None, Goals]:
-    """The range and the goals of a node; no range where it is no tactic that somebody wrote."""
+    """Return the range and the goals of a node; no range where it is no tactic that somebody wrote."""
     nothing = None, Goals((), ())
+    # Of all nodes only those of tactics have goals; the tree is whatever a REPL printed, so each step is checked.
     if not isinstance(node, dict) or not isinstance(node.get("stx"), dict) or "goalsBefore" not in node:
         return nothing
     kind, range_ = str(node["stx"].get("kind")), node["stx"].get("range")
     # Tokens such as `;` and `by` have nodes too, without a name.
-    if not node.get("name") or kind.rpartition("«")[2].strip("»").removeprefix(".") in _HOLDERS:
+    last = parts(kind)[-1:]
+    if not node.get("name") or (last and last[0].removeprefix(".") in _HOLDERS):
         return nothing
-    if kind.rpartition(".")[2] in _HOLDERS or not isinstance(range_, dict) or range_.get("synthetic"):
+    if not isinstance(range_, dict) or range_.get("synthetic"):
         return nothing
     goals = Goals(_texts(node["goalsBefore"]), _texts(node.get("goalsAfter")))
     return (_place(range_.get("start")), _place(range_.get("finish"))), goals
@@ -119,9 +124,11 @@ def _texts(goals: Any) -> tuple[str, ...]:
 
 
 def _offset(place: tuple[Any, Any], line_starts: list[int]) -> int:
-    """The offset of a line (from 1) and a column (code points from 0); -1 where the file has no such place."""
+    """Return the offset of a line (from 1) and a column (code points from 0); -1 where the file has no such place."""
     line, column = place
+    # `type`, not isinstance: JSON's `true` is an int to Python.
     if type(line) is not int or type(column) is not int or not 0 < line < len(line_starts) or column < 0:
         return -1
     offset = line_starts[line - 1] + column
+    # A column behind the end of its line would be a place in another one.
     return offset if offset < line_starts[line] else -1

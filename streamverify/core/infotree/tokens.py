@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"[0-9]++")
 _SYMBOL = re.compile(r"=>|<;>|<\|>|:=|\S", re.DOTALL)
 
 
-class Token(NamedTuple):
+class TextToken(NamedTuple):
     """One token: where it begins and ends in the file, and what it says."""
 
     start: int
@@ -29,10 +29,10 @@ class Token(NamedTuple):
 
 
 class Tokens:
-    """The tokens of one file. Comments and blanks are none."""
+    """The tokens of one file, without its comments and blanks."""
 
     def __init__(self, text: str) -> None:
-        self.tokens: list[Token] = []
+        self.tokens: list[TextToken] = []
         self.partner: dict[int, int] = {}
         """For the index of an opening bracket the index of the one that closes it."""
         # For each token, and for the end, the index of the innermost bracket that is open before it; -1: none.
@@ -75,18 +75,19 @@ class Tokens:
                 opened.append(index)
             elif word in _CLOSING and opened[-1] >= 0 and _BRACKETS[self.tokens[opened[-1]].text] == word:
                 self.partner[opened.pop()] = index
-            self.tokens.append(Token(offset, end, word))
+            self.tokens.append(TextToken(offset, end, word))
             offset = end
         self._open.append(opened[-1])
 
 
 def _after_blanks(text: str, offset: int) -> int:
-    """The offset of the first character that is neither white space nor in a comment; doc comments are comments."""
+    """Return the offset of the first character outside of white space and comments; doc comments are comments."""
     while offset < len(text):
         match = BLANKS.match(text, offset)
         offset = match.end() if match else offset
         if text.startswith("/-", offset):
             end = comment_end(text, offset + 3)
+            # One without an end takes the rest of the file, as for Lean.
             offset = len(text) if end < 0 else end
         elif text[offset : offset + 1].isspace():
             offset += 1

@@ -1,4 +1,4 @@
-"""How much the status `verified` is worth: the tiers of assurance, in their order."""
+"""The tiers of assurance, which say how much the status `verified` is worth, in their order."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Assurance(StrEnum):
         return self.rank >= _known(other).rank
 
 
+# Members are strings, and `<` on strings goes by letters: `audited` would be below `checked`.
 _ORDER = tuple(Assurance)
 
 

@@ -1,8 +1,14 @@
-"""Bytes to ProofRequest, ProofResult to bytes, and the way back for clients.
+"""Turns bytes into a ProofRequest, a ProofResult into bytes, and both back for clients.
 
-The docstring of `decode_request` says what a request may look like. `truncation` cuts a result that is too large for
-its topic; `request_errors` words what is wrong with a request; `jsontext` reads and writes what orjson refuses. This
-module knows of Kafka only that a record has a key, headers and a largest size.
+orjson does nearly all of it. Three modules do the rest, and are called from here alone where the messages are theirs:
+
+- `jsontext`, where orjson refuses or rounds: integers beyond 64 bits (ids of `uuid4().int`, seeds), infotrees of more
+  than 254 levels, half surrogate pairs in what Lean says;
+- `truncation`, where a result is too large for its topic: `encode_result` says in which order the parts go;
+- `request_errors`, where a request is wrong: one sentence for its sender, which names the field first.
+
+The docstring of `decode_request` says what a request may look like. This module knows of Kafka only that a record has a
+key, headers and a largest size.
 """
 
 from __future__ import annotations
@@ -126,6 +132,7 @@ def encode_request(request: ProofRequest) -> bytes:
     fields = {name: item for name, item in request.__dict__.items() if item is not None and item is not False}
     if request.deadline is not None:
         fields["deadline"] = request.deadline.isoformat()
+    # Not orjson alone: metadata may have integers of any length, which must come back as they were sent.
     return jsontext.dumps(fields)
 
 
@@ -150,6 +157,7 @@ def _load_object(text: bytes) -> dict[str, Any]:
 def _explain_unreadable(text: bytes, error: orjson.JSONDecodeError) -> UndecodableRequest | RefusedRequest:
     """Make the error for a value that is no strict JSON; it has the custom_id if a lenient reader finds a valid one."""
     why = f"the value is not valid JSON: {error.msg} ({at(error.lineno, error.colno)})"
+    # Whoever sent NaN, a control character or half a surrogate pair under a readable custom_id can still be answered.
     try:
         data = jsontext.loads_leniently(text)
     except ValueError:
@@ -200,11 +208,13 @@ def encode_result(result: ProofResult, *, limit: int, overhead: int) -> EncodedR
 
 
 def _encode_cut(result: ProofResult, room: int, overhead: int) -> EncodedResult:
+    """Leave out part after part, and of the last one no more than it takes, until the record has room."""
     key = len(result.custom_id.encode())
     cut_result = TruncatedResult(result)
     cut_result.write_parts()
     value = cut_result.encode()
     for part in PARTS:
+        # Measured anew after each part: naming a part in `truncated` costs bytes, too.
         excess = len(value) + overhead - room
         if excess <= 0:
             break
@@ -246,6 +256,7 @@ def decode_result(value: bytes | None) -> ProofResult:
             # The enums repeat a wrong value in their errors: that of a deep one exceeds Python's recursion limit.
             data[name] = None
     status = data.get("status")
+    # A reader of an older version must not take a verdict that it does not know for a good one, nor for a bad one.
     if isinstance(status, str) and status not in _STATUSES:
         data["status"] = Status.INCONCLUSIVE
     version = data.get("schema_version")
@@ -256,6 +267,7 @@ def decode_result(value: bytes | None) -> ProofResult:
     except ValidationError as error:
         # The rule about `error` and `response` has no place of its own: it is about both.
         strange = [str(item["loc"][0]) if item["loc"] else "error" for item in error.errors(include_url=False)]
+    # A newer worker may have given an optional field another type; without it the verdict can still be read.
     if isinstance(version, int) and version > SCHEMA_VERSION:
         with suppress(ValidationError):
             return ProofResult.model_validate({name: item for name, item in data.items() if name not in strange})
@@ -270,6 +282,7 @@ _ERROR_OR_RESPONSE = 3
 def _modernize(data: dict[str, Any]) -> None:
     """Bring a result of `schema_version` 2, whose `error` was the sentence of any reason but `ok`, to today's form."""
     reason = data.get("reason")
+    # With the version of today it can be written again, as `results export` does.
     data["schema_version"] = SCHEMA_VERSION
     data["summary"] = data.get("error") or f"The verdict is {data.get('status')} ({reason})."
     if data.get("status") == Status.VERIFIED and data.get("response") is None:
@@ -280,6 +293,7 @@ def _modernize(data: dict[str, Any]) -> None:
 
 
 def _loads_result(value: bytes | None) -> dict[str, Any]:
+    """Read the JSON object of a result, with every integer of its `metadata` as it was sent."""
     if value is None:
         raise UndecodableResult("the record has no value: the verdict was deleted (a tombstone)")
     try:

@@ -92,7 +92,8 @@ class DeadLetter:
             stage=stage,
             exception_class=_head(f"{kind.__module__}.{kind.__qualname__}", _MAX_NAME),
             message=_head(str(error), _MAX_MESSAGE),
-            stack_trace=_tail("".join(traceback.format_exception(error)), _MAX_STACK_TRACE),
+            # Its end: the last calls of a stack trace say most.
+            stack_trace=_utf8("".join(traceback.format_exception(error)))[-_MAX_STACK_TRACE:].decode("utf-8", "ignore"),
             attempts=attempts,
         )
 
@@ -181,6 +182,7 @@ def _text(ours: dict[str, str], name: str) -> str:
 
 def _number(ours: dict[str, str], name: str) -> int:
     text = _text(ours, name)
+    # Not `int` alone: it takes blanks, underscores and other scripts' digits, too. 19 digits are those of 64 bits.
     if not re.fullmatch("-?[0-9]{1,19}", text):
         raise UndecodableDeadLetter(
             f"the record is no dead letter of streamverify: {PREFIX}{name} is {text[:40]!r}, not a number"
@@ -189,14 +191,10 @@ def _number(ours: dict[str, str], name: str) -> int:
 
 
 def _utf8(text: str) -> bytes:
+    # The text of an error may repeat half a surrogate pair that somebody sent.
     return text.encode("utf-8", "replace")
 
 
 def _head(text: str, size: int) -> str:
     """Cut a text to its beginning, at most `size` bytes of UTF-8."""
     return _utf8(text)[:size].decode("utf-8", "ignore")
-
-
-def _tail(text: str, size: int) -> str:
-    """Cut a text to its end, at most `size` bytes of UTF-8: the last calls of a stack trace say most."""
-    return _utf8(text)[-size:].decode("utf-8", "ignore")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 VerifierKind = Literal["lean", "replay", "synthetic"]
 CheckerOutcome = Literal["accepted", "refused", "declined", "timeout", "out_of_memory", "crashed"]
@@ -41,6 +44,11 @@ class Message(TypedDict):
         NotRequired[int],
         Field(description="In a result that was cut: messages that said the same, at other places too."),
     ]
+
+
+def errors_in(messages: Iterable[Message]) -> list[Message]:
+    """Return the errors among Lean's messages, in their order."""
+    return [message for message in messages if message["severity"] == "error"]
 
 
 class Response(BaseModel):

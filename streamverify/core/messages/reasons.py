@@ -44,14 +44,14 @@ class Reason(StrEnum):
     WORKER_ERROR = "worker_error"
 
 
-class Outcome(NamedTuple):
+class StatusOfReason(NamedTuple):
     """The status that belongs to a reason, and whether the same request may be sent again."""
 
     status: Status
     retriable: bool
 
 
-def _outcomes() -> dict[Reason, Outcome]:
+def _outcomes() -> dict[Reason, StatusOfReason]:
     rejected = (
         "lean_error sorry header_error policy axiom no_theorem statement_mismatch kernel protocol_violation "
         "invalid_request"
@@ -59,14 +59,14 @@ def _outcomes() -> dict[Reason, Outcome]:
     final = "timeout too_large expired unsupported superseded"
     retriable = "import_timeout import_failed out_of_memory repl_crash no_recording worker_error"
     return {
-        Reason.OK: Outcome(Status.VERIFIED, retriable=False),
-        **{Reason(word): Outcome(Status.REJECTED, retriable=False) for word in rejected.split()},
-        **{Reason(word): Outcome(Status.INCONCLUSIVE, retriable=False) for word in final.split()},
-        **{Reason(word): Outcome(Status.INCONCLUSIVE, retriable=True) for word in retriable.split()},
+        Reason.OK: StatusOfReason(Status.VERIFIED, retriable=False),
+        **{Reason(word): StatusOfReason(Status.REJECTED, retriable=False) for word in rejected.split()},
+        **{Reason(word): StatusOfReason(Status.INCONCLUSIVE, retriable=False) for word in final.split()},
+        **{Reason(word): StatusOfReason(Status.INCONCLUSIVE, retriable=True) for word in retriable.split()},
     }
 
 
-OUTCOMES: Mapping[Reason, Outcome] = _outcomes()
+OUTCOMES: Mapping[Reason, StatusOfReason] = _outcomes()
 """The outcome of each reason. A failure of the infrastructure is never a rejection."""
 
 LEAN_ANSWERED = frozenset(

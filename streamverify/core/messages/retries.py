@@ -1,4 +1,4 @@
-"""Which requests to send again: those whose newest answer is one that another try may change.
+"""Finds the requests to send again: those whose newest answer is one that another try may change.
 
 No clock, no Kafka. A request is known by its run and its custom_id; of several requests under the same names the later
 record counts, as for readers of results. The results are shown twice: first to find what may be retried, then, as
@@ -35,7 +35,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
-    """What to do with each request whose newest answer is retriable; every one is in exactly one of the lists."""
+    """The requests whose newest answer is retriable, by what is to be done; every one is in one list."""
 
     send: list[Candidate] = field(default_factory=list)
     spent: list[Candidate] = field(default_factory=list)
@@ -107,12 +107,14 @@ def retries_in(kafka_headers: tuple[tuple[str, bytes | None], ...]) -> int:
     """Read how often a request was sent again; 0 where the header is missing or somebody else wrote nonsense there."""
     for name, value in reversed(kafka_headers):
         if name == RETRIES:
+            # More digits are no count of ours.
             return int(value) if value and value.isdigit() and len(value) <= _MAX_DIGITS else 0
     return 0
 
 
 def with_one_more(kafka_headers: tuple[tuple[str, bytes | None], ...]) -> list[tuple[str, bytes | None]]:
     """Make the Kafka headers of a request that is sent again: its own, with one retry more in its count."""
+    # Kafka allows a header twice; the old count would stay beside the new one.
     others = [pair for pair in kafka_headers if pair[0] != RETRIES]
     return [*others, (RETRIES, str(retries_in(kafka_headers) + 1).encode("ascii"))]
 

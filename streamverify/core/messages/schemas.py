@@ -80,7 +80,25 @@ def _request() -> Schema:
         "type": "object",
         "required": ["custom_id"],
         "properties": properties,
-        "allOf": [_proof_or_code(), _infotree_alias()],
+        "allOf": [
+            # One of the two is a text; null counts as not given, so that `code` counts beside `"proof": null`.
+            {
+                "anyOf": [
+                    {"required": ["proof"], "properties": {"proof": {"type": "string"}}},
+                    {
+                        "required": ["code"],
+                        "properties": {"proof": {"type": "null"}, "code": {"type": "string"}},
+                    },
+                ]
+            },
+            # `infotree` is looked at only where `infotree_type` is absent or null.
+            {
+                "anyOf": [
+                    {"required": ["infotree_type"], "properties": {"infotree_type": {"type": "string"}}},
+                    {"properties": {"infotree": {"enum": [*get_args(InfotreeType), None]}}},
+                ]
+            },
+        ],
         "examples": _REQUEST_EXAMPLES,
     }
     description = (
@@ -109,25 +127,6 @@ def _request_types() -> dict[str, Schema]:
         "statement": text_or_null,
         "deadline": {**text_or_null, "format": "date-time", "pattern": RFC_3339},
         "metadata": {"type": ["object", "null"]},
-    }
-
-
-def _proof_or_code() -> Schema:
-    text, null = {"type": "string"}, {"type": "null"}
-    return {
-        "anyOf": [
-            {"required": ["proof"], "properties": {"proof": text}},
-            {"required": ["code"], "properties": {"proof": null, "code": text}},
-        ]
-    }
-
-
-def _infotree_alias() -> Schema:
-    return {
-        "anyOf": [
-            {"required": ["infotree_type"], "properties": {"infotree_type": {"type": "string"}}},
-            {"properties": {"infotree": {"enum": [*get_args(InfotreeType), None]}}},
-        ]
     }
 
 

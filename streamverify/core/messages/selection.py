@@ -1,4 +1,4 @@
-"""Which results somebody wants to see. No clock: times are given."""
+"""The conditions by which somebody selects results. No clock: times are given."""
 
 from __future__ import annotations
 

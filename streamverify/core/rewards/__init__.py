@@ -1,1 +1,1 @@
-"""What a completion of a model is worth: where its proof is, and what a verdict means as a reward."""
+"""Decides what a completion of a model is worth: finds its proof, and makes a reward of the verdict on it."""

@@ -1,4 +1,4 @@
-"""From what a model wrote to the Lean file in it, and from what a data set says to a statement."""
+"""Finds the Lean file in what a model wrote, and makes a statement of what a data set has."""
 
 from __future__ import annotations
 

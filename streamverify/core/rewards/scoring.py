@@ -30,16 +30,16 @@ GIVEN_UP_ON_PROOF = frozenset({Reason.TIMEOUT, Reason.TOO_LARGE, Reason.REPL_CRA
 """Reasons that the proof itself is answerable for, where they are not retriable."""
 
 
-class Policy(NamedTuple):
-    """What becomes of an answer that is no verdict, and how often a retriable one is asked for again."""
+class RewardRules(NamedTuple):
+    """The rewards of answers that are no verdicts, and how often a retriable one is asked for again."""
 
     retries: int = 2
     on_timeout: Otherwise = 0.0
     on_failure: Otherwise = "raise"
 
 
-class Attempt(NamedTuple):
-    """What one completion comes to: the file in it, or None where there is none, and what was to be proved."""
+class CompletionProof(NamedTuple):
+    """The file in one completion, or None where there is none, and the statement that was to be proved."""
 
     proof: str | None
     statement: str | None
@@ -51,16 +51,16 @@ class Batch:
     Completions that are the same share one request: in a group of samples many often are.
     """
 
-    def __init__(self, attempts: Iterable[Attempt], policy: Policy, *, fields: dict[str, Any]) -> None:
+    def __init__(self, attempts: Iterable[CompletionProof], rules: RewardRules, *, fields: dict[str, Any]) -> None:
         """Begin with everything to be asked.
 
         Args:
             attempts: In the order of the completions.
-            policy: What becomes of answers that are no verdicts.
+            rules: What becomes of answers that are no verdicts.
             fields: Further fields of each request: `require`, `timeout`.
         """
         self._attempts = list(attempts)
-        self._policy = policy
+        self._rules = rules
         self._fields = fields
         self._asked = Assurance(fields.get("require", Assurance.AUDITED))
         self._open = [
@@ -69,14 +69,15 @@ class Batch:
             # Without a file, or with one that no UTF-8 can hold, there is nothing to ask: it is no proof.
             if attempt.proof is not None and is_encodable(attempt.proof)
         ]
-        self._rewards: dict[Attempt, float | None] = dict.fromkeys(set(self._attempts) - set(self._open), 0.0)
-        self._why: dict[Attempt, str] = {}
+        self._rewards: dict[CompletionProof, float | None] = dict.fromkeys(set(self._attempts) - set(self._open), 0.0)
+        self._why: dict[CompletionProof, str] = {}
         self.tries = 0
         """How often answers were taken."""
 
     def requests(self) -> list[dict[str, Any]]:
         """List what is to be sent now; nothing where all is known or no more tries are left."""
-        if self.tries > self._policy.retries:
+        # The first try is not a retry.
+        if self.tries > self._rules.retries:
             return []
         return [
             {
@@ -99,17 +100,17 @@ class Batch:
                 else:
                     # A worker that does not know what was asked for: a reward for it would teach false proofs.
                     why = f"`{self._asked}` was asked for, and a worker says `{result.assurance}` only"
-                    self._settle(attempt, self._policy.on_failure, why)
+                    self._settle(attempt, self._rules.on_failure, why)
             elif result is not None and result.status is Status.REJECTED and result.reason != Reason.INVALID_REQUEST:
                 self._rewards[attempt] = 0.0
             elif result is not None and not result.retriable and result.reason in GIVEN_UP_ON_PROOF:
-                self._settle(attempt, self._policy.on_timeout, _wording(result))
+                self._settle(attempt, self._rules.on_timeout, _wording(result))
             elif result is None or result.retriable:
                 self._why[attempt] = missing if result is None else _wording(result)
                 again.append(attempt)
             else:
                 # A wrong request or a worker that cannot audit is as wrong the next time.
-                self._settle(attempt, self._policy.on_failure, _wording(result))
+                self._settle(attempt, self._rules.on_failure, _wording(result))
         self._open = again
 
     def refuse(self, refused: RefusedRequest) -> None:
@@ -119,7 +120,7 @@ class Batch:
         """
         for number, attempt in enumerate(self._open):
             if refused.custom_id == _custom_id(number):
-                value = self._policy.on_timeout if isinstance(refused, RequestTooLarge) else self._policy.on_failure
+                value = self._rules.on_timeout if isinstance(refused, RequestTooLarge) else self._rules.on_failure
                 self._settle(attempt, value, str(refused))
                 del self._open[number]
                 return
@@ -132,7 +133,7 @@ class Batch:
             Unscored: The infrastructure gave no verdict on some, and `on_failure` (or `on_timeout`) is to raise.
         """
         for attempt in self._open:
-            self._settle(attempt, self._policy.on_failure, self._why.get(attempt, "not asked: no time was left"))
+            self._settle(attempt, self._rules.on_failure, self._why.get(attempt, "not asked: no time was left"))
         self._open = []
         unscored = [self._why[attempt] for attempt in self._attempts if attempt not in self._rewards]
         if unscored:
@@ -143,7 +144,7 @@ class Batch:
             )
         return [self._rewards[attempt] for attempt in self._attempts]
 
-    def _settle(self, attempt: Attempt, value: Otherwise, why: str) -> None:
+    def _settle(self, attempt: CompletionProof, value: Otherwise, why: str) -> None:
         self._why[attempt] = why
         if value != "raise":
             self._rewards[attempt] = value

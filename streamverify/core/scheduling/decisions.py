@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from enum import Enum, auto
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
@@ -32,6 +33,17 @@ MIN_ASKED = 2.0
 
 WARM_UP_INTERVAL = 1.0
 """Seconds between two searches for a header to import ahead of demand: each looks at all known headers."""
+
+
+class SchedulerPhase(Enum):
+    """What a scheduler may start; `Decisions` has the diagram."""
+
+    SERVING = auto()
+    """Whatever a rule starts."""
+    PAUSED = auto()
+    """The job that is to run alone, and nothing else."""
+    DRAINING = auto()
+    """Nothing any more."""
 
 
 class Rules(NamedTuple):
@@ -88,14 +100,18 @@ class RunningGroups:
 
 
 class Decisions(Generic[J]):
-    """Fills the idle slots from the queue."""
+    """Fills the idle slots from the queue.
+
+    SERVING ── pause ──> PAUSED: `alone` is started, once no slot is busy
+            <── resume ──
+    SERVING or PAUSED ── drain ──> DRAINING, for good
+    """
 
     def __init__(self, rules: Rules, queue: JobQueue[J], slots: Slots[J], stats: HeaderStats) -> None:
         self.groups = RunningGroups()
         self.alone: J | None = None
         """The job that is to run although all else is paused."""
-        self.paused = False
-        self.draining = False
+        self.phase = SchedulerPhase.SERVING
         self.environments: Counter[Environment] = Counter()
         """How the jobs that were started found the environment of their header."""
         self._rules = rules
@@ -134,7 +150,7 @@ class Decisions(Generic[J]):
     @property
     def timed(self) -> bool:
         """True if passing time alone may start something: a job waits, and a slot could take it."""
-        return bool(len(self._queue)) and self._has_turn and not self.paused
+        return bool(len(self._queue)) and self._has_turn and self.phase is SchedulerPhase.SERVING
 
     def keeps_slot_idle(self, now: float) -> bool:
         """Tell whether long work has waited for `patience` although a slot is idle: it is kept for short work."""
@@ -154,7 +170,7 @@ class Decisions(Generic[J]):
             job, self.alone = self.alone, None
             slot = self._slots.last_used(job.header.fingerprint)
             return self._start(self._slots.cheapest(self._slots.idle, now) if slot is None else slot, job, Work(), now)
-        while not self.paused and len(self._queue) and (chosen := self._choose(now)):
+        while self.phase is SchedulerPhase.SERVING and len(self._queue) and (chosen := self._choose(now)):
             line, slot = chosen
             if entry := self._queue.take(line, self.groups.held, now):
                 delayed = entry.number <= line.delayed
@@ -212,7 +228,8 @@ class Decisions(Generic[J]):
     @property
     def _has_turn(self) -> bool:
         """Whether one more job may run, and a slot is free for it."""
-        return bool(self._slots.idle) and not self.draining and self._slots.running < self._rules.slots
+        is_allowed = self.phase is not SchedulerPhase.DRAINING and self._slots.running < self._rules.slots
+        return is_allowed and bool(self._slots.idle)
 
     @property
     def _may_take_long(self) -> bool:
@@ -241,7 +258,8 @@ class Decisions(Generic[J]):
         At most as many imports as slots may run, or one beside slots that run already: see `_worth_warming`.
         """
         actions: list[Start[J] | Warm] = []
-        if self.draining or self.paused:
+        # While paused, an import would only delay the job that waits to run alone.
+        if self.phase is not SchedulerPhase.SERVING:
             return actions
         for slot in [slot for slot, state in self._slots.idle.items() if not state.headers]:
             header = self._worth_warming(now)

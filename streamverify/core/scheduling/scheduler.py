@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from streamverify.core.scheduling.decisions import PATIENCE, QUANTUM, WARM_UP_INTERVAL, Decisions, Rules, Start, Warm
+from streamverify.core.scheduling.decisions import (
+    PATIENCE,
+    QUANTUM,
+    WARM_UP_INTERVAL,
+    Decisions,
+    Rules,
+    SchedulerPhase,
+    Start,
+    Warm,
+)
 from streamverify.core.scheduling.durations import Durations
 from streamverify.core.scheduling.header_stats import HeaderStats
 from streamverify.core.scheduling.job_queue import J, JobQueue
-from streamverify.core.scheduling.slots import NO_PROCESS, Busy, Slots, SlotState
+from streamverify.core.scheduling.slots import NO_PROCESS, Slots, SlotState
 from streamverify.core.scheduling.work import Work
 
 if TYPE_CHECKING:
@@ -38,9 +47,12 @@ class Scheduler(Generic[J]):
         self._durations = Durations(rules.long_timeout)
         # With one slot there is no lane for short work: long work could run nowhere.
         self._queue: JobQueue[J] = JobQueue(self._durations, lanes=rules.slots > 1, worker=rules.worker)
-        self._slots: Slots[J] = Slots(self.stats)
-        self._decisions: Decisions[J] = Decisions(rules, self._queue, self._slots, self.stats)
+        self.slots: Slots[J] = Slots(self.stats)
+        """Read by others, changed here alone."""
+        self._decisions: Decisions[J] = Decisions(rules, self._queue, self.slots, self.stats)
         self.groups = self._decisions.groups
+        self.environments: Mapping[Environment, int] = self._decisions.environments
+        """How the jobs that were started found the environment of their header."""
 
     # --- events -------------------------------------------------------------------------------------------------
 
@@ -59,11 +71,11 @@ class Scheduler(Generic[J]):
             self._decisions.alone = job
         else:
             self._queue.add(job, work or Work(), now)
-        return self._decisions.decide(now) if self._slots.idle else []
+        return self._decisions.decide(now) if self.slots.idle else []
 
     def slot_freed(self, slot: int, state: SlotState, now: float) -> list[Start[J] | Warm]:
         """Note that a slot is idle: for the first time, or because its job or its import ahead of demand has ended."""
-        ended = self._slots.free(slot, state)
+        ended = self.slots.free(slot, state)
         if ended is not None:
             self.groups.release(ended.work.group)
             if ended.importing:
@@ -77,7 +89,7 @@ class Scheduler(Generic[J]):
     def imported(self, slot: int, header: Header, seconds: float, now: float) -> list[Start[J] | Warm]:
         """Note that a busy slot has imported its header and goes on with its job."""
         self.stats.imported(header, seconds, now)
-        return self._decisions.decide(now) if self._slots.imported(slot, now) else []
+        return self._decisions.decide(now) if self.slots.imported(slot, now) else []
 
     def due(self, now: float) -> tuple[list[Start[J] | Warm], float | None]:
         """Start what may start only because time has passed.
@@ -106,28 +118,31 @@ class Scheduler(Generic[J]):
             Its slot; None where the job does not run, or is better left to its end: to end it costs its process, and
             with that the imports of all headers that it holds.
         """
-        slot = self._slots.of_job(job)
+        slot = self.slots.of_job(job)
         if slot is None:
             return None
-        busy = self._slots.busy[slot]
+        busy = self.slots.busy[slot]
         # While it imports nothing is lost yet: the import is of use for others, and is not to be followed by a run.
         if busy.importing:
             return slot
         rest = self._durations.rest(busy.header, now - busy.since, busy.work.timeout)
-        return slot if rest > self._slots.reimport_seconds(slot) else None
+        return slot if rest > self.slots.reimport_seconds(slot) else None
 
     def pause(self) -> None:
         """Start nothing but a job that was submitted as `alone`; the queue stays as it is."""
-        self._decisions.paused = True
+        # The quarantine goes on while the worker drains: its pauses must not undo the drain.
+        if self._decisions.phase is SchedulerPhase.SERVING:
+            self._decisions.phase = SchedulerPhase.PAUSED
 
     def resume(self, now: float) -> list[Start[J] | Warm]:
         """Start the waiting jobs again."""
-        self._decisions.paused = False
+        if self._decisions.phase is SchedulerPhase.PAUSED:
+            self._decisions.phase = SchedulerPhase.SERVING
         return self._decisions.decide(now)
 
     def drain(self) -> None:
         """Start nothing any more; the queue stays as it is."""
-        self._decisions.draining = True
+        self._decisions.phase = SchedulerPhase.DRAINING
 
     # --- what others see ----------------------------------------------------------------------------------------
 
@@ -135,20 +150,6 @@ class Scheduler(Generic[J]):
     def queued(self) -> int:
         """The number of waiting jobs."""
         return len(self._queue) + (self._decisions.alone is not None)
-
-    @property
-    def running(self) -> int:
-        """The number of jobs that were started and have not ended."""
-        return self._slots.running
-
-    def work_in(self, slot: int) -> Busy[J] | None:
-        """Tell what a slot works at; None where it is idle."""
-        return self._slots.busy.get(slot)
-
-    @property
-    def environments(self) -> Mapping[Environment, int]:
-        """How the jobs that were started found the environment of their header."""
-        return self._decisions.environments
 
     @property
     def timed(self) -> bool:

@@ -10,24 +10,22 @@ Knows nothing of which modules exist, nor of what a REPL does with the parts.
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 
 from streamverify.core.errors import HeaderError
 from streamverify.core.syntax.lexer import (
     IDENTIFIER,
     KEYWORDS,
-    PLAIN_PART,
     LexError,
     first_offset,
     position,
     skip_blank,
 )
+from streamverify.core.syntax.names import printed
 
 # No module name unless quoted: words of core's grammar, and one that is reserved in headers only.
 _RESERVED = KEYWORDS | {"all"}
 _QUOTED_WORDS = frozenset(f"«{word}»" for word in _RESERVED)
-_PART = re.compile(r"«([^»]*+)»|[^.«]++")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +80,14 @@ def parse_header(proof: str) -> Header:
     whose text Lean accepts. It counts as a column, as everything in the file as sent does.
 
     Raises:
-        HeaderError: for a syntax error before the end of the header, and for `prelude`, whose file would bring
+        HeaderError: For a syntax error before the end of the header, and for `prelude`, whose file would bring
             its own logic.
     """
     return _Parser(proof).parse()
 
 
 def body_of(proof: str, header: Header) -> str:
-    """The body as it is sent to Lean, so that every position in its answer is that of the file as sent.
+    """Return the body as it is sent to Lean, so that every position in its answer is that of the file as sent.
 
     The header, up to its last word, is replaced by its line ends and by spaces. What follows is sent as it stands,
     comments before the first token too: they are the place for a directive to a stand-in, and for a reader of the log.
@@ -125,7 +123,7 @@ class _Parser:
         return self._header()
 
     def _opening(self) -> None:
-        """`module` and `prelude`, in this order, before all imports."""
+        """Read `module` and `prelude`, which stand in this order before all imports."""
         word, end = self._word(self.offset)
         if word == "module":
             self.is_module, self.last = True, end
@@ -135,7 +133,7 @@ class _Parser:
             raise self._error("a file that begins with `prelude` cannot be verified", self.offset)
 
     def _import(self) -> bool:
-        """One import, if there is one."""
+        """Read one import; return whether there is one."""
         start = self.offset
         modifiers, end = self._modifiers()
         if end < 0:
@@ -145,16 +143,21 @@ class _Parser:
         word, end = self._word(offset)
         is_all = word == "all"
         if is_all:
-            self._check_all(modifiers, offset)
+            if not self.is_module:
+                raise self._error("cannot use `import all` without `module`", offset)
+            if "public" in modifiers:
+                raise self._error("cannot use `all` with `public import`", offset)
             offset = skip_blank(self.text, end)
             word, end = self._word(offset)
         self._check_name(word, offset, end)
-        self.imports.append(Import(_printed(word), "public" in modifiers, "meta" in modifiers, is_all, line, column))
+        # A quoted keyword as the whole name stays quoted: Lean would not read it back otherwise.
+        module = word if word in _QUOTED_WORDS else printed(word)
+        self.imports.append(Import(module, "public" in modifiers, "meta" in modifiers, is_all, line, column))
         self.last, self.offset = end, skip_blank(self.text, end)
         return True
 
     def _modifiers(self) -> tuple[tuple[str, ...], int]:
-        """The words before `import`, and the offset after it: -1 where what stands here is no import.
+        """Return the words before `import`, and the offset after it: -1 where what stands here is no import.
 
         `public` and `meta` begin commands of the body too: without an `import` after them they, and whatever
         is wrong behind them, are the body's.
@@ -178,12 +181,6 @@ class _Parser:
             raise self._error(f"cannot use `{words[0]} import` without `module`", self.offset)
         return tuple(words), end
 
-    def _check_all(self, modifiers: tuple[str, ...], offset: int) -> None:
-        if not self.is_module:
-            raise self._error("cannot use `import all` without `module`", offset)
-        if "public" in modifiers:
-            raise self._error("cannot use `all` with `public import`", offset)
-
     def _check_name(self, word: str, offset: int, end: int) -> None:
         """Refuse what is no name of a module where one must stand."""
         text = self.text
@@ -199,11 +196,12 @@ class _Parser:
             raise self._error("unexpected `.` after the name of a module; expected identifier", end)
 
     def _word(self, offset: int) -> tuple[str, int]:
-        """The identifier or keyword at an offset, and the offset after it; "" where there is none."""
+        """Return the identifier or keyword at an offset, and the offset after it; "" where there is none."""
         match = IDENTIFIER.match(self.text, offset)
         return (match.group(), match.end()) if match else ("", offset)
 
     def _position(self, offset: int) -> tuple[int, int]:
+        """Return line and column of an offset behind the last one, in time that is linear over the whole header."""
         newlines = self.text.count("\n", self.seen, offset)
         if newlines:
             self.line += newlines
@@ -223,15 +221,3 @@ class _Parser:
         # Half a surrogate pair is no Lean, but it must not end a worker.
         digest = hashlib.sha256(canonical.encode(errors="surrogatepass"))
         return Header(tuple(self.imports), self.is_module, self.last, self.offset, canonical, digest.hexdigest()[:32])
-
-
-def _printed(name: str) -> str:
-    """A name as Lean prints it: without the «quotes» that it does not need."""
-    if "«" not in name or name in _QUOTED_WORDS:
-        return name
-    return _PART.sub(_unquoted, name)
-
-
-def _unquoted(part: re.Match[str]) -> str:
-    inner = part.group(1)
-    return inner if inner is not None and PLAIN_PART.fullmatch(inner) else part.group()

@@ -1,4 +1,4 @@
-"""What all of Lean 4's grammar shares: blanks, comments, names, the words that core reserves, positions.
+"""The parts that all of Lean 4's grammar shares: blanks, comments, names, the words that core reserves, positions.
 
 Lean has no lexer of its own: its parser asks, at a place, for the longest entry of a token table that grows with
 each `notation`. The tokens of a file can be known only where it keeps to a small language (`core/audit/language.py`);
@@ -62,17 +62,17 @@ class LexError(Exception):
 
 
 def first_offset(text: str) -> int:
-    """Where a file begins: after its byte-order mark, which is the encoding's and no part of the Lean text."""
+    """Return where a file begins: after its byte-order mark, which is the encoding's and no part of the Lean text."""
     return int(text.startswith(BYTE_ORDER_MARK))
 
 
 def skip_blank(text: str, offset: int) -> int:
-    """The offset of the first character from `offset` on that is neither white space nor comment.
+    """Return the offset of the first character from `offset` on that is neither white space nor comment.
 
     Doc comments (`/--`, `/-!`) are tokens to Lean, and end the skipping.
 
     Raises:
-        LexError: for a tab, a carriage return without a line feed, or a comment without an end.
+        LexError: For a tab, a carriage return without a line feed, or a comment without an end.
     """
     while True:
         match = BLANKS.match(text, offset)
@@ -90,12 +90,12 @@ def skip_blank(text: str, offset: int) -> int:
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
-    """Line and column of an offset, as Lean counts them: lines end with a line feed alone."""
+    """Return line and column of an offset, as Lean counts them: lines end with a line feed alone."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset) - 1
 
 
 def comment_end(text: str, inside: int) -> int:
-    """The offset after the comment whose nested marks count from `inside` on; -1 where it has no end."""
+    """Return the offset after the comment whose nested marks count from `inside` on; -1 where it has no end."""
     depth = 1
     for mark in _COMMENT_MARK.finditer(text, inside):
         depth += 1 if mark.group() == "/-" else -1

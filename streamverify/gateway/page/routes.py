@@ -19,16 +19,17 @@ from streamverify.core.audit.policy_rules import RULES
 from streamverify.core.live import backlog_seconds
 from streamverify.core.messages import jsontext
 from streamverify.core.messages.models import Assurance
-from streamverify.gateway.answer import OneAnswer
+from streamverify.gateway.batch import BatchOptions
 from streamverify.gateway.bodies import Body, BodyError, Require, Seconds, read_body
-from streamverify.gateway.request_reply import Asked
-from streamverify.gateway.routes import Held, caller, gateway_of, hold, proof_to_send, trace_of
+from streamverify.gateway.holding import HeldRequest, caller, gateway_of, hold
+from streamverify.gateway.responses import SingleResponse
+from streamverify.gateway.routes import proof_to_send, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from streamverify.gateway.gateway import Gateway
     from streamverify.gateway.outcome import Outcome
-    from streamverify.gateway.service import Gateway
 
 STATIC = Path(__file__).parent / "static"
 _TICK = 1.0
@@ -61,13 +62,13 @@ class PastedProof(Body):
 
 
 def index() -> Response:
-    """The page itself."""
+    """Return the page itself."""
     return FileResponse(STATIC / "index.html", headers={"Vary": "Accept"})
 
 
 @router.get("/page/rules.json")
 async def rules() -> Response:
-    """The rules of the policy in words, by their id."""
+    """Return the rules of the policy in words, by their id."""
     words = {rule.id: {"summary": rule.summary, "reason": rule.reason} for rule in RULES.values()}
     return Response(orjson.dumps(words), media_type=_JSON)
 
@@ -77,7 +78,7 @@ router.mount("/page", StaticFiles(directory=STATIC))
 
 
 @router.post("/api/page/verify")
-async def verify(request: Request, held: Annotated[Held, Depends(hold)]) -> Response:
+async def verify(request: Request, held: Annotated[HeldRequest, Depends(hold)]) -> Response:
     """Verify what was pasted. The answer is a ProofResult without what its reader has not sent."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
         # A form of another site can be sent as text, and not as JSON: for that its browser would have to ask us first.
@@ -94,15 +95,15 @@ async def verify(request: Request, held: Annotated[Held, Depends(hold)]) -> Resp
     if body.statement is not None:
         default = max(default, Assurance.AUDITED)
     timeout = body.timeout or settings.default_timeout
-    asked = Asked(gateway.assurance(body.require or default), timeout, trace=trace_of(request))
+    options = BatchOptions(gateway.assurance(body.require or default), timeout, trace=trace_of(request))
     proof = proof_to_send(gateway, body.proof, body.statement, callers_id=_ID)
     _, way = gateway.way(None)
-    gateway.count(held.key, 1, asked)
-    return OneAnswer(way.answers([proof], asked, held.key, settings.gateway_wait, ordered=True), _answer)
+    gateway.count(held.key, 1, options)
+    return SingleResponse(way.answers([proof], options, held.key, settings.gateway_wait, ordered=True), _answer)
 
 
 def _answer(outcome: Outcome) -> dict[str, Any]:
-    """A ProofResult where there is one, else its fields that say why there is none."""
+    """Make a ProofResult where there is one, else its fields that say why there is none."""
     result = outcome.result
     fields: dict[str, Any] = {} if result is None else result.model_dump(exclude={"response"})
     if result is not None and result.response is not None:
@@ -118,7 +119,7 @@ def _answer(outcome: Outcome) -> dict[str, Any]:
 
 @router.get("/events")
 async def events(request: Request, key: Annotated[str, Depends(caller)]) -> Response:
-    """The live state, whenever it has changed, at most once a second."""
+    """Send the live state, whenever it has changed, at most once a second."""
     gateway = gateway_of(request)
     if gateway.monitor.watchers >= _MAX_PAGES:
         raise HTTPException(503, "as many pages follow the events as may", {"Retry-After": "15"})
@@ -127,7 +128,7 @@ async def events(request: Request, key: Annotated[str, Depends(caller)]) -> Resp
 
 
 async def states(gateway: Gateway, key: str) -> AsyncIterator[bytes]:
-    """The events of one page, until it or the gateway ends."""
+    """Yield the events of one page, until it or the gateway ends."""
     with gateway.monitor.watching():
         before = b""
         while not gateway.closing.is_set():
@@ -143,7 +144,7 @@ async def states(gateway: Gateway, key: str) -> AsyncIterator[bytes]:
 
 
 def state_of(gateway: Gateway, key: str, now: float) -> dict[str, Any]:
-    """What a page shows. With API keys, verdicts and headers are those of the key that asks."""
+    """Return what a page shows. With API keys, verdicts and headers are those of the key that asks."""
     live, to_do = gateway.live, gateway.monitor.to_do
     keyed = bool(gateway.keys)
     return {

@@ -11,6 +11,7 @@ from streamverify.core.tiers.ends import How, ProcessEnd, exited
 from streamverify.lean.repl.errors import StartFailed
 from streamverify.lean.repl.memory_watch import memory_watch
 from streamverify.lean.repl.process import ReplProcess
+from streamverify.lean.repl.time_limit import LATE_TIMEOUT_GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 WORDS_KEPT = 64 * 1024
 """Bytes of stdout that are kept as words."""
-LATE = 1.0
-"""Seconds after which a time-out that fires is none: this process itself was stopped, or its loop was held up."""
 
 
 async def run_step(
@@ -61,13 +60,13 @@ async def run_step(
         memory_watch().remove(process.pid)
         process.kill()
         await process.gone()
-    said = process.stderr.decode("utf-8", "replace")
+    said = process.stderr.read().decode("utf-8", "replace")
     kept = output.kept.decode("utf-8", "replace")
     return replace(how, out=kept, err=said, seconds=time.monotonic() - begun)
 
 
 class _Output:
-    """What a process writes, and how it ended: by itself, or by one of its limits."""
+    """Takes what a process writes, and notes its end: by itself, or by one of its limits."""
 
     def __init__(self, max_output: int, take: Callable[[bytes], None] | None) -> None:
         self.ended: asyncio.Future[ProcessEnd] = asyncio.get_running_loop().create_future()
@@ -93,7 +92,7 @@ class _Output:
 
     def time_is_up(self, due: float, timeout: float) -> None:
         loop = asyncio.get_running_loop()
-        if loop.time() - due > LATE:
+        if loop.time() - due > LATE_TIMEOUT_GRACE:
             # Stopped and continued, the process may have had none of its time: it gets all of it once more.
             loop.call_later(timeout, self.end, ProcessEnd(How.TIMEOUT))
         else:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from streamverify.core.audit.axioms import Challenge, Sum
+from streamverify.core.messages.models import errors_in
 from streamverify.core.syntax.header import body_of
 from streamverify.lean.repl.errors import (
     AnswerTooLarge,
@@ -22,7 +23,6 @@ from streamverify.lean.repl.errors import (
     TimedOut,
 )
 from streamverify.lean.repl.protocol import (
-    NO_RECORDING,
     decode_answer,
     encode_check,
     encode_command,
@@ -31,13 +31,14 @@ from streamverify.lean.repl.protocol import (
     read_response,
 )
 from streamverify.lean.repl.session import CHECK_TIMEOUT
+from streamverify.standins.loop import NO_RECORDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from streamverify.core.messages.models import ProofRequest, Response
     from streamverify.core.syntax.header import Header
-    from streamverify.lean.repl.protocol import Answer
+    from streamverify.lean.repl.protocol import ReplAnswer
     from streamverify.lean.repl.session import ReplSession
 
 _KNOWN_AFTER_AN_IMPORT = "#check Nat"
@@ -91,7 +92,7 @@ async def import_header(session: ReplSession, header: Header, *, timeout: float,
         ReplFailure: Whatever else.
     """
     response = _response(decode_answer(await session.ask(encode_command(header.canonical), timeout)), 0.0)
-    errors = tuple(each["data"] for each in response.messages if each["severity"] == "error")
+    errors = tuple(each["data"] for each in errors_in(response.messages))
     if errors:
         raise ImportRejected(errors)
     env = response.env or 0
@@ -99,7 +100,7 @@ async def import_header(session: ReplSession, header: Header, *, timeout: float,
     if ask_lean:
         with _silence_told_apart():
             known = await ask(session, env, _KNOWN_AFTER_AN_IMPORT, CHECK_TIMEOUT)
-        if any(each["severity"] == "error" for each in known.messages):
+        if errors_in(known.messages):
             raise ImportRejected(())
     await check_channel(session, env)
     return env
@@ -162,7 +163,7 @@ def _first_messages_read() -> Iterator[None]:
         raise
 
 
-def _response(answer: Answer, seconds: float) -> Response:
+def _response(answer: ReplAnswer, seconds: float) -> Response:
     """Return the answer to a text of the proof, which a REPL may refuse to run: that is no sign of forgery."""
     if answer.refusal is None:
         return read_response(answer, seconds)

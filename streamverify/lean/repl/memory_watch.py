@@ -7,12 +7,16 @@ substitute: Lean reserves far more than it uses (`docs/decisions/0009-memory-wat
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from streamverify.lean.repl.usage import newest_pid, private, proportional, resident, tree
+from streamverify.lean.repl.errors import Cause, Death, MemoryExceeded
+from streamverify.lean.repl.usage import deepest_stack, newest_pid, private, proportional, resident, tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +28,10 @@ LOOK_EVERY = 0.05
 
 _REST = 9
 """Times as long as dividing the shared pages of a REPL took, for which they are not divided again without a reason."""
+
+_MIB = 1024**2
+_MUCH_OF_IT = 4
+"""One part in so many of the memory that a REPL may use is too much for a stack: 128 MiB of 512, 1 GiB of 4."""
 
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, MemoryWatch] = WeakKeyDictionary()
 
@@ -38,7 +46,7 @@ class _Watched:
     pids: list[int] = field(default_factory=list)
     """Its processes at the last look; none: not looked at yet."""
     divide_again: float = 0.0
-    """When its shared pages may be divided again without a reason."""
+    """The time from which on its shared pages may be divided again without a reason."""
     counted_twice: int = 0
     """Bytes by which counting shared pages for each process was too much, when they were last divided."""
 
@@ -53,7 +61,10 @@ def memory_watch() -> MemoryWatch:
 
 
 class MemoryWatch:
-    """Looks every `LOOK_EVERY` seconds while there is anything to look at. To be used in one event loop."""
+    """Looks every `LOOK_EVERY` seconds while there is anything to look at. To be used in one event loop.
+
+    ASLEEP --add--> LOOKING --remove, of the last--> ASLEEP
+    """
 
     def __init__(self) -> None:
         self._watched: dict[int, _Watched] = {}
@@ -123,3 +134,25 @@ def _excess(watched: _Watched) -> int | None:
     watched.divide_again = done + _REST * (done - now)
     watched.counted_twice = sum(sizes) - used
     return used if used > budget else None
+
+
+def exceeded(pid: int, used: int, allowed: int) -> MemoryExceeded:
+    """Return why a REPL is ended that uses more memory than it may: it crashes, or it needs more. Stops its heaviest.
+
+    Args:
+        pid: The REPL.
+        used: The bytes that it uses, as the watch has found them.
+        allowed: The bytes that it may use.
+    """
+    sentence = f"The REPL used {used // _MIB} MiB of memory, more than the {allowed // _MIB} MiB of MEMORY_PER_REPL"
+    # A thread of Lean may use 1 GiB of stack, so a runaway recursion may meet this limit before its own.
+    heaviest = max(tree(pid), key=private)
+    with suppress(ProcessLookupError, PermissionError):
+        # Its mappings take a while to read, and it may take memory meanwhile.
+        os.kill(heaviest, signal.SIGSTOP)
+    # What a recursion has filled is one stack; what a proof needs lies in the heap.
+    stack = deepest_stack(heaviest)
+    if stack < allowed / _MUCH_OF_IT:
+        return MemoryExceeded(Death(Cause.MEMORY, f"{sentence}."))
+    stacked = f"{stack // _MIB} MiB of that are the stack of one thread, as of a runaway recursion"
+    return MemoryExceeded(Death(Cause.CRASH, f"{sentence}; {stacked}."))

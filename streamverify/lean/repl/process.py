@@ -14,20 +14,19 @@ import signal
 import stat
 import subprocess
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from streamverify.lean.repl import exec_wrapper
 from streamverify.lean.repl.errors import StartFailed
+from streamverify.lean.repl.stderr_kept import StderrKept
 from streamverify.lean.repl.usage import tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamverify.lean.repl.command import ReplCommand
-
-STDERR_KEPT = 16 * 1024
-"""Bytes of stderr that are remembered."""
 
 HANG_UP_GRACE = 1.0
 """Seconds between the end of a pipe and the death that it usually announces."""
@@ -37,8 +36,21 @@ _MAX_CHUNKS = 4096
 _FIRST_FOR_THE_OOM_KILLER = "1000"
 
 
+class _Phase(Enum):
+    RUNNING = "running"
+    """Its output is read, and its end will be told."""
+    KILLED = "killed"
+    """Nothing is read any more; it is dead soon."""
+    REAPED = "reaped"
+    """Its process number may be another's by now."""
+
+
 class ReplProcess:
     """One process, leader of its own group and session. `on_output` gets what it writes to stdout.
+
+    RUNNING --kill--> KILLED --ends--> REAPED
+       |                                  ^
+       +-----------ends by itself---------+
 
     `on_exit` is called once with the return code when it ended by itself, after all its output; `on_hang_up` when it
     closed its stdin or stdout and lives on. None of them is called after `kill`.
@@ -63,34 +75,17 @@ class ReplProcess:
         self._on_exit = on_exit
         self._popen, self._pidfd = _start(command)
         self.pid = self._popen.pid
-        self._stdin, self._stdout, self._stderr = (pipe.fileno() for pipe in _pipes(self._popen))
-        for descriptor in (self._stdin, self._stdout, self._stderr):
+        self._stdin, self._stdout, self._stderr_pipe = (pipe.fileno() for pipe in _pipes(self._popen))
+        for descriptor in (self._stdin, self._stdout, self._stderr_pipe):
             os.set_blocking(descriptor, False)
-        self._listening = True
+        self._phase = _Phase.RUNNING
+        self._reaped = asyncio.Event()
+        self.stderr = StderrKept()
         self._unsent: memoryview | None = None
         self._hang_up_timer: asyncio.TimerHandle | None = None
-        self._gone = asyncio.Event()
-        self._stderr_head = bytearray()
-        self._stderr_cut = False
-        self._stderr_ring = bytearray()
         self._loop.add_reader(self._stdout, self._read_stdout)
-        self._loop.add_reader(self._stderr, self._read_stderr)
+        self._loop.add_reader(self._stderr_pipe, self._read_stderr)
         self._loop.add_reader(self._pidfd, self._reap)
-
-    @property
-    def stderr(self) -> bytes:
-        """What it wrote to stderr since `forget_stderr`: the first and the last of it, where it was much."""
-        head, tail = bytes(self._stderr_head), bytes(self._stderr_ring)
-        if not self._stderr_cut:
-            return head + tail
-        # Whole lines, so that half a line of a backtrace is not taken for a sentence.
-        return (head.rpartition(b"\n")[0] or head) + b"\n" + (tail.partition(b"\n")[2] or tail)
-
-    def forget_stderr(self) -> None:
-        """Forget what was written so far: it belongs to no later proof."""
-        self._stderr_head.clear()
-        self._stderr_cut = False
-        self._stderr_ring.clear()
 
     @property
     def sending(self) -> bool:
@@ -99,7 +94,7 @@ class ReplProcess:
 
     def write(self, data: bytes | memoryview) -> None:
         """Send `data`, later what the pipe does not take now. Never raises: a death is told by `on_exit`."""
-        if not self._listening:
+        if self._phase is not _Phase.RUNNING:
             return
         try:
             sent = os.write(self._stdin, data)
@@ -121,13 +116,15 @@ class ReplProcess:
         """Read what is there now, without waiting for the event loop to say so."""
         # Bounded: a process that writes without end must not hold up the event loop.
         for _ in range(_MAX_CHUNKS):
-            if not (self._listening and self._read_stdout()):
+            if self._phase is not _Phase.RUNNING or not self._read_stdout():
                 return
 
     def kill(self) -> None:
         """Send SIGKILL to the group and to what has left it, and listen no more. `gone` says when it is reaped."""
-        self._stop_listening()
-        if not self._gone.is_set():
+        if self._phase is _Phase.RUNNING:
+            self._stop_listening()
+            self._phase = _Phase.KILLED
+        if self._phase is not _Phase.REAPED:
             # Before the leader dies: after that nothing says whose they were.
             others = tree(self.pid)[1:]
             self._kill_group()
@@ -137,7 +134,7 @@ class ReplProcess:
 
     async def gone(self) -> None:
         """Wait until it is dead and reaped."""
-        await self._gone.wait()
+        await self._reaped.wait()
 
     def _read_stdout(self) -> bool:
         """Read one chunk. Returns whether there may be more."""
@@ -154,20 +151,13 @@ class ReplProcess:
 
     def _read_stderr(self) -> bool:
         try:
-            chunk = os.read(self._stderr, _CHUNK)
+            chunk = os.read(self._stderr_pipe, _CHUNK)
         except BlockingIOError:
             return False
         if not chunk:
-            self._loop.remove_reader(self._stderr)
+            self._loop.remove_reader(self._stderr_pipe)
             return False
-        # The first of it, too: Lean says why it dies before its backtrace, which can be thousands of lines long.
-        head, ring = self._stderr_head, self._stderr_ring
-        room = STDERR_KEPT // 2 - len(head)
-        head += chunk[:room]
-        ring += chunk[room:]
-        if len(ring) > STDERR_KEPT // 2:
-            self._stderr_cut = True
-            del ring[: -STDERR_KEPT // 2]
+        self.stderr.add(chunk)
         return True
 
     def _send_rest(self) -> None:
@@ -183,32 +173,29 @@ class ReplProcess:
     def _reap(self) -> None:
         """The leader has ended. Its group is killed while its unreaped pid still reserves the group's number."""
         self._kill_group()
-        if self._listening:
-            self.drain()
+        self.drain()
         # What was read may have ended the session, and with it the listening.
-        listening = self._listening
-        if listening:
+        by_itself = self._phase is _Phase.RUNNING
+        if by_itself:
             # Why it died stands there, and the loop may not have looked since.
             for _ in range(_MAX_CHUNKS):
                 if not self._read_stderr():
                     break
-        self._stop_listening()
+            self._stop_listening()
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         returncode = self._popen.wait()
-        self._gone.set()
-        if listening:
+        self._phase = _Phase.REAPED
+        self._reaped.set()
+        if by_itself:
             self._on_exit(returncode)
 
     def _stop_listening(self) -> None:
-        if not self._listening:
-            return
-        self._listening = False
         if self._hang_up_timer is not None:
             self._hang_up_timer.cancel()
         if self._unsent is not None:
             self._loop.remove_writer(self._stdin)
-        for descriptor in (self._stdout, self._stderr):
+        for descriptor in (self._stdout, self._stderr_pipe):
             self._loop.remove_reader(descriptor)
         for pipe in _pipes(self._popen):
             pipe.close()
@@ -227,7 +214,7 @@ async def run_to_end(command: ReplCommand) -> tuple[int, bytes]:
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     process = ReplProcess(command, on_output=lambda _chunk: None, on_hang_up=lambda: None, on_exit=ended.set_result)
     try:
-        return await ended, process.stderr
+        return await ended, process.stderr.read()
     finally:
         process.kill()
         await process.gone()

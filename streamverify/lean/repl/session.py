@@ -7,53 +7,34 @@ which answer belongs to which command. `commands` reads what the answers mean.
 from __future__ import annotations
 
 import asyncio
-import math
-import os
-import signal
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from streamverify.lean.repl.errors import (
-    AnswerTooLarge,
-    Cause,
-    ChannelBroken,
-    Death,
-    Died,
-    Killed,
-    MemoryExceeded,
-    ReplFailure,
-    TimedOut,
-    WorkerSuspended,
-    classify,
-)
-from streamverify.lean.repl.memory_watch import memory_watch
+from streamverify.lean.repl.errors import AnswerTooLarge, ChannelBroken, Died, Killed, ReplFailure, classify
+from streamverify.lean.repl.memory_watch import exceeded, memory_watch
 from streamverify.lean.repl.process import ReplProcess
 from streamverify.lean.repl.protocol import AnswerSplitter
-from streamverify.lean.repl.usage import deepest_stack, private, tree, usage
+from streamverify.lean.repl.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from streamverify.lean.repl.command import ReplCommand
-
-LATE_TIMEOUT_GRACE = 1.0
-"""Seconds after which a time-out that fires is none: this process itself was stopped, or its loop was held up."""
 
 CHECK_TIMEOUT = 10.0
 """Seconds for the answer to a command of our own, which takes Lean less than a millisecond."""
 FIRST_PART = 1024 * 1024
 """Bytes that are kept of an answer that is too large: more of its messages than any topic takes, and read soon."""
 
-LOOK_EVERY = 1.0
-"""Seconds between two looks at the CPU time of a REPL that runs."""
-
-_MIB = 1024**2
-
-_MUCH_OF_IT = 4
-"""One part in so many of the memory that a REPL may use is too much for a stack: 128 MiB of 512, 1 GiB of 4."""
-
 
 class ReplSession:
-    """A running REPL. Once something went wrong, `failure` says what, and the process is dead or about to be."""
+    """A running REPL, and the commands that it gets, one at a time.
+
+    IDLE --ask--> ASKED --answer--> IDLE
+    IDLE --ask_and_check--> ASKED --answer--> CHECKED --answer--> IDLE
+    any --surplus output, time over, too much memory, end of the process, kill--> ENDED
+
+    In `ASKED` and `CHECKED` there is a waiter. `ENDED` is for ever: `failure` says why, and the process is dead or
+    about to be.
+    """
 
     def __init__(self, command: ReplCommand, *, max_answer_bytes: int) -> None:
         """Start the process.
@@ -63,39 +44,25 @@ class ReplSession:
         """
         self.failure: ReplFailure | None = None
         self._wrapped = command.wrapped
-        self._limits = command.limits
         self._max_answer_bytes = max_answer_bytes
-        self._loop = asyncio.get_running_loop()
         self._splitter = AnswerSplitter()
         self._waiter: asyncio.Future[bytes] | None = None
         # The command that is sent as soon as the first answer was read, and that answer with its seconds.
         self._check: bytes | None = None
         self._first: tuple[bytes, float] | None = None
         self._asked_at = 0.0
-        self._deadline = 0.0
-        self._cpu_allowed = 0.0
-        self._cpu_at_first: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._process = ReplProcess(
             command, on_output=self._on_output, on_hang_up=self._on_hang_up, on_exit=self._on_exit
         )
-        if self._limits.memory is not None:
-            # From the first moment on: an import can need too much, and so can a task left behind, between proofs.
-            memory_watch().add(self.pid, self._limits.memory, self._on_excess)
-
-    @property
-    def pid(self) -> int:
+        self.pid = self._process.pid
         """The process, which is also its group and its session."""
-        return self._process.pid
-
-    @property
-    def stderr(self) -> bytes:
-        """The last of stderr since `forget_stderr`."""
-        return self._process.stderr
-
-    def forget_stderr(self) -> None:
-        """Forget what was written so far: a new proof begins."""
-        self._process.forget_stderr()
+        self.stderr = self._process.stderr
+        """The part of its stderr that is kept; a new proof begins with `forget`."""
+        limits = command.limits
+        self._time = TimeLimit(self.pid, cores=limits.cores, is_running=self._is_running, on_over=self._end)
+        if (allowed := limits.memory) is not None:
+            # From the first moment on: an import can need too much, and so can a task left behind, between proofs.
+            memory_watch().add(self.pid, allowed, lambda used: self._end(exceeded(self.pid, used, allowed)))
 
     async def ask(self, command: bytes, timeout: float) -> bytes:
         """Send one command and return its answer, undecoded. One caller at a time.
@@ -110,14 +77,13 @@ class ReplSession:
         self._refuse_unread()
         if self.failure is not None:
             raise self.failure
-        self._waiter = self._loop.create_future()
-        self._allow(timeout)
-        self._timer = self._loop.call_later(min(timeout, LOOK_EVERY), self._on_time_out)
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._time.start(timeout)
         self._process.write(command)
         try:
             return await self._waiter
         finally:
-            self._timer.cancel()
+            self._time.stop()
             self._waiter = None
 
     async def ask_and_check(
@@ -150,18 +116,13 @@ class ReplSession:
         assert self._first is not None  # noqa: S101 - the second answer comes after it
         return *self._first, second
 
-    def _allow(self, timeout: float) -> None:
-        """Count the time of one command, and the CPU time that it may use, from now on."""
-        self._deadline = time.monotonic() + timeout
-        self._cpu_allowed, self._cpu_at_first = timeout * (self._limits.cores or math.inf), None
-
     def _refuse_unread(self) -> None:
         """End a session whose REPL has answered a command that it has not read to its end."""
         if self.failure is None and self._process.sending:
             self._end(ChannelBroken("The REPL answered before it had read the whole command."))
 
     def kill(self) -> None:
-        """Kill the process group at once; `closed` waits until it is reaped. May be called again.
+        """Kill the process group at once; `close` waits until it is reaped. May be called again.
 
         Whoever waits for an answer hears of it now: nothing more is read that could tell.
         """
@@ -170,10 +131,6 @@ class ReplSession:
     async def close(self) -> None:
         """Kill the process group and wait until it is reaped."""
         self.kill()
-        await self.closed()
-
-    async def closed(self) -> None:
-        """Wait until the process is dead and reaped."""
         await self._process.gone()
 
     def _on_output(self, chunk: bytes) -> None:
@@ -197,7 +154,7 @@ class ReplSession:
                 # Only now, when the process can no longer have read the check before it answered.
                 self._first, check, self._check = (answer, time.monotonic() - self._asked_at), self._check, None
                 self._refuse_unread()
-                self._allow(CHECK_TIMEOUT)
+                self._time.start(CHECK_TIMEOUT)
                 self._process.write(check)
         if answers or not self._splitter.clean:
             self._end(ChannelBroken("Something was written to the answer channel that nobody had asked for."))
@@ -206,57 +163,18 @@ class ReplSession:
         self._end(ChannelBroken("The REPL closed its input or its output."))
 
     def _on_exit(self, returncode: int) -> None:
-        self._end(Died(classify(returncode, self._process.stderr, wrapped=self._wrapped)))
+        self._end(Died(classify(returncode, self.stderr.read(), wrapped=self._wrapped)))
 
-    def _on_time_out(self) -> None:
-        """Look at the CPU time of a command that runs, and end the session when its time is over."""
-        late = time.monotonic() - self._deadline
-        if late >= 0:
-            # The answer may be there, and this loop may not have looked yet.
-            self._process.drain()
-            if self._waiter is None or self._waiter.done():
-                return
-            # Nobody knows how long Lean ran where this process itself was stopped: that is not held against the proof.
-            if late > LATE_TIMEOUT_GRACE:
-                self._end(WorkerSuspended("The worker itself was stopped while Lean ran."))
-            else:
-                self._end(TimedOut("Lean did not answer in time."))
-            return
-        used = usage(self.pid).cpu
-        # Not read before the first look, which most proofs never see.
-        self._cpu_at_first = used if self._cpu_at_first is None else self._cpu_at_first
-        if used - self._cpu_at_first > self._cpu_allowed:
-            self._end(TimedOut(f"Lean used more than the {self._cpu_allowed:.0f} s of CPU time that it may use."))
-        else:
-            self._timer = self._loop.call_later(min(-late, LOOK_EVERY), self._on_time_out)
-
-    def _on_excess(self, used: int) -> None:
-        """End a REPL that uses more memory than it may. What uses it says whether it crashed or needs more."""
-        allowed = self._limits.memory or 0
-        sentence = f"The REPL used {used // _MIB} MiB of memory, more than the {allowed // _MIB} MiB of MEMORY_PER_REPL"
-        # A thread of Lean may use 1 GiB of stack, so a runaway recursion may meet this limit before its own.
-        heaviest = max(tree(self.pid), key=private)
-        with suppress(ProcessLookupError, PermissionError):
-            # Its mappings take a while to read, and it may take memory meanwhile.
-            os.kill(heaviest, signal.SIGSTOP)
-        # What a recursion has filled is one stack; what a proof needs lies in the heap.
-        stack = deepest_stack(heaviest)
-        if stack >= allowed / _MUCH_OF_IT:
-            sentence = (
-                f"{sentence}; {stack // _MIB} MiB of that are the stack of one thread, as of a runaway recursion."
-            )
-            self._end(MemoryExceeded(Death(Cause.CRASH, sentence)))
-        else:
-            self._end(MemoryExceeded(Death(Cause.MEMORY, f"{sentence}.")))
+    def _is_running(self) -> bool:
+        """Read what has arrived, and return whether an answer is still to come."""
+        self._process.drain()
+        return self._waiter is not None and not self._waiter.done()
 
     def _end(self, failure: ReplFailure) -> None:
         # The first failure is the cause; what follows (a closed pipe, an exit) is its consequence.
         if self.failure is None:
             self.failure = failure
-        self._kill()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(failure)
-
-    def _kill(self) -> None:
         memory_watch().remove(self.pid)
         self._process.kill()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(failure)

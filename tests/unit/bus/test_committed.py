@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamverify.bus.committed import committed_offsets
-from streamverify.core.delivery.partition_state import Committed
+from streamverify.core.delivery.commits import Committed
 
 if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient

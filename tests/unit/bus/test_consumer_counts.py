@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from aiokafka import TopicPartition
 
-from streamverify.bus.committer import CommitRequests
+from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.settings import Settings
@@ -35,7 +35,7 @@ async def test_a_record_that_comes_again_while_its_job_runs_is_adopted() -> None
 
     assigned(0)
     consumer._deliver(TP, [record(0), record(1)])
-    partitions.complete(received[1].id)
+    partitions.records.complete(received[1].id)
     assert (len(received), consumer.counts.adopted) == (2, 0)
     # Another worker had it for a while, and committed nothing.
     assigned()

@@ -12,12 +12,14 @@ from aiokafka.errors import CommitFailedError, ConsumerStoppedError
 from worker_fakes import FakeHandler
 
 from streamverify.bus import committer as module
-from streamverify.bus.committer import CommitRequests, OffsetCommitter
+from streamverify.bus.commit_requests import CommitRequests
+from streamverify.bus.committer import OffsetCommitter
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.counts import ConsumerCounts
 from streamverify.bus.liveness import Liveness
+from streamverify.core.delivery.commits import Committed
+from streamverify.core.delivery.load import AdmissionLimits
 from streamverify.core.delivery.offset_map import OffsetMap, encode_map
-from streamverify.core.delivery.partition_state import AdmissionLimits, Committed
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.settings import Settings
 
@@ -95,7 +97,7 @@ class Group:
     def finish_one(self, offset: int) -> None:
         admission = self.partitions.deliver(0, offset, 1)
         assert admission is not None
-        self.partitions.complete(admission.id)
+        self.partitions.records.complete(admission.id)
         self.requests.commit_soon()
 
     async def committed(self, offset: int) -> None:
@@ -151,7 +153,7 @@ def test_a_dropped_job_does_not_swallow_the_redelivery_of_its_offset() -> None:
     partitions.revoke()
     partitions.assign({0})
     partitions.restore(0, Committed(0, encode_map(OffsetMap(0, 0), TOPIC, 0)), 0)
-    partitions.forget(stale.id)  # it was queued, and is dropped
+    partitions.records.forget(stale.id)  # it was queued, and is dropped
     again = partitions.deliver(0, 0, 1)
     assert again is not None
     assert again.is_new
@@ -165,13 +167,13 @@ def test_records_of_a_lost_partition_do_not_pause_it_for_ever() -> None:
         partitions.deliver(0, offset, 1)
     partitions.revoke()
     partitions.assign(set())
-    assert partitions.in_flight == 0
+    assert partitions.flow.in_flight == 0
     partitions.assign({0})
     partitions.restore(0, None, 0)
     commit = partitions.commit()
     assert commit is not None
     partitions.acknowledged(commit)
-    assert partitions.pauses().resume == {0}
+    assert partitions.flow.pauses().resume == {0}
 
 
 async def test_draining_does_not_stop_polling() -> None:
@@ -226,7 +228,7 @@ def test_the_commit_point_is_not_the_highest_offset_seen() -> None:
     records = [partitions.deliver(0, offset, 1) for offset in range(3)]
     last = records[-1]
     assert last is not None
-    partitions.complete(last.id)
+    partitions.records.complete(last.id)
     commit = partitions.commit()
     assert commit is not None
     assert commit.points[0].offset == 0

@@ -10,8 +10,8 @@ from aiokafka.errors import GroupAuthorizationFailedError, IncompatibleBrokerVer
 
 from streamverify.bus import group_members
 from streamverify.bus.group_members import has_member, has_member_in
+from streamverify.core.delivery.commits import Committed
 from streamverify.core.delivery.offset_map import OffsetMap, encode_map
-from streamverify.core.delivery.partition_state import Committed
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.settings import load_settings
 

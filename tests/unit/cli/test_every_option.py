@@ -69,7 +69,7 @@ HOSTILE = [
     "{}%s",
 ]
 OF_SETTINGS = ["", "-1", "9" * 40, "no such\nchoice", "\udcff"]
-"""Fewer, as every setting has the same way in (tests/unit/test_settings.py), and there are hundreds of these flags."""
+"""Fewer, as every setting has the same way in (tests/unit/settings), and there are hundreds of these flags."""
 WRONG_SETTINGS = {
     name
     for name, field in Settings.model_fields.items()

@@ -128,7 +128,7 @@ async def test_the_rest_of_the_real_client() -> None:
     async with serving(gateway) as url, AxleClient(url=url, base_timeout_seconds=0) as client:
         with pytest.raises(AxleApiError, match="Bearer"):
             await client.verify_proof("s", "c", "default")
-        gateway.ways[0].trouble = "no broker answers"
+        gateway.ways[0].follower.trouble = "no broker answers"
         client._headers["Authorization"] = "Bearer secret-one"
         await client.close()
         with pytest.raises(AxleIsUnavailable, match="no broker"):

@@ -19,7 +19,7 @@ from streamverify.core.metrics.table import of_process
 from streamverify.gateway.app import create_app
 
 if TYPE_CHECKING:
-    from streamverify.gateway.service import Gateway
+    from streamverify.gateway.gateway import Gateway
 
 REQUESTS = "streamverify_http_requests_total"
 KEYS: dict[str, Any] = {"api_keys": "alice=0123456789abcdef0123456789abcdef"}
@@ -195,10 +195,10 @@ async def test_trouble_is_seen() -> None:
     async with client_of(gateway) as client:
         states = []
         for trouble in ("", "no broker answers"):
-            gateway.ways[0].trouble = trouble
+            gateway.ways[0].follower.trouble = trouble
             page = await scraped(client)
             states.append([page.value(f"streamverify_{name}") for name in ("ready", "brokers_reachable", "draining")])
-        gateway.ways[0].trouble = ""
+        gateway.ways[0].follower.trouble = ""
         gateway.closing.set()
         page = await scraped(client)
         states.append([page.value(f"streamverify_{name}") for name in ("ready", "brokers_reachable", "draining")])

@@ -17,7 +17,7 @@ from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.live import LastVerdict
 from streamverify.core.messages.models import Timings
 from streamverify.gateway.app import create_app
-from streamverify.gateway.page.guard import CONTENT_SECURITY_POLICY
+from streamverify.gateway.page.browser_guard import CONTENT_SECURITY_POLICY
 from streamverify.gateway.page.monitor import Monitor
 from streamverify.gateway.page.routes import STATIC, state_of, states
 

@@ -14,17 +14,17 @@ from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
 from streamverify.core.groups.scope import caller_headers
 from streamverify.core.messages.models import Assurance, Status
 from streamverify.gateway import request_reply
+from streamverify.gateway.batch import BatchOptions, BatchProof
 from streamverify.gateway.outcome import Outcome, refused
-from streamverify.gateway.request_reply import Asked, Proof
 
 if TYPE_CHECKING:
-    from streamverify.gateway.service import Gateway
+    from streamverify.gateway.gateway import Gateway
 
-ASKED = Asked(Assurance.CHECKED, 60)
+ASKED = BatchOptions(Assurance.CHECKED, 60)
 
 
 async def answers(
-    gateway: Gateway, proofs: list[Proof | Outcome], *, wait: float = 60, ordered: bool = True, key: str = "k"
+    gateway: Gateway, proofs: list[BatchProof | Outcome], *, wait: float = 60, ordered: bool = True, key: str = "k"
 ) -> list[tuple[int, Outcome]]:
     way = gateway.way(None)[1]
     async with aclosing(way.answers(proofs, ASKED, key, wait, ordered=ordered)) as outcomes:
@@ -33,10 +33,10 @@ async def answers(
 
 async def test_each_proof_gets_its_own_answer_also_if_all_are_alike() -> None:
     gateway = a_gateway()
-    proofs: list[Proof | Outcome] = [
-        Proof("theorem t : x"),
-        Proof("theorem t : x -- sorry"),
-        Proof("theorem t : x"),
+    proofs: list[BatchProof | Outcome] = [
+        BatchProof("theorem t : x"),
+        BatchProof("theorem t : x -- sorry"),
+        BatchProof("theorem t : x"),
     ] * 100
     found = await answers(gateway, proofs)
     assert [index for index, _ in found] == list(range(300))
@@ -49,8 +49,8 @@ async def test_each_proof_gets_its_own_answer_also_if_all_are_alike() -> None:
 async def test_the_record_says_what_was_asked_for() -> None:
     gateway = a_gateway()
     way = gateway.way(None)[1]
-    asked = Asked(Assurance.AUDITED, 7.5, "tactics", disable_cache=True)
-    batch: list[Proof | Outcome] = [Proof("a", "b", "c", "problem_7")]
+    asked = BatchOptions(Assurance.AUDITED, 7.5, "tactics", disable_cache=True)
+    batch: list[BatchProof | Outcome] = [BatchProof("a", "b", "c", "problem_7")]
     async with aclosing(way.answers(batch, asked, "alice", 100, ordered=True)) as outcomes:
         [_] = [found async for found in outcomes]
     [request] = sender_of(gateway).sent
@@ -73,7 +73,7 @@ async def test_the_record_says_what_was_asked_for() -> None:
 async def test_as_they_come_or_in_their_order() -> None:
     for ordered, expected in ((False, [1, 2, 0]), (True, [0, 1, 2])):
         gateway = a_gateway(lambda request: None if "late" in request["proof"] else verdict(request))
-        proofs: list[Proof | Outcome] = [Proof("late"), Proof("x"), Proof("y")]
+        proofs: list[BatchProof | Outcome] = [BatchProof("late"), BatchProof("x"), BatchProof("y")]
         waiting = asyncio.create_task(answers(gateway, proofs, ordered=ordered))
         while len(sender_of(gateway).sent) < 3:
             await asyncio.sleep(0)
@@ -85,8 +85,8 @@ async def test_as_they_come_or_in_their_order() -> None:
 async def test_no_more_are_on_kafka_than_may_be() -> None:
     gateway = a_gateway(lambda _: None, gateway_in_flight=5, gateway_in_flight_per_key=3)
     sender = sender_of(gateway)
-    one = asyncio.create_task(answers(gateway, [Proof(f"one {n}") for n in range(20)], key="one"))
-    two = asyncio.create_task(answers(gateway, [Proof(f"two {n}") for n in range(20)], key="two"))
+    one = asyncio.create_task(answers(gateway, [BatchProof(f"one {n}") for n in range(20)], key="one"))
+    two = asyncio.create_task(answers(gateway, [BatchProof(f"two {n}") for n in range(20)], key="two"))
     answered = 0
     while answered < 40:
         await asyncio.sleep(0)
@@ -104,10 +104,10 @@ async def test_no_more_are_on_kafka_than_may_be() -> None:
 
 async def test_a_batch_that_is_left_frees_what_it_held() -> None:
     gateway = a_gateway(lambda _: None, gateway_in_flight=2)
-    left = asyncio.create_task(answers(gateway, [Proof("left")] * 10))
+    left = asyncio.create_task(answers(gateway, [BatchProof("left")] * 10))
     while len(sender_of(gateway).sent) < 2:
         await asyncio.sleep(0)
-    other = asyncio.create_task(answers(gateway, [Proof("other")]))
+    other = asyncio.create_task(answers(gateway, [BatchProof("other")]))
     left.cancel()
     while len(sender_of(gateway).sent) < 3:
         await asyncio.sleep(0)
@@ -122,7 +122,13 @@ async def test_a_batch_that_is_left_frees_what_it_held() -> None:
 @pytest.mark.parametrize("ordered", [True, False])
 async def test_what_has_no_verdict_in_time_says_so_and_the_others_have_theirs(ordered: bool) -> None:  # noqa: FBT001
     gateway = a_gateway(gateway_in_flight=2)
-    proofs: list[Proof | Outcome] = [Proof("a"), Proof("b -- silence"), Proof("c -- silence"), Proof("d"), Proof("e")]
+    proofs: list[BatchProof | Outcome] = [
+        BatchProof("a"),
+        BatchProof("b -- silence"),
+        BatchProof("c -- silence"),
+        BatchProof("d"),
+        BatchProof("e"),
+    ]
     found = dict(await answers(gateway, proofs, wait=0.3, ordered=ordered))
     assert [found[index].reason for index in range(5)] == ["ok", "expired", "expired", "expired", "expired"]
     assert "is a worker of the group streamverify running" in str(found[1].error)
@@ -134,21 +140,22 @@ async def test_a_reader_that_is_slow_stops_its_batch_and_nobody_else(monkeypatch
     monkeypatch.setattr(request_reply, "_UNREAD_BYTES", 1)
     gateway = a_gateway()
     way = gateway.way(None)[1]
-    batch: list[Proof | Outcome] = [Proof("slow")] * 1000
+    batch: list[BatchProof | Outcome] = [BatchProof("slow")] * 1000
     async with aclosing(way.answers(batch, ASKED, "k", 60, ordered=True)) as outcomes:
         await anext(outcomes)
         await asyncio.sleep(0.01)
         # Some were on their way when the first results came.
         assert len(sender_of(gateway).sent) <= 4 * request_reply._AHEAD
         assert gateway.queue.in_flight == 0
-        assert len(await answers(gateway, [Proof("quick")] * 200)) == 200
+        assert len(await answers(gateway, [BatchProof("quick")] * 200)) == 200
         assert len([found async for found in outcomes]) == 999
 
 
 async def test_what_need_not_be_sent_is_not() -> None:
     gateway = a_gateway()
     found = await answers(
-        gateway, [Proof("a"), refused("invalid_request", "why"), Proof("b"), Proof("x", theorem="t" * 600)]
+        gateway,
+        [BatchProof("a"), refused("invalid_request", "why"), BatchProof("b"), BatchProof("x", theorem="t" * 600)],
     )
     assert [outcome.reason for _, outcome in found] == ["ok", "invalid_request", "ok", "invalid_request"]
     assert "theorem" in found[3][1].sentence
@@ -162,7 +169,7 @@ async def test_a_record_that_the_broker_does_not_take_costs_the_others_nothing()
         return too_large if "large" in request["proof"] else verdict(request)
 
     gateway = a_gateway(worker)
-    found = await answers(gateway, [Proof("a"), Proof("large"), Proof("b")])
+    found = await answers(gateway, [BatchProof("a"), BatchProof("large"), BatchProof("b")])
     assert [outcome.reason for _, outcome in found] == ["ok", "too_large", "ok"]
     assert found[1][1].status is Status.INCONCLUSIVE
 
@@ -173,7 +180,7 @@ async def test_whatever_else_fails_costs_the_others_nothing() -> None:
 
     gateway = a_gateway(worker)
     with capture_logs() as logs:
-        found = await answers(gateway, [Proof("a"), Proof("strange"), Proof("b")])
+        found = await answers(gateway, [BatchProof("a"), BatchProof("strange"), BatchProof("b")])
     assert [outcome.reason for _, outcome in found] == ["ok", "worker_error", "ok"]
     assert [log["event"] for log in logs if log["log_level"] == "error"] == ["send_failed"]
     assert_idle(gateway)
@@ -184,7 +191,7 @@ async def test_a_broker_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPat
     tries = iter([BrokerUnavailable("gone"), BrokerUnavailable("gone")])
     gateway = a_gateway(lambda request: next(tries, None) or verdict(request))
     with capture_logs() as logs:
-        [(_, outcome)] = await answers(gateway, [Proof("a")])
+        [(_, outcome)] = await answers(gateway, [BatchProof("a")])
     assert outcome.verified
     assert gateway.trouble == "gone"
     assert [log["event"] for log in logs if log["log_level"] == "warning"] == ["broker_away"]
@@ -193,7 +200,7 @@ async def test_a_broker_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPat
 async def test_results_of_others_and_broken_ones() -> None:
     gateway = a_gateway(lambda _: None)
     way = gateway.way(None)[1]
-    waiting = asyncio.create_task(answers(gateway, [Proof("a"), Proof("b")]))
+    waiting = asyncio.create_task(answers(gateway, [BatchProof("a"), BatchProof("b")]))
     sender = sender_of(gateway)
     while len(sender.sent) < 2:
         await asyncio.sleep(0)
@@ -211,7 +218,7 @@ async def test_results_of_others_and_broken_ones() -> None:
 async def test_a_stand_in_is_told_once() -> None:
     gateway = a_gateway(lambda request: verdict(request, verifier={"kind": "synthetic"}))
     with capture_logs() as logs:
-        await answers(gateway, [Proof("a")] * 3)
+        await answers(gateway, [BatchProof("a")] * 3)
     assert [log["event"] for log in logs if log["log_level"] == "warning"] == ["stand_in_answers"]
     verifier = gateway.way(None)[1].verifier
     assert verifier is not None

@@ -94,7 +94,7 @@ async def test_our_other_processes_are_told_apart(
 @pytest.mark.parametrize("trouble", [None, "no broker answers"])
 async def test_what_the_gateway_really_answers_is_read(trouble: Any) -> None:
     gateway = a_gateway()
-    gateway.ways[0].trouble = trouble
+    gateway.ways[0].follower.trouble = trouble
     async with client_of(gateway) as client:
         got = {path: await client.get(f"/{path}") for path in ("status", "ready", "health")}
     async with answering(**{path: (each.status_code, each.json()) for path, each in got.items()}) as url:

@@ -13,9 +13,10 @@ import pytest
 from replay_fakes import Broker, FakeWire, Fate, MemoryJournal, attempt
 
 from streamverify.core.datasets.pace import Pace
-from streamverify.replay import runner as module
+from streamverify.replay import journal
+from streamverify.replay import runner as runner_module
+from streamverify.replay.counts import ReplayCounts
 from streamverify.replay.runner import Runner
-from streamverify.replay.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
@@ -27,7 +28,7 @@ MANY = 3000
 
 @pytest.mark.parametrize("in_flight", [20, MANY])
 async def test_of_many_attempts_few_are_there_at_once(monkeypatch: pytest.MonkeyPatch, in_flight: int) -> None:
-    monkeypatch.setattr(module, "_COMMIT", 0.001)
+    monkeypatch.setattr(journal, "_COMMIT", 0.001)
     alive: weakref.WeakSet[object] = weakref.WeakSet()
     most = 0
 
@@ -43,14 +44,14 @@ async def test_of_many_attempts_few_are_there_at_once(monkeypatch: pytest.Monkey
     broker.quick = True
     runner = Runner(FakeWire(broker, Fate()), Pace(in_flight=in_flight), "0011", journal=MemoryJournal())
     await runner.run(attempts())
-    assert runner.tally.verdicts == MANY
+    assert runner.counts.verdicts == MANY
     # However many are unanswered: those that the broker has are not here.
     assert most <= 600
 
 
 async def test_a_process_that_is_killed_has_run_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_COMMIT", 0.001)
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=itertools.count().__next__, time=time.time))
+    monkeypatch.setattr(journal, "_COMMIT", 0.001)
+    monkeypatch.setattr(runner_module, "time", SimpleNamespace(monotonic=itertools.count().__next__, time=time.time))
     kept: list[float] = []
 
     class Journal(MemoryJournal):
@@ -71,8 +72,8 @@ async def test_a_process_that_is_killed_has_run_too(monkeypatch: pytest.MonkeyPa
 
     broker = Broker(1)
     broker.quick = True
-    earlier = Tally(seconds=100.0)
-    runner = Runner(FakeWire(broker, Fate()), Pace(in_flight=9), "0011", journal=Journal(), tally=earlier)
+    earlier = ReplayCounts(seconds=100.0)
+    runner = Runner(FakeWire(broker, Fate()), Pace(in_flight=9), "0011", journal=Journal(), counts=earlier)
     await runner.run(attempts())
     # Each commit, and not the last alone, has what the processes have run by then.
     assert len(kept) > 4

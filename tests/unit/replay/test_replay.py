@@ -8,7 +8,7 @@ import pytest
 from streamverify.core.datasets.verdict_row import unsent_row
 from streamverify.core.errors import ReplayRefused
 from streamverify.datasets.dataset import SourceOptions
-from streamverify.replay.replay import Plan, Replay, chunked, opened
+from streamverify.replay.replay import Replay, ReplayPlan, chunked, opened
 from streamverify.settings import load_settings
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ def write(file: Path, rows: list[dict[str, Any]]) -> None:
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
-def plan(source: Path, **changed: Any) -> Plan:
+def plan(source: Path, **changed: Any) -> ReplayPlan:
     options = {"source": str(source), "options": SourceOptions(), "output": source.with_name("verdicts.jsonl")}
-    return Plan(**{**options, **changed})
+    return ReplayPlan(**{**options, **changed})
 
 
 def answer(one: Replay, numbers: range) -> None:
@@ -39,8 +39,8 @@ def answer(one: Replay, numbers: range) -> None:
     verdict = {"status": "verified", "reason": "ok", "cached": False}
     rows = [(number, unsent_row("", custom_id=f"p{number}") | verdict) for number in numbers]
     for _, row in rows:
-        one.tally.add(row)
-    one.state.commit(rows, {0: 5}, one.tally.facts())
+        one.counts.add(row)
+    one.state.commit(rows, {0: 5}, one.counts.facts())
 
 
 def test_a_replay_that_sent_nothing_leaves_nothing(source: Path) -> None:
@@ -56,10 +56,10 @@ def test_what_was_begun_is_taken_up_with_its_name_and_its_counts(source: Path) -
         answer(one, range(4))
         name, run = one.name, one.run
     with opened(plan(source, in_flight=7), load_settings()) as one:
-        assert (one.name, one.run, one.tally.earlier, one.tally.statuses) == (name, run, 4, {"verified": 4})
+        assert (one.name, one.run, one.counts.earlier, one.counts.statuses) == (name, run, 4, {"verified": 4})
     with opened(plan(source, restart=True), load_settings()) as one:
         assert one.name != name
-        assert one.tally.earlier == 0
+        assert one.counts.earlier == 0
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_an_output_that_was_removed_is_made_anew(source: Path) -> None:
     given.output.unlink()
     with opened(given, load_settings()) as one:
         assert not one.is_complete
-        assert one.tally.earlier == 0
+        assert one.counts.earlier == 0
 
 
 def test_a_source_that_changes_while_the_output_is_written_leaves_none(source: Path) -> None:

@@ -315,7 +315,7 @@ def test_a_key_that_is_no_text_is_left_out(key: bytes | None) -> None:
     traced.deliver(SAMPLED)
     [(delivered, _)] = traced.bench.pool.jobs
     record = delivered.record
-    said = job(cast("Tracing", traced.bench.service._results.tracing), replace(record, key=key), 0)
+    said = job(cast("Tracing", traced.bench.service.answers._results.tracing), replace(record, key=key), 0)
     assert "messaging.kafka.message.key" not in said
 
 

@@ -199,7 +199,6 @@ def test_a_job_that_runs_alone_follows_nobody() -> None:
     case = Case()
     case.submit(make_job())
     case.look_up()
-    case.pool.pause()
     case.submit(suspect := make_job(offset=1), alone=True)
     case.look_up()
     assert case.real.alone == [suspect], "whom it would follow is held until it has ended"
@@ -310,18 +309,20 @@ class Worker:
         superseding = Superseding(
             Groups(ttl=3600.0),
             Cancellations(consumer_group="streamverify", topic="lean.proofs"),
-            pool=self.case.pool,
+            pool=cast("Any", self.case.real),
+            runner=self.case.pool,
             tiers=cast("Any", self.case.tiers),
-            partitions=cast("Any", self.partitions),
+            records=cast("Any", self.partitions),
             announce=lambda _: None,
         )
         self.service = Service(
             Settings(require="checked"),
             RequestLimits(max_proof_bytes=1000),
-            pool=self.case.pool,
+            pool=cast("Any", self.case.real),
+            runner=self.case.pool,
             publisher=cast("Any", self.publisher),
             results=ResultBuilder("worker-1", Verifier(kind="lean"), "lean.results", 1_000_000),
-            partitions=cast("Any", self.partitions),
+            records=cast("Any", self.partitions),
             commits=self.partitions,
             superseding=superseding,
             tiers=cast("Any", self.case.tiers),
@@ -357,7 +358,7 @@ def test_each_answer_has_its_own_id_source_metadata_run_and_group() -> None:
         assert (result.status, result.response.time) == ("verified", 0.25)
     for record in worker.publisher.records:
         record.on_ack()
-    assert worker.service.activity.so_far(1.0).cached == 2
+    assert worker.service.answers.activity.so_far(1.0).cached == 2
 
 
 def test_a_follower_in_a_group_counts_as_a_success_of_it() -> None:
@@ -369,10 +370,10 @@ def test_a_follower_in_a_group_counts_as_a_success_of_it() -> None:
     worker.case.look_up()
     assert len(worker.case.running) == 2
     worker.case.real.finish(make_verdict())
-    assert worker.case.real.held, "other work is better started, until the broker has the success"
+    assert worker.case.real.groups.held.total(), "other work is better started, until the broker has the success"
     for record in list(worker.publisher.records):
         record.on_ack()
-    assert not worker.case.real.held
+    assert not worker.case.real.groups.held.total()
     reasons = {name: result.reason for name, result in worker.results().items()}
     assert reasons == {"a": Reason.OK, "b": Reason.OK, "c": Reason.SUPERSEDED}
 

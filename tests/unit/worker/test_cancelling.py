@@ -112,7 +112,7 @@ def test_what_waits_in_quarantine_is_ended_and_holds_up_nothing(bench: Bench, at
     bench.service.attempts_committed(frozenset(bench.partitions.attempts))
     assert [job.request.custom_id for job, _ in bench.pool.jobs] == ["other"]
     assert not bench.pool.paused
-    assert bench.service.waiting == 0
+    assert bench.service.quarantine.waiting == 0
 
 
 def test_what_runs_in_quarantine_comes_to_its_end(bench: Bench) -> None:
@@ -128,7 +128,7 @@ def test_what_comes_back_after_a_death_is_ended_before_it_is_quarantined(bench: 
     bench.service.cancel(cancellation())
     bench.deliver(request(), offset=1, quarantined=True, attempts=1)
     assert reasons(bench) == {"a": "superseded"}
-    assert bench.service.waiting == 0
+    assert bench.service.quarantine.waiting == 0
 
 
 def test_a_poison_is_said_to_be_one(bench: Bench) -> None:

@@ -39,21 +39,23 @@ def parts(**instead: Any) -> Parts:
         "pool": SimpleNamespace(
             counts=counts,
             environments=Counter({Environment.COLD: 4}),
-            processes=4,
-            look=lambda _now: [SimpleNamespace(slot=0, memory=None), SimpleNamespace(slot=1, memory=7_000)],
+            running=6,
+            occupancy=SimpleNamespace(
+                processes=4,
+                look=lambda _now: [SimpleNamespace(slot=0, memory=None), SimpleNamespace(slot=1, memory=7_000)],
+            ),
         ),
-        "runner": SimpleNamespace(queued=5, running=6),
+        "runner": SimpleNamespace(queued=5),
         "cache": SimpleNamespace(cache=cache, followed=15),
         "tiers": SimpleNamespace(queued=16, running=17, upgraded=18),
         "service": SimpleNamespace(
             received=100,
-            waiting=20,
+            quarantine=SimpleNamespace(waiting=20),
             oldest=SimpleNamespace(record=SimpleNamespace(received=time.monotonic() - 50)),
-            dead_letters=Counter({Stage.VERIFY: 2}),
+            answers=SimpleNamespace(dead_letters=Counter({Stage.VERIFY: 2})),
         ),
         "partitions": SimpleNamespace(
-            in_flight=21,
-            bytes=22,
+            flow=SimpleNamespace(in_flight=21, bytes=22),
             restored=lambda: frozenset({0, 1, 2}),
             readable=lambda *, paused=False: {0: 100, 1: 200, 2: 300} if paused else {0: 100},
             quarantined=lambda: frozenset({2, 7}),
@@ -186,7 +188,9 @@ async def test_each_comes_from_its_part() -> None:
 
 
 async def test_the_backlog_in_seconds_is_known_once_a_record_was_answered() -> None:
-    made = watched(parts(service=SimpleNamespace(received=0, waiting=0, oldest=None, dead_letters=Counter())))
+    answers, quarantine = SimpleNamespace(dead_letters=Counter()), SimpleNamespace(waiting=0)
+    service = SimpleNamespace(received=0, oldest=None, answers=answers, quarantine=quarantine)
+    made = watched(parts(service=service))
     page = await looked(made)
     assert page.series("streamverify_backlog_seconds") == {}
     for _ in range(21):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cache_fakes import make_job, make_verdict
@@ -25,15 +25,10 @@ COMMAND = ReplCommand(("repl",), {}, None, "lean", wrapped=True)
 LEAN = Verifier(kind="lean", lean_version="4.35.0")
 
 
-class FakePool:
-    def vocabulary_of(self, _header: Any) -> None:
-        return None
-
-
 async def opened(verifier: Verifier = LEAN, reach: Reach | None = None, **given: Any) -> ResultCache | None:
     settings = load_settings(**given)
     reach = reach or Reach(Assurance.AUDITED)
-    return await open_cache(settings, verifier, COMMAND, pool=cast("Any", FakePool()), reach=reach)
+    return await open_cache(settings, verifier, COMMAND, vocabulary_of=lambda _header: None, reach=reach)
 
 
 async def test_without_the_setting_there_is_none() -> None:
@@ -55,7 +50,7 @@ async def test_what_a_stand_in_says_is_not_kept(kind: str, monkeypatch: pytest.M
     assert lean is not None
     job = make_job()
     stand_in.keep(job, make_verdict())
-    assert stand_in._name(job) != lean._name(job)
+    assert stand_in._names.name(job) != lean._names.name(job)
     assert (await stand_in.find([job]))[0] is not None
 
 
@@ -63,7 +58,7 @@ async def test_a_cache_in_memory_needs_no_key_and_its_names_are_its_own() -> Non
     one, other = await opened(cache="memory"), await opened(cache="memory")
     assert one is not None
     assert other is not None
-    assert one._name(make_job()) != other._name(make_job())
+    assert one._names.name(make_job()) != other._names.name(make_job())
 
 
 async def test_a_worker_starts_without_its_store_and_says_no_secret() -> None:
@@ -83,7 +78,7 @@ async def test_other_programs_above_audited_are_another_installation(tmp_path: P
             reach=Reach(Assurance.AUDITED, tools=tools), cache=f"sqlite:{tmp_path}/cache.db", cache_key=KEY
         )
         assert cache is not None
-        names.add(cache._name(make_job()))
+        names.add(cache._names.name(make_job()))
         await cache.close()
     assert len(names) == 3
 

@@ -9,13 +9,9 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from streamverify.bus.liveness import OUTAGE_GRACE
 from streamverify.core.activity import EVERY, Activity
 from streamverify.core.messages.models import Reason
-from streamverify.runtime import Signals
-from streamverify.settings import load_settings
 from streamverify.worker import report
-from streamverify.worker.lifecycle import Worker
 from streamverify.worker.report import Reporter
 
 
@@ -23,10 +19,10 @@ def reporter(activity: Activity, *, unread: int | None = 40) -> Reporter:
     async def asked() -> int | None:
         return unread
 
-    pool = SimpleNamespace(running=1, queued=3)
-    partitions = SimpleNamespace(in_flight=4, restored=lambda: frozenset({1, 2}))
-    parts: dict[str, Any] = {"pool": pool, "partitions": partitions, "consumer": SimpleNamespace(unread=asked)}
-    return Reporter(activity, slots=2, **parts)
+    pool, runner = SimpleNamespace(running=1), SimpleNamespace(queued=3)
+    partitions = SimpleNamespace(flow=SimpleNamespace(in_flight=4), restored=lambda: frozenset({1, 2}))
+    parts: dict[str, Any] = {"partitions": partitions, "consumer": SimpleNamespace(unread=asked)}
+    return Reporter(activity, slots=2, pool=cast("Any", pool), runner=cast("Any", runner), **parts)
 
 
 @pytest.fixture(autouse=True)
@@ -66,20 +62,3 @@ def test_what_was_done_since_the_last_line_is_said_at_the_end() -> None:
     assert [(each["event"], each["verified"]) for each in logs] == [("worked", 1)]
     assert says.counters()["answered"] == {"verified": 1, "rejected": 0, "inconclusive": 0}
     assert says.counters()["partitions"] == 2
-
-
-def test_ready_says_what_is_wrong_and_an_outage_counts_only_after_its_grace_time() -> None:
-    signals = Signals()
-    worker = Worker(load_settings(), signals)
-    liveness = SimpleNamespace(outage=None, seconds_without_broker=0.0)
-    cast("Any", worker)._consumer = SimpleNamespace(liveness=liveness)
-    assert (worker._problem(), worker._ready()) == (("the worker starts", True), False)
-    worker._partitions.assign([])
-    assert (worker._problem(), worker._ready()) == ((None, False), True)
-    liveness.outage, liveness.seconds_without_broker = "no broker answers", OUTAGE_GRACE
-    assert (worker._problem(), worker._ready()) == (("no broker answers", False), True)
-    liveness.seconds_without_broker += 1
-    assert (worker._problem(), worker._ready()) == (("no broker answers", True), False)
-    signals.drain.set()
-    assert "drains" in str(worker._problem()[0])
-    assert not worker._ready()

@@ -109,7 +109,7 @@ async def test_a_store_that_lies_is_not_believed_and_is_complained_of_once() -> 
     forged = make_cache(Guard(theirs := FakeStore()), seal=Seal(b"guessed secret 1"))
     forged.keep(other, make_verdict())
     await forged.close()
-    wanted = cache._name(other)
+    wanted = cache._names.name(other)
     assert wanted is not None
     with capture_logs() as logs:
         for lie in (stolen, *theirs.values.values(), stolen[:-1], b"", b"\x80\x04N."):
@@ -226,7 +226,7 @@ async def test_a_forged_note_is_refused() -> None:
     store, job = FakeStore(), make_job(assurance=AUDITED)
     await kept_in(store, job, vocabulary_of=KNOWN)
     cache = make_cache(Guard(store))
-    name = cache._note_name(job.header)
+    name = cache._names._note_name(job.header)
     store.values[name] = Seal(b"guessed secret 1").close(name, b"words", 1e6)
     assert await found(cache, job) == [None]
     assert cache.counts["refused"] == 1

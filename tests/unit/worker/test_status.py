@@ -16,10 +16,11 @@ from streamverify.core.messages.models import Reason, Verifier
 from streamverify.core.overview.schemas import overview_schema_files
 from streamverify.core.overview.status import MAX_ID, MAX_PARTITIONS, MAX_SLOTS, MAX_STATUS, WorkerStatus
 from streamverify.core.syntax.header import parse_header
-from streamverify.lean.pool import SlotLook
+from streamverify.lean.occupancy import SlotLook
 from streamverify.runtime import HealthServer
 from streamverify.settings import load_settings
-from streamverify.worker.status import Condition, StatusReport
+from streamverify.worker.condition import WorkerCondition
+from streamverify.worker.status import StatusReport
 
 HEADER = parse_header("import Mathlib\nimport Aesop\n")
 NOW, CLOCK = 1000.0, 1_800_000_000.0
@@ -39,15 +40,16 @@ def report(looks: list[SlotLook], partitions: int = 2, oldest: Any = None, **mor
     activity.dead_letter()
     numbers = range(partitions)
     parts: dict[str, Any] = {
-        "pool": SimpleNamespace(look=lambda _now: looks),
-        "runner": SimpleNamespace(queued=4, running=1),
-        "service": SimpleNamespace(activity=activity, waiting=1, oldest=oldest),
+        "pool": SimpleNamespace(occupancy=SimpleNamespace(look=lambda _now: looks), running=1),
+        "runner": SimpleNamespace(queued=4),
+        "service": SimpleNamespace(
+            answers=SimpleNamespace(activity=activity), quarantine=SimpleNamespace(waiting=1), oldest=oldest
+        ),
         "partitions": SimpleNamespace(
-            in_flight=7,
+            flow=SimpleNamespace(in_flight=7, in_flight_of=lambda number: number),
             restored=lambda: frozenset(numbers),
             readable=lambda *, paused=False: {number: 10 for number in numbers if paused or number},
             quarantined=lambda: frozenset({1}),
-            in_flight_of=lambda number: number,
         ),
         "consumer": SimpleNamespace(known_end=lambda number: 15 if number else None, lost=0),
         "tiers": SimpleNamespace(queued=0, running=0),
@@ -56,7 +58,7 @@ def report(looks: list[SlotLook], partitions: int = 2, oldest: Any = None, **mor
         load_settings(group_id="g"),
         name="prover-1",
         verifier=Verifier(kind="lean", lean_version="4.34.1", policy_version="3"),
-        condition=lambda: Condition("serving", ready=True, problem=None),
+        condition=lambda: WorkerCondition("serving", ready=True, problem=None),
         slots=2,
         **{**parts, **more},
     )

@@ -121,7 +121,7 @@ def test_an_upgrade_is_a_second_result_for_a_record_that_is_complete() -> None:
     assert b.tiers.upgraded == 0
     b.publisher.records[1].on_ack()
     assert (b.tiers.upgraded, len(b.partitions.completed)) == (1, 1)
-    assert b.service.activity.so_far(0.0).total == 1
+    assert b.service.answers.activity.so_far(0.0).total == 1
 
 
 def test_a_checker_that_refuses_what_was_audited_is_published_and_said() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from streamverify.core.audit.declarations import THEOREMS, Declared
-from streamverify.core.audit.policy import Reading
+from streamverify.core.audit.policy import TokenizedProof
 from streamverify.core.syntax.header import parse_header
 from streamverify.core.syntax.names import parts, spelled
 
 
 def _all(proof: str) -> list[Declared]:
-    return Reading(proof, parse_header(proof)).declared()
+    return TokenizedProof(proof, parse_header(proof)).declared()
 
 
 def _names(proof: str) -> list[str]:

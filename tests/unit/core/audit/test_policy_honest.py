@@ -8,7 +8,7 @@ import pytest
 from support import ROOT, recorded
 
 from streamverify.core.audit.declarations import THEOREMS
-from streamverify.core.audit.policy import Reading, check
+from streamverify.core.audit.policy import TokenizedProof, check
 from streamverify.core.audit.vocabulary import SHIPPED, Vocabulary
 from streamverify.core.syntax.header import parse_header
 
@@ -29,7 +29,7 @@ def _findings(proof: str, vocabulary: Vocabulary = SHIPPED) -> set[tuple[str, in
 
 
 def _theorems(proof: str) -> int:
-    return sum(item.kind in THEOREMS for item in Reading(proof, parse_header(proof)).declared())
+    return sum(item.kind in THEOREMS for item in TokenizedProof(proof, parse_header(proof)).declared())
 
 
 def test_there_are_honest_files() -> None:

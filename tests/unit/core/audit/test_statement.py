@@ -9,9 +9,9 @@ import pytest
 
 from streamverify.core.audit.statement import (
     BadStatement,
-    Constant,
+    ComparedConstant,
     ask_for_kinds,
-    difference,
+    first_mismatch,
     look_up,
     look_up_imitations,
     print_in_full,
@@ -154,16 +154,19 @@ def test_in_a_module_the_files_own_private_names_can_be_asked_for() -> None:
 
 
 def test_what_is_asked_must_be_there_and_the_same() -> None:
-    f, t = Constant("def", ": Nat", ": Nat := 1", "def f : Nat :=\n1"), Constant("theorem", ": f = 1", "", "t : f = 1")
+    f, t = (
+        ComparedConstant("def", ": Nat", ": Nat := 1", "def f : Nat :=\n1"),
+        ComparedConstant("theorem", ": f = 1", "", "t : f = 1"),
+    )
     asked = {"f": f, "t": t}
-    assert difference(asked, {**asked, "more": t}) is None
-    assert difference(asked, {**asked, "f": replace(f, said="anything")}) is None
-    other = difference(asked, {**asked, "f": replace(f, value=": Nat := 2", said="def f : Nat :=\n2")})
+    assert first_mismatch(asked, {**asked, "more": t}) is None
+    assert first_mismatch(asked, {**asked, "f": replace(f, said="anything")}) is None
+    other = first_mismatch(asked, {**asked, "f": replace(f, value=": Nat := 2", said="def f : Nat :=\n2")})
     assert other is not None
     assert other.sentence() == "f is not what the statement says."
     assert other.excerpt() == "statement: def f : Nat :=\n1\nproof: def f : Nat :=\n2"
-    assert difference(asked, {**asked, "f": replace(f, kind="opaque")}) is not None
-    lacking = difference(asked, {"f": f})
+    assert first_mismatch(asked, {**asked, "f": replace(f, kind="opaque")}) is not None
+    lacking = first_mismatch(asked, {"f": f})
     assert lacking is not None
     assert lacking.sentence() == "The file does not declare t, which the statement declares."
     assert lacking.excerpt().endswith("proof: (not declared)")

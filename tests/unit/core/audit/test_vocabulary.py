@@ -13,7 +13,6 @@ import pytest
 from streamverify.core.audit.vocabulary import (
     SHIPPED,
     VOCABULARY_QUERIES,
-    VOCABULARY_QUERY,
     Trusted,
     Vocabulary,
     VocabularyError,
@@ -65,7 +64,6 @@ def test_what_is_no_whole_answer_is_refused(text: str) -> None:
 
 
 def test_every_query_is_one_command_that_marks_its_answer() -> None:
-    assert VOCABULARY_QUERIES[0] == VOCABULARY_QUERY
     for query in VOCABULARY_QUERIES:
         assert query.startswith("#eval ")
         assert query.count("#eval") == 1
@@ -139,11 +137,11 @@ def test_a_real_lean_answers_one_of_the_queries() -> None:
 
 def test_a_real_lean_lists_commands_that_wait_for_an_open() -> None:
     declared = 'namespace Waiting\nscoped syntax "frobnicate" term : command\nend Waiting'
-    _, _, answer = _ask([{"cmd": "import Lean"}, {"cmd": declared, "env": 0}, {"cmd": VOCABULARY_QUERY, "env": 1}])
+    _, _, answer = _ask([{"cmd": "import Lean"}, {"cmd": declared, "env": 0}, {"cmd": VOCABULARY_QUERIES[0], "env": 1}])
     (message,) = answer["messages"]
     assert "frobnicate" in parse_vocabulary(message["data"]).commands
 
 
 def test_a_real_lean_without_its_own_library_says_that_it_does_not_know() -> None:
-    _, answer = _ask([{"cmd": ""}, {"cmd": VOCABULARY_QUERY, "env": 0}])
+    _, answer = _ask([{"cmd": ""}, {"cmd": VOCABULARY_QUERIES[0], "env": 0}])
     assert any(item["severity"] == "error" for item in answer["messages"])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from streamverify.core.delivery.commits import Committed
 from streamverify.core.delivery.group_position import group_position
 from streamverify.core.delivery.offset_map import OffsetMap, encode_map
-from streamverify.core.delivery.partition_state import Committed
 
 TOPIC = "lean.proofs"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from streamverify.core.delivery.offset_map import OffsetMap
-from streamverify.core.delivery.offset_tracker import PROBATION, Delivery, LocalWork, OffsetTracker
+from streamverify.core.delivery.offset_tracker import Delivery, LocalWork, OffsetTracker
+from streamverify.core.delivery.suspects import PROBATION
 
 
 def fresh(start: int = 0) -> OffsetTracker:
@@ -77,7 +78,7 @@ def test_a_restored_incomplete_that_a_delivery_passes_over_is_gone() -> None:
     tracker = OffsetTracker(OffsetMap(5, 9, {5: 2, 7: 0}))
     assert deliver(tracker, 8) == [Delivery.DONE]
     assert tracker.commit_point == 9
-    assert tracker.incomplete == 0
+    assert tracker.snapshot(is_open=True).incomplete == {}
 
 
 def test_an_offset_that_finished_here_counts_when_it_is_delivered_again_and_not_before() -> None:
@@ -130,23 +131,23 @@ def test_a_partition_is_quarantined_until_the_listed_attempts_and_the_first_reco
     tracker = OffsetTracker(OffsetMap(0, 1, {0: 1}))
     for offset in range(PROBATION):
         deliver(tracker, offset)
-        assert tracker.quarantined
+        assert tracker.suspects
         tracker.complete(offset)
-    assert not tracker.quarantined
+    assert not tracker.suspects
     deliver(tracker, PROBATION)
-    assert not tracker.quarantined
+    assert not tracker.suspects
 
 
 def test_a_listed_attempt_keeps_the_partition_quarantined_until_it_is_done_or_gone() -> None:
     tracker = OffsetTracker(OffsetMap(0, 2001, {2000: 1}))
-    tracker._probation = 0
-    assert tracker.quarantined
+    tracker.suspects._probation = 0
+    assert tracker.suspects
     deliver(tracker, 2001)
-    assert not tracker.quarantined
+    assert not tracker.suspects
 
 
 def test_a_closed_map_without_attempts_starts_no_quarantine() -> None:
-    assert not OffsetTracker(OffsetMap(0, 5, {0: 0, 3: 0})).quarantined
+    assert not OffsetTracker(OffsetMap(0, 5, {0: 0, 3: 0})).suspects
 
 
 def test_the_window_of_a_delivery_is_counted_from_the_lowest_offset_that_would_be_incomplete() -> None:

@@ -7,21 +7,21 @@ from reward_fakes import Verifier, a_result
 
 from streamverify.core.errors import InvalidRequest, RequestTooLarge, Unscored
 from streamverify.core.messages.models import OUTCOMES, Reason, Status
-from streamverify.core.rewards.scoring import GIVEN_UP_ON_PROOF, Attempt, Batch, Policy
+from streamverify.core.rewards.scoring import GIVEN_UP_ON_PROOF, Batch, CompletionProof, RewardRules
 
 REQUIRE = {"require": "audited"}
 
 
-def run(proofs: list[str | None], policy: Policy) -> tuple[list[float | None], Verifier]:
+def run(proofs: list[str | None], policy: RewardRules) -> tuple[list[float | None], Verifier]:
     verify = Verifier()
-    batch = Batch([Attempt(proof, "s") for proof in proofs], policy, fields=REQUIRE)
+    batch = Batch([CompletionProof(proof, "s") for proof in proofs], policy, fields=REQUIRE)
     while requests := batch.requests():
         batch.take(verify(requests, 1))
     return batch.rewards(), verify
 
 
 def by_itself(reason: Reason, *, retriable: bool) -> float | None:
-    batch = Batch([Attempt("p", "s")], Policy(retries=0, on_timeout=0.25, on_failure=0.75), fields=REQUIRE)
+    batch = Batch([CompletionProof("p", "s")], RewardRules(retries=0, on_timeout=0.25, on_failure=0.75), fields=REQUIRE)
     [request] = batch.requests()
     batch.take([a_result(request["custom_id"], reason, retriable=retriable)])
     return batch.rewards()[0]
@@ -48,7 +48,7 @@ def test_a_proof_that_crashes_a_fresh_lean_too_is_the_proofs_fault() -> None:
 
 
 def test_a_reason_of_a_newer_worker_is_judged_by_its_status() -> None:
-    batch = Batch([Attempt("p", "s"), Attempt("q", "s")], Policy(on_failure=0.75), fields=REQUIRE)
+    batch = Batch([CompletionProof("p", "s"), CompletionProof("q", "s")], RewardRules(on_failure=0.75), fields=REQUIRE)
     first, second = batch.requests()
     unknown = a_result(first["custom_id"], Reason.LEAN_ERROR).model_copy(update={"reason": "kernel_of_next_year"})
     new = a_result(second["custom_id"], Reason.EXPIRED).model_copy(update={"reason": "new_trouble"})
@@ -63,14 +63,16 @@ def test_a_reason_of_a_newer_worker_is_judged_by_its_status() -> None:
      ("checked", "none", False), ("checked", "checked", True), ("checked", "audited", True)],
 )  # fmt: skip
 def test_a_worker_that_verifies_less_than_was_asked_for_earns_no_reward(asked: str, said: str, *, enough: bool) -> None:
-    batch = Batch([Attempt("p", "s")], Policy(on_failure=0.75), fields={"require": asked})
+    batch = Batch([CompletionProof("p", "s")], RewardRules(on_failure=0.75), fields={"require": asked})
     [request] = batch.requests()
     batch.take([a_result(request["custom_id"], Reason.OK).model_copy(update={"assurance": said})])
     assert batch.rewards() == [1.0 if enough else 0.75]
 
 
 def test_only_what_is_retriable_or_missing_is_asked_again() -> None:
-    rewards, verify = run(["ok", "worker_error ok", "lean_error", "missing missing ok", "timeout"], Policy(retries=2))
+    rewards, verify = run(
+        ["ok", "worker_error ok", "lean_error", "missing missing ok", "timeout"], RewardRules(retries=2)
+    )
     assert rewards == [1.0, 1.0, 0.0, 1.0, 0.0]
     assert [[each["proof"] for each in requests] for requests in verify.asked] == [
         ["ok", "worker_error ok", "lean_error", "missing missing ok", "timeout"],
@@ -81,24 +83,32 @@ def test_only_what_is_retriable_or_missing_is_asked_again() -> None:
 
 def test_after_all_tries_it_raises_and_says_why() -> None:
     with pytest.raises(Unscored, match=r"2 of 3 completions .* 2 times worker_error \(it is worker_error\)"):
-        run(["ok", "worker_error", "worker_error"], Policy(retries=1))
+        run(["ok", "worker_error", "worker_error"], RewardRules(retries=1))
     with pytest.raises(Unscored, match="no answer in time"):
-        run(["missing"], Policy(retries=0))
+        run(["missing"], RewardRules(retries=0))
 
 
 def test_the_callers_value_is_given_instead() -> None:
-    rewards, _ = run(["ok", "worker_error", "timeout"], Policy(retries=0, on_timeout=-1.0, on_failure=None))
+    rewards, _ = run(["ok", "worker_error", "timeout"], RewardRules(retries=0, on_timeout=-1.0, on_failure=None))
     assert rewards == [1.0, None, -1.0]
 
 
 def test_a_timeout_may_raise() -> None:
     with pytest.raises(Unscored, match="timeout"):
-        run(["timeout"], Policy(on_timeout="raise"))
+        run(["timeout"], RewardRules(on_timeout="raise"))
 
 
 def test_one_that_cannot_be_sent_costs_the_others_nothing() -> None:
-    attempts = [Attempt("ok", "s"), Attempt("large", "s"), Attempt("odd", "s"), Attempt("lean_error", "s")]
-    batch, verify = Batch(attempts, Policy(retries=0, on_timeout=0.25, on_failure=0.75), fields=REQUIRE), Verifier()
+    attempts = [
+        CompletionProof("ok", "s"),
+        CompletionProof("large", "s"),
+        CompletionProof("odd", "s"),
+        CompletionProof("lean_error", "s"),
+    ]
+    batch, verify = (
+        Batch(attempts, RewardRules(retries=0, on_timeout=0.25, on_failure=0.75), fields=REQUIRE),
+        Verifier(),
+    )
     batch.refuse(RequestTooLarge("it has too many bytes", custom_id=batch.requests()[1]["custom_id"]))
     batch.refuse(InvalidRequest("its statement is odd", custom_id=batch.requests()[1]["custom_id"]))
     batch.take(verify(batch.requests(), 1))
@@ -108,19 +118,19 @@ def test_one_that_cannot_be_sent_costs_the_others_nothing() -> None:
 
 
 def test_the_same_completion_is_asked_for_once() -> None:
-    rewards, verify = run(["ok", "lean_error", "ok", "ok"], Policy())
+    rewards, verify = run(["ok", "lean_error", "ok", "ok"], RewardRules())
     assert rewards == [1.0, 0.0, 1.0, 1.0]
     assert len(verify.asked[0]) == 2
 
 
 def test_without_a_file_there_is_nothing_to_ask() -> None:
-    rewards, verify = run([None, "\ud800"], Policy())
+    rewards, verify = run([None, "\ud800"], RewardRules())
     assert rewards == [0.0, 0.0]
     assert verify.asked == []
 
 
 def test_requests_never_let_one_success_end_the_others() -> None:
-    _, verify = run(["ok", "lean_error"], Policy())
+    _, verify = run(["ok", "lean_error"], RewardRules())
     [requests] = verify.asked
     assert all({"first_success", "group"}.isdisjoint(each) for each in requests)
     assert all(each["require"] == "audited" and each["statement"] == "s" for each in requests)
@@ -139,5 +149,5 @@ def test_rewards_are_in_the_order_of_the_completions(proofs: list[str | None]) -
         "worker_error ok": 1.0,
         "missing": None,
     }
-    rewards, _ = run(proofs, Policy(retries=1, on_timeout=0.5, on_failure=None))
+    rewards, _ = run(proofs, RewardRules(retries=1, on_timeout=0.5, on_failure=None))
     assert rewards == [expected[proof] for proof in proofs]

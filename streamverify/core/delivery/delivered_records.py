@@ -1,0 +1,61 @@
+"""What becomes of each record that was delivered, named by its id. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamverify.core.delivery.partition_state import Ownership, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamverify.core.delivery.partition_state import PartitionState
+    from streamverify.core.job import RecordId
+
+
+class DeliveredRecords:
+    """The records that were delivered to this worker, whoever owns their partitions by now.
+
+    What is said of a record of an older epoch says nothing any more: its offset names another record.
+    """
+
+    def __init__(self, states: Mapping[int, PartitionState]) -> None:
+        """Look the records up in the partitions of `states`, which are kept up to date by `Partitions`."""
+        self._states = states
+
+    def ownership(self, record: RecordId) -> Ownership:
+        """Tell whether the record still has to be answered here."""
+        state = self._states.get(record.partition)
+        return Ownership.LOST if state is None else state.ownership(record)
+
+    def is_ours(self, record: RecordId) -> bool | None:
+        """Tell whether the record's partition is ours, finished or not as the record may be; None: that is open."""
+        state = self._current(record)
+        if state is None or state.phase is Phase.LOST:
+            return False
+        return True if state.is_owned else None
+
+    def complete(self, record: RecordId) -> None:
+        """The broker has the answer to the record. Whoever owns the partition by now, it is not run here again."""
+        if state := self._current(record):
+            state.complete(record.offset)
+
+    def forget(self, record: RecordId) -> None:
+        """The work on the record ended without a result, or was dropped: delivered again, the record is new."""
+        if state := self._current(record):
+            state.tracker.forget(record.offset)
+
+    def record_attempt(self, record: RecordId) -> None:
+        """Have the next commit say that the record is about to be run."""
+        if state := self._current(record):
+            state.tracker.record_attempt(record.offset)
+
+    def withdraw_attempt(self, record: RecordId) -> None:
+        """Have the next commit say that the record is not run after all."""
+        if state := self._current(record):
+            state.tracker.withdraw_attempt(record.offset)
+
+    def _current(self, record: RecordId) -> PartitionState | None:
+        """The state of the record's partition, None where the record is of an older epoch."""
+        state = self._states.get(record.partition)
+        return state if state is not None and state.epoch == record.epoch else None

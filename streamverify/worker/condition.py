@@ -1,0 +1,76 @@
+"""How a worker is as a whole: starting, joining, serving, without a broker, draining; and whether it is ready."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from streamverify.bus.liveness import OUTAGE_GRACE
+
+if TYPE_CHECKING:
+    from streamverify.bus.liveness import Liveness
+    from streamverify.core.delivery.partitions import Partitions
+    from streamverify.runtime import Signals
+
+
+class Step(Enum):
+    """The steps of a start; `ConditionReport` has the diagram."""
+
+    STARTING = auto()
+    IMPORTING = auto()
+    """HTTP is answered, and headers are imported: the partitions of a member would wait for that."""
+    JOINING = auto()
+    """The worker is a member of its group, or about to be one. It serves when its partitions are restored."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCondition:
+    """How a worker is as a whole."""
+
+    state: str
+    ready: bool
+    problem: str | None
+    """What keeps the worker from its work, in words; None where nothing does."""
+
+
+class ConditionReport:
+    """Tells how one worker is, from where its start has come to and from what its parts know.
+
+    STARTING ──> IMPORTING ──> JOINING ── all partitions are restored ──> (serving)
+                                       <── a rebalance ──
+    JOINING or serving ── no broker answers ──> (no_broker) ── one answers ──> as before
+    any ── a signal ──> (draining), for good
+    """
+
+    def __init__(self, signals: Signals, partitions: Partitions, liveness: Liveness, *, group: str) -> None:
+        """`group`: the name of the worker's consumer group."""
+        self.step = Step.STARTING
+        self._signals = signals
+        self._partitions = partitions
+        self._liveness = liveness
+        self._group = group
+
+    def now(self) -> WorkerCondition:
+        """Return the condition. A worker that is not ready is taken out of service by its supervisor."""
+        # In this order: the first that holds says why nothing is taken, whatever else there is.
+        joining = self.step is Step.JOINING
+        if self._signals.drain.is_set():
+            problem = "the worker drains: it finishes what runs, and takes nothing more"
+            return WorkerCondition("draining", ready=False, problem=problem)
+        if outage := self._liveness.outage:
+            # A broker that restarts is no reason to take the worker out of service; a long outage is.
+            ready = self._liveness.seconds_without_broker <= OUTAGE_GRACE
+            return WorkerCondition("no_broker" if joining else "starting", ready=ready, problem=outage)
+        if self._partitions.are_restored:
+            return WorkerCondition("serving", ready=True, problem=None)
+        words = {
+            Step.STARTING: "the worker starts",
+            Step.IMPORTING: "headers are being imported before the worker joins its group",
+            Step.JOINING: f"the worker has not got its partitions from the group {self._group} yet",
+        }
+        return WorkerCondition("joining" if joining else "starting", ready=False, problem=words[self.step])
+
+    def is_ready(self) -> bool:
+        """Tell whether the worker is ready."""
+        return self.now().ready
