@@ -143,6 +143,7 @@ class RequestConsumer:
         """
         settings = self._settings
         self._assignor = signed(card)
+        # Before the consumer: offsets are restored through it as soon as the group has assigned partitions.
         self._admin = await open_admin(settings, patience)
         self._closers.append(self._admin.close)
         self._consumer = await connect(self._make_consumer, settings.bootstrap_servers, patience=patience)
@@ -242,6 +243,7 @@ class RequestConsumer:
                     f"of the partitions {', '.join(f'{number} from {offset}' for number, offset in readable)}: see "
                     "docs/operations.md for how to pass over it"
                 ) from error
+            # Only records count: an empty poll is what aiokafka returns without a broker, too.
             if batches:
                 self.liveness.succeeded()
             for tp, records in batches.items():
