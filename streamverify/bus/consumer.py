@@ -106,8 +106,9 @@ class RequestConsumer:
         requests: CommitRequests,
         *,
         client_id: str = "streamverify",
+        counts: ConsumerCounts | None = None,
     ) -> None:
-        """`client_id` is what the group is told of this member; `core.overview.card` says what stands there."""
+        """`client_id` is what the group is told of this member (`core.overview.card`); `counts` are kept up to date."""
         self._settings = settings
         self._topic = settings.request_topic
         self._client_id = client_id
@@ -115,7 +116,7 @@ class RequestConsumer:
         self._requests = requests
         limit = (REBALANCE_TIMEOUT_MS + settings.session_timeout_ms) / 1000
         self.liveness = Liveness(settings, partitions, limit)
-        self.counts = ConsumerCounts()
+        self.counts = counts or ConsumerCounts()
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._retention: RetentionWatch | None = None
         self._fence: Fence | None = None

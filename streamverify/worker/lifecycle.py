@@ -14,6 +14,7 @@ from streamverify.bus.announcements import Announcements
 from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
+from streamverify.bus.counts import ConsumerCounts
 from streamverify.bus.group_versions import Peers
 from streamverify.bus.publisher import Publisher
 from streamverify.core.audit.vocabulary import SHIPPED
@@ -23,16 +24,19 @@ from streamverify.core.groups.cancellation import Cancellations
 from streamverify.core.groups.groups import Groups
 from streamverify.core.messages.codec import RequestLimits
 from streamverify.core.messages.models import Assurance
+from streamverify.core.metrics.lean_counts import LeanCounts
+from streamverify.core.metrics.metric import Process
 from streamverify.core.overview.card import client_id, encode_card
 from streamverify.lean.kernel.replays import Replays
 from streamverify.lean.pool import Pool
 from streamverify.lean.warm_headers import headers_to_warm
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, spare_the_garbage_collector, unless
 from streamverify.telemetry.configuration import open_tracing
+from streamverify.telemetry.metrics import Metrics
 from streamverify.worker.cached_pool import CachedPool
 from streamverify.worker.condition import ConditionReport, Step
 from streamverify.worker.equipment import find_equipment
-from streamverify.worker.metrics import Parts, WorkerMetrics
+from streamverify.worker.metrics import Observations, Parts, WorkerMetrics
 from streamverify.worker.open_cache import open_cache
 from streamverify.worker.pool_settings import pool_limits, pool_rules
 from streamverify.worker.report import Reporter
@@ -91,6 +95,7 @@ class Worker:
         self._stack = AsyncExitStack()
         self._partitions = Partitions(settings.request_topic)
         self._commits = CommitRequests()
+        self._meters = Metrics(Process.WORKER)
         self._cache: ResultCache | None = None
         self._cached_pool: CachedPool | None = None
 
@@ -104,6 +109,7 @@ class Worker:
     async def _open(self, equipment: Equipment) -> None:
         """Make the parts on a proof's way, from the pool to the consumer; none of them works yet."""
         settings, verifier, plan = self._settings, equipment.verifier, equipment.plan
+        self._observations = Observations(self._meters)
         self._pool = Pool(
             equipment.command,
             slots=plan.slots,
@@ -111,18 +117,18 @@ class Worker:
             rules=pool_rules(settings, plan),
             saved_headers=equipment.saved_headers,
             trusted=equipment.trusted,
+            counts=LeanCounts(self._observations.import_seconds),
         )
         self._stack.push_async_callback(self._pool.close)
         self._publisher = Publisher(settings, max_record_bytes=max(equipment.sizes.values()))
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
-        self._metrics = WorkerMetrics(verifier, plan.slots)
         results = ResultBuilder(
             worker_name(settings),
             verifier,
             settings.result_topic,
             equipment.sizes[settings.result_topic],
-            self._metrics.published,
+            self._observations.published,
             self._tracing(),
         )
         self._cache = await open_cache(
@@ -169,7 +175,8 @@ class Worker:
             slots=plan.slots,
         )
         versions = client_id(verifier)
-        self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions)
+        counts = ConsumerCounts(on_commit=self._observations.commit_seconds)
+        self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions, counts=counts)
         self._condition = ConditionReport(
             self._signals, self._partitions, self._consumer.liveness, group=settings.group_id
         )
@@ -187,7 +194,9 @@ class Worker:
             consumer=self._consumer,
             cache=self._cached_pool,
         )
-        self._metrics.watch(
+        self._metrics = WorkerMetrics(
+            self._meters,
+            self._observations,
             Parts(
                 pool=self._pool,
                 runner=runner,
@@ -199,7 +208,9 @@ class Worker:
                 publisher=self._publisher,
                 ready=self._condition.is_ready,
                 draining=self._signals.drain.is_set,
-            )
+            ),
+            verifier=equipment.verifier,
+            slots=slots,
         )
         self._report = StatusReport(
             settings,
