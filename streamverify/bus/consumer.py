@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from streamverify.bus.commit_requests import CommitRequests
     from streamverify.bus.ports import RecordHandler
-    from streamverify.core.delivery.partition_state import Admission
+    from streamverify.core.delivery.partition_state import AdmissionOutcome
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.settings import Settings
 
@@ -349,7 +349,7 @@ class _Errors:
             raise WorkerStuck(f"fetching from {self._topic} fails again and again: {cause}") from error
 
 
-def _plain(record: KafkaRecord, admission: Admission) -> Record:
+def _plain(record: KafkaRecord, admission: AdmissionOutcome) -> Record:
     """The record without aiokafka's types."""
     kafka_headers: Any = record.headers
     return Record(

@@ -34,7 +34,7 @@ from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signal
 from streamverify.telemetry.configuration import open_tracing
 from streamverify.telemetry.metrics import Metrics
 from streamverify.worker.cached_pool import CachedPool
-from streamverify.worker.condition import ConditionReport, Step
+from streamverify.worker.condition import ConditionReport, StartStep
 from streamverify.worker.equipment import find_equipment
 from streamverify.worker.metrics import Observations, Parts, WorkerMetrics
 from streamverify.worker.open_cache import open_cache
@@ -102,12 +102,13 @@ class Worker:
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
         equipment = await find_equipment(self._settings)
-        await self._open(equipment)
+        results = await self._open(equipment)
+        self._take_records(equipment, results)
         self._watch(equipment)
         await self._join(equipment)
 
-    async def _open(self, equipment: Equipment) -> None:
-        """Make the parts on a proof's way, from the pool to the consumer; none of them works yet."""
+    async def _open(self, equipment: Equipment) -> ResultBuilder:
+        """Make what has verdicts on proofs, and what publishes them; nothing of it works yet."""
         settings, verifier, plan = self._settings, equipment.verifier, equipment.plan
         self._observations = Observations(self._meters)
         self._pool = Pool(
@@ -120,6 +121,7 @@ class Worker:
             counts=LeanCounts(self._observations.import_seconds),
         )
         self._stack.push_async_callback(self._pool.close)
+        # One producer writes to both topics.
         self._publisher = Publisher(settings, max_record_bytes=max(equipment.sizes.values()))
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
@@ -149,7 +151,11 @@ class Worker:
             self._stack.push_async_callback(self._cache.close)
             timeouts = {"default_timeout": settings.default_timeout, "max_timeout": settings.max_timeout}
             self._cached_pool = CachedPool(self._pool, self._tiers, self._cache, **timeouts)
-        runner = self._cached_pool or self._pool
+        return results
+
+    def _take_records(self, equipment: Equipment, results: ResultBuilder) -> None:
+        """Make what takes records and answers them, from the service to the consumer; none of it works yet."""
+        settings, runner = self._settings, self._cached_pool or self._pool
         self._announcements = Announcements(settings)
         self._superseding = Superseding(
             Groups(ttl=settings.group_ttl),
@@ -172,9 +178,9 @@ class Worker:
             superseding=self._superseding,
             tiers=self._tiers,
             reach=equipment.reach,
-            slots=plan.slots,
+            slots=equipment.plan.slots,
         )
-        versions = client_id(verifier)
+        versions = client_id(equipment.verifier)
         counts = ConsumerCounts(on_commit=self._observations.commit_seconds)
         self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions, counts=counts)
         self._condition = ConditionReport(
@@ -236,7 +242,7 @@ class Worker:
     async def _join(self, equipment: Equipment) -> None:
         """Import headers, hear what others have announced, and join the group."""
         settings, verifier, plan = self._settings, equipment.verifier, equipment.plan
-        self._condition.step = Step.IMPORTING
+        self._condition.step = StartStep.IMPORTING
         # From here on a supervisor sees that the worker lives and is not ready.
         self._report.url = advertised_url(settings, await self._health.start())
         self._stack.push_async_callback(self._health.close)
@@ -246,7 +252,7 @@ class Worker:
         await self._announcements.start(self._superseding.hear, self._service.cancel)
         self._stack.push_async_callback(self._announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
-        self._condition.step = Step.JOINING
+        self._condition.step = StartStep.JOINING
         await self._consumer.start(self._service, PATIENCE, encode_card(self._report.card()))
         _log.info(
             "worker_started",
@@ -282,6 +288,7 @@ class Worker:
     async def run(self) -> int:
         """Serve until a signal, then drain. Returns the exit code."""
         try:
+            # A fatal error in any of these tasks ends the others, and the worker with that error's exit code.
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(work)

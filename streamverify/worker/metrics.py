@@ -137,7 +137,7 @@ class WorkerMetrics:
             await asyncio.sleep(RETRY_SECONDS)
 
     def _own_sources(self) -> Mapping[str, Source]:
-        """What is noted here of each result, and the backlog."""
+        """Return the rows that are noted here of each result, and the backlog."""
 
         def lag() -> Mapping[tuple[str, ...], float] | None:
             found = self._backlog.lag(self._parts.partitions.readable(paused=True), time.monotonic())

@@ -128,6 +128,7 @@ class Slots(Generic[J]):
 
     def paid(self, header: str, quantum: float) -> list[int]:
         """List the idle slots whose work since their import is `quantum` times the imports there and back."""
+        # A slot without a process has nothing to pay for.
         there = self._stats.import_seconds(header)
         return [
             slot
