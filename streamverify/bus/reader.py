@@ -12,7 +12,7 @@ from streamverify.bus.presence import topic_partitions
 from streamverify.core.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Any, Self
 
@@ -25,6 +25,9 @@ T = TypeVar("T")
 
 _FETCH_WAIT_MS = 50
 """Apache Kafka answers a waiting fetch as soon as there is a record; the embedded broker only when this is over."""
+
+_POLL = 0.5
+"""Seconds that one wait for records lasts at most, so that the end is noticed where nothing comes."""
 
 _METADATA_AGE_MS = 30_000
 """How soon a long-lived reader learns of partitions that were added."""
@@ -106,6 +109,24 @@ class ResultReader:
             raise self._lost(error) from error
         return [record for records in batches.values() for record in records]
 
+    async def chunks(self, ends: Mapping[TopicPartition, int] | None) -> AsyncGenerator[list[Any], None]:
+        """Yield the records as they are fetched, also empty lists where none came for a moment.
+
+        Args:
+            ends: The offsets before which it ends, of all partitions; None: it goes on for ever.
+
+        Raises:
+            BrokerUnavailable: The topic cannot be read any more.
+        """
+        while ends is None or not await self.reached(ends):
+            records = await self.read(_POLL)
+            # What was produced since the ends were asked for is fetched with the rest.
+            yield [
+                record
+                for record in records
+                if ends is None or record.offset < ends[TopicPartition(record.topic, record.partition)]
+            ]
+
     def partitions_of_topics(self) -> list[TopicPartition]:
         """All partitions that the topics have by now, also those that are not read."""
         return [
@@ -114,7 +135,7 @@ class ResultReader:
             for number in sorted(self._consumer.partitions_for_topic(topic) or ())
         ]
 
-    async def reached(self, ends: dict[TopicPartition, int]) -> bool:
+    async def reached(self, ends: Mapping[TopicPartition, int]) -> bool:
         """Tell whether everything below `ends` was read, or is no longer there."""
         for partition, end in ends.items():
             # The position, not the last record's offset: compaction and transactions leave holes at the end.

@@ -200,7 +200,7 @@ async def _list(settings: Settings, wanted: Filter, sink: LetterSink, limit: int
     from streamverify.client.dead_letter_topic import DeadLetters  # noqa: PLC0415 - keeps --help fast
 
     count = 0
-    async with DeadLetters(settings) as letters, aclosing(letters.read(wanted.since)) as read:
+    async with aclosing(DeadLetters(settings).read(wanted.since)) as read:
         async for letter in read:
             if wanted.takes(letter):
                 sink.add(letter)
@@ -217,8 +217,7 @@ async def _one(settings: Settings, name: str) -> Letter:
     selection = parse_selection(name)
     if selection.last != selection.first:
         raise InputError(f"{name}: show takes one letter, PARTITION:OFFSET")
-    async with DeadLetters(settings) as letters:
-        record = await letters.fetch(settings.dlq_topic, selection.partition, selection.first)
+    record = await DeadLetters(settings).fetch(settings.dlq_topic, selection.partition, selection.first)
     if record is None:
         raise InputError(f"there is no letter {name} on {settings.dlq_topic}: see `streamverify dlq list`")
     return Letter.of(record)
@@ -231,10 +230,10 @@ async def _replay(settings: Settings, wanted: Filter, max_replays: int, report: 
     from streamverify.client import dead_letters  # noqa: PLC0415 - keeps --help fast
     from streamverify.client.dead_letter_topic import DeadLetters  # noqa: PLC0415 - keeps --help fast
 
-    async with DeadLetters(settings) as letters:
-        await dead_letters.replay(
-            letters, wanted, settings.request_topic, max_replays=max_replays, dry_run=dry_run, report=report
-        )
+    letters = DeadLetters(settings)
+    await dead_letters.replay(
+        letters, wanted, settings.request_topic, max_replays=max_replays, dry_run=dry_run, report=report
+    )
 
 
 def _print_report(report: ReplayReport, settings: Settings, *, dry_run: bool) -> None:

@@ -19,7 +19,7 @@ from streamverify.cli.times import rfc_3339
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from streamverify.client.result_topic import Found
+    from streamverify.client.result_topic import FoundResult
     from streamverify.core.messages.selection import ResultSelection
 
 EXAMPLES = """\
@@ -52,7 +52,7 @@ _CSV = (
 class Sink(Protocol):
     """One of the forms in which results are printed."""
 
-    def add(self, found: Found) -> None:
+    def add(self, found: FoundResult) -> None:
         """Print one result."""
 
 
@@ -145,7 +145,7 @@ class Reading:
 
 
 class _JsonLines:
-    def add(self, found: Found) -> None:
+    def add(self, found: FoundResult) -> None:
         print_result(found.result)
 
 
@@ -153,7 +153,7 @@ class _Csv:
     def __init__(self) -> None:
         self._table = CsvTable(_CSV)
 
-    def add(self, found: Found) -> None:
+    def add(self, found: FoundResult) -> None:
         result, timings, source = found.result, found.result.timings, found.result.source
         self._table.add(
             result.custom_id,
@@ -185,7 +185,7 @@ class _Table:
     def __init__(self) -> None:
         self._table = StreamedTable(_COLUMNS)
 
-    def add(self, found: Found) -> None:
+    def add(self, found: FoundResult) -> None:
         from streamverify.cli.render import first_message  # noqa: PLC0415 - keeps --help fast
 
         result = found.result
@@ -205,7 +205,7 @@ class _Lines:
     def __init__(self) -> None:
         self._console = stdout()
 
-    def add(self, found: Found) -> None:
+    def add(self, found: FoundResult) -> None:
         from streamverify.cli.render import first_message, headline  # noqa: PLC0415 - keeps --help fast
 
         line = headline(found.result).append(f"  {first_message(found.result)}", "not bold default")

@@ -19,7 +19,7 @@ from streamverify.settings import Settings  # noqa: TC001 - Typer reads the anno
 if TYPE_CHECKING:
     from typing import Any
 
-    from streamverify.client.retry import RetryReport
+    from streamverify.client.resend import ResendReport
 
 EXAMPLES = """\
 Examples
@@ -65,7 +65,7 @@ def retry(  # noqa: PLR0913 - each is a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
 ) -> None:
     """Send again what no worker could decide: requests whose newest result is retriable."""
-    from streamverify.client import retry as client  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client import resend as client  # noqa: PLC0415 - keeps --help fast
 
     wanted = ResultSelection(
         ids=frozenset(ids or ()),
@@ -75,13 +75,13 @@ def retry(  # noqa: PLR0913 - each is a flag
         since=milliseconds(since) or 0,
         until=milliseconds(until, "--until"),
     )
-    report = client.RetryReport()
+    report = client.ResendReport()
 
     def so_far() -> str:
         return f"{plural(report.sent, 'request')} sent to {settings.request_topic} again" if report.sent else ""
 
     with say_how_far(so_far):
-        asyncio.run(client.retry(settings, wanted, most=most, max_retries=max_retries, dry_run=dry_run, report=report))
+        asyncio.run(client.resend(settings, wanted, most=most, max_retries=max_retries, dry_run=dry_run, report=report))
     if as_json:
         print_json(summary(report, settings, dry_run=dry_run))
     else:
@@ -90,7 +90,7 @@ def retry(  # noqa: PLR0913 - each is a flag
         raise typer.Exit(_GONE)
 
 
-def summary(report: RetryReport, settings: Settings, *, dry_run: bool) -> dict[str, Any]:
+def summary(report: ResendReport, settings: Settings, *, dry_run: bool) -> dict[str, Any]:
     """Make the line of JSON."""
     return {
         "topic": settings.request_topic,
@@ -108,7 +108,7 @@ def summary(report: RetryReport, settings: Settings, *, dry_run: bool) -> dict[s
     }
 
 
-def _say(report: RetryReport, settings: Settings, max_retries: int, *, dry_run: bool) -> None:
+def _say(report: ResendReport, settings: Settings, max_retries: int, *, dry_run: bool) -> None:
     topic = settings.request_topic
     named = ", ".join(f"{count:,} {reason}" for reason, count in sorted(report.reasons.items()))
     verb = "would be sent" if dry_run else "sent"

@@ -6,17 +6,17 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
-from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import find_topics, require_topics
 from streamverify.bus.reader import ResultReader
 from streamverify.bus.topics import router_group
+from streamverify.client.producer import open_producer
 from streamverify.core.delivery.offset_map import OffsetMap, decode_map
 from streamverify.core.errors import (
     BrokerUnavailable,
@@ -31,19 +31,16 @@ from streamverify.core.messages.codec import ANY_SIZE, decode_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
     from streamverify.bus.admin import PatientAdmin
     from streamverify.core.groups.announcement import AnnouncementRecord
     from streamverify.core.groups.cancellation import Names
     from streamverify.settings import Settings
 
-_POLL = 0.5
-
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """What was cancelled, or would be."""
+    """A cancellation, or what one would be."""
 
     names: Names
     at: datetime
@@ -98,7 +95,7 @@ async def cancel(settings: Settings, names: Names, *, dry_run: bool = False) -> 
 
 
 def _records(cancellation: Cancellation) -> list[AnnouncementRecord]:
-    """The records for the topic: of many ids some at a time."""
+    """Make the records for the topic: of many ids some at a time, as a record has a limit."""
     names = cancellation.names
     ids = sorted(names.ids)
     parts = [frozenset(ids[first : first + MAX_IDS]) for first in range(0, len(ids), MAX_IDS)] or [frozenset()]
@@ -110,22 +107,22 @@ def _records(cancellation: Cancellation) -> list[AnnouncementRecord]:
 
 async def _send(settings: Settings, records: Sequence[AnnouncementRecord]) -> None:
     topic = settings.groups_topic
-    producer = await connect(lambda: make_producer(settings), settings.bootstrap_servers)
-    try:
-        sent = [await producer.send(topic, each.value, each.key, timestamp_ms=each.timestamp_ms) for each in records]
-        await asyncio.gather(*sent)
-    except KafkaError as error:
-        raise BrokerUnavailable(
-            f"the topic {topic} takes no cancellation ({error!r}): may this user write to it?"
-        ) from error
-    finally:
-        await producer.stop()
+    async with open_producer(settings) as producer:
+        try:
+            sent = [
+                await producer.send(topic, each.value, each.key, timestamp_ms=each.timestamp_ms) for each in records
+            ]
+            await asyncio.gather(*sent)
+        except KafkaError as error:
+            raise BrokerUnavailable(
+                f"the topic {topic} takes no cancellation ({error!r}): may this user write to it?"
+            ) from error
 
 
 async def _finished(
     admin: PatientAdmin, settings: Settings, partitions: Sequence[TopicPartition], firsts: Mapping[TopicPartition, int]
 ) -> dict[TopicPartition, OffsetMap] | None:
-    """What the group has finished of each partition; None where this user may not know."""
+    """Return for each partition which offsets the group has finished; None where this user may not know."""
     numbers = [tp.partition for tp in partitions]
     try:
         committed = await admin.ask(
@@ -142,12 +139,12 @@ async def _finished(
             try:
                 found[tp] = decode_map(point.metadata, settings.request_topic, tp.partition, point.offset)
             except UndecodableOffsetMap:
-                continue
+                continue  # another program commits for the group: only the offset is known
     return found
 
 
 def _count(end: int, finished: OffsetMap) -> int:
-    """How many offsets before `end` are not finished."""
+    """Count the offsets before `end` that are not finished."""
     return sum(offset < end for offset in finished.incomplete) + max(0, end - finished.end)
 
 
@@ -161,11 +158,11 @@ async def _matching(
     count = 0
     async with ResultReader(settings, list(finished)) as reader:
         reader.start_from({tp: min(each.base, ends[tp]) for tp, each in finished.items()})
-        while not await reader.reached(dict(ends)):
-            for record in await reader.read(_POLL):
-                tp = TopicPartition(record.topic, record.partition)
-                waits = record.offset in finished[tp].incomplete or record.offset >= finished[tp].end
-                count += waits and record.offset < ends[tp] and _is_named(record, cancellation.names)
+        async for records in reader.chunks(ends):
+            for record in records:
+                done = finished[TopicPartition(record.topic, record.partition)]
+                waits = record.offset in done.incomplete or record.offset >= done.end
+                count += waits and _is_named(record, cancellation.names)
     return count
 
 
@@ -178,7 +175,7 @@ def _is_named(record: Any, names: Names) -> bool:
 
 
 async def _not_forwarded(admin: PatientAdmin, settings: Settings) -> int:
-    """How many records wait for the router; 0 where there is none, and where this user may not know."""
+    """Count the records that wait for the router; 0 where there is none, and where this user may not know."""
     topic = settings.ingest_topic
     try:
         found = await find_topics(admin, [topic])

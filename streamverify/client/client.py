@@ -8,20 +8,17 @@ import secrets
 from collections.abc import AsyncIterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
-
-from aiokafka import TopicPartition
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.bus.admin import open_admin
 from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
 from streamverify.client.cancellation import cancel
-from streamverify.client.connection import Connection
+from streamverify.client.client_connection import ClientConnection
 from streamverify.client.progress import progress_of
-from streamverify.client.requests import as_request, prepare
+from streamverify.client.requests import as_request
 from streamverify.client.result_topic import decode
 from streamverify.client.results import Results
-from streamverify.client.trace import current_trace
 from streamverify.client.verification import MAX_IN_FLIGHT, Unanswered, Verification
 from streamverify.core.errors import ClientMisused
 from streamverify.core.groups.cancellation import Names
@@ -35,24 +32,31 @@ if TYPE_CHECKING:
 
     from streamverify.client.cancellation import Cancelled
     from streamverify.client.progress import Progress
-    from streamverify.client.requests import EncodedRequest, Proof, Ticket
+    from streamverify.client.requests import Proof, Ticket
     from streamverify.client.verification import Answer
     from streamverify.core.errors import RequestTooLarge
     from streamverify.core.messages.models import ProofResult
 
     Proofs = Iterable[Proof] | AsyncIterable[Proof]
 
-_T = TypeVar("_T")
 
-_POLL = 0.5
-"""Seconds that one wait for records lasts at most."""
+class _Open(NamedTuple):
+    """A connection, and the event loop in which it is open until its keeper is closed."""
+
+    loop: asyncio.AbstractEventLoop
+    connection: ClientConnection
+    keeper: AsyncGenerator[None, None]
 
 
 class AsyncClient:
     """Hands in proofs and reads verdicts. Use it in one event loop; many tasks may use it at once.
 
-    It connects when it is first used. `async with` connects at once, and closes it; without, it is closed with the
-    event loop.
+    It connects when it is first used. `async with` looks at once whether a broker answers, and closes it at the end;
+    without, it is closed with the event loop.
+
+        closed --- the first call that sends ---> open in the event loop of that call
+           ^                                                    |
+           +------------- close(), or that loop ends -----------+
 
     Example:
         >>> async with AsyncClient("localhost:9092") as client:
@@ -86,9 +90,7 @@ class AsyncClient:
             self._settings = load_settings(**given)
         self._max_in_flight = max_in_flight
         self._pid = os.getpid()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._open: Connection | None = None
-        self._keeper: AsyncGenerator[None, None] | None = None
+        self._open: _Open | None = None
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -108,9 +110,9 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Disconnect. What was submitted stays submitted. A client that is used again connects again."""
-        keeper, self._keeper, self._open = self._keeper, None, None
-        if keeper is not None:
-            await keeper.aclose()
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened.keeper.aclose()
 
     async def submit(self, proof: Proof) -> Ticket:
         """Put one proof on the topic; returns when the broker has it.
@@ -124,8 +126,7 @@ class AsyncClient:
             BrokerUnavailable: It was not acknowledged, or there is no topic.
         """
         connection = await self._connection()
-        encoded = prepare(as_request(proof, connection.new_id), connection.new_id(), current_trace())
-        return await connection.sender.send(encoded)
+        return await connection.sender.send(connection.encode(as_request(proof, connection.new_id)))
 
     async def submit_all(self, proofs: Proofs) -> AsyncGenerator[Ticket, None]:
         """Put many proofs on the topic without waiting for each; yields their tickets, in their order.
@@ -134,11 +135,12 @@ class AsyncClient:
         was sent before stays sent.
         """
         connection = await self._connection()
-        async for ticket in connection.sender.send_all(_encoded(connection, proofs)):
+        encoded = (connection.encode(request) async for request in _requests(connection, proofs))
+        async for ticket in connection.sender.send_all(encoded):
             yield ticket
 
     async def refusal(self, request: ProofRequest) -> RequestTooLarge | None:
-        """The reason why a request is too large for the topic, None where it is not. Nothing is sent.
+        """Return the reason why a request is too large for the topic, None where it is not. Nothing is sent.
 
         Raises:
             InvalidRequest: It cannot be encoded.
@@ -147,7 +149,7 @@ class AsyncClient:
         connection = await self._connection()
         if connection.sender.limit.surely_takes(request):
             return None
-        return await connection.sender.refusal(prepare(request, connection.new_id(), current_trace()))
+        return await connection.sender.refusal(connection.encode(request))
 
     async def verify(
         self, proofs: Proofs, timeout: float | None = None, *, retries: int = 2, progress: Progress = False
@@ -222,7 +224,7 @@ class AsyncClient:
     async def results(
         self, since: datetime | timedelta | None = None, *, follow: bool = False
     ) -> AsyncGenerator[ProofResult, None]:
-        """The topic of verdicts, each partition in its order. Records that are no ProofResult are skipped and logged.
+        """Read the topic of verdicts, each partition in its order. What is no ProofResult is skipped and logged.
 
         Args:
             since: Only results produced then or later; a timedelta counts back from now; None: all that is kept.
@@ -246,16 +248,10 @@ class AsyncClient:
         async with ResultReader(self._settings, partitions) as reader:
             ends = await reader.ends()
             await reader.start_at(first)
-            while follow or not await reader.reached(ends):
-                chunk = []
-                for record in await reader.read(_POLL):
-                    beyond = record.offset >= ends[TopicPartition(record.topic, record.partition)]
-                    if record.timestamp < first or (beyond and not follow):
-                        continue
-                    result = decode(record)
-                    if result is not None:
-                        chunk.append(result)
-                if chunk:
+            async for records in reader.chunks(None if follow else ends):
+                # The broker finds the first offset of that time; after it there may be records of an earlier one.
+                found = [decode(record) for record in records if record.timestamp >= first]
+                if chunk := [result for result in found if result is not None]:
                     yield chunk
 
     async def cancel(
@@ -298,25 +294,26 @@ class AsyncClient:
                 "connections cannot be used: make a client after the fork, in each worker process"
             )
 
-    async def _connection(self) -> Connection:
+    async def _connection(self) -> ClientConnection:
         """Return what is open in this event loop, opened if it is not."""
         self.refuse_a_fork()
         loop = asyncio.get_running_loop()
-        if self._open is None or self._loop is not loop:
-            if self._open is not None and self._loop is not None and not self._loop.is_closed():
-                raise ClientMisused(
-                    "this AsyncClient is in use in another event loop: make one for each, or use Client, which is for "
-                    "threads"
-                )
-            self._loop = loop
-            self._open = Connection(self._settings, secrets.token_hex(8))
-            self._keeper = self._open.keep_open()
+        # A loop that has ended has closed what was open in it: the next one begins anew.
+        if self._open is None or self._open.loop.is_closed():
+            connection = ClientConnection(self._settings, secrets.token_hex(8))
+            keeper = connection.keep_open()
+            self._open = _Open(loop, connection, keeper)
             # A generator that has begun is closed by the event loop.
-            await anext(self._keeper)
-        return self._open
+            await anext(keeper)
+        if self._open.loop is not loop:
+            raise ClientMisused(
+                "this AsyncClient is in use in another event loop: make one for each, or use Client, which is for "
+                "threads"
+            )
+        return self._open.connection
 
 
-def _whole(connection: Connection, proofs: Proofs) -> Proofs:
+def _whole(connection: ClientConnection, proofs: Proofs) -> Proofs:
     """Make the requests of a list, so that a wrong one is found before anything is sent."""
     if isinstance(proofs, str | Mapping | ProofRequest):
         proofs = [proofs]
@@ -332,29 +329,20 @@ def _unsent(proofs: Proofs) -> Callable[[int], Sequence[str]]:
     return lambda _begun: ()
 
 
-async def _requests(connection: Connection, proofs: Proofs) -> AsyncIterator[ProofRequest]:
-    position = 0
-    async for proof in _each(proofs):
-        yield as_request(proof, connection.new_id, f"proof {position}: ")
-        position += 1
-
-
-async def _encoded(connection: Connection, proofs: Proofs) -> AsyncIterator[EncodedRequest]:
-    async for request in _requests(connection, proofs):
-        yield prepare(request, connection.new_id(), current_trace())
-
-
-async def _each(items: Iterable[_T] | AsyncIterable[_T]) -> AsyncIterator[_T]:
-    if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield item
+async def _requests(connection: ClientConnection, proofs: Proofs) -> AsyncIterator[ProofRequest]:
+    """Make the requests one after the other, as there is room for them."""
+    if isinstance(proofs, AsyncIterable):
+        position = 0
+        async for proof in proofs:
+            yield as_request(proof, connection.new_id, f"proof {position}: ")
+            position += 1
         return
-    for item in items:
-        yield item
+    for position, proof in enumerate(proofs):
+        yield as_request(proof, connection.new_id, f"proof {position}: ")
 
 
 def _milliseconds(since: datetime | timedelta | None) -> int:
-    """A time, or a length of time before now, in milliseconds since the epoch; never below 0."""
+    """Return a time, or a length of time before now, in milliseconds since the epoch; never below 0."""
     if since is None:
         return 0
     moment = datetime.now(UTC) - since if isinstance(since, timedelta) else since

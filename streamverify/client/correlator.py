@@ -32,7 +32,12 @@ class Match(NamedTuple):
 
 
 class Correlator:
-    """Knows which requests wait for a result. It keeps nothing of a request that no longer does."""
+    """Knows which requests wait for a result. It keeps nothing of a request that no longer does.
+
+    expected --> acknowledged: its place on the topic is known --> matched
+       |  +---- its result comes first, with the request's id -------^
+       +------- its result comes first, without: kept until the place is known
+    """
 
     def __init__(self) -> None:
         self._open: dict[str, EncodedRequest] = {}
@@ -49,7 +54,7 @@ class Correlator:
 
     @property
     def holds_early(self) -> bool:
-        """Whether a result was read that waits for the acknowledgement of its request."""
+        """True while a result that was read waits for the acknowledgement of its request."""
         return bool(self._early)
 
     def expect(self, encoded: EncodedRequest) -> None:
@@ -72,7 +77,7 @@ class Correlator:
             self._early.pop(key, None)
 
     def acknowledged(self, ticket: Ticket) -> Match | None:
-        """Learn where a request's record lies.
+        """Note where a request's record is.
 
         Returns:
             Its result, if that was read before the acknowledgement.

@@ -6,55 +6,36 @@ A letter stays on its topic when it is replayed: Kafka takes nothing out of a lo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
 from streamverify.client.dead_letters import Letter, Original
+from streamverify.client.producer import open_producer
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.topics import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
-    from types import TracebackType
-    from typing import Self
-
-    from aiokafka import AIOKafkaProducer
 
     from streamverify.core.messages.models import Source
     from streamverify.settings import Settings
 
 _POLL = 0.5
-_STOP_TIMEOUT = 5.0
 
 
 class DeadLetters:
-    """The dead letter topic. An asynchronous context manager."""
+    """The dead letter topic. Each method connects for itself: who only reads needs no right to write."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._producer: AIOKafkaProducer | None = None
-
-    async def __aenter__(self) -> Self:
-        """Connect nowhere yet: who only reads needs no right to write."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Disconnect."""
-        if self._producer is not None:
-            with contextlib.suppress(TimeoutError, KafkaError):
-                await asyncio.wait_for(self._producer.stop(), timeout=_STOP_TIMEOUT)
 
     async def read(self, since: int = 0) -> AsyncGenerator[Letter, None]:
-        """The letters that are there now, each partition in its order.
+        """Read the letters that are there now, each partition in its order.
 
         Args:
             since: Milliseconds since the epoch; requests that are older are left out.
@@ -66,12 +47,10 @@ class DeadLetters:
         async with ResultReader(self._settings, partitions) as reader:
             ends = await reader.ends()
             await reader.start_at(since)
-            while not await reader.reached(ends):
-                for record in await reader.read(_POLL):
-                    if (
-                        record.timestamp >= since
-                        and record.offset < ends[TopicPartition(record.topic, record.partition)]
-                    ):
+            async for records in reader.chunks(ends):
+                for record in records:
+                    # The broker finds the first offset of that time; after it there may be older requests.
+                    if record.timestamp >= since:
                         yield Letter.of(record)
 
     async def fetch(self, topic: str, partition: int, offset: int) -> Any | None:
@@ -95,7 +74,7 @@ class DeadLetters:
         return None
 
     async def original(self, source: Source) -> Original | None:
-        """The request itself, for a letter that had to be emptied; None where its topic no longer has it.
+        """Read the request itself, for a letter that had to be emptied; None where its topic no longer has it.
 
         Raises:
             BrokerUnavailable: No broker, or its topic is gone.
@@ -111,30 +90,29 @@ class DeadLetters:
         """
         topic = self._settings.request_topic
         partitions = itertools.cycle(await topic_partitions(self._settings, topic))
-        self._producer = producer = await connect(
-            lambda: make_producer(self._settings, max_request_size=MAX_REQUEST_BYTES), self._settings.bootstrap_servers
-        )
         waiting = []
         largest = 0
-        try:
-            async for original in originals:
-                largest = max(largest, len(original.value or b""))
-                tp = next(partitions)
-                waiting.append(
-                    await producer.send(
-                        topic, original.value, original.key, partition=tp.partition, headers=original.kafka_headers
+        async with open_producer(self._settings, max_request_size=MAX_REQUEST_BYTES) as producer:
+            try:
+                async for original in originals:
+                    largest = max(largest, len(original.value or b""))
+                    tp = next(partitions)
+                    waiting.append(
+                        await producer.send(
+                            topic, original.value, original.key, partition=tp.partition, headers=original.kafka_headers
+                        )
                     )
-                )
-            await asyncio.gather(*waiting)
-        except KafkaError as error:
-            await asyncio.gather(*waiting, return_exceptions=True)
-            why = repr(error)
-            if isinstance(error, MessageSizeTooLargeError):
-                why = (
-                    f"one is too large for the topic {topic} (its max.message.bytes); "
-                    f"`streamverify topics create --alter --max-proof-bytes {largest}` raises that"
-                )
-            raise BrokerUnavailable(
-                f"the broker at {self._settings.bootstrap_servers} did not take all requests: {why}"
-            ) from error
+                await asyncio.gather(*waiting)
+            except KafkaError as error:
+                # Nobody waits for the others any more: asyncio would complain of exceptions that nobody retrieved.
+                await asyncio.gather(*waiting, return_exceptions=True)
+                why = repr(error)
+                if isinstance(error, MessageSizeTooLargeError):
+                    why = (
+                        f"one is too large for the topic {topic} (its max.message.bytes); "
+                        f"`streamverify topics create --alter --max-proof-bytes {largest}` raises that"
+                    )
+                raise BrokerUnavailable(
+                    f"the broker at {self._settings.bootstrap_servers} did not take all requests: {why}"
+                ) from error
         return len(waiting)

@@ -76,14 +76,14 @@ class Original:
 
 
 def replayed(letter: DeadLetter) -> Original:
-    """The request to send again: as it came, with one replay more in its count."""
+    """Return the request to send again: as it came, with one replay more in its count."""
     others = [pair for pair in letter.kafka_headers if pair[0] != REPLAYS]
     count = _replays(letter.kafka_headers) + 1
     return Original(letter.key, letter.value, [*others, (REPLAYS, str(count).encode("ascii"))])
 
 
 def _replays(kafka_headers: Sequence[tuple[str, bytes | None]]) -> int:
-    """The count in the header; 0 where it is missing or somebody else wrote nonsense there."""
+    """Return the count in the header; 0 where it is missing or somebody else wrote nonsense there."""
     for name, value in reversed(kafka_headers):
         if name == REPLAYS:
             return int(value) if value and value.isdigit() and len(value) < 10 else 0  # noqa: PLR2004 - digits

@@ -1,4 +1,4 @@
-"""Deletes what is on the topics: results by their id, with tombstones; requests and dead letters by their age."""
+"""Deletes records of the topics: results by their id, with tombstones; requests and dead letters by their age."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from aiokafka.errors import KafkaError
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
-from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import require_topics, topic_partitions
 from streamverify.bus.reader import ResultReader
 from streamverify.bus.topics import router_group, topic_settings
+from streamverify.client.producer import open_producer
 from streamverify.client.result_topic import decode
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.groups.scope import gateway_key
@@ -30,11 +30,10 @@ if TYPE_CHECKING:
     from streamverify.core.messages.selection import ResultSelection
     from streamverify.settings import Settings
 
-_POLL = 0.5
 _AT_ONCE = 1000
 """Tombstones that are under way at once."""
 
-Found = dict[tuple[int, bytes], None]
+_Keys = dict[tuple[int, bytes], None]
 """Partition and key of each result that is there, in the order in which they were found."""
 
 
@@ -86,37 +85,34 @@ async def delete_results(
     progress.found = len(found)
     if dry_run or not found:
         return
-    producer = await connect(lambda: make_producer(settings), settings.bootstrap_servers)
-    try:
-        keys = list(found)
-        for first in range(0, len(keys), _AT_ONCE):
-            sent = [
-                await producer.send(settings.result_topic, None, key=key, partition=number)
-                for number, key in keys[first : first + _AT_ONCE]
-            ]
-            await asyncio.gather(*sent)
-            progress.deleted += len(sent)
-    except KafkaError as error:
-        raise BrokerUnavailable(
-            f"the topic {settings.result_topic} takes no tombstone ({error!r}): may this user write to it?"
-        ) from error
-    finally:
-        await producer.stop()
+    async with open_producer(settings) as producer:
+        try:
+            keys = list(found)
+            for first in range(0, len(keys), _AT_ONCE):
+                sent = [
+                    await producer.send(settings.result_topic, None, key=key, partition=number)
+                    for number, key in keys[first : first + _AT_ONCE]
+                ]
+                await asyncio.gather(*sent)
+                progress.deleted += len(sent)
+        except KafkaError as error:
+            raise BrokerUnavailable(
+                f"the topic {settings.result_topic} takes no tombstone ({error!r}): may this user write to it?"
+            ) from error
 
 
-async def _find(settings: Settings, wanted: ResultSelection, api_key: str | None) -> Found:
+async def _find(settings: Settings, wanted: ResultSelection, api_key: str | None) -> _Keys:
     """Read the whole topic, and keep the keys whose newest record is wanted."""
     partitions = await topic_partitions(settings, settings.result_topic)
-    found: Found = {}
+    found: _Keys = {}
     async with ResultReader(settings, partitions) as reader:
         ends = await reader.ends()
         await reader.start_at(0)
-        while not await reader.reached(ends):
-            for record in await reader.read(_POLL):
-                if record.offset >= ends[TopicPartition(record.topic, record.partition)]:
-                    continue
+        async for records in reader.chunks(ends):
+            for record in records:
                 if not record.key or not wanted.takes_record(record.key, record.timestamp):
                     continue
+                # The newest record of a key decides: a tombstone, or a result of another run, unmakes the one before.
                 found.pop((record.partition, record.key), None)
                 if record.value is not None and is_wanted(record, wanted, api_key):
                     found[record.partition, record.key] = None
@@ -166,13 +162,19 @@ async def delete_requests(settings: Settings, before: int, *, dry_run: bool, pro
             progress.kept[topic] = sum(upto[tp] - allowed[tp] for tp in partitions)
             progress.records[topic] = sum(max(0, allowed[tp] - firsts[tp]) for tp in partitions)
             if not dry_run and progress.records[topic]:
-                await _delete_upto(admin, topic, allowed)
+                delete = {tp: RecordsToDelete(before_offset=offset) for tp, offset in allowed.items()}
+                try:
+                    await admin.ask(partial(_delete_records, delete))
+                except KafkaError as error:
+                    raise BrokerUnavailable(
+                        f"the broker does not delete records of the topic {topic}: {error!r}"
+                    ) from error
 
 
 async def _finished(
     admin: PatientAdmin, group: str, topic: str, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
-    """Below which offset a group has finished each record; 0 where it has never committed."""
+    """Return the offset below which a group has finished each record; 0 where it has never committed."""
     numbers = [tp.partition for tp in partitions]
     committed = await admin.ask(lambda client: committed_offsets(client, group, topic, numbers))
     return {
@@ -181,12 +183,5 @@ async def _finished(
     }
 
 
-async def _delete_upto(admin: PatientAdmin, topic: str, offsets: dict[TopicPartition, int]) -> None:
-    try:
-        await admin.ask(partial(_delete_records, offsets))
-    except KafkaError as error:
-        raise BrokerUnavailable(f"the broker does not delete records of the topic {topic}: {error!r}") from error
-
-
-async def _delete_records(offsets: dict[TopicPartition, int], admin: AIOKafkaAdminClient) -> None:
-    await admin.delete_records({tp: RecordsToDelete(before_offset=offset) for tp, offset in offsets.items()})
+async def _delete_records(delete: dict[TopicPartition, RecordsToDelete], admin: AIOKafkaAdminClient) -> None:
+    await admin.delete_records(delete)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamverify.bus.reader import ResultReader
@@ -11,11 +12,10 @@ from streamverify.client.correlator import Correlator, Match
 from streamverify.core.errors import UndecodableResult
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from aiokafka import TopicPartition
+    from collections.abc import AsyncIterator
 
     from streamverify.client.requests import EncodedRequest, Ticket
+    from streamverify.client.sender import Sender
     from streamverify.core.messages.models import ProofResult
     from streamverify.settings import Settings
 
@@ -27,19 +27,38 @@ _IDLE = 10.0
 reads the results of everybody else, too."""
 
 
-class Inbox:
-    """One reader of the result topic, in no consumer group, for all requests of a client that wait for a result."""
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """The task that reads. `ready` is done when it has its position, or cannot have one."""
 
-    def __init__(self, settings: Settings, partitions: Callable[[], Awaitable[list[TopicPartition]]]) -> None:
+    task: asyncio.Task[None]
+    ready: asyncio.Future[None]
+
+
+class Inbox:
+    """One reader of the result topic, in no consumer group, for all requests of a client that wait for a result.
+
+    no reader --- somebody waits ---> connecting ---> ready: it reads
+        ^                                 |                 |
+        +-- the topic cannot be read -----+-----------------+
+        +-- nobody has waited for a while ------------------+
+    """
+
+    def __init__(self, settings: Settings, sender: Sender) -> None:
+        """Read nothing yet.
+
+        Args:
+            settings: The broker and the topics.
+            sender: Looks up the topics; it is asked when the first call waits.
+        """
         self._settings = settings
-        self._partitions = partitions
+        self._sender = sender
         self._correlator = Correlator()
         self._waiting: dict[str, asyncio.Future[ProofResult]] = {}
-        self._readers = 0
+        self._users = 0
+        """Calls that are within `reading`."""
         self._last_used = 0.0
-        self._task: asyncio.Task[None] | None = None
-        self._ready: asyncio.Future[None] | None = None
-        """Done when the reader has its position, or cannot have one."""
+        self._reader: _Reader | None = None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
@@ -48,12 +67,12 @@ class Inbox:
         Raises:
             BrokerUnavailable: No broker, or no topic.
         """
-        self._readers += 1
+        self._users += 1
         try:
             await self._start()
             yield
         finally:
-            self._readers -= 1
+            self._users -= 1
             self._last_used = asyncio.get_running_loop().time()
 
     def expect(self, encoded: EncodedRequest) -> asyncio.Future[ProofResult]:
@@ -68,41 +87,42 @@ class Inbox:
         self._waiting.pop(encoded.request_id, None)
 
     def acknowledged(self, ticket: Ticket) -> None:
-        """Learn where a request's record lies."""
+        """Note where a request's record is: its result may come without the header that names it."""
         self._deliver(self._correlator.acknowledged(ticket))
 
     async def close(self) -> None:
         """Stop reading. Nothing that waits gets an answer any more."""
-        task, self._task = self._task, None
-        if task is not None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
             # aiokafka leaves a connection open that is cancelled while it is made: a moment for it to be there.
-            if self._ready is not None:
-                await asyncio.wait([self._ready], timeout=_CONNECTING_TIMEOUT)
-            task.cancel()
+            await asyncio.wait([reader.ready], timeout=_CONNECTING_TIMEOUT)
+            reader.task.cancel()
             with suppress(asyncio.CancelledError):
-                await task
+                await reader.task
 
     async def _start(self) -> None:
-        if self._task is None or self._ready is None:
-            self._ready = _future()
-            self._task = asyncio.create_task(self._read(self._ready))
+        if self._reader is None:
+            ready = _future()
+            self._reader = _Reader(asyncio.create_task(self._read(ready)), ready)
         # Not before the position is set: an answer that came in between would be missed.
-        await asyncio.shield(self._ready)
+        await asyncio.shield(self._reader.ready)
 
     async def _read(self, ready: asyncio.Future[None]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            async with ResultReader(self._settings, await self._partitions()) as reader:
+            topic = self._settings.result_topic
+            partitions = (await self._sender.look_up(topic))[topic]
+            async with ResultReader(self._settings, partitions) as reader:
                 await reader.start_at_end()
                 if not ready.done():
                     ready.set_result(None)
-                while self._readers or loop.time() < self._last_used + _IDLE:
+                while self._users or loop.time() < self._last_used + _IDLE:
                     for record in await reader.read(_POLL):
                         self._deliver(self._correlator.match(record))
                 # Before the reader is closed, which takes a moment: whoever comes now starts another one.
-                self._task = None
+                self._reader = None
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-            self._task = None
+            self._reader = None
             if not ready.done():
                 ready.set_exception(error)
             for waiting in self._waiting.values():

@@ -68,7 +68,10 @@ class Lean4Client:
         """
         batch = [codes] if isinstance(codes, str | Mapping) else codes
         body = {
-            "codes": [_as_code(code) for code in batch],
+            "codes": [
+                {"custom_id": str(uuid.uuid4()), "proof": code} if isinstance(code, str) else dict(code)
+                for code in batch
+            ],
             "timeout": timeout,
             "infotree_type": infotree_type,
             "disable_cache": self._disable_cache,
@@ -118,10 +121,6 @@ class _TryAgainError(Exception):
         super().__init__(sentence)
         # It may be a date, too, which no server of this API sends.
         self.seconds = float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
-
-
-def _as_code(code: Mapping[str, Any] | str) -> dict[str, Any]:
-    return {"custom_id": str(uuid.uuid4()), "proof": code} if isinstance(code, str) else dict(code)
 
 
 def _words(error: urllib.error.HTTPError) -> str:

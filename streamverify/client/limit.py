@@ -35,7 +35,7 @@ class Limit:
 
     @classmethod
     def of_topic(cls, topic: str, settings: Mapping[str, str] | None) -> Limit | None:
-        """What the topic itself takes; None where the broker does not tell."""
+        """Return what the topic itself takes; None where the broker does not tell."""
         if settings is None:
             return None
         size = int(settings["max.message.bytes"])
@@ -43,14 +43,14 @@ class Limit:
 
     @classmethod
     def of_settings(cls, topic: str, settings: Settings) -> Limit:
-        """What a topic takes that was made for `max_proof_bytes`; for a broker that does not tell."""
+        """Return what a topic takes that was made for `max_proof_bytes`, for a broker that does not tell."""
         size = request_record_bytes(settings.max_proof_bytes)
         whose = f"the broker does not tell what the topic {topic} takes, so {size:,} are sent at most (MAX_PROOF_BYTES)"
         return cls(size, whose, topic)
 
     @classmethod
     def unknown(cls, topic: str) -> Limit:
-        """A broker that takes less than the topic's settings say: the words for it."""
+        """Return the limit of a broker that takes less than the topic's settings say: only the words are known."""
         return cls(0, f"the broker takes less for the topic {topic} (its max.message.bytes)", topic)
 
     def surely_takes(self, request: ProofRequest) -> bool:
@@ -63,7 +63,7 @@ class Limit:
         return len(encoded.value) + _RECORD_OVERHEAD <= self.bytes
 
     def refusal(self, encoded: EncodedRequest) -> RequestTooLarge:
-        """The error for a request that is too large."""
+        """Make the error for a request that is too large."""
         size = len(encoded.value)
         # As JSON a proof has no fewer bytes than by itself: a topic and a worker made for so many take this one.
         remedy = (

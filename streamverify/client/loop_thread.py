@@ -21,7 +21,7 @@ _LOOK = 1.0
 
 
 class LoopThread:
-    """Runs coroutines for any number of threads. Its thread is a daemon: it keeps no process alive."""
+    """Runs coroutines for any number of threads until `end`. Its thread is a daemon: it keeps no process alive."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from aiokafka import TopicPartition
 
 from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
@@ -20,14 +19,11 @@ if TYPE_CHECKING:
     from streamverify.core.messages.selection import ResultSelection
     from streamverify.settings import Settings
 
-_POLL = 0.5
-"""Seconds that one wait for records lasts at most."""
-
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundResult:
     """A result and its record: the time at which it was produced, in milliseconds since 1970, and Kafka's headers."""
 
     result: ProofResult
@@ -42,7 +38,7 @@ async def read_results(
     follow: bool = False,
     from_now: bool = False,
     deleted: Callable[[bytes], object] | None = None,
-) -> AsyncGenerator[Found, None]:
+) -> AsyncGenerator[FoundResult, None]:
     """Read the results that are wanted, each partition in its order.
 
     Args:
@@ -62,10 +58,8 @@ async def read_results(
             reader.start_from(ends)
         else:
             await reader.start_at(wanted.since)
-        while follow or not await reader.reached(ends):
-            for record in await reader.read(_POLL):
-                if not follow and record.offset >= ends[TopicPartition(record.topic, record.partition)]:
-                    continue
+        async for records in reader.chunks(None if follow else ends):
+            for record in records:
                 if not wanted.takes_record(record.key, record.timestamp):
                     continue
                 if record.value is None and record.key is not None and deleted is not None:
@@ -73,7 +67,7 @@ async def read_results(
                     continue
                 result = decode(record)
                 if result is not None and wanted.takes(result):
-                    yield Found(result, record.timestamp, tuple(record.headers))
+                    yield FoundResult(result, record.timestamp, tuple(record.headers))
 
 
 def decode(record: Any) -> ProofResult | None:
@@ -87,6 +81,6 @@ def decode(record: Any) -> ProofResult | None:
             partition=record.partition,
             offset=record.offset,
             error=str(error),
-            hint="skipped: no worker of ours wrote this record, or a newer one did",
+            hint="skipped: no worker of ours wrote this record, or a newer one did: then update streamverify here",
         )
         return None

@@ -49,7 +49,7 @@ class Results(list[ProofResult]):
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many have each status, and how many are `missing`, zeros included."""
+        """The number of results with each status, and of those that are `missing`, zeros included."""
         found = Counter(result.status for result in self)
         return {**{str(status): found[status] for status in Status}, "missing": len(self.missing)}
 
@@ -62,7 +62,15 @@ class Results(list[ProofResult]):
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return each result as it is on the topic (docs/messages.md)."""
-        return [_as_dict(result) for result in self]
+        found = []
+        for result in self:
+            # Not with pydantic, which stops at a depth that real infotrees have.
+            written: dict[str, Any] = orjson.loads(encode_result(result, limit=sys.maxsize, overhead=0).value)
+            if result.metadata is not None:
+                # orjson reads integers beyond 64 bits as floats: metadata comes back as it was sent.
+                written["metadata"] = result.metadata
+            found.append(written)
+        return found
 
     def to_pandas(self) -> Any:
         """Return a data frame of pandas with a row for each result and a column for each field that is no list.
@@ -163,13 +171,6 @@ def _flat(result: ProofResult) -> dict[str, Any]:
         "timestamp": source.timestamp,
         "metadata": None if result.metadata is None else json.dumps(result.metadata, ensure_ascii=False),
     }
-
-
-def _as_dict(result: ProofResult) -> dict[str, Any]:
-    # Not with pydantic, which stops at a depth that real infotrees have.
-    written: dict[str, Any] = orjson.loads(encode_result(result, limit=sys.maxsize, overhead=0).value)
-    # orjson reads integers beyond 64 bits as floats: metadata comes back as it was sent.
-    return written if result.metadata is None else {**written, "metadata": result.metadata}
 
 
 def _visible(text: str, size: int) -> str:

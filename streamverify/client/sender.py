@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import require_topics
 from streamverify.bus.topics import topic_settings
 from streamverify.client.limit import Limit
+from streamverify.client.producer import stop_in_time
 from streamverify.client.requests import Ticket
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.request_errors import echo
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from streamverify.core.errors import RequestTooLarge
     from streamverify.settings import Settings
 
-_STOP_TIMEOUT = 5.0
 _CONNECTING_TIMEOUT = 1.0
+"""Seconds that a connection which is being made has to be there before it is given up."""
 _WINDOW = 5000
+"""Records of one batch that the broker has not acknowledged, at most."""
 _ASK_AGAIN = 5.0
 """Seconds for which a topic's answer to how large a record it takes is believed."""
 
@@ -48,7 +49,13 @@ class _Sent:
 
 
 class Sender:
-    """A producer that is replaced after a failure: a refused record spoils an idempotent producer for good."""
+    """A producer that is replaced after a failure: a refused record spoils an idempotent producer for good.
+
+    no producer --- somebody sends ---> connecting ---> connected
+         ^                                  |               |
+         +----- no broker answers ----------+               |
+         +----- a record failed: its producer is disposed --+
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -64,7 +71,7 @@ class Sender:
         """Producers of which the broker has refused a record: whatever else they had fails with it."""
 
     def took(self, key: bytes, seconds: float) -> None:
-        """A proof with this key took Lean so long: what the next ones cost is counted by that."""
+        """Note how many seconds Lean took for a proof with this key: what the next ones cost is counted by that."""
         self._partitioner.took(key, seconds)
 
     async def start(self) -> None:
@@ -86,7 +93,7 @@ class Sender:
             await self._dispose(self._producer)
 
     async def look_up(self, *others: str) -> dict[str, list[TopicPartition]]:
-        """See that the request topic is there, and others; and how large a record the request topic takes.
+        """Make sure that the request topic and others are there, and learn how large a record it takes.
 
         Returns:
             The partitions of each topic.
@@ -102,7 +109,7 @@ class Sender:
         return found
 
     async def refusal(self, encoded: EncodedRequest) -> RequestTooLarge | None:
-        """The reason why a record is too large to be sent, None where it is not.
+        """Return the reason why a record is too large to be sent, None where it is not.
 
         How large a proof a worker takes is not known here: the worker answers a larger one, and says so.
         """
@@ -171,6 +178,7 @@ class Sender:
     async def _failed(
         self, encoded: EncodedRequest, producer: AIOKafkaProducer, error: KafkaError
     ) -> BrokerUnavailable | RequestTooLarge:
+        """Dispose of the producer, and return the error to raise for this record."""
         # The next record gets a new producer: this one would refuse it, too. Where many records were on their way, the
         # first of them sees to that, and asks why.
         if isinstance(error, MessageSizeTooLargeError):
@@ -197,11 +205,10 @@ class Sender:
 
     async def _dispose(self, producer: AIOKafkaProducer) -> None:
         self._producer = None
-        with contextlib.suppress(TimeoutError, KafkaError):
-            await asyncio.wait_for(producer.stop(), timeout=_STOP_TIMEOUT)
+        await stop_in_time(producer)
 
     async def _connected(self) -> AIOKafkaProducer:
-        """The producer. Whoever needs one while it connects waits for the same, also for its failure."""
+        """Return the producer. Whoever needs one while it connects waits for the same, also for its failure."""
         if self._producer is not None:
             return self._producer
         if self._connecting is None:

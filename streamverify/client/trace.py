@@ -8,7 +8,7 @@ from streamverify.core.trace_context import headers_of_http
 
 
 def current_trace() -> tuple[tuple[str, bytes], ...]:
-    """The Kafka headers of the caller's current span; none where there is no span.
+    """Return the Kafka headers of the caller's current span; none where there is no span.
 
     OpenTelemetry is not imported for that: a program that has a span has done so.
     """

@@ -55,7 +55,14 @@ def _short(custom_id: str) -> str:
 
 
 class Verification:
-    """The requests of one call, and the answers to them that the caller has not taken yet."""
+    """The requests of one call, and the answers to them that the caller has not taken yet.
+
+    A request moves on from left to right. What is not taken when time is up is missing, or has its inconclusive result:
+
+        in the caller's iterator --> open: sent --> ready: its result is final --> taken by the caller
+                                      ^    |
+                                      +----+ sent again: its result was retriable
+    """
 
     def __init__(  # noqa: PLR0913 - each has its default
         self,
@@ -140,6 +147,7 @@ class Verification:
         """Begin one request after the other, as long as there is room for it."""
         async for request in self._requests:
             size = size_of(request)
+            # One is always begun, however large.
             while self._open and (len(self._open) >= self._max_in_flight or self._bytes + size > MAX_BYTES_IN_FLIGHT):
                 self._room.clear()
                 await self._room.wait()

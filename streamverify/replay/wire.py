@@ -1,4 +1,4 @@
-"""What a replay does with Kafka: sends requests, reads results, and looks up what an earlier process had sent."""
+"""The topics as a replay uses them: it sends requests, reads results, and looks up what an earlier process had sent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Wire(Protocol):
     """What a replay asks of Kafka; for tests another one does the same in memory."""
 
     async def range(self) -> Range:
-        """What the result topic has now."""
+        """Return the offsets that the result topic has now."""
 
     def read_from(self, positions: Mapping[int, int]) -> None:
         """Read the result topic from these offsets on."""
@@ -45,7 +45,7 @@ class Wire(Protocol):
         """Send a request; returns when the broker has it."""
 
     def took(self, key: bytes, seconds: float) -> None:
-        """A proof with this key took Lean so long."""
+        """Note how many seconds Lean took for a proof with this key."""
 
     def sent_since(self, timestamp: int) -> AsyncIterator[Any]:
         """The records of the request topic with a request id, from a time on (milliseconds) to its present end."""
@@ -87,7 +87,7 @@ class KafkaWire:
             await self._sender.stop()
 
     async def range(self) -> Range:
-        """What the result topic has now.
+        """Return the offsets that the result topic has now.
 
         Raises:
             BrokerUnavailable: The topic cannot be read.
@@ -118,7 +118,7 @@ class KafkaWire:
         return await self._sender.send(encoded)
 
     def took(self, key: bytes, seconds: float) -> None:
-        """A proof with this key took Lean so long: by that the next ones are spread over the partitions."""
+        """Note how many seconds Lean took for a proof with this key: the next ones are spread by that."""
         self._sender.took(key, seconds)
 
     async def sent_since(self, timestamp: int) -> AsyncIterator[Any]:
@@ -130,10 +130,9 @@ class KafkaWire:
         async with ResultReader(self._settings, self._requests) as reader:
             ends = await reader.ends()
             await reader.start_at(timestamp)
-            while not await reader.reached(ends):
-                for record in await reader.read(_POLL):
-                    below = record.offset < ends[TopicPartition(record.topic, record.partition)]
-                    if below and any(name == REQUEST_ID for name, _ in record.headers):
+            async for records in reader.chunks(ends):
+                for record in records:
+                    if any(name == REQUEST_ID for name, _ in record.headers):
                         yield record
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import ProofResult
     from streamverify.rewards.scorer import Verify, VerifyAsync
 
+# Weak, so that a loop that is gone takes its clients with it.
 _of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str | None, AsyncClient]] = WeakKeyDictionary()
 
 

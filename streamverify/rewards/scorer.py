@@ -99,6 +99,7 @@ class Scorer:
                 batch.take([None] * len(requests), str(error))
         return batch.rewards()
 
+    # The same once more: to run the one by the other would need an event loop in each thread that calls.
     async def score_async(
         self, verify: VerifyAsync, completions: Sequence[Any], statements: Sequence[str | None]
     ) -> list[float | None]:

@@ -49,7 +49,7 @@ async def test_verdicts_come_in_the_order_of_the_requests(served: Settings) -> N
         results = await client.verify(batch, timeout=60)
         # What the answers say of the times goes to the partitioner.
         assert client._open is not None
-        times = client._open.sender._partitioner._affinity._times
+        times = client._open.connection.sender._partitioner._affinity._times
         assert set(times._of) == {affinity_key(request.proof) for request in batch}
     assert [result.custom_id for result in results] == [request.custom_id for request in batch]
     assert [result.reason for result in results[2:5]] == [Reason.OK, Reason.LEAN_ERROR, Reason.OK]

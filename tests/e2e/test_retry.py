@@ -38,7 +38,8 @@ def env(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
 
 async def send(settings: Settings, *requests: ProofRequest) -> list[Ticket]:
     """Send requests. The tickets have the records' own timestamps: the embedded broker acknowledges another one."""
-    async with AsyncClient(settings) as client, DeadLetters(settings) as topic:
+    topic = DeadLetters(settings)
+    async with AsyncClient(settings) as client:
         tickets = [await client.submit(request) for request in requests]
         records = [await topic.fetch(ticket.topic, ticket.partition, ticket.offset) for ticket in tickets]
         return [

@@ -110,9 +110,9 @@ async def send_nonsense(env: Mapping[str, str]) -> str:
     await producer.start()
     await producer.send_and_wait(settings.request_topic, b"nonsense")
     await producer.stop()
-    async with DeadLetters(settings) as letters:
-        while not (found := [letter async for letter in letters.read()]):
-            await asyncio.sleep(0.05)
+    letters = DeadLetters(settings)
+    while not (found := [letter async for letter in letters.read()]):
+        await asyncio.sleep(0.05)
     return f"{found[0].partition}:{found[0].offset}"
 
 

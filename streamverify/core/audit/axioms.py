@@ -171,6 +171,14 @@ def root(name: str) -> str:
     return f"_root_.{name}"
 
 
+def is_about(printed: str, name: str, private_prefix: str = "") -> bool:
+    """Tell whether a name that Lean printed is this full name, or the one that is private to this file.
+
+    Names are compared by their parts, because versions of Lean differ in what they quote.
+    """
+    return parts(printed) in {parts(name), parts(private_prefix + name)}
+
+
 def read_axioms(name: str, said: Iterable[str], private_prefix: str = "") -> frozenset[str] | None:
     """Return the axioms of the theorem with this full name; None where Lean did not say.
 
@@ -182,11 +190,11 @@ def read_axioms(name: str, said: Iterable[str], private_prefix: str = "") -> fro
         private_prefix: What Lean puts before a name that is private to this file, where it can be asked for; an answer
             about a name that is private to another module does not count.
     """
-    wanted = {parts(name), parts(private_prefix + name)}
     found: set[str] | None = None
     for text in said:
         match = _AXIOMS.fullmatch(text)
-        if match and parts(match["name"]) in wanted:
+        if match and is_about(match["name"], name, private_prefix):
+            # Where Lean says it twice, what either says counts.
             found = (found or set()) | {each.strip() for each in _LISTED.findall(match["axioms"] or "")}
     return None if found is None else frozenset(found)
 
@@ -206,7 +214,7 @@ def read_print(name: str, said: Sequence[str], private_prefix: str = "") -> Prin
     The arguments are those of `read_axioms`.
     """
     match = _PRINTED.fullmatch(said[0]) if len(said) == 1 else None
-    if match is None or parts(match["name"]) not in {parts(name), parts(private_prefix + name)}:
+    if match is None or not is_about(match["name"], name, private_prefix):
         return None
     return PrintedConstant(" ".join(match["before"].split()), match["kind"], match["name"], match["rest"])
 
@@ -327,6 +335,7 @@ class Challenge:
     def is_met(self, messages: Sequence[Message]) -> bool:
         """Return whether a process that proves gave these answers: the word, and an error for the false one alone."""
         false_line = 2 if self.false_first else 3
+        # Exactly these: a process that answers in Lean's place with more, or with a warning, does not pass either.
         about = [each for each in messages if each["pos"]["line"] <= 3]  # noqa: PLR2004 -- the lines of `text`
         said = {(each["pos"]["line"], each["severity"]): each["data"].strip() for each in about}
         expected = {(1, "info"), (false_line, "error")}
@@ -347,9 +356,11 @@ def theorems_to_audit(declared: Sequence[Declared], wanted: str | None) -> tuple
         wanted: The one that the request names; default: all that are not private, whose axioms show in those of the
             theorems that use them.
     """
+    # Lean itself is asked later whether each is a theorem: a word in a macro's quotation may look like one.
     public = [each.name for each in declared if each.name and not each.private]
     if wanted is None:
         return public, None if public else "The file declares no theorem."
+    # The sender may have written the name in any of Lean's spellings; it is asked for in ours.
     named = parts(wanted.removeprefix("_root_."))
     found = [name for name in public if parts(name) == named]
     return found[:1], None if found else f"The file declares no theorem {wanted[:200]}."

@@ -36,6 +36,7 @@ def verdict_on_response(response: Response, findings: Sequence[Finding] = ()) ->
     errors = errors_in(response.messages)
     if errors:
         return Verdict(Reason.LEAN_ERROR, first_error(errors), response)
+    # The list goes first: it is exact, and a warning may be switched off.
     if response.sorries:
         return Verdict(Reason.SORRY, "The proof uses sorry.", response)
     for message in response.messages:

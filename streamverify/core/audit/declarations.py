@@ -34,7 +34,7 @@ class Declared:
     """A declaration.
 
     `kind` is the word that declares it. `name` is full, without `_root_`, quoted where Lean needs it: `A.«b c»`;
-    empty where there is none to be had: an instance without a name, a depth of more than 256. `private` says that it
+    empty for an instance without a name, and at a depth of more than 256. `private` says that it
     has this modifier; `public` that other modules see it: in a file that begins with `module` only what is declared
     `public`, by itself or by a section around it, everywhere else what is not private. `line` (from 1) and `column`
     (code points, from 0) are those of `kind`.

@@ -78,10 +78,12 @@ class NamedWords:
             return True
         if token.text in CLOSING or token.text == ",":
             return False
+        # The words after it are its arguments, up to the next comma.
         self._brackets.attribute = False
         if token.kind not in WORDS:
             self._findings.add("unknown_attribute", token)
             return False
+        # Without its quotes: `@[«extern» f]` is `@[extern f]` to Lean.
         name = ".".join(parts(token.text))
         rule = words.ATTRIBUTE_RULES.get(name)
         if name not in self._watched.attributes:

@@ -248,7 +248,7 @@ def _skip(
 
 
 WORDS = (TokenKind.IDENTIFIER, TokenKind.KEYWORD)
-"""The kinds of tokens that are words."""
+"""The kinds of tokens that are words: what a library reserves is a name to core, so both are judged alike."""
 
 OPENING = frozenset({"(", "[", "{", "⟨", "@["})
 CLOSING = frozenset({")", "]", "}", "⟩", "]'"})

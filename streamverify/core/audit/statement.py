@@ -13,14 +13,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamverify.core.audit.axioms import EXPLICIT, KIND_ONLY, Questions, answers, read_print, root
+from streamverify.core.audit.axioms import EXPLICIT, KIND_ONLY, Questions, answers, is_about, read_print, root
 from streamverify.core.audit.declarations import THEOREMS
 from streamverify.core.audit.policy import TokenizedProof
 from streamverify.core.audit.printed import GRAMMAR_WORDS, read_printed
 from streamverify.core.audit.printed_tokens import PRINTED_NAME, UnreadableError
 from streamverify.core.errors import HeaderError, at
 from streamverify.core.syntax.header import Header, parse_header
-from streamverify.core.syntax.names import parts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -180,7 +179,7 @@ def _read_check(name: str, said: Sequence[str], private_prefix: str = "") -> re.
     The arguments are those of `axioms.read_axioms`.
     """
     match = _CHECKED.fullmatch(said[0]) if len(said) == 1 else None
-    return match if match and parts(match["name"]) in {parts(name), parts(private_prefix + name)} else None
+    return match if match and is_about(match["name"], name, private_prefix) else None
 
 
 def print_in_full(kinds: Mapping[str, str], known_options: Collection[str], private_prefix: str = "") -> Printing:

@@ -184,15 +184,12 @@ def parse_vocabulary(answer_text: str) -> Vocabulary:
         if line.startswith(_MARK):
             names = sections.setdefault(line[len(_MARK) + 1 :], [])
         elif line:
-            names.append(_unquoted(line))
+            # Lean quotes the parts that are no identifiers, such as `«@[»`; a file has them without.
+            names.append(line.replace("«", "").replace("»", ""))
     else:
         raise VocabularyError("Lean's answer to the question for its commands has no end")
+    # Every environment that can be asked has some of each; an empty section is an answer that was cut, or forged.
     if tuple(sections) != _SECTIONS or not all(sections.values()):
         raise VocabularyError("Lean's answer to the question for its commands is not one")
     commands, attributes, options, tactics = (frozenset(sections[name]) for name in _SECTIONS)
     return Vocabulary(commands, attributes, options, tactics)
-
-
-def _unquoted(name: str) -> str:
-    """A name as it is written in a file: Lean quotes the parts that are no identifiers, such as `«@[»`."""
-    return name.replace("«", "").replace("»", "")

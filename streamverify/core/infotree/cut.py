@@ -145,6 +145,7 @@ class _Cutter:
         parts: list[_Item | _Piece] = []
         offset, goals = item.start, item.goals.before
         for each in inner:
+            # What stands before a part is done when the part begins: its goals after are those before the part.
             parts += self._own_text(offset, each.start, Goals(goals, each.goals.before))
             parts.append(each)
             offset, goals = each.end, each.goals.after
@@ -161,6 +162,7 @@ class _Cutter:
             while index < len(siblings):
                 if siblings[index].start >= end:
                     next_start, next_end = self._extent(siblings[index], end)
+                    # Both sides of `<;>` belong together: the right one runs once for each goal of the left one.
                     if self._words(end, next_start) != ["<;>"]:
                         break
                     end = next_end
@@ -189,6 +191,7 @@ class _Cutter:
         if not node.start < item.start < item.end <= node.end:
             return False
         before, first = tokens.tokens[tokens.at(item.start) - 1], tokens.tokens[tokens.at(item.start)]
+        # After `<|>` at the end of a line an alternative begins, which runs only where the first one fails.
         is_on_a_new_line = "\n" in self._text[before.end : first.start] and before.text != "<|>"
         begins = before.text in _OPENERS or first.text == "|" or is_on_a_new_line
         return begins and tokens.are_in_one_bracket(node.start, item.start)

@@ -68,6 +68,7 @@ def read_nodes(infotree: Any, text: str, tokens: Tokens) -> list[Node]:
             runs.setdefault((start, end), []).append(goals)
     roots: list[Node] = []
     around: list[Node] = []
+    # The longer of two that begin alike first, so that it is the one around the other.
     for (start, end), goals_of_runs in sorted(runs.items(), key=lambda item: (item[0][0], -item[0][1])):
         while around and around[-1].end <= start:
             around.pop()
@@ -125,7 +126,9 @@ def _texts(goals: Any) -> tuple[str, ...]:
 def _offset(place: tuple[Any, Any], line_starts: list[int]) -> int:
     """Return the offset of a line (from 1) and a column (code points from 0); -1 where the file has no such place."""
     line, column = place
+    # `type`, not isinstance: JSON's `true` is an int to Python.
     if type(line) is not int or type(column) is not int or not 0 < line < len(line_starts) or column < 0:
         return -1
     offset = line_starts[line - 1] + column
+    # A column behind the end of its line would be a place in another one.
     return offset if offset < line_starts[line] else -1

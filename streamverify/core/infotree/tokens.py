@@ -29,7 +29,7 @@ class TextToken(NamedTuple):
 
 
 class Tokens:
-    """The tokens of one file. Comments and blanks are none."""
+    """The tokens of one file, without its comments and blanks."""
 
     def __init__(self, text: str) -> None:
         self.tokens: list[TextToken] = []
@@ -87,6 +87,7 @@ def _after_blanks(text: str, offset: int) -> int:
         offset = match.end() if match else offset
         if text.startswith("/-", offset):
             end = comment_end(text, offset + 3)
+            # One without an end takes the rest of the file, as for Lean.
             offset = len(text) if end < 0 else end
         elif text[offset : offset + 1].isspace():
             offset += 1

@@ -39,6 +39,7 @@ class Assurance(StrEnum):
         return self.rank >= _known(other).rank
 
 
+# Members are strings, and `<` on strings goes by letters: `audited` would be below `checked`.
 _ORDER = tuple(Assurance)
 
 

@@ -182,6 +182,7 @@ def _text(ours: dict[str, str], name: str) -> str:
 
 def _number(ours: dict[str, str], name: str) -> int:
     text = _text(ours, name)
+    # Not `int` alone: it takes blanks, underscores and other scripts' digits, too. 19 digits are those of 64 bits.
     if not re.fullmatch("-?[0-9]{1,19}", text):
         raise UndecodableDeadLetter(
             f"the record is no dead letter of streamverify: {PREFIX}{name} is {text[:40]!r}, not a number"

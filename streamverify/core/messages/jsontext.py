@@ -33,6 +33,7 @@ def is_encodable(text: str) -> bool:
 
 def repaired(text: str) -> str:
     """Replace each lone surrogate by U+FFFD."""
+    # Whether a text is ASCII Python knows without looking at it.
     return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
 
 
@@ -60,6 +61,7 @@ def _dumps_with_stdlib(value: Any) -> bytes:
     except (TypeError, RecursionError) as error:
         raise ValueError(f"cannot be written as JSON: {error}") from None
     data = repaired(text).encode()
+    # The standard library writes deeper than orjson reads. What no reader of the topic could read must not be sent.
     try:
         # Two levels more than its own: a part of an answer lies that deep in its result.
         orjson.loads(b"[[%b]]" % data)
@@ -81,6 +83,7 @@ def loads_leniently(data: bytes) -> Any:
     try:
         return json.loads(data.decode("utf-8", "surrogateescape"), strict=False, parse_int=_integer)
     except RecursionError:
+        # How many levels that are depends on the interpreter's stack.
         raise ValueError("it is nested too deeply") from None
 
 
@@ -92,6 +95,7 @@ def _integer(digits: str) -> int | float:
 def has_rounded_integer(value: Any, max_depth: int) -> bool:
     """Tell whether the first `max_depth` levels have a float that orjson may have made of an integer beyond 64 bits."""
     if isinstance(value, float):
+        # A float of the sender's own (`1e300`) costs no more than reading once again.
         return abs(value) >= 2**63
     if max_depth == 0 or not isinstance(value, dict | list):
         return False

@@ -106,6 +106,7 @@ ALIASES = {"proof": "code", "infotree_type": "infotree"}
 
 
 def _utf8(text: str) -> str:
+    # JSON can say half a surrogate pair (`"\ud800"`), and Python reads it; no record could carry it on.
     if not jsontext.is_encodable(text):
         raise ValueError("has characters that UTF-8 cannot encode (half of a surrogate pair)")
     return text
@@ -125,12 +126,14 @@ def _as_time(value: Any) -> Any:
     if not isinstance(value, str) or not re.fullmatch(RFC_3339, value):
         return value
     try:
+        # RFC 3339 allows `z` for UTC; Python's reader does not.
         return datetime.fromisoformat(value.upper())
     except ValueError:
         return value
 
 
 def _in_utc(moment: datetime) -> datetime:
+    # An offset may move the first and the last day that Python knows out of its calendar.
     try:
         return moment.astimezone(UTC)
     except OverflowError:
@@ -138,6 +141,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _bounded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    # Before its size: writing a deep one would fail, and with words that no sender understands.
     jsontext.check_json(metadata, max_depth=MAX_METADATA_DEPTH)
     size = len(jsontext.dumps(metadata))
     if size > MAX_METADATA_BYTES:
@@ -229,6 +233,7 @@ class ProofRequest(BaseModel):
         """Drop nulls, and read a field by its alias if the field itself is not given."""
         if not isinstance(data, dict):
             return data
+        # Dropped before the types are checked, so that null is as good as nothing for every field.
         given = {name: value for name, value in data.items() if value is not None}
         for name, alias in ALIASES.items():
             if alias in given:

@@ -57,5 +57,6 @@ def weight_of(status: Status, assurance: str, *, judged_as_data: bool) -> int:
         return 0
     if status is Status.REJECTED:
         return len(Assurance) if judged_as_data else Assurance.AUDITED.rank
+    # A word that only a newer worker knows is worth something, but may not displace what is known to be worth more.
     known = assurance in frozenset(Assurance)
     return max(Assurance.CHECKED.rank, Assurance(assurance).rank if known else 0)

@@ -35,11 +35,13 @@ _EXPECTED = {
 
 def request_error(data: dict[str, Any], invalid: ValidationError) -> UndecodableRequest | InvalidRequest:
     """Make the error for wrong fields. If several are wrong it names the first, and custom_id before all others."""
+    # Pydantic's own text repeats the whole input, and its own types: no sentence for a sender.
     errors = invalid.errors(include_url=False)
     wrong = {error["loc"][0] for error in errors}
     message = _sentence(data, errors[0])
     if "custom_id" in wrong:
         return UndecodableRequest(message)
+    # What is valid goes back with the refusal: senders find their request again by it.
     returned = {name: data.get(name) for name in ("metadata", "run", "group") if name not in wrong}
     return InvalidRequest(message, custom_id=str(data["custom_id"]), **returned)
 

@@ -107,12 +107,14 @@ def retries_in(kafka_headers: tuple[tuple[str, bytes | None], ...]) -> int:
     """Read how often a request was sent again; 0 where the header is missing or somebody else wrote nonsense there."""
     for name, value in reversed(kafka_headers):
         if name == RETRIES:
+            # More digits are no count of ours.
             return int(value) if value and value.isdigit() and len(value) <= _MAX_DIGITS else 0
     return 0
 
 
 def with_one_more(kafka_headers: tuple[tuple[str, bytes | None], ...]) -> list[tuple[str, bytes | None]]:
     """Make the Kafka headers of a request that is sent again: its own, with one retry more in its count."""
+    # Kafka allows a header twice; the old count would stay beside the new one.
     others = [pair for pair in kafka_headers if pair[0] != RETRIES]
     return [*others, (RETRIES, str(retries_in(kafka_headers) + 1).encode("ascii"))]
 

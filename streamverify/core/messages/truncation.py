@@ -90,6 +90,7 @@ class TruncatedResult:
         A list loses equal entries first, then entries from its end. Any other part is left out as a whole.
         """
         if part in self._lists:
+            # The note about it in `truncated` needs room, too.
             self._lists[part].shrink(excess + _MAX_NAME)
             self._note_entries(part)
         else:
@@ -157,6 +158,7 @@ class _TruncatedList:
         """Write each entry as JSON; an entry that cannot be written is left out."""
         written = []
         for index, entry in enumerate(self._entries):
+            # Apart from the others: one that is nested too deeply must not cost those beside it.
             try:
                 written.append((index, jsontext.dumps(entry)))
             except ValueError:
@@ -168,6 +170,7 @@ class _TruncatedList:
         """Make the list smaller by `excess` bytes, or as small as it gets. It must have been written before."""
         written = self._written or []
         room = _size(written) - excess
+        # Thousands of equal errors say what one says: nothing is lost by merging them, so that comes first.
         written = self._merged(written)
         if _size(written) > room:
             written = self._first_that_fit(written, room)
@@ -212,6 +215,7 @@ class _TruncatedList:
                 always = None
                 continue
             left -= len(item[1]) + 1
+            # Not the next smaller one in its place: what is left of a list is its beginning, without gaps.
             if left < 0:
                 break
             fitting.append(item)
@@ -261,6 +265,7 @@ def _removable_fields(result: ProofResult, fields: dict[str, Any]) -> dict[str, 
 
     They lie in `fields`, into which copies are put of the models that have them, so that these can be changed.
     """
+    # Dicts, not models: parts are left out of them, and the result itself must stay as it is.
     fields["theorems"] = [_plain(theorem) for theorem in result.theorems]
     fields["findings"] = [_plain(finding) for finding in result.findings]
     removable: dict[str, list[_Field]] = {"metadata": [(fields, "metadata", None)]}

@@ -19,6 +19,7 @@ def lean_version(text: str) -> tuple[int, int, int, int] | None:
     match = _VERSION.match(text)
     if match is None:
         return None
+    # A release sorts after all of its candidates.
     major, minor, patch, candidate = match.groups()
     return int(major), int(minor), int(patch), _RELEASED if candidate is None else int(candidate)
 

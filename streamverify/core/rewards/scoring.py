@@ -76,6 +76,7 @@ class Batch:
 
     def requests(self) -> list[dict[str, Any]]:
         """List what is to be sent now; nothing where all is known or no more tries are left."""
+        # The first try is not a retry.
         if self.tries > self._rules.retries:
             return []
         return [

@@ -17,7 +17,7 @@ from commands import invoke
 from streamverify.cli.errors import InputError
 from streamverify.cli.output import MAX_ID, short
 from streamverify.cli.times import milliseconds, parse_time, rfc_3339, shown
-from streamverify.client.result_topic import Found
+from streamverify.client.result_topic import FoundResult
 from streamverify.core.messages.models import Cached, ProofResult, Reason, Timings
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ class FakeTopic:
     asked: list[dict[str, Any]] = field(default_factory=list)
     closed: bool = False
 
-    async def read(self, _settings: Any, wanted: ResultSelection, **how: bool) -> AsyncIterator[Found]:
+    async def read(self, _settings: Any, wanted: ResultSelection, **how: bool) -> AsyncIterator[FoundResult]:
         self.asked.append({"wanted": wanted, **how})
         try:
             for number, result in enumerate(self.kept):
                 if wanted.takes_record(result.custom_id.encode(), number) and wanted.takes(result):
-                    yield Found(result, number, ())
+                    yield FoundResult(result, number, ())
                 del result
         finally:
             self.closed = True

@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, use_span
 
-from streamverify.client.client import _encoded
+from streamverify.client.client_connection import ClientConnection
 from streamverify.client.requests import REQUEST_ID
 from streamverify.client.trace import current_trace
+from streamverify.core.messages.models import ProofRequest
 from streamverify.core.trace_context import trace_context
+from streamverify.settings import Settings
 
 if TYPE_CHECKING:
     import pytest
 
-    from streamverify.client.connection import Connection
+
+def headers_of_a_request() -> list[tuple[str, bytes]]:
+    connection = ClientConnection(Settings(), "r")
+    return connection.encode(ProofRequest(custom_id="1", proof="theorem t : True := trivial")).kafka_headers
 
 
-class Numbers:
-    """A connection of which only the ids are asked."""
-
-    def new_id(self) -> str:
-        return "r-1"
-
-
-async def headers_of_a_request() -> list[tuple[str, bytes]]:
-    connection: Any = Numbers()
-    [encoded] = [each async for each in _encoded(cast("Connection", connection), ["theorem t : True := trivial"])]
-    return encoded.kafka_headers
-
-
-async def test_a_request_in_a_span_carries_its_trace() -> None:
+def test_a_request_in_a_span_carries_its_trace() -> None:
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("a-trainer")
     with tracer.start_as_current_span("a step", Context()) as span:
-        headers = await headers_of_a_request()
+        headers = headers_of_a_request()
     assert headers[0] == (REQUEST_ID, b"r-1")
     context = trace_context(headers)
     assert context is not None
@@ -46,10 +38,10 @@ async def test_a_request_in_a_span_carries_its_trace() -> None:
     assert context.sampled
 
 
-async def test_a_span_that_nobody_keeps_is_not_sampled() -> None:
+def test_a_span_that_nobody_keeps_is_not_sampled() -> None:
     tracer = TracerProvider(ALWAYS_OFF, shutdown_on_exit=False).get_tracer("a-trainer")
     with tracer.start_as_current_span("a step", Context()):
-        context = trace_context(await headers_of_a_request())
+        context = trace_context(headers_of_a_request())
     assert context is not None
     assert not context.sampled
 
@@ -61,8 +53,8 @@ def test_a_tracestate_goes_with_it() -> None:
         assert [name for name, _ in current_trace()] == ["traceparent", "tracestate"]
 
 
-async def test_without_a_span_or_without_opentelemetry_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await headers_of_a_request() == [(REQUEST_ID, b"r-1")]
+def test_without_a_span_or_without_opentelemetry_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert headers_of_a_request() == [(REQUEST_ID, b"r-1")]
     monkeypatch.delitem(sys.modules, "opentelemetry.trace")
     assert current_trace() == ()
     assert "opentelemetry.trace" not in sys.modules

@@ -1,4 +1,4 @@
-"""What a client has open while it is in use: a producer, and a reader of the result topic."""
+"""The open part of a client that is in use: a producer, and a reader of the result topic."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from streamverify.client.trace import current_trace
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from aiokafka import TopicPartition
-
+    from streamverify.client.requests import EncodedRequest
     from streamverify.core.messages.models import ProofRequest, ProofResult
     from streamverify.settings import Settings
 
 
-class Connection:
+class ClientConnection:
     """A sender and an inbox of one event loop. Each connects when it is first needed."""
 
     def __init__(self, settings: Settings, name: str) -> None:
@@ -27,12 +26,20 @@ class Connection:
         self._name = name
         self._sent = 0
         self.sender = Sender(settings)
-        self.inbox = Inbox(settings, self._result_partitions)
+        self.inbox = Inbox(settings, self.sender)
 
     def new_id(self) -> str:
         """Return an id that no other request has, of this client or of any other."""
         self._sent += 1
         return f"{self._name}-{self._sent}"
+
+    def encode(self, request: ProofRequest) -> EncodedRequest:
+        """Encode a request under an id of its own; it belongs to the caller's trace, where there is one.
+
+        Raises:
+            InvalidRequest: It cannot be encoded.
+        """
+        return prepare(request, self.new_id(), current_trace())
 
     async def exchange(self, request: ProofRequest) -> ProofResult:
         """Send a request and return its result; only within `inbox.reading()`.
@@ -42,7 +49,7 @@ class Connection:
             BrokerUnavailable: The broker did not take it, or the topic cannot be read any more.
             UndecodableResult: Its result cannot be read.
         """
-        encoded = prepare(request, self.new_id(), current_trace())
+        encoded = self.encode(request)
         result = self.inbox.expect(encoded)
         try:
             self.inbox.acknowledged(await self.sender.send(encoded))
@@ -50,6 +57,7 @@ class Connection:
         finally:
             self.inbox.forget(encoded)
         if answer.cached is None:
+            # A hit of the cache says nothing of what the next proof with this header will cost.
             self.sender.took(encoded.key, answer.timings.run)
         # Only where it will be wanted: results may be kept in great numbers.
         return answer if request.infotree_type is None else answer.of_proof(request.proof)
@@ -68,7 +76,3 @@ class Connection:
             finally:
                 # Also where the event loop ends meanwhile, and cancels the task that closes this.
                 await self.sender.stop()
-
-    async def _result_partitions(self) -> list[TopicPartition]:
-        topic = self._settings.result_topic
-        return (await self.sender.look_up(topic))[topic]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter, defaultdict, deque
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import topic_partitions
 from streamverify.bus.reader import ResultReader
+from streamverify.client.producer import open_producer
 from streamverify.client.result_topic import read_results
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.retries import Retries, retries_in, with_one_more
@@ -24,14 +23,11 @@ from streamverify.core.topics import MAX_REQUEST_BYTES
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from aiokafka import AIOKafkaProducer
-
     from streamverify.core.messages.retries import Candidate
     from streamverify.core.messages.selection import ResultSelection
     from streamverify.settings import Settings
 
 _POLL = 0.5
-_STOP_TIMEOUT = 5.0
 _WINDOW = 1000
 """Records that are on their way to the broker at once."""
 _WORTH_READING = 500
@@ -39,8 +35,8 @@ _WORTH_READING = 500
 
 
 @dataclass(slots=True)
-class RetryReport:
-    """What a retry found and did."""
+class ResendReport:
+    """Counts of what was found and sent again."""
 
     retriable: int = 0
     """Requests with a retriable answer."""
@@ -60,8 +56,8 @@ class RetryReport:
     """Of what was sent, how many for each reason."""
 
 
-async def retry(  # noqa: PLR0913 - each is a choice of its own
-    settings: Settings, wanted: ResultSelection, *, most: int, max_retries: int, dry_run: bool, report: RetryReport
+async def resend(  # noqa: PLR0913 - each is a choice of its own
+    settings: Settings, wanted: ResultSelection, *, most: int, max_retries: int, dry_run: bool, report: ResendReport
 ) -> None:
     """Send requests again as they were first sent, keys and Kafka headers too, with one retry more in their count.
 
@@ -101,7 +97,7 @@ async def retry(  # noqa: PLR0913 - each is a choice of its own
             await _send(settings, records, report)
 
 
-def _count(report: RetryReport, candidate: Candidate, record: Any) -> None:
+def _count(report: ResendReport, candidate: Candidate, record: Any) -> None:
     if record is None:
         report.gone.append(candidate)
     else:
@@ -109,38 +105,34 @@ def _count(report: RetryReport, candidate: Candidate, record: Any) -> None:
         report.reasons[candidate.reason] += 1
 
 
-async def _send(settings: Settings, records: AsyncGenerator[tuple[Candidate, Any], None], report: RetryReport) -> None:
+async def _send(settings: Settings, records: AsyncGenerator[tuple[Candidate, Any], None], report: ResendReport) -> None:
+    # A partitioner of its own: which headers are asked for most is learnt from what is sent here.
     partitioner = AffinityPartitioner()
-    producer: AIOKafkaProducer = await connect(
-        lambda: make_producer(settings, max_request_size=MAX_REQUEST_BYTES, partitioner=partitioner),
-        settings.bootstrap_servers,
-    )
     waiting: deque[tuple[Candidate, asyncio.Future[Any]]] = deque()
 
     async def acknowledged() -> None:
         candidate, future = waiting.popleft()
         _count(report, candidate, await future)
 
-    try:
-        async for candidate, record in records:
-            if record is None:
-                report.gone.append(candidate)
-                continue
-            headers = with_one_more(tuple(record.headers))
-            future = await producer.send(settings.request_topic, record.value, record.key, headers=headers)
-            waiting.append((candidate, future))
-            if len(waiting) >= _WINDOW:
+    async with open_producer(settings, max_request_size=MAX_REQUEST_BYTES, partitioner=partitioner) as producer:
+        try:
+            async for candidate, record in records:
+                if record is None:
+                    report.gone.append(candidate)
+                    continue
+                headers = with_one_more(tuple(record.headers))
+                future = await producer.send(settings.request_topic, record.value, record.key, headers=headers)
+                waiting.append((candidate, future))
+                # Counted as sent only when the broker has it, whatever ends the rest.
+                if len(waiting) >= _WINDOW:
+                    await acknowledged()
+            while waiting:
                 await acknowledged()
-        while waiting:
-            await acknowledged()
-    except KafkaError as error:
-        await asyncio.gather(*(future for _, future in waiting), return_exceptions=True)
-        raise BrokerUnavailable(
-            f"the broker at {settings.bootstrap_servers} did not take all requests: {error!r}"
-        ) from error
-    finally:
-        with contextlib.suppress(TimeoutError, KafkaError):
-            await asyncio.wait_for(producer.stop(), timeout=_STOP_TIMEOUT)
+        except KafkaError as error:
+            await asyncio.gather(*(future for _, future in waiting), return_exceptions=True)
+            raise BrokerUnavailable(
+                f"the broker at {settings.bootstrap_servers} did not take all requests: {error!r}"
+            ) from error
 
 
 async def _records(settings: Settings, candidates: Sequence[Candidate]) -> AsyncGenerator[tuple[Candidate, Any], None]:
