@@ -55,7 +55,10 @@ class Hit:
 
 
 class ResultCache:
-    """Finds verdicts, and keeps them."""
+    """Finds verdicts, and keeps them.
+
+    ON ── the modules of the project have changed ──> OFF, for good: nothing is found or kept any more
+    """
 
     def __init__(  # noqa: PLR0913 - what it is made of
         self,
