@@ -37,9 +37,9 @@ from streamverify.core.messages.models import (
     Verifier,
 )
 from streamverify.datasets.dataset import SourceOptions
-from streamverify.replay.replay import Plan, chunked, opened
+from streamverify.replay.replay import ReplayPlan, chunked, opened
 from streamverify.replay.runner import Runner
-from streamverify.replay.wire import Range
+from streamverify.replay.wire import OffsetRange
 from streamverify.settings import load_settings
 from streamverify.threads import in_thread
 
@@ -76,9 +76,9 @@ class AnsweringWire:
         self._offset = 0
         self._come = asyncio.Event()
 
-    async def range(self) -> Range:
+    async def range(self) -> OffsetRange:
         """An empty topic of one partition."""
-        return Range({0: 0}, {0: 0})
+        return OffsetRange({0: 0}, {0: 0})
 
     def read_from(self, positions: Mapping[int, int]) -> None:
         """There is nothing before."""
@@ -196,7 +196,9 @@ def main() -> None:
         make_source(source, given.rows)
         before = resident()
         print(f"{given.rows:,} rows, {source.stat().st_size / 1e6:,.0f} MB; before the replay {before} MiB", flush=True)
-        plan = Plan(source=str(source), options=SourceOptions(), run="bench", output=Path(folder) / f"v.{given.output}")
+        plan = ReplayPlan(
+            source=str(source), options=SourceOptions(), run="bench", output=Path(folder) / f"v.{given.output}"
+        )
         begin = time.monotonic()
         with opened(plan, load_settings()) as one:
             if given.straight:

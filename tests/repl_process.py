@@ -16,7 +16,7 @@ HEAVY = frozenset(
 """What a stand-in must not import, so that it starts at once."""
 
 
-class ReplProcess:
+class StandInProcess:
     """One process; `ask` sends a command and reads its answer. Killed and reaped at the end of the block."""
 
     def __init__(self, module: str, *arguments: str) -> None:

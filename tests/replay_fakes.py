@@ -16,7 +16,7 @@ from streamverify.core.datasets.attempts import Attempt
 from streamverify.core.errors import RequestTooLarge
 from streamverify.core.messages.codec import encode_result
 from streamverify.core.messages.models import ProofRequest, Source
-from streamverify.replay.wire import Range
+from streamverify.replay.wire import OffsetRange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -137,9 +137,9 @@ class FakeWire:
         self._positions: dict[int, int] = {}
         self.unanswered_at_most = 0
 
-    async def range(self) -> Range:
+    async def range(self) -> OffsetRange:
         self._fate.step()
-        return Range(dict(enumerate(self._broker.results.first)), self._broker.results.ends())
+        return OffsetRange(dict(enumerate(self._broker.results.first)), self._broker.results.ends())
 
     def read_from(self, positions: Mapping[int, int]) -> None:
         self._positions = dict(positions)

@@ -11,7 +11,7 @@ from fakes import tier_tools
 from repl_fakes import fake
 
 from streamverify.core.syntax.names import parts
-from streamverify.core.tiers.proof import Proof
+from streamverify.core.tiers.proof import AuditedProof
 from streamverify.lean.kernel.acceptances import Acceptances
 from streamverify.lean.kernel.box import Box
 from streamverify.lean.kernel.climber import Climber
@@ -56,7 +56,9 @@ def climber(folder: Path, *, timeout: float = 60.0, memory: int | None = None, s
     return Climber(tools, Box(repl), timeout, Acceptances(store))
 
 
-def proof(theorem: str = "t", *, stated: bool = False) -> Proof:
+def proof(theorem: str = "t", *, stated: bool = False) -> AuditedProof:
     """A proof of `True` under this name, which directs the stand-ins."""
     text = f"theorem {theorem} : True := trivial\n"
-    return Proof(text, text.replace("trivial", "sorry") if stated else "\n", stated=stated, theorems=[parts(theorem)])
+    return AuditedProof(
+        text, text.replace("trivial", "sorry") if stated else "\n", stated=stated, theorems=[parts(theorem)]
+    )

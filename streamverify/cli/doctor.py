@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from streamverify.core.topics import TopicState
     from streamverify.lean.kernel.reach import Reach
     from streamverify.lean.repl.command import ReplCommand
-    from streamverify.lean.repl.resources import Plan
+    from streamverify.lean.repl.resources import SlotPlan
     from streamverify.lean.warm_headers import HeaderTrial
 
 EXAMPLES = """\
@@ -314,7 +314,7 @@ def topic_check(state: TopicState) -> Check:
     return Check(name, "warning" if state.warnings else "ok", found, "; ".join(state.warnings))
 
 
-def cores_check(plan: Plan, of: int) -> Check:
+def cores_check(plan: SlotPlan, of: int) -> Check:
     """Check that there are not more slots than cores."""
     found = f"{plan.cores} of {of} may be used (affinity and cgroup quota), {_slots(plan)}, {plan.threads} threads each"
     if plan.slots > plan.cores:
@@ -324,12 +324,12 @@ def cores_check(plan: Plan, of: int) -> Check:
     return Check("cores", "ok", found)
 
 
-def _slots(plan: Plan) -> str:
+def _slots(plan: SlotPlan) -> str:
     spares = f" and {plan.spares} spare" if plan.spares else ""
     return f"{plan.slots} REPL slots{spares}"
 
 
-def memory_check(plan: Plan, *, repl_found: bool = True) -> Check:
+def memory_check(plan: SlotPlan, *, repl_found: bool = True) -> Check:
     """Check that the memory suffices for the slots, and the slots for the cores."""
     if plan.memory is None:
         return Check("memory", "warning", "could not be read")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamverify.replay.counts import ReplayCounts
-    from streamverify.replay.replay import Plan, Replay
+    from streamverify.replay.replay import Replay, ReplayPlan
 
 EXAMPLES = """\
 Examples
@@ -100,7 +100,7 @@ def replay(  # noqa: PLR0913 - each is a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one line of JSON.")] = False,
 ) -> None:
     """Have a data set verified by running workers: measure it, and write the verdicts to a file."""
-    from streamverify.replay.replay import MAX_IN_FLIGHT, Plan  # noqa: PLC0415 - keeps --help fast
+    from streamverify.replay.replay import MAX_IN_FLIGHT, ReplayPlan  # noqa: PLC0415 - keeps --help fast
 
     if rate is not None and rate <= 0:
         raise InputError(f"--rate must be above 0, not {rate:g}")
@@ -113,7 +113,7 @@ def replay(  # noqa: PLR0913 - each is a flag
         output = folder / replay_report.VERDICTS
     if restart and output is None and folder is None:
         raise InputError("--restart: there is nothing to begin anew without --output")
-    plan = Plan(
+    plan = ReplayPlan(
         source=given.source,
         options=given.options(),
         run=given.run,
@@ -139,7 +139,7 @@ def replay(  # noqa: PLR0913 - each is a flag
 
 
 @contextmanager
-def _carried_out(plan: Plan, settings: Settings, so_far: str | None = None) -> Iterator[Replay]:
+def _carried_out(plan: ReplayPlan, settings: Settings, so_far: str | None = None) -> Iterator[Replay]:
     """Replay and write the output, and hand over what was done.
 
     Args:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamverify.core.reports.cache_modes import ModeRow
-    from streamverify.core.reports.model import Machine, Run
-    from streamverify.replay.replay import Plan, Replay
+    from streamverify.core.reports.report_model import Machine, Run
+    from streamverify.replay.replay import Replay, ReplayPlan
 
 VERDICTS = "verdicts.jsonl"
 """The file of verdicts in the folder of a report, where no --output says where they go."""
@@ -73,7 +73,7 @@ class CacheComparison:
     `SEED_TIMEOUT`.
     """
 
-    def __init__(self, plan: Plan, folder: Path, *, kept: bool) -> None:
+    def __init__(self, plan: ReplayPlan, folder: Path, *, kept: bool) -> None:
         options = replace(
             plan.options,
             limit=plan.options.limit or SEED_LIMIT,
@@ -127,7 +127,7 @@ class CacheComparison:
 
 
 @contextmanager
-def cache_comparison(plan: Plan, folder: Path | None) -> Iterator[CacheComparison]:
+def cache_comparison(plan: ReplayPlan, folder: Path | None) -> Iterator[CacheComparison]:
     """Prepare the two replays.
 
     Args:
@@ -154,7 +154,7 @@ def cache_comparison(plan: Plan, folder: Path | None) -> Iterator[CacheCompariso
 
 def _run(one: Replay) -> Run:
     """Say what was done, for who wants to do it again. Nothing that is secret, and no name of a host."""
-    from streamverify.core.reports.model import Run  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.reports.report_model import Run  # noqa: PLC0415 - keeps --help fast
 
     plan, facts = one.plan, {} if one.state is None else one.state.facts
     given: dict[str, Any] = {"run": one.run}
@@ -176,7 +176,7 @@ def _run(one: Replay) -> Run:
 
 
 def _machine() -> Machine:
-    from streamverify.core.reports.model import Machine  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.reports.report_model import Machine  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl import resources  # noqa: PLC0415
 
     return Machine(

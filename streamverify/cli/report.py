@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from streamverify.core.reports.comparison_model import Comparison
-    from streamverify.core.reports.model import Report
+    from streamverify.core.reports.report_model import Report
 
 EXAMPLES = """\
 Examples

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamverify.core.reports.comparison_model import Comparison, SlowerProof
-    from streamverify.core.reports.model import Durations, Rate, Report
+    from streamverify.core.reports.report_model import Durations, Rate, Report
 
 MOST_SHOWN = 10
 _LONGEST = 70

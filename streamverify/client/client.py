@@ -120,6 +120,9 @@ class AsyncClient:
         Args:
             proof: A ProofRequest, a dictionary of its fields, or the text of a Lean file, which gets an id.
 
+        Returns:
+            Where its record is: topic, partition, offset, and its timestamp in milliseconds since the epoch.
+
         Raises:
             InvalidRequest: It is no request, or cannot be encoded.
             RequestTooLarge: The broker does not take records of that size.
@@ -129,10 +132,15 @@ class AsyncClient:
         return await connection.sender.send(connection.encode(as_request(proof, connection.new_id)))
 
     async def submit_all(self, proofs: Proofs) -> AsyncGenerator[Ticket, None]:
-        """Put many proofs on the topic without waiting for each; yields their tickets, in their order.
+        """Put many proofs on the topic without waiting for each.
 
-        It takes `proofs` as it goes, so they may be more than fit into memory. Raises what `submit` does; what
-        was sent before stays sent.
+        It takes `proofs` as it goes, so they may be more than fit into memory.
+
+        Yields:
+            Their tickets, in their order, as the broker acknowledges them.
+
+        Raises:
+            InvalidRequest, RequestTooLarge, BrokerUnavailable: As `submit` does. What was sent before stays sent.
         """
         connection = await self._connection()
         encoded = (connection.encode(request) async for request in _requests(connection, proofs))
@@ -189,13 +197,22 @@ class AsyncClient:
     async def verify_each(
         self, proofs: Proofs, timeout: float | None = None, *, retries: int = 2
     ) -> AsyncGenerator[Answer, None]:
-        """Like `verify`, but yields each answer as soon as it is there, with the index of its request.
+        """Send proofs as `verify` does, and yield each answer as soon as it is there.
 
         It takes `proofs` as it goes, with at most `max_in_flight` on their way, so they may be more than fit into
         memory. Leaving the loop early? Wrap it in `contextlib.aclosing`, so that the rest is given up at once.
 
+        Args:
+            proofs: As of `verify`.
+            timeout: Seconds for everything; None waits for as long as it takes.
+            retries: How often a request is sent again if its result is `retriable`.
+
+        Yields:
+            Each answer with the index of its request, from 0.
+
         Raises:
-            Unanswered: Time was up; it names what has no verdict. And what `verify` raises.
+            Unanswered: Time was up; it names what has no verdict.
+            InvalidRequest, RequestTooLarge, BrokerUnavailable: As `verify` does.
         """
         async with aclosing(self.answers(proofs, timeout, retries=retries)) as chunks:
             async for answers in chunks:
@@ -205,7 +222,16 @@ class AsyncClient:
     async def answers(
         self, proofs: Proofs, timeout: float | None = None, *, retries: int = 2
     ) -> AsyncGenerator[list[Answer], None]:
-        """Like `verify_each`, but yields all the answers that are there at once."""
+        """Do what `verify_each` does, and yield all the answers that are there at once, in a list.
+
+        Args:
+            proofs: As of `verify`.
+            timeout: Seconds for everything; None waits for as long as it takes.
+            retries: How often a request is sent again if its result is `retriable`.
+
+        Raises:
+            Unanswered, InvalidRequest, RequestTooLarge, BrokerUnavailable: As `verify_each` does.
+        """
         connection = await self._connection()
         proofs = _whole(connection, proofs)
         async with connection.inbox.reading():
@@ -241,7 +267,7 @@ class AsyncClient:
     async def result_chunks(
         self, since: datetime | timedelta | None = None, *, follow: bool = False
     ) -> AsyncGenerator[list[ProofResult], None]:
-        """Like `results`, but yields as many as were read at once."""
+        """Do what `results` does, and yield as many as were read at once, in a list."""
         self.refuse_a_fork()
         first = _milliseconds(since)
         partitions = await topic_partitions(self._settings, self._settings.result_topic)

@@ -95,11 +95,26 @@ class Client:
             finalizer()
 
     def submit(self, proof: Proof) -> Ticket:
-        """Put one proof on the topic; returns when the broker has it. See `AsyncClient.submit`."""
+        """Put one proof on the topic; returns when the broker has it.
+
+        Args:
+            proof: A ProofRequest, a dictionary of its fields, or the text of a Lean file, which gets an id.
+
+        Returns:
+            Where its record is: topic, partition, offset, and its timestamp in milliseconds since the epoch.
+
+        Raises:
+            InvalidRequest: It is no request, or cannot be encoded.
+            RequestTooLarge: The broker does not take records of that size.
+            BrokerUnavailable: It was not acknowledged, or there is no topic.
+        """
         return self._run(self._client.submit, proof)
 
     def submit_all(self, proofs: Iterable[Proof]) -> Iterator[Ticket]:
-        """Put many proofs on the topic; yields their tickets, in their order. See `AsyncClient.submit_all`."""
+        """Put many proofs on the topic without waiting for each, and yield their tickets, in their order.
+
+        It takes `proofs` as it goes. Raises what `submit` does; what was sent before stays sent.
+        """
 
         async def tickets() -> AsyncGenerator[list[Ticket], None]:
             async for ticket in self._client.submit_all(_source(proofs)):
@@ -110,17 +125,50 @@ class Client:
     def verify(
         self, proofs: Iterable[Proof], timeout: float | None = None, *, retries: int = 2, progress: Progress = False
     ) -> Results:
-        """Send proofs and wait for their verdicts. See `AsyncClient.verify`."""
+        """Send proofs and wait for their verdicts. `AsyncClient.verify` says more of the arguments.
+
+        Args:
+            proofs: Each a ProofRequest, a dictionary of its fields, or the text of a Lean file, which gets an id.
+            timeout: Seconds for everything; None waits for as long as it takes.
+            retries: How often a request is sent again if its result is `retriable`.
+            progress: True: show a bar on stderr; or a function of how many are done and how many there are.
+
+        Returns:
+            The results, in the order sent; if time was up before, those that are there, and `missing` names the others.
+
+        Raises:
+            InvalidRequest: One is no request, or cannot be encoded; of a list none was sent.
+            RequestTooLarge: One is larger than the topic takes; others may have been sent.
+            BrokerUnavailable: No broker, or no topic.
+        """
         return self._run(self._client.verify, _source(proofs), timeout, retries=retries, progress=progress)
 
     def verify_each(
         self, proofs: Iterable[Proof], timeout: float | None = None, *, retries: int = 2
     ) -> Iterator[Answer]:
-        """Yield each answer as soon as it is there, with the index of its request. See `AsyncClient.verify_each`."""
+        """Send proofs and yield each answer as soon as it is there, with the index of its request, from 0.
+
+        Args:
+            proofs: As of `verify`; they are taken as there is room, so they may be more than fit into memory.
+            timeout: Seconds for everything; None waits for as long as it takes.
+            retries: How often a request is sent again if its result is `retriable`.
+
+        Raises:
+            Unanswered: Time was up; it names what has no verdict.
+            InvalidRequest, RequestTooLarge, BrokerUnavailable: As `verify` does.
+        """
         return self._iterate(self._client.answers(_source(proofs), timeout, retries=retries))
 
     def results(self, since: datetime | timedelta | None = None, *, follow: bool = False) -> Iterator[ProofResult]:
-        """Read the topic of verdicts, each partition in its order. See `AsyncClient.results`."""
+        """Read the topic of verdicts, each partition in its order. What is no ProofResult is skipped and logged.
+
+        Args:
+            since: Only results produced then or later; a timedelta counts back from now; None: all that is kept.
+            follow: Go on with what is produced next, for ever. Otherwise it ends with what was there at its start.
+
+        Raises:
+            BrokerUnavailable: No broker, or no topic.
+        """
         return self._iterate(self._client.result_chunks(since, follow=follow))
 
     def cancel(
@@ -132,7 +180,17 @@ class Client:
         api_key: str | None = None,
         dry_run: bool = False,
     ) -> Cancelled:
-        """Have what waits of some requests answered as `superseded`, without running it. See `AsyncClient.cancel`."""
+        """Have what waits of some requests answered as `superseded`, without running it.
+
+        `AsyncClient.cancel` says what the names mean.
+
+        Returns:
+            When it was, and how many requests may be concerned. It waits for no worker.
+
+        Raises:
+            ClientMisused: There is no condition, or one that no request can meet.
+            BrokerUnavailable: No broker, or no topic.
+        """
         return self._run(self._client.cancel, run=run, group=group, ids=ids, api_key=api_key, dry_run=dry_run)
 
     def _run(self, method: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **named: P.kwargs) -> T:

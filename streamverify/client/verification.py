@@ -34,13 +34,14 @@ class Answer:
 class Unanswered(StreamVerifyError):
     """Time was up before every request had its verdict. Those that were sent may still get one, on the topic.
 
-    `custom_ids` names what has no verdict, in the order of the requests: what was sent, and of a list or tuple what was
-    not sent yet, too.
+    `custom_ids` names those without a verdict, in the order of the requests. Of a list or tuple it also names those
+    that were not sent yet.
     """
 
     exit_code = 3
 
     def __init__(self, custom_ids: Sequence[str], total: int, timeout: float) -> None:
+        """Make the sentence: some of the ids of so many requests, and the seconds that they had."""
         named = ", ".join(_short(custom_id) for custom_id in custom_ids[:_SHOWN])
         more = f" and {len(custom_ids) - _SHOWN} more" if len(custom_ids) > _SHOWN else ""
         super().__init__(

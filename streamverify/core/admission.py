@@ -1,4 +1,4 @@
-"""How many requests a gateway holds at once, and how many bytes of them. Pure.
+"""Bounds the requests that a gateway holds at once, and their bytes. Pure.
 
 Who is refused is told to come again: `kimina-client` takes three refusals in three seconds for a failure of the whole
 batch. So requests are held, and only beyond these bounds refused.
@@ -8,7 +8,11 @@ from __future__ import annotations
 
 
 class Admission:
-    """Counts what is held."""
+    """Counts what is held.
+
+    enter() --- no room ---> refused, and not counted
+       +--> held --> grow(): as its body comes, if there is room --> leave()
+    """
 
     def __init__(self, *, requests: int, total_bytes: int) -> None:
         self._most_requests = requests

@@ -1,4 +1,4 @@
-"""Which requests of a browser a gateway answers: none that another site has made a visitor's browser send. Pure.
+"""Decides which requests of a browser a gateway answers: none that another site has made it send. Pure.
 
 Two attacks are meant. *Cross-site request forgery*: a page anywhere lets the visitor's browser post a form to
 `http://localhost:8000`; a form may be `text/plain`, so its content type is no protection where an endpoint takes that.

@@ -1,4 +1,4 @@
-"""The setting ENVIRONMENTS: which topics the proofs of a request's `environment` go to. Pure.
+"""Reads the setting ENVIRONMENTS: to which topics the proofs of a request's `environment` go. Pure.
 
 Each environment is another worker group on topics of its own, with another Lean or other libraries.
 """

@@ -1,4 +1,4 @@
-"""Who may call: named API keys. Pure."""
+"""Knows who may call: named API keys. Pure."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ApiKeys:
         return bool(self._named)
 
     def name_of(self, authorization: str | None) -> str | None:
-        """The name of the key in an `Authorization` header; None where it is none of ours."""
+        """Return the name of the key in an `Authorization` header; None where it is none of ours."""
         scheme, _, given = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             return None

@@ -1,4 +1,4 @@
-"""Whose proof goes to Kafka next: fair turns between keys, and between the batches of a key. Pure.
+"""Decides whose proof goes to Kafka next: fair turns between keys, and between the batches of a key. Pure.
 
 A gateway has at most so many proofs on Kafka at once that a batch of ten thousand is not in front of everybody else's.
 What has to wait for a place waits here. A free place goes to the keys in turn, and within a key to its batches in turn:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """How many proofs may be on Kafka at once: of all keys, of one key, and how many bytes of them."""
+    """The most proofs that may be on Kafka at once: of all keys, of one key, and the most bytes of them."""
 
     total: int
     per_key: int
@@ -37,7 +37,11 @@ class Claim:
 
 
 class Turns:
-    """Decides which batch gets a place. It tells by `granted` of the claims that `next` returns."""
+    """Decides which batch gets a place. It tells by `granted` of the claims that `next` returns.
+
+    want() --> waiting in its claim --- next(): a free place ---> held --> release(), or withdraw()
+                    +--------------------- withdraw() ----------------------^
+    """
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -50,17 +54,13 @@ class Turns:
 
     @property
     def held(self) -> int:
-        """How many places are taken."""
+        """The number of places that are taken."""
         return self._held
 
     @property
     def waiting(self) -> int:
-        """How many proofs wait for one."""
+        """The number of proofs that wait for one."""
         return sum(len(claim.sizes) for claims in self._waiting.values() for claim in claims)
-
-    def held_by(self, key: str) -> int:
-        """How many places a key has."""
-        return self._held_by.get(key, 0)
 
     def want(self, claim: Claim, sizes: Iterable[int]) -> None:
         """Ask for a place for each further proof of a batch."""
@@ -84,6 +84,7 @@ class Turns:
         while self._keys and passed_over < len(self._keys) and self._held < self._places.total:
             key = self._keys[0]
             claims = self._waiting[key]
+            # Passed over, not waited for: a key at its limit must not hold up the others.
             if self._held_by.get(key, 0) >= self._places.per_key or not self._has_room(claims[0].sizes[0]):
                 self._keys.rotate(-1)
                 passed_over += 1
@@ -102,11 +103,18 @@ class Turns:
         return list(given.values())
 
     def release(self, claim: Claim) -> None:
-        """One proof of the claim is done: its place is free."""
-        self._drop(claim, claim.held.popleft())
+        """Take back the place of one proof of the claim, which is done."""
+        self._bytes -= claim.held.popleft()
+        self._held -= 1
+        left = self._held_by[claim.key] - 1
+        # A key without places is forgotten: there may be any number of keys in the course of time.
+        if left:
+            self._held_by[claim.key] = left
+        else:
+            del self._held_by[claim.key]
 
     def withdraw(self, claim: Claim) -> None:
-        """The batch is over, or whoever sent it has gone: what it waits for and what it holds is free."""
+        """Take back all places of a batch that is over or whose sender has gone, and what it waits for."""
         while claim.held:
             self.release(claim)
         if claim.sizes:
@@ -128,12 +136,3 @@ class Turns:
         self._held += 1
         self._bytes += size
         self._held_by[claim.key] = self._held_by.get(claim.key, 0) + 1
-
-    def _drop(self, claim: Claim, size: int) -> None:
-        self._held -= 1
-        self._bytes -= size
-        left = self._held_by[claim.key] - 1
-        if left:
-            self._held_by[claim.key] = left
-        else:
-            del self._held_by[claim.key]

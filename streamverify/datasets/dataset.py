@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """What the user says about a data set. A field is a flag with that name, `form` is `--format`.
+    """The options that a user gives for a data set. A field is a flag with that name, `form` is `--format`.
 
     Attributes:
         form: What the files are; None: their names say so.
@@ -95,9 +95,9 @@ class DataSet:
         self._where = parse_all(options.where, source.columns)
         self._made: Attempts | None = None
         self._found: int | None = None
-        """How many rows there are after --where, once that is known."""
+        """The number of rows after --where, once that is known."""
         self._pass = self._given = 0
-        """Which time the source is read, and the rows that all times have given."""
+        """The number of times that the source was begun, and of the rows that all of them have given."""
         if options.header is not None and options.header_column is not None:
             raise SourceError("--header and --header-column: a header comes from one of them")
         if options.repeat > 1 and found.files[0].name == "stdin" and found.files[0].size is None:
@@ -142,13 +142,14 @@ class DataSet:
 
     @property
     def renamed(self) -> int:
-        """How many rows had an id that another one had before, so far."""
+        """The number of rows so far that had an id which another one had before."""
         return self._made.renamed if self._made else 0
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides which attempts there are, as JSON: where it is the same, so are the numbers of the attempts."""
+        """The options and files that decide which attempts there are: where they are the same, so are their numbers."""
         options = asdict(self._options)
+        # What changes no attempt may change when a replay goes on; the columns stand below as they were chosen.
         for name in ("keep_columns", "form", "guess", *(f"{part}_column" for part in asdict(self.columns))):
             options.pop(name, None)
         found = self._source.found
@@ -164,7 +165,7 @@ class DataSet:
 
     @property
     def _has_lists(self) -> bool:
-        """Whether the proof column of Parquet is one of lists."""
+        """True where the proof column of Parquet is one of lists."""
         column = self.columns.proof
         if self._source.schema is None or column is None:
             return False
@@ -184,18 +185,16 @@ class DataSet:
         header = (options.header or "").replace("\\n", "\n")
         self._made = make = Attempts(self.name, self.columns, header, options.request, options.keep_columns)
         self._given = 0
+        end = None if options.limit is None else options.offset + options.limit
         for self._pass in range(1, options.repeat + 1):
             suffix = f"@{self._pass}" if options.repeat > 1 else ""
-            for row in self._chosen():
+            rows = self._counted(self._source.rows())
+            # Where, then shuffle, then offset and limit: a limit is a sample of the rows that are wanted.
+            if options.shuffle:
+                rows = shuffled(rows, options.seed, end)
+            for row in itertools.islice(rows, options.offset, end):
                 self._given += 1
                 yield from make.of(row, suffix)
-
-    def _chosen(self) -> Iterator[Row]:
-        options, rows = self._options, self._counted(self._source.rows())
-        end = None if options.limit is None else options.offset + options.limit
-        if options.shuffle:
-            rows = shuffled(rows, options.seed, end)
-        return itertools.islice(rows, options.offset, end)
 
     def _counted(self, rows: Iterator[Row]) -> Iterator[Row]:
         """Leave out the rows that are not wanted; after the last one it is known how many are."""

@@ -1,4 +1,4 @@
-"""Which files a SOURCE is, and what they are: a file, a folder, a pattern, standard input, or a set on the hub."""
+"""Finds the files of a SOURCE, and what they are: a file, a folder, a pattern, standard input, or a set on the hub."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class File:
     fetch: Callable[[], Path | None]
     size: int | None = None
     version: str = ""
-    """What changes when the file does, where that can be known without reading it."""
+    """A text that changes when the file does, where that can be known without reading it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SourceFiles:
     """The files of a source, in the order in which they are read."""
 
     name: str
@@ -75,7 +75,7 @@ def form_of(name: str) -> Form | None:
     return _SUFFIXES.get(PurePosixPath(path.stem).suffix if path.suffix in _COMPRESSED else path.suffix)
 
 
-def find(source: str, form: Form | None, stdin: Path | None = None) -> Found:
+def find(source: str, form: Form | None, stdin: Path | None = None) -> SourceFiles:
     """Find the files of a source.
 
     Args:
@@ -93,7 +93,7 @@ def find(source: str, form: Form | None, stdin: Path | None = None) -> Found:
     if source == STDIN:
         if form is None:
             raise SourceError(f"say what comes from stdin: --format {', '.join(FORMS[:-1])} or {FORMS[-1]}")
-        return Found("stdin", form, (File("stdin", lambda: stdin, stdin.stat().st_size if stdin else None),))
+        return SourceFiles("stdin", form, (File("stdin", lambda: stdin, stdin.stat().st_size if stdin else None),))
     path = Path(source)
     shown = printable(source)
     if not source or "\0" in source:
@@ -105,7 +105,7 @@ def find(source: str, form: Form | None, stdin: Path | None = None) -> Found:
         form = form or form_of(path.name)
         if form is None:
             raise SourceError(f"{shown}: its name does not say what it is: --format {' or '.join(FORMS)}")
-        return Found(printable(path.name), form, tuple(_local([source], path.parent)))
+        return SourceFiles(printable(path.name), form, tuple(_local([source], path.parent)))
     if glob.has_magic(source):
         paths = sorted(found for found in glob.glob(source, recursive=True) if os.path.isfile(found))  # noqa: PTH113, PTH207
         if not paths:
@@ -116,7 +116,7 @@ def find(source: str, form: Form | None, stdin: Path | None = None) -> Found:
     raise SourceError(f"there is no file or folder {shown}{nearest(path.name, beside, listed=False)}")
 
 
-def of_one_form(name: str, shown: str, files: Sequence[File], form: Form | None) -> Found:
+def of_one_form(name: str, shown: str, files: Sequence[File], form: Form | None) -> SourceFiles:
     """Keep the data among files; without `form` they must all be of one.
 
     Raises:
@@ -135,7 +135,7 @@ def of_one_form(name: str, shown: str, files: Sequence[File], form: Form | None)
         raise SourceError(f"{shown} has no file that ends in {', '.join(_SUFFIXES)} (compressed too)")
     if form is None and len(forms) > 1:
         raise SourceError(f"{shown} has files of several kinds: say which with --format {' or '.join(forms)}")
-    return Found(name, form or forms[0], chosen)
+    return SourceFiles(name, form or forms[0], chosen)
 
 
 def _in_folder(folder: str) -> list[str]:

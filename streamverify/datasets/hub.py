@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamverify.core.datasets.columns import printable
-from streamverify.core.datasets.splits import Address, choose_files
+from streamverify.core.datasets.splits import HubAddress, choose_files
 from streamverify.core.errors import SourceError
-from streamverify.datasets.files import File, Found, is_data, of_one_form
-from streamverify.datasets.streams import INSTALL
+from streamverify.datasets.byte_streams import INSTALL
+from streamverify.datasets.files import File, SourceFiles, is_data, of_one_form
 
 if TYPE_CHECKING:
     from streamverify.datasets.files import Form
 
 
-def find(source: str, form: Form | None) -> Found:
+def find(source: str, form: Form | None) -> SourceFiles:
     """Find the files of a data set, or of a split of it.
 
     Raises:
@@ -33,7 +33,7 @@ def find(source: str, form: Form | None) -> Found:
         from huggingface_hub import HfApi  # noqa: PLC0415
     except ImportError:
         raise SourceError(f"to read from the hub, install the extra `datasets`: {INSTALL}") from None
-    address = Address.parse(source)
+    address = HubAddress.parse(source)
     shown = printable(source)
     try:
         info = HfApi().dataset_info(address.repo, revision=address.revision, files_metadata=True)
@@ -55,7 +55,7 @@ def find(source: str, form: Form | None) -> Found:
     ]
     found = of_one_form(address.repo.split("/")[1], shown, files, form)
     remark = f"{address.repo} at {info.sha}: {len(found.files)} files, from {found.files[0].name}"
-    return Found(found.name, found.form, found.files, info.sha, (remark,))
+    return SourceFiles(found.name, found.form, found.files, info.sha, (remark,))
 
 
 def _fetch(repo: str, revision: str | None, name: str) -> Path:

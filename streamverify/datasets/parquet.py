@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from streamverify.core.datasets.columns import shown_names
 from streamverify.core.errors import SourceError
-from streamverify.datasets.streams import INSTALL, LFS_POINTER
-from streamverify.datasets.text import Record
+from streamverify.datasets.byte_streams import INSTALL, LFS_POINTER
+from streamverify.datasets.text import FileRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +63,7 @@ def open_parquet(name: str, path: Path | None, stream: BinaryIO) -> Iterator[pq.
         yield file
 
 
-def read_parquet(name: str, file: pq.ParquetFile, columns: Sequence[str] | None) -> Iterator[Record]:
+def read_parquet(name: str, file: pq.ParquetFile, columns: Sequence[str] | None) -> Iterator[FileRow]:
     """Read the rows of a file; of `columns` those that it has, None for all.
 
     Raises:
@@ -79,7 +79,7 @@ def read_parquet(name: str, file: pq.ParquetFile, columns: Sequence[str] | None)
             names = batch.schema.names
             for row in zip(*values, strict=True) if values else ((),) * batch.num_rows:
                 number += 1
-                yield Record(f"{name} row {number}", dict(zip(names, row, strict=True)))
+                yield FileRow(f"{name} row {number}", dict(zip(names, row, strict=True)))
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise SourceError(f"{name} is damaged after row {number:,}: {reason}") from None

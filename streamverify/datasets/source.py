@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from streamverify.core.datasets.row import Row
 from streamverify.core.errors import SourceError
-from streamverify.datasets.files import STDIN, Form, Found, find
+from streamverify.datasets.byte_streams import open_stream, reading
+from streamverify.datasets.files import STDIN, Form, SourceFiles, find
 from streamverify.datasets.parquet import open_parquet, read_parquet
-from streamverify.datasets.streams import open_stream, reading
 from streamverify.datasets.text import check_text, read_csv, read_json, read_jsonl, read_lean
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from streamverify.datasets.files import File
-    from streamverify.datasets.text import Record
+    from streamverify.datasets.text import FileRow
 
 _PEEKED = 64
 """Rows by which the columns of files that do not list them are known."""
@@ -37,7 +37,7 @@ def rows(source: str, form: Form | None = None) -> Iterator[Row]:
 class Source:
     """A source that was found. `rows` reads it from the beginning each time; standard input has only one time."""
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: SourceFiles) -> None:
         """Look into the source for its columns.
 
         Raises:
@@ -101,7 +101,7 @@ class Source:
             self._read += file.size or 0
         self.total = index
 
-    def _records(self, file: File) -> Iterator[Record]:
+    def _records(self, file: File) -> Iterator[FileRow]:
         """Read the rows of one file."""
         name, form, before = file.name, self.found.form, self._rows_read
         with reading(name, lambda: f" after {self._rows_read - before:,} rows"):
@@ -111,9 +111,14 @@ class Source:
                 self._stream = raw
                 if form == "parquet":
                     with open_parquet(name, path if stream is raw else None, stream) as parquet:
-                        yield from self._completed(read_parquet(name, parquet, self._only))
+                        # A shard may lack columns that others have: its rows have them all, as nulls.
+                        names = () if self.schema is None else self.schema.names if self._only is None else self._only
+                        empty: dict[str, Any] = dict.fromkeys(names)
+                        for row in read_parquet(name, parquet, self._only):
+                            complete = len(row.values) >= len(empty)
+                            yield row if complete else row._replace(values={**empty, **row.values})
                     return
-                check_text(name, _peek(stream))
+                check_text(name, bytes(stream.peek(4096)[:4096]))  # type: ignore[attr-defined]
                 match form:
                     case "jsonl":
                         yield from read_jsonl(name, stream)
@@ -123,15 +128,6 @@ class Source:
                         yield from read_lean(name, stream)
                     case _:
                         yield from read_csv(name, stream, "\t" if form == "tsv" else ",")
-
-    def _completed(self, records: Iterator[Record]) -> Iterator[Record]:
-        """Give the rows of a shard the columns that only others have."""
-        if self.schema is None:
-            yield from records
-            return
-        empty: dict[str, Any] = dict.fromkeys(self.schema.names if self._only is None else self._only)
-        for record in records:
-            yield record._replace(values={**empty, **record.values}) if len(record.values) < len(empty) else record
 
     def _look_into_parquet(self) -> list[str]:
         """Read what the ends of the files say: their columns, and how many rows there are.
@@ -177,7 +173,3 @@ class Source:
                 f"{first.where} {first.error or 'has no columns'}; is it {self.found.form}? --format says what it is"
             )
         return names
-
-
-def _peek(stream: BinaryIO) -> bytes:
-    return bytes(stream.peek(4096)[:4096])  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from streamverify.core.datasets.columns import IDS, shown_names
 from streamverify.core.errors import SourceError
 from streamverify.core.messages import jsontext
 from streamverify.core.topics import MAX_REQUEST_BYTES
-from streamverify.datasets.streams import INSTALL, LFS_POINTER, joined
+from streamverify.datasets.byte_streams import INSTALL, LFS_POINTER, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ _WRAPPERS = ("proofs", "codes", "snippets", "data", "rows", "items", "problems",
 _PARQUET = b"PAR1"
 
 
-class Record(NamedTuple):
+class FileRow(NamedTuple):
     """One row of a file: its place there, its values, and why it could not be read."""
 
     place: str
@@ -51,7 +51,7 @@ def check_text(name: str, head: bytes) -> None:
         raise SourceError(f"{name} is binary: it is neither JSON, CSV nor Lean")
 
 
-def read_jsonl(name: str, stream: BinaryIO) -> Iterator[Record]:
+def read_jsonl(name: str, stream: BinaryIO) -> Iterator[FileRow]:
     """Read one JSON object a line; blank lines are no rows."""
     for number in itertools.count(1):
         line = stream.readline(MAX_REQUEST_BYTES)
@@ -61,14 +61,14 @@ def read_jsonl(name: str, stream: BinaryIO) -> Iterator[Record]:
         if len(line) == MAX_REQUEST_BYTES and not line.endswith(b"\n"):
             while (rest := stream.readline(MAX_REQUEST_BYTES)) and not rest.endswith(b"\n"):
                 pass
-            yield Record(place, {}, f"the line has more than {MAX_REQUEST_BYTES:,} bytes")
+            yield FileRow(place, {}, f"the line has more than {MAX_REQUEST_BYTES:,} bytes")
             continue
         text = line.removeprefix(_BOM).strip() if number == 1 else line.strip()
         if text:
             yield _object(place, text)
 
 
-def _object(place: str, text: bytes) -> Record:
+def _object(place: str, text: bytes) -> FileRow:
     try:
         value = orjson.loads(text)
         if jsontext.has_rounded_integer(value, 2):
@@ -79,21 +79,21 @@ def _object(place: str, text: bytes) -> Record:
             value = json.loads(text.decode(), strict=True)
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeDecodeError as wrong:
-            return Record(place, {}, f"is not UTF-8 (byte {wrong.start} of the line)")
+            return FileRow(place, {}, f"is not UTF-8 (byte {wrong.start} of the line)")
         except UnicodeEncodeError:
-            return Record(place, {}, "has half of a surrogate pair, which UTF-8 cannot encode")
+            return FileRow(place, {}, "has half of a surrogate pair, which UTF-8 cannot encode")
         except (ValueError, RecursionError):
-            return Record(place, {}, f"is not JSON: {error}")
+            return FileRow(place, {}, f"is not JSON: {error}")
     return _row(place, value)
 
 
-def _row(place: str, value: Any) -> Record:
+def _row(place: str, value: Any) -> FileRow:
     if isinstance(value, dict):
-        return Record(place, value)
-    return Record(place, {}, f"is no JSON object but {jsontext.cut(json.dumps(value), 40)}")
+        return FileRow(place, value)
+    return FileRow(place, {}, f"is no JSON object but {jsontext.cut(json.dumps(value), 40)}")
 
 
-def read_json(name: str, stream: BinaryIO) -> Iterator[Record]:
+def read_json(name: str, stream: BinaryIO) -> Iterator[FileRow]:
     """Read a JSON array of rows, an object that has it under one of `_WRAPPERS`, or what is JSONL in truth.
 
     It is read piece by piece: the array may be larger than memory.
@@ -149,13 +149,13 @@ def _find_wrapper(name: str, head: bytes) -> str:
     )
 
 
-def _items(name: str, stream: BinaryIO, prefix: str) -> Iterator[Record]:
+def _items(name: str, stream: BinaryIO, prefix: str) -> Iterator[FileRow]:
     ijson = _ijson()
     number = 0
     try:
         for number, value in enumerate(ijson.items(HalvesRefused(stream), prefix, use_float=True), start=1):
             place = f"{name} item {number}"
-            yield Record(place, {"proof": value}) if isinstance(value, str) else _row(place, value)
+            yield FileRow(place, {"proof": value}) if isinstance(value, str) else _row(place, value)
     except ijson.JSONError as error:
         reason = str(error).splitlines()[0]
         raise SourceError(f"{name} is no JSON, or is cut off, after {number:,} rows: {reason}") from None
@@ -181,7 +181,7 @@ class HalvesRefused:
         self._stream = stream
         self._held = b""
         self._backslashes = 0
-        """How many stood at the end of what was read before: an even number of them escapes nothing."""
+        """The number that stood at the end of what was read before: an even number of them escapes nothing."""
 
     def read(self, size: int = -1) -> bytes:
         """Read bytes; none only at the end."""
@@ -215,7 +215,7 @@ def _ijson() -> Any:
     return ijson
 
 
-def read_csv(name: str, stream: BinaryIO, delimiter: str) -> Iterator[Record]:
+def read_csv(name: str, stream: BinaryIO, delimiter: str) -> Iterator[FileRow]:
     """Read CSV with a line of names; every value is a text."""
     csv.field_size_limit(MAX_REQUEST_BYTES)
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
@@ -229,24 +229,24 @@ def read_csv(name: str, stream: BinaryIO, delimiter: str) -> Iterator[Record]:
             if not fields:
                 continue
             if len(fields) != len(names):
-                yield Record(place, {}, f"has {len(fields)} fields; the first line names {len(names)} columns")
+                yield FileRow(place, {}, f"has {len(fields)} fields; the first line names {len(names)} columns")
             elif not all(jsontext.is_encodable(value) for value in fields):
-                yield Record(place, {}, "is not UTF-8")
+                yield FileRow(place, {}, "is not UTF-8")
             else:
-                yield Record(place, dict(zip(names, fields, strict=True)))
+                yield FileRow(place, dict(zip(names, fields, strict=True)))
     except csv.Error as error:
         raise SourceError(f"{name}:{lines.line_num} is no CSV: {error} (a quote that is not closed?)") from None
     finally:
         text.detach()  # who opened the stream closes it
 
 
-def read_lean(name: str, stream: BinaryIO) -> Iterator[Record]:
+def read_lean(name: str, stream: BinaryIO) -> Iterator[FileRow]:
     """Read one file of Lean as one row: `path` and `proof`."""
     content, unread = stream.read(MAX_REQUEST_BYTES + 1), {"path": name, "proof": None}
     if len(content) > MAX_REQUEST_BYTES:
-        yield Record(name, unread, f"has more than {MAX_REQUEST_BYTES:,} bytes")
+        yield FileRow(name, unread, f"has more than {MAX_REQUEST_BYTES:,} bytes")
         return
     try:
-        yield Record(name, {"path": name, "proof": content.decode()})
+        yield FileRow(name, {"path": name, "proof": content.decode()})
     except UnicodeDecodeError as error:
-        yield Record(name, unread, f"is not UTF-8 (byte {error.start})")
+        yield FileRow(name, unread, f"is not UTF-8 (byte {error.start})")

@@ -112,7 +112,7 @@ def _line(row: Mapping[str, Any]) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has no type for: bytes as Base64, all else (decimals, durations) as its text."""
+    """Return what JSON has no type for: bytes as Base64, all else (decimals, durations) as its text."""
     return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else str(value)
 
 

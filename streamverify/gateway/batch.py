@@ -33,7 +33,7 @@ class BatchProof:
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """What a batch asks for, for each of its proofs. `timeout` is in seconds of Lean."""
+    """The options of a batch, for each of its proofs. `timeout` is in seconds that Lean may run."""
 
     require: Assurance
     timeout: float

@@ -41,7 +41,7 @@ def _whole(value: Any) -> Any:
 
 
 _Integer = Annotated[int, Field(ge=-(2**63), lt=2**64), BeforeValidator(_whole)]
-"""What orjson reads and writes exactly."""
+"""The integers that orjson reads and writes exactly."""
 CallersId = Annotated[Text | _Integer, Field(description="Comes back unchanged. Several proofs may have the same.")]
 Infotree = Annotated[
     Literal["full", "tactics", "original", "substantive"] | None,

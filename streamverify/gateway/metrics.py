@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streamverify.telemetry.metrics import Page, Source
 
 _GONE = 499
-"""What is counted where the client went before it had an answer, as proxies log it."""
+"""The status that is counted where the client went before it had an answer, as proxies log it."""
 
 
 class GatewayMetrics:

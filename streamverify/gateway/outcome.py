@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import Message, ProofResult
 
 WORD = "streamverify"
-"""What our own sentences begin with among Lean's."""
+"""The word with which our own sentences begin among Lean's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Outcome:
 
     @property
     def verified(self) -> bool:
-        """Whether the proof is verified, with the assurance that was asked for."""
+        """True where the proof is verified, with the assurance that was asked for."""
         return self.status is Status.VERIFIED
 
     @property

@@ -77,7 +77,7 @@ class RequestReply:
         self.answered: Counter[tuple[str, str]] = Counter()
         """Outcomes that were given to a caller, by status and reason."""
         self.verifier: Verifier | None = None
-        """What the newest result says of the worker that made it."""
+        """The verifier that the newest result names: its worker's Lean or stand-in."""
 
     async def start(self) -> None:
         """Connect, and read from the end of the result topic on.

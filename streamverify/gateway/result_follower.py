@@ -49,7 +49,7 @@ class ResultFollower:
         self._waiting = waiting
         self._positions: dict[TopicPartition, int] = {}
         self.trouble = ""
-        """What is wrong with the broker, for people; "" while it answers."""
+        """The sentence that says what is wrong with the broker; "" while it answers."""
 
     async def start(self, partitions: Sequence[TopicPartition]) -> None:
         """Begin at the present end of these partitions: nobody waits for what is before.

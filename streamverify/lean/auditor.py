@@ -98,14 +98,10 @@ class Auditor:
     """Audits the proofs of a pool; keeps the vocabularies of headers, and statements as Lean printed them."""
 
     def __init__(self, command: ReplCommand, *, import_timeout: float, trusted: Trusted) -> None:
-        self._vocabularies = Vocabularies(command, import_timeout=import_timeout, trusted=trusted)
+        self.vocabularies = Vocabularies(command, import_timeout=import_timeout, trusted=trusted)
         self._asked: dict[tuple[str, bytes], dict[str, ComparedConstant]] = {}
         # For each header that begins with `module`, what Lean puts before private names; None: no audit is possible.
         self._private_prefixes: dict[str, str | None] = {}
-
-    def known_vocabulary(self, header: Header) -> Vocabulary | None:
-        """The vocabulary of a header, where Lean was asked for it already."""
-        return self._vocabularies.known(header)
 
     async def before(self, session: ReplSession, env: int, job: Job, timeout: float) -> Ready | Verdict:
         """Look at a proof in its header's environment before it is run.
@@ -116,7 +112,7 @@ class Auditor:
         Raises:
             ReplFailure: There is no answer, or none that can be believed.
         """
-        vocabulary = await self._vocabularies.of(session, env, job.header)
+        vocabulary = await self.vocabularies.of(session, env, job.header)
         private_prefix = await self._private_prefix(session, env, job.header, timeout)
         if private_prefix is None:
             found = [module_finding(job.request.proof)]

@@ -1,4 +1,4 @@
-"""Who is told of each verdict, and that a callback which fails harms nobody else."""
+"""Tells each verdict to the callback of its job; one that fails harms nobody else."""
 
 from __future__ import annotations
 

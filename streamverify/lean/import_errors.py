@@ -132,14 +132,15 @@ class ImportClassifier:
         """Return whether no build of this installation would make the module: only then its absence is the proof's."""
         name = parts(module)
         root = name[0]
-        folders = (*self._source_folders(), *self._objects)
+        packages = [] if self._project is None else [self._project, *self._project.glob(".lake/packages/*")]
+        folders = (*self._sources, *packages, *self._objects)
         # A source without an object file is a build that is not finished, or was never made.
         if any(_exists(folder, name, ".lean") for folder in folders):
             return False
         if root in self._imported:
             return True
-        packages = self._packages()
-        if packages is None or root in _TOOLCHAIN_ROOTS or _plain(root) in packages:
+        known = self._packages()
+        if known is None or root in _TOOLCHAIN_ROOTS or _plain(root) in known:
             return False
         # A package may have libraries that are not called what it is called.
         return not any(_exists(folder, [root], suffix) for folder in folders for suffix in ("", ".lean", ".olean"))
@@ -162,12 +163,6 @@ class ImportClassifier:
         names = dict.fromkeys(imported.module for imported in header.imports)
         folders = [Path(self._project or "", folder) for folder in self._objects]
         return [name for name in names if not any(_exists(at, parts(name), ".olean") for at in folders)]
-
-    def _source_folders(self) -> Iterator[Path]:
-        yield from self._sources
-        if self._project is not None:
-            yield self._project
-            yield from self._project.glob(".lake/packages/*")
 
 
 def _missing_imports(header: Header, texts: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What of this installation can change a verdict, as digests of files; and whether it is still as it was read.
+"""The files of this installation that can change a verdict, as digests, and a look whether they are still the same.
 
 The result cache keeps verdicts by it. Read are the bytes of what is this project's own, and names and sizes of what its
 manifest has pinned: reading 5 GB of Mathlib would take longer than to import it. A folder outside of the project is
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streamverify.lean.repl.command import ReplCommand
 
 _COMPILED = (".olean", ".olean.server", ".olean.private", ".ir", ".so")
-"""What Lean loads of a module. Not its `.lean`: until that is compiled, nothing has changed for Lean."""
+"""The files that Lean loads of a module. Not its `.lean`: until that is compiled, nothing has changed for Lean."""
 _PINNED = ("lake-manifest.json", "lean-toolchain")
 _PACKAGES = (Path(".lake", "packages"), Path("lake-packages"), Path("build", "packages"))
 _DECIDING = ("core/audit", "core/export", "core/messages", "core/syntax", "lean")

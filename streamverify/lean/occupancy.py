@@ -1,4 +1,4 @@
-"""What the slots of a pool do at one moment, for whoever looks at a worker. Changes nothing."""
+"""Shows what the slots of a pool do at one moment, to whoever looks at a worker. Changes nothing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SlotDoing = Literal["running", "importing", "idle", "empty"]
 
 
 class SlotLook(NamedTuple):
-    """What a slot does at one moment."""
+    """One slot at one moment."""
 
     slot: int
     state: SlotDoing
     header: Header | None
     """The header that it runs, imports or used last; None without a process."""
     seconds: float | None
-    """How long it has been doing that; None where it is idle."""
+    """Seconds since it began with that; None where it is idle."""
     job: Job | None
     memory: int | None
     """Bytes of private memory of its process; None without one."""

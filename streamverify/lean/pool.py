@@ -77,19 +77,20 @@ class Pool:
         """
         rules = (rules or Rules())._replace(slots=slots)
         self.trusted = trusted or Trusted()
-        self.auditor = Auditor(command, import_timeout=limits.import_timeout, trusted=self.trusted)
-        """It knows the vocabularies that Lean has listed."""
+        auditor = Auditor(command, import_timeout=limits.import_timeout, trusted=self.trusted)
+        self.vocabularies = auditor.vocabularies
+        """What Lean has said that the environments of headers know, where an audit has asked it."""
         self.counts = counts or LeanCounts()
         # Of a confined command the project's folder is among its arguments only.
         classifier = ImportClassifier(command.outside or command)
-        self._shared = Shared(command, limits, classifier, FailedHeaders(), self.auditor, ImportSizes(), self.counts)
+        self._shared = Shared(command, limits, classifier, FailedHeaders(), auditor, ImportSizes(), self.counts)
         self._scheduler: Scheduler[Job] = Scheduler(rules)
         self._callbacks = Callbacks()
         self._dispatcher = Dispatcher(self._shared, self._scheduler, self._callbacks, slots=slots + rules.spares)
         self.groups = self._scheduler.groups
         """The groups of which no job is started while others wait: one of it runs or has succeeded."""
         self.environments = self._scheduler.environments
-        """How the proofs that a slot took found the environment of their header."""
+        """Proofs that a slot took, by how they found the environment of their header."""
         self.occupancy = Occupancy(self._dispatcher.slots, self._scheduler)
         self._imports_at_once = rules.imports or len(self._dispatcher.slots)
         self._saved_headers = saved_headers
@@ -131,6 +132,7 @@ class Pool:
         `alone`: it starts although the pool is held. Who asks for that has held the pool and waited until nothing runs.
         """
         self._callbacks.add(job, on_done)
+        # A pool that drains answers nothing new: the record is not committed, and another worker gets it.
         if not self._stopped and (verdict := known_failure(job, self._shared)):
             # Not from in here: a caller may not be ready for its answer yet.
             asyncio.get_running_loop().call_soon(self._callbacks.answer, job, verdict)

@@ -55,7 +55,12 @@ _AFTER_THE_IMPORT: Mapping[type[ReplFailure], Reason] = {
 
 
 class Attempts:
-    """The attempts at one proof. The slot counts them; `truncated` names the extras that are no longer asked for."""
+    """The attempts at one proof. The slot counts them; `truncated` names the extras that are no longer asked for.
+
+    FIRST --failure that is evidence--> verdict
+    FIRST --any other failure--> SECOND, in a fresh process --failure--> verdict
+    any --the worker was suspended--> the same again; any --answer too large--> the same without extras
+    """
 
     def __init__(self, request: ProofRequest) -> None:
         self.count = 0
@@ -142,4 +147,5 @@ def _is_final(failure: ReplFailure, *, importing: bool) -> bool:
     if isinstance(failure, Died):
         # An end of itself during an import is a fault of the installation: another process would end alike.
         return importing and failure.death.cause is Cause.EXIT
+    # Each would fail alike again, and a time-out would take all its time again, which other proofs wait for.
     return isinstance(failure, TimedOut | StartFailed | NoRecording)

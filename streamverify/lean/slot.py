@@ -42,7 +42,12 @@ def known_failure(job: Job, shared: Shared) -> Verdict | None:
 
 
 class Slot:
-    """Runs proofs one after the other."""
+    """Runs proofs one after the other.
+
+    IDLE --run--> RUNNING --verdict--> IDLE
+                     | end
+                     +--> ENDING: no new attempt; the verdict of `end` counts unless the proof has its own --> IDLE
+    """
 
     def __init__(self, shared: Shared, on_import: OnImport | None = None) -> None:
         """`on_import` is told each header that was imported, and in how many seconds."""
@@ -58,7 +63,11 @@ class Slot:
         attempts = Attempts(job.request)
         times = AttemptTimes()
         try:
-            verdict = self._without_process(job)
+            # Looked at again: the deadline may have passed, and the header have failed, while it was queued.
+            verdict = known_failure(job, self._shared)
+            deadline = job.request.deadline
+            if deadline is not None and datetime.now(UTC) > deadline:
+                verdict = Verdict(Reason.EXPIRED, f"The deadline {deadline.isoformat()} had passed.", attempts=0)
             if verdict is None and job.request.disable_cache:
                 await self.process.replace(ReplReplaced.FRESH)
             while verdict is None:
@@ -133,15 +142,6 @@ class Slot:
     async def close(self, why: ReplReplaced = ReplReplaced.END) -> None:
         """Kill the process and wait until it is gone."""
         await self.process.replace(why)
-
-    def _without_process(self, job: Job) -> Verdict | None:
-        """Return the verdict on a proof that needs no process; things may have changed while it was queued."""
-        deadline = job.request.deadline
-        if deadline is not None and datetime.now(UTC) > deadline:
-            return Verdict(Reason.EXPIRED, f"The deadline {deadline.isoformat()} had passed.", attempts=0)
-        if known := self._shared.failed.get(job.header.fingerprint, time.monotonic()):
-            return known.verdict(job.header)
-        return None
 
     async def _attempt(self, job: Job, attempts: Attempts, times: AttemptTimes) -> Verdict:
         """Import the header if it is cold, and run the proof once.

@@ -1,9 +1,4 @@
-"""The REPL process of one slot, and the headers that it has imported. Knows nothing of proofs.
-
-NO PROCESS --ensure_session--> IMPORTING --imported--> HOLDS HEADERS --ensure_session--> IMPORTING (one more)
-^                              | failed, rejected       | failed, worn out, no room
-+------------------------------+------------------------+
-"""
+"""The REPL process of one slot, and the headers that it has imported. Knows nothing of proofs."""
 
 from __future__ import annotations
 
@@ -95,7 +90,12 @@ class AttemptTimes:
 
 
 class SlotProcess:
-    """At most one REPL process. It is kept for the next proof with a header that it has imported."""
+    """At most one REPL process. It is kept for the next proof with a header that it has imported.
+
+    NO PROCESS --ensure_session--> IMPORTING --imported--> HOLDS HEADERS --ensure_session--> IMPORTING (one more)
+    ^                              | failed, rejected       | failed, worn out, no room
+    +------------------------------+------------------------+
+    """
 
     def __init__(self, shared: Shared, on_import: OnImport | None = None) -> None:
         """`on_import` is told each header that was imported, and in how many seconds."""

@@ -1,4 +1,4 @@
-"""Counts how far a replay is."""
+"""Counts what a replay has read, sent and answered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_SENT = "not sent"
 
 @dataclass(slots=True)
 class ReplayCounts:
-    """How far a replay is. `done` counts rows by status; `NOT_SENT` are those without a request."""
+    """The counts of a replay. `done` counts rows by status; `NOT_SENT` are those without a request."""
 
     read: int = 0
     """Attempts that were taken from the source, or were in an earlier process."""
@@ -27,11 +27,11 @@ class ReplayCounts:
     kinds: set[str] = field(default_factory=set)
     """The kinds of the verifiers that answered: a stand-in is no Lean, and has to be named."""
     first_error: str = ""
-    """Why the first row of this process was not sent."""
+    """The reason why the first row of this process was not sent, of those that were not."""
     earlier: int = 0
     """Rows that earlier processes had written."""
     seconds: float = 0.0
-    """For how long replays of this state have run."""
+    """The time for which the processes of this replay have run, in seconds."""
 
     @property
     def not_sent(self) -> int:
@@ -40,12 +40,12 @@ class ReplayCounts:
 
     @property
     def statuses(self) -> dict[str, int]:
-        """How many verdicts have each status."""
+        """The number of verdicts with each status."""
         return {status: count for status, count in self.done.items() if status != NOT_SENT}
 
     @property
     def verdicts(self) -> int:
-        """How many verdicts there are."""
+        """The number of verdicts."""
         return self.done.total() - self.done[NOT_SENT]
 
     def add(self, row: Mapping[str, Any]) -> None:
@@ -58,7 +58,7 @@ class ReplayCounts:
             self.first_error = row["error"]
 
     def facts(self) -> dict[str, Any]:
-        """What the state notes of it."""
+        """Return what the state notes of them."""
         return {
             "done": dict(self.done),
             "cached": self.cached,
@@ -68,7 +68,7 @@ class ReplayCounts:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> ReplayCounts:
-        """Go on counting."""
+        """Go on from what the state has noted."""
         done = Counter(facts.get("done", {}))
         return cls(
             done=done,

@@ -21,7 +21,7 @@ from streamverify.datasets.dataset import DataSet, SourceOptions
 from streamverify.datasets.writers import check_output, shape_of, writing
 from streamverify.replay.counts import ReplayCounts
 from streamverify.replay.runner import Runner
-from streamverify.replay.state import State
+from streamverify.replay.state import ReplayState
 from streamverify.replay.wire import KafkaWire
 from streamverify.threads import in_thread
 
@@ -40,8 +40,8 @@ _AHEAD = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What a replay is to do."""
+class ReplayPlan:
+    """The source, options and output of a replay."""
 
     source: str
     options: SourceOptions
@@ -59,23 +59,28 @@ class Plan:
 
     @property
     def spool(self) -> Path:
-        """Where standard input is kept: it is read twice, and again by who goes on."""
+        """The file in which standard input is kept: it is read twice, and again by who goes on."""
         return self.state.with_name(f"{self.state.name}.stdin")
 
 
 @dataclass
 class Replay:
-    """A replay that has its source, and its state where it has an output."""
+    """A replay that has its source, and its state where it has an output.
 
-    plan: Plan
+    begun --- verify(): every attempt is answered ---> answered --- write() ---> complete: only the file is left
+      ^ |
+      +-+ ended by a signal, an error or a kill: the next process goes on with the state
+    """
+
+    plan: ReplayPlan
     name: str
-    """What its request ids begin with."""
+    """Its request ids begin with this name."""
     run: str
     data: DataSet
-    state: State | None
+    state: ReplayState | None
     counts: ReplayCounts
     is_complete: bool = False
-    """Whether its output is there already."""
+    """True where its output is there already."""
     pace: Pace = field(init=False)
     found: int = 0
     """Attempts that were read so far; the reader is ahead of the sending."""
@@ -119,7 +124,7 @@ class Replay:
         self.found_all = True
 
     def expected(self) -> int | None:
-        """How many attempts there are, or about how many; None where that is not known."""
+        """Return how many attempts there are, or about how many; None where that is not known."""
         if self.found_all:
             return self.found
         options = self.plan.options
@@ -174,7 +179,7 @@ def _whole(row: dict[str, Any], attempt: Attempt, run: str) -> dict[str, Any]:
 
 
 @contextmanager
-def opened(plan: Plan, settings: Settings) -> Iterator[Replay]:
+def opened(plan: ReplayPlan, settings: Settings) -> Iterator[Replay]:
     """Open the source, and the state where there is an output: a new one, or that of a replay which was ended.
 
     Raises:
@@ -191,7 +196,7 @@ def opened(plan: Plan, settings: Settings) -> Iterator[Replay]:
     with suppress(OSError):
         if plan.output.samefile(plan.source):
             raise ReplayRefused(f"--output {printable(str(plan.output))} is the source itself")
-    state = State(plan.state)
+    state = ReplayState(plan.state)
     try:
         yield _take_up(plan, plan.output, state, settings)
     finally:
@@ -204,7 +209,7 @@ def opened(plan: Plan, settings: Settings) -> Iterator[Replay]:
             plan.spool.unlink(missing_ok=True)
 
 
-def _take_up(plan: Plan, output: Path, state: State, settings: Settings) -> Replay:
+def _take_up(plan: ReplayPlan, output: Path, state: ReplayState, settings: Settings) -> Replay:
     """Begin anew, or go on with what the state has."""
     facts = state.facts
     if plan.restart or (facts.get("complete") and not output.exists()):
@@ -231,14 +236,14 @@ def _take_up(plan: Plan, output: Path, state: State, settings: Settings) -> Repl
     )
 
 
-def _another(plan: Plan, how: str) -> ReplayRefused:
+def _another(plan: ReplayPlan, how: str) -> ReplayRefused:
     return ReplayRefused(
         f"{printable(str(plan.state))} is the state of another replay ({how}): take its source and options again, "
         "begin anew with --restart, or name another --output"
     )
 
 
-def _spool(plan: Plan, expected: str | None) -> str:
+def _spool(plan: ReplayPlan, expected: str | None) -> str:
     """Copy standard input to a file. Returns the SHA-256 of what was in it."""
     copy = plan.spool.with_name(f"{plan.spool.name}.unfinished")
     digest = hashlib.sha256()
@@ -258,7 +263,7 @@ def _spool(plan: Plan, expected: str | None) -> str:
     return digest.hexdigest()
 
 
-def _options(plan: Plan, run: str) -> SourceOptions:
+def _options(plan: ReplayPlan, run: str) -> SourceOptions:
     """The options for a data set: with the run in each request, and with its columns only where they are kept."""
     request = {**plan.options.request, "run": run}
     return replace(plan.options, request=request, keep_columns=plan.output is not None)

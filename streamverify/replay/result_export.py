@@ -43,7 +43,7 @@ ON CONFLICT (custom_id) DO UPDATE SET
 
 @dataclass(slots=True)
 class Exported:
-    """What an export has read and written; true whatever ends it."""
+    """The counts of an export; true whatever ends it."""
 
     read: int = 0
     written: int = 0
@@ -115,10 +115,10 @@ class Newest:
         self._db.execute(_ADD, (result.custom_id, *rank(result), jsontext.dumps(verdict_row(result))))
 
     def delete(self, key: bytes) -> None:
-        """A tombstone: what was said of this custom_id before is deleted."""
+        """Forget what was said of this custom_id before its tombstone."""
         self._db.execute("DELETE FROM newest WHERE custom_id = ?", (key.decode("utf-8", "replace"),))
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The rows of what is left."""
+        """Yield the rows of what is left."""
         for (row,) in self._db.execute("SELECT row FROM newest ORDER BY number"):
             yield orjson.loads(row)

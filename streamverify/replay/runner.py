@@ -37,7 +37,7 @@ _SILENCE = 60.0
 
 
 class Phase(Enum):
-    """What a runner does."""
+    """The two phases of a runner."""
 
     READING = auto()
     """It reads attempts and sends their requests, while answers come."""

@@ -31,7 +31,7 @@ _AT_ONCE = 500
 """Numbers that one question names at most."""
 
 
-class State:
+class ReplayState:
     """The open state file. While a thread commits, another may ask; whoever reads `rows` is alone."""
 
     def __init__(self, path: Path) -> None:
@@ -83,7 +83,7 @@ class State:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What was noted of the replay as a whole."""
+        """Facts that were noted of the replay as a whole."""
         return {name: orjson.loads(value) for name, value in self._db.execute("SELECT name, value FROM facts")}
 
     def note(self, facts: Mapping[str, Any]) -> None:
@@ -92,7 +92,7 @@ class State:
         Raises:
             ReplayRefused: The file cannot be written.
         """
-        self._write((), {}, facts)
+        self.commit((), {}, facts)
 
     def begin_anew(self) -> None:
         """Forget everything.
@@ -122,36 +122,29 @@ class State:
         Raises:
             ReplayRefused: The file cannot be written: the disk is full, for instance.
         """
-        self._write([(number, jsontext.dumps(row)) for number, row in rows], positions, facts)
-
-    def _write(self, rows: Collection[tuple[Any, ...]], positions: Mapping[int, int], facts: Mapping[str, Any]) -> None:
+        written = [(number, jsontext.dumps(row)) for number, row in rows]
         with self._one_at_a_time:
-            self._transact(rows, positions, facts)
-
-    def _transact(
-        self, rows: Collection[tuple[Any, ...]], positions: Mapping[int, int], facts: Mapping[str, Any]
-    ) -> None:
-        try:
-            self._db.execute("BEGIN")
-            # The first verdict stays: a second one is the answer to a repeat.
-            self._db.executemany("INSERT OR IGNORE INTO verdicts VALUES (?, ?)", rows)
-            self._db.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", positions.items())
-            self._db.executemany(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?)",
-                [(name, orjson.dumps(value).decode()) for name, value in facts.items()],
-            )
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            with suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise self._refused(error) from error
+            try:
+                self._db.execute("BEGIN")
+                # The first verdict stays: a second one is the answer to a repeat.
+                self._db.executemany("INSERT OR IGNORE INTO verdicts VALUES (?, ?)", written)
+                self._db.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", positions.items())
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO facts VALUES (?, ?)",
+                    [(name, orjson.dumps(value).decode()) for name, value in facts.items()],
+                )
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise self._refused(error) from error
 
     def positions(self) -> dict[int, int]:
-        """For each partition of the result topic the offset of the next record to read."""
+        """Return for each partition of the result topic the offset of the next record to read."""
         return dict(self._db.execute("SELECT partition, position FROM positions"))
 
     def answered(self, numbers: Collection[int]) -> set[int]:
-        """Which of these attempts have their row."""
+        """Return those of these attempts that have their row."""
         found: set[int] = set()
         listed = list(numbers)
         for begin in range(0, len(listed), _AT_ONCE):
@@ -163,17 +156,17 @@ class State:
         return found
 
     def last(self) -> int:
-        """The highest number of an attempt that has its row, -1 where none has."""
+        """Return the highest number of an attempt that has its row, -1 where none has."""
         [(number,)] = self._db.execute("SELECT max(number) FROM verdicts")
         return -1 if number is None else int(number)
 
     def rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The numbers of the attempts and their verdicts, in the order of the numbers, in flat memory."""
+        """Yield the numbers of the attempts and their verdicts, in the order of the numbers, in flat memory."""
         for number, row in self._db.execute("SELECT number, row FROM verdicts ORDER BY number"):
             yield number, orjson.loads(row)
 
     def finished(self, facts: Mapping[str, Any]) -> None:
-        """The output is there: keep the facts and drop the verdicts.
+        """Keep the facts and drop the verdicts, as the output is there.
 
         Raises:
             ReplayRefused: The file cannot be written.

@@ -22,24 +22,24 @@ _POLL = 0.5
 """Seconds that one wait for records lasts at most."""
 
 
-class Range(NamedTuple):
-    """What the result topic has: for each partition its first offset, and that of its next record."""
+class OffsetRange(NamedTuple):
+    """The offsets of the result topic: for each partition its first offset, and that of its next record."""
 
     beginnings: dict[int, int]
     ends: dict[int, int]
 
 
 class Wire(Protocol):
-    """What a replay asks of Kafka; for tests another one does the same in memory."""
+    """The topics as a replay uses them; for tests another one does the same in memory."""
 
-    async def range(self) -> Range:
+    async def range(self) -> OffsetRange:
         """Return the offsets that the result topic has now."""
 
     def read_from(self, positions: Mapping[int, int]) -> None:
         """Read the result topic from these offsets on."""
 
     async def read(self) -> list[Any]:
-        """The next records of the result topic; empty where none came for a moment."""
+        """Return the next records of the result topic; empty where none came for a moment."""
 
     async def send(self, encoded: EncodedRequest) -> Ticket:
         """Send a request; returns when the broker has it."""
@@ -48,7 +48,7 @@ class Wire(Protocol):
         """Note how many seconds Lean took for a proof with this key."""
 
     def sent_since(self, timestamp: int) -> AsyncIterator[Any]:
-        """The records of the request topic with a request id, from a time on (milliseconds) to its present end."""
+        """Yield the requests on the topic that have an id, from a time on (milliseconds) to its present end."""
 
 
 class KafkaWire:
@@ -86,14 +86,14 @@ class KafkaWire:
         finally:
             await self._sender.stop()
 
-    async def range(self) -> Range:
+    async def range(self) -> OffsetRange:
         """Return the offsets that the result topic has now.
 
         Raises:
             BrokerUnavailable: The topic cannot be read.
         """
         first, ends = await self._reader.beginnings(), await self._reader.ends()
-        return Range(_by_number(first), _by_number(ends))
+        return OffsetRange(_by_number(first), _by_number(ends))
 
     def read_from(self, positions: Mapping[int, int]) -> None:
         """Read the result topic from these offsets on."""
@@ -101,7 +101,7 @@ class KafkaWire:
         self._reader.start_from({TopicPartition(topic, number): offset for number, offset in positions.items()})
 
     async def read(self) -> list[Any]:
-        """The next records of the result topic; empty where none came for a moment.
+        """Return the next records of the result topic; empty where none came for a moment.
 
         Raises:
             BrokerUnavailable: The topic cannot be read any more.
@@ -122,7 +122,7 @@ class KafkaWire:
         self._sender.took(key, seconds)
 
     async def sent_since(self, timestamp: int) -> AsyncIterator[Any]:
-        """The records of the request topic with a request id, from a time on (milliseconds) to its present end.
+        """Yield the records of the request topic with a request id, from a time on (milliseconds) to its present end.
 
         Raises:
             BrokerUnavailable: The topic cannot be read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamverify.core.reports.comparison import REJECTED, VERIFIED, Known, Pairs
+from streamverify.core.reports.comparison import REJECTED, VERIFIED, KnownVerdict, Pairs
 from streamverify.core.reports.comparison_model import Comparison, Side
 from streamverify.core.reports.verdict import encodable
 from streamverify.reports.errors import ReportError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from streamverify.core.reports.model import Report
+    from streamverify.core.reports.report_model import Report
 
 _TABLES = "ab"
 _AT_ONCE = 10_000
@@ -74,7 +74,7 @@ def compare(a: Path, b: Path, *, counted: Callable[[int], None] = lambda _rows: 
         common = 0
         for custom_id, *values in found:
             common += 1
-            pairs.add(custom_id, Known(*values[:3]), Known(*values[3:]))
+            pairs.add(custom_id, KnownVerdict(*values[:3]), KnownVerdict(*values[3:]))
         if not common:
             raise ReportError(f"{a} and {b} have no custom_id in common: there is nothing to compare")
         sides = [_side(database, *each) for each in zip(_TABLES, inputs, rows, strict=True)]

@@ -1,4 +1,4 @@
-"""How a report can fail: always by what somebody named on the command line."""
+"""The error of a report: it is always about something that was named on the command line."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
-from streamverify.core.reports.model import REPORT_VERSION, Machine, Report, Run, Verdicts
+from streamverify.core.reports.report_model import REPORT_VERSION, Machine, Report, Run, Verdicts
 from streamverify.core.reports.summary import Facts, summarize
 from streamverify.core.reports.tally import Tally
 from streamverify.core.reports.verdict import encodable
@@ -24,7 +24,7 @@ from streamverify.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streamverify.core.reports.verdict import Verdict
+    from streamverify.core.reports.verdict import VerdictRow
 
 JSON_NAME, PAGE_NAME = "report.json", "report.html"
 MOST_ROWS_WITHIN = 100_000
@@ -161,7 +161,7 @@ def read_report(file: Path) -> Report | None:
         raise ReportError(f"{file}: a damaged report: {where}: {error.errors()[0]['msg']}") from None
 
 
-def compact(verdict: Verdict) -> tuple[str, str | None, str, float | None]:
+def compact(verdict: VerdictRow) -> tuple[str, str | None, str, float | None]:
     """Reduce a verdict to what a comparison needs: custom_id, status, reason, and Lean's seconds where Lean ran."""
     seconds = round(verdict.run_seconds or 0.0, _MICROSECOND) if verdict.ran else None
     return (verdict.custom_id, verdict.status, verdict.reason, seconds)

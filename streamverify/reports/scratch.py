@@ -1,4 +1,4 @@
-"""What a report needs to know of every row at once, in a temporary SQLite file: memory stays flat."""
+"""Keeps what a report needs to know of all rows at once in a temporary SQLite file: memory stays flat."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.core.reports.pass_at_k import Problems
-from streamverify.core.reports.summary import Groups
+from streamverify.core.reports.summary import ProblemGroups
 from streamverify.reports.errors import ReportError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streamverify.core.reports.verdict import Verdict
+    from streamverify.core.reports.verdict import VerdictRow
 
 _HELD = 20_000
-"""Groups that are counted in memory before they are added to those in the file."""
+"""ProblemGroups that are counted in memory before they are added to those in the file."""
 
 
 @contextmanager
@@ -61,7 +61,7 @@ class GroupCounts:
             "superseded INTEGER) WITHOUT ROWID"
         )
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: VerdictRow) -> None:
         """Count one attempt, if it is one."""
         if verdict.group is None:
             return
@@ -79,7 +79,7 @@ class GroupCounts:
         if len(self._held) >= _HELD:
             self._write()
 
-    def groups(self) -> Groups:
+    def groups(self) -> ProblemGroups:
         """Sum up what was counted."""
         self._write()
         problems = Counter[Problems]()
@@ -89,7 +89,7 @@ class GroupCounts:
         undecided, superseded = self._database.execute(
             "SELECT total(undecided), total(superseded > 0) FROM groups"
         ).fetchone()
-        return Groups(problems, int(undecided), int(superseded))
+        return ProblemGroups(problems, int(undecided), int(superseded))
 
     def _write(self) -> None:
         self._database.execute("BEGIN")

@@ -15,7 +15,7 @@ import orjson
 from streamverify.core.datasets.verdict_row import names_in, verdict_row
 from streamverify.core.errors import UndecodableResult
 from streamverify.core.messages.codec import decode_result
-from streamverify.core.reports.verdict import NEEDED, READ, Verdict, verdict_of
+from streamverify.core.reports.verdict import NEEDED, READ, VerdictRow, verdict_of
 from streamverify.reports.errors import ReportError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _ROWS_AT_ONCE = 1024
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_verdicts(file: Path) -> Iterator[Verdict]:
+def read_verdicts(file: Path) -> Iterator[VerdictRow]:
     """Read each verdict of a file, in its order and in constant memory.
 
     Raises:
@@ -76,21 +76,17 @@ def _jsonl(file: Path) -> Iterator[dict[str, Any]]:
                 raise ReportError(f"{file}:{number}: no JSON ({error}); verdicts are JSONL or Parquet") from None
             if not isinstance(row, dict):
                 raise ReportError(f"{file}:{number}: no JSON object; a file of verdicts has one on each line")
-            # Not where a data set of results was replayed: then the verdicts are beside its own columns.
+            # A result as it is on the topic, which `results --json` and `verify --json` print. Not where a data set of
+            # results was replayed: then the verdicts are beside its own columns.
             if "timings" in row and "verifier" in row and "verifier_kind" not in names_in(row):
-                row = _of_result(text, f"{file}:{number}")
+                try:
+                    row = verdict_row(decode_result(text.strip()))
+                except UndecodableResult as error:
+                    raise ReportError(f"{file}:{number}: no result: {error}") from None
             names = tuple(row)
             if names != seen:
                 seen, ours = names, _columns(file, names, f":{number}")
             yield {name: row[theirs] for name, theirs in ours.items()}
-
-
-def _of_result(text: bytes, where: str) -> dict[str, Any]:
-    """Read a result as it is on the topic, which `results --json` and `verify --json` print."""
-    try:
-        return verdict_row(decode_result(text.strip()))
-    except UndecodableResult as error:
-        raise ReportError(f"{where}: no result: {error}") from None
 
 
 def _loads(text: bytes) -> Any:

@@ -36,7 +36,7 @@ def lean_reward(
         servers: Kafka brokers, host:port, separated by commas. Default: those of the settings.
         statement: The column that has what was to be proved. None rewards every theorem, whatever it says: a model
             soon finds `True`.
-        extract: Finds the Lean file in the text of a completion; None where there is none, which is 0.0.
+        extract: Finds the Lean file in the text of a completion; it returns None for one without, which gets 0.0.
         verify: What gives the verdicts: called with requests and the seconds that are left, it returns a result, or
             None, for each. Default: a client of its own, made at the first call in each process.
         **options: Further settings, by name:

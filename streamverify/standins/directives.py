@@ -19,7 +19,7 @@ MARK = "synthetic:"
 """A text without it has no directive: a fast check."""
 
 
-class Word(NamedTuple):
+class DirectiveWord(NamedTuple):
     """A word that a directive may use. `argument` is its unit, None where it takes none."""
 
     argument: str | None
@@ -28,33 +28,33 @@ class Word(NamedTuple):
 
 
 WORDS = {
-    "service": Word("SECONDS", "sleep so long, in place of what --service draws"),
-    "burn": Word("SECONDS", "use so much CPU time, in place of what --service draws"),
-    "error": Word(None, "answer with an error message at the directive's place"),
-    "sorry": Word(None, "answer with a sorry at the directive's place, and Lean's warning about it"),
-    "stdout": Word("BYTES", "answer with an info message of that size: a legal answer, however large"),
-    "infotree": Word("BYTES", "where the command asks for an infotree, make it that large"),
-    "alloc": Word(
+    "service": DirectiveWord("SECONDS", "sleep so long, in place of what --service draws"),
+    "burn": DirectiveWord("SECONDS", "use so much CPU time, in place of what --service draws"),
+    "error": DirectiveWord(None, "answer with an error message at the directive's place"),
+    "sorry": DirectiveWord(None, "answer with a sorry at the directive's place, and Lean's warning about it"),
+    "stdout": DirectiveWord("BYTES", "answer with an info message of that size: a legal answer, however large"),
+    "infotree": DirectiveWord("BYTES", "where the command asks for an infotree, make it that large"),
+    "alloc": DirectiveWord(
         "MIB", "hold so much memory until the answer is out (service=1 besides: a limit is noticed within 50 ms)"
     ),
-    "leak": Word("MIB", "hold so much memory for the life of the process"),
-    "oom": Word(
+    "leak": DirectiveWord("MIB", "hold so much memory for the life of the process"),
+    "oom": DirectiveWord(
         None,
         "end as Lean does where it gets no memory, as alloc and leak do then: `INTERNAL PANIC: out of memory`",
     ),
-    "stderr": Word("BYTES", "write so much to stderr"),
-    "forge": Word(
+    "stderr": DirectiveWord("BYTES", "write so much to stderr"),
+    "forge": DirectiveWord(
         "SECONDS", 'write a whole answer, {"env": 1}, to stdout; given a time, that much later', optional=True
     ),
-    "crash": Word(None, "die by SIGSEGV"),
-    "exit": Word("STATUS", "exit with that status, 0 to 255"),
-    "hang": Word(None, "never answer, never end"),
-    "kill-parent": Word(None, "kill the process that started this one with SIGKILL"),
+    "crash": DirectiveWord(None, "die by SIGSEGV"),
+    "exit": DirectiveWord("STATUS", "exit with that status, 0 to 255"),
+    "hang": DirectiveWord(None, "never answer, never end"),
+    "kill-parent": DirectiveWord(None, "kill the process that started this one with SIGKILL"),
 }
 """Every word, in the order in which `--help` lists them."""
 
 
-class Step(NamedTuple):
+class DirectiveStep(NamedTuple):
     """A word with its value: seconds, bytes, MiB or a status; 0 where it has none."""
 
     word: str
@@ -66,7 +66,7 @@ class Directive(NamedTuple):
 
     start: tuple[int, int]
     end: tuple[int, int]
-    steps: tuple[Step, ...]
+    steps: tuple[DirectiveStep, ...]
     problems: tuple[str, ...]
 
 
@@ -99,7 +99,7 @@ def _directive(text: str, match: re.Match[str]) -> Directive:
     return Directive((line, column), end, tuple(steps), tuple(problems))
 
 
-def parse_word(text: str) -> Step:
+def parse_word(text: str) -> DirectiveStep:
     """Read one word of a directive, its value included. Raises ValueError with a sentence that names it."""
     name, equals, value = text.partition("=")
     word = WORDS.get(name)
@@ -108,11 +108,11 @@ def parse_word(text: str) -> Step:
     if word.argument is None:
         if equals:
             raise ValueError(f"synthetic: {name} takes no value: {text!r}")
-        return Step(name)
+        return DirectiveStep(name)
     if not equals and word.optional:
-        return Step(name)
+        return DirectiveStep(name)
     try:
-        return Step(name, _READERS[word.argument](value))
+        return DirectiveStep(name, _READERS[word.argument](value))
     except ValueError:
         raise ValueError(f"synthetic: {text!r} should be {name}={word.argument}") from None
 
@@ -147,10 +147,9 @@ _READERS: dict[str, Callable[[str], float]] = {
 
 def describe_words() -> str:
     """Return the words and their meanings as a table for `--help`."""
-    return "\n".join(f"  {_usage(name, word):22}{word.meaning}" for name, word in WORDS.items())
-
-
-def _usage(name: str, word: Word) -> str:
-    if word.argument is None:
-        return name
-    return f"{name}[={word.argument}]" if word.optional else f"{name}={word.argument}"
+    lines = []
+    for name, word in WORDS.items():
+        value = "" if word.argument is None else f"={word.argument}"
+        usage = f"{name}[{value}]" if word.optional else f"{name}{value}"
+        lines.append(f"  {usage:22}{word.meaning}")
+    return "\n".join(lines)

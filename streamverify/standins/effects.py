@@ -29,6 +29,7 @@ def sleep(seconds: float) -> None:
 
 def burn(seconds: float) -> None:
     """Use that much CPU time, however long it takes."""
+    # The thread's own time: on a busy machine it takes longer, and is the same load.
     end = time.thread_time() + seconds
     while time.thread_time() < end:
         pass
@@ -52,6 +53,7 @@ def crash() -> Never:
 
 def leave(status: int) -> Never:
     """End the process with that status, at once."""
+    # Not `sys.exit`, which an `except` could catch: a REPL that dies says no last word.
     os._exit(status)
 
 
@@ -92,5 +94,6 @@ def forge(delay: float) -> None:
 
 def kill_parent() -> None:
     """Kill the process that started this one with SIGKILL; not the one that adopted it after that one's death."""
+    # 0 is a parent outside of the sandbox's PID namespace: as a target of `kill` it would be our own group.
     if os.getppid() == _STARTED_BY > 0:
         os.kill(_STARTED_BY, SIGKILL)

@@ -34,9 +34,12 @@ READ_AHEAD = 1 << 16
 
 _NOT_SPACE = re.compile(r"[^ \r\n]|\r(?!\n)")
 VERSION_QUESTION = "#eval Lean.versionString"
-"""What the driver asks to learn Lean's version."""
+"""The question by which the driver learns Lean's version."""
 STAND_IN = "streamverify stand-in: "
-"""What the answer of a stand-in to that begins with; its name follows."""
+"""The beginning of a stand-in's answer to that question; its name follows."""
+
+NO_RECORDING = "no recording"
+"""The refusal of the replay REPL where it has no recording of the command."""
 
 _PRINT_STRING = re.compile(r'#print "([^"\\]*)"\s*')
 
@@ -45,7 +48,7 @@ class Repl:
     """Answers commands, one at a time. A subclass decides what a text means in an environment."""
 
     name = ""
-    """What the stand-in is called as the value of `verifier.kind`."""
+    """The name of the stand-in, as `verifier.kind` has it."""
 
     def __init__(self) -> None:
         self.environments = 0

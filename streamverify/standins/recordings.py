@@ -34,7 +34,7 @@ FIELDS: Mapping[str, type | tuple[type, ...]] = {
 """The fields that a line must have; it may have more."""
 
 
-class Answer(NamedTuple):
+class RecordedAnswer(NamedTuple):
     """An answer, and the seconds that Lean took for it. `response` is shared: not to be changed."""
 
     response: Mapping[str, Any]
@@ -45,17 +45,17 @@ class _Body(NamedTuple):
     """A recorded body: where it starts in the recorded file, and the answers to it alone and to the whole file."""
 
     start: tuple[int, int]
-    alone: Answer
-    whole: Answer
+    alone: RecordedAnswer
+    whole: RecordedAnswer
 
 
 class Recordings:
     """Finds the answers to headers, bodies and whole files. Of two recordings of the same, the first counts."""
 
     def __init__(self, recordings: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._headers: dict[str, Answer] = {}
+        self._headers: dict[str, RecordedAnswer] = {}
         self._bodies: dict[tuple[str, str], _Body] = {}
-        self._files: dict[str, Answer] = {}
+        self._files: dict[str, RecordedAnswer] = {}
         for recording in recordings:
             self.add(recording)
 
@@ -63,31 +63,31 @@ class Recordings:
         """Add one line of the file, already checked."""
         proof = recording["proof"]
         header_seconds, body_seconds = recording["header_seconds"], recording["body_seconds"]
-        whole = Answer(recording["file_response"], header_seconds + body_seconds)
+        whole = RecordedAnswer(recording["file_response"], header_seconds + body_seconds)
         self._files.setdefault(proof, whole)
         try:
             header = parse_header(proof)
         except HeaderError:
             return  # no driver cuts a file whose header it cannot read
-        self._headers.setdefault(header.canonical, Answer(recording["header_response"], header_seconds))
-        alone = Answer(without(recording["file_response"], recording["header_response"]), body_seconds)
+        self._headers.setdefault(header.canonical, RecordedAnswer(recording["header_response"], header_seconds))
+        alone = RecordedAnswer(without(recording["file_response"], recording["header_response"]), body_seconds)
         # A driver cuts a file where its own parser ends the header, which may be before or behind the recorded cut.
         for text in (proof[header.end :], recording["body"]):
             key = text[first_token(text) :]
             body = _Body(position(proof, len(proof) - len(key)), alone, whole)
             self._bodies.setdefault((header.canonical, key), body)
 
-    def header(self, canonical: str) -> Answer | None:
+    def header(self, canonical: str) -> RecordedAnswer | None:
         """Return the answer to an import command; positions as recorded."""
         return self._headers.get(canonical)
 
-    def body(self, canonical: str, text: str) -> Answer | None:
+    def body(self, canonical: str, text: str) -> RecordedAnswer | None:
         """Return the answer to `text` in an environment with that header, positions as `text` has them."""
         rest = text[first_token(text) :]
         body = self._bodies.get((canonical, rest))
         return body and _moved(body.alone, body.start, text, len(rest))
 
-    def file(self, text: str) -> Answer | None:
+    def file(self, text: str) -> RecordedAnswer | None:
         """Return the answer to a whole file as one command, or to an import command; positions as `text` has them."""
         if recorded := self._files.get(text):
             return recorded
@@ -102,10 +102,10 @@ class Recordings:
         return body and _moved(body.whole, body.start, text, len(rest))
 
 
-def _moved(answer: Answer, start: tuple[int, int], text: str, length: int) -> Answer:
+def _moved(answer: RecordedAnswer, start: tuple[int, int], text: str, length: int) -> RecordedAnswer:
     """Return the answer for a body that is the last `length` code points of `text` and was recorded at `start`."""
     to = position(text, len(text) - length)
-    return answer if to == start else Answer(move(answer.response, start, to), answer.seconds)
+    return answer if to == start else RecordedAnswer(move(answer.response, start, to), answer.seconds)
 
 
 def move(value: Any, start: tuple[int, int], to: tuple[int, int]) -> Any:

@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from streamverify.core.errors import HeaderError, SettingsError
 from streamverify.core.syntax.header import parse_header
-from streamverify.standins.loop import Repl, encode, serve
-from streamverify.standins.recordings import Answer, Recordings, load
+from streamverify.standins.loop import NO_RECORDING, Repl, encode, serve
+from streamverify.standins.recordings import RecordedAnswer, Recordings, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BUNDLED = Path(__file__).with_name("core-lean.jsonl")
 """Proofs that need no Mathlib, recorded on a real Lean 4 of June 2021."""
-
-NO_RECORDING = "no recording"
 
 
 class ReplayRepl(Repl):
@@ -47,12 +45,18 @@ class ReplayRepl(Repl):
     def evaluate(self, text: str, env: int | None, command: Mapping[str, Any]) -> bytes:  # noqa: ARG002 - infotrees were not recorded
         """Give the recorded answer. An environment is known by its header; one that a body made has no recordings."""
         if env is None:
-            return self._reply(self._recordings.file(text), header=_header_alone(text))
+            try:
+                header = parse_header(text)
+            except HeaderError:
+                return self._reply(self._recordings.file(text))
+            # A text that is a header and nothing else is an import: bodies are found in the environment that it makes.
+            alone = header.canonical if header.end == len(text) else None
+            return self._reply(self._recordings.file(text), header=alone)
         # A body's environment has no header here: nobody recorded what comes after a proof.
-        header = self._headers.get(env)
-        return self._reply(None if header is None else self._recordings.body(header, text))
+        of_import = self._headers.get(env)
+        return self._reply(None if of_import is None else self._recordings.body(of_import, text))
 
-    def _reply(self, answer: Answer | None, *, header: str | None = None) -> bytes:
+    def _reply(self, answer: RecordedAnswer | None, *, header: str | None = None) -> bytes:
         if answer is None:
             return encode({"message": NO_RECORDING})
         if self._speed:
@@ -63,15 +67,6 @@ class ReplayRepl(Repl):
         if header is not None:
             self._headers[self.environments] = header
         return self.result(**answer.response)
-
-
-def _header_alone(text: str) -> str | None:
-    """Return the canonical header of a text that is nothing else, or None."""
-    try:
-        header = parse_header(text)
-    except HeaderError:
-        return None
-    return header.canonical if header.end == len(text) else None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

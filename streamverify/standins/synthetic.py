@@ -17,7 +17,14 @@ from streamverify.core.errors import HeaderError
 from streamverify.core.syntax.header import parse_header
 from streamverify.core.syntax.lexer import position
 from streamverify.standins import effects
-from streamverify.standins.directives import MARK, Directive, Step, describe_words, parse_directives, parse_seconds
+from streamverify.standins.directives import (
+    MARK,
+    Directive,
+    DirectiveStep,
+    describe_words,
+    parse_directives,
+    parse_seconds,
+)
 from streamverify.standins.loop import Repl, encode, first_token, message, place, serve
 from streamverify.standins.rules import ImportRule, parse_import, parse_service
 
@@ -111,7 +118,9 @@ class SyntheticRepl(Repl):
             return self.result()
         return self._directed(text, steps, command)
 
-    def _directed(self, text: str, steps: Sequence[tuple[Directive, Step]], command: Mapping[str, Any]) -> bytes:
+    def _directed(
+        self, text: str, steps: Sequence[tuple[Directive, DirectiveStep]], command: Mapping[str, Any]
+    ) -> bytes:
         """Take the steps, and return the answer that they and the command's own fields ask for."""
         # What `alloc` takes is given back when the answer is out, what `leak` takes never.
         held: list[bytearray] = []
@@ -129,7 +138,9 @@ class SyntheticRepl(Repl):
                 case "stdout":
                     messages.append(message("info", "x" * int(value), found.start, found.end))
                 case "sorry":
-                    sorries.append(self._sorry(found))
+                    start, end = place(found.start), place(found.end)
+                    state = self._proof_state()
+                    sorries.append({"proofState": state, "pos": start, "goal": "⊢ synthetic", "endPos": end})
                     messages.append(message("warning", "declaration uses `sorry`", found.start, found.end))
                 case "infotree":
                     infotree_size = int(value)
@@ -141,14 +152,6 @@ class SyntheticRepl(Repl):
             tactics=self._tactics(text) if command.get("allTactics") is True else None,
             infotree=infotree(text, infotree_size) if command.get("infotree") in INFOTREE_TYPES else None,
         )
-
-    def _sorry(self, found: Directive) -> dict[str, Any]:
-        return {
-            "proofState": self._proof_state(),
-            "pos": place(found.start),
-            "goal": "⊢ synthetic",
-            "endPos": place(found.end),
-        }
 
     def _tactics(self, text: str) -> list[dict[str, Any]]:
         """Return one tactic, in the place of the whole body."""

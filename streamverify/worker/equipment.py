@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import Verifier
     from streamverify.lean.kernel.reach import Reach
     from streamverify.lean.repl.command import ReplCommand
-    from streamverify.lean.repl.resources import Plan
+    from streamverify.lean.repl.resources import SlotPlan
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ class Equipment:
     verifier: Verifier
     trusted: Trusted
     reach: Reach
-    plan: Plan
+    plan: SlotPlan
     saved_headers: Path | None
     """The file in which the hottest headers are kept over restarts."""
     sizes: Mapping[str, int]

@@ -137,7 +137,7 @@ class Worker:
             settings,
             verifier,
             equipment.command,
-            vocabulary_of=self._pool.auditor.known_vocabulary,
+            vocabulary_of=self._pool.vocabularies.known,
             reach=equipment.reach,
         )
         self._tiers = Tiers(

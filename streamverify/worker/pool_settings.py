@@ -10,11 +10,11 @@ from streamverify.lean.pool import PoolLimits
 from streamverify.worker.results import worker_name
 
 if TYPE_CHECKING:
-    from streamverify.lean.repl.resources import Plan
+    from streamverify.lean.repl.resources import SlotPlan
     from streamverify.settings import Settings
 
 
-def pool_rules(settings: Settings, plan: Plan) -> Rules:
+def pool_rules(settings: Settings, plan: SlotPlan) -> Rules:
     """The numbers in the rules of the scheduler."""
     return Rules(
         plan.slots,
@@ -28,7 +28,7 @@ def pool_rules(settings: Settings, plan: Plan) -> Rules:
     )
 
 
-def pool_limits(settings: Settings, plan: Plan) -> PoolLimits:
+def pool_limits(settings: Settings, plan: SlotPlan) -> PoolLimits:
     """The limits of one proof, and of one process."""
     return PoolLimits(
         # `auto`: as many as fit, which is decided by the memory that imports took (`core.scheduling.import_sizes`).

@@ -143,11 +143,11 @@ def cache_file() -> list[str]:
 def replay_state() -> dict[str, Any]:
     from streamverify.core.datasets.verdict_row import verdict_row
     from streamverify.core.messages.codec import decode_result
-    from streamverify.replay.state import State
+    from streamverify.replay.state import ReplayState
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "state")
-        state = State(file)
+        state = ReplayState(file)
         state.commit([(0, verdict_row(decode_result(_result().value)))], {0: 17}, {"run": "tuesday", "replay": "ab"})
         state.close()
         with closing(sqlite3.connect(file)) as database:

@@ -14,7 +14,7 @@ from streamverify.core.audit.policy import TokenizedProof
 from streamverify.core.audit.policy_rules import RULES
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.errors import HeaderError, RefusedRequest, UndecodableRequest, UndecodableResult
-from streamverify.core.export import Accepted, Unreadable, judge, needed
+from streamverify.core.export import AcceptedProof, UnreadableExport, judge, needed
 from streamverify.core.messages.codec import RequestLimits, decode_request, decode_result, encode_request
 from streamverify.core.syntax.header import body_of, parse_header
 from streamverify.lean.import_errors import import_position
@@ -125,9 +125,9 @@ def export(data: bytes) -> None:
     statement = _export("plain", "statement")
     whole = judge([data], ("target",), trusted=[statement])
     assert judge([data[:100], b"", data[100:]], ("target",), trusted=[statement]) == whole
-    if isinstance(whole, Accepted):
-        assert isinstance(judge([_export("plain", "proof")], ("target",), trusted=[data]), Accepted)
-        assert isinstance(judge([data[:-1]], ("target",)), Unreadable)
+    if isinstance(whole, AcceptedProof):
+        assert isinstance(judge([_export("plain", "proof")], ("target",), trusted=[data]), AcceptedProof)
+        assert isinstance(judge([data[:-1]], ("target",)), UnreadableExport)
     needed([data])
 
 

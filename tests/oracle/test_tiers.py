@@ -15,7 +15,7 @@ from oracle.exporting import exporter
 from oracle.lean435 import VERSION, command
 
 from streamverify.core.messages.models import Assurance, Reason
-from streamverify.core.tiers.proof import Proof
+from streamverify.core.tiers.proof import AuditedProof
 from streamverify.lean.kernel.tools import Tool
 
 if TYPE_CHECKING:
@@ -66,13 +66,13 @@ def climber(tmp_path_factory: pytest.TempPathFactory) -> Climber:
     ],
 )  # fmt: skip
 async def test_what_becomes_of_a_proof(climber: Climber, text: str, reason: Reason, reached: Assurance) -> None:
-    proof = Proof(text, STATED, stated=True, theorems=[("A", "t")])
+    proof = AuditedProof(text, STATED, stated=True, theorems=[("A", "t")])
     found = await climber.climb(proof, Assurance.CROSS_CHECKED)
     assert (found.reason, found.reached) == (reason, reached), found.words
 
 
 async def test_without_a_statement_the_header_is_compared(climber: Climber) -> None:
-    proof = Proof(HONEST, "prelude\n", stated=False, theorems=[("A", "t")])
+    proof = AuditedProof(HONEST, "prelude\n", stated=False, theorems=[("A", "t")])
     found = await climber.climb(proof, Assurance.REPLAYED)
     assert (found.reason, found.reached) == (Reason.OK, Assurance.REPLAYED), found.words
 
@@ -90,13 +90,15 @@ MODULE_HEAD = HEAD.replace("prelude\n", "module\n\nprelude\n").replace("inductiv
 )
 async def test_in_a_module_only_what_is_public_can_be_asked_for(climber: Climber, theorem: str, reason: Reason) -> None:
     text = f"{MODULE_HEAD}{theorem} (n : N) : Eq n n := Eq.refl n\n"
-    proof = Proof(text, "module\n\nprelude\n", stated=False, theorems=[("A", "t")], is_module=True)
+    proof = AuditedProof(text, "module\n\nprelude\n", stated=False, theorems=[("A", "t")], is_module=True)
     found = await climber.climb(proof, Assurance.REPLAYED)
     assert (found.reason, found.is_refusal) == (reason, False), found.words
 
 
 async def test_a_result_tells_lean_s_first_error_and_not_where_the_file_lay(climber: Climber) -> None:
     wrong = f"{HEAD}theorem A.t : Eq two two := own\n#check nothing\n"
-    found = await climber.climb(Proof(wrong, "prelude\n", stated=False, theorems=[("A", "t")]), Assurance.REPLAYED)
+    found = await climber.climb(
+        AuditedProof(wrong, "prelude\n", stated=False, theorems=[("A", "t")]), Assurance.REPLAYED
+    )
     assert "StreamverifyProof.lean:7:" in found.words
     assert "/" not in found.words

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamverify.core.syntax.lexer import position
-from streamverify.standins.directives import WORDS, Step, parse_directives
+from streamverify.standins.directives import WORDS, DirectiveStep, parse_directives
 from streamverify.standins.loop import blocks
 from streamverify.standins.recordings import Recordings, move
 from streamverify.standins.replay import ReplayRepl
@@ -34,15 +34,15 @@ HARMLESS = st.sampled_from(
 
 
 @st.composite
-def steps(draw: st.DrawFn) -> Step:
+def steps(draw: st.DrawFn) -> DirectiveStep:
     name = draw(st.sampled_from(sorted(WORDS)))
     word = WORDS[name]
     if word.argument is None or (word.optional and draw(st.booleans())):
-        return Step(name)
-    return Step(name, draw(_VALUES[word.argument]))
+        return DirectiveStep(name)
+    return DirectiveStep(name, draw(_VALUES[word.argument]))
 
 
-def written(step: Step) -> str:
+def written(step: DirectiveStep) -> str:
     word = WORDS[step.word]
     if word.argument is None or (word.optional and not step.value):
         return step.word
@@ -55,7 +55,7 @@ def written(step: Step) -> str:
     st.text(st.sampled_from("ab🙂 \n\t")),
     st.sampled_from(("", "\n", "\nrest", "\r\nrest")),
 )
-def test_what_is_written_is_read(expected: list[Step], before: str, after: str) -> None:
+def test_what_is_written_is_read(expected: list[DirectiveStep], before: str, after: str) -> None:
     directive = f"-- synthetic: {' '.join(map(written, expected))}"
 
     (found,) = parse_directives(before + directive + after)

@@ -9,7 +9,7 @@ from forged_exports import inductive
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamverify.core.export import Accepted, Limits, Refused, Unreadable, judge
+from streamverify.core.export import AcceptedProof, ExportLimits, RefusedProof, UnreadableExport, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,16 +76,16 @@ def _blind(term: Term) -> Term:
 def test_terms_are_the_same_if_they_are_when_written_out(one: Term, other: Term) -> None:
     said = judge([_write(one, "uv")], ("t",), trusted=[_write(other, "uv")])
     if _blind(one) == _blind(other):
-        assert isinstance(said, Accepted)
+        assert isinstance(said, AcceptedProof)
     else:
-        assert isinstance(said, Refused)
+        assert isinstance(said, RefusedProof)
         assert said.reason == "statement_mismatch"
 
 
 @given(TERMS)
 def test_universe_parameters_may_have_other_names(term: Term) -> None:
     for params in ("uv", "vu", "ab", "va"):
-        assert isinstance(judge([_write(term, params)], ("t",), trusted=[_write(term, "uv")]), Accepted)
+        assert isinstance(judge([_write(term, params)], ("t",), trusted=[_write(term, "uv")]), AcceptedProof)
 
 
 @given(TERMS)
@@ -96,7 +96,7 @@ def test_universe_parameters_keep_their_places(term: Term) -> None:
     thm["levelParams"] = thm["levelParams"][::-1]
     said = judge([listed.bytes()], ("t",), trusted=[_write(term, "uv")])
     used = {part for part in _flat(term) if part in ("u", "v")}
-    assert isinstance(said, Accepted if not used else Refused)
+    assert isinstance(said, AcceptedProof if not used else RefusedProof)
 
 
 def _flat(term: Term) -> list[object]:
@@ -114,7 +114,7 @@ def test_it_does_not_matter_how_bytes_are_cut(term: Term, size: int) -> None:
 def test_no_beginning_of_a_real_export_is_accepted(data: st.DataObject) -> None:
     export = kept("three_axioms")
     at = data.draw(st.integers(0, len(export) - 1))
-    assert not isinstance(judge([export[:at]], ("target",)), Accepted)
+    assert not isinstance(judge([export[:at]], ("target",)), AcceptedProof)
 
 
 def _deep(step: Callable[[Written, int], dict[str, object]], count: int) -> bytes:
@@ -134,7 +134,7 @@ def test_the_depth_of_terms_does_not_matter() -> None:
         return {"forallE": {"name": 2, "type": 0, "body": row, "binderInfo": "default"}}
 
     export = _deep(nested, 30_000)
-    assert isinstance(judge([export], ("t",), trusted=[export]), Accepted)
+    assert isinstance(judge([export], ("t",), trusted=[export]), AcceptedProof)
 
 
 def test_the_length_of_terms_when_written_out_does_not_matter() -> None:
@@ -144,7 +144,7 @@ def test_the_length_of_terms_when_written_out_does_not_matter() -> None:
         return {"app": {"fn": row, "arg": row}}
 
     export = _deep(twice, 2000)
-    assert isinstance(judge([export], ("t",), trusted=[export]), Accepted)
+    assert isinstance(judge([export], ("t",), trusted=[export]), AcceptedProof)
 
 
 def test_types_that_many_declarations_share_are_too_much_at_some_point() -> None:
@@ -172,8 +172,8 @@ def test_types_that_many_declarations_share_are_too_much_at_some_point() -> None
     more = {"ctors": [each["name"] for each in ctors], "numNested": 0, "isRec": False, "isUnsafe": False}
     block = {"types": [{**types, **more, "isReflexive": False}], "ctors": ctors, "recs": []}
     export.lines.append({"inductive": block})
-    said = judge([export.bytes()], ("t",), limits=Limits(steps=500_000))
-    assert isinstance(said, Unreadable)
+    said = judge([export.bytes()], ("t",), limits=ExportLimits(steps=500_000))
+    assert isinstance(said, UnreadableExport)
     assert said.too_large
 
 
@@ -193,4 +193,4 @@ def test_types_of_many_constructors_take_no_time_for_each_two_of_them() -> None:
     recursor = export.pi(motive, row)
     inductive(export, "T", type_, {f"c{at}": (self_, 0) for at in range(count)}, recursor, [self_] * count)
     export.theorem("t", constructors[0], constructors[0])
-    assert isinstance(judge([export.bytes()], ("t",), trusted=[export.bytes()]), Accepted)
+    assert isinstance(judge([export.bytes()], ("t",), trusted=[export.bytes()]), AcceptedProof)

@@ -17,9 +17,9 @@ from streamverify.core.reports.bounded import BoundedTable, Largest
 from streamverify.core.reports.error_texts import MAX_FORM, normal_form
 from streamverify.core.reports.histogram import RELATIVE_ERROR, SHORTEST, LogHistogram
 from streamverify.core.reports.intervals import Sample, mcnemar_exact, wilson
-from streamverify.core.reports.model import Machine, Report, Run, Verdicts
 from streamverify.core.reports.pass_at_k import Problems, chance, estimate
-from streamverify.core.reports.summary import Facts, Groups, summarize
+from streamverify.core.reports.report_model import Machine, Report, Run, Verdicts
+from streamverify.core.reports.summary import Facts, ProblemGroups, summarize
 from streamverify.core.reports.tally import Named, Tally
 from streamverify.core.reports.verdict import READ, verdict_of
 from streamverify.reports.page.page import MAX_PAGE_BYTES, page_of
@@ -210,7 +210,7 @@ def test_the_bars_of_a_plot_have_all_durations_and_no_gap(values: list[float]) -
 def test_two_tallies_together_are_one_of_everything(rows: list[dict[str, Any]], at: int) -> None:
     together = tally_of(rows[:at])
     together.merge(tally_of(rows[at:]))
-    apart, whole = (summarize(tally, Groups({}), FACTS).model_dump() for tally in (together, tally_of(rows)))
+    apart, whole = (summarize(tally, ProblemGroups({}), FACTS).model_dump() for tally in (together, tally_of(rows)))
     assert close(apart, whole)
 
 
@@ -283,7 +283,7 @@ def test_no_text_from_outside_becomes_markup(rows: list[dict[str, Any]], title: 
     run = Run(source=clean_text(title), settings=clean)
     machine = Machine(system="<b>", processor="<i>", cores=1, memory_bytes=1, python="&")
     facts = Facts("<u>", "now", "1", Verdicts(file=None, rows=None), run=run, machine=machine, slots=2)
-    page = page_of(summarize(tally_of(rows), Groups({Problems(3, 1): 2}), facts))
+    page = page_of(summarize(tally_of(rows), ProblemGroups({Problems(3, 1): 2}), facts))
     seen = Seen()
     seen.feed(page)
     assert set(seen.tags) <= set(TAGS.split())
@@ -302,7 +302,7 @@ def clean_text(text: str) -> str:
 @given(st.lists(ROWS, max_size=10))
 @settings(max_examples=50)
 def test_a_report_is_read_as_it_was_written(rows: list[dict[str, Any]]) -> None:
-    report = summarize(tally_of(rows), Groups({}), FACTS)
+    report = summarize(tally_of(rows), ProblemGroups({}), FACTS)
     assert Report.model_validate_json(report.model_dump_json()) == report
 
 
@@ -323,7 +323,7 @@ def test_the_page_of_the_worst_rows_is_small() -> None:
         }
         tally.add(verdict_of(row))
     options = {f"{number}{worst}": worst for number in range(1000)}
-    groups = Groups({Problems(1000, number): 1 for number in range(1000)})
+    groups = ProblemGroups({Problems(1000, number): 1 for number in range(1000)})
     facts = Facts(worst, "now", "1", Verdicts(file=None, rows=None), run=Run(source=worst, settings=options), slots=3)
     page = page_of(summarize(tally, groups, facts)).encode()
     assert len(page) < MAX_PAGE_BYTES

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streamverify.core.messages.models import OUTCOMES, Assurance, Checker, CheckerOutcome, Reason, Status
 from streamverify.core.tiers.climb import OWN_READING, Climb, Conclusion, Step
 from streamverify.core.tiers.ends import How, Judgement, ProcessEnd, exited, judge, obstacle, stopped
-from streamverify.core.tiers.line import Line
+from streamverify.core.tiers.replay_queue import ReplayQueue
 
 TARGETS = [Assurance.REPLAYED, Assurance.CROSS_CHECKED]
 OUTCOMES_OF_CHECKERS = st.sampled_from(get_args(CheckerOutcome))
@@ -142,8 +142,8 @@ def test_a_wrapper_passes_signals_on(returncode: int) -> None:
     st.integers(0, 3),
     st.lists(st.tuples(st.sampled_from(["require", "upgrade", "start", "end", "withdraw"]), st.integers(0, 9))),
 )
-def test_the_line(slots: int, most: int, events: list[tuple[str, int]]) -> None:
-    line: Line[tuple[str, int]] = Line(slots, max_upgrades=most)
+def test_the_queue(slots: int, most: int, events: list[tuple[str, int]]) -> None:
+    line: ReplayQueue[tuple[str, int]] = ReplayQueue(slots, max_upgrades=most)
     required: list[tuple[str, int]] = []
     upgrades: list[tuple[str, int]] = []
     running: list[tuple[str, int]] = []
@@ -177,7 +177,7 @@ def test_the_line(slots: int, most: int, events: list[tuple[str, int]]) -> None:
 
 @given(st.lists(st.integers(0, 10), max_size=20))
 def test_upgrades_that_wait_are_bounded_in_bytes(sizes: list[int]) -> None:
-    line: Line[int] = Line(100, max_upgrade_bytes=20)
+    line: ReplayQueue[int] = ReplayQueue(100, max_upgrade_bytes=20)
     waiting: list[int] = []
     for number, size in enumerate(sizes):
         assert line.upgrade(size, size) == (sum(waiting) + size <= 20)

@@ -37,7 +37,7 @@ from streamverify.core.table.rows import is_row
 from streamverify.lean.kernel.acceptances import Acceptances
 from streamverify.lean.kernel.tools import Tool
 from streamverify.lean.warm_headers import read_saved_headers
-from streamverify.replay.state import State
+from streamverify.replay.state import ReplayState
 from streamverify.router.counts import Count, by_partition
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def read_replay_state(recorded: dict[str, Any], folder: Path) -> bool:
         database.executemany("INSERT INTO facts VALUES (?, ?)", recorded["facts"])
         database.executemany("INSERT INTO positions VALUES (?, ?)", recorded["positions"])
         database.executemany("INSERT INTO verdicts VALUES (?, ?)", recorded["verdicts"])
-    state = State(folder / "state")
+    state = ReplayState(folder / "state")
     try:
         [(number, row)] = state.rows()
         read = (state.facts, state.positions(), number, row["custom_id"], row["reason"])
@@ -291,12 +291,12 @@ async def test_a_later_cache_file_is_refused_and_left_as_it_is(tmp_path: Path) -
 
 
 def test_a_later_state_of_a_replay_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    state = State(tmp_path / "state")
+    state = ReplayState(tmp_path / "state")
     state.note({"format": 2, "run": "r"})
     state.close()
     for _ in range(2):
         with pytest.raises(ReplayRefused, match="--restart begins anew"):
-            State(tmp_path / "state")
+            ReplayState(tmp_path / "state")
 
 
 def test_later_saved_headers_are_replaced(tmp_path: Path) -> None:

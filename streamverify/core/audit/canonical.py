@@ -85,7 +85,7 @@ class CanonicalText:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all that was opened is closed, but the text itself, which has a term at its end."""
+        """True if all that was opened is closed, but for the text itself, which has a term at its end."""
         return len(self._open) == 1 and self._open[0].atoms > 0
 
     def atom(self, token: str | int) -> None:

@@ -23,7 +23,7 @@ _FLAGS = frozenset({"only", "*", "!", "?", "+", "-"})
 
 _DATA = frozenset({"{", "}", "[", "]", "(", ")", "⟨", "⟩", ",", ":=", "."})
 _LITERALS = (TokenKind.NUMBER, TokenKind.STRING, TokenKind.CHARACTER)
-# After these a tactic begins, or something that is none.
+# After these a tactic may begin.
 _BEFORE_TACTIC = frozenset(
     """by ; <;> · . • => | ( { in try first repeat repeat' repeat1 repeat1' any_goals all_goals focus iterate classical
     fail_if_success success_if_fail fail_if_no_progress on_goal show_term says with then else decreasing_by

@@ -145,7 +145,7 @@ _DOC_TROUBLE = re.compile(r"(?:[ \n]++|\r\n|--[^\n]*+\n)*+(?:--|/-|[\t\r])")
 
 
 class _Comments(Enum):
-    """How the end of a comment between marks is found."""
+    """The rule by which the end of a comment between marks is found."""
 
     NEW = "new"
     OLD = "old"

@@ -217,7 +217,8 @@ _ALL = (
     PolicyRule(
         "quotation",
         "a backtick: a quotation, or a literal name",
-        "What is quoted is not code of the file: a quoted theorem is none. Only macros and metaprograms have them.",
+        "What is quoted is not code of the file: a quoted theorem declares nothing. Only macros and metaprograms have "
+        "them.",
         "def a := `b",
         runs_code=False,
     ),

@@ -282,7 +282,7 @@ run."""
 TACTIC_ARGUMENTS = _words("disch discharger norm")
 
 HARMLESS_ARGUMENTS = _words("attr since priority rule_sets iff reorder motive")
-"""Names of arguments whose values are none that Lean runs: words of a grammar of their own, or terms of a type."""
+"""Names of arguments whose values Lean does not run: words of a grammar of their own, or terms of a type."""
 
 DATA_NAMES = _words(
     """

@@ -45,7 +45,7 @@ class BadStatement(Exception):
     @property
     def sentence(self) -> str:
         """The sentence for the sender of the request."""
-        return f"`statement` is none to compare with: {self}"
+        return f"`statement` cannot be compared with: {self}"
 
 
 @dataclass(frozen=True, slots=True)

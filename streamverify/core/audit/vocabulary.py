@@ -137,7 +137,7 @@ class Trusted:
         for entry in text.replace(",", " ").split():
             kind, _, name = entry.partition(":")
             if kind not in found or not _NAME.fullmatch(name):
-                raise ValueError(f"{entry} is no kind:name; the kinds are command, attribute and option")
+                raise ValueError(f"{entry} is not of the form kind:name; the kinds are command, attribute and option")
             if name in _NEVER or name.startswith(tuple(prefix for prefix, _ in OPTION_RULES)):
                 raise ValueError(f"{entry} cannot be allowed: the policy has a rule against it")
             found[kind].add(name)
@@ -145,7 +145,7 @@ class Trusted:
 
     @property
     def digest(self) -> str:
-        """The mark of these words after the policy's version, by which sites differ; empty where there are none."""
+        """The mark after the policy's version by which sites with such words differ; empty for one without."""
         words = [
             *map("c {}".format, self.commands),
             *map("a {}".format, self.attributes),
@@ -187,9 +187,9 @@ def parse_vocabulary(answer_text: str) -> Vocabulary:
             # Lean quotes the parts that are no identifiers, such as `«@[»`; a file has them without.
             names.append(line.replace("«", "").replace("»", ""))
     else:
-        raise VocabularyError("Lean's answer to the question for its commands has no end")
+        raise VocabularyError("Lean's answer to the query for its commands is cut off")
     # Every environment that can be asked has some of each; an empty section is an answer that was cut, or forged.
     if tuple(sections) != _SECTIONS or not all(sections.values()):
-        raise VocabularyError("Lean's answer to the question for its commands is not one")
+        raise VocabularyError("Lean's answer to the query for its commands is not a list of them")
     commands, attributes, options, tactics = (frozenset(sections[name]) for name in _SECTIONS)
     return Vocabulary(commands, attributes, options, tactics)

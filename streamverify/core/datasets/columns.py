@@ -1,4 +1,4 @@
-"""Which column of a data set is what: the id, the proof, the statement, the header.
+"""Chooses which column of a data set is what: the id, the proof, the statement, the header.
 
 Columns are named by the user, or guessed where their names are those of data sets that many people have. What was
 guessed is said, so that nobody measures the wrong column.
@@ -132,7 +132,7 @@ HEADERS = ("header", "lean4_header", "lean4_src_header")
 """Names of columns that are taken for the imports and `open` lines of the proof."""
 _PARTS = {"id": IDS, "proof": PROOFS, "statement": STATEMENTS, "header": HEADERS}
 _OURS = {"id": "custom_id"}
-"""Where the field of a request is not called as the part: a column with the name of its field needs no word."""
+"""The parts whose field in a request has another name: a column with the name of its field needs no word."""
 _SHOWN = 12
 
 

@@ -1,4 +1,4 @@
-"""How fast something goes at present, and how long it will take. Pure: the time is passed in, in seconds."""
+"""Tells how fast something goes at present, and how long it will take. Pure: the time is passed in, in seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Forecast:
         self._seen: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, done: int) -> None:
-        """So many are done by now."""
+        """Note how many are done by now."""
         self._seen.append((now, done))
         # One from before the window stays, so that it is as long as it is meant to be.
         while len(self._seen) > 2 and now - self._seen[1][0] >= _WINDOW:  # noqa: PLR2004 - see above
@@ -23,21 +23,21 @@ class Forecast:
 
     @property
     def rate(self) -> float:
-        """How many are done in a second at present."""
+        """The number that is done in a second at present."""
         if not self._seen:
             return 0.0
         (first, before), (last, done) = self._seen[0], self._seen[-1]
         return (done - before) / (last - first) if last > first else 0.0
 
     def left(self, total: int | None) -> float | None:
-        """The seconds until all are done; None where that cannot be told."""
+        """Return the seconds until all are done; None where that cannot be told."""
         if total is None or not self._seen or self.rate <= 0:
             return None
         return max(0, total - self._seen[-1][1]) / self.rate
 
 
 def in_words(seconds: float | None) -> str:
-    """A length of time for people: `12 s`, `3 min`, `2 h 5 min`; `?` where it is not known."""
+    """Return a length of time for people: `12 s`, `3 min`, `2 h 5 min`; `?` where it is not known."""
     if seconds is None:
         return "?"
     if seconds < 90:  # noqa: PLR2004 - as people say it

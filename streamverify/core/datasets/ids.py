@@ -1,4 +1,4 @@
-"""Which ids were given before, in memory that does not grow with the data set."""
+"""Knows which ids were given before, in memory that does not grow with the data set."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ class SeenIds:
         """Add an id; tell whether it was there before."""
         digest = hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=4 * _PROBES).digest()
         positions = struct.unpack(f"<{_PROBES}I", digest)
-        if any(_has(table, positions) for table in self._tables):
-            return True
+        for table in self._tables:
+            places = [position % (len(table) * 8) for position in positions]
+            if all(table[place >> 3] >> (place & 7) & 1 for place in places):
+                return True
         if self._room == 0 and len(self._tables) < len(_SIZES):
             size = _SIZES[len(self._tables)]
             self._tables.append(bytearray(size // 8))
@@ -39,12 +41,3 @@ class SeenIds:
             table[place >> 3] |= 1 << (place & 7)
         self._room -= 1
         return False
-
-
-def _has(table: bytearray, positions: tuple[int, ...]) -> bool:
-    bits = len(table) * 8
-    for position in positions:
-        place = position % bits
-        if not table[place >> 3] >> (place & 7) & 1:
-            return False
-    return True

@@ -34,7 +34,7 @@ class Type:
 
     @property
     def is_mixed(self) -> bool:
-        """Whether no type of Parquet holds it."""
+        """True where no type of Parquet holds it."""
         return (
             self.name == "mixed"
             or (self.item is not None and self.item.is_mixed)
@@ -72,13 +72,13 @@ class Inference:
             self._types[name] = united(known, type_of(value))
 
     def shape(self) -> Shape:
-        """The columns in the order in which they first came."""
+        """Return the columns in the order in which they first came."""
         texts = frozenset(name for name, each in self._types.items() if each.is_mixed)
         return Shape({name: TEXT if name in texts else each for name, each in self._types.items()}, texts)
 
 
 def type_of(value: Any) -> Type:
-    """The type of one value."""
+    """Return the type of one value."""
     match value:
         case None:
             found = NULL
@@ -103,7 +103,7 @@ def type_of(value: Any) -> Type:
 
 
 def united(one: Type, other: Type) -> Type:
-    """The type that holds the values of both exactly; `mixed` where there is none."""
+    """Return the type that holds the values of both exactly; `mixed` where there is none."""
     if one == other or other is NULL:
         return one
     if one is NULL:
@@ -122,5 +122,5 @@ def united(one: Type, other: Type) -> Type:
 
 
 def as_text(value: Any) -> str:
-    """A value of a column that became text: text as it is, all else as JSON."""
+    """Return a value of a column that became text: text as it is, all else as JSON."""
     return value if isinstance(value, str) else jsontext.dumps(value).decode("utf-8")

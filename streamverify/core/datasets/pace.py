@@ -1,4 +1,4 @@
-"""When the next request of a replay is to be sent. Pure: the time is passed in, in seconds of a clock that never jumps.
+"""Decides when the next request of a replay is sent. Pure: the time is passed in, in seconds of a monotonic clock.
 
 A *closed loop* keeps so many requests unanswered, and sends the next when one is answered: it measures what the
 workers can do. An *open loop* sends at a rate, whatever is answered: it measures how long people wait who come at that
@@ -33,7 +33,7 @@ class Pace:
         self.behind = 0.0
         """The most seconds by which a request of an open loop was sent too late."""
         self.held_back = 0
-        """How often an open loop had to wait for answers, as too many requests were unanswered."""
+        """The number of times that an open loop had to wait for answers, as too many requests were unanswered."""
 
     def wait(self, now: float, unanswered: int) -> float | None:
         """Tell how many seconds the next request has to wait; 0 where it may be sent, None until one is answered."""
@@ -43,7 +43,7 @@ class Pace:
         return max(0.0, self._due(now) - now)
 
     def sent(self, now: float) -> float:
-        """The next request is sent now.
+        """Note that the next request is sent now.
 
         Returns:
             The moment at which it was to be sent: never later than now.
@@ -54,7 +54,7 @@ class Pace:
         return due
 
     def complaint(self) -> str | None:
-        """A sentence where an open loop has fallen behind: once, and again each time that it is twice as much."""
+        """Return a sentence where an open loop has fallen behind: once, and again when it is twice as much."""
         if self.behind < 2 * self._said:
             return None
         self._said = self.behind
@@ -69,7 +69,7 @@ class Pace:
         )
 
     def _due(self, now: float) -> float:
-        """The moment at which the next request is to be sent."""
+        """Return the moment at which the next request is to be sent."""
         if self._rate is None:
             return now
         if self._start is None:

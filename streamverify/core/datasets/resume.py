@@ -24,7 +24,7 @@ def request_id(replay: str, number: int) -> str:
 
 
 def number_of(replay: str, name: str) -> int | None:
-    """The number of the attempt with this request id; None for another sender's."""
+    """Return the number of the attempt with this request id; None for another sender's."""
     begin, dash, number = name.rpartition("-")
     return int(number) if dash and begin == replay and number.isascii() and number.isdigit() else None
 
@@ -35,7 +35,7 @@ class OpenRequest(NamedTuple):
     due: float | None
     """The moment from which its latency counts, on the clock of this process; None where an earlier one had sent it."""
     sent_at: int
-    """When it was sent, in milliseconds since the epoch."""
+    """The time at which it was sent, in milliseconds since the epoch."""
     key: bytes
     """The key of its record."""
 
@@ -59,7 +59,7 @@ class OpenRequests:
         return self._open.pop(number, None)
 
     def look_from(self, now: int) -> int:
-        """The time of the request topic from which on every unanswered request stands there; `now` where none is."""
+        """Return the time from which on the request topic has every unanswered request; `now` where there is none."""
         # They are in the order in which they were sent: the first is the oldest.
         oldest = next(iter(self._open.values())).sent_at if self._open else now
         return max(0, min(oldest, now) - CLOCKS)

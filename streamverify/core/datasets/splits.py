@@ -1,4 +1,4 @@
-"""Which files of a data set on the Hugging Face hub are which split, by the hub's own rules.
+"""Finds which files of a data set on the Hugging Face hub are which split, by the hub's own rules.
 
 The set's card may say it (`configs` in the front matter of its README). Where it does not, the names of files and
 folders do: `data/train-00000-of-00002.parquet`, `test.jsonl`, `validation/1.csv`; and where they do not either, all of
@@ -30,15 +30,15 @@ _ADDRESS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """What `hf://owner/name[@revision][/part]` says; a part is a split, a configuration with one, or a path."""
+class HubAddress:
+    """The parts of `hf://owner/name[@revision][/part]`; a part is a split, a configuration with one, or a path."""
 
     repo: str
     revision: str | None
     part: str
 
     @classmethod
-    def parse(cls, text: str) -> Address:
+    def parse(cls, text: str) -> HubAddress:
         """Read an address.
 
         Raises:
@@ -98,16 +98,13 @@ def _table(
         folder = str(config.get("data_dir") or "").strip("./")
         inside = [file for file in files if not folder or file.startswith(f"{folder}/")]
         splits = dict(_patterns(config.get("data_files")))
-        table[name] = {
-            split: found
-            for split, patterns in splits.items()
-            if (found := [file for file in inside if any(_matches(folder, p, file, matches) for p in patterns)])
-        } or (_by_name(inside) if not splits else {})
+        table[name] = {} if splits else _by_name(inside)
+        for split, patterns in splits.items():
+            # A card's patterns are those of the repository, or of the folder of the configuration.
+            wanted = [*patterns, *(f"{folder}/{pattern}" for pattern in patterns if folder)]
+            if found := [file for file in inside if any(matches(pattern, file) for pattern in wanted)]:
+                table[name][split] = found
     return {name: splits for name, splits in table.items() if splits} or {"default": _by_name(files)}
-
-
-def _matches(folder: str, pattern: str, file: str, matches: Callable[[str, str], bool]) -> bool:
-    return matches(pattern, file) or bool(folder and matches(f"{folder}/{pattern}", file))
 
 
 def _patterns(data_files: Any) -> Iterable[tuple[str, list[str]]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What the values of a column are; null is always possible."""
+    """The type of the values of a column; null is always possible."""
 
     TEXT = "text"
     WHOLE = "whole"
@@ -164,7 +164,7 @@ def unsent_row(
 
 
 def canonical_header(proof: str) -> str | None:
-    """The imports of a file, one a line; "" where it imports nothing, None where its header is not Lean."""
+    """Return the imports of a file, one a line; "" where it imports nothing, None where its header is not Lean."""
     try:
         return parse_header(proof).canonical.rstrip("\n")
     except HeaderError:
@@ -209,7 +209,7 @@ def names_in(present: Collection[str]) -> dict[str, str]:
 
 
 def _deepest(name: str, names: Collection[str]) -> int:
-    """How many prefixes the names have at most that end in this one."""
+    """Return the largest number of prefixes that the names have which end in this one."""
     longest = max((len(each) for each in names if each.endswith(name)), default=len(name))
     return (longest - len(name)) // len(PREFIX)
 

@@ -6,18 +6,18 @@
 from streamverify.core.export.judge import judge, judge_all
 from streamverify.core.export.known import KERNEL_ROOTS, STANDARD_AXIOMS
 from streamverify.core.export.roots import exporter_name, needed
-from streamverify.core.export.stream import Limits
-from streamverify.core.export.verdicts import Accepted, Reading, Refusal, Refused, Unreadable
+from streamverify.core.export.stream import ExportLimits
+from streamverify.core.export.verdicts import AcceptedProof, ExportReading, Refusal, RefusedProof, UnreadableExport
 
 __all__ = [
     "KERNEL_ROOTS",
     "STANDARD_AXIOMS",
-    "Accepted",
-    "Limits",
-    "Reading",
+    "AcceptedProof",
+    "ExportLimits",
+    "ExportReading",
     "Refusal",
-    "Refused",
-    "Unreadable",
+    "RefusedProof",
+    "UnreadableExport",
     "exporter_name",
     "judge",
     "judge_all",

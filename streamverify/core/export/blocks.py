@@ -1,4 +1,4 @@
-"""What an export says of inductive types beside their types, held against those types.
+"""Compares what an export says of inductive types, beside their types, with those types.
 
 A kernel makes the recursors of an inductive type, and the numbers of its parameters, fields and so on, from the types
 of the type and of its constructors. An export has them, too, and some kernels compute with those of the export: with a
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 TYPES, ALL = 1, 2
-"""What an expression mentions of a block: its types alone, or also a constructor or a recursor."""
+"""The constants of a block that an expression mentions: its types alone, or also a constructor or a recursor."""
 
 
 def refuse_block(export: Export, block: Block, mentioning: dict[int, int], budget: Budget) -> None:
@@ -39,6 +39,8 @@ def refuse_block(export: Export, block: Block, mentioning: dict[int, int], budge
 
 
 class _Check:
+    """Holds one block to its types; each method raises ExportError where the export contradicts them."""
+
     def __init__(self, export: Export, block: Block, budget: Budget) -> None:
         self._export = export
         self._terms = export.terms
@@ -48,7 +50,7 @@ class _Check:
         self._own = {each.name: each for each in block.constructors}
 
     def types(self, mentioning: dict[int, int]) -> None:
-        """What the types have in common, and how many arguments they take. None of them mentions one of them."""
+        """Hold the types to what they have in common, and to their arguments. None of them mentions one of them."""
         names = tuple(each.name for each in self._block.types)
         for each in self._block.types:
             self._must(each, "declared together", each.all == names)
@@ -58,7 +60,7 @@ class _Check:
             self._must(each, "indices", len(self._arguments(each.type)) == each.parameters + each.indices)
 
     def constructors(self, mentioning: dict[int, int]) -> None:
-        """Each belongs to a type at its place there, takes as many arguments as is said, and mentions types alone."""
+        """Hold each to its place in a type and to its number of arguments. It mentions types alone."""
         listed = [(type_, index, name) for type_ in self._block.types for index, name in enumerate(type_.constructors)]
         self._must(self._first, "constructors", len(listed) == len(self._block.constructors))
         recursive = False
@@ -74,7 +76,7 @@ class _Check:
             self._must(type_, "recursion", type_.recursive == recursive)
 
     def recursors(self) -> None:
-        """There is one for each type and one for each type that is nested in them, and no other.
+        """Require one for each type, one for each type that is nested in them, and no other.
 
         How many are nested is what the first recursor has more motives than there are types. Its type is what kernels
         make again by themselves, so the number is theirs.
@@ -97,7 +99,7 @@ class _Check:
         self._must(main, "rules", rules == main.minors)
 
     def _recursor(self, each: Recursor, main: Recursor, type_: Inductive | None, motives: int) -> None:
-        """One recursor, of a type of the block, or, where there is none, of a nested one."""
+        """Hold one recursor to its type in the block; where that is None, it is one of a nested type."""
         first = self._first
         self._must(each, "declared together", each.all == first.all)
         # One more, which is first, where it eliminates into any universe.
@@ -121,7 +123,7 @@ class _Check:
         return found if isinstance(found, Constructor) else None
 
     def _motives(self, main: Recursor) -> int:
-        """How many of a recursor's arguments, after the parameters, are of a type that ends in a sort."""
+        """Count the arguments of a recursor, after the parameters, whose type ends in a sort."""
         count = 0
         for argument in self._arguments(main.type)[self._first.parameters :]:
             if self._terms.kinds[self._end(argument)] != Expr.SORT:

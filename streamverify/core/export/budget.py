@@ -1,4 +1,4 @@
-"""What is spent on an export beside one row of a table for each line: memory and time that a line can ask for alone.
+"""Counts what an export costs beside one row of a table for each line: memory and time that one line can ask for.
 
 A step is about 32 bytes, or one look at something that was seen before.
 """

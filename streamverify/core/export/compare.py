@@ -1,4 +1,4 @@
-"""Whether two exports mean the same by a constant, and by all that it mentions.
+"""Compares what two exports mean by a constant, and by all that it mentions.
 
 Terms are compared as graphs: what was found equal once, or is equal because of that, is not looked at again, so the
 work grows with the number of rows and not with the length of the terms when written out. They may differ in the names
@@ -11,22 +11,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamverify.core.errors import StreamVerifyError
-from streamverify.core.export.constants import Kind
+from streamverify.core.export.constants import ConstantKind
 from streamverify.core.export.terms import Expr, Level
 
 if TYPE_CHECKING:
     from streamverify.core.export.budget import Budget
     from streamverify.core.export.constants import Constant, Export
 
-_TRANSPARENT = (Kind.DEFINITION, Kind.THEOREM)
-"""What is equal to its value, or to any other proof: two of them may correspond to one."""
+_TRANSPARENT = (ConstantKind.DEFINITION, ConstantKind.THEOREM)
+"""Kinds of constants that are equal to their value, or to any other proof: two of them may correspond to one."""
 
 
 class Different(StreamVerifyError):
     """The exports mean different things by a constant; the text says which and what of it, for people."""
 
 
-class Comparison:
+class ExportComparison:
     """Compares constants of `one` with those of `other`, two exports whose names have the same numbers.
 
     With `binders`, it matters whether an argument is implicit; kernels do not ask.
@@ -49,7 +49,7 @@ class Comparison:
 
     @property
     def count(self) -> int:
-        """How many pairs of constants were compared."""
+        """Pairs of constants that were compared."""
         return len(self._pairs)
 
     def constant(self, name: int, *, binders: bool | None = None) -> None:
@@ -90,7 +90,8 @@ class Comparison:
         ):
             raise self._different(one, "correspondences: it would be two constants at once")
         self._expression_pair(mine, theirs, mine.type, theirs.type, strict=strict)
-        if mine.kind in (Kind.DEFINITION, Kind.OPAQUE):
+        # Of a theorem only what it says counts: any other proof of it is as good.
+        if mine.kind in (ConstantKind.DEFINITION, ConstantKind.OPAQUE):
             self._expression_pair(mine, theirs, mine.value or 0, theirs.value or 0, strict=strict)
         if mine.block is not None and theirs.block is not None:
             self._blocks(mine, theirs, strict=strict)
@@ -129,6 +130,7 @@ class Comparison:
         first, second = (column[one] for column in mine.level_columns)
         their_first, their_second = (column[other] for column in theirs.level_columns)
         if kind == Level.PARAM:
+            # Where parameters are renamed, one that is not among them is none of this constant: it has no match.
             return context.renamed.get(first, None if context.renamed else first) == their_first
         if kind != Level.ZERO:
             self._pending.append((context, True, first, their_first))
@@ -155,6 +157,7 @@ class Comparison:
             levels, their_levels = mine.level_lists[second], theirs.level_lists[their_second]
             same = len(levels) == len(their_levels)
             self._pending.extend((context, True, *pair) for pair in zip(levels, their_levels, strict=False))
+            # As strictly as everything: what `constant` was told is for the constant that it was asked about.
             self._constants.append((first, their_first, self._binders))
         elif kind == Expr.PROJ:
             self._constants.append((first, their_first, self._binders))
@@ -172,7 +175,7 @@ class Comparison:
 
 
 class _Context:
-    """What was taken to be equal where universe parameters are renamed in one way.
+    """The rows that were taken to be equal where universe parameters are renamed in one way.
 
     Rows of both exports are in one partition: each pair that is taken to be equal makes two classes one, so there are
     fewer pairs than rows. Since one difference ends the comparison, all that was taken to be equal is.

@@ -1,4 +1,4 @@
-"""What an export declares: constants, and the blocks of inductive types that belong together."""
+"""The declarations of an export: constants, and the blocks of inductive types that belong together."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from streamverify.core.export.terms import Terms
 
 
-class Kind(StrEnum):
-    """What a constant is, in the words of a sentence."""
+class ConstantKind(StrEnum):
+    """The kind of a constant, in the words of a sentence."""
 
     AXIOM = "axiom"
     DEFINITION = "definition"
@@ -28,13 +28,13 @@ class Kind(StrEnum):
 class Constant:
     """One constant; `params` are the names of its universe parameters, `type` and `value` rows of the expressions."""
 
-    kind: Kind
+    kind: ConstantKind
     name: int
     params: tuple[int, ...]
     type: int
     value: int | None = None
     word: str = ""
-    """Which part of the quotient type it is, as the export says."""
+    """The part of the quotient type that it is, as the export says."""
     block: Block | None = None
     """Of what belongs to an inductive type, all that belongs together, and where it stands there (`at`)."""
     at: int = 0
@@ -63,8 +63,8 @@ class Constructor(Constant):
 
 
 @dataclass(slots=True)
-class Rule:
-    """What a recursor becomes where it is applied to a constructor."""
+class RecursorRule:
+    """The term that a recursor becomes where it is applied to a constructor."""
 
     constructor: int
     fields: int
@@ -80,7 +80,7 @@ class Recursor(Constant):
     indices: int = 0
     motives: int = 0
     minors: int = 0
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[RecursorRule, ...] = ()
     k: bool = False
 
 

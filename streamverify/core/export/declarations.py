@@ -13,11 +13,11 @@ from streamverify.core.export.budget import CONSTANT
 from streamverify.core.export.constants import (
     Block,
     Constant,
+    ConstantKind,
     Constructor,
     Inductive,
-    Kind,
     Recursor,
-    Rule,
+    RecursorRule,
 )
 from streamverify.core.export.lines import ExportError, Fields
 from streamverify.core.export.names import ANONYMOUS
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 _FIELDS = {
     # Some versions of lean4export write `all` of axioms.
-    "axiom": (Kind.AXIOM, "name levelParams type isUnsafe", "all"),
-    "def": (Kind.DEFINITION, "name levelParams type value hints safety all", ""),
-    "thm": (Kind.THEOREM, "name levelParams type value all", ""),
-    "opaque": (Kind.OPAQUE, "name levelParams type value isUnsafe all", ""),
-    "quot": (Kind.QUOTIENT, "name levelParams type kind", ""),
+    "axiom": (ConstantKind.AXIOM, "name levelParams type isUnsafe", "all"),
+    "def": (ConstantKind.DEFINITION, "name levelParams type value hints safety all", ""),
+    "thm": (ConstantKind.THEOREM, "name levelParams type value all", ""),
+    "opaque": (ConstantKind.OPAQUE, "name levelParams type value isUnsafe all", ""),
+    "quot": (ConstantKind.QUOTIENT, "name levelParams type kind", ""),
 }
 _QUOTIENT = {"type": ("Quot",), "ctor": ("Quot", "mk"), "lift": ("Quot", "lift"), "ind": ("Quot", "ind")}
 _MAX_COUNT = 2**16 - 1
@@ -75,14 +75,14 @@ class Declarations:
             constant.value = self._expressions.get(fields.number("value"))
         if "isUnsafe" in required:
             self._mark(constant, is_unsafe=fields.flag("isUnsafe"))
-        if kind is Kind.DEFINITION:
+        if kind is ConstantKind.DEFINITION:
             # Hints are advice on what to unfold first.
             if (hints := fields.any("hints")) not in ("opaque", "abbrev"):
                 Fields("hints", hints, "regular").number("regular")
             if (safety := fields.text("safety")) not in ("safe", "unsafe", "partial"):
                 raise ExportError(f"the safety `{safety[:40]!a}` is not known")
             self._mark(constant, is_unsafe=safety != "safe")
-        if kind is Kind.QUOTIENT:
+        if kind is ConstantKind.QUOTIENT:
             constant.word = fields.text("kind")
             if self._export.names.of(_QUOTIENT.get(constant.word, ())) != constant.name:
                 raise ExportError("it is no part of the quotient type")
@@ -116,7 +116,7 @@ class Declarations:
         fields = Fields("type", value, words)
         fields.flag("isReflexive")
         constant = Inductive(
-            Kind.INDUCTIVE,
+            ConstantKind.INDUCTIVE,
             *self._head(fields),
             parameters=self._count(fields, "numParams"),
             indices=self._count(fields, "numIndices"),
@@ -131,7 +131,7 @@ class Declarations:
     def _constructor(self, value: object) -> Constructor:
         fields = Fields("ctor", value, "name levelParams type induct cidx numParams numFields isUnsafe")
         constant = Constructor(
-            Kind.CONSTRUCTOR,
+            ConstantKind.CONSTRUCTOR,
             *self._head(fields),
             of=self._names.get(fields.number("induct")),
             index=self._count(fields, "cidx"),
@@ -147,7 +147,7 @@ class Declarations:
         rules = [Fields("rule", each, "ctor nfields rhs") for each in fields.objects("rules")]
         self._budget.spend(len(rules))
         constant = Recursor(
-            Kind.RECURSOR,
+            ConstantKind.RECURSOR,
             *self._head(fields),
             all=self._list(fields, "all"),
             parameters=self._count(fields, "numParams"),
@@ -155,7 +155,7 @@ class Declarations:
             motives=self._count(fields, "numMotives"),
             minors=self._count(fields, "numMinors"),
             rules=tuple(
-                Rule(
+                RecursorRule(
                     self._names.get(rule.number("ctor")),
                     self._count(rule, "nfields"),
                     self._expressions.get(rule.number("rhs")),
@@ -168,7 +168,7 @@ class Declarations:
         return constant
 
     def _head(self, fields: Fields) -> tuple[int, tuple[int, ...], int]:
-        """Name, universe parameters and type, with which every declaration begins."""
+        """Return name, universe parameters and type, with which every declaration begins."""
         name = self._names.get(fields.number("name"))
         if name == ANONYMOUS:
             raise ExportError("it declares what has no name")

@@ -10,20 +10,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from streamverify.core.export.budget import Budget
-from streamverify.core.export.compare import Comparison, Different
-from streamverify.core.export.constants import Kind
+from streamverify.core.export.compare import Different, ExportComparison
+from streamverify.core.export.constants import ConstantKind
 from streamverify.core.export.known import KERNEL_ROOTS, KNOWN_IF_DECLARED, NATIVE, STANDARD_AXIOMS, known
 from streamverify.core.export.lines import ExportError
 from streamverify.core.export.names import Names
-from streamverify.core.export.stream import Limits, read_export
+from streamverify.core.export.stream import ExportLimits, read_export
 from streamverify.core.export.terms import Expr
-from streamverify.core.export.verdicts import Accepted, Refused, Unreadable
+from streamverify.core.export.verdicts import AcceptedProof, RefusedProof, UnreadableExport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from streamverify.core.export.constants import Export
-    from streamverify.core.export.verdicts import Reading, Refusal
+    from streamverify.core.export.verdicts import ExportReading, Refusal
 
 _LITERALS = {int(Expr.NAT): ("Nat",), int(Expr.STR): ("String",)}
 
@@ -42,8 +42,8 @@ def judge(
     *,
     trusted: Iterable[bytes] | None = None,
     stated: bool = True,
-    limits: Limits | None = None,
-) -> Reading:
+    limits: ExportLimits | None = None,
+) -> ExportReading:
     """Read the export of a proof's theorem, and say whether it is a proof of what was asked, if kernels accept it.
 
     It is `judge_all` of one theorem.
@@ -58,8 +58,8 @@ def judge_all(  # noqa: PLR0913 - what may be said of two exports
     trusted: Iterable[bytes] | None = None,
     stated: bool = True,
     may_be_private: bool = False,
-    limits: Limits | None = None,
-) -> Reading:
+    limits: ExportLimits | None = None,
+) -> ExportReading:
     """Judge several theorems of one export, which is read once however many there are.
 
     Args:
@@ -75,56 +75,45 @@ def judge_all(  # noqa: PLR0913 - what may be said of two exports
     Returns:
         What is known of the proof. Whatever the bytes are, this raises nothing.
     """
-    limits = limits or Limits()
+    limits = limits or ExportLimits()
     names = Names()
     budget = Budget(limits.steps)
     which: Literal["proof", "trusted"] = "proof"
     try:
         export = read_export(proof, names, limits)
         asked = [names.of(theorem) for theorem in theorems]
-        if may_be_private:
-            _refuse_to_guess(export, asked)
+        hidden = next((name for name in asked if name not in export.constants), None) if may_be_private else None
+        if hidden is not None:
+            # It may be there under the name of a private theorem: that is no reason to refuse the proof.
+            lacks = f"it does not have `{names.text(hidden)}`"
+            why = "in a file that begins with `module` only a `public` theorem can be asked for"
+            return UnreadableExport(f"The proof's export cannot be read: {lacks}; {why}.", "proof")
         which = "trusted"
         header = None if trusted is None else read_export(trusted, names, limits)
-        absent = (
-            next((name for name in asked if not _has_theorem(header, name)), None)
-            if header is not None and stated
-            else None
-        )
-        if absent is not None:
-            return Unreadable(f"The statement's export has no theorem `{names.text(absent)}`.", "trusted")
+        if header is not None and stated:
+            for name in asked:
+                if name not in header.constants or header.constants[name].kind is not ConstantKind.THEOREM:
+                    return UnreadableExport(f"The statement's export has no theorem `{names.text(name)}`.", "trusted")
         which = "proof"
         _refuse_what_no_kernel_checks(export)
         axioms = _axioms(export, asked, budget)
         missing = _kernel_constants(export, header, budget)
         if missing is not None:
-            return Unreadable(f"There is nothing to compare the proof's `{missing}` with.", "trusted")
+            return UnreadableExport(f"There is nothing to compare the proof's `{missing}` with.", "trusted")
         compared = _statements(export, header, asked, budget) if header is not None and stated else 0
     except _Refusal as refusal:
-        return Refused(refusal.reason, str(refusal), export.sha256, export.size)
+        return RefusedProof(refusal.reason, str(refusal), export.sha256, export.size)
     except ExportError as error:
         whose = "proof" if which == "proof" else "statement"
         place = f" in line {error.line}" if error.line else ""
-        return Unreadable(f"The {whose}'s export cannot be read{place}: {error}.", which, error.line, error.too_large)
-    return Accepted(export.sha256, export.size, export.lines, len(export.constants), axioms, compared)
-
-
-def _refuse_to_guess(export: Export, theorems: Sequence[int]) -> None:
-    """Stop where a theorem is not in the export of a file in which it may be private."""
-    for theorem in theorems:
-        if theorem not in export.constants:
-            raise ExportError(
-                f"it does not have `{export.names.text(theorem)}`; in a file that begins with `module` only a `public` "
-                "theorem can be asked for"
-            )
-
-
-def _has_theorem(export: Export, name: int) -> bool:
-    return name in export.constants and export.constants[name].kind is Kind.THEOREM
+        return UnreadableExport(
+            f"The {whose}'s export cannot be read{place}: {error}.", which, error.line, error.too_large
+        )
+    return AcceptedProof(export.sha256, export.size, export.lines, len(export.constants), axioms, compared)
 
 
 def _refuse_what_no_kernel_checks(export: Export) -> None:
-    """Unsafe and partial definitions, and what Lean's kernel would run as compiled code."""
+    """Refuse unsafe and partial definitions, and what Lean's kernel would run as compiled code."""
     for name in export.unsafe:
         raise _Refusal("kernel", f"`{export.names.text(name)}` is declared as unsafe or partial.")
     for parts in NATIVE:
@@ -137,16 +126,16 @@ def _axioms(export: Export, theorems: Sequence[int], budget: Budget) -> tuple[st
     names = export.names
     for theorem in theorems:
         found = export.constants.get(theorem)
-        if found is None or found.kind is not Kind.THEOREM:
+        if found is None or found.kind is not ConstantKind.THEOREM:
             what = (
                 "is not in the proof's export" if found is None else f"is no theorem there, but a kind of {found.kind}"
             )
             raise _Refusal("no_theorem", f"`{names.text(theorem)}` {what}.")
-    comparison = Comparison(export, known(names), budget, binders=False)
+    comparison = ExportComparison(export, known(names), budget, binders=False)
     allowed = {names.of(parts): parts for parts in STANDARD_AXIOMS}
     reached = []
     for name in _reached(export, theorems):
-        if export.constants[name].kind is not Kind.AXIOM:
+        if export.constants[name].kind is not ConstantKind.AXIOM:
             continue
         if name not in allowed:
             whose = "The theorem depends" if len(theorems) == 1 else "One of the theorems depends"
@@ -197,8 +186,8 @@ def _kernel_constants(export: Export, header: Export | None, budget: Budget) -> 
         A name that could not be compared, because there is nothing to compare it with.
     """
     names = export.names
-    ours = Comparison(export, known(names), budget, binders=False)
-    theirs = None if header is None else Comparison(export, header, budget, binders=False)
+    ours = ExportComparison(export, known(names), budget, binders=False)
+    theirs = None if header is None else ExportComparison(export, header, budget, binders=False)
     missing = None
     try:
         for parts, triggers in KNOWN_IF_DECLARED.items():
@@ -223,7 +212,7 @@ def _kernel_constants(export: Export, header: Export | None, budget: Budget) -> 
 
 def _statements(export: Export, header: Export, theorems: Sequence[int], budget: Budget) -> int:
     """Refuse a theorem that does not say what was stated; return how many constants were compared for that."""
-    comparison = Comparison(export, header, budget, binders=True)
+    comparison = ExportComparison(export, header, budget, binders=True)
     for theorem in theorems:
         try:
             comparison.constant(theorem)

@@ -1,4 +1,4 @@
-"""What every Lean means by the axioms that are allowed, and by the types that kernels know by their names.
+"""The axioms that are allowed, and the types that kernels know by their names, as every Lean means them.
 
 An axiom named `propext` may be anything; and `propext` with its own type proves everything where `Iff` is another
 relation. So both are written down here, as they are in Lean's `Init` since the first release of Lean 4.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamverify.core.export.constants import Block, Constant, Constructor, Export, Inductive, Kind
+from streamverify.core.export.constants import Block, Constant, ConstantKind, Constructor, Export, Inductive
 from streamverify.core.export.terms import Binder, Expr, Level, Terms
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ KNOWN_IF_DECLARED = {
     **{name: (name,) for name in _QUOTIENT},
     ("List",): (("String", "ofList"), ("String", "mk")),
 }
-"""What must be as it is here, if one of these is declared, because kernels then compute with it by its name."""
+"""Constants that must be as they are here if one of the others is declared: kernels then compute with them by name."""
 
 _ON_NUMBERS = tuple("add sub mul div mod gcd beq ble land lor xor shiftLeft shiftRight pow log2".split())  # noqa: SIM905
 
@@ -41,14 +41,14 @@ KERNEL_ROOTS = (
     ("Char", "ofNat"),
     ("eagerReduce",),
 )
-"""What kernels compute with by its name, too, and is defined otherwise by other versions of Lean.
+"""More constants that kernels compute with by name; versions of Lean define them in different ways.
 
 Where a proof's export has one of them, the header must mean the same by it: with a sum of its own for numbers that are
 written as digits, a file proves everything.
 """
 
 NATIVE = (("Lean", "reduceBool"), ("Lean", "reduceNat"), ("Lean", "ofReduceBool"), ("Lean", "ofReduceNat"))
-"""What kernels of Lean run as compiled code: no program can say of it what it is, from an export."""
+"""Constants that kernels of Lean run as compiled code: no export says what they are."""
 
 
 def known(names: Names) -> Export:
@@ -84,33 +84,40 @@ def known(names: Names) -> Export:
     build.constructor("List", "nil", pi((type_u,), app(a_list, var(0))))
     build.constructor("List", "cons", pi((type_u, var(0), app(a_list, var(1))), app(a_list, var(2))))
 
-    build.plain(Kind.QUOTIENT, "Quot", "u", pi((sort_u, relation(0)), sort_u), "type")
-    build.plain(Kind.QUOTIENT, "Quot.mk", "u", pi((sort_u, relation(0), var(1)), app(quot, var(2), var(1))), "ctor")
+    quotient, axiom = ConstantKind.QUOTIENT, ConstantKind.AXIOM
+    build.plain(quotient, "Quot", "u", pi((sort_u, relation(0)), sort_u), "type")
+    build.plain(
+        ConstantKind.QUOTIENT, "Quot.mk", "u", pi((sort_u, relation(0), var(1)), app(quot, var(2), var(1))), "ctor"
+    )
     # {A} {r} {B : Sort v} (f : A → B) (a : ∀ a b : A, r a b → f a = f b) (q : Quot r) : B
     same = app(const("Eq", v), var(4), app(var(3), var(2)), app(var(3), var(1)))
     respects = pi((var(3), var(4), app(var(4), var(1), var(0))), same)
     lifted = (sort_u, relation(0), sort(v), pi((var(2),), var(1)), respects, app(quot, var(4), var(3)))
-    build.plain(Kind.QUOTIENT, "Quot.lift", "u v", pi(lifted, var(3)), "lift")
+    build.plain(quotient, "Quot.lift", "u v", pi(lifted, var(3)), "lift")
     # {A} {r} {B : Quot r → Prop} (mk : ∀ a : A, B (Quot.mk r a)) (q : Quot r) : B q
     all_mk = pi((var(2),), app(var(1), app(mk, var(3), var(2), var(0))))
     inducted = (sort_u, relation(0), pi((app(quot, var(1), var(0)),), prop), all_mk, app(quot, var(3), var(2)))
-    build.plain(Kind.QUOTIENT, "Quot.ind", "u", pi(inducted, app(var(2), var(0))), "ind")
+    build.plain(quotient, "Quot.ind", "u", pi(inducted, app(var(2), var(0))), "ind")
 
     # {a b : Prop} : Iff a b → Eq a b
     equal = app(const("Eq", one), prop, var(2), var(1))
-    build.plain(Kind.AXIOM, "propext", "", pi((prop, prop, app(const("Iff"), var(1), var(0))), equal, implicit=2))
+    build.plain(
+        ConstantKind.AXIOM, "propext", "", pi((prop, prop, app(const("Iff"), var(1), var(0))), equal, implicit=2)
+    )
     # {A : Sort u} : Nonempty A → A
     chosen = pi((sort_u, app(const("Nonempty", u), var(0))), var(1), implicit=1)
-    build.plain(Kind.AXIOM, "Classical.choice", "u", chosen)
+    build.plain(axiom, "Classical.choice", "u", chosen)
     # {A : Sort u} {r : A → A → Prop} {a b : A} : r a b → Eq (Quot.mk r a) (Quot.mk r b)
     sides = [app(mk, var(4), var(3), var(each)) for each in (2, 1)]
     related = (sort_u, relation(0), var(1), var(2), app(var(2), var(1), var(0)))
     equal = app(const("Eq", u), app(quot, var(4), var(3)), *sides)
-    build.plain(Kind.AXIOM, "Quot.sound", "u", pi(related, equal, implicit=4))
+    build.plain(axiom, "Quot.sound", "u", pi(related, equal, implicit=4))
     return build.export
 
 
 class _Builder:
+    """Writes terms and declarations into an export, as a program and not from a file."""
+
     def __init__(self, names: Names) -> None:
         self.export = Export(names, Terms())
         self._terms = self.export.terms
@@ -154,7 +161,7 @@ class _Builder:
     def inductive(self, name: str, params: str, parameters: int, type_: int) -> None:
         """Declare an inductive type without constructors."""
         row = self._name(name)
-        declared = Inductive(Kind.INDUCTIVE, row, self._names_of(params), type_, parameters=parameters)
+        declared = Inductive(ConstantKind.INDUCTIVE, row, self._names_of(params), type_, parameters=parameters)
         declared.block = self._blocks[name] = Block([declared], [], [])
         self.export.constants[row] = declared
 
@@ -162,12 +169,12 @@ class _Builder:
         """Declare a constructor of an inductive type."""
         block, name = self._blocks[of], self._name(f"{of}.{part}")
         parent, at = block.types[0], len(block.constructors)
-        constructor = Constructor(Kind.CONSTRUCTOR, name, parent.params, type_, block=block, at=at)
+        constructor = Constructor(ConstantKind.CONSTRUCTOR, name, parent.params, type_, block=block, at=at)
         block.constructors.append(constructor)
         parent.constructors = (*parent.constructors, name)
         self.export.constants[name] = constructor
 
-    def plain(self, kind: Kind, name: str, params: str, type_: int, word: str = "") -> None:
+    def plain(self, kind: ConstantKind, name: str, params: str, type_: int, word: str = "") -> None:
         """Declare a constant that is a type and nothing else."""
         self.export.constants[self._name(name)] = Constant(
             kind, self._name(name), self._names_of(params), type_, word=word

@@ -18,10 +18,10 @@ ANONYMOUS = 0
 """The number of the name without parts."""
 
 _SHOWN = 8
-"""How many parts of a name are shown to people at most, from its end."""
+"""Parts of a name, from its end, that are shown to people at most."""
 
 _LONGEST = 60
-"""How many characters of a part are shown to people at most."""
+"""Characters of a part that are shown to people at most."""
 
 _MADE = re.compile(r"_.*+|(?:match|proof)_[0-9]++", re.DOTALL)
 """The parts that Lean gives to what it makes by itself: `match_1`, `proof_2`, `_proof_1`, `_private`, `_sizeOf_1`."""
@@ -70,15 +70,11 @@ class Names:
         parts: list[str] = []
         while name != ANONYMOUS and len(parts) < _SHOWN:
             part = self._parts[name]
-            shown = _printable(str(part))
+            # It is a stranger's text, which is to stand in a sentence: of one line, and not long.
+            shown = str(part) if len(str(part)) <= _LONGEST else f"{str(part)[:_LONGEST]}…"
+            shown = "".join(char if char.isprintable() else "�" for char in shown)
             parts.append(shown if isinstance(part, int) or PLAIN_PART.fullmatch(part) else f"«{shown}»")
             name = self._parents[name]
         if name != ANONYMOUS:
             parts.append("…")
         return ".".join(reversed(parts)) or "[anonymous]"
-
-
-def _printable(part: str) -> str:
-    """Text from a stranger that may stand in a sentence: of one line, and not long."""
-    shown = part if len(part) <= _LONGEST else f"{part[:_LONGEST]}…"
-    return "".join(char if char.isprintable() else "�" for char in shown)

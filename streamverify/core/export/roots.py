@@ -1,4 +1,4 @@
-"""What an exporter is asked for: names as it reads them, and what must be in the export that is trusted."""
+"""The names that an exporter is asked for, as it reads them, and those that the trusted export must have."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def needed(proof: Iterable[bytes]) -> tuple[str, ...]:
         *lines, rest = b"".join(pieces).split(b"\n")
         pieces = [rest]
         for line in lines:
+            # Most lines are expressions: they need not be decoded to be passed over.
             if b'"str"' not in line or b'"in"' not in line:
                 continue
             try:

@@ -1,9 +1,9 @@
-"""Reading an export: the NDJSON of lean4export, format 3.1, from bytes to tables.
+"""Reads an export: the NDJSON of lean4export, format 3.1, from bytes to tables.
 
 Total and in one pass: any bytes give an `Export` or an `ExportError`, in time that grows with their number and memory
-that `Limits` bounds; nothing here recurses. What was read is whole: every number refers to an earlier line, and every
-constant that a declaration mentions was declared before it or in the same block of inductive types. So an export that
-was cut lacks only what comes after all that it still declares.
+that `ExportLimits` bounds; nothing here recurses. What was read is whole: every number refers to an earlier line, and
+every constant that a declaration mentions was declared before it or in the same block of inductive types. So an export
+that was cut lacks only what comes after all that it still declares.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What an export may be at most; more is too large, which is no fault of the proof.
+class ExportLimits:
+    """The size that an export may have; a larger one is too large, which is no fault of the proof.
 
     `steps` bounds what a line can ask for beside a row of a table: see `budget.py`.
     """
@@ -52,7 +52,7 @@ _BVAR = re.compile(rb'\{"bvar":%b,"ie":%b\}' % (_N, _N))
 _FORMAT = re.compile(r"3\.1\.(?:0|[1-9][0-9]{0,8})")
 
 
-def read_export(chunks: Iterable[bytes], names: Names, limits: Limits) -> Export:
+def read_export(chunks: Iterable[bytes], names: Names, limits: ExportLimits) -> Export:
     """Read an export from its bytes, in pieces of any size.
 
     Raises:
@@ -95,9 +95,9 @@ def read_export(chunks: Iterable[bytes], names: Names, limits: Limits) -> Export
 
 
 class _Reader:
-    """What is known between two lines."""
+    """The state between two lines."""
 
-    def __init__(self, names: Names, limits: Limits) -> None:
+    def __init__(self, names: Names, limits: ExportLimits) -> None:
         self.export = Export(names, Terms())
         budget = Budget(limits.steps)
         self._names = NameRows(names, budget)

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 
 class Level(IntEnum):
-    """What a row of the levels is, and what its two columns mean."""
+    """The kind of a row of the levels; the comments say what its two columns mean."""
 
     ZERO = 0
     SUCC = 1  # a level
@@ -21,7 +21,7 @@ class Level(IntEnum):
 
 
 class Expr(IntEnum):
-    """What a row of the expressions is, and what its three columns mean."""
+    """The kind of a row of the expressions; the comments say what its three columns mean."""
 
     BVAR = 0  # the number of binders between it and its own
     SORT = 1  # a level
@@ -36,7 +36,7 @@ class Expr(IntEnum):
 
 
 class Binder(IntEnum):
-    """How the argument of a function is given, in the words of the export."""
+    """The way in which an argument of a function is given, in the words of the export."""
 
     DEFAULT = 0
     IMPLICIT = 1
@@ -48,7 +48,7 @@ _CHILDREN: tuple[tuple[int, ...], ...] = tuple(
     {Expr.APP: (0, 1), Expr.LAM: (0, 1), Expr.FORALL: (0, 1), Expr.LET: (0, 1, 2), Expr.PROJ: (2,)}.get(kind, ())
     for kind in Expr
 )
-"""Which columns of an expression are expressions, for each kind."""
+"""The columns of an expression that are expressions, for each kind."""
 
 
 class Terms:
@@ -62,7 +62,7 @@ class Terms:
         self.kinds = bytearray()
         self.columns = (array("I"), array("I"), array("I"))
         self.open = bytearray()
-        """Whether an expression mentions a constant that was not declared when it was added."""
+        """1 for an expression that mentions a constant which was not declared when it was added, else 0."""
         self._list_rows: dict[tuple[int, ...], int] = {}
 
     def level(self, kind: Level, first: int, second: int = 0) -> int:
@@ -113,6 +113,7 @@ class Terms:
                 return False
             if kind == Level.MAX:
                 pending.append(self.level_columns[0][row])
+            # `imax a b` is 0 where b is, whatever a is: so of it b alone is looked at.
             if kind in (Level.MAX, Level.IMAX):
                 pending.append(self.level_columns[1][row])
         return True

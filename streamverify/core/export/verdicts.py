@@ -1,4 +1,4 @@
-"""What the reading of exports says of a proof."""
+"""The outcomes of reading a proof's export."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 Refusal = Literal["no_theorem", "statement_mismatch", "axiom", "kernel"]
-"""Why a proof is refused, in the words of the reasons of a result."""
+"""The reasons to refuse a proof, in the words of the reasons of a result."""
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedProof:
     """Nothing in the export speaks against the proof, if kernels accept its terms.
 
     `sha256` and `size` are of all bytes that were read of the proof's export; `axioms` are those that the theorem
@@ -26,7 +26,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedProof:
     """The export is whole, and what is in it is no proof of what was asked for. `message` is one sentence."""
 
     reason: Refusal
@@ -36,7 +36,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableExport:
     """An export says nothing of the proof: `line` is where, 0 for no line, and `which` of the two exports it is.
 
     `too_large` tells that it went over a limit, and has no fault that was seen.
@@ -48,4 +48,4 @@ class Unreadable:
     too_large: bool = False
 
 
-Reading = Accepted | Refused | Unreadable
+ExportReading = AcceptedProof | RefusedProof | UnreadableExport

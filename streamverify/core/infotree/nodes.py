@@ -24,7 +24,7 @@ _HOLDERS = frozenset(
     cdot cdotTk tactic·._ tactic_<;>_ calcSteps calcFirstStep calcStep
     """.split()  # noqa: SIM905 -- a list literal of as many words is half a page
 )
-"""Kinds of syntax that hold tactics and are none themselves, by the last part of their name: a Lean of 2021 and one of
+"""Kinds of syntax that hold tactics and are not tactics themselves, by the last part of their name: of Lean in 2021 and
 today."""
 
 

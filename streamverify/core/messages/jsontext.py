@@ -13,9 +13,6 @@ from typing import Any
 
 import orjson
 
-MAX_DEPTH = 1024
-"""Levels of nesting that orjson, and so every reader of ours, can read."""
-
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_DIGITS = 640
 """Python converts integers of this length whatever its limit is set to (`sys.int_info`)."""

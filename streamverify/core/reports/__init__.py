@@ -1,1 +1,1 @@
-"""What a report says of verdict rows, and what a comparison says of two runs. Pure: no files, no clock."""
+"""Makes reports of verdict rows, and comparisons of two runs. Pure: no files, no clock."""

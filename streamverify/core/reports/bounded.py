@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Counted(Protocol):
-    """What stands beside a name."""
+    """The figures that stand beside a name."""
 
     rows: int
 
@@ -39,7 +39,7 @@ class BoundedTable(Generic[C]):
 
     @property
     def exact(self) -> bool:
-        """Whether no name was forgotten."""
+        """True as long as no name was forgotten."""
         return self.others == 0
 
     def __len__(self) -> int:

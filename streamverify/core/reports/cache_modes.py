@@ -12,13 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from streamverify.core.reports.verdict import Verdict
+    from streamverify.core.reports.verdict import VerdictRow
 
 HEADS = ("Mode", "Valid proofs (%)", "Total verification time (s)", "Average verification time (s)")
 
 
 class ModeRow(NamedTuple):
-    """What came of the rows in one mode. Percent and seconds; None where there is nothing to divide by."""
+    """The figures of the rows in one mode. Percent and seconds; None where there is nothing to divide by."""
 
     mode: str
     rows: int
@@ -41,7 +41,7 @@ class Mode:
         self._rows = self._verified = self._measured = self._cached = self._inconclusive = 0
         self._seconds = 0.0
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: VerdictRow) -> None:
         """Count one verdict."""
         self._rows += 1
         self._verified += verdict.verified

@@ -33,8 +33,8 @@ SIGNIFICANT = 0.05
 VERIFIED, REJECTED = str(Status.VERIFIED), str(Status.REJECTED)
 
 
-class Known(NamedTuple):
-    """What a run says of one proof."""
+class KnownVerdict(NamedTuple):
+    """The verdict of a run on one proof."""
 
     status: str | None
     reason: str
@@ -43,7 +43,7 @@ class Known(NamedTuple):
 
     @property
     def decided(self) -> bool:
-        """Whether something is known about the proof."""
+        """True where something is known about the proof."""
         return self.status in {VERIFIED, REJECTED}
 
 
@@ -63,7 +63,7 @@ class Pairs:
         self._slower: Largest[SlowerProof] = Largest(MOST_SLOWER, _gain)
         self._faster: Largest[SlowerProof] = Largest(MOST_SLOWER, lambda one: (-_gain(one)[0], one.custom_id))
 
-    def add(self, custom_id: str, a: Known, b: Known) -> None:
+    def add(self, custom_id: str, a: KnownVerdict, b: KnownVerdict) -> None:
         """Count one pair."""
         self._common += 1
         if (a.status, a.reason) != (b.status, b.reason):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from streamverify.core.reports.model import Count, Durations, Part, Seconds, VerifierRow
+from streamverify.core.reports.report_model import Count, Durations, Part, Seconds, VerifierRow
 
 COMPARISON_VERSION = 1
 

@@ -1,4 +1,4 @@
-"""What makes two error texts one: their form without what differs from proof to proof."""
+"""Reduces error texts to their form, without what differs from proof to proof: so alike ones are counted as one."""
 
 from __future__ import annotations
 

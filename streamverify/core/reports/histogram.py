@@ -23,7 +23,7 @@ _LOG_GAMMA = math.log(_GAMMA)
 _LAST = math.ceil(math.log(LONGEST) / _LOG_GAMMA)
 
 
-class Bar(NamedTuple):
+class HistogramBar(NamedTuple):
     """One bar of a plot: the durations from `low`, and below `high`, in seconds."""
 
     low: float
@@ -91,7 +91,7 @@ class LogHistogram:
                 return min(max(middle, self.shortest), self.longest)
         return self.longest
 
-    def bars(self, per_decade: int = 6, most: int = 60) -> list[Bar]:
+    def bars(self, per_decade: int = 6, most: int = 60) -> list[HistogramBar]:
         """Sum the buckets up for a plot: bars of equal width on a logarithmic axis, without gaps.
 
         Args:
@@ -114,6 +114,6 @@ class LogHistogram:
         first = min(counts, default=math.floor(math.log10(SHORTEST) * per_decade))
         counts[first] += self._zeros
         return [
-            Bar(10 ** (at / per_decade), 10 ** ((at + 1) / per_decade), counts[at])
+            HistogramBar(10 ** (at / per_decade), 10 ** ((at + 1) / per_decade), counts[at])
             for at in range(first, max(counts) + 1)
         ]

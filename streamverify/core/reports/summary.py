@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from streamverify.core.messages.models import Status
 from streamverify.core.reports import pass_at_k
 from streamverify.core.reports.histogram import LogHistogram
 from streamverify.core.reports.intervals import wilson
-from streamverify.core.reports.model import (
+from streamverify.core.reports.report_model import (
     Bar,
     Cache,
     Counts,
@@ -38,7 +39,7 @@ from streamverify.core.reports.tally import Tally, split_name
 from streamverify.core.reports.verdict import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from streamverify.core.reports.pass_at_k import Problems
 
@@ -50,11 +51,11 @@ VERIFIED, REJECTED, INCONCLUSIVE = str(Status.VERIFIED), str(Status.REJECTED), s
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
-    """What is known of the attempts at problems."""
+class ProblemGroups:
+    """The attempts at problems, counted by problem."""
 
     problems: Mapping[Problems, int]
-    """How many problems there are of each kind."""
+    """The number of problems of each kind."""
     undecided: int = 0
     """Attempts that are inconclusive or unsent."""
     superseded: int = 0
@@ -63,7 +64,7 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What no row says."""
+    """The parts of a report that no row says."""
 
     title: str
     made_at: str
@@ -76,7 +77,7 @@ class Facts:
     slots: int | None = None
 
 
-def summarize(tally: Tally, groups: Groups, facts: Facts) -> Report:
+def summarize(tally: Tally, groups: ProblemGroups, facts: Facts) -> Report:
     """Make the report.
 
     Args:
@@ -177,11 +178,12 @@ def _outcomes(tally: Tally) -> list[Outcome]:
     return sorted(listed, key=lambda one: (order.get(one.status or "", 3), -one.count, one.reason))
 
 
-def _pass_at_k(groups: Groups) -> PassAtKPart | None:
+def _pass_at_k(groups: ProblemGroups) -> PassAtKPart | None:
     if not groups.problems:
         return None
     count = sum(groups.problems.values())
     refused = None
+    # An attempt that was not run is neither good nor bad, and which ones were run depended on the others.
     if groups.superseded:
         refused = (
             f"Of {groups.superseded:,} of {count:,} problems an attempt was superseded: it was not run because another "
@@ -318,11 +320,7 @@ def _environment(tally: Tally, facts: Facts) -> Environment:
 def _bounded(run: Run | None) -> Run | None:
     if run is None:
         return None
-    settings = _first(MOST_SETTINGS, run.settings.items())
+    settings = itertools.islice(run.settings.items(), MOST_SETTINGS)
     return run.model_copy(
         update={"source": cut(run.source), "settings": {cut(name): cut(value) for name, value in settings}}
     )
-
-
-def _first(number: int, items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [item for _, item in zip(range(number), items, strict=False)]

@@ -10,7 +10,7 @@ from streamverify.core.messages.models import Status
 from streamverify.core.reports.bounded import BoundedTable, Largest
 from streamverify.core.reports.error_texts import normal_form
 from streamverify.core.reports.histogram import LogHistogram
-from streamverify.core.reports.verdict import MAX_TEXT, Verdict, cut
+from streamverify.core.reports.verdict import MAX_TEXT, VerdictRow, cut
 
 MOST_HEADERS = 512
 MOST_ERRORS = 2_048
@@ -21,7 +21,7 @@ MOST_SLOWEST = 20
 
 @dataclass(slots=True)
 class Named:
-    """How many rows have a name."""
+    """The number of rows with a name."""
 
     rows: int = 0
 
@@ -32,7 +32,7 @@ class Named:
 
 @dataclass(slots=True)
 class OfHeader:
-    """What came of the proofs with one header."""
+    """The verdicts on the proofs with one header."""
 
     rows: int = 0
     header: str | None = None
@@ -53,7 +53,7 @@ class OfHeader:
 
 @dataclass(slots=True)
 class OfError:
-    """How often one kind of error occurred, and the example whose id is the first in the alphabet."""
+    """The rows with one kind of error, and the example whose id is the first in the alphabet."""
 
     rows: int = 0
     reason: str = ""
@@ -81,7 +81,7 @@ class Tally:
         self.runs: BoundedTable[Named] = BoundedTable(MOST_NAMES, Named)
         self.headers: BoundedTable[OfHeader] = BoundedTable(MOST_HEADERS, OfHeader)
         self.errors: BoundedTable[OfError] = BoundedTable(MOST_ERRORS, OfError)
-        self.slowest: Largest[Verdict] = Largest(MOST_SLOWEST, lambda one: (one.run_seconds or 0.0, one.custom_id))
+        self.slowest: Largest[VerdictRow] = Largest(MOST_SLOWEST, lambda one: (one.run_seconds or 0.0, one.custom_id))
         self.lean = {str(status): LogHistogram() for status in Status}
         self.lean_by_warmth = {True: LogHistogram(), False: LogHistogram()}
         self.imports, self.audit, self.queued = LogHistogram(), LogHistogram(), LogHistogram()
@@ -92,7 +92,7 @@ class Tally:
         self.first_sent: float | None = None
         self.last_answered: float | None = None
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: VerdictRow) -> None:
         """Count one verdict."""
         self.rows += 1
         self.statuses[verdict.status] += 1
@@ -106,7 +106,9 @@ class Tally:
             if verdict.worker is not None:
                 self.workers.entry(verdict.worker).rows += 1
         if not verdict.verified:
-            self._add_error(verdict)
+            form = normal_form(verdict.said)
+            error = self.errors.entry(joined(verdict.reason, form))
+            error.merge(OfError(1, verdict.reason, form, (cut(verdict.custom_id), cut(verdict.said, MAX_TEXT))))
         header = self.headers.entry(_digest(verdict.header))
         header.rows += 1
         header.header = None if verdict.header is None else cut(verdict.header)
@@ -119,7 +121,7 @@ class Tally:
         elif verdict.status is not None:
             self._add_times(verdict, header)
 
-    def _add_times(self, verdict: Verdict, header: OfHeader) -> None:
+    def _add_times(self, verdict: VerdictRow, header: OfHeader) -> None:
         """Count the times of an answer that is not from the cache."""
         _add(self.latency, verdict.latency_seconds)
         _add(self.total, verdict.total_seconds)
@@ -141,11 +143,6 @@ class Tally:
             answered = verdict.sent_at + verdict.latency_seconds
             self.first_sent = min(verdict.sent_at, verdict.sent_at if self.first_sent is None else self.first_sent)
             self.last_answered = max(answered, answered if self.last_answered is None else self.last_answered)
-
-    def _add_error(self, verdict: Verdict) -> None:
-        form = normal_form(verdict.said)
-        error = self.errors.entry(joined(verdict.reason, form))
-        error.merge(OfError(1, verdict.reason, form, (cut(verdict.custom_id), cut(verdict.said, MAX_TEXT))))
 
     def merge(self, other: Tally) -> None:
         """Count everything that the other has counted."""

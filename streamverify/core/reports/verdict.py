@@ -26,7 +26,7 @@ _STATUSES = frozenset(str(status) for status in Status)
 _LONGEST_SECONDS = 1e9
 
 
-class Verdict(NamedTuple):
+class VerdictRow(NamedTuple):
     """A verdict. Its texts are cut, its times finite and not negative; what is of another type counts as missing."""
 
     custom_id: str
@@ -57,21 +57,21 @@ class Verdict(NamedTuple):
 
     @property
     def verified(self) -> bool:
-        """Whether the proof holds."""
+        """True where the proof holds."""
         return self.status == Status.VERIFIED
 
     @property
     def decided(self) -> bool:
-        """Whether something is known about the proof."""
+        """True where something is known about the proof."""
         return self.status in {Status.VERIFIED, Status.REJECTED}
 
     @property
     def ran(self) -> bool:
-        """Whether Lean ran for this verdict: not where it came from the cache or was found without Lean."""
+        """True where Lean ran for this verdict: not where it came from the cache or was found without Lean."""
         return not self.cached and bool(self.run_seconds)
 
 
-def verdict_of(row: Mapping[str, Any]) -> Verdict:
+def verdict_of(row: Mapping[str, Any]) -> VerdictRow:
     """Read a row.
 
     Args:
@@ -81,7 +81,7 @@ def verdict_of(row: Mapping[str, Any]) -> Verdict:
     header = get("header")
     status = get("status")
     timestamp = _seconds(get("source_timestamp"), most=math.inf)
-    return Verdict(
+    return VerdictRow(
         custom_id=_text(get("custom_id")) or "",
         status=status if status in _STATUSES else None,
         reason=_text(get("reason"), 64) or "",

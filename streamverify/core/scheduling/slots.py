@@ -1,4 +1,4 @@
-"""The slots of a pool: which are idle, what the busy ones do, and which headers their processes hold. Pure: no clock."""
+"""The slots of a pool: which are idle, what the busy ones do, and which headers they hold. Pure: no clock."""
 
 from __future__ import annotations
 

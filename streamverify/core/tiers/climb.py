@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Step(StrEnum):
-    """What is done with a proof, each in a sandbox of its own."""
+    """One thing that is done with a proof, in a sandbox of its own."""
 
     COMPILE = "compile"
     """`lean -o` on the file as sent."""
@@ -49,7 +49,7 @@ NAMES = {
     Step.EXPORT_TRUSTED: "the export of the statement",
     Step.READ: "the reading of the export",
 }
-"""What a step is called in the sentence of a result, where it is no checker that has a name."""
+"""The names of steps in the sentence of a result, where they are no checkers with a name."""
 
 OWN_READING = "streamverify"
 """The name of our own reading among the checkers of a result."""
@@ -57,7 +57,7 @@ OWN_READING = "streamverify"
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What the steps say together. `reached` is the highest tier that the proof has reached.
+    """The outcome of all steps together. `reached` is the highest tier that the proof has reached.
 
     `final` says that the same request would end in the same way, although its reason usually allows another try.
     """
@@ -77,7 +77,7 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why the climb ended, or will end."""
+    """The reason why the climb ended, or will end."""
 
     reason: Reason
     words: str
@@ -85,7 +85,13 @@ class _Failure:
 
 
 class Climb:
-    """The steps of one proof, in order: to be asked for the `next`, and told of each what became of it."""
+    """Decides on the steps of one proof, in order: it is asked for the `next`, and told of each what became of it.
+
+    CLIMBING --the last step went well--> CONCLUDED: all accept
+        | a checker refuses ------------> CONCLUDED: rejected
+        | an obstacle ------------------> CONCLUDED, or LAST CHANCE where only the independent kernel is left
+                                          LAST CHANCE --judged--> CONCLUDED: rejected, or stopped by the obstacle
+    """
 
     def __init__(self, target: Assurance, *, stated: bool) -> None:
         """`target` is `replayed` or `cross_checked`; `stated` says whether the request has a statement."""
@@ -93,6 +99,7 @@ class Climb:
             raise ValueError(target)
         kernels = [Step.REPLAY, *([Step.CROSS_CHECK] if target is Assurance.CROSS_CHECKED else [])]
         self._stated = stated
+        # Our reading comes before the kernels: it decides on what they take as given, the axioms and the statement.
         self._todo = deque([Step.COMPILE, Step.EXPORT, Step.NEEDS, Step.READ, *kernels])
         self._reached = Assurance.AUDITED
         self._checkers: list[Checker] = []
@@ -134,6 +141,7 @@ class Climb:
         """The export has to be compared with these constants of the header, and with the statement if there is one."""
         self._took(Step.NEEDS)
         if roots or self._stated:
+            # `extendleft` turns the order round: the compilation is next.
             self._todo.extendleft([Step.EXPORT_TRUSTED, Step.COMPILE_TRUSTED])
 
     def failed(self, step: Step, judgement: Judgement) -> None:
@@ -168,6 +176,7 @@ class Climb:
         elif judgement.outcome != "accepted":
             self._be_stopped(by.name, judgement)
         elif self._obstacle is None:
+            # After an obstacle an acceptance lifts nothing: each tier includes the one below it.
             self._reached = Assurance.REPLAYED if step is Step.REPLAY else Assurance.CROSS_CHECKED
 
     def _took(self, step: Step) -> None:
@@ -176,6 +185,7 @@ class Climb:
         self._todo.popleft()
 
     def _be_stopped(self, who: str, judgement: Judgement) -> None:
+        # The first is the reason that is told; a kernel that is asked after it can only refuse.
         if self._obstacle is None:
             reason, final = obstacle(judgement)
             self._obstacle = _Failure(reason, f"{who}: {judgement.words}", final)

@@ -1,4 +1,4 @@
-"""What the end of a step's process says: of the proof, or only of the process. Pure.
+"""Reads the end of a step's process: what it says of the proof, or only of the process. Pure.
 
 A checker's refusal is believed only where the checker says so itself. A process that failed in any other way has said
 nothing about the proof, and must never look like a refusal: pipelines turn rejections into reward 0.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class How(StrEnum):
-    """How a process ended."""
+    """The ways in which a process ends."""
 
     EXITED = "exited"
     SIGNALLED = "signalled"
@@ -50,7 +50,7 @@ class ProcessEnd:
 
 
 class Judgement(NamedTuple):
-    """What a checker says, and its words for people."""
+    """The outcome of a checker, and its words for people."""
 
     outcome: CheckerOutcome
     words: str
@@ -148,7 +148,7 @@ MANNERS: Mapping[str, Callable[[ProcessEnd], Judgement]] = {
     "leanchecker": leanchecker,
     "leanchecker.olean": leanchecker_olean,
 }
-"""How the end of a checker is read, by its name; that of every other as nanoda's."""
+"""The functions that read the ends of checkers, by name; any other checker's end is read as nanoda's."""
 
 
 def judge(checker: str, end: ProcessEnd) -> Judgement:

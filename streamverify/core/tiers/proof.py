@@ -1,4 +1,4 @@
-"""What of a job is taken above `audited`: its file, what it is compared with, and the theorems to judge. Pure."""
+"""The part of a job that is taken above `audited`: file, what it is compared with, theorems to judge. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """What is to be taken to a higher tier.
+class AuditedProof:
+    """A proof that is to be taken to a higher tier.
 
     `trusted` is the statement's file, or the header alone where there is none (`stated` is False then). `theorems` are
     the names to judge, each as its parts; `is_module` tells that the file begins with `module`.
@@ -30,7 +30,7 @@ class Proof:
     is_module: bool = False
 
 
-def proof_of(job: Job, audited: Verdict, vocabulary: Vocabulary) -> Proof:
+def proof_of(job: Job, audited: Verdict, vocabulary: Vocabulary) -> AuditedProof:
     """Return what is taken higher of a job that the audit has verified.
 
     With a statement its theorems are judged: they are what was asked for. Without one, those that were audited.
@@ -47,7 +47,7 @@ def proof_of(job: Job, audited: Verdict, vocabulary: Vocabulary) -> Proof:
     else:
         names = list(read_statement(statement, vocabulary).theorems)
         trusted = statement
-    return Proof(
+    return AuditedProof(
         job.request.proof,
         trusted,
         stated=statement is not None,

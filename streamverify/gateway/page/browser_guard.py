@@ -18,7 +18,7 @@ CONTENT_SECURITY_POLICY = (
     # No script of ours makes markup of a text; with these two the browser lets none do it.
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-"""What the page may load and do: its own files, and nothing that stands in the page itself."""
+"""The page may load its own files, and run nothing that stands in the page itself."""
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -28,7 +28,7 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _TELLING = ("/api/page/", "/events")
-"""What tells its reader of proofs. A browser names an `Origin` with whatever else it sends that changes something."""
+"""The paths whose answers tell of proofs. Browsers name an `Origin` with all that they send to change something."""
 
 
 class BrowserGuard:

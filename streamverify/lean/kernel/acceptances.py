@@ -47,7 +47,9 @@ def store_file(setting: str) -> Path | None:
 class Acceptances:
     """The store of one machine's workers; each call opens it, so that no connection is shared by threads.
 
-    A store that cannot be read or written remembers nothing, and says so once: no proof fails for it.
+    OPEN --it cannot be read or written--> OFF, for the life of the worker
+
+    Off, it remembers nothing, and has said so once: no proof fails for it.
     """
 
     def __init__(self, file: Path | None) -> None:

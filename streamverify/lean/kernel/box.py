@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Where steps run: confined as the pool's REPLs are, with their limits, and with less of the machine's time.
+    """The sandbox of the steps: they are confined as the pool's REPLs are, within their limits, with less of the cores.
 
     `repl` is the pool's command, whose sandbox, environment and limits a step has as well. `read` are folders that
     every step may read, `hide` files that none may.
@@ -74,10 +74,6 @@ class Box:
         else:
             # Not where the worker was started: a program may look for files there.
             step = replace(step, cwd=folder)
-        return replace(step, argv=(*_nice(), *step.argv))
-
-
-def _nice() -> tuple[str, ...]:
-    """Return the words that give a command less of the cores than the pool has, where there is such a program."""
-    nice = shutil.which("nice")
-    return (nice, "-n", "10") if nice else ()
+        # The pool comes first: its proofs have time-outs, which they miss on a machine that steps keep busy.
+        nice = shutil.which("nice")
+        return replace(step, argv=(*((nice, "-n", "10") if nice else ()), *step.argv))

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamverify.core.export import Limits
+from streamverify.core.export import ExportLimits
 from streamverify.core.messages.models import Assurance, Checker, Reason
 from streamverify.core.tiers.climb import OWN_READING, Climb, Conclusion, Step
 from streamverify.core.tiers.ends import Judgement, ProcessEnd, judge, last_line, stopped
-from streamverify.lean.kernel.commands import (
+from streamverify.lean.kernel.command_lines import (
     MODULE,
     askable,
     compile_command,
@@ -37,12 +37,12 @@ from streamverify.version import __version__
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from streamverify.core.tiers.proof import Proof
+    from streamverify.core.tiers.proof import AuditedProof
     from streamverify.lean.kernel.acceptances import Acceptances
     from streamverify.lean.kernel.box import Box
     from streamverify.lean.kernel.tools import Tool, Tools
 
-MAX_EXPORT = Limits().bytes
+MAX_EXPORT = ExportLimits().bytes
 """Bytes of an export: what our own reading takes at most."""
 _MAX_OLEANS = 1 << 28
 """Bytes that a compilation sends back at most: they are in the worker's own memory, once and a bit."""
@@ -60,7 +60,7 @@ class Climber:
     timeout: float
     acceptances: Acceptances
 
-    async def climb(self, proof: Proof, target: Assurance) -> Conclusion:
+    async def climb(self, proof: AuditedProof, target: Assurance) -> Conclusion:
         """Take the proof as far as `target`.
 
         Raises:
@@ -68,13 +68,13 @@ class Climber:
             ReplUnavailable: The sandbox is gone.
         """
         async with temporary_folder() as folder:
-            return await _Ascent(self, proof, folder).go(Climb(target, stated=proof.stated))
+            return await _StepRunner(self, proof, folder).go(Climb(target, stated=proof.stated))
 
 
-class _Ascent:
-    """One proof on its way: its folder, and what is known of its export."""
+class _StepRunner:
+    """Runs the steps of one proof in its folder, and keeps what is known of its export meanwhile."""
 
-    def __init__(self, climber: Climber, proof: Proof, folder: Path) -> None:
+    def __init__(self, climber: Climber, proof: AuditedProof, folder: Path) -> None:
         self._tools, self._box, self._timeout = climber.tools, climber.box, climber.timeout
         self._acceptances = climber.acceptances
         self._proof = proof
@@ -109,7 +109,8 @@ class _Ascent:
         _make(compiled)
         write_readable(source / f"{MODULE}.lean", text.encode())
         sent = bytearray()
-        lean = _path(self._tools.lean)
+        # Without a compiler there is no climber: `reach` sees to that.
+        lean = self._tools.lean.argv[0] if self._tools.lean else ""
         argv = compile_command(lean, source, confined=self._box.is_confined)
         # The command of the box is a shell: it does not know that Lean is what this step runs.
         end = await self._run(argv, [source, *of_executable(Path(lean))], max_output=_MAX_OLEANS, take=sent.extend)
@@ -279,10 +280,6 @@ def write_readable(file: Path, data: bytes | memoryview) -> None:
 
 def _name(tool: Tool | None) -> str:
     return "" if tool is None else tool.name
-
-
-def _path(tool: Tool | None) -> str:
-    return "" if tool is None else tool.argv[0]
 
 
 def _failure(end: ProcessEnd, otherwise: str) -> Judgement:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from streamverify.core.errors import StreamVerifyError
 from streamverify.core.messages.models import Assurance
 from streamverify.core.tiers.ends import judge
-from streamverify.core.tiers.proof import Proof
+from streamverify.core.tiers.proof import AuditedProof
 from streamverify.lean.kernel.acceptances import Acceptances, store_file
 from streamverify.lean.kernel.box import Box
 from streamverify.lean.kernel.climber import Climber, ask_kernel, remove_leftovers, temporary_folder, write_readable
@@ -18,7 +18,6 @@ from streamverify.setting_sources import settings_files
 
 if TYPE_CHECKING:
     from streamverify.core.messages.models import Verifier
-    from streamverify.core.tiers.climb import Conclusion
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.settings import Settings
 
@@ -73,11 +72,18 @@ async def reach_of(settings: Settings, command: ReplCommand, verifier: Verifier)
         # Without the store: what is remembered says nothing of whether the programs work today.
         trial = replace(climber, timeout=_TRIAL_TIMEOUT, acceptances=Acceptances(None))
         target = Assurance.REPLAYED if tools.kernel is None else Assurance.CROSS_CHECKED
-        proof = Proof(_TRIAL, "prelude\n", stated=False, theorems=[("t",)])
+        proof = AuditedProof(_TRIAL, "prelude\n", stated=False, theorems=[("t",)])
         found = await trial.climb(proof, target)
     except (OSError, StreamVerifyError) as error:
         return Reach(Assurance.AUDITED, f"a trial could not be carried out: {error}")
-    return Reach(found.reached, _lack(found, tools), climber if found.reached > Assurance.AUDITED else None, tools)
+    if found.reached is Assurance.CROSS_CHECKED:
+        lacks = ""
+    elif found.reached is Assurance.REPLAYED and tools.kernel is None:
+        # The trial went well, and ended where the tools end.
+        lacks = tools.kernel_lacks
+    else:
+        lacks = found.words
+    return Reach(found.reached, lacks, climber if found.reached > Assurance.AUDITED else None, tools)
 
 
 async def _only_those_that_refuse(box: Box, tools: Tools, folder: Path) -> Tools:
@@ -96,11 +102,3 @@ async def _only_those_that_refuse(box: Box, tools: Tools, folder: Path) -> Tools
     if tools.kernel is not None and (why := await why_not(tools.kernel)):
         return replace(tools, kernel=None, kernel_lacks=why)
     return tools
-
-
-def _lack(found: Conclusion, tools: Tools) -> str:
-    """Word why the trial came no higher; "" where there is nothing higher."""
-    if found.reached is Assurance.CROSS_CHECKED:
-        return ""
-    # A trial that went well ends where the tools end.
-    return tools.kernel_lacks if found.reached is Assurance.REPLAYED and tools.kernel is None else found.words

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamverify.core.export import Accepted, Refused, judge_all, needed
+from streamverify.core.export import AcceptedProof, RefusedProof, judge_all, needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +41,9 @@ def answer_to(job: dict[str, Any]) -> dict[str, Any]:
         may_be_private=job["is_module"],
     )
     match reading:
-        case Accepted():
+        case AcceptedProof():
             return {"outcome": "accepted", "message": "", "sha256": reading.sha256}
-        case Refused():
+        case RefusedProof():
             return {
                 "outcome": "refused",
                 "reason": reading.reason,

@@ -15,8 +15,8 @@ from streamverify.core.about import about_job
 from streamverify.core.errors import StreamVerifyError
 from streamverify.core.messages.models import Assurance, Reason
 from streamverify.core.tiers.climb import Conclusion, verdict_after
-from streamverify.core.tiers.line import Line
 from streamverify.core.tiers.proof import proof_of
+from streamverify.core.tiers.replay_queue import ReplayQueue
 from streamverify.lean.callbacks import call_back
 
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(eq=False, slots=True)
 class _Ascent:
-    """One proof on its way up."""
+    """One proof on its way up.
+
+    WAITING --a slot is free--> RUNNING --its conclusion--> TOLD
+       | supersede                 | supersede: its steps are ended
+       +-----------> TOLD <--------+
+    """
 
     job: Job
     audited: Verdict
@@ -47,7 +52,7 @@ class _Ascent:
 
 
 _EXTRAS_BYTES = 1 << 20
-"""What an infotree or a list of tactics in Lean's answer may take."""
+"""Bytes that an infotree or a list of tactics in Lean's answer may take."""
 
 
 def _size(job: Job) -> int:
@@ -62,7 +67,7 @@ class Replays:
     def __init__(self, climber: Climber, *, slots: int, vocabulary: Vocabulary) -> None:
         self._climber = climber
         self._vocabulary = vocabulary
-        self._line: Line[_Ascent] = Line(slots)
+        self._queue: ReplayQueue[_Ascent] = ReplayQueue(slots)
         self._ascents: set[_Ascent] = set()
         self._nothing_runs = asyncio.Event()
         self._nothing_runs.set()
@@ -70,39 +75,39 @@ class Replays:
     @property
     def queued(self) -> int:
         """Proofs that wait for a slot."""
-        return self._line.queued
+        return self._queue.queued
 
     @property
     def running(self) -> int:
         """Proofs that have a slot."""
-        return self._line.running
+        return self._queue.running
 
     def require(self, job: Job, audited: Verdict, on_done: OnDone) -> None:
         """Take a proof as high as its request asks. `on_done` is called once, with what becomes of it.
 
         It is not called for a job that is discarded, nor for one that `close` interrupts: of that nothing is known.
         """
-        self._line.require(_Ascent(job, audited, job.assurance, on_done, required=True, begun=time.monotonic()))
+        self._queue.require(_Ascent(job, audited, job.assurance, on_done, required=True, begun=time.monotonic()))
         self._start()
 
     def upgrade(self, job: Job, audited: Verdict, target: Assurance, on_done: OnDone) -> bool:
         """Take a proof that was answered to `target`. `on_done` hears of a higher tier or a refusal, and of no more.
 
         Returns:
-            Whether there was room in the line.
+            Whether there was room in the queue.
         """
         ascent = _Ascent(job, audited, target, on_done, required=False, begun=time.monotonic())
-        taken = self._line.upgrade(ascent, _size(job))
+        taken = self._queue.upgrade(ascent, _size(job))
         self._start()
         return taken
 
     def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
         """Drop proofs that wait for their answer and have no slot yet, and return them."""
-        return [each.job for each in self._line.withdraw(lambda each: doomed(each.job))]
+        return [each.job for each in self._queue.withdraw(lambda each: doomed(each.job))]
 
     def supersede(self, job: Job, verdict: Verdict) -> bool:
         """End a proof with this verdict, as nobody needs its own. Returns whether it was here."""
-        if waiting := self._line.withdraw(lambda each: each.job is job):
+        if waiting := self._queue.withdraw(lambda each: each.job is job):
             self._tell(waiting[0], verdict)
             return True
         running = next((each for each in self._ascents if each.job is job and each.required), None)
@@ -114,7 +119,7 @@ class Replays:
 
     def stop(self) -> None:
         """Start nothing more: what runs goes on, and what waits for its answer is delivered again elsewhere."""
-        if dropped := self._line.stop():
+        if dropped := self._queue.stop():
             _log.warning(
                 "upgrades_dropped",
                 proofs=dropped,
@@ -135,7 +140,7 @@ class Replays:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self) -> None:
-        while (ascent := self._line.start()) is not None:
+        while (ascent := self._queue.start()) is not None:
             self._ascents.add(ascent)
             self._nothing_runs.clear()
             ascent.task = asyncio.create_task(self._go(ascent), name="replay")
@@ -181,11 +186,11 @@ class Replays:
     def _ended(self, ascent: _Ascent, _task: asyncio.Task[None]) -> None:
         """A task is over, its processes are dead: its slot is free, and who ended it has the word."""
         self._ascents.discard(ascent)
-        self._line.end(ascent)
+        self._queue.end(ascent)
         if ascent.instead is not None:
             self._tell(ascent, ascent.instead)
         self._start()
-        if not self._line.running:
+        if not self._queue.running:
             self._nothing_runs.set()
 
     def _tell(self, ascent: _Ascent, verdict: Verdict) -> None:

@@ -66,7 +66,7 @@ async def run_step(
 
 
 class _Output:
-    """What a process writes, and how it ended: by itself, or by one of its limits."""
+    """Takes what a process writes, and notes its end: by itself, or by one of its limits."""
 
     def __init__(self, max_output: int, take: Callable[[bytes], None] | None) -> None:
         self.ended: asyncio.Future[ProcessEnd] = asyncio.get_running_loop().create_future()

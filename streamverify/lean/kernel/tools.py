@@ -46,16 +46,16 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What was found here. `lacks` says what keeps each tier out of reach; a tier that is not in it has its tools."""
+    """The programs that were found here; a tier that is out of reach has the reason beside it."""
 
     lean: Tool | None = None
     exporter: Tool | None = None
     replayer: Tool | None = None
     kernel: Tool | None = None
     lacks: str = ""
-    """Why `replayed` is out of reach; "" where it is not."""
+    """The reason why `replayed` is out of reach; "" where it is not."""
     kernel_lacks: str = ""
-    """Why `cross_checked` is out of reach although `replayed` is not."""
+    """The reason why `cross_checked` is out of reach although `replayed` is not."""
 
 
 async def find_tools(settings: Settings, box: Box, lean_version: str | None, folder: Path) -> Tools:

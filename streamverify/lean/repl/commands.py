@@ -23,7 +23,6 @@ from streamverify.lean.repl.errors import (
     TimedOut,
 )
 from streamverify.lean.repl.protocol import (
-    NO_RECORDING,
     decode_answer,
     encode_check,
     encode_command,
@@ -32,13 +31,14 @@ from streamverify.lean.repl.protocol import (
     read_response,
 )
 from streamverify.lean.repl.session import CHECK_TIMEOUT
+from streamverify.standins.loop import NO_RECORDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from streamverify.core.messages.models import ProofRequest, Response
     from streamverify.core.syntax.header import Header
-    from streamverify.lean.repl.protocol import Answer
+    from streamverify.lean.repl.protocol import ReplAnswer
     from streamverify.lean.repl.session import ReplSession
 
 _KNOWN_AFTER_AN_IMPORT = "#check Nat"
@@ -163,7 +163,7 @@ def _first_messages_read() -> Iterator[None]:
         raise
 
 
-def _response(answer: Answer, seconds: float) -> Response:
+def _response(answer: ReplAnswer, seconds: float) -> Response:
     """Return the answer to a text of the proof, which a REPL may refuse to run: that is no sign of forgery."""
     if answer.refusal is None:
         return read_response(answer, seconds)

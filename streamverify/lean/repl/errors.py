@@ -34,7 +34,7 @@ _LINE_LENGTH = 200
 _FRAME = re.compile(r"\s*#\d+ |(?:interpreter stack)?(?:back)?trace:|\S+\(\S*\+0x[0-9a-f]+\) \[0x[0-9a-f]+\]")
 """A line of a backtrace that Lean prints, after a stack overflow or a panic."""
 _WHAT = re.compile(r"\s*what\(\):\s*")
-"""What C++ writes before the text of an exception that nobody catches."""
+"""The words that C++ writes before the text of an exception that nobody catches."""
 
 
 class Cause(Enum):

@@ -38,7 +38,7 @@ def main() -> None:
         return  # it died before we asked
     try:
         _limit(limits)
-        filled = {OWN_UID: str(_FIRST_UID + os.getpid()), FILTER_FD: str(_readable(bytes.fromhex(program)))}
+        filled = {OWN_UID: str(_FIRST_UID + os.getpid()), FILTER_FD: str(_descriptor_of(bytes.fromhex(program)))}
         command = [filled.get(word, word) for word in command]
         os.execv(command[0], command)  # noqa: S606 - no shell is wanted
     except (OSError, ValueError) as error:
@@ -56,8 +56,8 @@ def _limit(limits: str) -> None:
         resource.setrlimit(kind, (size, size))
 
 
-def _readable(data: bytes) -> int:
-    """A descriptor from which the command can read `data`; -1 where there is none."""
+def _descriptor_of(data: bytes) -> int:
+    """Return a descriptor from which the command can read `data`; -1 where there is none."""
     if not data:
         return -1
     descriptor = os.memfd_create("filter", 0)

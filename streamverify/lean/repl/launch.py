@@ -54,7 +54,7 @@ _VERSION_QUESTIONS = (
 
 _STAND_INS = "streamverify.standins"
 _SCRIPT = re.compile("^streamverify-|-repl$")
-"""What surrounds the kind of a stand-in in the name of its executable, `streamverify-synthetic-repl`."""
+"""The text around the kind of a stand-in in the name of its executable, `streamverify-synthetic-repl`."""
 _STAND_IN_KINDS: dict[str, VerifierKind] = {"replay": "replay", "synthetic": "synthetic"}
 _MAX_BYTES = 1 << 20
 _NOWHERE = (
@@ -92,7 +92,7 @@ async def find_repl(setting: str, lean_project: Path | None) -> ReplCommand:
         return _stand_in("synthetic", words[1:])
     if setting == "replay" or setting.startswith("replay:"):
         file = setting.removeprefix("replay").removeprefix(":")
-        return _stand_in("replay", [_readable(file)] if file else [])
+        return _stand_in("replay", [_recordings(file)] if file else [])
     return await _configured(words, lean_project)
 
 
@@ -352,7 +352,8 @@ def _environment(added: Mapping[str, str], without: tuple[str, ...] = ()) -> dic
     return {**ours, **added, "LEAN_ABORT_ON_PANIC": "1"}
 
 
-def _readable(file: str) -> str:
+def _recordings(file: str) -> str:
+    """Return the absolute path of a file of recordings: a REPL is started in another folder."""
     path = Path(file).absolute()
     if not path.is_file():
         raise ReplUnavailable(f"The recordings {path} are not there: check the setting repl=replay:{file}.")

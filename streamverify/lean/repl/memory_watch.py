@@ -46,7 +46,7 @@ class _Watched:
     pids: list[int] = field(default_factory=list)
     """Its processes at the last look; none: not looked at yet."""
     divide_again: float = 0.0
-    """When its shared pages may be divided again without a reason."""
+    """The time from which on its shared pages may be divided again without a reason."""
     counted_twice: int = 0
     """Bytes by which counting shared pages for each process was too much, when they were last divided."""
 
@@ -61,7 +61,10 @@ def memory_watch() -> MemoryWatch:
 
 
 class MemoryWatch:
-    """Looks every `LOOK_EVERY` seconds while there is anything to look at. To be used in one event loop."""
+    """Looks every `LOOK_EVERY` seconds while there is anything to look at. To be used in one event loop.
+
+    ASLEEP --add--> LOOKING --remove, of the last--> ASLEEP
+    """
 
     def __init__(self) -> None:
         self._watched: dict[int, _Watched] = {}

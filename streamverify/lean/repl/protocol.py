@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from streamverify.core.messages.models import InfotreeType
 
-NO_RECORDING = "no recording"
-"""The refusal of the replay REPL where it has no recording of the command."""
-
 _BLANK_LINE = b"\n\n"
 _JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}:]', re.DOTALL)
 """A string, perhaps one without its end, or what nests."""
@@ -102,7 +99,7 @@ class AnswerSplitter:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReplAnswer:
     """A decoded answer. Exactly one of its fields `env`, `proofState` and `message` says of which kind it is."""
 
     fields: Mapping[str, Any]
@@ -118,7 +115,7 @@ class Answer:
         return self.fields.get("message")
 
 
-def decode_answer(raw: bytes) -> Answer:
+def decode_answer(raw: bytes) -> ReplAnswer:
     """Decode one answer.
 
     Raises:
@@ -134,7 +131,7 @@ def decode_answer(raw: bytes) -> Answer:
         raise ChannelBroken(f"The answer is not JSON ({error}): {_excerpt(raw)}") from error
     if type(fields) is not dict or not _has_one_kind(fields):
         raise ChannelBroken(f"The answer is none that a REPL gives: {_excerpt(raw)}")
-    return Answer(fields)
+    return ReplAnswer(fields)
 
 
 def _has_one_kind(fields: Mapping[str, Any]) -> bool:
@@ -145,7 +142,7 @@ def _has_one_kind(fields: Mapping[str, Any]) -> bool:
     return len(fields) == 1 and type(fields.get("message")) is str
 
 
-def read_response(answer: Answer, seconds: float) -> Response:
+def read_response(answer: ReplAnswer, seconds: float) -> Response:
     """Return the answer to a command as it goes into a result; `seconds` is how long Lean ran.
 
     Raises:
@@ -193,7 +190,7 @@ def first_messages(start: bytes) -> list[Message]:
     return found
 
 
-def is_nonce(answer: Answer, nonce: str) -> bool:
+def is_nonce(answer: ReplAnswer, nonce: str) -> bool:
     """Return whether `answer` is Lean's to the channel check: one message, the nonce, and an environment."""
     messages = answer.fields.get("messages")
     # Strict: Lean's answer to a command that only prints has these two fields and no others.

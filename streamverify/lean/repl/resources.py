@@ -39,7 +39,7 @@ _UNLIMITED = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SlotPlan:
     """The number of REPLs that run here, and the reasons for it.
 
     `spares` are processes beyond the slots, which wait warm. `memory`, `memory_per_repl` and `shared` are in bytes;
@@ -60,7 +60,7 @@ class Plan:
         return max(1, self.cores // self.slots)
 
 
-def plan_slots(slots: int | None, memory_per_repl: int, cores: int, memory: int | None, *, shared: int = 0) -> Plan:
+def plan_slots(slots: int | None, memory_per_repl: int, cores: int, memory: int | None, *, shared: int = 0) -> SlotPlan:
     """Plan as many slots as there are cores and as memory has room for, or as many as was asked for.
 
     Half of the memory that is then left may be spares', at most one a slot: Lean's libraries are mapped files, and
@@ -87,10 +87,10 @@ def plan_slots(slots: int | None, memory_per_repl: int, cores: int, memory: int 
         warnings.append(f"of {cores} cores only {chosen} are used: memory has room for no more at {per}")
     if slots is not None and slots > cores:
         warnings.append(f"{slots} slots on {cores} cores: proofs take longer and may time out")
-    return Plan(chosen, min(left // 2, chosen), cores, memory, memory_per_repl, tuple(warnings), shared)
+    return SlotPlan(chosen, min(left // 2, chosen), cores, memory, memory_per_repl, tuple(warnings), shared)
 
 
-def plan_for(settings: Settings, command: ReplCommand | None) -> Plan:
+def plan_for(settings: Settings, command: ReplCommand | None) -> SlotPlan:
     """Return the plan of a worker here. `command` is None where no REPL was found: then its memory is not counted."""
     asked = None if settings.slots == "auto" else settings.slots
     if settings.memory_per_repl != "auto":
@@ -253,6 +253,7 @@ def _quota_v1(folder: Path) -> float | None:
 
 
 def _machine_memory(proc: Path) -> int | None:
+    # Not what is free now: a worker plans for its whole life, and page cache gives way.
     for line in _text(proc / "meminfo").splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024

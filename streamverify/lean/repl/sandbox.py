@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from streamverify.lean.repl.command import ReplCommand
 
-Mode = Literal["auto", "bwrap", "none"]
+SandboxMode = Literal["auto", "bwrap", "none"]
 
 TRIAL_TIMEOUT = 20.0
 """Seconds for a command inside that does nothing."""
@@ -53,7 +53,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def confine(
-    command: ReplCommand, *, mode: Mode, read: Sequence[Path] = (), hide: Sequence[Path] = ()
+    command: ReplCommand, *, mode: SandboxMode, read: Sequence[Path] = (), hide: Sequence[Path] = ()
 ) -> ReplCommand:
     """Return the command as the setting `sandbox` wants it.
 
@@ -97,6 +97,9 @@ def inside(
         hide: Files that cannot be read inside.
     """
     let_in = readable(command, read)
+    # A shell cannot set more than the hard limit here.
+    hard, wanted = resource.getrlimit(resource.RLIMIT_NPROC)[1], command.limits.processes
+    processes = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     # Where the system calls of a machine are not listed, namespaces and the unprivileged user confine alone.
     seccomp = filter_program(platform.machine()) or b""
     argv = (
@@ -114,7 +117,7 @@ def inside(
         *("--remount-ro", "/", "--chdir", str(command.cwd or "/tmp")),  # noqa: S108 - inside
         *(("--seccomp", exec_wrapper.FILTER_FD) if seccomp else ()),
         *_as_nobody(setpriv),
-        *("/bin/sh", "-c", _INSIDE, "sh", str(_allowed_processes(command.limits.processes))),
+        *("/bin/sh", "-c", _INSIDE, "sh", str(processes)),
         *command.argv,
     )
     return replace(
@@ -127,12 +130,6 @@ def inside(
         seccomp=seccomp,
         outside=command,
     )
-
-
-def _allowed_processes(wanted: int) -> int:
-    """As many, or what the hard limit here leaves: a shell cannot set more than that."""
-    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
-    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def readable(command: ReplCommand, read: Iterable[Path] = ()) -> list[Path]:
@@ -179,7 +176,7 @@ def missing_inside(command: ReplCommand, said: str) -> list[str]:
     ]
 
 
-def _without(command: ReplCommand, mode: Mode, why: str) -> ReplCommand:
+def _without(command: ReplCommand, mode: SandboxMode, why: str) -> ReplCommand:
     if mode == "bwrap":
         raise ReplUnavailable(
             f"sandbox=bwrap is asked for and cannot be had: {why}. See docs/sandbox.md; STREAMVERIFY_SANDBOX=none runs "
@@ -226,6 +223,7 @@ def _system() -> Iterator[str]:
 
 
 def _as_nobody(setpriv: str | None) -> tuple[str, ...]:
+    """Return the options by which the command is no user that owns anything outside."""
     if setpriv is None:
         return ("--unshare-user", "--uid", "65534", "--gid", "65534", "--")
     return (

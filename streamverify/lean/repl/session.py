@@ -57,7 +57,7 @@ class ReplSession:
         self.pid = self._process.pid
         """The process, which is also its group and its session."""
         self.stderr = self._process.stderr
-        """What it wrote there; whoever begins a proof has it forget what was before."""
+        """The part of its stderr that is kept; a new proof begins with `forget`."""
         limits = command.limits
         self._time = TimeLimit(self.pid, cores=limits.cores, is_running=self._is_running, on_over=self._end)
         if (allowed := limits.memory) is not None:

@@ -1,4 +1,4 @@
-"""What is kept of the stderr of a process: the first and the last of it. Pure."""
+"""The part of a process's stderr that is kept: the first and the last of it. Pure."""
 
 from __future__ import annotations
 

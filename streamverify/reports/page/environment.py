@@ -11,7 +11,7 @@ from streamverify.reports.page.words import MISSING, count, seconds, size
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-    from streamverify.core.reports.model import Report
+    from streamverify.core.reports.report_model import Report
 
 _MOST_SHOWN = 20
 

@@ -18,7 +18,7 @@ from streamverify.reports.page.words import count, percent, seconds
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-    from streamverify.core.reports.model import Report
+    from streamverify.core.reports.report_model import Report
 
 MAX_PAGE_BYTES = 2_000_000
 
@@ -30,6 +30,9 @@ def page_of(report: Report) -> str:
     style = files("streamverify.reports.page").joinpath("page.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    # Not through `element`, which would make its line breaks and characters safe for a reader: the digest is of these.
+    sheet = element("style")
+    sheet.text = style
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -38,7 +41,7 @@ def page_of(report: Report) -> str:
         element("meta", name="referrer", content="no-referrer"),
         element("meta", name="color-scheme", content="light dark"),
         element("title", f"{report.title}: verdicts"),
-        _style(style),
+        sheet,
     )
     body = element(
         "body",
@@ -70,13 +73,6 @@ def page_of(report: Report) -> str:
         ),
     )
     return document("en", head, body)
-
-
-def _style(text: str) -> Element:
-    # Not through `element`, which would make its line breaks and characters safe for a reader: the digest is of these.
-    style = element("style")
-    style.text = text
-    return style
 
 
 def _header(report: Report) -> Element:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from xml.etree.ElementTree import Element
 
-    from streamverify.core.reports.model import Bar, Durations, PassAtKEstimate
+    from streamverify.core.reports.report_model import Bar, Durations, PassAtKEstimate
 
 _WIDTH, _HEIGHT = 560.0, 230.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 40.0, 28.0
@@ -47,12 +47,12 @@ class _Frame:
         self._most = most
 
     def x(self, value: float) -> float:
-        """Where a value lies from left to right."""
+        """Return where a value lies from left to right."""
         share = (math.log10(value) - self._low) / (self._high - self._low)
         return _LEFT + min(1.0, max(0.0, share)) * (_WIDTH - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
-        """Where a value lies from top to bottom."""
+        """Return where a value lies from top to bottom."""
         return _HEIGHT - _BOTTOM - value / self._most * (_HEIGHT - _TOP - _BOTTOM)
 
     def add(self, name: str, /, *children: Element | str, **attributes: str | float | None) -> None:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from streamverify.reports.page import plots
 from streamverify.reports.page.elements import element
-from streamverify.reports.page.tables import DURATION_HEADS, duration_row, status, table, wide
+from streamverify.reports.page.tables import DURATION_HEADS, duration_row, status, table
 from streamverify.reports.page.words import MISSING, count, percent, seconds
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-    from streamverify.core.reports.model import Rate, Report
+    from streamverify.core.reports.report_model import Rate, Report
 
 MOST_SHOWN = 20
 """Headers and errors that the page shows at most; report.json has more."""
@@ -240,7 +240,8 @@ def errors(report: Report) -> Element | None:
     shown = part.listed[:MOST_SHOWN]
     rows = [
         (
-            wide(
+            element(
+                "td",
                 one.form or "(no text)",
                 element(
                     "details",
@@ -248,6 +249,7 @@ def errors(report: Report) -> Element | None:
                     element("p", element("code", one.example_id)),
                     element("p", element("code", one.example), class_="pre"),
                 ),
+                class_="wide",
             ),
             element("code", one.reason or "unsent"),
             count(one.count),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from xml.etree.ElementTree import Element
 
-    from streamverify.core.reports.model import Durations
+    from streamverify.core.reports.report_model import Durations
 
 DURATION_HEADS = ("", "#proofs", "#p50", "#p90", "#p99", "#longest", "#mean", "#sum")
 
@@ -46,11 +46,6 @@ def status(name: str | None) -> Element:
     """Show a status in its colour."""
     shown = name or "unsent"
     return element("span", shown, class_=f"status {shown}")
-
-
-def wide(*texts: Element | str, style: str = "wide") -> Element:
-    """Make a cell for a text of any length."""
-    return element("td", *texts, class_=style)
 
 
 def duration_row(name: str, every: Durations) -> list[Element | str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from streamverify import __version__
 from streamverify.cli import app as module
+from streamverify.cli import main
 from streamverify.cli import schema as schema_command
 from streamverify.cli.app import commands_for, exit_code, make_app
 from streamverify.cli.options import EVERYTHING, GATEWAY, WORKER
@@ -239,3 +241,30 @@ def test_a_wrong_value_is_worded_for_people(arguments: list[str], words: str) ->
     ended = CliRunner().invoke(make_app(commands_for(arguments)), arguments)
     assert ended.exit_code == 2
     assert ended.stderr.startswith(f"error: Invalid value for {words}")
+
+
+def test_garbage_is_collected_while_a_command_runs_and_not_while_it_is_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[bool] = []
+
+    def make(_commands: object) -> Any:
+        seen.append(gc.isenabled())
+        return lambda: seen.append(gc.isenabled())
+
+    monkeypatch.setattr("streamverify.cli.streams.guard", lambda: None)
+    monkeypatch.setattr(module, "make_app", make)
+    main()
+    assert seen == [False, True]
+
+
+def test_ctrl_c_while_the_commands_are_imported_leaves_the_collector_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_commands: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("streamverify.cli.streams.guard", lambda: None)
+    monkeypatch.setattr(module, "make_app", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert gc.isenabled()

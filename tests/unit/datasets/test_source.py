@@ -1,18 +1,16 @@
+"""Rows of every format: what is read, what a row with an error costs, and what is no data set."""
+
 from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import json
 import lzma
 import sys
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from dataset_files import COMPRESSIONS, FORMS, JSONL, ROWS, errors, failure, parquet, read
 
 from streamverify.core.errors import SourceError
 from streamverify.datasets.files import find
@@ -26,52 +24,6 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-ROWS: list[dict[str, Any]] = [{"id": str(n), "proof": f"theorem t{n} : ∀ x, x = x\n"} for n in range(3)]
-JSONL = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
-CSV = b"id,proof\n" + b"".join(f'{row["id"]},"{row["proof"]}"\n'.encode() for row in ROWS)
-
-
-def parquet(values: list[dict[str, Any]], **options: Any) -> bytes:
-    stream = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(values), stream, **options)
-    return stream.getvalue()
-
-
-FORMS = {
-    "jsonl": JSONL,
-    "ndjson": JSONL.replace(b"\n", b"\r\n\r\n"),
-    "json": json.dumps(ROWS, indent=1).encode(),
-    "csv": CSV,
-    "tsv": CSV.replace(b',"', b'\t"').replace(b"id,", b"id\t"),
-    "parquet": parquet(ROWS),
-}
-COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes,
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
-    ".zst": zstd.compress,
-}
-
-
-def read(source: Path | str, *arguments: Any) -> list[dict[str, Any]]:
-    found = list(rows(str(source), *arguments))
-    assert [row.index for row in found] == list(range(len(found)))
-    assert [row.error for row in found] == [None] * len(found)
-    return [row.values for row in found]
-
-
-def errors(source: Path) -> list[str | None]:
-    return [row.error for row in rows(str(source))]
-
-
-def failure(source: Path | str, *arguments: Any) -> str:
-    with pytest.raises(SourceError) as raised:
-        list(rows(str(source), *arguments))
-    assert raised.value.exit_code == 2
-    assert "\n" not in str(raised.value)
-    return str(raised.value)
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
@@ -257,115 +209,6 @@ def test_what_is_there_of_a_file_that_is_cut_off_comes_before_the_error(tmp_path
     assert f"after {len(came):,} rows" in str(raised.value)
 
 
-def test_a_parquet_file_that_is_damaged_within(tmp_path: Path) -> None:
-    file = tmp_path / "set.parquet"
-    values = [{"id": n, "proof": f"{n * 2**90 // 7:032x}" * 9} for n in range(20_000)]
-    content = bytearray(parquet(values, row_group_size=5_000, compression="gzip"))
-    content[len(content) // 2 : len(content) // 2 + 20_000] = bytes(20_000)
-    file.write_bytes(content)
-    assert failure(file).startswith("set.parquet is damaged after ")
-
-
-def test_parquet_keeps_its_types_and_reads_only_what_is_wanted(tmp_path: Path) -> None:
-    file = tmp_path / "set.parquet"
-    moment = datetime(2026, 1, 2, tzinfo=UTC)
-    table = pa.table(
-        {
-            "proof": ["x", None],
-            "when": pa.array([moment, None], pa.timestamp("ns", "UTC")),
-            "price": pa.array([Decimal("1.5"), None], pa.decimal128(5, 2)),
-            "kind": pa.array(["a", "b"]).dictionary_encode(),
-            "scores": [[0.5], []],
-            "odd": pa.array([b"\xff", b"a"]),
-        }
-    )
-    pq.write_table(table, file)
-    source = Source(find(str(file), None))
-    first, second = (row.values for row in source.rows())
-    assert source.schema == table.schema
-    assert source.total == 2
-    assert pa.Table.from_pylist([first, second], table.schema) == table
-    source.only(["proof"])
-    assert [row.values for row in source.rows()] == [{"proof": "x"}, {"proof": None}]
-
-
-def test_times_that_python_has_no_value_for_survive(tmp_path: Path) -> None:
-    file = tmp_path / "set.parquet"
-    table = pa.table(
-        {"proof": ["x"], "when": pa.array([1], pa.timestamp("ns")), "far": pa.array([2**55], pa.timestamp("us"))}
-    )
-    pq.write_table(table, file)
-    source = Source(find(str(file), None))
-    assert pa.Table.from_pylist([row.values for row in source.rows()], source.schema) == table
-
-
-def test_text_in_parquet_that_is_not_utf8_costs_its_row_only(tmp_path: Path) -> None:
-    file = tmp_path / "set.parquet"
-    column = pa.array([b"x", b"\xff"]).view(pa.string())
-    pq.write_table(pa.table({"proof": column}), file)
-    assert [row.values for row in rows(str(file))] == [{"proof": b"x"}, {"proof": b"\xff"}]
-
-
-def test_shards_are_one_set_in_the_order_of_their_names(tmp_path: Path) -> None:
-    for number, row in enumerate(ROWS):
-        file = tmp_path / "data" / f"train-{number:05}-of-00003.parquet"
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(parquet([row] if number else [{"extra": 1, **row}]))
-    (tmp_path / "README.md").write_text("# a set")
-    (tmp_path / "dataset_infos.json").write_text("{}")
-    (tmp_path / ".cache").mkdir()
-    (tmp_path / ".cache" / "x.parquet").write_text("no")
-    expected = [{"extra": None, **row} for row in ROWS]
-    expected[0]["extra"] = 1
-    assert read(tmp_path) == expected
-    assert read(f"{tmp_path}/data/train-*.parquet") == expected
-    assert read(f"{tmp_path}/**/*.parquet") == expected
-    assert [row.where for row in rows(str(tmp_path))][1] == "data/train-00001-of-00003.parquet row 1"
-
-
-def test_shards_with_other_types_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.parquet").write_bytes(parquet([{"proof": "x"}]))
-    (tmp_path / "b.parquet").write_bytes(parquet([{"proof": [1]}]))
-    assert "its files have different columns" in failure(tmp_path)
-
-
-def test_a_folder_of_lean(tmp_path: Path) -> None:
-    for name, content in {
-        "b.lean": b"theorem b",
-        "a/c.lean": b"theorem c",
-        "a/bad.lean": b"\xff",
-        ".lake/x.lean": b"",
-    }.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(content)
-    (tmp_path / "lake-manifest.json").write_text("{}")
-    assert [(row.where, row.values, row.error) for row in rows(str(tmp_path))] == [
-        ("a/bad.lean", {"path": "a/bad.lean", "proof": None}, "is not UTF-8 (byte 0)"),
-        ("a/c.lean", {"path": "a/c.lean", "proof": "theorem c"}, None),
-        ("b.lean", {"path": "b.lean", "proof": "theorem b"}, None),
-    ]
-    assert read(tmp_path / "b.lean") == [{"path": "b.lean", "proof": "theorem b"}]
-
-
-def test_a_folder_with_files_of_several_kinds_needs_a_format(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_bytes(JSONL)
-    (tmp_path / "b.lean").write_text("theorem b")
-    assert failure(tmp_path).endswith("has files of several kinds: say which with --format jsonl or lean")
-    assert read(tmp_path, "jsonl") == ROWS
-
-
-def test_what_is_not_there_is_said(tmp_path: Path) -> None:
-    (tmp_path / "proofs.jsonl").write_bytes(JSONL)
-    assert failure(tmp_path / "proof.jsonl").endswith("proof.jsonl; did you mean `proofs.jsonl`?")
-    assert failure(f"{tmp_path}/*.csv").startswith("no file matches")
-    (tmp_path / "empty").mkdir()
-    assert "has no file that ends in .jsonl, .ndjson" in failure(tmp_path / "empty")
-    assert failure("").startswith("the name of the source is empty")
-    assert failure("a\0b").startswith("the name of the source is empty")
-    assert failure("x" * 5000).startswith("there is no file or folder xxx")
-    assert "\x1b" not in failure(tmp_path / "\x1b[31m.jsonl")
-
-
 def test_rows_of_csv_with_another_number_of_fields(tmp_path: Path) -> None:
     file = tmp_path / "set.csv"
     file.write_bytes(b"id,proof\r\n1,a\r\n2\r\n3,b,c\r\n\r\n4,\xff\r\n5,a\x00b\r\n")
@@ -403,14 +246,3 @@ def test_progress_is_known_while_a_file_is_read(tmp_path: Path) -> None:
     assert shares == sorted(shares)
     assert 0.4 < shares[len(shares) // 4] < 0.6
     assert source.progress() == 1.0
-
-
-def test_the_digest_knows_another_file_and_a_copy(tmp_path: Path) -> None:
-    file, copy = tmp_path / "a" / "set.jsonl", tmp_path / "b" / "set.jsonl"
-    for path in (file, copy):
-        path.parent.mkdir()
-        path.write_bytes(JSONL)
-    before = find(str(file), None).digest()
-    assert find(str(copy), None).digest() == before
-    file.write_bytes(JSONL.replace(b"t2", b"t3"))
-    assert find(str(file), None).digest() != before

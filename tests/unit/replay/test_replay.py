@@ -8,7 +8,7 @@ import pytest
 from streamverify.core.datasets.verdict_row import unsent_row
 from streamverify.core.errors import ReplayRefused
 from streamverify.datasets.dataset import SourceOptions
-from streamverify.replay.replay import Plan, Replay, chunked, opened
+from streamverify.replay.replay import Replay, ReplayPlan, chunked, opened
 from streamverify.settings import load_settings
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ def write(file: Path, rows: list[dict[str, Any]]) -> None:
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
-def plan(source: Path, **changed: Any) -> Plan:
+def plan(source: Path, **changed: Any) -> ReplayPlan:
     options = {"source": str(source), "options": SourceOptions(), "output": source.with_name("verdicts.jsonl")}
-    return Plan(**{**options, **changed})
+    return ReplayPlan(**{**options, **changed})
 
 
 def answer(one: Replay, numbers: range) -> None:

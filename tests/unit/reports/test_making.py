@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from streamverify.core.messages.schemas import schema_files
-from streamverify.core.reports.model import REPORT_VERSION, Run
+from streamverify.core.reports.report_model import REPORT_VERSION, Run
 from streamverify.reports.comparing import compare
 from streamverify.reports.errors import ReportError
 from streamverify.reports.making import MOST_ROWS_WITHIN, make_report, read_report, report_in

@@ -11,7 +11,7 @@ import pytest
 from contrast import contrast
 
 from streamverify.core.reports.histogram import LogHistogram
-from streamverify.core.reports.model import PassAtKEstimate
+from streamverify.core.reports.report_model import PassAtKEstimate
 from streamverify.core.reports.summary import durations
 from streamverify.reports.page import plots
 from streamverify.reports.page.words import count, percent, seconds

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from repl_process import HEAVY, ReplProcess, modules_after_import
+from repl_process import HEAVY, StandInProcess, modules_after_import
 
 from streamverify.core.errors import SettingsError
 from streamverify.core.syntax.header import body_of, parse_header
@@ -37,8 +37,8 @@ def repl() -> ReplayRepl:
 
 
 @pytest.fixture(scope="module")
-def process() -> Iterator[ReplProcess]:
-    with ReplProcess("replay") as process:
+def process() -> Iterator[StandInProcess]:
+    with StandInProcess("replay") as process:
         yield process
 
 
@@ -82,7 +82,9 @@ def write_recordings(path: Path, *recordings: dict[str, Any]) -> Path:
 
 
 @by_recording
-def test_header_and_padded_body_get_the_positions_of_the_file(process: ReplProcess, recording: dict[str, Any]) -> None:
+def test_header_and_padded_body_get_the_positions_of_the_file(
+    process: StandInProcess, recording: dict[str, Any]
+) -> None:
     header = parse_header(recording["proof"])
     imported = process.ask(header.canonical)
     assert messages(imported) == recording["header_response"].get("messages", [])
@@ -95,7 +97,7 @@ def test_header_and_padded_body_get_the_positions_of_the_file(process: ReplProce
 
 
 @by_recording
-def test_a_whole_file_is_answered_as_recorded(process: ReplProcess, recording: dict[str, Any]) -> None:
+def test_a_whole_file_is_answered_as_recorded(process: StandInProcess, recording: dict[str, Any]) -> None:
     assert messages(process.ask(recording["proof"])) == messages(recording["file_response"])
 
 
@@ -197,21 +199,21 @@ def test_what_is_no_command_is_answered(command: Any) -> None:
     assert answer["message"].startswith("Could not parse as a valid JSON command:\n")
 
 
-def test_line_breaks_in_a_block_count_for_nothing(process: ReplProcess) -> None:
+def test_line_breaks_in_a_block_count_for_nothing(process: StandInProcess) -> None:
     process.send_raw(b' {"cmd":  \r\n  "import\n Lean"\n}\n \t\r\n\n\n')
     assert "env" in process.read()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_without_a_word(number: signal.Signals) -> None:
-    with ReplProcess("replay") as process:
+    with StandInProcess("replay") as process:
         process.ask("")
         process.process.send_signal(number)
         assert process.finish() == (-number, b"", b"")
 
 
 def test_a_reader_that_has_gone_ends_it_without_a_word() -> None:
-    with ReplProcess("replay") as process:
+    with StandInProcess("replay") as process:
         process.ask("")
         process.stdout.close()
         process.send("")
@@ -230,7 +232,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     path = write_recordings(tmp_path / "own.jsonl", a_recording("theorem mine : x\n"))
     path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
 
-    with ReplProcess("replay", str(path)) as process:
+    with StandInProcess("replay", str(path)) as process:
         assert process.ask("theorem mine : x\n") == {"env": 0}
         assert process.ask("import Lean\n") == NO_RECORDING
 
@@ -253,7 +255,7 @@ def test_a_line_that_is_no_recording_is_named(tmp_path: Path, line: str, complai
 
 
 def test_recordings_that_are_not_there_end_it_with_two(tmp_path: Path) -> None:
-    with ReplProcess("replay", str(tmp_path / "nowhere.jsonl")) as process:
+    with StandInProcess("replay", str(tmp_path / "nowhere.jsonl")) as process:
         status, answers, complaint = process.finish()
 
     assert (status, answers) == (2, b"")

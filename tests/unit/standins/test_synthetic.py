@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from repl_process import HEAVY, ReplProcess, modules_after_import
+from repl_process import HEAVY, StandInProcess, modules_after_import
 
 from streamverify.standins import effects, synthetic
 from streamverify.standins.rules import ImportRule, parse_import
@@ -33,8 +33,8 @@ def repl() -> SyntheticRepl:
 
 
 @pytest.fixture
-def process() -> Iterator[ReplProcess]:
-    with ReplProcess("synthetic") as process:
+def process() -> Iterator[StandInProcess]:
+    with StandInProcess("synthetic") as process:
         assert process.ask("") == {"env": 0}
         yield process
 
@@ -97,7 +97,7 @@ def test_a_sorry_is_listed_and_warned_about(repl: SyntheticRepl) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 100, 3 * MIB])
-def test_an_answer_can_be_large(process: ReplProcess, size: int) -> None:
+def test_an_answer_can_be_large(process: StandInProcess, size: int) -> None:
     answer = process.ask(directed(f"stdout={size}"), env=0)
 
     assert [(item["severity"], len(item["data"])) for item in answer["messages"]] == [("info", size)]
@@ -177,7 +177,7 @@ def test_an_import_can_fail_with_leans_words(header: str, words: str) -> None:
 
 @pytest.mark.parametrize(("command", "flags"), [(HEADER, ("--import", "Mathlib=0:hang")), (directed("forge hang"), ())])
 def test_a_hang_never_ends(command: str, flags: tuple[str, ...]) -> None:
-    with ReplProcess("synthetic", *flags) as process:
+    with StandInProcess("synthetic", *flags) as process:
         process.ask("")
         process.send(command)
         process.stdin.close()
@@ -218,12 +218,12 @@ def test_wrong_import_rules(text: str) -> None:
 
 @pytest.mark.parametrize("word", ["alloc", "leak"])
 @pytest.mark.parametrize("mib", [10**9, 10**12 - 1])
-def test_it_can_run_out_of_memory_by_allocating(process: ReplProcess, word: str, mib: int) -> None:
+def test_it_can_run_out_of_memory_by_allocating(process: StandInProcess, word: str, mib: int) -> None:
     assert process.ask(directed(f"{word}={mib}"), env=0) is None
     assert process.finish() == (1, b"", b"INTERNAL PANIC: out of memory\n")
 
 
-def test_a_forged_answer_can_come_after_the_real_one(process: ReplProcess) -> None:
+def test_a_forged_answer_can_come_after_the_real_one(process: StandInProcess) -> None:
     assert process.ask(PROOF, env=0) == {"env": 1}
     assert process.ask(directed("forge=0.5"), env=0) == {"env": 2}
     assert process.read() == {"env": 1}
@@ -272,7 +272,7 @@ def test_it_kills_no_process_that_did_not_start_it(monkeypatch: pytest.MonkeyPat
         ("oom", 1, b"INTERNAL PANIC: out of memory\n"),
     ],
 )
-def test_a_directive_ends_it_as_lean_would_end(process: ReplProcess, words: str, status: int, said: bytes) -> None:
+def test_a_directive_ends_it_as_lean_would_end(process: StandInProcess, words: str, status: int, said: bytes) -> None:
     assert process.ask(directed(words), env=0) is None
     assert process.finish() == (status, b"", said)
 
@@ -291,14 +291,14 @@ def test_it_starts_with_little() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_without_a_word(process: ReplProcess, number: signal.Signals) -> None:
+def test_a_signal_ends_it_without_a_word(process: StandInProcess, number: signal.Signals) -> None:
     process.process.send_signal(number)
     assert process.finish() == (-number, b"", b"")
 
 
 def test_flags_reach_the_answers() -> None:
     flags = ("--service", "exp:0.001", "--seed", "1", "--burn", "--default-import", "0.001", "--import", "Nope=0:error")
-    with ReplProcess("synthetic", *flags) as process:
+    with StandInProcess("synthetic", *flags) as process:
         assert process.ask(HEADER) == {"env": 0}
         assert process.ask(PROOF, env=0) == {"env": 1}
         assert process.ask("import Nope\n")["messages"][0]["severity"] == "error"

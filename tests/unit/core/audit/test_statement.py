@@ -50,7 +50,7 @@ def test_a_statement_declares_theorems_and_what_they_are_about() -> None:
 def test_what_is_no_statement_is_the_senders_to_know(text: str, says: str) -> None:
     with pytest.raises(BadStatement, match=says) as caught:
         read_statement(text, SHIPPED)
-    assert caught.value.sentence.startswith("`statement` is none to compare with: ")
+    assert caught.value.sentence.startswith("`statement` cannot be compared with: ")
 
 
 KINDS = {"t": "theorem", "f": "def", "T": "inductive", "gone": "def"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamverify.core.export import Accepted, Limits, Refused, Unreadable, judge, judge_all
+from streamverify.core.export import AcceptedProof, ExportLimits, RefusedProof, UnreadableExport, judge, judge_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ THEOREM = f"""{META}
 
 
 def test_a_theorem_is_accepted() -> None:
-    assert judge([THEOREM], ("t",)) == Accepted(
+    assert judge([THEOREM], ("t",)) == AcceptedProof(
         sha256=hashlib.sha256(THEOREM).hexdigest(),
         size=len(THEOREM),
         lines=11,
@@ -48,13 +48,13 @@ def test_bytes_may_come_one_by_one() -> None:
 
 def test_it_is_compared_with_its_statement() -> None:
     said = judge([THEOREM], ("t",), trusted=[THEOREM])
-    assert isinstance(said, Accepted)
+    assert isinstance(said, AcceptedProof)
     assert said.compared == 1
 
 
 def test_another_theorem_is_none() -> None:
     said = judge([THEOREM], ("u",))
-    assert isinstance(said, Refused)
+    assert isinstance(said, RefusedProof)
     assert (said.reason, said.message) == ("no_theorem", "`u` is not in the proof's export.")
     assert (said.sha256, said.size) == (hashlib.sha256(THEOREM).hexdigest(), len(THEOREM))
 
@@ -71,19 +71,19 @@ def test_an_export_is_read_once_however_many_theorems_are_judged() -> None:
         yield data
 
     said = judge_all(once(TWO), [("t",), ("u",), ("t",)], trusted=once(TWO))
-    assert isinstance(said, Accepted)
+    assert isinstance(said, AcceptedProof)
     assert said.compared == 2
 
 
 @pytest.mark.parametrize("names", [["t", "u"], ["u", "t"]])
 def test_the_theorem_that_is_not_accepted_decides(names: list[str]) -> None:
     said = judge_all([THEOREM], [(name,) for name in names])
-    assert isinstance(said, Refused)
+    assert isinstance(said, RefusedProof)
     assert (said.reason, said.message) == ("no_theorem", "`u` is not in the proof's export.")
     # It says something else than its statement, which is that of the other as well.
     other = TWO.replace(b'"name":3,"type":4,"value":6', b'"name":3,"type":3,"value":5')
     said = judge_all([TWO], [(name,) for name in names], trusted=[other])
-    assert isinstance(said, Refused), said
+    assert isinstance(said, RefusedProof), said
     assert said.reason == "statement_mismatch"
     assert said.message.startswith("The theorem `u` is not the one that was stated")
     axiom = b'{"axiom":{"isUnsafe":false,"levelParams":[],"name":4,"type":4}}'
@@ -94,33 +94,33 @@ def test_the_theorem_that_is_not_accepted_decides(names: list[str]) -> None:
         b'{"thm":{"all":[3],"levelParams":[],"name":3,"type":4,"value":7}}',
     )
     said = judge_all([cheat], [(name,) for name in names])
-    assert isinstance(said, Refused), said
+    assert isinstance(said, RefusedProof), said
     assert (said.reason, said.message) == ("axiom", "One of the theorems depends on the axiom `cheat`.")
 
 
 def test_a_theorem_that_may_be_private_is_not_known_to_be_missing() -> None:
     said = judge_all([THEOREM], [("u",)], may_be_private=True)
-    assert isinstance(said, Unreadable)
+    assert isinstance(said, UnreadableExport)
     assert "only a `public` theorem" in said.message
 
 
 def test_no_beginning_of_it_is_accepted() -> None:
     for at in range(len(THEOREM)):
-        assert not isinstance(judge([THEOREM[:at]], ("t",)), Accepted), at
+        assert not isinstance(judge([THEOREM[:at]], ("t",)), AcceptedProof), at
 
 
 @pytest.mark.parametrize(
     ("limits", "what"),
     [
-        (Limits(bytes=100), "more than 100 bytes"),
-        (Limits(line_bytes=10), "a line has more than 10 bytes"),
-        (Limits(expressions=3), "more than 3 expressions"),
-        (Limits(steps=3), "more than 3 steps"),
+        (ExportLimits(bytes=100), "more than 100 bytes"),
+        (ExportLimits(line_bytes=10), "a line has more than 10 bytes"),
+        (ExportLimits(expressions=3), "more than 3 expressions"),
+        (ExportLimits(steps=3), "more than 3 steps"),
     ],
 )
-def test_what_is_too_large_has_no_fault(limits: Limits, what: str) -> None:
+def test_what_is_too_large_has_no_fault(limits: ExportLimits, what: str) -> None:
     said = judge([THEOREM[:50], THEOREM[50:]], ("t",), limits=limits)
-    assert isinstance(said, Unreadable)
+    assert isinstance(said, UnreadableExport)
     assert said.too_large
     assert said.which == "proof"
     assert what in said.message

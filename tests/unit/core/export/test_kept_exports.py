@@ -6,7 +6,7 @@ import pytest
 from exports import KEPT, META, Written, kept
 from oracle.exporting import CASES, Case, cases
 
-from streamverify.core.export import Accepted, Refused, Unreadable, judge, needed
+from streamverify.core.export import AcceptedProof, RefusedProof, UnreadableExport, judge, needed
 
 ALL = cases()
 
@@ -14,11 +14,11 @@ ALL = cases()
 def _says(case: Case, *, compared: bool = True) -> str:
     trusted = [case.kept("statement").read_bytes()] if compared else None
     said = judge([case.kept("proof").read_bytes()], case.theorem, trusted=trusted)
-    if isinstance(said, Refused):
+    if isinstance(said, RefusedProof):
         assert said.message.endswith(".")
         assert "\n" not in said.message
         return f"refused {said.reason}"
-    return "accepted" if isinstance(said, Accepted) else f"unreadable {said.message}"
+    return "accepted" if isinstance(said, AcceptedProof) else f"unreadable {said.message}"
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
@@ -33,9 +33,9 @@ def test_a_statement_is_never_its_own_proof(case: Case) -> None:
     said = judge([statement], case.theorem, trusted=[statement])
     if case.theorem == ("a.b",):
         # No text names it to the exporter: what is in the export is `a.b`, which mentions `«a.b»`.
-        assert isinstance(said, Refused)
+        assert isinstance(said, RefusedProof)
         return
-    assert isinstance(said, Refused)
+    assert isinstance(said, RefusedProof)
     assert said.reason == "axiom"
     assert "sorryAx" in said.message
 
@@ -53,7 +53,7 @@ def test_without_a_statement_meaning_is_not_asked(case: Case) -> None:
 
 def test_axioms_are_named() -> None:
     said = judge([kept("three_axioms")], ("target",), trusted=[kept("three_axioms", "statement")])
-    assert isinstance(said, Accepted)
+    assert isinstance(said, AcceptedProof)
     assert said.axioms == ("Classical.choice", "Quot.sound", "propext")
     assert said.compared > 10
 
@@ -67,7 +67,7 @@ def test_recursors_may_stand_in_any_order() -> None:
         export.block(name)["recs"].reverse()
     assert export.bytes() != statement
     said = judge([export.bytes()], ("more",), trusted=[statement])
-    assert isinstance(said, Accepted)
+    assert isinstance(said, AcceptedProof)
     assert said.compared > 3
 
 
@@ -81,27 +81,27 @@ def test_recursors_of_private_types_correspond_by_their_place() -> None:
         return export.bytes()
 
     other_name = about("_Rose.rec_1").replace(b'"str":"_Rose"', b'"str":"_Other"')
-    assert isinstance(judge([other_name], ("more",), trusted=[about("_Rose.rec_1")]), Accepted)
+    assert isinstance(judge([other_name], ("more",), trusted=[about("_Rose.rec_1")]), AcceptedProof)
     said = judge([about("_Rose.rec")], ("more",), trusted=[other_name])
-    assert isinstance(said, Refused)
+    assert isinstance(said, RefusedProof)
     assert said.reason == "statement_mismatch"
 
 
 def test_a_header_without_the_theorem_is_compared_with_what_kernels_know() -> None:
     header = kept("literals", "statement")
     said = judge([kept("literals")], ("target",), trusted=[header], stated=False)
-    assert isinstance(said, Accepted)
+    assert isinstance(said, AcceptedProof)
     assert said.compared == 0
 
 
 def test_a_statement_without_the_theorem_is_no_statement() -> None:
     said = judge([kept("plain")], ("target",), trusted=[Written().bytes()])
-    assert said == Unreadable("The statement's export has no theorem `target`.", "trusted")
+    assert said == UnreadableExport("The statement's export has no theorem `target`.", "trusted")
 
 
 def test_what_the_header_lacks_is_the_proofs_own() -> None:
     said = judge([kept("literals")], ("target",), trusted=[kept("plain", "statement")], stated=False)
-    assert isinstance(said, Refused)
+    assert isinstance(said, RefusedProof)
     assert said.reason == "kernel"
     assert "which the header does not have" in said.message
 
@@ -112,7 +112,7 @@ def test_whole_lines_that_are_cut_off_are_missed() -> None:
         lines = kept(name).splitlines(keepends=True)
         for count in range(len(lines)):
             said = judge([b"".join(lines[:count])], ("target",))
-            assert not isinstance(said, Accepted), (name, count)
+            assert not isinstance(said, AcceptedProof), (name, count)
 
 
 def test_every_case_has_its_exports_and_every_export_its_case() -> None:

@@ -11,7 +11,6 @@ from codec_cases import decode, invalid, refused, sent, wrong
 
 from streamverify.core.errors import InvalidRequest, RequestTooLarge, UndecodableRequest
 from streamverify.core.messages.codec import encode_request
-from streamverify.core.messages.jsontext import MAX_DEPTH
 from streamverify.core.messages.models import ProofRequest
 
 # Requests: what is no JSON
@@ -79,6 +78,10 @@ def test_metadata_comes_back_also_where_only_a_lenient_reader_understands() -> N
 @pytest.mark.parametrize("custom_id", [rb'"\ud800"', b'"\xff"', b"NaN", b"1e999", b"9" * 5000])
 def test_a_custom_id_is_never_guessed(custom_id: bytes) -> None:
     assert refused(b'{"custom_id":' + custom_id + b',"proof":"p"}')
+
+
+MAX_DEPTH = 1024
+"""Levels of nesting that orjson can read; docs/messages.md names them."""
 
 
 def with_ignored_levels(levels: int) -> bytes:

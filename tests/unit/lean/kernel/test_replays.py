@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from streamverify.core.job import Job
-    from streamverify.core.tiers.proof import Proof
+    from streamverify.core.tiers.proof import AuditedProof
     from streamverify.lean.kernel.climber import Climber
 
 AUDITED = Verdict(Reason.OK, "Audited.", assurance=Assurance.AUDITED, theorems=[Theorem(name="A.t")])
@@ -35,9 +35,9 @@ class FakeClimber:
     """Keeps the proofs; the test says what each comes to."""
 
     def __init__(self) -> None:
-        self.climbs: list[tuple[Proof, Assurance, asyncio.Future[Conclusion]]] = []
+        self.climbs: list[tuple[AuditedProof, Assurance, asyncio.Future[Conclusion]]] = []
 
-    async def climb(self, proof: Proof, target: Assurance) -> Conclusion:
+    async def climb(self, proof: AuditedProof, target: Assurance) -> Conclusion:
         outcome: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
         self.climbs.append((proof, target, outcome))
         return await outcome

@@ -20,7 +20,7 @@ from streamverify.lean.repl.session import ReplSession
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from streamverify.lean.repl.protocol import Answer
+    from streamverify.lean.repl.protocol import ReplAnswer
 
 pytestmark = pytest.mark.usefixtures("no_process_left")
 
@@ -46,7 +46,7 @@ def encoded(command: dict[str, Any]) -> bytes:
     return json.dumps(command).encode() + b"\n\n"
 
 
-async def play(recorded: Path) -> list[tuple[dict[str, Any], Answer]]:
+async def play(recorded: Path) -> list[tuple[dict[str, Any], ReplAnswer]]:
     """Hold one session again."""
     expected = recorded.with_name(f"{recorded.stem}.expected.out")
     argv = (sys.executable, "-S", "-E", str(PLAYER), str(recorded), str(expected))
@@ -71,7 +71,7 @@ async def test_a_recorded_session(recorded: Path) -> None:
             check_response(answer)
 
 
-def check_response(answer: Answer) -> None:
+def check_response(answer: ReplAnswer) -> None:
     response = read_response(answer, 0.5)
     assert response.env == answer.env
     for field in ("messages", "sorries", "tactics", "infotree"):

@@ -15,7 +15,7 @@ from streamverify.lean.repl.resources import (
     MATHLIB_LIBRARIES,
     STAND_IN_BYTES,
     WORKERS_OWN,
-    Plan,
+    SlotPlan,
     available_cores,
     cgroup_cores,
     memory_bytes,
@@ -120,7 +120,7 @@ def test_what_all_share_is_no_slots() -> None:
 
 @pytest.mark.parametrize(("slots", "threads"), [(1, 8), (3, 2), (8, 1), (16, 1)])
 def test_each_lean_gets_its_share_of_the_cores(slots: int, threads: int) -> None:
-    assert Plan(slots, 0, 8, None, GIB).threads == threads
+    assert SlotPlan(slots, 0, 8, None, GIB).threads == threads
 
 
 def test_settings_decide_where_they_say_something() -> None:

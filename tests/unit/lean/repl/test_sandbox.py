@@ -292,7 +292,7 @@ async def test_whose_fault_an_import_is_follows_from_the_project_also_in_the_san
     project = folder(tmp_path / "project")
     open_to_all(tmp_path)
     (project / "lake-manifest.json").write_text('{"name": "mine", "packages": []}')
-    modes: tuple[sandbox.Mode, ...] = ("none", "bwrap")
+    modes: tuple[sandbox.SandboxMode, ...] = ("none", "bwrap")
     for mode in modes:
         command = lean(sys.executable, "-S", "-E", str(FAKE), cwd=project, LEAN_PATH=str(project))
         async with bench(await confine(command, mode=mode, read=readings())) as pool:

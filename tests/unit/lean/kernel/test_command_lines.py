@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.lean.kernel.commands import (
+from streamverify.lean.kernel.command_lines import (
     MODULE,
     OLEAN_FILES,
     askable,

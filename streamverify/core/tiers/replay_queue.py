@@ -1,4 +1,4 @@
-"""Who is taken above `audited` next. Pure.
+"""Decides which proof is taken above `audited` next. Pure.
 
 Proofs whose answer waits for the tier go before those that were answered and are taken higher unasked, and only these
 may be turned away: they have their verdict.
@@ -20,8 +20,11 @@ MAX_UPGRADE_BYTES = 64 << 20
 """Bytes of them at most: unlike those whose answer waits, nothing else bounds what they take."""
 
 
-class Line(Generic[T]):
-    """The proofs that wait for one of so many slots, and those that have one."""
+class ReplayQueue(Generic[T]):
+    """The proofs that wait for one of so many slots, and those that have one.
+
+    OPEN --stop--> STOPPED, for ever: those with a slot go on, upgrades are given up, the others stay where they are
+    """
 
     def __init__(
         self, slots: int, max_upgrades: int = MAX_UPGRADES, max_upgrade_bytes: int = MAX_UPGRADE_BYTES
@@ -74,6 +77,7 @@ class Line(Generic[T]):
 
     def withdraw(self, doomed: Callable[[T], bool]) -> list[T]:
         """Take out of the line those that wait for their answer and that `doomed` names. Those with a slot go on."""
+        # Upgrades stay: their requests were answered, so that nobody can take those back.
         gone = [each for each in self._required if doomed(each)]
         self._required = deque(each for each in self._required if not doomed(each))
         return gone
@@ -81,6 +85,7 @@ class Line(Generic[T]):
     def stop(self) -> int:
         """Start nothing more. Returns how many upgrades are given up; the others are delivered again elsewhere."""
         self._stopped = True
+        # What is required stays queued and unanswered: its records are not committed, and come again.
         dropped = len(self._upgrades)
         self._upgrades.clear()
         return dropped

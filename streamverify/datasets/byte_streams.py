@@ -37,6 +37,7 @@ def open_stream(path: Path | None) -> tuple[BinaryIO, BinaryIO]:
     if begin.startswith(_GZIP):
         return joined(b"", gzip.GzipFile(fileobj=raw)), raw
     if begin.startswith(_BZIP2) and begin[4:10] in (b"1AY&SY", b"\x17rE8P\x90"):
+        # Three bytes are a word of text, too: the next say that a block, or the end, follows.
         return joined(b"", bz2.BZ2File(raw)), raw
     if begin.startswith(_XZ):
         return joined(b"", lzma.LZMAFile(raw)), raw
@@ -68,15 +69,13 @@ def reading(name: str, how_far: Callable[[], str]) -> Iterator[None]:
     except OSError as error:
         # bz2 and pyarrow raise OSError without a number for data that are wrong.
         what = "cannot be read" if error.errno else "is damaged"
-        raise SourceError(f"{name} {what}{how_far()}: {error.strerror or _first_line(error)}") from None
+        raise SourceError(
+            f"{name} {what}{how_far()}: {error.strerror or (str(error).splitlines() or ['no reason given'])[0]}"
+        ) from None
     except Exception as error:
         if type(error).__name__ != "ZstdError":  # the module is only imported where it is needed
             raise
         raise SourceError(f"{name} is damaged{how_far()}: {error}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["no reason given"])[0]
 
 
 def joined(begin: bytes, rest: Any) -> io.BufferedReader:

@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from streamverify.core.export import exporter_name
+from streamverify.core.export import STANDARD_AXIOMS, exporter_name
 from streamverify.core.syntax.names import spelled
 from streamverify.core.tiers.ends import last_line, one_line
 from streamverify.lean.repl import exec_wrapper
@@ -22,14 +22,14 @@ MODULE = "StreamverifyProof"
 OLEAN_FILES = ("olean", "olean.server", "olean.private")
 """Suffixes of what Lean makes of a module; the last two where its file begins with `module`."""
 
-PERMITTED_AXIOMS = ("propext", "Classical.choice", "Quot.sound")
+PERMITTED_AXIOMS = tuple(".".join(parts) for parts in STANDARD_AXIOMS)
 
-_COMPILE = """
+_COMPILE = f"""
 folder=$1 module=$2 lean=$3 python=$4 wrapper=$5
 out=$(mktemp -d) || exit 125
 if [ -n "$wrapper" ]; then set -- "$python" -I -S "$wrapper" $$ '' '' "$lean"; else set -- "$lean"; fi
 "$@" -R "$folder" -o "$out/$module.olean" "$folder/$module.lean" >&2 </dev/null || exit
-for suffix in olean olean.server olean.private; do
+for suffix in {" ".join(OLEAN_FILES)}; do
     if [ -f "$out/$module.$suffix" ]; then
         printf '%s %s\\n' "$suffix" "$(wc -c <"$out/$module.$suffix" | tr -d ' ')" && cat "$out/$module.$suffix" ||
             exit 125
@@ -41,7 +41,7 @@ done
 What comes back was made by a process that ran the proof, and is believed as little as that process is.
 """
 
-_HEAD = re.compile(rb"(olean(?:\.server|\.private)?) ([0-9]{1,12})\n")
+_HEAD = re.compile(rf"({'|'.join(map(re.escape, OLEAN_FILES))}) ([0-9]{{1,12}})\n".encode())
 _UNKNOWN = re.compile(r"error: unknown constant (\S+)\s*$|Constant (\S+) not found in environment", re.MULTILINE)
 
 
