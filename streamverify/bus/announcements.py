@@ -143,8 +143,8 @@ class Announcements:
                     "announcement_not_understood",
                     topic=self._settings.groups_topic,
                     error=str(error)[:200],
-                    hint="it is ignored; only workers and `streamverify cancel` write to this topic: is it another "
-                    "one, or of a later version (docs/upgrades.md)?",
+                    hint="this record is ignored: only workers and `streamverify cancel` should write to this topic; "
+                    "if a later version has written it, upgrade this worker (docs/upgrades.md)",
                 )
             return
         try:

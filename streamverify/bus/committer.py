@@ -216,7 +216,8 @@ class OffsetCommitter:
                         partitions=sorted(left),
                         error=repr(error),
                         retry_seconds=RETRY,
-                        hint="the group's offsets could not be read; these partitions stay paused until they are",
+                        hint="these partitions stay paused until the group's offsets can be read: it is tried again; "
+                        "if this goes on, may this user read the group?",
                     )
                 await asyncio.sleep(RETRY)
         # A worker that drains starts nothing any more: its quarantine stays paused.

@@ -92,7 +92,11 @@ class _Listener(ConsumerRebalanceListener):
         partitions = frozenset(tp.partition for tp in tps)
         _log.info("partitions_assigned", partitions=sorted(partitions))
         if not partitions:
-            _log.warning("no_partitions", hint=f"more workers than partitions, or the topic {self._topic} is gone")
+            _log.warning(
+                "no_partitions",
+                hint=f"there are more workers than partitions, or the topic {self._topic} is gone: add partitions, or "
+                "stop this worker (docs/operations.md)",
+            )
         self._requests.assigned(partitions)
 
 
@@ -342,7 +346,9 @@ class _Errors:
             "fetch_failed",
             error=cause,
             times=times,
-            hint="tried again" if error.retriable else f"the worker exits when this happens {MAX_POLL_ERRORS} times",
+            hint="it is tried again, and there is nothing to do unless this goes on"
+            if error.retriable
+            else f"the error says what the broker refuses; the worker exits when this happens {MAX_POLL_ERRORS} times",
         )
         # What passes by itself (a leader election, a broker that restarts) may take as long as it likes.
         if times >= MAX_POLL_ERRORS and not error.retriable:

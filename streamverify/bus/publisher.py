@@ -255,7 +255,8 @@ class Publisher:
             error=repr(self._failure),
             resent=len(self._unacknowledged),
             refused=len(self._refused),
-            hint="an idempotent producer cannot go on after a failure: a new one sends again what was not acknowledged",
+            hint="an idempotent producer cannot go on after a failure: a new one sends again what was not "
+            "acknowledged; there is nothing to do unless this goes on",
         )
         self._replacements += 1
         if self._replacements > _MAX_REPLACEMENTS:
@@ -308,6 +309,7 @@ def _smaller(record: Outgoing) -> Outgoing:
         key=cut_id((record.key or b"").decode(errors="replace")),
         topic=record.topic,
         bytes=len(record.value or b""),
-        hint="the topic's max.message.bytes is lower than when this process started: a smaller form is sent",
+        hint="the topic's max.message.bytes is lower than when this process started, so a smaller form is sent: "
+        "`streamverify topics create --alter` raises it again",
     )
     return record.smaller()

@@ -49,7 +49,8 @@ class RetentionWatch:
                 _log.warning(
                     "beginnings_unknown",
                     error=repr(error),
-                    hint="offsets were skipped and the broker does not say why yet: asked again",
+                    hint="offsets were skipped, and the broker does not say yet where the log begins: it is asked "
+                    "again, and there is nothing to do unless this goes on",
                 )
                 self._gaps = gaps + self._gaps
             else:

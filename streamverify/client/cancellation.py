@@ -77,11 +77,13 @@ async def cancel(settings: Settings, names: Names, *, dry_run: bool = False) -> 
         async with ResultReader(settings, requests) as reader:
             firsts, ends = await reader.beginnings(), await reader.ends()
         now = time.time()
+        # Only what is there now: a later request of the same run is meant to be run.
         known = tuple(ends[tp] for tp in requests)
         cancellation = Cancellation(settings.group_id, settings.request_topic, names, known, now)
         records = _records(cancellation)
         if not dry_run:
             await _send(settings, records)
+        # Counted after it was sent: nobody should wait for the figures to have something cancelled.
         finished = await _finished(admin, settings, requests, firsts)
         waiting, matching = None, None
         if finished is not None:

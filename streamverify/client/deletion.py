@@ -147,7 +147,7 @@ async def delete_requests(settings: Settings, before: int, *, dry_run: bool, pro
     groups = {
         settings.request_topic: settings.group_id,
         settings.ingest_topic: router_group(settings),
-        settings.dlq_topic: None,
+        settings.dlq_topic: None,  # no group reads it: nothing of it waits for anybody
     }
     async with patient_admin(settings) as admin:
         for topic, group in groups.items():
@@ -156,6 +156,7 @@ async def delete_requests(settings: Settings, before: int, *, dry_run: bool, pro
                 firsts, upto = await reader.beginnings(), await reader.offsets_at(before)
             if group is not None:
                 finished = await _finished(admin, group, topic, partitions)
+                # Never beyond what the group has finished: a proof that waits is not deleted unseen.
                 allowed = {tp: min(upto[tp], max(finished[tp], firsts[tp])) for tp in partitions}
             else:
                 allowed = upto

@@ -179,7 +179,7 @@ async def _records_of(
             reader.start_from({partition: offset})
             position = offset
         for record in await reader.read(_POLL):
-            position = record.offset + 1
+            position = record.offset + 1  # of the next record: what is between it and a wanted one is read over
             while waiting and waiting[0] < record.offset:
                 yield wanted[waiting.popleft()], None  # a hole, as compaction leaves
             if waiting and waiting[0] == record.offset:

@@ -83,7 +83,8 @@ class ResultFollower:
                 "broker_away",
                 error=trouble,
                 waiting=self._waiting(),
-                hint="new requests are answered 503 until a broker answers; those that are held wait for it",
+                hint="new requests are answered 503 until a broker answers, and those that are held wait for it: bring "
+                "the brokers back",
             )
         self.trouble = trouble
 

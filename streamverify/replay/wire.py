@@ -69,6 +69,7 @@ class KafkaWire:
         topic = self._settings.result_topic
         found = await self._sender.look_up(topic)
         self._requests = found[self._settings.request_topic]
+        # At once, not with the first request: a broker that refuses us ends the replay at its start.
         await self._sender.start()
         try:
             self._reader = await ResultReader(self._settings, found[topic]).__aenter__()

@@ -1,4 +1,4 @@
-"""Which requests a worker takes, how often it tries one, and what it asks of a proof."""
+"""The settings of requests: which a worker takes, how often it tries one, and what it asks of a proof."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamverify.settings.values import Seconds  # noqa: TC001 - pydantic reads
 
 
 class RequestSettings(BaseModel):
-    """What a worker does with a request before and after Lean has run it."""
+    """The way of a request through a worker, before and after Lean has run it."""
 
     policy_allow: Annotated[
         str,

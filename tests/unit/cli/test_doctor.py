@@ -237,7 +237,7 @@ def test_the_words_of_policy_allow_must_be_known_to_a_header() -> None:
     assert allowed_check(allowed, [known, more]).level == "ok"
     check = allowed_check(allowed, [known])
     assert (check.level, check.found.rpartition(" ")[2]) == ("warning", "option:google.answer")
-    assert "prewarm" in check.advice
+    assert "PREWARM" in check.advice
     assert allowed_check(allowed, []).level == "warning"
 
 
