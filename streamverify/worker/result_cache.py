@@ -255,7 +255,7 @@ class ResultCache:
 
     @property
     def store_up(self) -> bool | None:
-        """True if the store does what it is asked; None where there is none, or none is asked any more."""
+        """True if the store does what it is asked; None without a store, or once the cache is off."""
         return None if self._guard is None or not self.is_on else not self._guard.failing
 
     def status(self) -> Mapping[str, object]:
