@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
     from streamverify.bus.commit_requests import CommitRequests
-    from streamverify.bus.counts import ConsumerCounts
+    from streamverify.bus.consumer_counts import ConsumerCounts
     from streamverify.bus.liveness import Liveness
     from streamverify.bus.ports import RecordHandler
     from streamverify.core.delivery.commits import Committed
@@ -216,7 +216,8 @@ class OffsetCommitter:
                         partitions=sorted(left),
                         error=repr(error),
                         retry_seconds=RETRY,
-                        hint="the group's offsets could not be read; these partitions stay paused until they are",
+                        hint="these partitions stay paused until the group's offsets can be read: it is tried again; "
+                        "if this goes on, may this user read the group?",
                     )
                 await asyncio.sleep(RETRY)
         # A worker that drains starts nothing any more: its quarantine stays paused.

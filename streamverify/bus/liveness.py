@@ -44,7 +44,7 @@ class BrokerWatch:
 
     @property
     def seconds_without_broker(self) -> float:
-        """How long no broker has answered; 0 while they answer."""
+        """Seconds for which no broker has answered; 0 while they answer."""
         return self._outage.lasts(time.monotonic())
 
     @property
@@ -75,7 +75,8 @@ class BrokerWatch:
                 "no_broker_answers",
                 brokers=self._servers,
                 since=self._clock(self._outage.since or 0.0),
-                hint="what is in hand is kept, and goes on and out when a broker answers; logged once an outage",
+                hint="proofs go on, and their results are sent when a broker answers: bring the brokers back, or "
+                "compare BOOTSTRAP_SERVERS; logged once an outage",
             )
 
     async def answers(self, admin: AIOKafkaAdminClient) -> bool:
@@ -113,7 +114,7 @@ class Liveness:
 
     @property
     def seconds_without_broker(self) -> float:
-        """How long no broker has answered; 0 while they answer."""
+        """Seconds for which no broker has answered; 0 while they answer."""
         return self._brokers.seconds_without_broker
 
     @property

@@ -74,6 +74,7 @@ class Correlator:
         self._keys[key] -= 1
         if not self._keys[key]:
             del self._keys[key]
+            # Nobody with this id waits any more: early results with it were those of another sender.
             self._early.pop(key, None)
 
     def acknowledged(self, ticket: Ticket) -> Match | None:
@@ -83,7 +84,7 @@ class Correlator:
             Its result, if that was read before the acknowledgement.
         """
         if ticket.request_id not in self._open:
-            return None
+            return None  # its result came first, with the header: nothing is left to wait for
         source = (ticket.topic, ticket.partition, ticket.offset)
         self._source_of[ticket.request_id] = source
         self._request_at[source] = ticket.request_id

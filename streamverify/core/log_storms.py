@@ -28,7 +28,7 @@ class Suppressed(NamedTuple, Generic[Kind]):
     kind: Kind
     events: int
     seconds: float
-    """How long the interval was in which they came."""
+    """The length of the interval in which they came."""
 
 
 class _Interval:

@@ -45,6 +45,7 @@ def steps(timings: Timings, attempts: int) -> list[Step]:
     ]
     at = queued
     if attempts > 1:
+        # Between the queue and the last attempt lie the others, of which the verdict has no times.
         at = max(queued, _as_nanoseconds(timings.total) - sum(duration for _, duration in taken))
     for name, duration in taken:
         if duration:

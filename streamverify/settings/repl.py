@@ -1,4 +1,4 @@
-"""Which REPL verifies, how many of them, what each may use, and how they are shared out."""
+"""The settings of the pool of REPLs: which REPL, how many, what each may use, and who gets one next."""
 
 from __future__ import annotations
 

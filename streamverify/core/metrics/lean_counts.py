@@ -1,4 +1,4 @@
-"""What the slots of a pool have done since the start. Pure: plain numbers, which whoever is interested reads."""
+"""Counts what the slots of a pool have done since the start. Pure: plain numbers, which anybody may read."""
 
 from __future__ import annotations
 

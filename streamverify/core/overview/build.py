@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamverify.core.metrics.backlog import backlog_seconds
 from streamverify.core.overview.members import processes_of, workers_of
 from streamverify.core.overview.model import (
     OVERVIEW_VERSION,
@@ -136,12 +137,10 @@ def memory_of(status: WorkerStatus) -> int:
 def _lag(positions: Sequence[GroupPosition], ours: Sequence[WorkerView], statuses: Sequence[WorkerStatus]) -> Lag:
     owners = {number: view.name for view in ours for number in view.partitions}
     to_do = sum(position.to_do for position in positions)
-    slots, mean = sum(status.slot_count for status in statuses), mean_seconds(statuses)
     return Lag(
         records=sum(position.lag for position in positions),
         to_do=to_do,
-        # What the cache answers at once needs no slot: then the mean is small, not the number of slots large.
-        seconds=to_do * mean / slots if slots and mean is not None else None,
+        seconds=backlog_seconds(to_do, mean_seconds(statuses), sum(status.slot_count for status in statuses)),
         partitions=[
             PartitionLag(
                 partition=position.partition,

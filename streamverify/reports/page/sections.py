@@ -23,7 +23,7 @@ _KINDS = ("verified", "rejected", "inconclusive", "unsent")
 def verdicts(report: Report) -> Element:
     """Say how many proofs hold, and why the others do not."""
     counts = report.counts.model_dump()
-    parts = [plots.Part(kind, counts[kind], f"fill-{kind}") for kind in _KINDS]
+    parts = [plots.BarPart(kind, counts[kind], f"fill-{kind}") for kind in _KINDS]
     legend = [
         element("li", _dot(kind), f"{count(counts[kind])} {kind}", element("span", _of(counts, kind), class_="hint"))
         for kind in _KINDS
@@ -161,8 +161,8 @@ def slots(report: Report) -> Element:
     bar = plots.stacked_bar(
         "Useful Lean time of what the slots could have worked",
         [
-            plots.Part("useful", round(1000 * min(1.0, use.share)), "fill-accent"),
-            plots.Part("rest", 1000 - round(1000 * min(1.0, use.share)), "track"),
+            plots.BarPart("useful", round(1000 * min(1.0, use.share)), "fill-accent"),
+            plots.BarPart("rest", 1000 - round(1000 * min(1.0, use.share)), "track"),
         ],
     ) if use.share is not None else None  # fmt: skip
     return _section("Use of the slots", bar, table(("", "#"), rows), _hint(use.note) if use.note else None)

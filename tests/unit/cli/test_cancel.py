@@ -66,10 +66,10 @@ def run(monkeypatch: pytest.MonkeyPatch, done: Cancelled, *arguments: str, membe
         (
             {},
             ["--run", "tuesday"],
-            "cancelled: run tuesday; at most 1,234 requests of lean.proofs: so many had no answer",
+            "cancelled: run tuesday; this concerns at most 1,234 requests of lean.proofs: so many of any name",
         ),
         ({"waiting": 1}, ["--run", "a\x1b[31m"], "cancelled: run a"),
-        ({}, ["--run", "a\nb\tc"], "cancelled: run a␊b␉c; at most 1,234 requests"),
+        ({}, ["--run", "a\nb\tc"], "cancelled: run a␊b␉c; this concerns at most 1,234 requests"),
         ({"waiting": None}, ["--group", "g"], "cancelled: group g; how much waits on lean.proofs is not known"),
         ({"matching": 7}, ["--id", "a", "--dry-run"], "7 of the 1,234 requests that wait on lean.proofs would be"),
         ({"matching": 0, "waiting": None}, ["--id", "a", "--dry-run"], "0 requests that wait on lean.proofs would be"),
@@ -88,7 +88,7 @@ def test_it_says_what_is_known(
 def test_what_the_router_has_not_forwarded_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = run(monkeypatch, replace(DONE, not_forwarded=1), "--run", "tuesday")
     assert "the router has not forwarded 1 record of lean.proofs.ingest yet" in ran.stderr
-    assert "not concerned" in ran.stderr
+    assert "they are not cancelled" in ran.stderr
 
 
 @pytest.mark.parametrize(("member", "said"), [(True, False), (None, False), (False, True)])
