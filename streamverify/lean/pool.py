@@ -129,7 +129,7 @@ class Pool:
         """Queue a job. `on_done` is called once, in the event loop, and must not raise.
 
         It is not called for a job that is discarded, nor for one that `close` interrupts: of that nothing is known.
-        `alone`: it starts although the pool is held. Who asks for that has held the pool and waited until nothing runs.
+        `alone`: it starts although the pool is paused. The caller has paused it, and waited until nothing runs.
         """
         self._callbacks.add(job, on_done)
         # A pool that drains answers nothing new: the record is not committed, and another worker gets it.

@@ -103,7 +103,7 @@ class PartitionState:
     def __init__(self, topic: str, partition: int, limits: AdmissionLimits) -> None:
         self.phase = PartitionPhase.RESTORING
         self.epoch = 0
-        """Counts how often the log turned out to be another one; a record of an older epoch is nobody's any more."""
+        """Counts how often the log turned out to be another one; a record of an older epoch belongs to no worker."""
         self.paused = True
         """True if the consumer is to yield none of its records."""
         self._topic = topic

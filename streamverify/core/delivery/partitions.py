@@ -10,7 +10,7 @@ the specification of delivery, from the broker's word to what is committed:
   Otherwise we rebuild its state from the commit. Jobs that finished or still run here are matched when their offsets
   are redelivered.
 - An offset is only ever run once at a time. If the log is no longer the one that was read (a delivery below the commit
-  point, a group that was set back), the partition starts a new *epoch*: a record of an older one is nobody's any more.
+  point, a group that was set back), the partition starts a new *epoch*: a record of an older one belongs to no worker.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What carries the scheduler's actions to the slots, with slots that the test answers for."""
+"""The dispatcher carries actions to slots, and what came of them back; the test answers for the slots."""
 
 from __future__ import annotations
 
