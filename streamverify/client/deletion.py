@@ -39,7 +39,7 @@ _Keys = dict[tuple[int, bytes], None]
 
 @dataclass(slots=True)
 class Deletion:
-    """How far a deletion is."""
+    """The counts of a deletion, true whatever ends it."""
 
     found: int = 0
     """Results that are to be deleted."""

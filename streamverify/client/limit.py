@@ -1,4 +1,4 @@
-"""How large a request may be, whose limit that is, and what raises it. Does no I/O."""
+"""Knows how large a request may be, whose limit that is, and what raises it. Does no I/O."""
 
 from __future__ import annotations
 

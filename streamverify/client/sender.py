@@ -64,7 +64,7 @@ class Sender:
         # Kept when the producer is replaced: it knows which headers are asked for most.
         self._partitioner = AffinityPartitioner()
         self.limit = Limit.unknown(settings.request_topic)
-        """What the request topic takes; nothing until it was asked."""
+        """The largest record that the request topic takes; nothing until it was asked."""
         self._ask_again = 0.0
         self._asking = asyncio.Lock()
         self._spoilt: WeakSet[AIOKafkaProducer] = WeakSet()
