@@ -14,7 +14,7 @@ from streamverify.bus.announcements import Announcements
 from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
-from streamverify.bus.counts import ConsumerCounts
+from streamverify.bus.consumer_counts import ConsumerCounts
 from streamverify.bus.group_versions import VersionWatch
 from streamverify.bus.publisher import Publisher
 from streamverify.core.audit.vocabulary import SHIPPED

@@ -142,7 +142,7 @@ class Decisions(Generic[J]):
         return actions
 
     def next_time(self, now: float) -> float | None:
-        """Return the next time from which on a rule may start a job that no rule starts now; None: only an event may."""
+        """Return the next time from which on a rule may start a job that none starts now; None: only an event can."""
         if not self.timed or self._slots.importing >= self._imports:
             return None
         lines = self._queue.lines(long_too=self._may_take_long)
