@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.groups.announcement import (
     decode_announcement,
@@ -60,7 +60,7 @@ class Announcements:
         self._caught_up = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._failing: set[str] = set()
-        """What has failed, and not succeeded since: it is told once."""
+        """"read" and "written", for as long as they fail: each failure is logged once."""
         self._complaints = Once(_QUIET)
         self._on_winner: Callable[[Winner], None]
         self._on_cancellation: Callable[[Cancellation], None]
@@ -116,7 +116,7 @@ class Announcements:
         """
         settings = self._settings
         partitions = await topic_partitions(settings, settings.groups_topic)
-        async with ResultReader(settings, partitions) as reader:
+        async with TopicReader(settings, partitions) as reader:
             reader.start_from(await reader.beginnings())
             ends = await reader.ends()
             self._failing.discard("read")

@@ -1,4 +1,4 @@
-"""What aiokafka logs reaches a terminal once an outage, in our words.
+"""Passes on what aiokafka logs: once an outage, in our words.
 
 Without a broker aiokafka logs some fifty lines a second. Our own commands silence it (`logs.py`) and say themselves
 what an operator has to know; this is for a program of a user that has our client in it and configures no logging.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
     from streamverify.bus.commit_requests import CommitRequests
-    from streamverify.bus.counts import ConsumerCounts
+    from streamverify.bus.consumer_counts import ConsumerCounts
     from streamverify.bus.liveness import Liveness
     from streamverify.bus.ports import RecordHandler
     from streamverify.core.delivery.commits import Committed

@@ -18,7 +18,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from streamverify.bus.admin import open_admin
 from streamverify.bus.committer import OffsetCommitter
 from streamverify.bus.connection import client_options, connect
-from streamverify.bus.counts import ConsumerCounts
+from streamverify.bus.consumer_counts import ConsumerCounts
 from streamverify.bus.fencing import Fence, SignedStickyAssignor, signed
 from streamverify.bus.liveness import Liveness
 from streamverify.bus.retention import RetentionWatch
@@ -26,7 +26,7 @@ from streamverify.core.delivery.offset_tracker import Delivery
 from streamverify.core.errors import WorkerStuck
 from streamverify.core.job import Record
 from streamverify.core.messages.models import Source
-from streamverify.core.topics import request_record_bytes
+from streamverify.core.topic_plans import request_record_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -57,7 +57,7 @@ REVOKE_TIMEOUT = 5.0
 RETRY = 1.0
 """Seconds between a failed poll and the next."""
 MAX_POLL_ERRORS = 5
-"""How often one fetch error may repeat, each within ERROR_WINDOW of the last, before the worker exits."""
+"""Number of times that one fetch error may repeat, each within ERROR_WINDOW of the last, before the worker exits."""
 ASK_TIMEOUT = 5.0
 ERROR_WINDOW = 30.0
 """Seconds after which a fetch error counts as forgotten."""
@@ -291,7 +291,7 @@ class RequestConsumer:
         self._handler.pause()
 
     async def ends(self) -> dict[int, int] | None:
-        """Where our partitions end: one past the offset of the last record; None if the brokers do not say."""
+        """Return the end of each of our partitions, one past its last record; None if the brokers do not say."""
         tps = [TopicPartition(self._topic, partition) for partition in self._partitions.restored()]
         try:
             async with asyncio.timeout(ASK_TIMEOUT):
@@ -301,7 +301,7 @@ class RequestConsumer:
         return {tp.partition: end for tp, end in ends.items()}
 
     async def unread(self) -> int | None:
-        """Records of our partitions beyond what we have fetched; None if the brokers do not say."""
+        """Count the records of our partitions that were not fetched yet; None if the brokers do not say."""
         ends = await self.ends()
         if ends is None:
             return None
@@ -309,7 +309,7 @@ class RequestConsumer:
         return sum(max(0, end - positions.get(partition, end)) for partition, end in ends.items())
 
     def known_end(self, partition: int) -> int | None:
-        """The end of one of our partitions by the last fetch from it; None before that. Asks nobody."""
+        """Return the end of one of our partitions by the last fetch from it, None before that. No broker is asked."""
         tp = TopicPartition(self._topic, partition)
         if tp not in self._consumer.assignment():
             return None

@@ -33,7 +33,7 @@ def others(ours: str, members: Iterable[str]) -> list[str]:
     return sorted({member for member in members if member.startswith(f"{_NAME}_") and member != ours})
 
 
-class Peers:
+class VersionWatch:
     """Looks at the group from time to time, and warns where versions differ."""
 
     def __init__(self, settings: Settings, ours: str) -> None:

@@ -44,7 +44,7 @@ class BrokerWatch:
 
     @property
     def seconds_without_broker(self) -> float:
-        """How long no broker has answered; 0 while they answer."""
+        """Seconds for which no broker has answered; 0 while they answer."""
         return self._outage.lasts(time.monotonic())
 
     @property
@@ -114,7 +114,7 @@ class Liveness:
 
     @property
     def seconds_without_broker(self) -> float:
-        """How long no broker has answered; 0 while they answer."""
+        """Seconds for which no broker has answered; 0 while they answer."""
         return self._brokers.seconds_without_broker
 
     @property

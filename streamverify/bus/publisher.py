@@ -47,13 +47,13 @@ _ROOM = 64 * 1024
 """Bytes by which the producer's own limit is above the topic's, so that the topic's decides."""
 _RETRY = 1.0
 GATHER = 0.025
-"""Seconds that records which nobody waits for are gathered, to be sent as one batch: a request to the broker costs the
+"""Seconds that records without urgency are gathered, to be sent as one batch: a request to the broker costs the
 worker and the broker as much CPU time as a trivial proof."""
 GATHERED = 200
 """Records that are gathered at most."""
 _DISPOSE_TIMEOUT = 5.0
 _MAX_REPLACEMENTS = 5
-"""How many producers in a row may fail without one acknowledged record before the worker exits."""
+"""Number of producers in a row that may fail without one acknowledged record before the worker exits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,7 @@ class Outgoing:
 
 
 def dead_letter_record(topic: str, letter: DeadLetter, on_ack: Callable[[], None]) -> Outgoing:
-    """The record of a dead letter. If the topic refuses it for its size, only where the original lies is sent."""
+    """Make the record of a dead letter. If the topic refuses it for its size, one without the original is sent."""
 
     def record(letter: DeadLetter, smaller: Callable[[], Outgoing] | None = None) -> Outgoing:
         return Outgoing(
@@ -85,7 +85,7 @@ def dead_letter_record(topic: str, letter: DeadLetter, on_ack: Callable[[], None
 
 
 def countdown(count: int, done: Callable[[], None]) -> Callable[[], None]:
-    """An acknowledgement for several records: it calls `done` when it is called for the `count`-th time."""
+    """Make one acknowledgement for several records: it calls `done` when it is called for the `count`-th time."""
     left = count
 
     def acknowledged() -> None:
@@ -128,12 +128,12 @@ class Publisher:
         self._refused: set[int] = set()
         self._replacements = 0
         self._failing = ""
-        """Why the last record could not be handed over, "" if it could; each cause is logged once in a row."""
+        """The error by which the last record could not be handed over, "" if it could; each is logged once in a row."""
         self._wake = asyncio.Event()
         self._gathering: asyncio.TimerHandle | None = None
         self._open = 0
         self.failures = 0
-        """How often records could not be handed over, or were not taken by the broker; they are sent again."""
+        """Number of times that a record could not be handed over, or was not taken by the broker; it is sent again."""
         self._all_acknowledged = asyncio.Event()
         self._all_acknowledged.set()
 

@@ -44,7 +44,9 @@ class RetentionWatch:
         while self._gaps:
             gaps, self._gaps = self._gaps, []
             try:
-                beginnings = await self._beginnings({partition for partition, _, _ in gaps})
+                async with asyncio.timeout(_TIMEOUT):
+                    tps = [TopicPartition(self._topic, partition) for partition in {gap[0] for gap in gaps}]
+                    beginnings = await self._consumer.beginning_offsets(tps)
             except (KafkaError, OSError, TimeoutError) as error:
                 _log.warning(
                     "beginnings_unknown",
@@ -56,7 +58,9 @@ class RetentionWatch:
             else:
                 for partition, start, stop in gaps:
                     # What is not below the beginning of the log is still there: those offsets never held a record.
-                    self._report(partition, start, min(stop, beginnings.get(partition, start)))
+                    self._report(
+                        partition, start, min(stop, beginnings.get(TopicPartition(self._topic, partition), start))
+                    )
             await asyncio.sleep(_PAUSE)
 
     def _report(self, partition: int, start: int, stop: int) -> None:
@@ -70,8 +74,3 @@ class RetentionWatch:
                 to_offset=stop - 1,
                 hint="retention deleted them before they were read: raise retention.ms of the topic, or add workers",
             )
-
-    async def _beginnings(self, partitions: set[int]) -> dict[int, int]:
-        async with asyncio.timeout(_TIMEOUT):
-            tps = [TopicPartition(self._topic, partition) for partition in partitions]
-            return {tp.partition: offset for tp, offset in (await self._consumer.beginning_offsets(tps)).items()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from streamverify.bus.topics import plan_topics, router_group, table_group
 from streamverify.cli.asyncapi_messages import messages, schemas
-from streamverify.core.topics import Purpose, TopicPlan
+from streamverify.core.topic_plans import Purpose, TopicPlan
 from streamverify.settings import Settings
 from streamverify.version import __version__
 

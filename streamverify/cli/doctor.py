@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.messages.models import Verifier
     from streamverify.core.syntax.header import Header
-    from streamverify.core.topics import TopicState
+    from streamverify.core.topic_plans import TopicState
     from streamverify.lean.kernel.reach import Reach
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.lean.repl.resources import SlotPlan

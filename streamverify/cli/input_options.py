@@ -88,7 +88,7 @@ class InputOptions:
         from streamverify.cli.inputs import Inputs  # noqa: PLC0415 - keeps --help fast
         from streamverify.cli.overrides import ColumnNames, Overrides  # noqa: PLC0415 - keeps --help fast
         from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
-        from streamverify.core.topics import MAX_PROOF_BYTES  # noqa: PLC0415 - keeps --help fast
+        from streamverify.core.topic_plans import MAX_PROOF_BYTES  # noqa: PLC0415 - keeps --help fast
 
         overrides = Overrides(
             timeout=self.timeout,

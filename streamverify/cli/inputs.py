@@ -15,7 +15,7 @@ from streamverify.cli.errors import InputError
 from streamverify.cli.output import in_a_line
 from streamverify.cli.overrides import ColumnNames, Overrides
 from streamverify.core.errors import InvalidRequest, RequestTooLarge, UndecodableRequest
-from streamverify.core.topics import MAX_REQUEST_BYTES
+from streamverify.core.topic_plans import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -19,7 +19,7 @@ from streamverify.settings import Settings  # noqa: TC001 - Typer reads the anno
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from streamverify.core.topics import Difference, TopicPlan, TopicState
+    from streamverify.core.topic_plans import Difference, TopicPlan, TopicState
 
     Planner = Callable[..., list[TopicPlan]]
 
@@ -164,7 +164,7 @@ async def _create(settings: Settings, planner: Planner, *, alter: bool) -> Creat
         describe_topics,
         settled_topics,
     )
-    from streamverify.core.topics import aligned, differences  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.topic_plans import aligned, differences  # noqa: PLC0415 - keeps --help fast
 
     async with patient_admin(settings) as admin:
         plans = planner(brokers=await count_brokers(admin))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.bus.admin import open_admin
 from streamverify.bus.presence import topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.client.cancellation import cancel
 from streamverify.client.client_connection import ClientConnection
 from streamverify.client.progress import progress_of
@@ -273,7 +273,7 @@ class AsyncClient:
         self.refuse_a_fork()
         first = _milliseconds(since)
         partitions = await topic_partitions(self._settings, self._settings.result_topic)
-        async with ResultReader(self._settings, partitions) as reader:
+        async with TopicReader(self._settings, partitions) as reader:
             # The ends first: what is produced while the positions are looked up is no part of this reading.
             ends = await reader.ends()
             await reader.start_at(first)

@@ -44,7 +44,7 @@ class Correlator:
         self._source_of: dict[str, _Source] = {}
         self._request_at: dict[_Source, str] = {}
         self._keys: Counter[bytes] = Counter()
-        """How many open requests have each custom_id, which is the key of the result's record."""
+        """The number of open requests with each custom_id, which is the key of the result's record."""
         self._early: dict[bytes, dict[_Source, ProofResult]] = {}
         """Results without the header that came before it was known where a request lies, by their key."""
 

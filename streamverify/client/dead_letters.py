@@ -28,7 +28,7 @@ class Letter:
     partition: int
     offset: int
     timestamp: int
-    """When the original request was sent, in milliseconds since the epoch."""
+    """The time at which the original request was sent, in milliseconds since the epoch."""
     content: DeadLetter | None
     error: str = ""
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.client.correlator import Correlator, Match
 from streamverify.core.errors import UndecodableResult
 
@@ -112,7 +112,7 @@ class Inbox:
         try:
             topic = self._settings.result_topic
             partitions = (await self._sender.look_up(topic))[topic]
-            async with ResultReader(self._settings, partitions) as reader:
+            async with TopicReader(self._settings, partitions) as reader:
                 # What is there already answers somebody else, or an earlier process.
                 await reader.start_at_end()
                 if not ready.done():

@@ -20,7 +20,7 @@ from streamverify.client.requests import Ticket
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.request_errors import echo
 from streamverify.core.scheduling.partitioner import AffinityPartitioner
-from streamverify.core.topics import MAX_REQUEST_BYTES
+from streamverify.core.topic_plans import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -64,7 +64,7 @@ class Sender:
         # Kept when the producer is replaced: it knows which headers are asked for most.
         self._partitioner = AffinityPartitioner()
         self.limit = Limit.unknown(settings.request_topic)
-        """What the request topic takes; nothing until it was asked."""
+        """The largest record that the request topic takes; nothing until it was asked."""
         self._ask_again = 0.0
         self._asking = asyncio.Lock()
         self._spoilt: WeakSet[AIOKafkaProducer] = WeakSet()

@@ -14,7 +14,7 @@ import orjson
 from streamverify.core.datasets.columns import IDS, shown_names
 from streamverify.core.errors import SourceError
 from streamverify.core.messages import jsontext
-from streamverify.core.topics import MAX_REQUEST_BYTES
+from streamverify.core.topic_plans import MAX_REQUEST_BYTES
 from streamverify.datasets.byte_streams import INSTALL, LFS_POINTER, joined
 
 if TYPE_CHECKING:

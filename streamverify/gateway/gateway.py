@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.bus.group_positions import records_to_do
-from streamverify.bus.reader import records_kept
+from streamverify.bus.topic_reader import records_kept
 from streamverify.core.admission import Admission
 from streamverify.core.environments import GatewayEnvironment, parse_environments
 from streamverify.core.keys import ApiKeys

@@ -129,6 +129,7 @@ class RequestReply:
                 while begun < claim.granted:
                     self._begin(batch, begun, proofs[begun])
                     begun += 1
+                # Time is up: all that is left has one outcome. Workers begin nothing that is past its deadline.
                 if loop.time() >= give_up:
                     why = self.follower.trouble or (
                         f"is a worker of the group {self._settings.group_id} running on the topic "
@@ -139,6 +140,7 @@ class RequestReply:
                     batch.outcomes.extend((index, late, 0) for index in left)
                 while batch.outcomes:
                     index, outcome, size = batch.outcomes.popleft()
+                    # In order, what comes early is held until those before it are there.
                     early[index] = outcome, size
                     while (next_one := answered if ordered else index) in early:
                         outcome, size = early.pop(next_one)
@@ -147,7 +149,9 @@ class RequestReply:
                         answered += 1
                         batch.unread -= size
                 if wanted == begun < len(proofs) and batch.unread < _UNREAD_BYTES:
-                    await asyncio.sleep(0)  # all have a place: the next may ask, but not before others had a chance to
+                    # All have a place: the next may ask, but not before others had a chance to.
+                    await asyncio.sleep(0)
+                # Nothing to send, nothing to give: until a place, an outcome or the end of the time comes.
                 elif begun == claim.granted and not batch.outcomes and answered < len(proofs):
                     await event.wait()
                     event.clear()

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.messages.assurance import Require  # noqa: TC001 - pydantic reads the annotations
-from streamverify.core.topics import MAX_PROOF_BYTES
+from streamverify.core.topic_plans import MAX_PROOF_BYTES
 from streamverify.settings.values import Seconds  # noqa: TC001 - pydantic reads the annotations
 
 

@@ -18,7 +18,7 @@ class AddressedAssignor(PartitionAssignor):
     """Takes an assignment that was made for another address, and notes that the group has to be told ours."""
 
     outdated = False
-    """Whether the last assignment has another address than ours: joining again makes a new one."""
+    """True if the last assignment has another address than ours: joining again makes a new one."""
     _taken: URL | None = None
 
     @property

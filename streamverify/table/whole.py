@@ -40,7 +40,7 @@ class WholeResults:
         await self._consumer.stop()
 
     async def fetch(self, row: Row) -> bytes | None:
-        """The value of the record that a row was made from; None if the topic does not have it any more.
+        """Fetch the value of the record that a row was made from; None if the topic does not have it any more.
 
         Raises:
             TimeoutError: The broker did not answer.

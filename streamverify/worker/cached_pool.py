@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from streamverify.core.cache.cacheable import may_be_answered, may_be_kept
+from streamverify.core.cache.digests import work_digest
 from streamverify.core.cache.in_flight import InFlight
-from streamverify.core.cache.key import work_digest
 from streamverify.core.messages.models import Reason, Timings
 from streamverify.lean.callbacks import call_back
 

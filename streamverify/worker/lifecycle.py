@@ -14,7 +14,7 @@ from streamverify.bus.announcements import Announcements
 from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
-from streamverify.bus.group_versions import Peers
+from streamverify.bus.group_versions import VersionWatch
 from streamverify.bus.publisher import Publisher
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.partitions import Partitions
@@ -173,7 +173,7 @@ class Worker:
         self._condition = ConditionReport(
             self._signals, self._partitions, self._consumer.liveness, group=settings.group_id
         )
-        self._peers = Peers(settings, versions)
+        self._peers = VersionWatch(settings, versions)
 
     def _watch(self, equipment: Equipment) -> None:
         """Make what says how the worker does: its log, its metrics, its status."""

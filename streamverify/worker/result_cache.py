@@ -16,7 +16,7 @@ import structlog
 
 from streamverify.cache.store import Entry
 from streamverify.core.cache.cacheable import may_be_kept, weight
-from streamverify.core.cache.entry import decode, encode
+from streamverify.core.cache.content import decode, encode
 from streamverify.core.cache.seal import Opened
 from streamverify.core.once import Once
 from streamverify.worker.entry_names import EntryNames
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from streamverify.cache.guard import Guard
     from streamverify.core.audit.vocabulary import Vocabulary
-    from streamverify.core.cache.memory import Memory
+    from streamverify.core.cache.memory_cache import MemoryCache
     from streamverify.core.cache.seal import Seal
     from streamverify.core.job import Job, Verdict
     from streamverify.core.syntax.header import Header
@@ -60,7 +60,7 @@ class ResultCache:
     def __init__(  # noqa: PLR0913 - what it is made of
         self,
         seal: Seal,
-        memory: Memory,
+        memory: MemoryCache,
         guard: Guard | None,
         *,
         max_age: float,

@@ -29,7 +29,7 @@ class InFlight(Generic[J]):
 
     @property
     def following(self) -> int:
-        """How many jobs wait for another's verdict."""
+        """The number of jobs that wait for another's verdict."""
         return len(self._follows)
 
     def enter(self, work: Hashable, job: J) -> bool:

@@ -58,7 +58,7 @@ class Groups:
     """The attempts in this worker, and the winners that it has heard of."""
 
     def __init__(self, *, ttl: float, most: int = MAX_WINNERS) -> None:
-        """Know nobody yet.
+        """Begin without attempts and winners.
 
         Args:
             ttl: Seconds after its announcement until a winner is forgotten.
@@ -162,7 +162,7 @@ class Groups:
         return beaten
 
     def _beaten(self, attempt: Attempt, now: float) -> Winner | None:
-        """The winner that supersedes an attempt: of several the one that was announced first."""
+        """Find the winner that supersedes an attempt: of several the one that was announced first."""
         winners = list(self._alive(attempt.scope, now))
         # Both names of a winner count: its record may be delivered again, or its id be sent again in another record.
         if any(attempt.custom_id == each.custom_id or attempt.record[:2] == each[2:4] for each in winners):

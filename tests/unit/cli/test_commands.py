@@ -15,14 +15,14 @@ from streamverify.cli.verify import exit_code
 from streamverify.client import Answer
 from streamverify.core.errors import RequestTooLarge
 from streamverify.core.messages.models import Reason, Status
-from streamverify.core.topics import Difference, TopicState
+from streamverify.core.topic_plans import Difference, TopicState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from streamverify.core.messages.models import ProofRequest, ProofResult
-    from streamverify.core.topics import TopicPlan
+    from streamverify.core.topic_plans import TopicPlan
 
 
 @pytest.fixture(autouse=True)

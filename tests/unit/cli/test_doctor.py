@@ -31,7 +31,7 @@ from streamverify.cli.doctor import (
 from streamverify.core.audit.vocabulary import Trusted, Vocabulary
 from streamverify.core.messages.models import Assurance, Verifier
 from streamverify.core.syntax.header import parse_header
-from streamverify.core.topics import TopicState
+from streamverify.core.topic_plans import TopicState
 from streamverify.lean.kernel.reach import Reach
 from streamverify.lean.kernel.tools import Tool, Tools
 from streamverify.lean.repl import resources

@@ -12,7 +12,7 @@ import pytest
 from gateway_results import result
 from prometheus_tools import Page
 
-from streamverify.bus.counts import ConsumerCounts
+from streamverify.bus.consumer_counts import ConsumerCounts
 from streamverify.core.messages.dead_letter import Stage
 from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Verifier
 from streamverify.core.metrics.labels import Environment, ReplDeath, ReplReplaced

@@ -8,7 +8,7 @@ LONGEST_PAUSE = 60.0
 """Seconds at most, however often it has failed."""
 
 
-class Outage:
+class Backoff:
     """One failure is enough not to ask a store for a while, each further one in a row doubles that.
 
     So a store that hangs costs one time-out for each pause, and not one for each proof.
@@ -19,7 +19,7 @@ class Outage:
         self._until = 0.0
 
     @property
-    def lasts(self) -> bool:
+    def is_failing(self) -> bool:
         """True from a failure until the next success."""
         return self._pause > 0
 

@@ -53,7 +53,7 @@ def encode(verdict: Verdict) -> bytes | None:
 
 
 def decode(content: bytes) -> Verdict | None:
-    """Read a verdict back; None where the content is none, as another version of this program may have written it."""
+    """Read a verdict back; None if it cannot be read, as another version of this program may have written it."""
     try:
         if content[:1] == _PACKED:
             text = zlib.decompressobj().decompress(content[1:], MAX_CONTENT + 1)
@@ -77,5 +77,5 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def forgotten_fields() -> frozenset[str]:
-    """Name the fields of a verdict of which nobody has said whether identical work has them in common."""
+    """Name the fields of a verdict in neither `_KEPT` nor `OWN`: a test wants each new one to be in either."""
     return frozenset(each.name for each in fields(Verdict)) - _KEPT.keys() - OWN

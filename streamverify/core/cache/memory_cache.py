@@ -14,7 +14,7 @@ ENTRY_OVERHEAD = 300
 """Bytes that an entry takes besides its content: name, time, and its place in the dictionary (260 measured)."""
 
 
-class Memory:
+class MemoryCache:
     """Contents by name. What was not used for the longest makes room."""
 
     def __init__(self, limit: int) -> None:

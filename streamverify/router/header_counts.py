@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from streamverify.streams.partitioned_rows import Key
+
 MAX_HEADERS = 1000
 """Headers of a partition that are counted apart; the rarest are added up under `OTHERS`."""
 
@@ -20,9 +22,6 @@ OTHERS = "others"
 """The key, in place of a fingerprint, of all headers that are not counted apart."""
 
 NO_OFFSET = -1
-
-Key = tuple[int, str]
-"""Partition and fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
