@@ -120,6 +120,7 @@ def settings_file() -> Path | None:
 
 def settings_files() -> list[Path]:
     """Name the files that settings may be read from on this machine. They may hold secrets: no proof may read them."""
+    # The default file, too, where another is named: it may be there, and hold secrets all the same.
     named = settings_file()
     return [DEFAULT_FILE, *([] if named is None else [named])]
 

@@ -46,6 +46,7 @@ class Child:
         self._stderr = surroundings.folder / f"{name}.log"
         self._visible = surroundings.visible
         argv = [sys.executable, "-m", "streamverify.cli.child", str(os.getpid()), *arguments]
+        # Files, not pipes: nobody reads while the child runs, and a pipe that is full would stop it.
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
             # A session of its own: on Ctrl-C in the terminal we stop the children ourselves, in the right order.
             self._process = subprocess.Popen(
@@ -106,6 +107,7 @@ class Child:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
                 return
+        # Its whole process group, as it may have started others.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

@@ -42,6 +42,7 @@ def stderr() -> Console:
 
 
 def _console(stream: Any) -> Console:
+    # Without a terminal rich would take 80 cells, into which no table of ours fits.
     width = None if stream.isatty() else _PLAIN_WIDTH
     return Console(file=stream, width=width, highlight=False, soft_wrap=False)
 
@@ -60,6 +61,7 @@ def remark(text: str, label: str = "note", style: str = "yellow") -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON value as one line on stdout, and flush."""
+    # The keys of a dictionary may be numbers of partitions.
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode("utf-8") + "\n")
     sys.stdout.flush()
 

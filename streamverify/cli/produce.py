@@ -74,6 +74,7 @@ def produce(
     def so_far() -> str:
         if not tally.read:
             return ""
+        # Read and handed to the producer, but not acknowledged: the broker may have it or not.
         waiting = tally.read - tally.sent
         unsure = f", and {waiting:,} more may be" if waiting else ""
         return (

@@ -76,6 +76,7 @@ def serve(*, settings: Settings) -> None:
     chosen = child_settings(settings, verifier, own_broker=own_broker, port=port, ready_port=ready_port)
     for line in first_lines(settings, verifier, chosen, own_broker=own_broker):
         print_line(line)
+    # The children get every setting that was given here from `chosen`, whichever way it was given.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {PREFIX + name.upper(): value for name, value in chosen.items()}
     patience = (float(chosen.get("drain_timeout", settings.drain_timeout)) + _GRACE, _GRACE)
@@ -88,6 +89,7 @@ def serve(*, settings: Settings) -> None:
                 _supervise(worker, gateway, f"http://127.0.0.1:{ready_port}/ready", f"http://{host}:{port}")
         except KeyboardInterrupt:
             remark("interrupted; everything that it started has been stopped")
+            # To be told to stop is how it ends: that is no interruption.
             raise typer.Exit(0) from None
 
 

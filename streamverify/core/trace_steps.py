@@ -32,6 +32,7 @@ def steps(timings: Timings, attempts: int) -> list[Step]:
         timings: Those of the verdict.
         attempts: How often the proof was run.
     """
+    # In whole nanoseconds from the start, as spans have them, so that no step ends after the next one begins.
     queued = _as_nanoseconds(timings.queued)
     placed = [Step("queue", 0, queued)] if queued else []
     taken = [

@@ -113,6 +113,7 @@ class Watch:
             self._broker, self._since = found, None
             return
         await self._drop_look()
+        # The time of the first failure, however often it was tried since.
         self._since = self._since or _now()
         self._broker = replace(self._broker, problems=(f"since {self._since} the broker says nothing new: {said}",))
 
@@ -140,6 +141,7 @@ class Watch:
         if self._look is None:
             look = GroupLook(self._settings, patience, self._known)
             await look.__aenter__()
+            # Kept only once it is open: after a failure the next look opens another one.
             self._look = look
         return self._look
 

@@ -69,6 +69,7 @@ class AnswerSpans:
         """Make the callback of the acknowledgement: it does what `on_ack` does, and then ends the spans."""
 
         def acknowledged() -> None:
+            # Before the callback, whose work is not the broker's time.
             now = time.time_ns()
             on_ack()
             self._publish.end(now)

@@ -39,6 +39,7 @@ def overview(seen: Seen, history: History, *, at: str, given: Sequence[str] = ()
         given: The addresses of `--url`.
     """
     workers = [_measured(view, history) for view in workers_of(seen)]
+    # All members are shown; sums are of the workers of this group alone.
     ours = [view for view in workers if view.state != "foreign" and _is_of(view, seen)]
     statuses = [view.status for view in ours if view.status is not None]
     positions = seen.broker.positions
