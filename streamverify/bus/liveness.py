@@ -11,7 +11,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import BrokerResponseError, KafkaError
 
-from streamverify.core.delivery.outage import Outage
+from streamverify.core.delivery.outage import BrokerOutage
 from streamverify.core.delivery.watchdog import Health, Watchdog
 from streamverify.core.errors import WorkerStuck
 
@@ -40,7 +40,7 @@ class BrokerWatch:
         """`group`: any name will do; the question to the brokers is who coordinates it."""
         self._servers = servers
         self._group = group
-        self._outage = Outage(time.monotonic())
+        self._outage = BrokerOutage(time.monotonic())
 
     @property
     def seconds_without_broker(self) -> float:
