@@ -155,6 +155,7 @@ class Publisher:
 
     def publish(self, record: Outgoing, *, urgent: bool = True) -> None:
         """Send `record`, and again until the broker has it; one that is not urgent within `GATHER` seconds."""
+        # Nothing is awaited here, so callers need no task for it, and records keep the order of the calls.
         self._unsent.append(record)
         self._open += 1
         self._all_acknowledged.clear()
@@ -266,6 +267,7 @@ class Publisher:
         again = [
             _smaller(record) if number in self._refused else record for number, record in self._unacknowledged.items()
         ]
+        # Cleared before the new producer begins: late answers to the old one find no number of theirs.
         self._unacknowledged.clear()
         self._refused.clear()
         # In their old order, and before what was not sent yet.

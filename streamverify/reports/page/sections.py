@@ -25,7 +25,14 @@ def verdicts(report: Report) -> Element:
     counts = report.counts.model_dump()
     parts = [plots.BarPart(kind, counts[kind], f"fill-{kind}") for kind in _KINDS]
     legend = [
-        element("li", _dot(kind), f"{count(counts[kind])} {kind}", element("span", _of(counts, kind), class_="hint"))
+        element(
+            "li",
+            element(
+                "svg", element("circle", cx=6, cy=6, r=5.5, class_=f"fill-{kind}"), viewBox="0 0 12 12", class_="dot"
+            ),
+            f"{count(counts[kind])} {kind}",
+            element("span", _of(counts, kind), class_="hint"),
+        )
         for kind in _KINDS
         if counts[kind] or kind in {"verified", "rejected"}
     ]
@@ -272,12 +279,6 @@ def _section(name: str, *content: Element | None) -> Element:
 
 def _hint(text: str) -> Element:
     return element("p", text, class_="hint")
-
-
-def _dot(kind: str) -> Element:
-    return element(
-        "svg", element("circle", cx=6, cy=6, r=5.5, class_=f"fill-{kind}"), viewBox="0 0 12 12", class_="dot"
-    )
 
 
 def _of(counts: dict[str, int], kind: str) -> str:

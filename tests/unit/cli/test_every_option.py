@@ -147,8 +147,8 @@ def check(arguments: list[str]) -> int:
 
 
 def home_of(flag: str) -> str:
-    """The first command with the flag of a setting; `config` last, which draws a table of all settings each time."""
-    return next(name for name in sorted(ARGUMENTS, key="config".__eq__) if flag in options_of(name))
+    """The first command with the flag of a setting; last those that do something with all settings each time."""
+    return next(name for name in sorted(ARGUMENTS, key={"config", "doctor"}.__contains__) if flag in options_of(name))
 
 
 def test_every_command_is_here() -> None:
