@@ -36,7 +36,7 @@ from rich.table import Table
 
 from benchmarks.end_to_end import a_broker, a_worker, cpu_seconds, fresh_topics
 from streamverify.client import AsyncClient
-from streamverify.core.cache.memory import Memory
+from streamverify.core.cache.memory_cache import MemoryCache
 from streamverify.core.cache.seal import Seal
 from streamverify.core.job import Job, Record, RecordId, Verdict
 from streamverify.core.messages.codec import decode_result
@@ -164,7 +164,7 @@ async def own_costs(count: int = 5_000) -> dict[str, float]:
     """Microseconds of CPU that the cache itself takes of a worker, without a store: a miss, a verdict kept, a hit."""
     cache = ResultCache(
         Seal(os.urandom(32)),
-        Memory(1 << 30),
+        MemoryCache(1 << 30),
         None,
         max_age=3600.0,
         installation=Installation.read(ReplCommand(("repl",), {}, None, "lean", wrapped=True)),

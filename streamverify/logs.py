@@ -39,11 +39,12 @@ MAX_VALUE = 200
 FILE_BYTES = 20 * 1024**2
 """Bytes of a log file, after which it is set aside as `NAME.log.1` and a new one begun."""
 OLD_FILES = 5
-"""How many files that were set aside are kept; older ones are deleted."""
+"""The number of files set aside that are kept; older ones are deleted."""
 
 
 def _cut_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
     for key, value in event.items():
+        # A traceback is needed whole: it ends with what is wrong.
         if isinstance(value, str) and len(value) > MAX_VALUE and key != "exception":
             event[key] = value[:MAX_VALUE] + "…"
     return event
@@ -99,6 +100,7 @@ def configure(level: str, log_format: str, *, log_dir: str | None = None, name: 
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
+        # The loggers of modules are there before this, and a cached one would go on as at its first event.
         cache_logger_on_first_use=False,
     )
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
@@ -162,7 +164,7 @@ class Sampling:
         """Drop an event of a library, as a filter of a handler. Ours have been asked about."""
         if isinstance(record.msg, dict):
             return True
-        # There may be two handlers, and one event is counted once.
+        # This is asked by each of two handlers, and one event is counted once.
         kept = record.__dict__
         if _ASKED not in kept:
             kept[_ASKED] = self._may_pass((record.name, str(record.msg)[:MAX_VALUE]), record.levelno)
@@ -188,6 +190,7 @@ class Sampling:
 
 _in_use: list[Sampling] = []
 _ASKED = "streamverify_sampled"
+"""The attribute of a log record that says whether it passed, once it was asked."""
 _SUPPRESSED = "suppressed"
 _LEVELS = {name: getattr(logging, name.upper()) for name in ("debug", "info", "warning", "error", "critical")} | {
     "exception": logging.ERROR

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 PREFIX = "STREAMVERIFY_"
-"""What the name of each of our environment variables begins with."""
+"""The beginning of the name of each of our environment variables."""
 
 DEFAULT_FILE = Path("streamverify.toml")
 
+# Not an argument: pydantic-settings asks for its sources by a class method whose arguments are fixed.
 _named_file: ContextVar[Path | None] = ContextVar("settings file named on the command line", default=None)
 
 Place = Literal["flag", "environment", "file", "default"]
@@ -38,7 +39,7 @@ _EXPECTED = {
     "memory_per_repl": "must be auto or a size of at least 64MiB, such as 4GiB",
     "bootstrap_servers": "must be host:port, or several separated by commas",
 }
-"""What a setting must be, where pydantic's words are of no use: patterns, and choices between two types."""
+"""The words for a wrong value where pydantic's are of no use: patterns, and choices between two types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +53,17 @@ class Origins:
     file: Path | None = None
 
     def reworded(self, text: str) -> str:
-        """Name a setting as it was given where a message that was made without knowing that begins with all its names.
+        """Replace all names of a setting, with which a message begins, by the one under which it was given.
 
-        Such a message begins as `words` names a setting that nobody gave: `STREAMVERIFY_HTTP_PORT (--http-port)`.
+        The code that uses a setting does not know where it came from, so its messages begin as `words` names a setting
+        that nobody gave: `STREAMVERIFY_HTTP_PORT (--http-port)`.
         """
         named = _ALL_NAMES.match(text)
         return text if named is None else self.words(named[1].lower()) + text[named.end() :]
 
     @property
     def file_name(self) -> str:
-        """The name of the settings file, in quotes if it would not be one line as it is."""
+        """The name of the settings file; it is in quotes if it has more than one line."""
         return _one_line(str(self.file))
 
     def place(self, name: str) -> Place:
@@ -97,6 +99,7 @@ def find_origins(config_file: Path | None, flags: Iterable[str]) -> Iterator[Ori
     """
     token = _named_file.set(config_file)
     try:
+        # As pydantic-settings reads them: in any case, and an empty one is not set.
         variables = {
             name[len(PREFIX) :].lower(): name
             for name, value in os.environ.items()
@@ -117,6 +120,7 @@ def settings_file() -> Path | None:
 
 def settings_files() -> list[Path]:
     """Name the files that settings may be read from on this machine. They may hold secrets: no proof may read them."""
+    # The default file, too, where another is named: it may be there, and hold secrets all the same.
     named = settings_file()
     return [DEFAULT_FILE, *([] if named is None else [named])]
 
@@ -154,7 +158,7 @@ def explain(errors: Iterable[Any], origins: Origins) -> list[str]:
     values: dict[str, Any] = {}
     for error in errors:
         name = str(error["loc"][0]) if error["loc"] else str(error.get("ctx", {}).get("setting", ""))
-        # A setting that may be of several types has an error for each of them.
+        # A setting that may be of several types has an error for each of them, some with the same words.
         said = messages.setdefault(name, [])
         if (message := _message(name, error)) not in said:
             said.append(message)
@@ -181,6 +185,7 @@ def _is_worded(error: Any) -> bool:
 
 
 def _shown(name: str, values: Mapping[str, Any]) -> str:
+    # No message shows a secret, not even a wrong one: it may be wrong by one character.
     if name not in values or isinstance(values[name], dict) or "password" in name or "key" in name:
         return ""
     text = str(values[name])

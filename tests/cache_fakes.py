@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streamverify.cache.store import StoreFailed
-from streamverify.core.cache.memory import Memory
+from streamverify.core.cache.memory_cache import MemoryCache
 from streamverify.core.cache.seal import Seal
 from streamverify.core.job import Job, Record, RecordId, Verdict
 from streamverify.core.messages.models import Assurance, ProofRequest, Reason, Response, Source
@@ -113,7 +113,7 @@ def make_cache(guard: Guard | None = None, **given: Any) -> ResultCache:
         "clock": Clock(),
     } | given
     seal = parts.pop("seal", Seal(SECRET))
-    return ResultCache(seal, parts.pop("memory", Memory(1 << 20)), guard, **parts)
+    return ResultCache(seal, parts.pop("memory", MemoryCache(1 << 20)), guard, **parts)
 
 
 class FakeTiers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamverify.core.overview.card import Card, Versions
-from streamverify.core.overview.group import STABLE, Answer, Broker, Group, GroupMember, Seen
+from streamverify.core.overview.group import STABLE, Broker, Group, GroupMember, ProcessAnswer, Seen
 from streamverify.core.overview.status import STATUS_VERSION, Answered, Recent, SlotStatus, WorkerStatus
 
 UUID = "0b2f4e62-6b9a-4c43-9d3c-0d5f6a1b2c3d"
@@ -68,13 +68,13 @@ def member(name: str = "prover-1", /, *, pid: int = 17, partitions: tuple[int, .
     return GroupMember(f"{name}-{UUID}", "streamverify_lean-4.34.1", "/10.0.0.7", f"{name}:{pid}", said, partitions)
 
 
-def seen(*members: GroupMember, state: str = STABLE, answers: tuple[Answer, ...] = (), **broker: Any) -> Seen:
+def seen(*members: GroupMember, state: str = STABLE, answers: tuple[ProcessAnswer, ...] = (), **broker: Any) -> Seen:
     """What is known of a group with these members."""
     found = Broker(group=Group(state, members), **broker)
     return Seen("kafka:9092", "streamverify", "lean.proofs", found, {each.url: each for each in answers}, "here")
 
 
-def answer(said: WorkerStatus) -> Answer:
+def answer(said: WorkerStatus) -> ProcessAnswer:
     """The answer of the worker that says this, at its own address."""
     assert said.url is not None
-    return Answer(said.url, "worker", said, ready=said.ready, problem=said.problem)
+    return ProcessAnswer(said.url, "worker", said, ready=said.ready, problem=said.problem)

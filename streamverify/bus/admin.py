@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 async def open_admin(settings: Settings, patience: float = PATIENCE) -> AIOKafkaAdminClient:
-    """A connected admin client whose calls are tried once; close it. For calls at start see `patient_admin`.
+    """Connect an admin client, to be closed by the caller; its calls are tried once (at start: `patient_admin`).
 
     Raises:
         BrokerUnavailable: No broker answers.
@@ -38,11 +38,12 @@ async def open_admin(settings: Settings, patience: float = PATIENCE) -> AIOKafka
 
 @asynccontextmanager
 async def patient_admin(settings: Settings, patience: float = PATIENCE) -> AsyncIterator[PatientAdmin]:
-    """An admin client for the time of the context, whose every call is tried again for `patience` seconds.
+    """Connect an admin client for the time of the context, and try each of its calls again for `patience` seconds.
 
     Raises:
         BrokerUnavailable: No broker answers, a call has failed for `patience` seconds, or a broker refuses one.
     """
+    # One client for all calls: each connection costs a handshake, with TLS and SASL several.
     client = await open_admin(settings, patience)
     try:
         yield PatientAdmin(client, settings.bootstrap_servers, patience)
@@ -64,16 +65,8 @@ class PatientAdmin:
         self._servers = servers
         self._patience = patience
 
-    async def list_topics(self) -> list[str]:
-        """The names of all topics."""
-        return await self._ask(self._client.list_topics)
-
-    async def describe_topics(self, names: list[str]) -> list[Any]:
-        """The metadata of topics; brokers that make a topic on being asked for it make it."""
-        return await self._ask(lambda: self._client.describe_topics(names))
-
     async def describe_cluster(self) -> dict[str, Any]:
-        """The brokers and the controller."""
+        """Return the brokers and the controller."""
         return await self._ask(self._client.describe_cluster)
 
     async def create_partitions(self, totals: dict[str, NewPartitions]) -> Any:
@@ -81,7 +74,7 @@ class PatientAdmin:
         return await self._ask(lambda: self._client.create_partitions(totals), PATIENCE)
 
     async def ask(self, call: Callable[[AIOKafkaAdminClient], Awaitable[T]], *, try_seconds: float = TRY_SECONDS) -> T:
-        """Anything else that is safe to be done twice, and raises what the brokers answer."""
+        """Make any other call that is safe to be made twice, and that raises the errors that brokers answer."""
         return await self._ask(lambda: call(self._client), try_seconds)
 
     async def _ask(self, call: Callable[[], Awaitable[T]], try_seconds: float = TRY_SECONDS) -> T:

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from streamverify.bus.connection import connect, make_producer
 from streamverify.bus.presence import topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.groups.announcement import (
     decode_announcement,
@@ -60,7 +60,7 @@ class Announcements:
         self._caught_up = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._failing: set[str] = set()
-        """What has failed, and not succeeded since: it is told once."""
+        """"read" and "written", for as long as they fail: each failure is logged once."""
         self._complaints = Once(_QUIET)
         self._on_winner: Callable[[Winner], None]
         self._on_cancellation: Callable[[Cancellation], None]
@@ -89,6 +89,7 @@ class Announcements:
 
     def announce(self, winner: Winner) -> None:
         """Tell the other workers of a winner, soon; if nothing can be sent they are not told."""
+        # Never waits: a worker must not stand still because a topic that only saves work cannot be written.
         if self._tasks and self._settings.group_ttl and not self._unsent.full():
             self._unsent.put_nowait(winner)
 
@@ -116,7 +117,7 @@ class Announcements:
         """
         settings = self._settings
         partitions = await topic_partitions(settings, settings.groups_topic)
-        async with ResultReader(settings, partitions) as reader:
+        async with TopicReader(settings, partitions) as reader:
             reader.start_from(await reader.beginnings())
             ends = await reader.ends()
             self._failing.discard("read")
@@ -143,8 +144,8 @@ class Announcements:
                     "announcement_not_understood",
                     topic=self._settings.groups_topic,
                     error=str(error)[:200],
-                    hint="it is ignored; only workers and `streamverify cancel` write to this topic: is it another "
-                    "one, or of a later version (docs/upgrades.md)?",
+                    hint="this record is ignored: only workers and `streamverify cancel` should write to this topic; "
+                    "if a later version has written it, upgrade this worker (docs/upgrades.md)",
                 )
             return
         try:

@@ -1,4 +1,4 @@
-"""What aiokafka logs reaches a terminal once an outage, in our words.
+"""Passes on what aiokafka logs: once an outage, in our words.
 
 Without a broker aiokafka logs some fifty lines a second. Our own commands silence it (`logs.py`) and say themselves
 what an operator has to know; this is for a program of a user that has our client in it and configures no logging.
@@ -62,6 +62,7 @@ def say_once(servers: str) -> None:
     """
     library = logging.getLogger(LIBRARY)
     ours = [handler for handler in library.handlers if isinstance(handler, OnceAnOutage)]
+    # Whoever has set a level or a handler wants to see what aiokafka says, as it says it.
     if not ours and not library.handlers and library.level == logging.NOTSET:
         ours = [OnceAnOutage()]
         library.addHandler(ours[0])

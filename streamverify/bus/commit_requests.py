@@ -41,7 +41,7 @@ class Finish:
 
 
 class _Due(Enum):
-    """When the next commit comes; the diagram is in `CommitRequests`."""
+    """The time of the next commit; the diagram is in `CommitRequests`."""
 
     NOTHING = auto()
     LATER = auto()

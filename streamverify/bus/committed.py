@@ -24,11 +24,12 @@ _NONE = -1
 async def committed_offsets(
     admin: AIOKafkaAdminClient, group: str, topic: str, partitions: Iterable[int]
 ) -> Mapping[int, Committed | None]:
-    """The group's commit for each partition, offset and metadata, None where there is none.
+    """Read the group's commit of each partition: offset and metadata, None for a partition without a commit.
 
     Raises:
         aiokafka.errors.KafkaError: The broker refused, or its answer left a partition out.
     """
+    # Asked for by name: without partitions the answer would leave out those that have no commit.
     wanted = [TopicPartition(topic, partition) for partition in partitions]
     try:
         answer = await admin.list_consumer_group_offsets(group, partitions=wanted) if wanted else {}

@@ -86,7 +86,7 @@ _PERMANENT = (
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments for any aiokafka client: brokers and security.
+    """Return the keyword arguments of any aiokafka client: brokers and security.
 
     Raises:
         SettingsError: A certificate or key cannot be used.
@@ -107,7 +107,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 
 def make_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
-    """A producer that is not started: idempotent, acknowledged by all replicas.
+    """Make a producer that is not started: idempotent, acknowledged by all replicas.
 
     Args:
         settings: How to connect.
@@ -119,14 +119,14 @@ def make_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:
 
 
 def make_reader(settings: Settings, **options: Any) -> AIOKafkaConsumer:
-    """A consumer that is not started, joins no group and commits nothing; `options` are further ones of aiokafka."""
+    """Make a consumer that is not started, joins no group and commits nothing; `options` are more of aiokafka."""
     return AIOKafkaConsumer(
         **client_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", **options
     )
 
 
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
-    """Trust and, where there is one, our own certificate."""
+    """Load the certificates that we trust and, if there is one, our own."""
     try:
         context = ssl.create_default_context(cafile=settings.ssl_cafile)
     except (ssl.SSLError, OSError) as error:
@@ -159,6 +159,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
     Raises:
         BrokerUnavailable: None answered within `patience`, or the one that did refused us.
     """
+    # Before the first client: aiokafka logs each server that does not answer, some fifty lines a second.
     say_once(servers)
     loop = asyncio.get_running_loop()
     give_up = loop.time() + patience
@@ -185,6 +186,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
                     f"no Kafka broker answers at {servers} (tried for {patience:g} s: {_cause(error)}); "
                     f"{await _doubt(client)}"
                 ) from error
+        # Also when cancelled: aiokafka warns of a client that is collected unclosed.
         except BaseException:
             await _dispose(client)
             raise
@@ -222,6 +224,7 @@ async def patiently(
         try:
             return await asyncio.wait_for(call(), None if try_seconds is None else min(left, try_seconds))
         except (KafkaError, OSError, TimeoutError) as error:
+            # To ask again what a broker refuses for good would only delay the message by the whole patience.
             if is_permanent(error):
                 raise
             if loop.time() >= give_up:
@@ -237,7 +240,7 @@ def is_permanent(error: BaseException) -> bool:
 
 
 def explain_failure(error: BaseException, servers: str, patience: float | None = None) -> str:
-    """One sentence for a request that failed, for good or for `patience` seconds."""
+    """Word a request that failed, for good or for `patience` seconds, in one sentence."""
     if patience is None:
         # Brokers' errors have a sentence of Kafka's own; that of a broker's refusal says more than its text.
         said = getattr(error, "description", "") if isinstance(error, BrokerResponseError) else ""
@@ -249,7 +252,7 @@ def explain_failure(error: BaseException, servers: str, patience: float | None =
 
 
 async def _refusal(client: Any) -> str:
-    """Why a broker refuses us whatever we try again, "" where that is not known.
+    """Find out why a broker refuses us at every try. Returns a sentence, "" if no broker says why.
 
     aiokafka logs the cause and raises "unable to bootstrap": the broker is asked once more for it.
     """
@@ -274,12 +277,12 @@ async def _refusal(client: Any) -> str:
 
 
 def _kafka_client(client: Any) -> Any:
-    """What a producer, consumer or admin client talks through: it has their settings, public nowhere else."""
+    """Return the connection pool of a producer, consumer or admin client: their settings are public nowhere else."""
     return client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001 - see above
 
 
 def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) -> str:
-    """A sentence for an error of security, "" for any other: only those are the same at every try."""
+    """Word an error of security in one sentence; "" for any other error: only those are the same at every try."""
     mechanism, user = options["sasl_mechanism"], options["sasl_plain_username"]
     if isinstance(error, SaslAuthenticationFailed | AuthenticationFailedError):
         return (
@@ -302,7 +305,7 @@ def explain_refusal(error: BaseException, server: str, options: dict[str, Any]) 
 
 
 async def _doubt(client: Any) -> str:
-    """Which setting to look at where no broker answers."""
+    """Name the setting to look at when no broker answers."""
     kafka = _kafka_client(client)
     for host, port, _family in kafka.hosts:
         with suppress(OSError, TimeoutError):
@@ -314,7 +317,7 @@ async def _doubt(client: Any) -> str:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and what it came from."""
+    """Yield an error, and the errors that it came from."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

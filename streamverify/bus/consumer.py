@@ -18,7 +18,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from streamverify.bus.admin import open_admin
 from streamverify.bus.committer import OffsetCommitter
 from streamverify.bus.connection import client_options, connect
-from streamverify.bus.counts import ConsumerCounts
+from streamverify.bus.consumer_counts import ConsumerCounts
 from streamverify.bus.fencing import Fence, SignedStickyAssignor, signed
 from streamverify.bus.liveness import Liveness
 from streamverify.bus.retention import RetentionWatch
@@ -26,7 +26,7 @@ from streamverify.core.delivery.offset_tracker import Delivery
 from streamverify.core.errors import WorkerStuck
 from streamverify.core.job import Record
 from streamverify.core.messages.models import Source
-from streamverify.core.topics import request_record_bytes
+from streamverify.core.topic_plans import request_record_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from streamverify.bus.commit_requests import CommitRequests
     from streamverify.bus.ports import RecordHandler
-    from streamverify.core.delivery.partition_state import Admission
+    from streamverify.core.delivery.partition_state import AdmissionOutcome
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.settings import Settings
 
@@ -57,7 +57,7 @@ REVOKE_TIMEOUT = 5.0
 RETRY = 1.0
 """Seconds between a failed poll and the next."""
 MAX_POLL_ERRORS = 5
-"""How often one fetch error may repeat, each within ERROR_WINDOW of the last, before the worker exits."""
+"""Number of times that one fetch error may repeat, each within ERROR_WINDOW of the last, before the worker exits."""
 ASK_TIMEOUT = 5.0
 ERROR_WINDOW = 30.0
 """Seconds after which a fetch error counts as forgotten."""
@@ -92,7 +92,11 @@ class _Listener(ConsumerRebalanceListener):
         partitions = frozenset(tp.partition for tp in tps)
         _log.info("partitions_assigned", partitions=sorted(partitions))
         if not partitions:
-            _log.warning("no_partitions", hint=f"more workers than partitions, or the topic {self._topic} is gone")
+            _log.warning(
+                "no_partitions",
+                hint=f"there are more workers than partitions, or the topic {self._topic} is gone: add partitions, or "
+                "stop this worker (docs/operations.md)",
+            )
         self._requests.assigned(partitions)
 
 
@@ -106,8 +110,9 @@ class RequestConsumer:
         requests: CommitRequests,
         *,
         client_id: str = "streamverify",
+        counts: ConsumerCounts | None = None,
     ) -> None:
-        """`client_id` is what the group is told of this member; `core.overview.card` says what stands there."""
+        """`client_id` is what the group is told of this member (`core.overview.card`); `counts` are kept up to date."""
         self._settings = settings
         self._topic = settings.request_topic
         self._client_id = client_id
@@ -115,7 +120,7 @@ class RequestConsumer:
         self._requests = requests
         limit = (REBALANCE_TIMEOUT_MS + settings.session_timeout_ms) / 1000
         self.liveness = Liveness(settings, partitions, limit)
-        self.counts = ConsumerCounts()
+        self.counts = counts or ConsumerCounts()
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._retention: RetentionWatch | None = None
         self._fence: Fence | None = None
@@ -139,6 +144,7 @@ class RequestConsumer:
         """
         settings = self._settings
         self._assignor = signed(card)
+        # Before the consumer: offsets are restored through it as soon as the group has assigned partitions.
         self._admin = await open_admin(settings, patience)
         self._closers.append(self._admin.close)
         self._consumer = await connect(self._make_consumer, settings.bootstrap_servers, patience=patience)
@@ -238,6 +244,7 @@ class RequestConsumer:
                     f"of the partitions {', '.join(f'{number} from {offset}' for number, offset in readable)}: see "
                     "docs/operations.md for how to pass over it"
                 ) from error
+            # Only records count: an empty poll is what aiokafka returns without a broker, too.
             if batches:
                 self.liveness.succeeded()
             for tp, records in batches.items():
@@ -287,7 +294,7 @@ class RequestConsumer:
         self._handler.pause()
 
     async def ends(self) -> dict[int, int] | None:
-        """Where our partitions end: one past the offset of the last record; None if the brokers do not say."""
+        """Return the end of each of our partitions, one past its last record; None if the brokers do not say."""
         tps = [TopicPartition(self._topic, partition) for partition in self._partitions.restored()]
         try:
             async with asyncio.timeout(ASK_TIMEOUT):
@@ -297,7 +304,7 @@ class RequestConsumer:
         return {tp.partition: end for tp, end in ends.items()}
 
     async def unread(self) -> int | None:
-        """Records of our partitions beyond what we have fetched; None if the brokers do not say."""
+        """Count the records of our partitions that were not fetched yet; None if the brokers do not say."""
         ends = await self.ends()
         if ends is None:
             return None
@@ -305,7 +312,7 @@ class RequestConsumer:
         return sum(max(0, end - positions.get(partition, end)) for partition, end in ends.items())
 
     def known_end(self, partition: int) -> int | None:
-        """The end of one of our partitions by the last fetch from it; None before that. Asks nobody."""
+        """Return the end of one of our partitions by the last fetch from it, None before that. No broker is asked."""
         tp = TopicPartition(self._topic, partition)
         if tp not in self._consumer.assignment():
             return None
@@ -341,14 +348,16 @@ class _Errors:
             "fetch_failed",
             error=cause,
             times=times,
-            hint="tried again" if error.retriable else f"the worker exits when this happens {MAX_POLL_ERRORS} times",
+            hint="it is tried again, and there is nothing to do unless this goes on"
+            if error.retriable
+            else f"the error says what the broker refuses; the worker exits when this happens {MAX_POLL_ERRORS} times",
         )
         # What passes by itself (a leader election, a broker that restarts) may take as long as it likes.
         if times >= MAX_POLL_ERRORS and not error.retriable:
             raise WorkerStuck(f"fetching from {self._topic} fails again and again: {cause}") from error
 
 
-def _plain(record: KafkaRecord, admission: Admission) -> Record:
+def _plain(record: KafkaRecord, admission: AdmissionOutcome) -> Record:
     """The record without aiokafka's types."""
     kafka_headers: Any = record.headers
     return Record(

@@ -59,11 +59,12 @@ class SignedStickyAssignor(StickyPartitionAssignor):
     """
 
     card = b""
-    """What else the member tells its group (`core.overview.card`). Older workers read the process at the end only."""
+    """Bytes that the member tells its group besides (`core.overview.card`). Older workers read the process at the end
+    only."""
 
     @classmethod
     def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        """What the group is told at each join."""
+        """Return what the group is told at each join."""
         said = super().metadata(topics)
         previous = said.user_data or StickyAssignorUserDataV1([], cls.DEFAULT_GENERATION_ID).encode()
         return ConsumerProtocolMemberMetadata(
@@ -83,13 +84,13 @@ class Member(NamedTuple):
     process: str
 
 
-class Said(NamedTuple):
-    """What a member has told its group."""
+class UserData(NamedTuple):
+    """The user data that a member has told its group."""
 
     process: str
     """Machine and number of its process, `HOST:PID`; "" where it does not say."""
     card: bytes
-    """What stands before that; it may begin with the assignor's own fields."""
+    """The bytes before that; they may begin with the assignor's own fields."""
 
 
 def this_process() -> str:
@@ -103,27 +104,28 @@ def holder_of(name: str, members: Iterable[Member]) -> Member | None:
     The descriptions that aiokafka can ask for do not say it, but a broker begins the member id of a static member with
     its name; a UUID follows.
     """
+    # The whole id, not its beginning: `prover-1` is also how the ids of `prover-1-b` begin.
     pattern = re.compile(f"{re.escape(name)}-{_UUID}")
     return next((member for member in members if pattern.fullmatch(member.member_id)), None)
 
 
 def members_of(description: Mapping[str, Any]) -> list[Member]:
-    """The members in the answer to a DescribeGroups request."""
+    """Read the members in the answer to a DescribeGroups request."""
     return [
-        Member(each["member_id"], said_in(each["member_metadata"]).process)
+        Member(each["member_id"], user_data_in(each["member_metadata"]).process)
         for group in description["groups"]
         for each in group["members"]
     ]
 
 
-def said_in(metadata: bytes) -> Said:
+def user_data_in(metadata: bytes) -> UserData:
     """Read what a member's metadata says; a group tells it only while it is not rebalancing."""
     try:
         user_data = ConsumerProtocolMemberMetadata.decode(metadata).user_data or b""
     except ValueError:
-        return Said("", b"")
+        return UserData("", b"")
     card, signature, process = user_data.rpartition(_SIGNATURE)
-    return Said(process.decode(errors="replace"), card) if signature else Said("", b"")
+    return UserData(process.decode(errors="replace"), card) if signature else UserData("", b"")
 
 
 class Fence:
@@ -177,7 +179,9 @@ class Fence:
         if holder is None or holder.member_id == self._member_id:
             # Our session was over, and nobody came.
             return True
-        self._lose(self._error(holder))
+        # Two of these may wait at once, of one rebalance after the other: the first has ended `watch`.
+        if not self._lost.done():
+            self._lost.set_exception(self._error(holder))
         return False
 
     async def refuse(self, error: KafkaError) -> None:
@@ -198,10 +202,6 @@ class Fence:
             WorkerFenced: Another worker has taken the name.
         """
         await self._lost
-
-    def _lose(self, error: WorkerFenced) -> None:
-        if not self._lost.done():
-            self._lost.set_exception(error)
 
     def _error(self, holder: Member | None) -> WorkerFenced:
         other = f"the {self._kind} {holder.process}" if holder and holder.process else f"another {self._kind}"

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.connection import PATIENCE
-from streamverify.bus.fencing import said_in
+from streamverify.bus.fencing import user_data_in
+from streamverify.bus.group_description import described_group
 from streamverify.bus.presence import find_topics, require_topics
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.core.delivery.group_position import group_position
 from streamverify.core.overview.card import decode_card
 from streamverify.core.overview.group import Broker, Group, GroupMember, remembered
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from streamverify.core.delivery.group_position import GroupPosition
     from streamverify.settings import Settings
 
-_NO_GROUP = {0, 69}
-"""What brokers say of a group that is described, or is not there: GROUP_ID_NOT_FOUND."""
 _SETTLE = 5.0
 """Seconds for which a group that rebalances is asked again, where only one look is taken."""
 _ASK_AGAIN = 0.5
@@ -45,14 +44,12 @@ def group_in(description: Mapping[str, Any], topic: str) -> Group:
     Raises:
         KafkaError: The broker refused, or is not the coordinator any more.
     """
-    [group] = description["groups"]
-    if group["error_code"] not in _NO_GROUP:
-        raise for_code(group["error_code"])(group["group"])
+    group = described_group(description)
     return Group(group["state"], tuple(_member(each, topic) for each in group["members"]))
 
 
 def _member(described: Mapping[str, Any], topic: str) -> GroupMember:
-    said = said_in(described["member_metadata"])
+    said = user_data_in(described["member_metadata"])
     return GroupMember(
         member_id=described["member_id"],
         client_id=described["client_id"],
@@ -89,7 +86,7 @@ class GroupLook:
         self._patience = patience
         self._stack = AsyncExitStack()
         self._known = {} if known is None else known
-        self._readers: dict[tuple[TopicPartition, ...], ResultReader] = {}
+        self._readers: dict[tuple[TopicPartition, ...], TopicReader] = {}
         self._admin: PatientAdmin
         self.partitions: list[int] = []
         """The partitions of the request topic, at the last look."""
@@ -145,6 +142,7 @@ class GroupLook:
             except KafkaError as error:
                 problems.append(f"the broker does not describe the group {settings.group_id} to this user ({error!r})")
                 return None
+            # While it rebalances a group tells neither partitions nor cards of its members.
             if not (settle and group.is_rebalancing and loop.time() < give_up):
                 return remembered(group, self._known)
             await asyncio.sleep(_ASK_AGAIN)
@@ -178,9 +176,9 @@ class GroupLook:
         firsts, ends = await reader.beginnings(), await reader.ends()
         return sum(end - firsts[tp] for tp, end in ends.items())
 
-    async def _reader(self, partitions: list[TopicPartition]) -> ResultReader:
+    async def _reader(self, partitions: list[TopicPartition]) -> TopicReader:
         """Return the reader of these partitions; a topic that has got more of them gets another one."""
         key = tuple(partitions)
         if key not in self._readers:
-            self._readers[key] = await self._stack.enter_async_context(ResultReader(self._settings, partitions))
+            self._readers[key] = await self._stack.enter_async_context(TopicReader(self._settings, partitions))
         return self._readers[key]

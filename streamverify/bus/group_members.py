@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
+from streamverify.bus.group_description import described_group
 from streamverify.bus.presence import topic_partitions
 from streamverify.core.delivery.offset_map import decode_map
 from streamverify.core.errors import StreamVerifyError, UndecodableOffsetMap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from aiokafka.admin import AIOKafkaAdminClient
 
     from streamverify.core.delivery.commits import Committed
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 _LIMIT = 20.0
 """Seconds for the whole question: whoever asks has better things to do."""
-
-_NO_GROUP = {0, 69}
-"""What brokers say of a group that is described, or is not there: GROUP_ID_NOT_FOUND."""
 
 _log = structlog.get_logger(__name__)
 
@@ -46,11 +42,10 @@ async def has_member(settings: Settings) -> bool | None:
 
 
 async def _has_member(settings: Settings) -> bool | None:
-    async def describe(client: AIOKafkaAdminClient) -> bool | None:
-        answers = [answer.to_object() for answer in await client.describe_consumer_groups([settings.group_id])]
-        for code in {group["error_code"] for answer in answers for group in answer["groups"]} - _NO_GROUP:
-            raise for_code(code)(settings.group_id)  # that the coordinator is still loading is asked again
-        return has_member_in(answers)
+    async def describe(client: AIOKafkaAdminClient) -> bool:
+        [answer] = await client.describe_consumer_groups([settings.group_id])
+        # Its error that the coordinator is still loading is raised, so the admin client asks again.
+        return bool(described_group(answer.to_object())["members"])
 
     # Patiently: in a cluster without groups the first question only makes the topic that their coordinators need.
     async with patient_admin(settings) as admin:
@@ -61,18 +56,14 @@ async def _has_member(settings: Settings) -> bool | None:
             return await admin.ask(partial(_has_owner, settings))
 
 
-def has_member_in(descriptions: Sequence[Mapping[str, Any]]) -> bool:
-    """Read the answers to a DescribeGroups request."""
-    return any(group["members"] for description in descriptions for group in description["groups"])
-
-
 async def _has_owner(settings: Settings, admin: AIOKafkaAdminClient) -> bool:
     topic = settings.request_topic
     numbers = [tp.partition for tp in await topic_partitions(settings, topic)]
     try:
         committed = await committed_offsets(admin, settings.group_id, topic, numbers)
     except KafkaError:
-        return False  # it knows no such group: no worker has ever committed
+        # It knows no such group: no worker has ever committed.
+        return False
     return any(_is_open(topic, number, found) for number, found in committed.items() if found is not None)
 
 

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.presence import topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.core.delivery.group_position import GroupPosition, group_position
 from streamverify.core.errors import BrokerUnavailable
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def group_positions(settings: Settings, group: str) -> list[GroupPosition]:
-    """How far the group is with each partition of the request topic, in the order of the partitions.
+    """Ask how far the group is with each partition of the request topic, in the order of the partitions.
 
     Raises:
         BrokerUnavailable: No broker, no topic, or this user may not describe the group.
@@ -34,11 +34,11 @@ async def group_positions(settings: Settings, group: str) -> list[GroupPosition]
             raise BrokerUnavailable(
                 f"the broker does not show the offsets of the group {group}: this user may not describe it ({error!r})"
             ) from error
-    async with ResultReader(settings, partitions) as reader:
+    async with TopicReader(settings, partitions) as reader:
         firsts, ends = await reader.beginnings(), await reader.ends()
     return [group_position(topic, tp.partition, firsts[tp], ends[tp], committed[tp.partition]) for tp in sorted(ends)]
 
 
 async def records_to_do(settings: Settings) -> int:
-    """How many records of the request topic the group has not answered; raises what `group_positions` does."""
+    """Count the records of the request topic that the group has not answered; raises what `group_positions` does."""
     return sum(position.to_do for position in await group_positions(settings, settings.group_id))

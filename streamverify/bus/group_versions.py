@@ -33,7 +33,7 @@ def others(ours: str, members: Iterable[str]) -> list[str]:
     return sorted({member for member in members if member.startswith(f"{_NAME}_") and member != ours})
 
 
-class Peers:
+class VersionWatch:
     """Looks at the group from time to time, and warns where versions differ."""
 
     def __init__(self, settings: Settings, ours: str) -> None:
@@ -64,6 +64,7 @@ class Peers:
         self._warned = found
 
     async def _members(self) -> list[str]:
+        # A client for each look: one that only waits for the next would hold its connections for nothing.
         admin = await open_admin(self._settings)
         try:
             [description] = await admin.describe_consumer_groups([self._settings.group_id])

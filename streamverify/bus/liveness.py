@@ -11,7 +11,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import BrokerResponseError, KafkaError
 
-from streamverify.core.delivery.outage import Outage
+from streamverify.core.delivery.outage import BrokerOutage
 from streamverify.core.delivery.watchdog import Health, Watchdog
 from streamverify.core.errors import WorkerStuck
 
@@ -40,11 +40,11 @@ class BrokerWatch:
         """`group`: any name will do; the question to the brokers is who coordinates it."""
         self._servers = servers
         self._group = group
-        self._outage = Outage(time.monotonic())
+        self._outage = BrokerOutage(time.monotonic())
 
     @property
     def seconds_without_broker(self) -> float:
-        """How long no broker has answered; 0 while they answer."""
+        """Seconds for which no broker has answered; 0 while they answer."""
         return self._outage.lasts(time.monotonic())
 
     @property
@@ -75,11 +75,13 @@ class BrokerWatch:
                 "no_broker_answers",
                 brokers=self._servers,
                 since=self._clock(self._outage.since or 0.0),
-                hint="what is in hand is kept, and goes on and out when a broker answers; logged once an outage",
+                hint="proofs go on, and their results are sent when a broker answers: bring the brokers back, or "
+                "compare BOOTSTRAP_SERVERS; logged once an outage",
             )
 
     async def answers(self, admin: AIOKafkaAdminClient) -> bool:
         """Ask again for a while: each try goes to any one of the brokers, of which some may be down."""
+        # Bounded, as the watchdog waits for it: what no broker says within the time counts as an outage.
         give_up = time.monotonic() + WATCH_SECONDS
         while time.monotonic() < give_up:
             try:
@@ -113,7 +115,7 @@ class Liveness:
 
     @property
     def seconds_without_broker(self) -> float:
-        """How long no broker has answered; 0 while they answer."""
+        """Seconds for which no broker has answered; 0 while they answer."""
         return self._brokers.seconds_without_broker
 
     @property
@@ -132,6 +134,7 @@ class Liveness:
             # What has just succeeded was an answer: do not trouble the brokers.
             answers = time.monotonic() - self._last_success < WATCH_SECONDS or await self._brokers.answers(admin)
             self._brokers.note(answers=answers)
+            # What is due costs a question to the leader of each partition: only when it could end the worker.
             if not self._watchdog.is_worth_asking(time.monotonic()):
                 continue
             due = self._partitions.commit_is_due or await self._has_records_to_fetch(consumer)

@@ -1,4 +1,4 @@
-"""Which topics are there. Whatever needs a topic asks here first: none is made by being named.
+"""Finds out which topics are there. Whatever needs a topic asks here first: no topic is made by being named.
 
 The embedded broker is the exception: its topics cannot be created, so there `require_topics` has them made.
 """
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the broker says of some topics."""
+class FoundTopics:
+    """The answer of the broker about some topics."""
 
     partitions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """By topic, in the order of their numbers: what the metadata has of each partition."""
@@ -36,18 +36,18 @@ class Found:
     """Topics that this user may not describe: Kafka does not tell such a user whether they exist."""
 
 
-async def find_topics(admin: PatientAdmin, names: Sequence[str]) -> Found:
+async def find_topics(admin: PatientAdmin, names: Sequence[str]) -> FoundTopics:
     """Look topics up by their names.
 
     Raises:
-        KafkaError: A name is none that Kafka takes.
+        KafkaError: Kafka takes no topic of such a name.
         BrokerUnavailable: No broker answers.
     """
-    return await admin.ask(partial(_find, names)) if names else Found()
+    return await admin.ask(partial(_find, names)) if names else FoundTopics()
 
 
-async def _find(names: Sequence[str], admin: AIOKafkaAdminClient) -> Found:
-    found = Found()
+async def _find(names: Sequence[str], admin: AIOKafkaAdminClient) -> FoundTopics:
+    found = FoundTopics()
     for topic in await admin.describe_topics(list(names)):
         name, error = topic["topic"], for_code(topic["error_code"])
         if error is UnknownTopicOrPartitionError:
@@ -65,7 +65,7 @@ async def _find(names: Sequence[str], admin: AIOKafkaAdminClient) -> Found:
 async def require_topics(
     admin: PatientAdmin, settings: Settings, names: Sequence[str]
 ) -> dict[str, list[TopicPartition]]:
-    """The partitions of topics that have to be there, in the order of their numbers.
+    """Return the partitions of topics that have to be there, in the order of their numbers.
 
     Raises:
         BrokerUnavailable: One is missing, or this user may not see it.
@@ -82,7 +82,7 @@ async def require_topics(
 
 
 async def topic_partitions(settings: Settings, topic: str) -> list[TopicPartition]:
-    """The partitions of one topic, in the order of their numbers. Needs no more than the right to describe it.
+    """Return the partitions of one topic, in the order of their numbers. Needs no more than the right to describe it.
 
     Raises:
         BrokerUnavailable: No broker, no such topic, or this user may not see it.
@@ -98,7 +98,7 @@ async def _has_controller(admin: PatientAdmin) -> bool:
 
 
 def absent(missing: Sequence[str], hidden: Sequence[str], servers: str) -> BrokerUnavailable:
-    """The error for topics that are not there, or not for this user."""
+    """Make the error for topics that are not there, or not for this user."""
     said = []
     if missing:
         said.append(f"no topic {', '.join(missing)} on {servers}: streamverify topics create")

@@ -47,13 +47,13 @@ _ROOM = 64 * 1024
 """Bytes by which the producer's own limit is above the topic's, so that the topic's decides."""
 _RETRY = 1.0
 GATHER = 0.025
-"""Seconds that records which nobody waits for are gathered, to be sent as one batch: a request to the broker costs the
+"""Seconds that records without urgency are gathered, to be sent as one batch: a request to the broker costs the
 worker and the broker as much CPU time as a trivial proof."""
 GATHERED = 200
 """Records that are gathered at most."""
 _DISPOSE_TIMEOUT = 5.0
 _MAX_REPLACEMENTS = 5
-"""How many producers in a row may fail without one acknowledged record before the worker exits."""
+"""Number of producers in a row that may fail without one acknowledged record before the worker exits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,7 @@ class Outgoing:
 
 
 def dead_letter_record(topic: str, letter: DeadLetter, on_ack: Callable[[], None]) -> Outgoing:
-    """The record of a dead letter. If the topic refuses it for its size, only where the original lies is sent."""
+    """Make the record of a dead letter. If the topic refuses it for its size, one without the original is sent."""
 
     def record(letter: DeadLetter, smaller: Callable[[], Outgoing] | None = None) -> Outgoing:
         return Outgoing(
@@ -85,7 +85,7 @@ def dead_letter_record(topic: str, letter: DeadLetter, on_ack: Callable[[], None
 
 
 def countdown(count: int, done: Callable[[], None]) -> Callable[[], None]:
-    """An acknowledgement for several records: it calls `done` when it is called for the `count`-th time."""
+    """Make one acknowledgement for several records: it calls `done` when it is called for the `count`-th time."""
     left = count
 
     def acknowledged() -> None:
@@ -128,12 +128,12 @@ class Publisher:
         self._refused: set[int] = set()
         self._replacements = 0
         self._failing = ""
-        """Why the last record could not be handed over, "" if it could; each cause is logged once in a row."""
+        """The error by which the last record could not be handed over, "" if it could; each is logged once in a row."""
         self._wake = asyncio.Event()
         self._gathering: asyncio.TimerHandle | None = None
         self._open = 0
         self.failures = 0
-        """How often records could not be handed over, or were not taken by the broker; they are sent again."""
+        """Number of times that a record could not be handed over, or was not taken by the broker; it is sent again."""
         self._all_acknowledged = asyncio.Event()
         self._all_acknowledged.set()
 
@@ -155,6 +155,7 @@ class Publisher:
 
     def publish(self, record: Outgoing, *, urgent: bool = True) -> None:
         """Send `record`, and again until the broker has it; one that is not urgent within `GATHER` seconds."""
+        # Nothing is awaited here, so callers need no task for it, and records keep the order of the calls.
         self._unsent.append(record)
         self._open += 1
         self._all_acknowledged.clear()
@@ -255,7 +256,8 @@ class Publisher:
             error=repr(self._failure),
             resent=len(self._unacknowledged),
             refused=len(self._refused),
-            hint="an idempotent producer cannot go on after a failure: a new one sends again what was not acknowledged",
+            hint="an idempotent producer cannot go on after a failure: a new one sends again what was not "
+            "acknowledged; there is nothing to do unless this goes on",
         )
         self._replacements += 1
         if self._replacements > _MAX_REPLACEMENTS:
@@ -265,6 +267,7 @@ class Publisher:
         again = [
             _smaller(record) if number in self._refused else record for number, record in self._unacknowledged.items()
         ]
+        # Cleared before the new producer begins: late answers to the old one find no number of theirs.
         self._unacknowledged.clear()
         self._refused.clear()
         # In their old order, and before what was not sent yet.
@@ -308,6 +311,7 @@ def _smaller(record: Outgoing) -> Outgoing:
         key=cut_id((record.key or b"").decode(errors="replace")),
         topic=record.topic,
         bytes=len(record.value or b""),
-        hint="the topic's max.message.bytes is lower than when this process started: a smaller form is sent",
+        hint="the topic's max.message.bytes is lower than when this process started, so a smaller form is sent: "
+        "`streamverify topics create --alter` raises it again",
     )
     return record.smaller()

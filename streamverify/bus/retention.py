@@ -44,18 +44,23 @@ class RetentionWatch:
         while self._gaps:
             gaps, self._gaps = self._gaps, []
             try:
-                beginnings = await self._beginnings({partition for partition, _, _ in gaps})
+                async with asyncio.timeout(_TIMEOUT):
+                    tps = [TopicPartition(self._topic, partition) for partition in {gap[0] for gap in gaps}]
+                    beginnings = await self._consumer.beginning_offsets(tps)
             except (KafkaError, OSError, TimeoutError) as error:
                 _log.warning(
                     "beginnings_unknown",
                     error=repr(error),
-                    hint="offsets were skipped and the broker does not say why yet: asked again",
+                    hint="offsets were skipped, and the broker does not say yet where the log begins: it is asked "
+                    "again, and there is nothing to do unless this goes on",
                 )
                 self._gaps = gaps + self._gaps
             else:
                 for partition, start, stop in gaps:
                     # What is not below the beginning of the log is still there: those offsets never held a record.
-                    self._report(partition, start, min(stop, beginnings.get(partition, start)))
+                    self._report(
+                        partition, start, min(stop, beginnings.get(TopicPartition(self._topic, partition), start))
+                    )
             await asyncio.sleep(_PAUSE)
 
     def _report(self, partition: int, start: int, stop: int) -> None:
@@ -69,8 +74,3 @@ class RetentionWatch:
                 to_offset=stop - 1,
                 hint="retention deleted them before they were read: raise retention.ms of the topic, or add workers",
             )
-
-    async def _beginnings(self, partitions: set[int]) -> dict[int, int]:
-        async with asyncio.timeout(_TIMEOUT):
-            tps = [TopicPartition(self._topic, partition) for partition in partitions]
-            return {tp.partition: offset for tp, offset in (await self._consumer.beginning_offsets(tps)).items()}

@@ -1,6 +1,6 @@
 """The topics: the table of them, and how they are made, described and altered.
 
-What a difference does to proofs is decided in `core.topics`; which topics are there, in `presence`.
+What a difference does to proofs is decided in `core.topic_plans`; which topics are there, in `presence`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.presence import find_topics
 from streamverify.core.errors import BrokerUnavailable
-from streamverify.core.topics import (
+from streamverify.core.topic_plans import (
     DAY_MS,
     KAFKA_MAX_MESSAGE_BYTES,
     SHORT_RETENTION_MS,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from aiokafka.admin import AIOKafkaAdminClient
 
     from streamverify.bus.admin import PatientAdmin
-    from streamverify.core.topics import Difference
+    from streamverify.core.topic_plans import Difference
     from streamverify.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -46,28 +46,29 @@ _log = structlog.get_logger(__name__)
 FALLBACK_MAX_MESSAGE_BYTES = 1_000_000
 """Taken where a broker does not tell its topics' settings, as the embedded one."""
 _DYNAMIC_TOPIC_CONFIG = 1
-"""How a broker marks a setting that the topic has of its own, neither the broker's nor Kafka's default."""
+"""The mark by which a broker names a setting that the topic has of its own, neither the broker's nor Kafka's
+default."""
 _COPIES = 3
 _POLL = 0.1
 
 
 def router_group(settings: Settings) -> str:
-    """The consumer group of the router; the name of its changelog begins with it, too."""
+    """Name the consumer group of the router; the name of its changelog begins with it, too."""
     return f"{settings.group_id}-router"
 
 
 def changelog_topic(settings: Settings) -> str:
-    """The topic with the router's counts. Faust puts the name together so, from its table's name."""
+    """Name the topic with the router's counts. Faust puts the name together so, from its table's name."""
     return f"{router_group(settings)}-headers-changelog"
 
 
 def table_group(settings: Settings) -> str:
-    """The consumer group of the results table; the name of its changelog begins with it, too."""
+    """Name the consumer group of the results table; the name of its changelog begins with it, too."""
     return f"{settings.group_id}-table"
 
 
 def table_changelog_topic(settings: Settings) -> str:
-    """The topic with the rows of the results table. Faust puts the name together so, from its table's name."""
+    """Name the topic with the rows of the results table. Faust puts the name together so, from its table's name."""
     return f"{table_group(settings)}-results-changelog"
 
 
@@ -79,7 +80,7 @@ def plan_topics(
     retention_ms: int | None = None,
     brokers: int = 1,
 ) -> list[TopicPlan]:
-    """All topics, in the order in which they are made and shown. This is the one table of them.
+    """Plan all topics, in the order in which they are made and shown. This is the one table of them.
 
     Requests, those for the router too, are kept by time. Results are compacted, so that the newest verdict of each
     custom_id stays for as long as `retention_ms`; the lag leaves followers days to see each one.
@@ -127,7 +128,10 @@ def plan_topics(
 
 
 async def create_topics(admin: PatientAdmin, plans: Sequence[TopicPlan]) -> dict[str, bool]:
-    """Make the topics that are not there; whether each was made now. Nothing else of ours makes a topic.
+    """Make the topics that are not there. Nothing else of ours makes a topic.
+
+    Returns:
+        By topic whether it was made now.
 
     Raises:
         BrokerUnavailable: The broker refused to make one (the message says why), or cannot make any.
@@ -136,6 +140,7 @@ async def create_topics(admin: PatientAdmin, plans: Sequence[TopicPlan]) -> dict
     for plan in plans:
         topic = NewTopic(plan.name, plan.partitions, plan.replication, topic_configs=dict(plan.settings))
         try:
+            # A whole patience for one try: a controller that makes a topic of many partitions takes its time.
             made[plan.name] = await admin.ask(partial(_create, topic), try_seconds=PATIENCE)
         except KafkaError as error:
             raise BrokerUnavailable(f"the broker does not make the topic {plan.name}: {error!r}") from error
@@ -169,6 +174,7 @@ async def alter_topic(admin: PatientAdmin, plan: TopicPlan, found: Sequence[Diff
     more_partitions = settings.pop("partitions", None)
     try:
         if more_partitions is not None:
+            # Never fewer: `differences` gives those a remedy, as Kafka takes no partition away.
             await admin.create_partitions({plan.name: NewPartitions(total_count=plan.partitions)})
         if settings:
             await admin.ask(partial(_alter, plan.name, settings))
@@ -190,7 +196,7 @@ async def _alter(name: str, changes: Mapping[str, str], admin: AIOKafkaAdminClie
 
 
 async def describe_topics(admin: PatientAdmin, names: Sequence[str]) -> list[TopicState]:
-    """Each topic as it is."""
+    """Ask the broker what each topic is like."""
     found = await find_topics(admin, names)
     states = []
     for name in names:
@@ -208,7 +214,7 @@ async def describe_topics(admin: PatientAdmin, names: Sequence[str]) -> list[Top
 
 
 async def settled_topics(admin: PatientAdmin, plans: Sequence[TopicPlan], changed: set[str]) -> list[TopicState]:
-    """The topics as they are once the brokers have heard of those that were made or altered (`changed`).
+    """Describe the topics once the brokers have heard of those that were made or altered (`changed`).
 
     A broker answers for a moment as if nothing had happened; what is not to be seen after some seconds did not happen.
     """
@@ -227,7 +233,7 @@ async def settled_topics(admin: PatientAdmin, plans: Sequence[TopicPlan], change
 
 
 async def inspect_topics(admin: PatientAdmin, plans: Sequence[TopicPlan]) -> list[TopicState]:
-    """The topics of some plans as they are; what of each loses or delays proofs is in its `warnings`."""
+    """Describe the topics of some plans; whatever in them loses or delays proofs is in their `warnings`."""
     states = {state.name: state for state in await describe_topics(admin, [plan.name for plan in plans])}
     judged = []
     for plan in aligned(plans, states, alter=False):
@@ -238,12 +244,12 @@ async def inspect_topics(admin: PatientAdmin, plans: Sequence[TopicPlan]) -> lis
 
 
 async def count_brokers(admin: PatientAdmin) -> int:
-    """The number of brokers that the cluster names."""
+    """Count the brokers that the cluster names."""
     return len((await admin.describe_cluster())["brokers"])
 
 
 async def topic_settings(admin: PatientAdmin, name: str) -> dict[str, str] | None:
-    """The settings of a topic, None where the broker does not tell (the embedded one, or no permission)."""
+    """Ask for the settings of a topic; None if the broker does not tell (the embedded one, or no permission)."""
     try:
         entries = await admin.ask(partial(_config_entries, name))
     except KafkaError:
@@ -254,7 +260,7 @@ async def topic_settings(admin: PatientAdmin, name: str) -> dict[str, str] | Non
 
 
 async def _config_entries(name: str, admin: AIOKafkaAdminClient) -> list[Any]:
-    """All that is set for a topic: its name, its value, whether it is read-only, and where it is set."""
+    """Ask for all settings of a topic: of each its name, its value, whether it is read-only, and where it is set."""
     answers: list[Any] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
     for answer in answers:
         for code, message, _kind, _name, entries in answer.resources:
@@ -265,7 +271,7 @@ async def _config_entries(name: str, admin: AIOKafkaAdminClient) -> list[Any]:
 
 
 async def max_message_bytes(admin: PatientAdmin, topic: str) -> int:
-    """The largest record batch that the topic takes; a usual value where the broker does not tell."""
+    """Ask for the largest record batch that the topic takes. Returns a usual value if the broker does not tell."""
     settings = await topic_settings(admin, topic)
     if settings is None:
         _log.info("topic_settings_unknown", topic=topic, max_message_bytes=FALLBACK_MAX_MESSAGE_BYTES)

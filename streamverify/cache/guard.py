@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from streamverify.cache.store import StoreFailed
-from streamverify.core.cache.outage import Outage
+from streamverify.core.cache.backoff import Backoff
 from streamverify.core.once import Once
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ OPEN_SECONDS = 5.0
 READ_SECONDS = 0.5
 """Seconds that proofs wait for an answer at most; then they are run, and the store is left alone for a while."""
 WRITE_SECONDS = 5.0
-"""Seconds for keeping entries; nobody waits for that."""
+"""Seconds for keeping entries; no proof waits for that."""
 
 _QUIET_SECONDS = 600.0
 """Seconds without a failure after which one is complained of again."""
@@ -45,8 +45,8 @@ class Guard:
         self._complaints = Once(_QUIET_SECONDS)
         self._told: set[str] = set()
         """The operations of whose failure the log has, and not of its end."""
-        self._reading = Outage()
-        self._writing = Outage()
+        self._reading = Backoff()
+        self._writing = Backoff()
 
     @property
     def readable(self) -> bool:
@@ -56,7 +56,7 @@ class Guard:
     @property
     def failing(self) -> bool:
         """True while it does not answer, or does not take what it is given."""
-        return self._reading.lasts or self._writing.lasts
+        return self._reading.is_failing or self._writing.is_failing
 
     async def open(self) -> None:
         """See whether the store is there. If it is not, the worker starts all the same, and asks it later."""
@@ -64,6 +64,7 @@ class Guard:
 
     async def get_many(self, names: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Return the values of those names that are there; none where the store does not say so in time."""
+        # An unreadable store has nothing, as far as a proof is concerned: it is run.
         if not names or not self.readable:
             return {}
         return await self._tried(self._store.get_many(names), self._reading, self._read_seconds, "read") or {}
@@ -75,13 +76,13 @@ class Guard:
         if not self._writing.may_ask(self._clock()):
             return False
         await self._tried(self._store.put_many(entries), self._writing, WRITE_SECONDS, "write")
-        return not self._writing.lasts
+        return not self._writing.is_failing
 
     async def close(self) -> None:
         """Close the store."""
         await self._store.close()
 
-    async def _tried(self, work: Awaitable[T], outage: Outage, seconds: float, what: str) -> T | None:
+    async def _tried(self, work: Awaitable[T], backoff: Backoff, seconds: float, what: str) -> T | None:
         try:
             async with asyncio.timeout(seconds):
                 found = await work
@@ -89,7 +90,7 @@ class Guard:
             error = str(failure) or f"{self._store.label} has not answered for {seconds:g} s"
             now = self._clock()
             # A store that is only slow, now and then, would be complained of each time.
-            if outage.failed(now) and self._complaints.is_new(what, now):
+            if backoff.failed(now) and self._complaints.is_new(what, now):
                 self._told.add(what)
                 _log.warning(
                     "cache_store_failed",
@@ -99,7 +100,7 @@ class Guard:
                     "time: see `streamverify doctor`",
                 )
             return None
-        if outage.worked() and what in self._told:
+        if backoff.worked() and what in self._told:
             self._told.discard(what)
             _log.info("cache_store_works_again", operation=what, store=self._store.label)
         return found

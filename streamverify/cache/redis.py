@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streamverify.cache.store import Entry
 
 PREFIX = b"streamverify:cache:"
-"""What the names of our entries begin with: a Redis may be shared."""
+"""The beginning of the names of our entries: a Redis may be shared."""
 
 _CONNECT_SECONDS = 1.0
 _ANSWER_SECONDS = 5.0
@@ -37,14 +37,14 @@ class RedisStore:
     """A Redis that many workers read and write."""
 
     def __init__(self, url: str, *, max_age: float) -> None:
-        """Connect to nothing yet.
+        """Prepare the connections; the first question opens one.
 
         Args:
             url: `redis://[[user]:password@]host[:port][/number]`, `rediss://…` or `unix://…`.
             max_age: Seconds after which Redis deletes an entry.
 
         Raises:
-            SettingsError: The URL is none.
+            SettingsError: It is no URL of a Redis.
         """
         self.label = without_password(url)
         self._max_age = max(1, int(max_age))

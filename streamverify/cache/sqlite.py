@@ -39,7 +39,7 @@ _STEPS = 10_000
 _AT_ONCE = 500
 """Names in one question; SQLite takes 999 parameters in every version."""
 _SHARE = 10
-"""Where the file is full, the tenth of its entries that was not used for the longest makes room."""
+"""The part of the entries, those not used for the longest, that makes room when the file is full: a tenth."""
 
 _SCHEMA = {
     "entries": "CREATE TABLE entries (name BLOB PRIMARY KEY, value BLOB NOT NULL, weight INTEGER NOT NULL, "
@@ -57,7 +57,7 @@ class SqliteStore:
     """A file that several workers read and write. Reading and writing have a thread each, and wait for no other."""
 
     def __init__(self, path: str, *, limit: int, max_age: float) -> None:
-        """Open nothing yet.
+        """Prepare the threads; the first question opens the file.
 
         Args:
             path: The file; it and its folder are made if they are not there.
@@ -68,8 +68,8 @@ class SqliteStore:
         self.label = f"sqlite:{file}"
         self._limit = limit
         self._max_age = max_age
-        self._reading = _Lane(file, self.label, busy_seconds=READ_BUSY_SECONDS)
-        self._writing = _Lane(file, self.label, busy_seconds=WRITE_BUSY_SECONDS)
+        self._reading = _ConnectionThread(file, self.label, busy_seconds=READ_BUSY_SECONDS)
+        self._writing = _ConnectionThread(file, self.label, busy_seconds=WRITE_BUSY_SECONDS)
 
     async def check(self) -> None:
         """See that the file can be read and written; it is opened anew, as it may have been deleted."""
@@ -118,7 +118,7 @@ class SqliteStore:
                 break
 
 
-class _Lane:
+class _ConnectionThread:
     """One connection, and the thread that uses it, so that no slow disk stops the event loop."""
 
     def __init__(self, file: Path, label: str, *, busy_seconds: float) -> None:
@@ -153,14 +153,11 @@ class _Lane:
 
     def close(self) -> None:
         """Close the connection and end the thread."""
-        self._interrupt()
-        self._thread.submit(self._disconnect)
-        self._thread.shutdown(wait=True)
-
-    def _interrupt(self) -> None:
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.interrupt()
+        self._thread.submit(self._disconnect)
+        self._thread.shutdown(wait=True)
 
     # --- in the thread --------------------------------------------------------------------------------------------
 

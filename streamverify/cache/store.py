@@ -26,14 +26,14 @@ class Entry(NamedTuple):
     name: bytes
     value: bytes
     weight: int
-    """How much the verdict is worth: an entry is not replaced by one that weighs less."""
+    """The worth of the verdict: an entry is not replaced by one that weighs less."""
 
 
 class Store(Protocol):
     """Keeps values by name. Values may be lost at any time; whoever reads one believes nothing that is not signed."""
 
     label: str
-    """What it is called in the log, without a password."""
+    """Its name in the log, without a password."""
 
     async def check(self) -> None:
         """Open it if it is not open, and see that it can be read and written.
@@ -76,10 +76,10 @@ def without_password(url: str) -> str:
 
 
 def store_of(settings: Settings) -> Store | None:
-    """Make the store that the setting CACHE names; None where the cache is in memory alone. Nothing is opened yet.
+    """Make the store that the setting CACHE names, without opening it; None if the cache is in memory alone.
 
     Raises:
-        SettingsError: The library for it is not installed, or its URL is none.
+        SettingsError: The library for it is not installed, or its URL is no URL of a Redis.
     """
     setting = settings.cache
     if setting.startswith(SQLITE):

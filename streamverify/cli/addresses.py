@@ -24,7 +24,7 @@ def addresses(given: list[str] | None) -> list[str]:
     """Read the addresses of `--url`, each once.
 
     Raises:
-        InputError: One is none.
+        InputError: One of them is not an address.
     """
     try:
         return list(dict.fromkeys(map(parse_address, given or [])))

@@ -31,7 +31,8 @@ Exit codes
   2    wrong usage, a wrong setting, input that is no request, or an output
        that cannot be written
   3    a proof is inconclusive or still unanswered (verify); a request is no
-       longer on its topic (retry); nobody is there (status)
+       longer on its topic (retry); no process answers, or the group has no
+       worker (status)
   4    no Kafka broker, no topic, or no REPL
   5    the worker could not go on and ended itself; its supervisor starts it
        again
@@ -50,10 +51,10 @@ Start here
 
 _EXIT_BUG = 70
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-"""What Typer raises for any wrong usage. It has no public name, and in older versions another home."""
+"""The exception of Typer for any wrong usage. It has no public name, and in older versions another home."""
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """Ends a command with one clear line and the exit code of the error. Only a bug shows a traceback."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
@@ -88,7 +89,7 @@ def _errors_as_lines() -> Iterator[None]:
         error_line(usage_error(error))
         raise typer.Exit(InputError.exit_code) from None
     except (typer.Exit, typer.Abort):
-        raise
+        raise  # the ways in which Typer ends a command are exceptions, too, and no bug
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends as one line and a code of its own
         traceback.print_exception(error)
         error_line(f"this is a bug of streamverify, please report it: {type(error).__name__}: {error}")
@@ -101,7 +102,7 @@ _WORDS_OF_PYDANTIC = {
     ", unable to parse string as an integer": "",
     ", unable to parse string as a number": "",
 }
-"""What Typer passes on of pydantic's messages, and what a person is told instead."""
+"""Words of pydantic's messages that Typer passes on, and the words that a person reads instead."""
 
 
 def usage_error(error: Any) -> str:
@@ -167,10 +168,9 @@ def _root(
 
 
 def commands_for(arguments: Sequence[str]) -> Sequence[str]:
-    """The commands that a command line can be about: the one that it names, or all where it names none.
-
-    To import all of them takes a third of the time of a short command.
-    """
+    """Return the commands that have to be imported for a command line: the one that it names, else all."""
+    # To import all of them takes a third of the time of a short command.
+    # The options of the program itself take no value, so the first word that is no option is the command.
     named = next((argument for argument in arguments if not argument.startswith("-")), None)
     return [named] if named in COMMANDS else COMMANDS
 
@@ -179,7 +179,7 @@ def make_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:
     """Make the application with some of the commands, whose modules are imported for it."""
     app = typer.Typer(
         name="streamverify",
-        cls=Group,
+        cls=CommandGroup,
         help="Verify Lean 4 proofs from a Kafka topic, and write a verdict for each to another topic.",
         epilog=epilog(EXAMPLES, EXIT_CODES),
         no_args_is_help=True,
@@ -192,14 +192,24 @@ def make_app(commands: Sequence[str] = COMMANDS) -> typer.Typer:
         module = import_module(f"streamverify.cli.{name}")
         described = epilog(module.EXAMPLES)
         if name not in GROUPS:
-            app.command(name, epilog=described)(getattr(module, name))
+            command = getattr(module, name)
+            app.command(name, help=_unwrapped(command), epilog=described)(command)
             continue
         words, functions = GROUPS[name]
         group = typer.Typer(help=words, no_args_is_help=True, epilog=described, rich_markup_mode="rich")
         for each, function in functions.items():
-            group.command(each, epilog=described)(getattr(module, function))
+            command = getattr(module, function)
+            group.command(each, help=_unwrapped(command), epilog=described)(command)
         app.add_typer(group, name=name)
     return app
+
+
+def _unwrapped(command: Any) -> str:
+    """Make the help of a command from its docstring: a line for each paragraph, which the terminal wraps at its width.
+
+    Typer would keep the line breaks of all paragraphs but the first.
+    """
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (command.__doc__ or "").split("\n\n"))
 
 
 def exit_code(error: StreamVerifyError) -> int:

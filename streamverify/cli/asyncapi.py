@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from streamverify.bus.topics import plan_topics, router_group, table_group
 from streamverify.cli.asyncapi_messages import messages, schemas
-from streamverify.core.topics import Purpose, TopicPlan
+from streamverify.core.topic_plans import Purpose, TopicPlan
 from streamverify.settings import Settings
 from streamverify.version import __version__
 
@@ -53,7 +53,7 @@ PRIVATE = frozenset({Purpose.STATE, Purpose.ROWS})
 
 
 class Operation(NamedTuple):
-    """What a service does with a channel. `group` names its consumer group, where it is in one."""
+    """One way in which a service uses a channel. `group` names its consumer group, where it is in one."""
 
     service: str
     action: Literal["send", "receive"]
@@ -152,7 +152,7 @@ OPERATIONS = {
         "delete", "send", "results", ("deletedResult",), "`streamverify delete` deletes the result of a custom_id."
     ),
 }
-"""Who reads and writes what. The service `client` is whoever imports it, and `delete` a command."""
+"""The ways in which services use the channels. `client` is any program that imports it, and `delete` a command."""
 
 
 def asyncapi_file() -> dict[str, str]:
@@ -229,7 +229,7 @@ def _servers(settings: Settings) -> Node:
 
 
 def _sasl_schemes() -> dict[str, str]:
-    """The mechanisms of the setting `sasl_mechanism`, by their names as AsyncAPI's security schemes."""
+    """List the mechanisms of the setting `sasl_mechanism`, by their names as AsyncAPI's security schemes."""
     types = {"PLAIN": "plain", "SCRAM-SHA-256": "scramSha256", "SCRAM-SHA-512": "scramSha512"}
     return {types[mechanism]: mechanism for mechanism in get_args(Settings.model_fields["sasl_mechanism"].annotation)}
 
@@ -265,14 +265,14 @@ def _channels(settings: Settings) -> Node:
 
 
 def _channel_binding(plan: TopicPlan) -> Node:
-    def typed(name: str, value: str) -> Any:
-        return value.split(",") if name == "cleanup.policy" else int(value)
-
     return {
         "topic": plan.name,
         "partitions": plan.partitions,
         "replicas": plan.replication,
-        "topicConfiguration": {name: typed(name, value) for name, value in plan.settings.items()},
+        # Kafka's Admin API has every setting as text; the binding wants a list of policies, and numbers.
+        "topicConfiguration": {
+            name: value.split(",") if name == "cleanup.policy" else int(value) for name, value in plan.settings.items()
+        },
         "bindingVersion": KAFKA_BINDING,
     }
 

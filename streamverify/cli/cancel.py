@@ -11,7 +11,7 @@ from streamverify.cli.checks import not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.interrupted import say_how_far
 from streamverify.cli.options import CONNECTION, with_settings
-from streamverify.cli.output import plural, print_json, print_line, printable, remark
+from streamverify.cli.output import in_a_line, plural, print_json, print_line, remark
 from streamverify.core.groups.cancellation import Names
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
@@ -26,15 +26,16 @@ Examples
   streamverify cancel --id a17 --id a18
   streamverify cancel --run tuesday --api-key alice  (NAME of API_KEYS)
 
-Requests with that name that are on the topic now and wait are answered
-`inconclusive`, reason `superseded`, without being run; those that no worker
-has read yet as soon as one reads them. Several conditions must all be met, of
-several ids any one. What runs comes to its verdict, unless that takes longer
-than to start its REPL again. What is sent later under the same name is run:
-stop whoever sends first. It cannot be taken back: send again what you want.
+Requests that match and wait on the topic now are answered `inconclusive`,
+reason `superseded`, without being run; those that no worker has read yet are
+answered when one reads them. A request matches if it meets each condition
+that is given; of several --id it need have only one. A proof that runs now is
+finished, unless that takes longer than starting its REPL again. Requests that
+are sent later under the same name are run, so stop their sender first. A
+cancellation cannot be taken back: send again what you want verified.
 
-It returns when the broker has it, and waits for no worker: see how far they
-are with streamverify offsets. More is in docs/cancel.md."""
+The command returns when the broker has the cancellation, and does not wait
+for workers: streamverify offsets shows how far they are. See docs/cancel.md."""
 
 
 @with_settings(*CONNECTION, "group_id", "request_topic", "ingest_topic", "groups_topic")
@@ -54,15 +55,16 @@ def cancel(  # noqa: PLR0913 - each is a flag
         typer.Option(metavar="NAME", callback=not_empty, help="Only what was sent to a gateway with this API key."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read what waits, say how much has that name, and cancel nothing.")
+        bool, typer.Option("--dry-run", help="Count the waiting requests that match, and cancel nothing.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
 ) -> None:
-    """Have workers answer what waits of a run, a group or some ids as superseded, without running it."""
+    """Cancel waiting requests of a run, a group or some ids: they are answered as superseded, without being run."""
     from streamverify.bus.group_members import has_member  # noqa: PLC0415 - keeps --help fast
     from streamverify.client.cancellation import cancel as announce  # noqa: PLC0415
 
     async def work() -> tuple[Cancelled, bool | None]:
+        # A group without a worker is asked for afterwards: workers that come later read the cancellation, too.
         return await announce(settings, names, dry_run=dry_run), await has_member(settings)
 
     names = Names(run, group, frozenset(ids or ()), api_key)
@@ -81,8 +83,8 @@ def cancel(  # noqa: PLR0913 - each is a flag
         )
     if done.not_forwarded:
         remark(
-            f"the router has not forwarded {plural(done.not_forwarded, 'record')} of {settings.ingest_topic} yet, "
-            "whoever's: they are not concerned; when it has, run the same command again"
+            f"the router has not forwarded {plural(done.not_forwarded, 'record')} of {settings.ingest_topic} yet; if "
+            "yours are among them, they are not cancelled: run the same command again when it has"
         )
 
 
@@ -105,18 +107,17 @@ def _summary(done: Cancelled, *, dry_run: bool) -> dict[str, Any]:
 
 
 def _say(done: Cancelled, *, dry_run: bool) -> None:
-    # A name may have line breaks, and what is said is one line.
-    what = printable(str(done.names)).replace("\n", "␊").replace("\t", "␉")
+    what = in_a_line(str(done.names))
     if dry_run:
         of = "" if done.waiting is None else f" of the {done.waiting:,}"
         print_line(
             f"{done.matching or 0:,}{of} requests that wait on {done.topic} would be cancelled ({what}); "
-            "those of them that run come to their verdict"
+            "those of them that run now are finished"
         )
     elif done.waiting is None:
         print_line(f"cancelled: {what}; how much waits on {done.topic} is not known: may this user describe the group?")
     else:
         print_line(
-            f"cancelled: {what}; at most {plural(done.waiting, 'request')} of {done.topic}: so many had no answer, of "
-            "this and any other name"
+            f"cancelled: {what}; this concerns at most {plural(done.waiting, 'request')} of {done.topic}: so many of "
+            "any name have no answer yet"
         )

@@ -1,4 +1,4 @@
-"""What makes the value of an option impossible that Typer would take."""
+"""Options whose values are checked beyond what Typer checks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import typer
 
 
 def Duration(help: str, *, above: float = 0.0) -> Any:  # noqa: N802, A002 - reads like typer.Option, which it makes
-    """Make an option for a number of seconds; NaN, which every comparison lets pass, is none, and infinity neither.
+    """Make an option for a number of seconds. It refuses infinity, and NaN, which passes Typer's comparison.
 
     Args:
-        help: What it is for.
+        help: The help of the option.
         above: The least value.
     """
     return typer.Option(metavar="SECONDS", min=above, help=help, callback=finite)
+
+
+def ColumnName(panel: str, help: str) -> Any:  # noqa: N802, A002 - as above
+    """Make an option for the name of a column of the input, in a panel of the command's help."""
+    return typer.Option(metavar="COLUMN", callback=not_empty, rich_help_panel=panel, help=help)
 
 
 def finite(value: float | None) -> float | None:

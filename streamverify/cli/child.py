@@ -15,15 +15,11 @@ from streamverify.cli import main
 _PR_SET_PDEATHSIG = 1
 
 
-def _end_with(parent: int) -> None:
+if __name__ == "__main__":
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:  # only on Linux; elsewhere only an orderly end of the parent ends us
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
+    if os.getppid() != int(sys.argv[1]):
         sys.exit(0)  # the parent died before we asked the kernel
-
-
-if __name__ == "__main__":
-    _end_with(int(sys.argv[1]))
     sys.argv = ["streamverify", *sys.argv[2:]]
     main()

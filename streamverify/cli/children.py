@@ -14,26 +14,27 @@ from typing import TYPE_CHECKING, Any
 from streamverify.cli.errors import ChildDied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
 _POLL = 0.05
 _TAIL = 15
+"""Lines of the log of a process that ended by itself which its error shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What child processes have in common.
-
-    `folder` is where their output goes, `cwd` where they run. `visible`: their stderr is ours, and goes to no file.
-    """
+    """The circumstances that child processes have in common."""
 
     folder: Path
+    """The folder that their output goes to."""
     environment: Mapping[str, str]
     cwd: Path
+    """The folder that they run in."""
     visible: bool = False
+    """True: their stderr is ours, and goes to no file."""
 
 
 class Child:
@@ -45,6 +46,7 @@ class Child:
         self._stderr = surroundings.folder / f"{name}.log"
         self._visible = surroundings.visible
         argv = [sys.executable, "-m", "streamverify.cli.child", str(os.getpid()), *arguments]
+        # Files, not pipes: nobody reads while the child runs, and a pipe that is full would stop it.
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
             # A session of its own: on Ctrl-C in the terminal we stop the children ourselves, in the right order.
             self._process = subprocess.Popen(
@@ -105,6 +107,7 @@ class Child:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
                 return
+        # Its whole process group, as it may have started others.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -129,7 +132,7 @@ class Children:
             environment: The variables that all of them have.
             cwd: Where they run; None: in `folder`.
             patience: Seconds to wait after each SIGTERM before SIGKILL.
-            visible: Whether their stderr is ours.
+            visible: True: their stderr is ours; False: it goes to files in `folder`.
         """
         self._surroundings = Surroundings(folder, environment, cwd or folder, visible)
         self._patience = patience
@@ -142,15 +145,22 @@ class Children:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop all processes within a bounded time. Another Ctrl-C in it tells all of them at once, and once more."""
-        with _signals_call(self._hurry):
+        """Stop all processes within a bounded time. A Ctrl-C meanwhile sends all of them another SIGTERM at once."""
+
+        def hurry(_number: int, _frame: Any) -> None:
+            # Services drain at the first signal, and end at once at the second.
+            for child in self._children:
+                child.tell()
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before: list[Any] = [signal.signal(number, hurry) for number in numbers]
+        try:
+            # The broker was started first: it has to be there while the others drain.
             for child in reversed(self._children):
                 child.stop(self._patience)
-
-    def _hurry(self, _number: int, _frame: Any) -> None:
-        # What drains ends at once when it is told a second time.
-        for child in self._children:
-            child.tell()
+        finally:
+            for number, former in zip(numbers, before, strict=True):
+                signal.signal(number, former)
 
     def start(self, name: str, *arguments: str, **variables: str) -> Child:
         """Start `streamverify ARGUMENT...` with these environment variables besides the common ones."""
@@ -158,14 +168,3 @@ class Children:
         child = Child(name, arguments, replace(self._surroundings, environment=environment))
         self._children.append(child)
         return child
-
-
-@contextlib.contextmanager
-def _signals_call(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before: list[Any] = [signal.signal(number, handler) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, former in zip(numbers, before, strict=True):
-            signal.signal(number, former)

@@ -35,7 +35,7 @@ def config(
     """Print the effective settings and where each comes from. Secrets are hidden, and nothing is changed."""
     sources = {name: settings.origins.place(name) for name in EVERYTHING}
     shown = {name: _shown(getattr(settings, name)) for name in EVERYTHING}
-    # The only one that is no secret and may have one in it.
+    # The only setting that is no secret as a whole, and may have a password in its URL.
     shown["cache"] = without_password(settings.cache)
     if as_json:
         print_json({"settings": shown, "sources": sources})

@@ -27,12 +27,12 @@ Examples
   streamverify delete --api-key alice          (NAME of API_KEYS, not the key)
   streamverify delete --requests-before 2026-01-31T08:00:00Z
 
-Results are deleted by their id: a tombstone follows each that is there, and
-compaction takes its bytes. The results table drops the row at once. Requests
-have other keys, so they go by age alone, whoever sent them: --requests-before
-deletes those (and dead letters) that are older and finished. What is kept
-where, and when its bytes are gone, is in docs/deletion.md.
-Done twice, nothing more happens: after Ctrl-C run the same command again."""
+Results are deleted by their id: a tombstone is written for each that exists,
+and compaction removes its bytes. The results table drops the row at once.
+Requests have other keys, so they can be deleted by age alone, whoever sent
+them: --requests-before deletes those (and dead letters) that are older and
+finished. docs/deletion.md says what is kept where, and when bytes are gone.
+It is safe to repeat: after Ctrl-C run the same command again."""
 
 _SETTINGS = (*CONNECTION, "group_id", "request_topic", "ingest_topic", "dlq_topic", "result_topic")
 
@@ -51,7 +51,7 @@ def delete(  # noqa: PLR0913 - each is a flag
     ] = None,
     run: Annotated[
         str | None,
-        typer.Option(metavar="NAME", callback=not_empty, help="The results of ids whose newest is of this run."),
+        typer.Option(metavar="NAME", callback=not_empty, help="The results of ids whose newest result is of this run."),
     ] = None,
     api_key: Annotated[
         str | None,
@@ -115,11 +115,11 @@ def _say(progress: Deletion, settings: Settings, *, by_id: bool, dry_run: bool) 
         print_line(f"{plural(count, 'result')} {verb} on {settings.result_topic}")
     for topic, count in progress.records.items():
         kept = progress.kept[topic]
-        later = f"; {kept:,} as old are kept: their group has not finished them" if kept else ""
+        later = f"; {kept:,} of that age are kept, because the group has not finished them" if kept else ""
         print_line(f"{plural(count, 'record')} {verb} on {topic}{later}")
     if by_id and not dry_run and progress.deleted:
         remark(
-            "their bytes go when the topic is compacted, and requests, dead letters and copies elsewhere are not "
-            "touched by this: docs/deletion.md",
+            "the bytes of these results are removed when the topic is compacted; requests, dead letters and copies "
+            "elsewhere are not deleted by this (docs/deletion.md)",
             label="note",
         )

@@ -42,6 +42,7 @@ Examples
 _BROKER_PATIENCE = 20.0
 _POLL = 0.1
 _DRAIN = "5"
+"""Seconds that the worker drains: after Ctrl-C nobody waits a minute for a demo."""
 
 _WITH_LEAN = "[bold]Lean[/] is installed here ({where}) and checks the proofs now: each verdict below is Lean's own."
 _WITH_RECORDINGS = (
@@ -129,6 +130,7 @@ def child_environment(environment: dict[str, str] | os._Environ[str], choice: Ch
     """Make the environment of broker and worker. Settings for a real Kafka are left out: the demo must not go there."""
     kept = {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
     for name in ("LEAN_HOME", "LEAN_PROJECT"):
+        # The children run in a folder of their own, where a relative path would name something else.
         if environment.get(PREFIX + name):
             kept[PREFIX + name] = str(Path(environment[PREFIX + name]).absolute())
     ours = {"REPL": choice.repl, "REQUIRE": str(choice.require), "HTTP_PORT": "0", "DRAIN_TIMEOUT": _DRAIN}
@@ -162,6 +164,7 @@ async def _verify(
     """Collect all results, in the order of the requests; raise ChildDied if the worker ends before."""
     verifying = asyncio.create_task(_collect(console, address, requests, wait))
     try:
+        # The client cannot know that the worker has died: it would wait for its whole time.
         while not verifying.done():
             worker.check()
             await asyncio.wait({verifying}, timeout=_POLL)
@@ -178,19 +181,14 @@ async def _collect(console: Console, address: str, requests: list[ProofRequest],
     # The defaults but for the address: the user's own topics and login are not for this broker.
     settings = Settings.model_construct(bootstrap_servers=address)
     results: list[ProofResult | None] = [None] * len(requests)
-    with _progress(console) as progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task("verified by now", total=len(requests))
         async with AsyncClient(settings) as client, aclosing(client.verify_each(requests, wait)) as answers:
             async for answer in answers:
                 results[answer.index] = answer.result
                 progress.advance(task)
     return [result for result in results if result is not None]
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
-    )
 
 
 def _summarize(console: Console, requests: list[ProofRequest], results: list[ProofResult], seconds: float) -> None:
@@ -236,6 +234,7 @@ def audit_without_lean(proof: str, result: ProofResult) -> str | None:
 def own_command() -> str:
     """Write this command as it can be typed here: its name where the shell finds it, else its path."""
     ours = Path(sys.executable).with_name("streamverify")
+    # Another installation may come first on the PATH, or none is there, as in a virtual environment that is not active.
     found = shutil.which("streamverify")
     if found is not None and Path(found).resolve() == ours.resolve():
         return "streamverify"

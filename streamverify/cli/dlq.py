@@ -23,6 +23,7 @@ from streamverify.cli.letters import (
 )
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import plural, print_json, print_line, printable, remark, short
+from streamverify.cli.selection_options import Ids, Prefix  # noqa: TC001 - Typer reads the annotations
 from streamverify.cli.times import milliseconds
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
@@ -86,11 +87,8 @@ def list_letters(  # noqa: PLR0913 - each is a flag
     stage: _Stage = None,
     since: _Since = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Take only requests sent before this time.")] = None,
-    ids: Annotated[
-        list[str] | None,
-        typer.Option("--id", metavar="ID", callback=not_empty, help="Only this custom_id; repeatable."),
-    ] = None,
-    prefix: Annotated[str, typer.Option(metavar="TEXT", help="Only custom_ids that begin so.")] = "",
+    ids: Ids = None,
+    prefix: Prefix = "",
     run: Annotated[
         str | None, typer.Option(metavar="NAME", callback=not_empty, help="Only requests of this run.")
     ] = None,
@@ -102,7 +100,7 @@ def list_letters(  # noqa: PLR0913 - each is a flag
     from streamverify.client.dead_letters import Filter  # noqa: PLC0415 - keeps --help fast
 
     if as_json and as_csv:
-        raise InputError("--json and --csv: take one of them")
+        raise InputError("--json and --csv exclude each other")
     wanted = Filter(
         milliseconds(since) or 0, stage, (), milliseconds(until, "--until"), frozenset(ids or ()), prefix, run
     )
@@ -136,7 +134,7 @@ def replay(  # noqa: PLR0913 - each is a flag
     settings: Settings,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PARTITION:OFFSET]...", help="The letters; a range is written 0:20-25."),
+        typer.Argument(metavar="PARTITION:OFFSET", help="The letters; a range is written 0:20-25."),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Replay every letter, or those that --stage and --since choose.")

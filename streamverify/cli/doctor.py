@@ -23,12 +23,12 @@ from streamverify.lean.repl import resources
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.messages.models import Verifier
     from streamverify.core.syntax.header import Header
-    from streamverify.core.topics import TopicState
+    from streamverify.core.topic_plans import TopicState
     from streamverify.lean.kernel.reach import Reach
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.lean.repl.resources import SlotPlan
@@ -46,6 +46,7 @@ _LIBRARIES = ("aiokafka", "aiohttp", "orjson", "pydantic", "confluent-kafka")
 _GIB = 1024**3
 _MIB = 1024**2
 _STORE_SECONDS = 5.0
+# More than a slot has been seen to use: a limit that is reached ends a worker long after its start.
 _FILES_PER_SLOT = 8
 _FILES_BESIDES = 256
 _PROCESSES_PER_SLOT = 16
@@ -82,7 +83,11 @@ def doctor(
     if as_json:
         print_json({"able": able, "checks": [asdict(check) for check in checks]})
     else:
-        _show(checks)
+        console = stdout()
+        for check in checks:
+            console.print(f"{_MARKS[check.level]}  [bold]{escape(check.name)}[/]: {escape(printable(check.found))}")
+            for line in printable(check.advice).splitlines():
+                console.print(f"         {escape(line)}", soft_wrap=True)
         but = f" See the {'warning' if warnings == 1 else f'{warnings} warnings'} above." if warnings else ""
         print_line(f"\nA worker could run here.{but}" if able else "\nA worker could not serve here yet.")
     if not able:
@@ -93,11 +98,12 @@ async def examine(settings: Settings) -> list[Check]:
     """Carry out all checks, in the order in which they are shown."""
     from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
 
+    # First, because how many slots fit depends on the REPL: one with Mathlib is planned with four times the memory.
     repl, command = await _repl(settings)
     plan = plan_for(settings, command)
     return [
         python_check(sys.version_info[:3], platform.system()),
-        libraries_check(),
+        Check("libraries", "ok", ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)),
         *repl,
         *await _kafka(settings),
         *await _cache(settings),
@@ -115,11 +121,6 @@ def python_check(version: tuple[int, ...], system: str) -> Check:
     if system != "Linux":
         return Check("Python", "warning", found, "limits, sandbox and process control are written for Linux")
     return Check("Python", "ok", found)
-
-
-def libraries_check() -> Check:
-    """Show the installed versions of the libraries that matter."""
-    return Check("libraries", "ok", ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES))
 
 
 def _version(name: str) -> str:
@@ -182,9 +183,9 @@ def allowed_check(allowed: Trusted, known: Sequence[Vocabulary]) -> Check:
         if not any(name in getattr(each, names) for each in known)
     ]
     if not known:
-        return Check("policy_allow", "warning", "no header to ask", "name one with prewarm that has these words")
+        return Check("policy_allow", "warning", "no header to ask", "add a header that has these words to PREWARM")
     if unknown:
-        advice = "a word that no library brings allows whatever a proof makes of it; remove it, or prewarm its header"
+        advice = "a word that no library defines may be defined by a proof: remove it, or add its header to PREWARM"
         return Check("policy_allow", "warning", f"not known to the prewarmed headers: {', '.join(unknown)}", advice)
     return Check("policy_allow", "ok", "every word is known to a prewarmed header")
 
@@ -206,7 +207,12 @@ def tiers_check(reach: Reach, settings: Settings) -> Check:
     if reach.lacks:
         found += f"; for more: {reach.lacks}"
     if Assurance(settings.upgrade) > reach.tier:
-        return Check("tiers", "missing", found, f"upgrade = {settings.upgrade} asks for more; docs/tiers.md")
+        return Check(
+            "tiers",
+            "missing",
+            found,
+            f"upgrade = {settings.upgrade} needs a higher tier: docs/tiers.md says how to install it",
+        )
     asked = max(Assurance(settings.require), Assurance(settings.require_min))
     if asked > reach.tier:
         advice = f"every proof would be `unsupported` with require = {asked}; docs/tiers.md says how to install it"
@@ -224,7 +230,7 @@ def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check
         return Check(name, "ok", found)
     found = f"{found} of {limit / _MIB:.0f} MiB"
     if trial.memory > limit / 2:
-        return Check(name, "warning", found, "less than half is left for proofs: --memory-per-repl")
+        return Check(name, "warning", found, "less than half is left for proofs: raise --memory-per-repl")
     return Check(name, "ok", found)
 
 
@@ -252,7 +258,7 @@ def repl_checks(verifier: Verifier, settings: Settings) -> list[Check]:
 
 
 def _stand_in_check(kind: str, settings: Settings) -> Check:
-    """A stand-in serves a trial, and only where nobody asks it for an audit."""
+    """Check that nobody asks a stand-in for an audit: without one it serves a trial."""
     found = f"the {kind} REPL answers, which is no Lean"
     if {settings.require, settings.require_min} != {"checked"}:
         return Check(
@@ -316,23 +322,20 @@ def topic_check(state: TopicState) -> Check:
 
 def cores_check(plan: SlotPlan, of: int) -> Check:
     """Check that there are not more slots than cores."""
-    found = f"{plan.cores} of {of} may be used (affinity and cgroup quota), {_slots(plan)}, {plan.threads} threads each"
+    slots = f"{plan.slots} REPL slots" + (f" and {plan.spares} spare" if plan.spares else "")
+    found = f"{plan.cores} of {of} may be used (affinity and cgroup quota), {slots}, {plan.threads} threads each"
     if plan.slots > plan.cores:
         return Check(
-            "cores", "warning", found, "more slots than cores: proofs take longer and may time out; --slots auto"
+            "cores", "warning", found, "more slots than cores: proofs take longer and may time out; use --slots auto"
         )
     return Check("cores", "ok", found)
-
-
-def _slots(plan: SlotPlan) -> str:
-    spares = f" and {plan.spares} spare" if plan.spares else ""
-    return f"{plan.slots} REPL slots{spares}"
 
 
 def memory_check(plan: SlotPlan, *, repl_found: bool = True) -> Check:
     """Check that the memory suffices for the slots, and the slots for the cores."""
     if plan.memory is None:
         return Check("memory", "warning", "could not be read")
+    # Nothing is planned for a REPL that is not there: it may be one with Mathlib or one without.
     if not repl_found:
         return Check("memory", "ok", f"{plan.memory / _GIB:.1f} GiB; how much a REPL needs depends on the Lean")
     found = (
@@ -342,9 +345,11 @@ def memory_check(plan: SlotPlan, *, repl_found: bool = True) -> Check:
     room = max(0, plan.memory - plan.shared)
     fitting = max(1, room // plan.memory_per_repl)
     if room < plan.slots * plan.memory_per_repl:
-        return Check("memory", "warning", found, f"with this much memory use --slots {fitting}, or --memory-per-repl")
+        return Check(
+            "memory", "warning", found, f"with this much memory use --slots {fitting}, or lower --memory-per-repl"
+        )
     if fitting < plan.cores and plan.slots == fitting:
-        advice = "cores stay idle: memory has room for no more REPLs; --memory-per-repl if yours need less"
+        advice = "cores stay idle: memory has room for no more REPLs; lower --memory-per-repl if your proofs need less"
         return Check("memory", "warning", found, advice)
     return Check("memory", "ok", found)
 
@@ -374,11 +379,3 @@ def reservations_check(limits: Sequence[str]) -> Check:
         advice = "a Lean of today may not start, or not import Mathlib, under: " + "; ".join(limits)
         return Check("limits", "warning", "reserved memory is limited", advice)
     return Check("limits", "ok", "reserved memory: no limit")
-
-
-def _show(checks: Iterable[Check]) -> None:
-    console = stdout()
-    for check in checks:
-        console.print(f"{_MARKS[check.level]}  [bold]{escape(check.name)}[/]: {escape(printable(check.found))}")
-        for line in printable(check.advice).splitlines():
-            console.print(f"         {escape(line)}", soft_wrap=True)

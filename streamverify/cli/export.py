@@ -7,13 +7,14 @@ from pathlib import Path  # noqa: TC003 - Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.progress import SpinnerColumn, TextColumn
 
 from streamverify.cli.checks import not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.interrupted import say_how_far
 from streamverify.cli.options import RESULTS, with_settings
-from streamverify.cli.output import plural, print_json, print_line, stderr
+from streamverify.cli.output import plural, print_json, print_line
+from streamverify.cli.progress import kept_showing, progress_bar
 from streamverify.cli.selection_options import SelectionFlags, with_selection
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
@@ -30,10 +31,8 @@ Examples
 
 The columns are those of `streamverify replay --output`. Of each custom_id
 the newest verdict is written, by the time of its request; --status and
---reason ask that one. --all writes every result that the topic keeps. The
-file is there when it is complete; any number of results fits into memory."""
-
-_SHOWN = 0.2
+--reason select among these. --all writes every result that the topic keeps.
+The file appears when it is complete. Any number of results fits into memory."""
 
 
 @with_settings(*RESULTS)
@@ -43,9 +42,11 @@ def export(  # noqa: PLR0913 - each is a flag
     settings: Settings,
     given: SelectionFlags,
     output: Annotated[
-        Path, typer.Option(metavar="FILE", callback=not_empty, help="Write them here: .parquet or .jsonl.")
+        Path, typer.Option(metavar="FILE", callback=not_empty, help="File to write: .parquet or .jsonl.")
     ],
-    everything: Annotated[bool, typer.Option("--all", help="Every result, not the newest of each custom_id.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Write every result, not only the newest of each custom_id.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one line of JSON.")] = False,
 ) -> None:
@@ -73,19 +74,9 @@ async def _export(
 ) -> None:
     from streamverify.replay.result_export import export as write  # noqa: PLC0415 - keeps --help fast
 
-    console = stderr()
-    columns = (SpinnerColumn(), TextColumn("{task.fields[said]}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_bar(SpinnerColumn(), TextColumn("{task.fields[said]}")) as progress:
         task = progress.add_task("", said="")
-
-        async def show() -> None:
-            while True:
-                progress.update(task, said=f"{report.read:,} read, {report.written:,} written")
-                await asyncio.sleep(_SHOWN)
-
-        showing = asyncio.create_task(show())
-        try:
+        async with kept_showing(
+            lambda: progress.update(task, said=f"{report.read:,} read, {report.written:,} written")
+        ):
             await write(settings, wanted, output, every=everything, report=report)
-        finally:
-            showing.cancel()
-            await asyncio.gather(showing, return_exceptions=True)

@@ -7,8 +7,8 @@ import os
 
 import typer
 
-from streamverify.cli.errors import MissingExtraError
 from streamverify.cli.options import BOTH, GATEWAY, with_settings
+from streamverify.cli.services import LOG, extra
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 EXAMPLES = """\
@@ -20,8 +20,9 @@ Examples
     -d '{"snippets": [{"id": "a", "code": "theorem t : 1 = 1 := rfl"}]}'
 
 Clients of kimina-lean-server and of AXLE need another URL and nothing else.
-Start as many as you like: each knows its own requests. SIGTERM or Ctrl-C
-answers the requests that are held and ends; a second signal ends at once."""
+Start as many as you like: each answers its own requests. SIGTERM or Ctrl-C
+lets it answer the requests that it holds, and ends it; a second signal ends
+it at once."""
 
 _SETTINGS = (
     *BOTH,
@@ -30,28 +31,22 @@ _SETTINGS = (
     "require_min",
     "max_proof_bytes",
     "drain_timeout",
-    "log_level",
-    "log_format",
-    "log_dir",
+    *LOG,
 )
 
 
 @with_settings(*_SETTINGS)
 def gateway(*, settings: Settings) -> None:
-    """Serve HTTP: proofs come as requests, go over the request topic, and their verdicts are the answers.
+    """Take proofs over HTTP, have the workers of the request topic verify them, and answer with the verdicts.
 
     It has the endpoints of kimina-lean-server and of AXLE, so their clients work unchanged (docs/gateway.md). It needs
     workers that serve the topics.
     """
     from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
 
-    try:
+    with extra("gateway", "the gateway needs FastAPI and uvicorn", "fastapi", "uvicorn", "starlette"):
         from streamverify.gateway.lifecycle import run_gateway  # noqa: PLC0415 - keeps --help fast
         from streamverify.gateway.old_names import with_old_names  # noqa: PLC0415 - keeps --help fast
-    except ModuleNotFoundError as error:
-        if error.name not in {"fastapi", "uvicorn", "starlette"}:
-            raise
-        raise MissingExtraError("the gateway needs FastAPI and uvicorn: pip install 'streamverify[gateway]'") from None
     configure(settings.log_level, settings.log_format, log_dir=settings.log_dir, name="gateway")
     # Only now, as it says in the log what it takes; what it takes may change the log.
     settings = with_old_names(settings, os.environ)

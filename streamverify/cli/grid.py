@@ -61,12 +61,16 @@ def grid(columns: Sequence[GridColumn], rows: Sequence[Sequence[Cell | str]], wi
     Returns:
         The head, and a line for each row; none is wider than `width`.
     """
-    cells = [[_cell(cell) for cell in row] for row in rows]
+    cells = [
+        [Cell(plain(cell.text), cell.style) if isinstance(cell, Cell) else Cell(plain(cell)) for cell in row]
+        for row in rows
+    ]
     natural = [
         max([cell_len(column.head), column.room, *(cell_len(row[number].text) for row in cells)])
         for number, column in enumerate(columns)
     ]
     kept = list(range(len(columns)))
+    # Shrinking comes before leaving out: a shortened name says more than none.
     while True:
         widths = _shrunk([natural[number] for number in kept], [columns[number] for number in kept], width)
         droppable = [number for number in kept if columns[number].drop]
@@ -76,10 +80,6 @@ def grid(columns: Sequence[GridColumn], rows: Sequence[Sequence[Cell | str]], wi
     heads = [Cell(column.head, "bold") for column in columns]
     return [_line([(row[number], columns[number], w) for number, w in zip(kept, widths, strict=True)], width)
             for row in [heads, *cells]]  # fmt: skip
-
-
-def _cell(cell: Cell | str) -> Cell:
-    return Cell(plain(cell.text), cell.style) if isinstance(cell, Cell) else Cell(plain(cell))
 
 
 def _total(widths: Sequence[int]) -> int:

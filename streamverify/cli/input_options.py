@@ -1,4 +1,4 @@
-"""The flags of every command that reads proofs from files: what is read, and what is said of each request."""
+"""The flags of every command that reads proofs from files: the input, and values that replace those of requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from streamverify.cli.checks import not_empty
+from streamverify.cli.checks import ColumnName
 from streamverify.cli.errors import InputError
 from streamverify.cli.options import with_flags
 from streamverify.cli.output import remark
@@ -32,18 +32,18 @@ _PANEL = "Requests"
 
 @dataclass(frozen=True, kw_only=True)
 class InputOptions:
-    """What the command line says about the input. A field is a flag; it has that flag's name and default."""
+    """The input that the command line describes. A field is a flag; it has that flag's name and default."""
 
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help=".lean files, JSONL, folders; - is stdin.")]
+    files: Annotated[list[str], typer.Argument(metavar="FILES", help=".lean files, JSONL, folders; - is stdin.")]
     timeout: Annotated[
         float | None,
         typer.Option(
-            rich_help_panel=_PANEL, help="Seconds that Lean may run on each proof, over what its request says."
+            rich_help_panel=_PANEL, help="Seconds that Lean may run on each proof, in place of its own timeout."
         ),
     ] = None
     require: Annotated[
         Require | None,
-        typer.Option(rich_help_panel=_PANEL, help="Assurance that a proof needs to be verified, over the requests."),
+        typer.Option(rich_help_panel=_PANEL, help="Assurance that a proof needs to be verified, in place of its own."),
     ] = None
     run: Annotated[
         str | None, typer.Option(metavar="NAME", rich_help_panel=_PANEL, help="Name of this run, in each result.")
@@ -62,28 +62,19 @@ class InputOptions:
     ] = None
     statement: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", rich_help_panel=_PANEL, help="What each was to prove: Lean, ending in sorry."),
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=_PANEL,
+            help="The statement that each has to prove: Lean that ends in sorry.",
+        ),
     ] = None
     form: Annotated[
         Literal["lean", "jsonl"] | None,
-        typer.Option("--format", rich_help_panel=_PANEL, help="What the files are, whatever their endings."),
+        typer.Option("--format", rich_help_panel=_PANEL, help="Format of the files, whatever their names end in."),
     ] = None
-    id_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", callback=not_empty, rich_help_panel=_PANEL, help="JSONL: where the custom_id is."
-        ),
-    ] = None
-    proof_column: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", callback=not_empty, rich_help_panel=_PANEL, help="JSONL: where the proof is."),
-    ] = None
-    statement_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", callback=not_empty, rich_help_panel=_PANEL, help="JSONL: where the statement is."
-        ),
-    ] = None
+    id_column: Annotated[str | None, ColumnName(_PANEL, "JSONL: the column of the custom_id.")] = None
+    proof_column: Annotated[str | None, ColumnName(_PANEL, "JSONL: the column of the proof.")] = None
+    statement_column: Annotated[str | None, ColumnName(_PANEL, "JSONL: the column of the statement.")] = None
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", rich_help_panel=_PANEL, help="Stop after N requests.")
     ] = None
@@ -95,9 +86,9 @@ class InputOptions:
             InputError: A flag or a file is wrong.
         """
         from streamverify.cli.inputs import Inputs  # noqa: PLC0415 - keeps --help fast
-        from streamverify.cli.overrides import Columns, Overrides  # noqa: PLC0415 - keeps --help fast
+        from streamverify.cli.overrides import ColumnNames, Overrides  # noqa: PLC0415 - keeps --help fast
         from streamverify.core.messages.codec import RequestLimits  # noqa: PLC0415 - keeps --help fast
-        from streamverify.core.topics import MAX_PROOF_BYTES  # noqa: PLC0415 - keeps --help fast
+        from streamverify.core.topic_plans import MAX_PROOF_BYTES  # noqa: PLC0415 - keeps --help fast
 
         overrides = Overrides(
             timeout=self.timeout,
@@ -113,7 +104,7 @@ class InputOptions:
             # What the topic and the worker take is for them to say.
             RequestLimits(MAX_PROOF_BYTES, "no setting allows more than {0:,}"),
             overrides,
-            columns=Columns(self.id_column, self.proof_column, self.statement_column),
+            columns=ColumnNames(self.id_column, self.proof_column, self.statement_column),
             form=self.form,
             limit=self.limit,
             say=remark,

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from streamverify.cli.errors import InputError
-from streamverify.cli.output import printable
-from streamverify.cli.overrides import Columns, Overrides
+from streamverify.cli.output import in_a_line
+from streamverify.cli.overrides import ColumnNames, Overrides
 from streamverify.core.errors import InvalidRequest, RequestTooLarge, UndecodableRequest
-from streamverify.core.topics import MAX_REQUEST_BYTES
+from streamverify.core.topic_plans import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ _LONGEST_LINE = 16 * 1024 * 1024
 _ESCAPED = 6
 """Bytes that JSON takes at most for one of a proof. With `_LONGEST_LINE` for all else a request fits into a line; no
 broker takes a longer one than MAX_REQUEST_BYTES."""
-_ARRAY = "a JSON array is no JSONL, which has one object a line: `jq -c '.[]'` makes it so"
+_ARRAY = "this is a JSON array, and JSONL has one object in each line: convert it with `jq -c '.[]'`"
 _UNUSABLE = (InvalidRequest, RequestTooLarge, UndecodableRequest)
 
 
@@ -47,7 +47,7 @@ class Item:
     request: ProofRequest | None = None
     error: str | None = None
     remark: str | None = None
-    """What had to be guessed to read it, in words."""
+    """The guess that was needed to read it, in words; None where nothing had to be guessed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,9 @@ class Inputs:
     files: tuple[Path, ...]
     limits: RequestLimits
     overrides: Overrides = field(default_factory=Overrides)
-    columns: Columns = field(default_factory=Columns)
+    columns: ColumnNames = field(default_factory=ColumnNames)
     form: Form | None = None
-    """What every file is; None: its name says so, or where it has none (a pipe) its first line."""
+    """The format of every file; None: its name says so, or its first line where it has no name (a pipe)."""
     limit: int | None = None
     """The number of items after which nothing more is read."""
     say: Callable[[str], None] = field(default=lambda _remark: None)
@@ -83,13 +83,14 @@ class Inputs:
 
     @property
     def total(self) -> int | None:
-        """The number of bytes to read; None if stdin or a pipe is among the files."""
+        """The number of bytes that will be read; it is None if stdin or a pipe is among the files."""
         if any(str(file) == STDIN or not file.is_file() for file in self.files):
             return None
         return sum(file.stat().st_size for file in self.files)
 
     def read(self) -> Iterator[Item]:
         """Yield every request, in the order of the files. An item that is no request has an error instead."""
+        # One by one, so that an input of any length fits into memory; a remark that all lines would have is said once.
         said: set[str] = set()
         for item in itertools.islice(self._read(), self.limit):
             if item.remark and item.remark not in said:
@@ -112,6 +113,7 @@ class Inputs:
         if form == "lean":
             yield self._lean(b"", stream, name)
             return
+        # Blank lines before the first word are kept: if it turns out to be Lean, its line numbers count them.
         blank = b""
         longest = min(_LONGEST_LINE + _ESCAPED * self.limits.max_proof_bytes, MAX_REQUEST_BYTES)
         for number, (line, whole) in enumerate(_lines(stream, longest), start=1):
@@ -145,12 +147,9 @@ class Inputs:
         except orjson.JSONEncodeError:
             return Item(where, len(content), error="its name is not UTF-8")
         if len(content) > self.limits.max_proof_bytes:
-            return Item(where, len(content), error=self._too_large)
+            most = self.limits.max_proof_bytes
+            return Item(where, len(content), error=f"has more than {most:,} bytes, which no setting allows")
         return self._item(value, where, len(content))
-
-    @property
-    def _too_large(self) -> str:
-        return f"has more than {self.limits.max_proof_bytes:,} bytes, which no setting allows"
 
     def _item(self, value: bytes, where: str, size: int) -> Item:
         try:
@@ -172,7 +171,7 @@ def _lines(stream: BinaryIO, longest: int) -> Iterator[tuple[bytes, bool]]:
 
 def printable_name(name: str) -> str:
     """Make the name of a file fit for one line: it may have line breaks, and bytes that are not UTF-8."""
-    return printable(name.encode("utf-8", "replace").decode("utf-8")).replace("\n", "␊").replace("\t", "␉")
+    return in_a_line(name.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _find(name: str, form: Form | None) -> Iterator[Path]:

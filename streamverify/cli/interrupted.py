@@ -1,14 +1,14 @@
-"""What a command that is ended early says: how far it came, and how to go on from there."""
+"""Says of a command that is ended early how far it came, and how to go on from there."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from streamverify.cli.errors import ReaderGone
 from streamverify.cli.output import remark
+from streamverify.cli.times import now, rfc_3339
 from streamverify.core.errors import StreamVerifyError
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def say_how_far(so_far: Callable[[], str], nothing: str = "nothing was sent") ->
     """Run the block. If Ctrl-C or an error ends it, say on stderr how far it came.
 
     Args:
-        so_far: Words it; "" where nothing was done that an error would leave unsaid.
-        nothing: What Ctrl-C says instead of "".
+        so_far: Words how far it came; "" where there is nothing to say beyond the error itself.
+        nothing: The words after Ctrl-C where `so_far` is "".
     """
     try:
         yield
@@ -29,7 +29,7 @@ def say_how_far(so_far: Callable[[], str], nothing: str = "nothing was sent") ->
         remark(so_far() or nothing, label="interrupted")
         raise
     except ReaderGone:
-        raise  # who has closed the pipe knows
+        raise  # whoever has closed the pipe has what they wanted
     except StreamVerifyError:
         if said := so_far():
             remark(said, label="so far")
@@ -38,10 +38,8 @@ def say_how_far(so_far: Callable[[], str], nothing: str = "nothing was sent") ->
 
 def results_command(run: str | None) -> str:
     """Name the command that shows the verdicts on what is sent from now on."""
-    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return (
-        f"fetch the verdicts with: streamverify results --since {since}{'' if run is None else f' --run {quote(run)}'}"
-    )
+    of_run = "" if run is None else f" --run {quote(run)}"
+    return f"fetch the verdicts with: streamverify results --since {rfc_3339(now())}{of_run}"
 
 
 def cancel_command(run: str | None) -> str:

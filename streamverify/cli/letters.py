@@ -163,7 +163,9 @@ def _content(value: bytes | None) -> str:
         return "(empty)"
     rest = f"\n({len(value):,} bytes; --json has all of them)" if len(value) > _SHOWN_VALUE else ""
     try:
+        # All of it, as the cut below may go through a character.
         value.decode("utf-8")
     except UnicodeDecodeError:
+        # Each byte takes up to four characters: `\\xff`.
         return f"{value[: _SHOWN_VALUE // 4]!r}{rest}"
     return printable(value[:_SHOWN_VALUE].decode("utf-8", "ignore")) + rest

@@ -28,7 +28,7 @@ Examples
 A worker commits the offset up to which all records are finished (committed),
 and in the commit's metadata which later records are finished, too. So lag
 counts all records after the committed offset, and to do only those that have
-no answer yet. The column map says what the metadata is:
+no answer yet. The column map says what kind of metadata there is:
 
 open     a worker owns the partition, or crashed while owning it
 closed   the last worker has left it in order
@@ -57,14 +57,18 @@ def offsets(
     from streamverify.bus.group_positions import group_positions  # noqa: PLC0415 - keeps --help fast
 
     if as_json and as_csv:
-        raise InputError("--json and --csv: take one of them")
+        raise InputError("--json and --csv exclude each other")
     name = group or settings.group_id
     positions = asyncio.run(group_positions(settings, name))
     all_new = all(one.state == "new" for one in positions)
     to_do, lag = sum(one.to_do for one in positions), sum(one.lag for one in positions)
+    # After the sums: they are of the whole group, however few partitions are shown.
     positions = positions[:limit]
     if as_csv:
-        _print_csv(positions)
+        table = CsvTable(("partition", "committed", "end", "lag", "to_do", "unfinished", "attempted", "map"))
+        for one in positions:
+            tried = " ".join(str(offset) for offset, _attempts in one.attempted)
+            table.add(one.partition, one.committed, one.end, one.lag, one.to_do, len(one.incomplete), tried, one.state)
         return
     if as_json:
         print_json({"group": name, "topic": settings.request_topic, "partitions": [asdict(one) for one in positions]})
@@ -76,13 +80,6 @@ def offsets(
             remark(f"partition {one.partition}: {one.problem}", label="foreign")
     if all_new:
         remark(f"the group {name} has committed nothing for {settings.request_topic}")
-
-
-def _print_csv(positions: list[GroupPosition]) -> None:
-    table = CsvTable(("partition", "committed", "end", "lag", "to_do", "unfinished", "attempted", "map"))
-    for one in positions:
-        attempted = " ".join(str(offset) for offset, _attempts in one.attempted)
-        table.add(one.partition, one.committed, one.end, one.lag, one.to_do, len(one.incomplete), attempted, one.state)
 
 
 def _table(positions: list[GroupPosition]) -> Table:

@@ -57,6 +57,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
         def run(**given: Any) -> None:
             flags = {name: given.pop(name) for name in names}
             settings = load_settings(given.pop("config"), **flags)
+            # Until here only the environment has said how to log (`logging_wanted`); services set it up once more.
             if settings.origins.place("log_level") == "file" or settings.origins.place("log_format") == "file":
                 configure(settings.log_level, settings.log_format)
             try:
@@ -66,13 +67,20 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
                 error.args = (settings.origins.reworded(str(error)), *error.args[1:])
                 raise
 
-        parameters = [
-            *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own if parameter.name != "settings"),
-            _config_flag(),
-            *(_flag(name) for name in names),
-        ]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        config = typer.Option(
+            "--config",
+            metavar="FILE",
+            rich_help_panel=_PANEL,
+            help=escape(f"Settings file (TOML). Default: streamverify.toml if there is one. [env: {PREFIX}CONFIG]"),
+        )
+        _sign(
+            run,
+            [
+                *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own if parameter.name != "settings"),
+                _parameter("config", Annotated[Path | None, config]),
+                *(_flag(name) for name in names),
+            ],
+        )
         return run
 
     return decorate
@@ -100,9 +108,7 @@ def with_flags(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[...,
             )
             for each in parts
         ]
-        parameters = [*added, *(parameter for parameter in own if parameter.name != "given")]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        _sign(run, [*added, *(parameter for parameter in own if parameter.name != "given")])
         return run
 
     return decorate
@@ -122,14 +128,10 @@ def logging_wanted(environment: Mapping[str, str]) -> tuple[str, str]:
     )
 
 
-def _config_flag() -> inspect.Parameter:
-    option = typer.Option(
-        "--config",
-        metavar="FILE",
-        rich_help_panel=_PANEL,
-        help=escape(f"Settings file (TOML). Default: streamverify.toml if there is one. [env: {PREFIX}CONFIG]"),
-    )
-    return _parameter("config", Annotated[Path | None, option])
+def _sign(run: Callable[..., None], parameters: list[inspect.Parameter]) -> None:
+    """Make Typer see these parameters: it asks for the signature, and for the annotations where they are texts."""
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
 
 
 def _flag(name: str) -> inspect.Parameter:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import ProofResult
 
 STATUS_STYLES = {"verified": "green", "rejected": "red", "inconclusive": "yellow"}
+MEMBER_STYLES = {"serving": "green", "starting": "cyan", "joining": "cyan", "unknown": "cyan", "foreign": "dim"}
+"""The colours of the states of a group's members; every other state is a reason to look, and yellow."""
 _PLAIN_WIDTH = 120
 MAX_ID = 160
 """Characters of a custom_id in a message to people; it may have 512. --json has all of them."""
@@ -40,8 +42,10 @@ def stderr() -> Console:
 
 
 def _console(stream: Any) -> Console:
+    # Without a terminal rich would take 80 cells, into which no table of ours fits.
     width = None if stream.isatty() else _PLAIN_WIDTH
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+    # Without emoji: rich would make one of `:b:` in the name of a file or in a text of Lean.
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False)
 
 
 def error_line(text: str) -> None:
@@ -58,6 +62,7 @@ def remark(text: str, label: str = "note", style: str = "yellow") -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON value as one line on stdout, and flush."""
+    # The keys of a dictionary may be numbers of partitions.
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode("utf-8") + "\n")
     sys.stdout.flush()
 
@@ -87,9 +92,14 @@ def one_line(text: str, width: int) -> str:
     return first if len(first) <= width else first[: width - 1] + "…"
 
 
+def in_a_line(name: str) -> str:
+    """Make a name that somebody has chosen fit for one line: its line breaks and tabs are shown as signs."""
+    return printable(name).replace("\n", "␊").replace("\t", "␉")
+
+
 def short(custom_id: str) -> str:
     """Cut a custom_id for a message to people: its beginning and its end tell most of them apart."""
-    name = printable(custom_id).replace("\n", "␊").replace("\t", "␉")
+    name = in_a_line(custom_id)
     return name if len(name) <= MAX_ID else f"{name[: MAX_ID - _END - 1]}…{name[-_END:]}"
 
 

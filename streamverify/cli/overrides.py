@@ -1,4 +1,4 @@
-"""What the command line says of every request: in place of its own fields, and under which names its columns are."""
+"""Changes that the command line makes to every request: values for its fields, and other names of its columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from streamverify.cli.errors import InputError
 from streamverify.core.errors import UndecodableRequest
-from streamverify.core.messages.assurance import Require
 from streamverify.core.messages.codec import decode_request, encode_request
 from streamverify.core.messages.models import ProofRequest
 from streamverify.core.messages.request_errors import request_error
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streamverify.core.messages.assurance import Require
-from streamverify.core.messages.codec import RequestLimits
+    from streamverify.core.messages.codec import RequestLimits
 
 _GUESSES = {"custom_id": "id"}
 """For a field the column that is taken for it where a line has no such field."""
@@ -50,13 +49,8 @@ class Overrides:
             if (value := getattr(self, name)) is not None and not value.strip():
                 raise InputError(f"--{name} is empty")
         if self.prefix_ids and self.run is None:
-            raise InputError("--prefix-ids puts the run before each id: name it with --run")
-        tried = {"custom_id": "x", "proof": "", **self._replaced(), "metadata": dict(self.metadata) or None}
-        try:
-            ProofRequest.model_validate(tried)
-        except ValidationError as error:
-            said = str(request_error(tried, error))
-            raise InputError(f"--{said.removeprefix('`').replace('`', '', 1)}") from None
+            raise InputError("--prefix-ids needs --run: it puts that name before each id")
+        check_fields({**self._replaced(), "metadata": dict(self.metadata) or None})
 
     def apply(self, request: ProofRequest, limits: RequestLimits) -> ProofRequest:
         """Make the request that is sent.
@@ -83,7 +77,7 @@ class Overrides:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ColumnNames:
     """The names under which the lines of JSONL have a request's fields; None: the field's own name."""
 
     custom_id: str | None = None
@@ -97,7 +91,7 @@ class Columns:
             The request, and what had to be guessed for it, in words.
 
         Raises:
-            InvalidRequest, RequestTooLarge, UndecodableRequest: It is none.
+            InvalidRequest, RequestTooLarge, UndecodableRequest: The line has no request.
         """
         given = {name: column for name in ("custom_id", "proof", "statement") if (column := getattr(self, name))}
         if given:
@@ -115,6 +109,20 @@ class Columns:
         if b'"code"' in line and b'"proof"' not in line:
             return request, "no `proof`: `code` is taken for it (--proof-column names another)"
         return request, None
+
+
+def check_fields(fields: Mapping[str, Any]) -> None:
+    """Refuse fields from the command line that no request may have, before anything is read or sent.
+
+    Raises:
+        InputError: A value is wrong; the message names its flag, which has the name of the field.
+    """
+    tried = {"custom_id": "x", "proof": "", **fields}
+    try:
+        ProofRequest.model_validate(tried)
+    except ValidationError as error:
+        said = str(request_error(tried, error))
+        raise InputError(f"--{said.removeprefix('`').replace('`', '', 1)}") from None
 
 
 def _renamed(line: bytes, columns: Mapping[str, str], *, required: bool) -> bytes:

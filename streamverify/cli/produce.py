@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from streamverify.cli.input_options import COLUMNS_HELP, InputOptions, with_inputs
 from streamverify.cli.interrupted import results_command, say_how_far
 from streamverify.cli.options import REQUESTS, with_settings
-from streamverify.cli.output import plural, print_json, print_line, remark, stderr
+from streamverify.cli.output import plural, print_json, print_line, remark
+from streamverify.cli.progress import progress_bar
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _SHOWN_ERRORS = 20
 
 
 @dataclass(slots=True)
-class Tally:
+class SendTally:
     """Counts the proofs that were read and sent, and the items that could not be."""
 
     read: int = 0
@@ -67,12 +68,13 @@ def produce(
     """Write proofs to the request topic. Ends when the broker has them, and does not wait for verdicts."""
     inputs = given.find()
     start = time.monotonic()
-    tally = Tally()
+    tally = SendTally()
     fetch = results_command(given.run)
 
     def so_far() -> str:
         if not tally.read:
             return ""
+        # Read and handed to the producer, but not acknowledged: the broker may have it or not.
         waiting = tally.read - tally.sent
         unsure = f", and {waiting:,} more may be" if waiting else ""
         return (
@@ -87,10 +89,11 @@ def produce(
         raise typer.Exit(2)
 
 
-async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
+async def _produce(settings: Settings, inputs: Inputs, tally: SendTally) -> None:
     from streamverify.client import AsyncClient  # noqa: PLC0415 - keeps --help fast
 
-    with _progress() as progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with progress_bar(*columns, TextColumn("{task.fields[sent]} sent"), TimeElapsedColumn()) as progress:
         task = progress.add_task("sending", total=inputs.total, sent=0)
 
         async def requests(client: AsyncClient) -> AsyncIterator[ProofRequest]:
@@ -112,21 +115,7 @@ async def _produce(settings: Settings, inputs: Inputs, tally: Tally) -> None:
                 progress.update(task, sent=tally.sent)
 
 
-def _progress() -> Progress:
-    console = stderr()
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[sent]} sent"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
-def _summarize(tally: Tally, settings: Settings, seconds: float, *, as_json: bool) -> None:
+def _summarize(tally: SendTally, settings: Settings, seconds: float, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {

@@ -97,6 +97,7 @@ def excerpt(line: str, start: int, end: int) -> tuple[str, str]:
     first, last = _window(len(line), start)
     cut = "…" if first else ""
     shown = cut + _shown(line[first:last]) + ("…" if last < len(line) else "")
+    # In cells, as the carets stand below: a character may be two wide, or none.
     before = cell_len(cut + _shown(line[first:start]))
     width = cell_len(_shown(line[start : min(end, last)]))
     return shown, " " * before + "^" * max(1, width)

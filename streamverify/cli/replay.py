@@ -17,7 +17,8 @@ from streamverify.cli.checks import finite, not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.interrupted import cancel_command, say_how_far
 from streamverify.cli.options import BOTH, with_settings
-from streamverify.cli.output import one_line, plural, print_json, print_line, remark, say_who_answered, stderr
+from streamverify.cli.output import one_line, plural, print_json, print_line, remark, say_who_answered
+from streamverify.cli.progress import kept_showing, progress_bar
 from streamverify.cli.source_options import SourceFlags, with_source
 from streamverify.core.datasets.forecast import Forecast, in_words
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
@@ -25,7 +26,6 @@ from streamverify.settings import Settings  # noqa: TC001 - Typer reads the anno
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streamverify.replay.counts import ReplayCounts
     from streamverify.replay.replay import Replay, ReplayPlan
 
 EXAMPLES = """\
@@ -41,24 +41,22 @@ A worker that reads the same topic must be running, on any machine.
 
 The output has a row for each proof: the columns of the source unchanged,
 and status, reason, summary, run_seconds and more beside them
-(docs/replay.md). It is there when all are answered. Whatever ends the
-command before, Ctrl-C or kill -9: the same command line goes on.
-OUTPUT.replay, beside it, knows how far it came.
+(docs/replay.md). The file appears when all are answered. If the command ends
+before, by Ctrl-C or even kill -9, the same command line goes on: the file
+OUTPUT.replay records how far it came.
 
---in-flight keeps so many proofs unanswered (a closed loop). --rate sends so
-many a second whatever is answered (an open loop), and latencies count from
-the moment at which each was to be sent.
+--in-flight N keeps N proofs unanswered (a closed loop). --rate N sends N
+proofs a second, whatever is answered (an open loop), and latencies count from
+the time at which each was due.
 
 --report DIR adds a page and its figures (docs/reports.md). --compare-cache
-does the first 100 rows twice, as they come and with nothing reused, and
-prints how long each took.
+replays the first 100 rows twice, once as they are and once with nothing
+reused, and prints how long each took.
 
 Exit code 0: all have their verdict, whatever it is. 2: no row was a request."""
 
 _EVERY = 30.0
 """Seconds between two lines that say how far it is, where there is no terminal."""
-_SHOWN = 0.2
-"""Seconds between two changes of the bar."""
 
 
 @with_settings(*BOTH)
@@ -72,14 +70,15 @@ def replay(  # noqa: PLR0913 - each is a flag
         typer.Option(metavar="FILE", callback=not_empty, help="Write the verdicts here: .parquet or .jsonl."),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Forget what an earlier replay to this output has done.")
+        bool, typer.Option("--restart", help="Begin anew: forget how far an earlier replay to this output came.")
     ] = False,
     in_flight: Annotated[
-        int | None, typer.Option(min=1, max=100_000, metavar="N", help="Proofs that are unanswered; default 2000.")
+        int | None,
+        typer.Option(
+            min=1, max=100_000, metavar="N", help="The most proofs without an answer at a time; default 2000."
+        ),
     ] = None,
-    rate: Annotated[
-        float | None, typer.Option(metavar="N", callback=finite, help="Send so many proofs a second.")
-    ] = None,
+    rate: Annotated[float | None, typer.Option(metavar="N", callback=finite, help="Send N proofs a second.")] = None,
     report_dir: Annotated[
         str | None,  # not a Path, for which an empty text is the current folder
         typer.Option(
@@ -105,14 +104,14 @@ def replay(  # noqa: PLR0913 - each is a flag
     if rate is not None and rate <= 0:
         raise InputError(f"--rate must be above 0, not {rate:g}")
     if rate is not None and in_flight is not None:
-        raise InputError("--rate and --in-flight: an open loop sends whatever is unanswered; take one of them")
+        raise InputError("--rate and --in-flight exclude each other: --rate sends however many proofs are unanswered")
     folder = None if report_dir is None else Path(report_dir)
     if slots is not None and folder is None:
-        raise InputError("--slots: it is for a report, and there is no --report")
+        raise InputError("--slots needs --report: it is a figure of the report")
     if folder is not None and output is None and not compare_cache:
         output = folder / replay_report.VERDICTS
     if restart and output is None and folder is None:
-        raise InputError("--restart: there is nothing to begin anew without --output")
+        raise InputError("--restart needs --output: without it nothing is kept that could begin anew")
     plan = ReplayPlan(
         source=given.source,
         options=given.options(),
@@ -165,36 +164,25 @@ def _carried_out(plan: ReplayPlan, settings: Settings, so_far: str | None = None
 
 async def _verify(one: Replay, settings: Settings) -> None:
     counted, forecast = one.counts, Forecast()
-    begun = time.monotonic()
+    last = time.monotonic()
     with _progress() as progress:
         task = progress.add_task("replaying", total=None, said="")
 
-        async def show() -> None:
-            last = begun
-            while True:
-                now = time.monotonic()
-                forecast.add(now, counted.done.total())
-                total = one.expected()
-                said = _progress_line(counted, forecast, total)
-                progress.update(task, completed=counted.done.total(), total=total, said=said)
-                if progress.disable and now - last >= _EVERY:
-                    last = now
-                    remark(said, label="replaying", style="cyan")
-                await asyncio.sleep(_SHOWN)
+        def show() -> None:
+            nonlocal last
+            now, done, total = time.monotonic(), counted.done.total(), one.expected()
+            forecast.add(now, done)
+            of = f" of {total:,}" if total is not None else ""
+            counts = "".join(f", {count:,} {status}" for status, count in sorted(counted.done.items(), reverse=True))
+            said = f"{done:,}{of}{counts}; {forecast.rate:.1f}/s, {in_words(forecast.left(total))} left"
+            progress.update(task, completed=done, total=total, said=said)
+            # A replay of hours in a log says now and then that it goes on.
+            if progress.disable and now - last >= _EVERY:
+                last = now
+                remark(said, label="replaying", style="cyan")
 
-        showing = asyncio.create_task(show())
-        try:
+        async with kept_showing(show):
             await one.verify(settings, remark)
-        finally:
-            showing.cancel()
-            await asyncio.gather(showing, return_exceptions=True)
-
-
-def _progress_line(counted: ReplayCounts, forecast: Forecast, total: int | None) -> str:
-    done = counted.done.total()
-    of = f" of {total:,}" if total is not None else ""
-    counts = "".join(f", {count:,} {status}" for status, count in sorted(counted.done.items(), reverse=True))
-    return f"{done:,}{of}{counts}; {forecast.rate:.1f}/s, {in_words(forecast.left(total))} left"
 
 
 def _write(one: Replay) -> None:
@@ -208,19 +196,9 @@ def _write(one: Replay) -> None:
         one.write(told)
 
 
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    console = stderr()
+def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TaskProgressColumn())
-    bar = Progress(
-        *columns,
-        TextColumn("{task.fields[said]}"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        yield bar
+    return progress_bar(*columns, TextColumn("{task.fields[said]}"))
 
 
 def _so_far(one: Replay) -> str:

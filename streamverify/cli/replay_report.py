@@ -1,4 +1,4 @@
-"""What `streamverify replay` makes of its verdicts: a report, and the table of cached and non-cached verification."""
+"""Makes a report of the verdicts of `streamverify replay`, and the table of cached and non-cached verification."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import platform
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamverify.cli.errors import InputError
 from streamverify.cli.output import print_json, print_line, remark, say_who_answered, short
+from streamverify.cli.times import now, rfc_3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ VERDICTS = "verdicts.jsonl"
 """The file of verdicts in the folder of a report, where no --output says where they go."""
 SEED_LIMIT = 100
 SEED_TIMEOUT = 60.0
-"""What kimina-lean-server's table was made with, and --compare-cache is by default."""
+"""The rows and the time-out of kimina-lean-server's table, which --compare-cache has by default."""
 
 _MODES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("Cached", "cached", {}),
@@ -50,6 +50,7 @@ def made(folder: Path | None) -> Iterator[None]:
     try:
         yield
     finally:
+        # A folder that has something in it cannot be removed: only those go that are empty, the innermost first.
         with suppress(OSError):
             for each in new:
                 each.rmdir()
@@ -139,10 +140,10 @@ def cache_comparison(plan: ReplayPlan, folder: Path | None) -> Iterator[CacheCom
     """
     if plan.output is not None:
         raise InputError(
-            "--compare-cache and --output: there are two outputs; --report DIR keeps them, and their reports"
+            "--compare-cache has two outputs, so it takes no --output: --report DIR keeps both, with their reports"
         )
     if plan.options.request.get("disable_cache"):
-        raise InputError("--compare-cache and --disable-cache: the second of its two modes disables the cache itself")
+        raise InputError("--compare-cache takes no --disable-cache: its second mode disables the cache itself")
     if plan.source == "-":
         raise InputError("--compare-cache reads the rows twice, and standard input only once: name a file")
     if folder is not None:
@@ -168,8 +169,8 @@ def _run(one: Replay) -> Run:
     return Run(
         # Not as it was typed: a page to show does not tell in which folders somebody keeps things.
         source=one.data.name,
-        started_at=None if begun is None else _rfc_3339(datetime.fromtimestamp(begun / 1000, UTC)),
-        finished_at=_rfc_3339(datetime.now(UTC)),
+        started_at=None if begun is None else rfc_3339(begun),
+        finished_at=rfc_3339(now()),
         elapsed_seconds=one.counts.seconds or None,
         settings={name: str(value) for name, value in given.items()},
     )
@@ -179,24 +180,16 @@ def _machine() -> Machine:
     from streamverify.core.reports.report_model import Machine  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl import resources  # noqa: PLC0415
 
+    processor = None
+    # Python's own `platform` knows the processor's architecture on Linux, not its name.
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+        named = (line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == "model name")
+        processor = next(named, None)
     return Machine(
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
-        processor=_processor(),
+        processor=processor or platform.processor() or None,
         cores=resources.available_cores(),
         memory_bytes=resources.memory_bytes(),
         python=platform.python_version(),
     )
-
-
-def _processor() -> str | None:
-    """Name the processor, as Linux does; elsewhere as Python does, which often knows nothing."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or None
-
-
-def _rfc_3339(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -36,7 +36,9 @@ def report(
     *,
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE [FILE]", help="A file of verdicts, a report.json, or the folder of a report."),
+        typer.Argument(
+            metavar="FILE", help="A file of verdicts, a report.json, or the folder of a report; two are compared."
+        ),
     ],
     output: Annotated[
         str | None,  # not a Path, for which an empty text is the current folder
@@ -61,7 +63,11 @@ def report(
     if len(files) == 2:  # noqa: PLR2004
         if output is not None or title is not None or slots is not None:
             raise InputError("--output, --title and --slots are for one file; two are compared")
-        _show_comparison(*files, as_json=as_json)
+        from streamverify.reports.comparing import compare  # noqa: PLC0415 - keeps --help fast
+
+        with say_how_far(lambda: "", "nothing was compared"), _rows_read() as counted:
+            compared = compare(*files, counted=counted)
+        _print(compared, comparison_lines(compared), as_json=as_json)
     else:
         _show_report(files[0], None if output is None else Path(output), title, slots, as_json=as_json)
 
@@ -80,16 +86,8 @@ def _show_report(file: Path, output: Path | None, title: str | None, slots: int 
         say_who_answered([verifier.kind for verifier in found.environment.verifiers])
     elif output is not None or title is not None or slots is not None:
         verdicts = f", {found.verdicts.file}" if found.verdicts.file else ""
-        raise InputError(f"{file}: a report already; --output, --title and --slots are for its verdicts{verdicts}")
+        raise InputError(f"{file} is a report already: --output, --title and --slots take its verdicts{verdicts}")
     _print(found, report_lines(found), as_json=as_json)
-
-
-def _show_comparison(a: Path, b: Path, *, as_json: bool) -> None:
-    from streamverify.reports.comparing import compare  # noqa: PLC0415 - keeps --help fast
-
-    with say_how_far(lambda: "", "nothing was compared"), _rows_read() as counted:
-        found = compare(a, b, counted=counted)
-    _print(found, comparison_lines(found), as_json=as_json)
 
 
 @contextmanager

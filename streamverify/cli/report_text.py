@@ -12,7 +12,7 @@ from streamverify.core.reports.intervals import FEWEST
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamverify.core.reports.comparison_model import Comparison, SlowerProof
+    from streamverify.core.reports.comparison_model import Comparison
     from streamverify.core.reports.report_model import Durations, Rate, Report
 
 MOST_SHOWN = 10
@@ -63,10 +63,12 @@ def comparison_lines(found: Comparison) -> list[str]:
         for letter, side in (("A", found.a), ("B", found.b))
     ]
     verdicts = found.verdicts
+    # Nobody reads a smaller one to a digit.
+    p_value = f"= {verdicts.p_value:.2g}" if verdicts.p_value >= 1e-4 else "< 0.0001"  # noqa: PLR2004 - as said
     said = (
         f"Verdicts: {verdicts.changed:,} changed. Of {verdicts.decided_in_both:,} decided in both, "
         f"{verdicts.gained:,} went from rejected to verified, {verdicts.lost:,} from verified to rejected: "
-        f"{_VERDICTS[verdicts.found]} (McNemar's exact test, p {_p(verdicts.p_value)})."
+        f"{_VERDICTS[verdicts.found]} (McNemar's exact test, p {p_value})."
     )
     lines = [
         *columns(("", "run", ">rows", ">proofs", ">verified", ">rejected", ">inconclusive"), sides),
@@ -112,15 +114,17 @@ def _time_lines(found: Comparison) -> list[str]:
         *_indented(columns(("", ">p50 s", ">p90 s", ">p99 s", ">sum s"), rows)),
     ]
     for name, proofs in (("slower", times.slower), ("faster", times.faster)):
-        lines += _indented(columns((f"{name} by most", ">A s", ">B s", ">B / A"), _slower_rows(proofs)))
+        listed = [
+            (
+                short(one.custom_id),
+                f"{one.a_seconds:.3g}",
+                f"{one.b_seconds:.3g}",
+                f"{one.b_seconds / one.a_seconds:.2f}",
+            )
+            for one in proofs[: MOST_SHOWN // 2]
+        ]
+        lines += _indented(columns((f"{name} by most", ">A s", ">B s", ">B / A"), listed))
     return lines
-
-
-def _slower_rows(proofs: Sequence[SlowerProof]) -> list[tuple[str, ...]]:
-    return [
-        (short(one.custom_id), f"{one.a_seconds:.3g}", f"{one.b_seconds:.3g}", f"{one.b_seconds / one.a_seconds:.2f}")
-        for one in proofs[: MOST_SHOWN // 2]
-    ]
 
 
 def columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -160,7 +164,3 @@ def _percent(share: float | None) -> str:
 def _percentiles(times: Durations) -> str:
     figures = [("p50", times.p50), ("p90", times.p90), ("p99", times.p99), ("longest", times.longest)]
     return ", ".join(f"{name} {value:.3g} s" for name, value in figures if value is not None)
-
-
-def _p(value: float) -> str:
-    return f"= {value:.2g}" if value >= 1e-4 else "< 0.0001"  # noqa: PLR2004 - what nobody reads to a digit

@@ -27,8 +27,8 @@ Examples
   streamverify results --since 10m   (s, m, h, d, or 1h30m)
   streamverify results --run tuesday --status rejected --limit 20
   streamverify results --reason timeout --reason out_of_memory --csv
-  streamverify results -f            what comes from now on, until Ctrl-C
-  streamverify results -f --all      everything, and then what comes
+  streamverify results -f            new results as they come, until Ctrl-C
+  streamverify results -f --all      all results, and then new ones
   streamverify results --json | jq -c 'select(.timings.run > 10)'
 
 Every result on the topic is shown, repeats included, each as it is read: any
@@ -64,7 +64,8 @@ def results(  # noqa: PLR0913 - each is a flag
     given: SelectionFlags,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Stop after N results.")] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Show what comes from now on, or since --since, until Ctrl-C.")
+        bool,
+        typer.Option("--follow", "-f", help="Show new results as they come, or those since --since, until Ctrl-C."),
     ] = False,
     everything: Annotated[bool, typer.Option("--all", help="With --follow: begin with the oldest result.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print each result as a line of JSON.")] = False,
@@ -72,14 +73,14 @@ def results(  # noqa: PLR0913 - each is a flag
 ) -> None:
     """Show the verdicts on the result topic. Joins no consumer group, so no other reader misses a record."""
     if as_json and as_csv:
-        raise InputError("--json and --csv: take one of them")
+        raise InputError("--json and --csv exclude each other")
     if everything and given.since is not None:
-        raise InputError("--all and --since: take one of them")
+        raise InputError("--all and --since exclude each other")
     if follow and given.until is not None:
-        raise InputError("--until and --follow: the one ends, the other does not")
+        raise InputError("--until and --follow exclude each other: --follow does not end")
     wanted = given.selection()
     sink: Sink = _JsonLines() if as_json else _Csv() if as_csv else _Lines() if follow else _Table()
-    reading = Reading(sink, limit)
+    reading = ResultPrinter(sink, limit)
     with say_how_far(reading.so_far, "no result was shown"):
         asyncio.run(
             reading.run(settings, wanted, follow=follow, from_now=follow and given.since is None and not everything)
@@ -88,7 +89,7 @@ def results(  # noqa: PLR0913 - each is a flag
         reading.summarize(settings.result_topic)
 
 
-class Reading:
+class ResultPrinter:
     """Prints what is read, and counts it. It keeps no result."""
 
     def __init__(self, sink: Sink, limit: int | None = None) -> None:
@@ -113,6 +114,7 @@ class Reading:
                 self._seconds += found.result.timings.run
                 self._longest = max(self._longest, found.result.timings.run)
                 if follow:
+                    # Into a pipe Python would write only when it has some kilobytes, which may take hours.
                     flush()
                 if self._statuses.total() == self._limit:
                     return

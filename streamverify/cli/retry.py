@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamverify.cli.checks import not_empty
 from streamverify.cli.interrupted import say_how_far
 from streamverify.cli.options import BOTH, with_settings
 from streamverify.cli.output import plural, print_json, print_line, remark, short
+from streamverify.cli.selection_options import Ids, Prefix, Run, Until  # noqa: TC001 - Typer reads the annotations
 from streamverify.cli.times import milliseconds
 from streamverify.core.messages.models import Reason  # noqa: TC001 - Typer reads the annotations
 from streamverify.core.messages.selection import ResultSelection
@@ -27,12 +27,13 @@ Examples
   streamverify retry --since 1h --reason out_of_memory --most 500
   streamverify retry --since 2026-01-31T08:00:00Z --run tuesday
 
-A result is retriable where the infrastructure failed and not the proof. Its
-request is read from its topic, where the result says that it lies, and sent
-again as it was. Left out is what was answered for good since, and what was
-sent again --max-retries times. The Kafka header streamverify-retries counts.
-What was sent again and waits for its answer is sent once more by another
-retry: let the workers finish first (streamverify offsets: to do 0).
+The request of a retriable result is read from its topic, by the partition and
+offset that the result has, and sent
+again as it was. Left out are requests that were answered for good since, and
+those that were sent again --max-retries times, which the Kafka header
+streamverify-retries counts. A request that was sent again and still waits is
+sent once more by another retry: let the workers finish before (streamverify
+offsets: to do 0).
 
 Exit code 0: done. 3: some requests are no longer on their topic."""
 
@@ -47,24 +48,20 @@ def retry(  # noqa: PLR0913 - each is a flag
     since: Annotated[
         str, typer.Option(metavar="TIME", help="Results since this time: RFC 3339, or a length of time such as 1h.")
     ],
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only results before this time.")] = None,
-    ids: Annotated[
-        list[str] | None,
-        typer.Option("--id", metavar="ID", callback=not_empty, help="Only this custom_id; repeatable."),
-    ] = None,
-    prefix: Annotated[str, typer.Option(metavar="TEXT", help="Only custom_ids that begin so.")] = "",
+    until: Until = None,
+    ids: Ids = None,
+    prefix: Prefix = "",
     reason: Annotated[list[Reason] | None, typer.Option(help="Only this reason; repeatable.")] = None,
-    run: Annotated[
-        str | None, typer.Option(metavar="NAME", callback=not_empty, help="Only results of this run.")
-    ] = None,
-    most: Annotated[int, typer.Option(min=1, metavar="N", help="Send at most so many, the oldest first.")] = 10_000,
+    run: Run = None,
+    most: Annotated[int, typer.Option(min=1, metavar="N", help="Send at most N requests, the oldest first.")] = 10_000,
     max_retries: Annotated[
-        int, typer.Option("--max-retries", min=1, metavar="N", help="Leave out what was sent again so often.")
+        int,
+        typer.Option("--max-retries", min=1, metavar="N", help="Do not send a request that was sent again N times."),
     ] = 3,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
 ) -> None:
-    """Send again what no worker could decide: requests whose newest result is retriable."""
+    """Send requests again whose newest result is retriable: the infrastructure failed, not the proof."""
     from streamverify.client import resend as client  # noqa: PLC0415 - keeps --help fast
 
     wanted = ResultSelection(
@@ -86,6 +83,7 @@ def retry(  # noqa: PLR0913 - each is a flag
         print_json(summary(report, settings, dry_run=dry_run))
     else:
         _say(report, settings, max_retries, dry_run=dry_run)
+    # Not an error of the command: what retention has deleted cannot be sent again, whatever is tried.
     if report.gone:
         raise typer.Exit(_GONE)
 

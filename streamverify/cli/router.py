@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from streamverify.cli.errors import MissingExtraError
 from streamverify.cli.options import CONNECTION, with_settings
+from streamverify.cli.services import LOG, extra, log_as
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 EXAMPLES = """\
@@ -31,9 +31,7 @@ _SETTINGS = (
     "drain_timeout",
     "http_host",
     "http_port",
-    "log_level",
-    "log_format",
-    "log_dir",
+    *LOG,
 )
 
 
@@ -44,14 +42,7 @@ def router(*, settings: Settings) -> None:
     Values, Kafka headers and timestamps stay as they are; the key becomes the fingerprint of the imports. A record is
     committed after the broker has its copy, so nothing is lost.
     """
-    from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
-
-    try:
+    with extra("router", "the router needs Faust", "faust", "mode"):
         from streamverify.router.router import run_router  # noqa: PLC0415 - keeps --help fast
-    except ModuleNotFoundError as error:
-        if error.name not in {"faust", "mode"}:
-            raise
-        raise MissingExtraError("the router needs Faust: pip install 'streamverify[router]'") from None
-    name = "-".join(("router", *filter(None, [settings.group_instance_id])))
-    configure(settings.log_level, settings.log_format, log_dir=settings.log_dir, name=name)
+    log_as("router", settings)
     raise typer.Exit(run_router(settings))

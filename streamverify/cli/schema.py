@@ -26,7 +26,7 @@ def schema(
     message: Annotated[
         str | None,
         typer.Argument(
-            metavar="[MESSAGE]",
+            metavar="MESSAGE",
             help="proof-request, proof-result, dead-letter, report, comparison, worker-status, overview, workers, "
             "readiness or asyncapi.",
         ),

@@ -1,4 +1,4 @@
-"""The flags that say which results of the topic are meant."""
+"""The flags by which a command selects results, or other records, by id, run, time and outcome."""
 
 from __future__ import annotations
 
@@ -13,32 +13,34 @@ from streamverify.cli.times import milliseconds
 from streamverify.core.messages.models import Reason, Status  # noqa: TC001 - Typer reads the annotations
 from streamverify.core.messages.selection import ResultSelection
 
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only results before this time.")]
+Ids = Annotated[
+    list[str] | None, typer.Option("--id", metavar="ID", callback=not_empty, help="Only this custom_id; repeatable.")
+]
+Prefix = Annotated[str, typer.Option(metavar="TEXT", help="Only custom_ids that begin so.")]
+Run = Annotated[str | None, typer.Option(metavar="NAME", callback=not_empty, help="Only results of this run.")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionFlags:
-    """What the command line says of the results that are meant. A field is a flag; it has that flag's default."""
+    """The results that the command line selects. A field is a flag; it has that flag's default."""
 
     since: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Only results since this time: RFC 3339, or a length of time such as 10m."),
     ] = None
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only results before this time.")] = None
-    ids: Annotated[
-        list[str] | None,
-        typer.Option("--id", metavar="ID", callback=not_empty, help="Only this custom_id; repeatable."),
-    ] = None
-    prefix: Annotated[str, typer.Option(metavar="TEXT", help="Only custom_ids that begin so.")] = ""
+    until: Until = None
+    ids: Ids = None
+    prefix: Prefix = ""
     status: Annotated[list[Status] | None, typer.Option(help="Only this status; repeatable.")] = None
     reason: Annotated[list[Reason] | None, typer.Option(help="Only this reason; repeatable.")] = None
-    run: Annotated[str | None, typer.Option(metavar="NAME", callback=not_empty, help="Only results of this run.")] = (
-        None
-    )
+    run: Run = None
 
     def selection(self) -> ResultSelection:
         """Make the conditions.
 
         Raises:
-            InputError: A time is none.
+            InputError: A time cannot be read.
         """
         return ResultSelection(
             ids=frozenset(self.ids or ()),

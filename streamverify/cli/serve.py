@@ -37,8 +37,8 @@ Examples
   streamverify serve --repl synthetic       without Lean: nothing is checked
   streamverify serve --bootstrap-servers kafka:9092     on your own Kafka
 
-It prints where the page is. Clients of kimina-lean-server and of AXLE call
-the same address. Ctrl-C ends everything.
+It prints the address of its page. Clients of kimina-lean-server and of AXLE
+call the same address. Ctrl-C ends everything.
 
 Without a Kafka of yours it starts a broker in memory: what is in flight is
 lost when it ends, and only its own worker can serve it."""
@@ -60,17 +60,23 @@ _GRACE = 3.0
 def serve(*, settings: Settings) -> None:
     """Run a worker and the HTTP gateway with its page, on a broker in memory or on your Kafka, until Ctrl-C.
 
-    Kafka is used if BOOTSTRAP_SERVERS is set, in any way; else a broker is started, which lives as long as this
-    command. All other settings are those of `worker` and `gateway`.
+    If BOOTSTRAP_SERVERS is set, by flag, variable or file, that Kafka is used; else a broker is started, which lives as
+    long as this command. All other settings are those of `worker` and `gateway`.
     """
     own_broker = "bootstrap_servers" not in settings.model_fields_set
-    _require_extras(own_broker=own_broker)
+    # Asked for here: a child process could only end with it, one after the other.
+    needed = {"fastapi": "gateway", "uvicorn": "gateway"} | ({"confluent_kafka": "embedded"} if own_broker else {})
+    if missing := sorted({extra for module, extra in needed.items() if find_spec(module) is None}):
+        raise MissingExtraError(f"serve needs more packages: pip install 'streamverify[{','.join(missing)}]'")
     host, port = listening_address(settings)
     verifier = asyncio.run(_verifier(settings))
-    ready_port = _free_port("127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        # Given up again at once, for the worker: whoever takes it in between makes the worker say so and end.
+        ready_port: int = listening.getsockname()[1]
     chosen = child_settings(settings, verifier, own_broker=own_broker, port=port, ready_port=ready_port)
     for line in first_lines(settings, verifier, chosen, own_broker=own_broker):
         print_line(line)
+    # The children get every setting that was given here from `chosen`, whichever way it was given.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {PREFIX + name.upper(): value for name, value in chosen.items()}
     patience = (float(chosen.get("drain_timeout", settings.drain_timeout)) + _GRACE, _GRACE)
@@ -83,13 +89,8 @@ def serve(*, settings: Settings) -> None:
                 _supervise(worker, gateway, f"http://127.0.0.1:{ready_port}/ready", f"http://{host}:{port}")
         except KeyboardInterrupt:
             remark("interrupted; everything that it started has been stopped")
+            # To be told to stop is how it ends: that is no interruption.
             raise typer.Exit(0) from None
-
-
-def _require_extras(*, own_broker: bool) -> None:
-    needed = {"fastapi": "gateway", "uvicorn": "gateway"} | ({"confluent_kafka": "embedded"} if own_broker else {})
-    if missing := sorted({extra for module, extra in needed.items() if find_spec(module) is None}):
-        raise MissingExtraError(f"serve needs more packages: pip install 'streamverify[{','.join(missing)}]'")
 
 
 def listening_address(settings: Settings) -> tuple[str, int]:
@@ -103,6 +104,7 @@ def listening_address(settings: Settings) -> tuple[str, int]:
     """
     host = settings.gateway_host or ("0.0.0.0" if settings.api_keys else "127.0.0.1")  # noqa: S104 - as the gateway does
     try:
+        # Closed again before the gateway opens it: a port that is taken is said now, and not by a child that ends.
         with socket.create_server((host, settings.gateway_port)) as listening:
             port: int = listening.getsockname()[1]
     except OSError as error:
@@ -112,12 +114,6 @@ def listening_address(settings: Settings) -> tuple[str, int]:
             f"{host} port {settings.gateway_port} ({error.strerror}){hint}"
         ) from None
     return ("localhost" if host in {"0.0.0.0", "127.0.0.1", "::"} else host), port  # noqa: S104
-
-
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 async def _verifier(settings: Settings) -> Verifier:

@@ -1,4 +1,4 @@
-"""The flags of a command that reads a data set: which file, which columns, which rows, and what is asked of each."""
+"""The flags of a command that reads a data set: its file, columns and rows, and the fields of each request."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from pydantic import ValidationError
 from rich.markup import escape
 
-from streamverify.cli.checks import finite, not_empty
+from streamverify.cli.checks import ColumnName, finite, not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.options import with_flags
 from streamverify.core.messages.assurance import Require  # noqa: TC001 - Typer reads the annotations
@@ -22,13 +21,9 @@ _ROWS = "Rows of the data set"
 _REQUESTS = "Requests"
 
 
-def _column(what: str) -> Any:
-    return typer.Option(metavar="COLUMN", callback=not_empty, rich_help_panel=_COLUMNS, help=what)
-
-
 @dataclass(frozen=True, kw_only=True)
 class SourceFlags:
-    """What the command line says about a data set. A field is a flag; it has that flag's name and default."""
+    """The data set that the command line describes. A field is a flag; it has that flag's name and default."""
 
     source: Annotated[
         str,
@@ -40,27 +35,39 @@ class SourceFlags:
     ]
     form: Annotated[
         Literal["jsonl", "json", "csv", "tsv", "parquet", "lean"] | None,
-        typer.Option("--format", rich_help_panel=_COLUMNS, help="What the source is, whatever its name ends in."),
+        typer.Option("--format", rich_help_panel=_COLUMNS, help="Format of the source, whatever its name ends in."),
     ] = None
-    id_column: Annotated[str | None, _column("Where the custom_id is.")] = None
-    proof_column: Annotated[str | None, _column("Where the proof is; a list is as many attempts.")] = None
-    statement_column: Annotated[str | None, _column("Where the statement is that was to be proved.")] = None
-    header_column: Annotated[str | None, _column("Where the imports are.")] = None
-    theorem_column: Annotated[str | None, _column("Where the name of the theorem is.")] = None
-    group_column: Annotated[str | None, _column("What attempts at one problem have in common.")] = None
+    id_column: Annotated[str | None, ColumnName(_COLUMNS, "The column of the custom_id.")] = None
+    proof_column: Annotated[
+        str | None, ColumnName(_COLUMNS, "The column of the proof; a list is as many attempts.")
+    ] = None
+    statement_column: Annotated[
+        str | None, ColumnName(_COLUMNS, "The column of the statement that was to be proved.")
+    ] = None
+    header_column: Annotated[str | None, ColumnName(_COLUMNS, "The column of the imports.")] = None
+    theorem_column: Annotated[str | None, ColumnName(_COLUMNS, "The column of the name of the theorem.")] = None
+    group_column: Annotated[
+        str | None, ColumnName(_COLUMNS, "The column of the problem, the same for all attempts at it.")
+    ] = None
     header: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT", callback=not_empty, rich_help_panel=_COLUMNS, help="The imports of each: 'import Mathlib'."
+            metavar="TEXT",
+            callback=not_empty,
+            rich_help_panel=_COLUMNS,
+            help="The imports of each proof, such as 'import Mathlib'.",
         ),
     ] = None
     completions: Annotated[
-        bool, typer.Option("--completions", rich_help_panel=_COLUMNS, help="The proof is the last block of an answer.")
+        bool,
+        typer.Option(
+            "--completions", rich_help_panel=_COLUMNS, help="The proof is the last code block of a model's answer."
+        ),
     ] = False
     continues: Annotated[
         bool,
         typer.Option(
-            "--continue-statement", rich_help_panel=_COLUMNS, help="The proof is what stands behind the statement's :="
+            "--continue-statement", rich_help_panel=_COLUMNS, help="The proof continues the statement, after its :="
         ),
     ] = False
     guess: Annotated[
@@ -77,32 +84,44 @@ class SourceFlags:
     ] = None
     shuffle: Annotated[bool, typer.Option("--shuffle", rich_help_panel=_ROWS, help="Mix the rows.")] = False
     seed: Annotated[
-        int | None, typer.Option(metavar="N", rich_help_panel=_ROWS, help="With --shuffle: another order; default 0.")
+        int | None, typer.Option(metavar="N", rich_help_panel=_ROWS, help="Seed of the order of --shuffle; default 0.")
     ] = None
     offset: Annotated[int, typer.Option(min=0, metavar="N", rich_help_panel=_ROWS, help="Leave out N rows.")] = 0
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", rich_help_panel=_ROWS, help="Stop after N rows.")] = (
         None
     )
     repeat: Annotated[
-        int, typer.Option(min=1, metavar="N", rich_help_panel=_ROWS, help="Go N times over all; ids end in @1 ... @N.")
+        int,
+        typer.Option(min=1, metavar="N", rich_help_panel=_ROWS, help="Replay all rows N times; ids end in @1 ... @N."),
     ] = 1
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", callback=finite, rich_help_panel=_REQUESTS, help="Lean may run so long."),
+        typer.Option(
+            metavar="SECONDS",
+            callback=finite,
+            rich_help_panel=_REQUESTS,
+            help="Seconds that Lean may run on each proof.",
+        ),
     ] = None
     require: Annotated[
         Require | None,
         typer.Option(rich_help_panel=_REQUESTS, help="Assurance that a proof needs to be verified."),
     ] = None
     disable_cache: Annotated[
-        bool, typer.Option("--disable-cache", rich_help_panel=_REQUESTS, help="No cached result, no warm header.")
+        bool,
+        typer.Option("--disable-cache", rich_help_panel=_REQUESTS, help="Use no cached result and no warm header."),
     ] = False
     infotree: Annotated[
         Literal["full", "tactics", "original", "substantive"] | None,
         typer.Option(rich_help_panel=_REQUESTS, help="Have Lean make infotrees; they are on the result topic alone."),
     ] = None
     all_tactics: Annotated[
-        bool, typer.Option("--all-tactics", rich_help_panel=_REQUESTS, help="Have Lean list every tactic, likewise.")
+        bool,
+        typer.Option(
+            "--all-tactics",
+            rich_help_panel=_REQUESTS,
+            help="Have Lean list every tactic; also on the result topic alone.",
+        ),
     ] = False
     run: Annotated[
         str | None,
@@ -117,12 +136,11 @@ class SourceFlags:
         Raises:
             InputError: A flag is wrong, or contradicts another.
         """
-        from streamverify.core.messages.models import ProofRequest  # noqa: PLC0415 - keeps --help fast
-        from streamverify.core.messages.request_errors import request_error  # noqa: PLC0415 - keeps --help fast
+        from streamverify.cli.overrides import check_fields  # noqa: PLC0415 - keeps --help fast
         from streamverify.datasets.dataset import SourceOptions  # noqa: PLC0415 - keeps --help fast
 
         if self.seed is not None and not self.shuffle:
-            raise InputError("--seed: it chooses an order of --shuffle, which is not given")
+            raise InputError("--seed needs --shuffle: it chooses the order")
         request: dict[str, Any] = {
             name: value
             for name, value in (
@@ -135,12 +153,7 @@ class SourceFlags:
             )
             if value is not None
         }
-        tried = {"custom_id": "x", "proof": "", **request}
-        try:
-            ProofRequest.model_validate(tried)
-        except ValidationError as error:
-            said = str(request_error(tried, error))
-            raise InputError(f"--{said.removeprefix('`').replace('`', '', 1)}") from None
+        check_fields(request)
         request.pop("run", None)  # the replay's own
         ours = {each.name for each in fields(SourceOptions)} - {"request", "where", "seed", "keep_columns"}
         return SourceOptions(

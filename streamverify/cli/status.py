@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamverify.cli.errors import InputError
+from streamverify.cli.addresses import addresses
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import print_json, print_line, printable
-from streamverify.core.overview.urls import NoAddress, parse_address
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
@@ -51,10 +50,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as one line of JSON.")] = False,
 ) -> None:
     """Say by the exit code whether a group of workers, or one process, is ready. For probes and scripts."""
-    try:
-        address = None if url is None else parse_address(url)
-    except NoAddress as error:
-        raise InputError(f"--url: {error}") from None
+    [address] = addresses([url]) if url is not None else [None]
     found = asyncio.run(_ask(settings, address))
     if as_json:
         print_json(found.model_dump(mode="json"))

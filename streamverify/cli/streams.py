@@ -30,6 +30,7 @@ class _Answers(io.FileIO):
             return super().write(data) or 0
         except OSError as error:
             self.failed = True
+            # `head` has read enough: that is no failure, while a full disk is one.
             if error.errno == errno.EPIPE:
                 raise ReaderGone("the program that reads standard output has closed it") from None
             raise OutputError(f"standard output cannot be written: {error.strerror}") from None

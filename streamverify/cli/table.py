@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from streamverify.cli.errors import MissingExtraError
 from streamverify.cli.options import CONNECTION, with_settings
+from streamverify.cli.services import LOG, extra, log_as
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 EXAMPLES = """\
@@ -15,10 +15,10 @@ Examples
   curl localhost:9464/results/my-proof
   curl 'localhost:9464/results?prefix=run7/&reason=timeout&limit=50'
 
-At the port that it logs (9464 if that is free): /results/ID, and a page of
-results after another; JSON for programs, HTML for browsers. You may start
-more than one: Kafka divides the partitions among them, and each answers for
-all.
+At the port that it logs (9464 if that is free), /results/ID has one result,
+and /results lists all of them in pages: JSON for programs, HTML for browsers.
+You may start more than one: Kafka divides the partitions among them, and each
+of them answers for all.
 It asks for no password: let only those reach it who may see the results.
 SIGTERM or Ctrl-C ends it."""
 
@@ -32,9 +32,7 @@ _SETTINGS = (
     "http_host",
     "http_port",
     "advertised_url",
-    "log_level",
-    "log_format",
-    "log_dir",
+    *LOG,
 )
 
 
@@ -42,16 +40,9 @@ _SETTINGS = (
 def table(*, settings: Settings) -> None:
     """Keep the newest result of each custom_id in memory, and show it over HTTP.
 
-    A convenience beside the result topic, which stays the store: what is gone from the topic is gone here.
+    The result topic stays the store: a result that the topic no longer has disappears here, too.
     """
-    from streamverify.logs import configure  # noqa: PLC0415 - keeps --help fast
-
-    try:
+    with extra("table", "the results table needs Faust", "faust", "mode", "sortedcontainers"):
         from streamverify.table.table import run_table  # noqa: PLC0415 - keeps --help fast
-    except ModuleNotFoundError as error:
-        if error.name not in {"faust", "mode", "sortedcontainers"}:
-            raise
-        raise MissingExtraError("the results table needs Faust: pip install 'streamverify[table]'") from None
-    name = "-".join(("table", *filter(None, [settings.group_instance_id])))
-    configure(settings.log_level, settings.log_format, log_dir=settings.log_dir, name=name)
+    log_as("table", settings)
     raise typer.Exit(run_table(settings))

@@ -7,15 +7,15 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.text import Text
 
+from streamverify.cli.grid import GAP, fit
 from streamverify.cli.output import printable, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_GAP = "  "
 _LEAST = 10
 """Cells that the widest column has at least, however narrow the terminal."""
 
@@ -35,7 +35,7 @@ class StreamedTable:
     def __init__(self, columns: Sequence[Column]) -> None:
         self.rows = 0
         self._console = stdout()
-        fixed = sum(column.width for column in columns) + len(_GAP) * (len(columns) - 1)
+        fixed = sum(column.width for column in columns) + len(GAP) * (len(columns) - 1)
         rest = max(_LEAST, self._console.width - fixed)
         self._columns = [(column, column.width or rest) for column in columns]
 
@@ -52,24 +52,20 @@ class StreamedTable:
         self._print(cells, styles)
 
     def _print(self, cells: Sequence[str], styles: Sequence[str]) -> None:
-        fitted = [_fit(cell, column, width) for cell, (column, width) in zip(cells, self._columns, strict=True)]
+        fitted = []
+        for cell, (column, width) in zip(cells, self._columns, strict=True):
+            text = fit(" ".join(printable(cell).split("\n")), width)
+            padding = " " * (width - cell_len(text))
+            fitted.append(padding + text if column.right else text + padding)
         if not self._console.is_terminal:
             # Without rich, which takes a tenth of a millisecond for a line.
-            sys.stdout.write(_GAP.join(fitted).rstrip() + "\n")
+            sys.stdout.write(GAP.join(fitted).rstrip() + "\n")
             return
-        line = Text(_GAP).join(
+        line = Text(GAP).join(
             Text(cell, style=style) for cell, style in zip(fitted, [*styles, *[""] * len(fitted)], strict=False)
         )
         line.rstrip()
         self._console.print(line, soft_wrap=True)
-
-
-def _fit(cell: str, column: Column, width: int) -> str:
-    text = " ".join(printable(cell).split("\n"))
-    if cell_len(text) > width:
-        text = set_cell_size(text, width - 1) + "…"
-    padding = " " * (width - cell_len(text))
-    return padding + text if column.right else text + padding
 
 
 class CsvTable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 from streamverify.cli.errors import InputError
@@ -26,6 +27,7 @@ def parse_time(text: str, flag: str = "--since") -> datetime:
         moment = datetime.fromisoformat(word)
     except (ValueError, OverflowError):
         moment = None
+    # Without its zone a time would be this machine's, which is not that of the broker, or of a colleague.
     if moment is None or moment.tzinfo is None:
         raise InputError(
             f"{flag}: {text[:80]!r} is neither a time with its zone (2026-01-31T08:00:00Z) "
@@ -38,7 +40,7 @@ def milliseconds(text: str | None, flag: str = "--since") -> int | None:
     """Read a time as Kafka has it, in milliseconds since 1970 and not below 0; None stays None.
 
     Raises:
-        InputError: It is no time.
+        InputError: The text is no time; the message names the flag.
     """
     return None if text is None else max(0, round(parse_time(text, flag).timestamp() * 1000))
 
@@ -46,6 +48,11 @@ def milliseconds(text: str | None, flag: str = "--since") -> int | None:
 def shown(timestamp: int) -> str:
     """Write a time of Kafka's for people, `2026-01-31 08:00:00Z`; `?` for one that no calendar has."""
     return _format(timestamp, "%Y-%m-%d %H:%M:%SZ")
+
+
+def now() -> int:
+    """Return the time of now as Kafka has it, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
 
 
 def rfc_3339(timestamp: int) -> str:
@@ -56,5 +63,5 @@ def rfc_3339(timestamp: int) -> str:
 def _format(timestamp: int, form: str) -> str:
     try:
         return datetime.fromtimestamp(timestamp / 1000, UTC).strftime(form)
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError, OSError):  # a producer sets the timestamp, and may set any number
         return "?"

@@ -27,8 +27,8 @@ Examples
   streamverify top --once --json         the same for a program
   streamverify top --url prover-3:9464   a worker that its group does not name
 
-The group's members come from Kafka, which tells the address that each worker
-has told its group: what a member says of itself is asked there, over HTTP.
+Kafka names the members of the group, and the address that each has told its
+group; there top asks each member, over HTTP, what it does.
 docs/top.md explains each word and number."""
 
 
@@ -48,8 +48,10 @@ def top(
     """Show what the workers of a group do: slots, rates, lag, the oldest proof, dead letters. Changes nothing."""
     urls = addresses(url)
     if math.isnan(interval):
-        raise InputError("--interval: nan is no length of time")
-    if once or as_json or not _can_draw():
+        raise InputError("--interval must be a number of seconds, not nan")
+    # Where nobody watches, or the terminal has no way to move its cursor, one look is all that can be shown.
+    can_draw = sys.stdout.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
+    if once or as_json or not can_draw:
         overview = asyncio.run(_look(settings, urls))
         if as_json:
             print_json(overview.model_dump(mode="json"))
@@ -61,11 +63,6 @@ def top(
     # To be told to stop is how it ends: that is no interruption.
     with contextlib.suppress(KeyboardInterrupt), sigterm_interrupts():
         asyncio.run(show(settings, urls, interval))
-
-
-def _can_draw() -> bool:
-    """Tell whether there is a terminal on which a view can be drawn over and over."""
-    return sys.stdout.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
 
 
 async def _look(settings: Settings, urls: list[str]) -> Overview:

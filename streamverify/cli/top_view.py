@@ -13,10 +13,10 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from streamverify.cli.grid import Cell, GridColumn, fit, grid, plain
-from streamverify.cli.output import STATUS_STYLES, plural
+from streamverify.cli.output import MEMBER_STYLES, STATUS_STYLES, plural
 from streamverify.cli.units import duration, rate, size
 from streamverify.core.overview.build import memory_of
-from streamverify.core.overview.versions import worded
+from streamverify.core.overview.versions import verifier_words, worded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 LEAST_WIDTH = 40
 """Cells below which the view is cut off at the right."""
 _MAX_PROBLEMS = 4
-_GOOD = {"serving"}
-_STATE_STYLES = {"serving": "green", "starting": "cyan", "joining": "cyan", "unknown": "cyan", "foreign": "dim"}
 _SLOT_STYLES = {"running": "green", "importing": "cyan", "idle": "", "empty": "dim"}
 
 _WORKERS = (
@@ -82,11 +80,13 @@ def draw(overview: Overview, width: int, height: int | None = None, footer: str 
         slots = _cut(slots, max(0, room - used - 1), width, "slot")
         parts = [head, workers, others, slots]
     lines: list[Text] = []
+    # A blank line between the parts, but not before the footer, which belongs to the edge of the terminal.
     for part in parts:
         if part:
             lines += [*([Text()] if lines and part is not last else []), *part]
     if height is None:
         return lines
+    # The footer stays at the bottom, so that the view does not jump when a worker comes or goes.
     body = lines[: max(0, height - len(last))]
     filler = [Text()] * (height - len(last) - len(body))
     return [*body, *filler, *last][:height]
@@ -103,7 +103,7 @@ def _cut(lines: list[Text], most: int, width: int, noun: str) -> list[Text]:
 
 
 def _head(overview: Overview, width: int) -> Iterator[Text]:
-    """Who is shown and when: the group to the left, the time to the right."""
+    """Draw the first line: the group to the left, the time to the right."""
     state = overview.group_state or "not described"
     style = "green" if overview.group_state == "Stable" else "yellow"
     clock = overview.at[11:]
@@ -117,7 +117,7 @@ def _head(overview: Overview, width: int) -> Iterator[Text]:
 
 
 def _warnings(overview: Overview, width: int) -> list[Text]:
-    """What is missing or wrong with the group as a whole."""
+    """Draw what is missing or wrong with the group as a whole."""
     said = [*overview.problems, *(worded(mixed) for mixed in overview.mixed_versions)]
     more = len(said) - _MAX_PROBLEMS
     lines = [
@@ -131,7 +131,7 @@ def _warnings(overview: Overview, width: int) -> list[Text]:
 
 
 def _summary(overview: Overview, width: int) -> list[Text]:
-    """The sums of the group, and under them what was answered."""
+    """Draw the sums of the group, and under them what was answered."""
     totals, lag = overview.totals, overview.lag
     facts = [
         ("workers", f"{totals.ready} of {totals.workers} ready", "" if totals.ready == totals.workers > 0 else "yellow")
@@ -154,6 +154,7 @@ def _summary(overview: Overview, width: int) -> list[Text]:
 
 def _flow(facts: Sequence[tuple[str, str, str]], width: int) -> list[Text]:
     """Set facts beside each other in columns, as many in a line as fit."""
+    # From as many in a line as there are down to one, which may be cut: the first that fits.
     for in_a_line in range(len(facts), 0, -1):
         lines = [facts[at : at + in_a_line] for at in range(0, len(facts), in_a_line)]
         widths = [max(cell_len(f"{fact[0]} {fact[1]}") for fact in facts[at::in_a_line]) for at in range(in_a_line)]
@@ -172,7 +173,7 @@ def _flow(facts: Sequence[tuple[str, str, str]], width: int) -> list[Text]:
 
 
 def _answered(overview: Overview, width: int) -> list[Text]:
-    """Results by status: in a second, and since the workers' start."""
+    """Draw the results by status: in a second, and since the workers' start."""
     totals, rates = overview.totals, overview.rates
     names = ("verified", "rejected", "inconclusive")
     total = totals.verified + totals.rejected + totals.inconclusive
@@ -197,7 +198,7 @@ def _answered(overview: Overview, width: int) -> list[Text]:
 
 
 def _workers(overview: Overview, width: int) -> list[Text]:
-    """A line for each member; under it what is wrong with it."""
+    """Draw a line for each member; under it what is wrong with it."""
     if not overview.workers:
         return [Text(fit("no worker is in the group", width), style="yellow")]
     lines = grid(_WORKERS, [_worker(view) for view in overview.workers], width)
@@ -211,9 +212,9 @@ def _workers(overview: Overview, width: int) -> list[Text]:
 
 def _worker(view: WorkerView) -> list[Cell | str]:
     status = view.status
-    state = Cell(view.state.replace("_", " "), _STATE_STYLES.get(view.state, "yellow"))
+    state = Cell(view.state.replace("_", " "), MEMBER_STYLES.get(view.state, "yellow"))
     partitions = str(len(view.partitions))
-    lean = " ".join(filter(None, [view.versions.kind if view.versions.kind != "lean" else None, view.versions.lean]))
+    lean = verifier_words(view.versions)
     address = view.url or view.host
     if status is None:
         return [view.name, state, partitions, "-", "-", "-", "-", "-", "-", lean or "-", address]
@@ -234,7 +235,7 @@ def _worker(view: WorkerView) -> list[Cell | str]:
 
 
 def _processes(overview: Overview, width: int) -> list[Text]:
-    """A line for each other process that was asked for."""
+    """Draw a line for each other process that was asked for."""
     if not overview.processes:
         return []
     words = {True: Cell("ready", "green"), False: Cell("not ready", "yellow"), None: Cell("no answer", "yellow")}
@@ -252,8 +253,9 @@ def _processes(overview: Overview, width: int) -> list[Text]:
 
 
 def _slots(overview: Overview, width: int) -> list[Text]:
-    """A line for each slot of each worker that answered: those that work first, the longest first."""
+    """Draw a line for each slot of each worker that answered: those that work first, the longest first."""
     found = [(view.name, slot) for view in overview.workers if view.status is not None for slot in view.status.slots]
+    # What hangs is found at the top.
     order = {"running": 0, "importing": 0, "idle": 1}
     found.sort(key=lambda pair: (order.get(pair[1].state, 2), -(pair[1].age_seconds or 0.0)))
     left = sum(view.status.slots_left_out for view in overview.workers if view.status is not None)

@@ -19,7 +19,7 @@ from streamverify.settings import Settings  # noqa: TC001 - Typer reads the anno
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from streamverify.core.topics import Difference, TopicPlan, TopicState
+    from streamverify.core.topic_plans import Difference, TopicPlan, TopicState
 
     Planner = Callable[..., list[TopicPlan]]
 
@@ -36,10 +36,10 @@ producers that do not choose the partition, verdicts (compacted, so that the
 newest of each custom_id stays), dead letters (records that cannot be
 answered), the router's counts, the rows of the results table, and the
 successes in groups of attempts. More partitions of proofs allow more workers.
-Nothing else makes a topic: a command that finds one missing says so.
+No other command creates a topic: each says which topic it finds missing.
 
-A topic that exists is left as it is, unless --alter is given. Where something
-of it loses or delays proofs, or is not what was asked for here, that is said.
+A topic that exists is left as it is, unless --alter is given. A setting that
+may lose or delay proofs, or that differs from the options here, is reported.
 
 Exit code 0: the topics are as they should be. 1 (create): one is not."""
 
@@ -76,8 +76,8 @@ _Retention = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What `create` did, and found."""
+class CreateReport:
+    """The outcome of `topics create`: the topics that it has made or changed, and all as they are now."""
 
     plans: Sequence[TopicPlan]
     created: dict[str, bool]
@@ -128,9 +128,9 @@ def describe(
     retention: _Retention = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the topics as one line of JSON.")] = False,
 ) -> None:
-    """Show the topics, and warn of all that may lose or delay proofs. The exit code is 4 if a topic is missing.
+    """Show the topics, and warn of settings that may lose or delay proofs. The exit code is 4 if a topic is missing.
 
-    The options say what the topics should be like where that is not what `topics create` makes without them.
+    Give it the options that you gave to `topics create`: the topics are compared with them.
     """
     from streamverify.bus.presence import absent  # noqa: PLC0415 - keeps --help fast
 
@@ -154,7 +154,7 @@ def _planner(settings: Settings, partitions: int | None, replication: int | None
     return partial(plan_topics, settings, partitions=partitions, replication=replication, retention_ms=retention_ms)
 
 
-async def _create(settings: Settings, planner: Planner, *, alter: bool) -> Report:
+async def _create(settings: Settings, planner: Planner, *, alter: bool) -> CreateReport:
     """Make what is missing, and alter what exists if that is wanted."""
     from streamverify.bus.admin import patient_admin  # noqa: PLC0415 - keeps --help fast
     from streamverify.bus.topics import (  # noqa: PLC0415 - keeps --help fast
@@ -164,21 +164,23 @@ async def _create(settings: Settings, planner: Planner, *, alter: bool) -> Repor
         describe_topics,
         settled_topics,
     )
-    from streamverify.core.topics import aligned, differences  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.topic_plans import aligned, differences  # noqa: PLC0415 - keeps --help fast
 
     async with patient_admin(settings) as admin:
         plans = planner(brokers=await count_brokers(admin))
         names = [plan.name for plan in plans]
         before = {state.name: state for state in await describe_topics(admin, names)}
+        # The router's counts and the table's rows have to have as many partitions as the topic that they follow.
         plans = aligned(plans, before, alter=alter)
         created = await create_topics(admin, plans)
         altered = {}
         for plan in plans:
             if alter and not created[plan.name] and (found := differences(plan, before[plan.name])):
                 altered[plan.name] = await alter_topic(admin, plan, found)
+        # A broker may show the old state for a moment after a change, which would be reported as a difference.
         states = await settled_topics(admin, plans, altered.keys() | {name for name, made in created.items() if made})
     left = {plan.name: differences(plan, state) for plan, state in zip(plans, states, strict=True) if state.exists}
-    return Report(
+    return CreateReport(
         plans,
         created,
         states,
@@ -195,7 +197,7 @@ async def _describe(settings: Settings, planner: Planner) -> list[TopicState]:
         return await inspect_topics(admin, planner(brokers=await count_brokers(admin)))
 
 
-def _say_created(report: Report) -> None:
+def _say_created(report: CreateReport) -> None:
     for plan, state in zip(report.plans, report.states, strict=True):
         what = "created" if report.created[plan.name] else "altered" if plan.name in report.altered else "kept   "
         print_line(f"{what} {plan.name}: partitions {state.partitions}, replication {state.replication}")

@@ -28,6 +28,7 @@ def size(count: int | None) -> str:
     """Write a number of bytes: `412 MiB`, `1.2 GiB`; `-` for none."""
     if count is None:
         return "-"
+    # The unit is chosen by the rounded number, so that nothing is 1,024 MiB large.
     for unit in ("KiB", "MiB", "GiB"):
         count_of = count / _KIB ** (("KiB", "MiB", "GiB").index(unit) + 1)
         if round(count_of) < _KIB:

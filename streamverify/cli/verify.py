@@ -80,6 +80,7 @@ def verify(
 
 def exit_code(statuses: Mapping[Status, int], *, expected: int) -> int:
     """Choose the exit code: 1 if a proof was rejected, else 3 if not all were verified, else 0."""
+    # A rejection is certain, whatever becomes of the others.
     if statuses.get(Status.REJECTED):
         return 1
     return 0 if statuses.get(Status.VERIFIED, 0) == expected else 3

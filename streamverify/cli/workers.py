@@ -10,7 +10,7 @@ import typer
 from streamverify.cli.addresses import Urls, addresses
 from streamverify.cli.grid import Cell, GridColumn, grid
 from streamverify.cli.options import CONNECTION, with_settings
-from streamverify.cli.output import plural, print_json, print_line, remark, stdout
+from streamverify.cli.output import MEMBER_STYLES, plural, print_json, print_line, remark, stdout
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ Examples
   streamverify workers                      of the group of --group-id
   streamverify workers --json | jq .mixed_versions
 
-Versions in which workers differ are warned of: a verdict then depends on
-which of them gets the record. Members of older versions of streamverify, and
+It warns of versions in which workers differ: a verdict then depends on which
+of them gets the record. Members of older versions of streamverify, and
 other programs in the group, are listed as such (docs/top.md)."""
 
 _COLUMNS = (
@@ -36,7 +36,6 @@ _COLUMNS = (
     GridColumn("POLICY", drop=1),
     GridColumn("ADDRESS", least=16),
 )
-_STYLES = {"serving": "green", "starting": "cyan", "joining": "cyan", "unknown": "cyan", "foreign": "dim"}
 
 
 @with_settings(*CONNECTION, "request_topic", "group_id")
@@ -73,15 +72,15 @@ def _print(found: Workers) -> None:
 
 def _row(member: Member) -> list[Cell | str]:
     from streamverify.core.overview.readiness import shortened  # noqa: PLC0415 - keeps --help fast
+    from streamverify.core.overview.versions import verifier_words  # noqa: PLC0415
 
     said = member.versions
-    lean = " ".join(filter(None, [said.kind if said.kind != "lean" else None, said.lean]))
     return [
         member.name,
-        Cell(member.state.replace("_", " "), _STYLES.get(member.state, "yellow")),
+        Cell(member.state.replace("_", " "), MEMBER_STYLES.get(member.state, "yellow")),
         shortened(member.partitions, 4) or "-",
         said.streamverify or ("older" if member.state == "older" else "-"),
-        lean or "-",
+        verifier_words(said) or "-",
         said.repl or "-",
         said.mathlib or "-",
         said.policy or "-",

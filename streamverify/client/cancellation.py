@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.presence import find_topics, require_topics
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.bus.topics import router_group
 from streamverify.client.producer import open_producer
 from streamverify.core.delivery.offset_map import OffsetMap, decode_map
@@ -74,14 +74,16 @@ async def cancel(settings: Settings, names: Names, *, dry_run: bool = False) -> 
     async with patient_admin(settings) as admin:
         partitions = await require_topics(admin, settings, [settings.request_topic, settings.groups_topic])
         requests = partitions[settings.request_topic]
-        async with ResultReader(settings, requests) as reader:
+        async with TopicReader(settings, requests) as reader:
             firsts, ends = await reader.beginnings(), await reader.ends()
         now = time.time()
+        # Only what is there now: a later request of the same run is meant to be run.
         known = tuple(ends[tp] for tp in requests)
         cancellation = Cancellation(settings.group_id, settings.request_topic, names, known, now)
         records = _records(cancellation)
         if not dry_run:
             await _send(settings, records)
+        # Counted after it was sent: nobody should wait for the figures to have something cancelled.
         finished = await _finished(admin, settings, requests, firsts)
         waiting, matching = None, None
         if finished is not None:
@@ -156,7 +158,7 @@ async def _matching(
 ) -> int:
     """Read what is not finished, and count what the cancellation would end."""
     count = 0
-    async with ResultReader(settings, list(finished)) as reader:
+    async with TopicReader(settings, list(finished)) as reader:
         reader.start_from({tp: min(each.base, ends[tp]) for tp, each in finished.items()})
         async for records in reader.chunks(ends):
             for record in records:
@@ -185,7 +187,7 @@ async def _not_forwarded(admin: PatientAdmin, settings: Settings) -> int:
         committed = await admin.ask(
             lambda client: committed_offsets(client, router_group(settings), topic, [tp.partition for tp in partitions])
         )
-        async with ResultReader(settings, partitions) as reader:
+        async with TopicReader(settings, partitions) as reader:
             firsts, ends = await reader.beginnings(), await reader.ends()
     except (KafkaError, BrokerUnavailable):
         return 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streamverify.bus.admin import open_admin
 from streamverify.bus.presence import topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.client.cancellation import cancel
 from streamverify.client.client_connection import ClientConnection
 from streamverify.client.progress import progress_of
@@ -89,6 +89,7 @@ class AsyncClient:
             given = settings if servers is None else {"bootstrap_servers": servers, **settings}
             self._settings = load_settings(**given)
         self._max_in_flight = max_in_flight
+        # A fork has copies of our sockets, and no thread and no loop to use them with.
         self._pid = os.getpid()
         self._open: _Open | None = None
 
@@ -184,6 +185,7 @@ class AsyncClient:
         """
         found: dict[int, ProofResult] = {}
         missing: Sequence[str] = ()
+        # Before anything is sent, and before a bar is drawn: of a list a wrong request is found at once.
         proofs = _whole(await self._connection(), proofs)
         with progress_of(progress, len(proofs) if isinstance(proofs, Sequence) else None) as done:
             try:
@@ -271,7 +273,8 @@ class AsyncClient:
         self.refuse_a_fork()
         first = _milliseconds(since)
         partitions = await topic_partitions(self._settings, self._settings.result_topic)
-        async with ResultReader(self._settings, partitions) as reader:
+        async with TopicReader(self._settings, partitions) as reader:
+            # The ends first: what is produced while the positions are looked up is no part of this reading.
             ends = await reader.ends()
             await reader.start_at(first)
             async for records in reader.chunks(None if follow else ends):
@@ -309,6 +312,7 @@ class AsyncClient:
             BrokerUnavailable: No broker, or no topic.
         """
         self.refuse_a_fork()
+        # One id is a text, which is a list of its letters otherwise.
         names = Names(run, group, frozenset([ids] if isinstance(ids, str) else ids), api_key)
         return await cancel(self._settings, names, dry_run=dry_run)
 

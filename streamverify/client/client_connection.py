@@ -50,6 +50,7 @@ class ClientConnection:
             UndecodableResult: Its result cannot be read.
         """
         encoded = self.encode(request)
+        # Before it is sent: its result may be read before the broker's acknowledgement is.
         result = self.inbox.expect(encoded)
         try:
             self.inbox.acknowledged(await self.sender.send(encoded))

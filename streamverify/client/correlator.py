@@ -44,7 +44,7 @@ class Correlator:
         self._source_of: dict[str, _Source] = {}
         self._request_at: dict[_Source, str] = {}
         self._keys: Counter[bytes] = Counter()
-        """How many open requests have each custom_id, which is the key of the result's record."""
+        """The number of open requests with each custom_id, which is the key of the result's record."""
         self._early: dict[bytes, dict[_Source, ProofResult]] = {}
         """Results without the header that came before it was known where a request lies, by their key."""
 
@@ -74,6 +74,7 @@ class Correlator:
         self._keys[key] -= 1
         if not self._keys[key]:
             del self._keys[key]
+            # Nobody with this id waits any more: early results with it were those of another sender.
             self._early.pop(key, None)
 
     def acknowledged(self, ticket: Ticket) -> Match | None:
@@ -83,7 +84,7 @@ class Correlator:
             Its result, if that was read before the acknowledgement.
         """
         if ticket.request_id not in self._open:
-            return None
+            return None  # its result came first, with the header: nothing is left to wait for
         source = (ticket.topic, ticket.partition, ticket.offset)
         self._source_of[ticket.request_id] = source
         self._request_at[source] = ticket.request_id

@@ -13,11 +13,11 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from streamverify.bus.presence import topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.client.dead_letters import Letter, Original
 from streamverify.client.producer import open_producer
 from streamverify.core.errors import BrokerUnavailable
-from streamverify.core.topics import MAX_REQUEST_BYTES
+from streamverify.core.topic_plans import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -44,7 +44,7 @@ class DeadLetters:
             BrokerUnavailable: No broker, or no topic.
         """
         partitions = await topic_partitions(self._settings, self._settings.dlq_topic)
-        async with ResultReader(self._settings, partitions) as reader:
+        async with TopicReader(self._settings, partitions) as reader:
             ends = await reader.ends()
             await reader.start_at(since)
             async for records in reader.chunks(ends):
@@ -63,7 +63,7 @@ class DeadLetters:
         if tp not in await topic_partitions(self._settings, topic):
             # A reader would wait for the partition.
             return None
-        async with ResultReader(self._settings, [tp]) as reader:
+        async with TopicReader(self._settings, [tp]) as reader:
             ends = await reader.ends()
             if offset >= ends[tp]:
                 return None

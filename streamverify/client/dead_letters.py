@@ -28,7 +28,7 @@ class Letter:
     partition: int
     offset: int
     timestamp: int
-    """When the original request was sent, in milliseconds since the epoch."""
+    """The time at which the original request was sent, in milliseconds since the epoch."""
     content: DeadLetter | None
     error: str = ""
 
@@ -36,6 +36,7 @@ class Letter:
     def custom_id(self) -> str | None:
         """The custom_id of the request; None if none can be read."""
         found = self._request().get("custom_id")
+        # A bool is an int for Python, and no id for anybody.
         return str(found) if type(found) in {str, int} else None
 
     @property
@@ -84,6 +85,7 @@ def replayed(letter: DeadLetter) -> Original:
 
 def _replays(kafka_headers: Sequence[tuple[str, bytes | None]]) -> int:
     """Return the count in the header; 0 where it is missing or somebody else wrote nonsense there."""
+    # Kafka allows a header more than once; by convention the last one counts.
     for name, value in reversed(kafka_headers):
         if name == REPLAYS:
             return int(value) if value and value.isdigit() and len(value) < 10 else 0  # noqa: PLR2004 - digits

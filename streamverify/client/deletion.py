@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
 from streamverify.bus.presence import require_topics, topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.bus.topics import router_group, topic_settings
 from streamverify.client.producer import open_producer
 from streamverify.client.result_topic import decode
@@ -39,7 +39,7 @@ _Keys = dict[tuple[int, bytes], None]
 
 @dataclass(slots=True)
 class Deletion:
-    """How far a deletion is."""
+    """The counts of a deletion, true whatever ends it."""
 
     found: int = 0
     """Results that are to be deleted."""
@@ -105,7 +105,7 @@ async def _find(settings: Settings, wanted: ResultSelection, api_key: str | None
     """Read the whole topic, and keep the keys whose newest record is wanted."""
     partitions = await topic_partitions(settings, settings.result_topic)
     found: _Keys = {}
-    async with ResultReader(settings, partitions) as reader:
+    async with TopicReader(settings, partitions) as reader:
         ends = await reader.ends()
         await reader.start_at(0)
         async for records in reader.chunks(ends):
@@ -147,15 +147,16 @@ async def delete_requests(settings: Settings, before: int, *, dry_run: bool, pro
     groups = {
         settings.request_topic: settings.group_id,
         settings.ingest_topic: router_group(settings),
-        settings.dlq_topic: None,
+        settings.dlq_topic: None,  # no group reads it: nothing of it waits for anybody
     }
     async with patient_admin(settings) as admin:
         for topic, group in groups.items():
             partitions = await topic_partitions(settings, topic)
-            async with ResultReader(settings, partitions) as reader:
+            async with TopicReader(settings, partitions) as reader:
                 firsts, upto = await reader.beginnings(), await reader.offsets_at(before)
             if group is not None:
                 finished = await _finished(admin, group, topic, partitions)
+                # Never beyond what the group has finished: a proof that waits is not deleted unseen.
                 allowed = {tp: min(upto[tp], max(finished[tp], firsts[tp])) for tp in partitions}
             else:
                 allowed = upto

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.client.correlator import Correlator, Match
 from streamverify.core.errors import UndecodableResult
 
@@ -28,7 +28,7 @@ reads the results of everybody else, too."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reading:
     """The task that reads. `ready` is done when it has its position, or cannot have one."""
 
     task: asyncio.Task[None]
@@ -58,7 +58,7 @@ class Inbox:
         self._users = 0
         """Calls that are within `reading`."""
         self._last_used = 0.0
-        self._reader: _Reader | None = None
+        self._reader: _Reading | None = None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
@@ -103,7 +103,7 @@ class Inbox:
     async def _start(self) -> None:
         if self._reader is None:
             ready = _future()
-            self._reader = _Reader(asyncio.create_task(self._read(ready)), ready)
+            self._reader = _Reading(asyncio.create_task(self._read(ready)), ready)
         # Not before the position is set: an answer that came in between would be missed.
         await asyncio.shield(self._reader.ready)
 
@@ -112,7 +112,8 @@ class Inbox:
         try:
             topic = self._settings.result_topic
             partitions = (await self._sender.look_up(topic))[topic]
-            async with ResultReader(self._settings, partitions) as reader:
+            async with TopicReader(self._settings, partitions) as reader:
+                # What is there already answers somebody else, or an earlier process.
                 await reader.start_at_end()
                 if not ready.done():
                     ready.set_result(None)
@@ -125,6 +126,7 @@ class Inbox:
             self._reader = None
             if not ready.done():
                 ready.set_exception(error)
+            # A reader that is made anew begins at the end of the topic: it would have missed their results.
             for waiting in self._waiting.values():
                 if not waiting.done():
                     waiting.set_exception(error)

@@ -83,6 +83,7 @@ class Lean4Client:
             except _TryAgainError as busy:
                 if not left:
                     raise GatewayUnavailable(str(busy)) from busy
+                # A server that says when knows best; else each pause is twice as long, as all its clients come again.
                 time.sleep(min(_MAX_PAUSE, busy.seconds if busy.seconds is not None else pause))
                 pause *= 2
         raise AssertionError

@@ -1,4 +1,4 @@
-"""How large a request may be, whose limit that is, and what raises it. Does no I/O."""
+"""Knows how large a request may be, whose limit that is, and what raises it. Does no I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.errors import RequestTooLarge
 from streamverify.core.messages.request_errors import echo
-from streamverify.core.topics import MAX_PROOF_BYTES, request_record_bytes
+from streamverify.core.topic_plans import MAX_PROOF_BYTES, request_record_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

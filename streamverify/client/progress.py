@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Progress = bool | Callable[[int, int | None], object]
-    """Whether to show a bar on stderr; or a function of how many are done and how many there are."""
+    """True to show a bar on stderr; or a function of how many are done and how many there are."""
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class Ticket:
 
 
 Proof = ProofRequest | Mapping[str, Any] | str
-"""What a caller may hand in: a request, its fields in a dictionary, or the Lean file alone, which gets an id."""
+"""A proof as a caller hands it in: a request, its fields in a dictionary, or the Lean file alone, which gets an id."""
 
 
 def as_request(given: Proof, new_id: Callable[[], str], place: str = "") -> ProofRequest:

@@ -12,13 +12,13 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamverify.bus.presence import topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.client.producer import open_producer
 from streamverify.client.result_topic import read_results
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.retries import Retries, retries_in, with_one_more
 from streamverify.core.scheduling.partitioner import AffinityPartitioner
-from streamverify.core.topics import MAX_REQUEST_BYTES
+from streamverify.core.topic_plans import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -155,7 +155,7 @@ async def _records(settings: Settings, candidates: Sequence[Candidate]) -> Async
                 yield candidate, None
             continue
         async with (
-            ResultReader(settings, [partition]) as reader,
+            TopicReader(settings, [partition]) as reader,
             aclosing(_records_of(reader, partition, wanted)) as records,
         ):
             async for candidate, record in records:
@@ -165,7 +165,7 @@ async def _records(settings: Settings, candidates: Sequence[Candidate]) -> Async
 
 
 async def _records_of(
-    reader: ResultReader, partition: TopicPartition, wanted: dict[int, Candidate]
+    reader: TopicReader, partition: TopicPartition, wanted: dict[int, Candidate]
 ) -> AsyncGenerator[tuple[Candidate, Any], None]:
     [first], [end] = (await reader.beginnings()).values(), (await reader.ends()).values()
     waiting = deque(sorted(wanted))
@@ -179,7 +179,7 @@ async def _records_of(
             reader.start_from({partition: offset})
             position = offset
         for record in await reader.read(_POLL):
-            position = record.offset + 1
+            position = record.offset + 1  # of the next record: what is between it and a wanted one is read over
             while waiting and waiting[0] < record.offset:
                 yield wanted[waiting.popleft()], None  # a hole, as compaction leaves
             if waiting and waiting[0] == record.offset:

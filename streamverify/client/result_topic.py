@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from streamverify.bus.presence import topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.core.errors import StreamVerifyError
 from streamverify.core.messages.codec import decode_result
 
@@ -52,7 +52,7 @@ async def read_results(
         BrokerUnavailable: No broker, or no topic.
     """
     partitions = await topic_partitions(settings, settings.result_topic)
-    async with ResultReader(settings, partitions) as reader:
+    async with TopicReader(settings, partitions) as reader:
         ends = await reader.ends()
         if from_now:
             reader.start_from(ends)

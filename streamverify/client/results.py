@@ -111,11 +111,13 @@ class Results(list[ProofResult]):
         for column in (*table.columns[:3], table.columns[4]):
             column.no_wrap = True
         table.columns[4].justify = "right"
+        # A single row is not left out: the line that says so takes as much room.
         left_out = len(self) - _SHOWN if len(self) > _SHOWN + 1 else 0
         for number, result in enumerate(self):
             if left_out and number == _SHOWN - 1:
                 table.add_row("…", "", "", f"… {left_out:,} more …", "")
             if not left_out or number < _SHOWN - 1 or number == len(self) - 1:
+                # Of a proof that holds there is nothing to say but what the audit found beside.
                 message = "" if result.status is Status.VERIFIED and not result.findings else result.summary
                 cells = (
                     _visible(result.custom_id, _MAX_ID), str(result.status), _visible(str(result.reason), _MAX_ID),

@@ -20,7 +20,7 @@ from streamverify.client.requests import Ticket
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.request_errors import echo
 from streamverify.core.scheduling.partitioner import AffinityPartitioner
-from streamverify.core.topics import MAX_REQUEST_BYTES
+from streamverify.core.topic_plans import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -64,7 +64,7 @@ class Sender:
         # Kept when the producer is replaced: it knows which headers are asked for most.
         self._partitioner = AffinityPartitioner()
         self.limit = Limit.unknown(settings.request_topic)
-        """What the request topic takes; nothing until it was asked."""
+        """The largest record that the request topic takes; nothing until it was asked."""
         self._ask_again = 0.0
         self._asking = asyncio.Lock()
         self._spoilt: WeakSet[AIOKafkaProducer] = WeakSet()
@@ -87,6 +87,7 @@ class Sender:
         if self._connecting is not None:
             # aiokafka leaves a connection open that is cancelled while it is made: a moment for it to be there.
             await asyncio.wait([self._connecting], timeout=_CONNECTING_TIMEOUT)
+        # It may have come to its end in that moment: then it is the producer that is disposed of below.
         if self._connecting is not None:
             self._connecting.cancel()
         if self._producer is not None:
@@ -105,6 +106,7 @@ class Sender:
         async with patient_admin(self._settings) as admin:
             found = await require_topics(admin, self._settings, [topic, *others])
             settings = await topic_settings(admin, topic)
+        # The embedded broker does not tell, nor one that this user may not ask for settings.
         self.limit = Limit.of_topic(topic, settings) or Limit.of_settings(topic, self._settings)
         return found
 
@@ -221,6 +223,7 @@ class Sender:
         try:
             self._producer = await connect(self._make, self._settings.bootstrap_servers)
         finally:
+            # Also after a failure: the next who sends tries again.
             self._connecting = None
         return self._producer
 

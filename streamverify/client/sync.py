@@ -89,6 +89,7 @@ class Client:
 
         It need not be called: a client that is no longer referred to, or whose process ends, is closed as well.
         """
+        # A finalizer runs once: whoever comes first, this, the garbage collector or the end of the process.
         with self._lock:
             finalizer, self._finalizer, self._thread = self._finalizer, None, None
         if finalizer is not None:
@@ -203,6 +204,7 @@ class Client:
         async def next_chunk() -> list[T] | None:
             return await anext(chunks, None)
 
+        # Chunks, not items: each turn costs a switch of threads.
         try:
             while (chunk := thread.run(next_chunk())) is not None:
                 yield from chunk
@@ -239,6 +241,7 @@ async def _close(chunks: AsyncGenerator[Any, None]) -> None:
 
 def _source(proofs: Iterable[Proof]) -> Iterable[Proof] | AsyncIterable[Proof]:
     """Take from an iterator in a thread, as its next item may take time and the event loop must go on."""
+    # A list is there already; its length is known, and a wrong request in it is found before anything is sent.
     if isinstance(proofs, str | Mapping | ProofRequest | Sequence):
         return proofs
     iterator = iter(proofs)

@@ -112,6 +112,7 @@ class Verification:
         """
         loop = asyncio.get_running_loop()
         give_up = float("inf") if self._timeout is None else loop.time() + self._timeout
+        # Nothing else may happen by then: the loop below would wait for ever.
         alarm = None if self._timeout is None else loop.call_at(give_up, self._changed.set)
         feeder = asyncio.create_task(self._feed())
         feeder.add_done_callback(self._ended)
@@ -169,6 +170,7 @@ class Verification:
             self._inconclusive[index] = result
             await asyncio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
             result = await self._exchange(request)
+        # From here on it has an answer of its own, which is not given a second time when time is up.
         self._inconclusive.pop(index, None)
         self._ready.append(Answer(index, result))
         self._changed.set()

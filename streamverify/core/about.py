@@ -1,4 +1,4 @@
-"""What a line of the log says of the record that it concerns. Pure.
+"""Makes the fields by which a line of the log names the record that it concerns. Pure.
 
 Each such line has the same fields, so that the lines of one proof are found by any of them: by its `custom_id`, by its
 place on the topic, and by the id of the trace that it belongs to.
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
     from streamverify.core.job import Job, Record
 
-MAX_CUSTOM_ID = 80
+MAX_LOGGED_ID = 80
 """Code points of a custom_id that are logged; it may have 512."""
 
 
 def about_record(record: Record, custom_id: str | None = None) -> dict[str, Any]:
-    """The fields for a record; `custom_id` where it is known."""
+    """Make the fields for a record; `custom_id` where it is known."""
     known = {} if custom_id is None else {"custom_id": cut_id(custom_id)}
     return {**known, **about_place(record.id.partition, record.id.offset, record.kafka_headers)}
 
 
 def about_place(partition: int, offset: int, kafka_headers: Sequence[tuple[str, bytes | None]]) -> dict[str, int | str]:
-    """The fields for a record of which only its place and its headers are known.
+    """Make the fields for a record of which only its partition, offset and Kafka headers are known.
 
     `trace_id` is there if it has a `traceparent`, sampled or not: whoever sent it can find its lines by that.
     """
@@ -39,10 +39,10 @@ def about_place(partition: int, offset: int, kafka_headers: Sequence[tuple[str, 
 
 
 def about_job(job: Job) -> dict[str, Any]:
-    """The fields for the record of a job."""
+    """Make the fields for the record of a job."""
     return about_record(job.record, job.request.custom_id)
 
 
 def cut_id(custom_id: str) -> str:
-    """A custom_id as the log has it."""
-    return custom_id if len(custom_id) <= MAX_CUSTOM_ID else custom_id[:MAX_CUSTOM_ID] + "…"
+    """Cut a custom_id to what the log has of it."""
+    return custom_id if len(custom_id) <= MAX_LOGGED_ID else custom_id[:MAX_LOGGED_ID] + "…"

@@ -1,4 +1,4 @@
-"""What a worker has done: counts by reason, and when it is worth a line in the log. Pure: `now` is passed in."""
+"""Counts what a worker has done, and decides when that is worth a line in the log. Pure: `now` is passed in."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ EVERY = 60.0
 """Seconds between two reports of a worker that works."""
 IDLE_EVERY = 600.0
 """Seconds between two reports of a worker that does nothing: it lives, and waits."""
-RECENT = 60.0
+RECENT_SECONDS = 60.0
 """Seconds of the past that `Activity.recent` tells of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was done in a time: records answered by reason, those of them that were cached, and dead letters."""
+    """The work of some time: records answered by reason, those of them that were cached, and dead letters."""
 
     seconds: float
     reasons: Mapping[Reason, int]
@@ -34,23 +34,23 @@ class Done:
 
     @property
     def total(self) -> int:
-        """How many records were answered."""
+        """The number of records that were answered."""
         return sum(self.reasons.values())
 
     @property
     def per_second(self) -> float:
-        """How many records were answered in a second, cached ones included."""
+        """The number of records that were answered in a second, cached ones included."""
         return self.total / self.seconds if self.seconds > 0 else 0.0
 
     def by_status(self) -> dict[str, int]:
-        """How many results of each status there were."""
+        """Count the results by status."""
         counts = dict.fromkeys((status.value for status in Status), 0)
         for reason, count in self.reasons.items():
             counts[OUTCOMES[reason].status.value] += count
         return counts
 
     def by_reason(self) -> dict[str, int]:
-        """How many results of each reason there were, the most frequent first; none that did not occur."""
+        """Count the results by reason, the most frequent first; a reason that did not occur is left out."""
         return {reason.value: count for reason, count in Counter(self.reasons).most_common() if count}
 
 
@@ -64,16 +64,16 @@ class Activity:
         self._cached = 0
         self._busy_seconds = 0.0
         self._marks: deque[tuple[float, Done]] = deque([(now, Done(0.0, {}, 0))])
-        """What had been done at some times of the last minute, the oldest first."""
+        """Times of the last minute, each with what had been done by then; the oldest first."""
         self._reported = Done(0.0, {}, 0)
         self._reported_at = now
 
     def answered(self, reason: Reason, *, cached: bool = False, busy_seconds: float = 0.0) -> None:
-        """A record has its result.
+        """Count a record that has its result.
 
         Args:
             reason: The reason of the result.
-            cached: Identical work had had it before.
+            cached: True if identical work had had it before.
             busy_seconds: Time that a slot has spent on it.
         """
         self._reasons[reason] += 1
@@ -81,27 +81,27 @@ class Activity:
         self._busy_seconds += busy_seconds
 
     def dead_letter(self) -> None:
-        """A record has become a dead letter."""
+        """Count a record that has become a dead letter."""
         self._dead_letters += 1
 
     def so_far(self, now: float) -> Done:
-        """All that was done since the start."""
+        """Return all that was done since the start."""
         return Done(now - self._started, dict(self._reasons), self._dead_letters, self._cached, self._busy_seconds)
 
     def mark(self, now: float) -> None:
         """Keep what has been done by now, for `recent`. To be called every few seconds."""
         self._marks.append((now, self.so_far(now)))
-        # The first is the newest of those that are old enough.
-        while len(self._marks) > 1 and self._marks[1][0] <= now - RECENT:
+        # The first is the newest of those that are a minute old, so that `recent` never tells of less than that.
+        while len(self._marks) > 1 and self._marks[1][0] <= now - RECENT_SECONDS:
             self._marks.popleft()
 
     def recent(self, now: float) -> Done:
-        """What was done in the last minute, or a little more: since the last mark that is as old as that."""
+        """Return what was done in the last minute, or a little more: since the last mark that is as old as that."""
         since, before = self._marks[0]
         return _between(before, self.so_far(now), now - since)
 
     def report(self, now: float, *, running: int, last: bool = False) -> Done | None:
-        """What was done since the last report, if it is time for one; None if it is not.
+        """Return what was done since the last report if it is time for one, else None.
 
         Args:
             now: The time.
@@ -120,7 +120,7 @@ class Activity:
 
 
 def _between(before: Done, after: Done, seconds: float) -> Done:
-    """What was done after `before`, in so many seconds."""
+    """Return the work that was done after `before`, in so many seconds."""
     return Done(
         seconds,
         dict(Counter(after.reasons) - Counter(before.reasons)),

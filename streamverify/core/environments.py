@@ -17,7 +17,7 @@ _ENTRY = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class GatewayEnvironment:
     """The topics of one worker group. `header` is what a file without imports is given where AXLE would do so."""
 
     name: str
@@ -26,13 +26,13 @@ class Environment:
     header: str = ""
 
 
-def parse_environments(text: str) -> dict[str, Environment]:
+def parse_environments(text: str) -> dict[str, GatewayEnvironment]:
     """Read `NAME=REQUEST_TOPIC:RESULT_TOPIC[:MODULES]`, several separated by `;`.
 
     Raises:
         ValueError: An entry is not of this form, or two have the same name.
     """
-    found: dict[str, Environment] = {}
+    found: dict[str, GatewayEnvironment] = {}
     for entry in filter(None, (part.strip() for part in text.split(";"))):
         match = _ENTRY.fullmatch(entry)
         if match is None:
@@ -41,5 +41,7 @@ def parse_environments(text: str) -> dict[str, Environment]:
         if name in found:
             raise ValueError(f"the environment `{name}` comes twice")
         [header] = parse_prewarm(match["header"]) if match["header"] else [None]
-        found[name] = Environment(name, match["requests"], match["results"], "" if header is None else header.canonical)
+        found[name] = GatewayEnvironment(
+            name, match["requests"], match["results"], "" if header is None else header.canonical
+        )
     return found

@@ -36,7 +36,7 @@ class LastVerdict:
     reason: str
     summary: str
     at: int
-    """When the request was sent, in milliseconds since the epoch."""
+    """The time at which the request was sent, in milliseconds since 1970."""
 
     @classmethod
     def of(cls, *, custom_id: Any, status: Any, reason: Any, summary: Any, at: Any) -> LastVerdict:
@@ -55,7 +55,7 @@ def _kept(value: Any) -> str:
     return value[:MAX_TEXT] if isinstance(value, str) else ""
 
 
-class Rate:
+class VerdictRate:
     """Counts events of the last `WINDOW` seconds, in buckets of one second."""
 
     def __init__(self) -> None:
@@ -71,13 +71,11 @@ class Rate:
         self._forget(now)
 
     def per_second(self, now: float) -> float:
-        """Events a second since the oldest one of the window, 0 if there was none in it.
-
-        Not over the whole window: after a pause, ten seconds of work would be counted as a sixth of their speed.
-        """
+        """Return the events a second since the oldest one of the window, 0 if there was none in it."""
         self._forget(now)
         if not self._buckets:
             return 0.0
+        # Not over the whole window: after a pause, ten seconds of work would be counted as a sixth of their speed.
         return sum(count for _, count in self._buckets) / max(1.0, now - self._buckets[0][0])
 
     def _forget(self, now: float) -> None:
@@ -85,8 +83,12 @@ class Rate:
             self._buckets.popleft()
 
 
-def backlog_seconds(to_do: int, rate: float) -> float | None:
-    """Estimate how long `to_do` records will take at `rate` verdicts a second; None if nobody works on them."""
+def seconds_at_rate(to_do: int, rate: float) -> float | None:
+    """Estimate how long `to_do` records will take at `rate` verdicts a second; None if nobody works on them.
+
+    Workers and `top` estimate by slots and their time (`backlog_seconds` in `core/metrics/backlog.py`). A gateway knows
+    neither: it sees the verdicts on the result topic, whoever has made them.
+    """
     if to_do <= 0:
         return 0.0
     return to_do / rate if rate > 0 else None
@@ -94,17 +96,17 @@ def backlog_seconds(to_do: int, rate: float) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class HeaderState:
-    """What the answers to proofs with one import header say of it."""
+    """The state of an import header, as the answers to proofs with it tell."""
 
     header: str
     warm: bool
     """True where the newest answer needed no import."""
     import_seconds: float
-    """How long its last import took; 0 if none was seen."""
+    """The time of its last import; 0 if none was seen."""
     proofs: int
 
 
-class Headers:
+class HeaderStates:
     """The import headers that were asked for last, and whether a worker had them loaded."""
 
     def __init__(self) -> None:
@@ -114,6 +116,7 @@ class Headers:
         """Learn from an answer. One that Lean did not run (a policy's, an expired one) says nothing of its header."""
         if timings.run <= 0 and timings.import_ <= 0:
             return
+        # Taken out and put in again, so that the header that was not asked for longest is dropped first.
         name = header[:MAX_TEXT]
         before = self._states.pop(name, None)
         warm = timings.import_ <= 0
@@ -127,36 +130,33 @@ class Headers:
             self._states.popitem(last=False)
 
     def states(self) -> list[HeaderState]:
-        """The headers, the one that was answered last first."""
+        """Return the headers, the one that was answered last first."""
         return list(reversed(self._states.values()))
-
-
-def _newest() -> deque[LastVerdict]:
-    return deque(maxlen=MAX_LAST)
 
 
 @dataclass(slots=True)
 class _Owner:
-    """What the requests of one API key have shown: a header is a part of a proof, so others do not see it."""
+    """The verdicts and headers of one API key. A header is a part of a proof, so other callers do not see it."""
 
-    last: deque[LastVerdict] = field(default_factory=_newest)
-    headers: Headers = field(default_factory=Headers)
+    last: deque[LastVerdict] = field(default_factory=lambda: deque(maxlen=MAX_LAST))
+    headers: HeaderStates = field(default_factory=HeaderStates)
 
 
 class LiveState:
-    """What a gateway has seen since its start. `now` is in seconds and never goes back."""
+    """The verdicts that a gateway has seen since its start. `now` is in seconds and never goes back."""
 
     def __init__(self) -> None:
         self._reasons: Counter[str] = Counter()
-        self._rate = Rate()
-        self._work_rate = Rate()
-        self._last = _newest()
+        self._rate = VerdictRate()
+        self._work_rate = VerdictRate()
+        self._last: deque[LastVerdict] = deque(maxlen=MAX_LAST)
         self._owners: OrderedDict[str, _Owner] = OrderedDict()
         self.version = 0
         """Grows with each change."""
 
     def seen(self, verdict: LastVerdict, now: float, *, cached: bool = False) -> None:
         """Count a verdict of the result topic, whoever asked for it; `cached`: no Lean was asked for it."""
+        # Whoever may write to the result topic may write any reason.
         known = verdict.reason in self._reasons or len(self._reasons) < MAX_REASONS
         self._reasons[verdict.reason if known else OTHER] += 1
         self._rate.add(now)
@@ -176,25 +176,28 @@ class LiveState:
         self.version += 1
 
     def reasons(self) -> dict[str, int]:
-        """How many verdicts had each reason."""
+        """Count the verdicts by reason."""
         return dict(self._reasons)
 
     def rate(self, now: float) -> float:
-        """Verdicts a second."""
+        """Return the verdicts a second."""
         return self._rate.per_second(now)
 
     def work_rate(self, now: float) -> float:
-        """Verdicts a second that were not cached: what waits may have no verdict yet, and takes as long as these."""
+        """Return the verdicts a second that were not cached.
+
+        What waits has no verdict in the cache, or would have been answered: it takes as long as these.
+        """
         return self._work_rate.per_second(now)
 
     def last(self) -> list[LastVerdict]:
-        """The newest verdicts of the result topic, the newest first."""
+        """Return the newest verdicts of the result topic, the newest first."""
         return list(self._last)
 
     def last_of(self, owner: str) -> list[LastVerdict]:
-        """The newest verdicts that this owner has asked for here, the newest first."""
+        """Return the newest verdicts that this owner has asked for here, the newest first."""
         return list(self._owners[owner].last) if owner in self._owners else []
 
     def headers_of(self, owner: str) -> list[HeaderState]:
-        """The import headers of the proofs that this owner has asked for here, the newest first."""
+        """Return the import headers of the proofs that this owner has asked for here, the newest first."""
         return self._owners[owner].headers.states() if owner in self._owners else []

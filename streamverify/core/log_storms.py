@@ -28,7 +28,7 @@ class Suppressed(NamedTuple, Generic[Kind]):
     kind: Kind
     events: int
     seconds: float
-    """How long the interval was in which they came."""
+    """The length of the interval in which they came."""
 
 
 class _Interval:
@@ -62,6 +62,7 @@ class LogStorms(Generic[Kind]):
     def due(self, now: float) -> list[Suppressed[Kind]]:
         """End the intervals that are over. Returns what was suppressed in them, and has not been said."""
         said: list[Suppressed[Kind]] = []
+        # They are in the order of their beginnings, so the first that is not over ends the search.
         while self._intervals:
             kind, oldest = next(iter(self._intervals.items()))
             if now - oldest.begun < self._interval and len(self._intervals) < MAX_KINDS:

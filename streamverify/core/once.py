@@ -1,4 +1,4 @@
-"""Decides what is said once: a complaint that goes on is not repeated. Pure: `now` is passed in."""
+"""Decides which complaints are logged: one that goes on is logged once. Pure: `now` is passed in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Once:
     """Remembers when each kind of complaint was last heard."""
 
     def __init__(self, quiet_seconds: float) -> None:
-        """`quiet_seconds`: after so long without it, a kind is new again."""
+        """Begin with nothing heard; a kind that was not heard for `quiet_seconds` is new again."""
         self._quiet = quiet_seconds
         self._heard: dict[str, float] = {}
 

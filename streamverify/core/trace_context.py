@@ -34,11 +34,11 @@ class TraceContext:
     parent_id: str
     """16 digits: the span of whoever sent the request."""
     sampled: bool
-    """Whether somebody keeps this trace. Spans are made for such requests only."""
+    """True if somebody keeps this trace. Spans are made for such requests only."""
 
 
 def parse_traceparent(value: bytes | None) -> TraceContext | None:
-    """Read the value of a `traceparent`. Returns None if it is none, whatever it is."""
+    """Read the value of a `traceparent`. Returns None for anything that is not one."""
     if value is None:
         return None
     # Blanks around it are allowed by HTTP, from where it may come.
@@ -55,7 +55,7 @@ def parse_traceparent(value: bytes | None) -> TraceContext | None:
 
 
 def trace_context(kafka_headers: Sequence[tuple[str, bytes | None]]) -> TraceContext | None:
-    """The trace that a record belongs to; None where it names none, or none that can be read.
+    """Find the trace that a record belongs to; None where it names no trace, or one that cannot be read.
 
     The last `traceparent` counts, as with every Kafka header: whoever passes a record on appends its own.
     """
@@ -68,14 +68,14 @@ def trace_context(kafka_headers: Sequence[tuple[str, bytes | None]]) -> TraceCon
 
 
 def tracestate(kafka_headers: Sequence[tuple[str, bytes | None]]) -> str:
-    """The record's last `tracestate`, "" where it has none or one that is no printable ASCII, or is too long."""
+    """Return the record's last `tracestate`; "" where there is none, it is not printable ASCII, or it is too long."""
     values = [value for name, value in kafka_headers if name == TRACESTATE and value is not None]
     text = values[-1].decode("ascii", errors="replace") if values else ""
     return text if text.isascii() and text.isprintable() and len(text) <= MAX_TRACESTATE else ""
 
 
 def headers_of_http(traceparents: Sequence[str], tracestates: Sequence[str]) -> tuple[tuple[str, bytes], ...]:
-    """The Kafka headers that carry the trace context of an HTTP request on to its records.
+    """Make the Kafka headers that carry the trace context of an HTTP request on to its records.
 
     Args:
         traceparents: The values of all `traceparent` headers. More than one is as good as none, by the W3C's rule.

@@ -32,6 +32,7 @@ def steps(timings: Timings, attempts: int) -> list[Step]:
         timings: Those of the verdict.
         attempts: How often the proof was run.
     """
+    # In whole nanoseconds from the start, as spans have them, so that no step ends after the next one begins.
     queued = _as_nanoseconds(timings.queued)
     placed = [Step("queue", 0, queued)] if queued else []
     taken = [
@@ -45,6 +46,7 @@ def steps(timings: Timings, attempts: int) -> list[Step]:
     ]
     at = queued
     if attempts > 1:
+        # Between the queue and the last attempt lie the others, of which the verdict has no times.
         at = max(queued, _as_nanoseconds(timings.total) - sum(duration for _, duration in taken))
     for name, duration in taken:
         if duration:

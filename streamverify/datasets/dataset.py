@@ -6,13 +6,13 @@ import itertools
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from streamverify.core.datasets.attempts import Attempt, Attempts
+from streamverify.core.datasets.attempts import Attempt, AttemptMaker
 from streamverify.core.datasets.columns import Columns, choose
 from streamverify.core.datasets.where import parse_all
 from streamverify.core.errors import SourceError
 from streamverify.datasets.files import STDIN, Form, find
 from streamverify.datasets.shuffle import shuffled
-from streamverify.datasets.source import Source
+from streamverify.datasets.source import DataSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +80,7 @@ class SourceOptions:
 class DataSet:
     """A source that was opened. `attempts` reads it from the beginning each time."""
 
-    def __init__(self, source: Source, options: SourceOptions) -> None:
+    def __init__(self, source: DataSource, options: SourceOptions) -> None:
         """Choose the columns.
 
         Raises:
@@ -93,7 +93,7 @@ class DataSet:
         self._source = source
         self._options = options
         self._where = parse_all(options.where, source.columns)
-        self._made: Attempts | None = None
+        self._made: AttemptMaker | None = None
         self._found: int | None = None
         """The number of rows after --where, once that is known."""
         self._pass = self._given = 0
@@ -118,7 +118,7 @@ class DataSet:
             SourceError: It cannot be read, or lacks a column.
         """
         options = options or SourceOptions()
-        return cls(Source(find(source, options.form, stdin)), options)
+        return cls(DataSource(find(source, options.form, stdin)), options)
 
     @property
     def total(self) -> int | None:
@@ -183,7 +183,7 @@ class DataSet:
         options = self._options
         # Shells have no easy way to write the end of a line, and no header has a backslash before an n.
         header = (options.header or "").replace("\\n", "\n")
-        self._made = make = Attempts(self.name, self.columns, header, options.request, options.keep_columns)
+        self._made = make = AttemptMaker(self.name, self.columns, header, options.request, options.keep_columns)
         self._given = 0
         end = None if options.limit is None else options.offset + options.limit
         for self._pass in range(1, options.repeat + 1):

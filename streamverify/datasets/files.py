@@ -112,6 +112,7 @@ def find(source: str, form: Form | None, stdin: Path | None = None) -> SourceFil
             raise SourceError(f"no file matches {shown}")
         name = printable(path.name)
         return of_one_form(name, shown, _local(paths, Path(os.path.commonpath([*map(os.path.dirname, paths)]))), form)
+    # Nothing of that name: a file beside it may have been meant.
     beside = [entry.name for entry in os.scandir(path.parent)] if path.parent.is_dir() else []
     raise SourceError(f"there is no file or folder {shown}{nearest(path.name, beside, listed=False)}")
 
@@ -171,6 +172,7 @@ def _ends(file: File) -> str:
         return ""
     with path.open("rb") as stream:
         digest = hashlib.sha256(stream.read(_ENDS))
+        # Not the whole: it may be of many gigabytes, and a set that is made anew differs in its size or at its ends.
         stream.seek(max(0, (file.size or 0) - _ENDS))
         digest.update(stream.read(_ENDS))
     return digest.hexdigest()

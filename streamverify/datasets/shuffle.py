@@ -39,6 +39,7 @@ def shuffled(rows: Iterable[Row], seed: int, first: int | None = None, piece: in
     Raises:
         SourceError: There is no room for the temporary files.
     """
+    # Any seed is a key of full length: neighbouring seeds give unlike orders.
     key = hashlib.blake2b(f"{seed}".encode(), digest_size=32).digest()
     with ExitStack() as files:
         pieces: list[Iterable[_Keyed]] = []
@@ -51,6 +52,7 @@ def shuffled(rows: Iterable[Row], seed: int, first: int | None = None, piece: in
             if size < piece:
                 continue
             held.sort()
+            # Of the rows so far only these can be among the wanted ones.
             if first is not None and len(held) > first:
                 del held[first:]
                 size = sum(len(data) for _, data in held)

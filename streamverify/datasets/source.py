@@ -31,10 +31,10 @@ def rows(source: str, form: Form | None = None) -> Iterator[Row]:
     Raises:
         SourceError: It cannot be read.
     """
-    return Source(find(source, form)).rows()
+    return DataSource(find(source, form)).rows()
 
 
-class Source:
+class DataSource:
     """A source that was found. `rows` reads it from the beginning each time; standard input has only one time."""
 
     def __init__(self, found: SourceFiles) -> None:
@@ -77,6 +77,7 @@ class Source:
 
     def progress(self) -> float | None:
         """Give the share of the source that was read, from 0 to 1; None where its size is not known."""
+        # Parquet is read by columns and row groups: its position in the file tells nothing.
         if self.total:
             return min(1.0, self._rows_read / self.total)
         sizes = [file.size for file in self.found.files]
@@ -151,6 +152,7 @@ class Source:
         except pa.ArrowException as error:
             reason = str(error).splitlines()[0]
             raise SourceError(f"{self.found.name}: its files have different columns: {reason}") from None
+        # Of a set on the hub the other files were not fetched: how many rows they have is not known.
         self.total = total if len(files) == len(self.found.files) else None
         if self.total == 0:
             raise SourceError(f"{self.found.name} has no rows")

@@ -14,7 +14,7 @@ import orjson
 from streamverify.core.datasets.columns import IDS, shown_names
 from streamverify.core.errors import SourceError
 from streamverify.core.messages import jsontext
-from streamverify.core.topics import MAX_REQUEST_BYTES
+from streamverify.core.topic_plans import MAX_REQUEST_BYTES
 from streamverify.datasets.byte_streams import INSTALL, LFS_POINTER, joined
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def read_jsonl(name: str, stream: BinaryIO) -> Iterator[FileRow]:
             return
         place = f"{name}:{number}"
         if len(line) == MAX_REQUEST_BYTES and not line.endswith(b"\n"):
+            # The rest of it is passed over, in pieces: the next row begins after its end.
             while (rest := stream.readline(MAX_REQUEST_BYTES)) and not rest.endswith(b"\n"):
                 pass
             yield FileRow(place, {}, f"the line has more than {MAX_REQUEST_BYTES:,} bytes")
@@ -217,6 +218,7 @@ def _ijson() -> Any:
 
 def read_csv(name: str, stream: BinaryIO, delimiter: str) -> Iterator[FileRow]:
     """Read CSV with a line of names; every value is a text."""
+    # 128 KiB by default, which proofs exceed; what is larger than any request cannot be sent anyway.
     csv.field_size_limit(MAX_REQUEST_BYTES)
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     lines = csv.reader(text, delimiter=delimiter, strict=True)

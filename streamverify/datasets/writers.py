@@ -15,7 +15,7 @@ import orjson
 
 from streamverify.core.datasets.columns import printable
 from streamverify.core.datasets.inference import NULL, TEXT, Inference, Shape, Type, as_text
-from streamverify.core.datasets.verdict_row import CHECKER, COLUMNS, MESSAGE, Kind, names_beside
+from streamverify.core.datasets.verdict_row import CHECKER, COLUMNS, MESSAGE, ColumnKind, names_beside
 from streamverify.core.errors import OutputRefused
 from streamverify.core.messages import jsontext
 
@@ -73,6 +73,7 @@ def writing(path: Path, *, schema: Any = None, shape: Shape | None = None) -> It
     Raises:
         OutputRefused: It cannot be written: the disk is full, for instance.
     """
+    # In the same folder: only within a file system a rename is one step.
     unfinished = path.with_name(f".{path.name}.unfinished")
     names = list(schema.names) if schema is not None else list(shape.columns if shape is not None else ())
     try:
@@ -81,7 +82,7 @@ def writing(path: Path, *, schema: Any = None, shape: Shape | None = None) -> It
                 yield writer
         else:
             with unfinished.open("wb") as file:
-                yield _JsonLines(file.write, names_beside(names))
+                yield _JsonLinesWriter(file.write, names_beside(names))
         with unfinished.open("rb") as file:
             # The name only when the content is on the disk.
             os.fsync(file.fileno())
@@ -93,7 +94,7 @@ def writing(path: Path, *, schema: Any = None, shape: Shape | None = None) -> It
             unfinished.unlink()
 
 
-class _JsonLines:
+class _JsonLinesWriter:
     def __init__(self, write: Callable[[bytes], object], names: Mapping[str, str]) -> None:
         self._write = write
         self._names = names
@@ -125,19 +126,19 @@ def _all_plain(value: Any) -> Any:
 
 
 @contextmanager
-def _parquet(path: Path, schema: Any, shape: Shape) -> Iterator[_Parquet]:
+def _parquet(path: Path, schema: Any, shape: Shape) -> Iterator[_ParquetWriter]:
     pa, parquet = _pyarrow()
     theirs = _schema_of(pa, shape) if schema is None else schema
     names = names_beside(theirs.names)
     # What the libraries of others noted of their columns would be wrong with ours beside them.
     whole = pa.schema([*theirs, *(pa.field(names[name], _type(pa, kind)) for name, kind in COLUMNS.items())])
     with parquet.ParquetWriter(path, whole, compression="zstd") as file:
-        writer = _Parquet(pa, file, whole, names, shape if schema is None else None)
+        writer = _ParquetWriter(pa, file, whole, names, shape if schema is None else None)
         yield writer
         writer.flush()
 
 
-class _Parquet:
+class _ParquetWriter:
     def __init__(self, pa: Any, file: Any, schema: Any, names: Mapping[str, str], shape: Shape | None) -> None:
         self._pa, self._file, self._schema, self._names, self._shape = pa, file, schema, names, shape
         self._texts = frozenset() if shape is None else shape.texts
@@ -162,6 +163,7 @@ class _Parquet:
         except UnicodeEncodeError:
             table = self._pa.Table.from_pylist([_repaired(row) for row in rows], schema=self._schema)
         self._tables.append(table)
+        # Row groups of many rows: each costs a reader statistics, and few rows compress badly.
         if sum(each.nbytes for each in self._tables) >= _GROUP:
             self._write_group()
 
@@ -200,9 +202,14 @@ def shape_of(path: Path, rows: Iterable[Mapping[str, Any]]) -> Shape:
     return Shape(dict.fromkeys(names, TEXT))
 
 
-def _type(pa: Any, kind: Kind) -> Any:
-    plain = {Kind.TEXT: pa.string(), Kind.WHOLE: pa.int64(), Kind.NUMBER: pa.float64(), Kind.FLAG: pa.bool_()}
-    nested: dict[Kind, Mapping[str, Kind]] = {Kind.MESSAGES: MESSAGE, Kind.CHECKERS: CHECKER}
+def _type(pa: Any, kind: ColumnKind) -> Any:
+    plain = {
+        ColumnKind.TEXT: pa.string(),
+        ColumnKind.WHOLE: pa.int64(),
+        ColumnKind.NUMBER: pa.float64(),
+        ColumnKind.FLAG: pa.bool_(),
+    }
+    nested: dict[ColumnKind, Mapping[str, ColumnKind]] = {ColumnKind.MESSAGES: MESSAGE, ColumnKind.CHECKERS: CHECKER}
     if kind in plain:
         return plain[kind]
     return pa.list_(pa.struct([pa.field(name, plain[each]) for name, each in nested[kind].items()]))

@@ -138,6 +138,7 @@ def proof_answer(content: str, outcome: Outcome) -> dict[str, Any]:
         return {"error": outcome.error, **named, "streamverify": verdict}
     if outcome.reason == Reason.INVALID_REQUEST:
         return {"user_error": f"{WORD}: {outcome.sentence}", "streamverify": verdict}
+    # AXLE keeps apart what Lean says and what its own checks say; ours begin with our name.
     lean, tool = Messages(), Messages()
     for message in outcome.messages:
         lists = tool if message["data"].startswith(f"{WORD}: ") else lean

@@ -46,7 +46,7 @@ class BatchOptions:
 
 
 @dataclass(slots=True, eq=False)
-class Batch:
+class ProofBatch:
     """A batch that is being answered.
 
     Each of its proofs moves on from left to right; one that is known not to be sent is settled at once, and so are all

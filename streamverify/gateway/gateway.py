@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.bus.group_positions import records_to_do
-from streamverify.bus.reader import records_kept
+from streamverify.bus.topic_reader import records_kept
 from streamverify.core.admission import Admission
-from streamverify.core.environments import Environment, parse_environments
+from streamverify.core.environments import GatewayEnvironment, parse_environments
 from streamverify.core.keys import ApiKeys
 from streamverify.core.live import LiveState
 from streamverify.core.messages.models import Assurance
@@ -55,7 +55,7 @@ class Gateway:
         )
         self.queue = FairQueue(places)
         self.live = LiveState()
-        own = Environment(DEFAULT, settings.request_topic, settings.result_topic)
+        own = GatewayEnvironment(DEFAULT, settings.request_topic, settings.result_topic)
         self.environments = {DEFAULT: own, **parse_environments(settings.environments)}
         ways: dict[tuple[str, str], RequestReply] = {}
         self._ways: dict[str, RequestReply] = {}
@@ -73,6 +73,7 @@ class Gateway:
         )
         self.closing = asyncio.Event()
         """Set when the gateway ends: who follows its state would keep it waiting."""
+        # For the log of each minute: a line for each request would be one for each proof with some clients.
         self._counts: Counter[str] = Counter()
         self.metrics = GatewayMetrics(self)
 
@@ -111,7 +112,7 @@ class Gateway:
         for way in self.ways:
             await way.close()
 
-    def way(self, environment: str | None) -> tuple[Environment, RequestReply]:
+    def way(self, environment: str | None) -> tuple[GatewayEnvironment, RequestReply]:
         """Return the environment that a request names, and its way over Kafka.
 
         Raises:

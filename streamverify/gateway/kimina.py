@@ -91,6 +91,7 @@ def verify_answer(callers_id: str | int, outcome: Outcome) -> dict[str, Any]:
 
 def _response(outcome: Outcome) -> dict[str, Any] | None:
     """Return what the REPL answers, which leaves out what is empty; None where there is no verdict."""
+    # An answer has one of the two: its client takes any `response` without errors for a valid proof.
     if outcome.error is not None:
         return None
     response: dict[str, Any] = {}

@@ -53,6 +53,7 @@ async def run_gateway(settings: Settings) -> int:
     signals = Signals()
     signals.listen()
     gateway = Gateway(settings)
+    # Before Kafka is asked: that a port is taken is known at once.
     listening = listen(host_of(settings), settings.gateway_port)
     with listening:
         try:
@@ -89,6 +90,7 @@ async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -
         if reading.done():
             reading.result()  # raises what ended it
         await _drain(gateway, server, serving, forced)
+        # What is held still gets no answer any more: a second signal came, or the drain has taken too long.
         cut_short = gateway.admission.requests
         if not serving.done():
             # What it says of the requests that it gives up is no error of theirs.
@@ -103,7 +105,8 @@ async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -
         _log.warning(
             "cut_short",
             requests=cut_short,
-            hint="these requests got no answer; their proofs are on the topic and are verified until their deadline",
+            hint="these requests got no answer; their proofs are on the topic and are verified until their deadline; "
+            "a longer DRAIN_TIMEOUT lets more of them finish",
         )
         return EXIT_CUT_SHORT
     return EXIT_DONE
@@ -123,6 +126,7 @@ async def _drain(
     while gateway.admission.requests and loop.time() < deadline and not (serving.done() or forced.done()):
         await asyncio.wait({serving, forced}, timeout=_LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
+    # uvicorn still sends what is written; it gets what is left of the time.
     left = max(0.0, deadline - loop.time())
     await asyncio.wait({serving, forced}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
 

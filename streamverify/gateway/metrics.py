@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from streamverify.gateway.gateway import Gateway
-    from streamverify.telemetry.metrics import Page, Source
+    from streamverify.telemetry.metrics import MetricsPage, Source
 
 _GONE = 499
 """The status that is counted where the client went before it had an answer, as proxies log it."""
@@ -51,7 +51,7 @@ class GatewayMetrics:
         self._metrics.at_scrape({f"streamverify_{name}": source for name, source in sources.items()})
         self._metrics.require_all()
 
-    def page(self, accept: str) -> Page:
+    def page(self, accept: str) -> MetricsPage:
         """Make the answer to `/metrics`."""
         return self._metrics.page(accept)
 
@@ -68,6 +68,7 @@ class GatewayMetrics:
             self._refused[why,] += 1
 
     def _answers(self) -> Counter[tuple[str, ...]]:
+        # Zeros from the start: the rate of a counter that appears with its first event misses that event.
         counts: Counter[tuple[str, ...]] = Counter({(each.status, reason): 0 for reason, each in OUTCOMES.items()})
         for way in self._gateway.ways:
             for (status, reason), count in way.answered.items():
@@ -88,6 +89,7 @@ class RequestCounter:
             await self._app(scope, receive, send)
             return
         begun = time.monotonic()
+        # Until an answer begins: a client that goes before gets none.
         status = _GONE
 
         async def send_noted(message: Message) -> None:

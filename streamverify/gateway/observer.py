@@ -39,8 +39,9 @@ class Observer:
         if key in self._headers:
             return
         if len(self._headers) >= _MAX_NAMES:
-            self._headers.clear()
+            self._headers.clear()  # those in use come again with their next proof
         try:
+            # For people, who know a header by its imports and not by its fingerprint.
             self._headers[key] = parse_header(proof).canonical.rstrip("\n")
         except HeaderError:
             self._headers[key] = ""

@@ -23,7 +23,7 @@ from streamverify.core.errors import BrokerUnavailable, RequestTooLarge, Undecod
 from streamverify.core.groups.scope import caller_headers
 from streamverify.core.messages.codec import decode_result
 from streamverify.core.messages.models import ProofRequest, Reason
-from streamverify.gateway.batch import Batch
+from streamverify.gateway.batch import ProofBatch
 from streamverify.gateway.outcome import Outcome, no_verdict, outcome_of, refused
 from streamverify.gateway.result_follower import ResultFollower
 from streamverify.gateway.winners import Winners
@@ -51,7 +51,7 @@ _UNREAD_BYTES = 32 * 1024**2
 class _Waiting:
     """A proof that is on Kafka."""
 
-    batch: Batch
+    batch: ProofBatch
     index: int
     callers_id: str
     sha256: str
@@ -114,7 +114,7 @@ class RequestReply:
         give_up = loop.time() + wait
         event = asyncio.Event()
         claim = self._queue.join(key, event)
-        batch = Batch(options, key, datetime.now(UTC) + timedelta(seconds=wait), claim, event)
+        batch = ProofBatch(options, key, datetime.now(UTC) + timedelta(seconds=wait), claim, event)
         alarm = loop.call_at(give_up, event.set)
         begun = wanted = answered = 0
         early: dict[int, tuple[Outcome, int]] = {}
@@ -129,6 +129,7 @@ class RequestReply:
                 while begun < claim.granted:
                     self._begin(batch, begun, proofs[begun])
                     begun += 1
+                # Time is up: all that is left has one outcome. Workers begin nothing that is past its deadline.
                 if loop.time() >= give_up:
                     why = self.follower.trouble or (
                         f"is a worker of the group {self._settings.group_id} running on the topic "
@@ -139,6 +140,7 @@ class RequestReply:
                     batch.outcomes.extend((index, late, 0) for index in left)
                 while batch.outcomes:
                     index, outcome, size = batch.outcomes.popleft()
+                    # In order, what comes early is held until those before it are there.
                     early[index] = outcome, size
                     while (next_one := answered if ordered else index) in early:
                         outcome, size = early.pop(next_one)
@@ -147,7 +149,9 @@ class RequestReply:
                         answered += 1
                         batch.unread -= size
                 if wanted == begun < len(proofs) and batch.unread < _UNREAD_BYTES:
-                    await asyncio.sleep(0)  # all have a place: the next may ask, but not before others had a chance to
+                    # All have a place: the next may ask, but not before others had a chance to.
+                    await asyncio.sleep(0)
+                # Nothing to send, nothing to give: until a place, an outcome or the end of the time comes.
                 elif begun == claim.granted and not batch.outcomes and answered < len(proofs):
                     await event.wait()
                     event.clear()
@@ -157,7 +161,7 @@ class RequestReply:
                 self._waiting.pop(request_id).sending.cancel()
             self._queue.leave(claim)
 
-    def _begin(self, batch: Batch, index: int, proof: BatchProof | Outcome) -> None:
+    def _begin(self, batch: ProofBatch, index: int, proof: BatchProof | Outcome) -> None:
         """Send a proof whose turn has come."""
         if isinstance(proof, Outcome):
             self._settle(batch, index, proof)
@@ -253,7 +257,7 @@ class RequestReply:
             )
         self._settle(batch, waiting.index, outcome, len(record.value or b""))
 
-    def _settle(self, batch: Batch, index: int, outcome: Outcome, size: int = 0) -> None:
+    def _settle(self, batch: ProofBatch, index: int, outcome: Outcome, size: int = 0) -> None:
         """Note the outcome of a proof, whose place is free for another one."""
         batch.settle(index, outcome, size)
         self._queue.release(batch.claim)
@@ -268,5 +272,6 @@ class RequestReply:
                 "stand_in_answers",
                 verifier=kind,
                 topic=self._settings.result_topic,
-                hint="a worker on this topic has a stand-in for Lean: what it calls verified was not checked by Lean",
+                hint="a worker on this topic has a stand-in for Lean, and what it calls verified was not checked by "
+                "Lean: stop it, or give it topics of its own",
             )

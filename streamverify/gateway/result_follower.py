@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka import TopicPartition
 
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.core.errors import BrokerUnavailable
 
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ class ResultFollower:
         Raises:
             BrokerUnavailable: No broker answers.
         """
-        async with ResultReader(self._settings, partitions) as reader:
+        async with TopicReader(self._settings, partitions) as reader:
             self._positions = await reader.ends()
 
     async def run(self, handle: Callable[[Any], None]) -> None:
         """Give each record to `handle`, until cancelled; while no broker answers, try again."""
         while True:
             try:
-                async with ResultReader(self._settings, list(self._positions)) as reader:
+                async with TopicReader(self._settings, list(self._positions)) as reader:
                     reader.start_from(self._positions)
                     async with asyncio.TaskGroup() as tasks:
                         watching = tasks.create_task(self._watch(reader))
@@ -83,11 +83,12 @@ class ResultFollower:
                 "broker_away",
                 error=trouble,
                 waiting=self._waiting(),
-                hint="new requests are answered 503 until a broker answers; those that are held wait for it",
+                hint="new requests are answered 503 until a broker answers, and those that are held wait for it: bring "
+                "the brokers back",
             )
         self.trouble = trouble
 
-    async def _watch(self, reader: ResultReader) -> None:
+    async def _watch(self, reader: TopicReader) -> None:
         """Ask the broker for the ends of the partitions again and again; ends where there are more partitions."""
         while True:
             await asyncio.sleep(_PING)

@@ -62,6 +62,7 @@ class Pool:
         rules: Rules | None = None,
         saved_headers: Path | None = None,
         trusted: Trusted | None = None,
+        counts: LeanCounts | None = None,
     ) -> None:
         """Make a pool; `start` starts it.
 
@@ -72,13 +73,14 @@ class Pool:
             rules: The rules of the scheduler; its `slots` are those above.
             saved_headers: The file in which the hottest headers are kept over restarts.
             trusted: Words that the policy of the audits takes as harmless besides its own lists.
+            counts: Those that the pool keeps up to date.
         """
         rules = (rules or Rules())._replace(slots=slots)
         self.trusted = trusted or Trusted()
         auditor = Auditor(command, import_timeout=limits.import_timeout, trusted=self.trusted)
         self.vocabularies = auditor.vocabularies
         """What Lean has said that the environments of headers know, where an audit has asked it."""
-        self.counts = LeanCounts()
+        self.counts = counts or LeanCounts()
         # Of a confined command the project's folder is among its arguments only.
         classifier = ImportClassifier(command.outside or command)
         self._shared = Shared(command, limits, classifier, FailedHeaders(), auditor, ImportSizes(), self.counts)
@@ -127,9 +129,10 @@ class Pool:
         """Queue a job. `on_done` is called once, in the event loop, and must not raise.
 
         It is not called for a job that is discarded, nor for one that `close` interrupts: of that nothing is known.
-        `alone`: it starts although the pool is held. Who asks for that has held the pool and waited until nothing runs.
+        `alone`: it starts although the pool is paused. The caller has paused it, and waited until nothing runs.
         """
         self._callbacks.add(job, on_done)
+        # A pool that drains answers nothing new: the record is not committed, and another worker gets it.
         if not self._stopped and (verdict := known_failure(job, self._shared)):
             # Not from in here: a caller may not be ready for its answer yet.
             asyncio.get_running_loop().call_soon(self._callbacks.answer, job, verdict)

@@ -147,4 +147,5 @@ def _is_final(failure: ReplFailure, *, importing: bool) -> bool:
     if isinstance(failure, Died):
         # An end of itself during an import is a fault of the installation: another process would end alike.
         return importing and failure.death.cause is Cause.EXIT
+    # Each would fail alike again, and a time-out would take all its time again, which other proofs wait for.
     return isinstance(failure, TimedOut | StartFailed | NoRecording)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import aiohttp
 from pydantic import ValidationError
 
-from streamverify.core.overview.group import Answer
+from streamverify.core.overview.group import ProcessAnswer
 from streamverify.core.overview.status import MAX_STATUS, STATUS_VERSION, WorkerStatus, cut
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ class Asker:
         """Close them."""
         await self._session.close()
 
-    async def ask_all(self, urls: Iterable[str]) -> dict[str, Answer]:
+    async def ask_all(self, urls: Iterable[str]) -> dict[str, ProcessAnswer]:
         """Ask each address once."""
         urls = list(dict.fromkeys(urls))
         return dict(zip(urls, await asyncio.gather(*map(self.ask, urls)), strict=True))
 
-    async def ask(self, url: str) -> Answer:
+    async def ask(self, url: str) -> ProcessAnswer:
         """Ask one address what is there and what it does. Raises nothing."""
         try:
             for path, read in (("/status", _of_worker), ("/ready", _of_ready), ("/health", _of_gateway)):
@@ -74,7 +74,7 @@ class Asker:
                     return read(url, code, said) if known else _stranger(url)
             return _stranger(url)
         except NoAnswer as none:
-            return Answer(url, problem=str(none), nobody=none.nobody)
+            return ProcessAnswer(url, problem=str(none), nobody=none.nobody)
 
     async def _get(self, url: str) -> tuple[int, Any]:
         """Get a small piece of JSON.
@@ -87,6 +87,7 @@ class Asker:
         """
         try:
             async with self._session.get(url, allow_redirects=False) as got:
+                # A read may give less than it was asked for, and more may follow.
                 body = await got.content.read(MAX_STATUS + 1)
                 while len(body) <= MAX_STATUS and (more := await got.content.read(MAX_STATUS + 1 - len(body))):
                     body += more
@@ -104,21 +105,22 @@ class Asker:
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # the second: lists within lists, thousands deep
         return None
 
 
 def _cause(error: BaseException) -> str:
+    # A failed look-up of a name has an error number of its own, below 0, for which the system has no words.
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return cut(" ".join(f"{getattr(error, 'strerror', None) or error}".split()) or type(error).__name__, 100)
 
 
-def _stranger(url: str) -> Answer:
-    return Answer(url, problem="something else than streamverify answers there")
+def _stranger(url: str) -> ProcessAnswer:
+    return ProcessAnswer(url, problem="something else than streamverify answers there")
 
 
-def _of_worker(url: str, _code: int, said: dict[str, Any]) -> Answer:
+def _of_worker(url: str, _code: int, said: dict[str, Any]) -> ProcessAnswer:
     """Read what is answered at `/status`."""
     if said.get("process") != "worker":
         return _stranger(url)
@@ -128,8 +130,8 @@ def _of_worker(url: str, _code: int, said: dict[str, Any]) -> Answer:
         version = said.get("schema_version")
         newer = isinstance(version, int) and version > STATUS_VERSION
         problem = "a later version of streamverify has to ask it" if newer else f"its status is wrong ({_first(error)})"
-        return Answer(url, "worker", ready=said.get("ready") is True, problem=problem)
-    return Answer(url, "worker", status, ready=status.ready, problem=status.problem)
+        return ProcessAnswer(url, "worker", ready=said.get("ready") is True, problem=problem)
+    return ProcessAnswer(url, "worker", status, ready=status.ready, problem=status.problem)
 
 
 def _first(error: ValidationError) -> str:
@@ -137,7 +139,7 @@ def _first(error: ValidationError) -> str:
     return cut(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 100)
 
 
-def _of_ready(url: str, code: int, said: dict[str, Any]) -> Answer:
+def _of_ready(url: str, code: int, said: dict[str, Any]) -> ProcessAnswer:
     """Read what is answered at `/ready` by a process that has no `/status`."""
     if not isinstance(said.get("ready"), bool):
         # A gateway answers here as at `/health`.
@@ -148,15 +150,17 @@ def _of_ready(url: str, code: int, said: dict[str, Any]) -> Answer:
     problem = _text(said.get("problem"))
     if kind == "worker":
         problem = "; ".join(filter(None, ["an older version, which has no /status", problem]))
-    return Answer(url, kind, ready=said["ready"], problem=problem)
+    return ProcessAnswer(url, kind, ready=said["ready"], problem=problem)
 
 
-def _of_gateway(url: str, code: int, said: dict[str, Any]) -> Answer:
+def _of_gateway(url: str, code: int, said: dict[str, Any]) -> ProcessAnswer:
     """Read what a gateway answers at `/ready` and `/health`."""
     if code == _OK and said.get("status") == "ok" and "version" in said:
-        return Answer(url, "gateway", ready=True)
+        return ProcessAnswer(url, "gateway", ready=True)
     trouble = _text(said.get("detail"))
-    return Answer(url, "gateway", ready=False, problem=trouble) if code == _UNAVAILABLE and trouble else _stranger(url)
+    if code == _UNAVAILABLE and trouble:
+        return ProcessAnswer(url, "gateway", ready=False, problem=trouble)
+    return _stranger(url)
 
 
 def _text(said: Any) -> str | None:

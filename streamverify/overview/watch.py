@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from streamverify.core.overview.group import Answer, GroupMember
+    from streamverify.core.overview.group import GroupMember
     from streamverify.core.overview.model import Overview, Readiness, Workers
     from streamverify.settings import Settings
 
@@ -42,10 +42,10 @@ _CLOSE = 2.0
 
 
 class Watch:
-    """Looks at the group of some settings."""
+    """Looks at one group, again and again."""
 
     def __init__(self, settings: Settings, urls: Sequence[str] = ()) -> None:
-        """`urls`: addresses to ask besides those that the group tells."""
+        """Look at the group of `settings`, and at the processes of `urls` besides those that the group names."""
         self._settings = settings
         self._urls = list(urls)
         self._hostname = socket.gethostname()
@@ -58,7 +58,7 @@ class Watch:
         """Since when no broker answers."""
         self._partitions: list[int] = []
         self._known: dict[str, GroupMember] = {}
-        """What members have said, for when the group rebalances."""
+        """The members as the broker described them last, for the time in which the group rebalances."""
 
     async def __aenter__(self) -> Self:
         """Open the connections to workers."""
@@ -113,6 +113,7 @@ class Watch:
             self._broker, self._since = found, None
             return
         await self._drop_look()
+        # The time of the first failure, however often it was tried since.
         self._since = self._since or _now()
         self._broker = replace(self._broker, problems=(f"since {self._since} the broker says nothing new: {said}",))
 
@@ -140,6 +141,7 @@ class Watch:
         if self._look is None:
             look = GroupLook(self._settings, patience, self._known)
             await look.__aenter__()
+            # Kept only once it is open: after a failure the next look opens another one.
             self._look = look
         return self._look
 
@@ -165,7 +167,14 @@ class Watch:
             problems.append(f"{'; '.join(problems)}: workers are looked for {where} (--url names others)")
             del problems[:-1]
         answers = await self._asker.ask_all([*urls, *local])
-        kept = {url: answer for url, answer in answers.items() if url in urls or self._is_ours(answer)}
+        # At a port that was guessed anything may answer: only a worker of this group, on these brokers, is kept.
+        ours = (settings.bootstrap_servers, settings.group_id, settings.request_topic)
+        kept = {
+            url: answer
+            for url, answer in answers.items()
+            if url in urls
+            or ((status := answer.status) is not None and (status.brokers, status.group, status.topic) == ours)
+        }
         return Seen(
             settings.bootstrap_servers,
             settings.group_id,
@@ -174,12 +183,6 @@ class Watch:
             kept,
             self._hostname,
         )
-
-    def _is_ours(self, answer: Answer) -> bool:
-        """Tell whether what answers at a port that was guessed is a worker of this group on these brokers."""
-        settings, status = self._settings, answer.status
-        ours = (settings.bootstrap_servers, settings.group_id, settings.request_topic)
-        return status is not None and (status.brokers, status.group, status.topic) == ours
 
 
 async def process_state(url: str) -> Readiness:

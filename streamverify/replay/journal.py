@@ -20,7 +20,7 @@ _TOO_MANY = 20_000
 
 
 class Journal(Protocol):
-    """Where the verdicts of a replay are kept (`replay/state.py`)."""
+    """The store of a replay's verdicts (`replay/state.py`); tests have one in memory."""
 
     @property
     def facts(self) -> dict[str, Any]:

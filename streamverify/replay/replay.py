@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 MAX_IN_FLIGHT = 2000
 _CHUNK = 256
-"""Attempts that the thread which reads hands over at once."""
+"""AttemptMaker that the thread which reads hands over at once."""
 _AHEAD = 16
 """Such chunks that it is ahead of the sending at most."""
 
@@ -83,7 +83,7 @@ class Replay:
     """True where its output is there already."""
     pace: Pace = field(init=False)
     found: int = 0
-    """Attempts that were read so far; the reader is ahead of the sending."""
+    """AttemptMaker that were read so far; the reader is ahead of the sending."""
     rows: int = 0
     """Rows that these are of: a row with a list of proofs is as many attempts."""
     found_all: bool = False
@@ -134,6 +134,7 @@ class Replay:
             shares.append(self.rows / self.data.total if self.data.total else 0.0)
         elif options.repeat == 1 and not options.shuffle:
             shares.append(self.data.progress() or 0.0)
+        # The largest: what ends first ends the replay.
         share = max(shares, default=0.0)
         return round(self.found / share) if share else None
 
@@ -162,6 +163,7 @@ class Replay:
                     )
                 writer.write(attempt.values, _whole(row, attempt, self.run))
                 told(count)
+            # Rows that are left have no attempt: the file would lack verdicts that were paid for.
             if next(rows, None) is not None:
                 raise ReplayRefused("the source has fewer rows than were replayed; --restart begins anew")
         self.state.finished({"complete": True})

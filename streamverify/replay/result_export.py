@@ -102,6 +102,7 @@ class Newest:
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)
+        # It ends with this process: there is nothing to recover.
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute(_TABLE)
         self._db.execute("BEGIN")

@@ -36,7 +36,7 @@ _SILENCE = 60.0
 """Seconds without a verdict before a person is told what may be missing."""
 
 
-class Phase(Enum):
+class RunnerPhase(Enum):
     """The two phases of a runner."""
 
     READING = auto()
@@ -81,13 +81,13 @@ class Runner:
         self._journal = journal
         self.counts = counts or ReplayCounts()
         self._say = say
-        self._phase = Phase.READING
+        self._phase = RunnerPhase.READING
         self._open = OpenRequests()
         self._correlator = Correlator()
         self._positions: dict[int, int] = {}
         self._writer = JournalWriter(journal, self._safe_positions, self._facts)
         self._sent_before: frozenset[int] = frozenset()
-        """Attempts that an earlier process had sent and that were unanswered at the start of this one."""
+        """AttemptMaker that an earlier process had sent and that were unanswered at the start of this one."""
         self._before = -1
         """The highest number that an earlier process may have sent."""
         self._changed = asyncio.Event()
@@ -112,7 +112,7 @@ class Runner:
         for task in tasks:
             task.add_done_callback(self._ended)
         try:
-            while self._phase is Phase.READING or self._open or self._sending:
+            while self._phase is RunnerPhase.READING or self._open or self._sending:
                 self._changed.clear()
                 if self._failure is not None:
                     raise self._failure
@@ -167,7 +167,7 @@ class Runner:
                     continue
                 await self._turn()
                 self._send(attempt, encoded)
-        self._phase = Phase.WAITING
+        self._phase = RunnerPhase.WAITING
         self._changed.set()
 
     async def _turn(self) -> None:

@@ -43,6 +43,7 @@ class ReplayState:
         self.path = path
         self._one_at_a_time = Lock()
         try:
+            # No time-out: another replay would hold it for hours. Commits run in threads, one at a time.
             self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise self._refused(error) from None
@@ -50,6 +51,7 @@ class ReplayState:
             # Exclusive before WAL: so it needs no shared memory, which network file systems do not have.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
+            # A power cut may lose the last commits, and never tear one: their results are read again.
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("BEGIN EXCLUSIVE")
             for statement in filter(str.strip, _TABLES.split(";")):
@@ -105,6 +107,7 @@ class ReplayState:
             for table in ("facts", "positions", "verdicts"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
             self._db.execute("COMMIT")
+            # SQLite gives no room back by itself, and millions of verdicts were there.
             self._db.execute("VACUUM")
         except sqlite3.Error as error:
             raise self._refused(error) from error
@@ -149,6 +152,7 @@ class ReplayState:
         listed = list(numbers)
         for begin in range(0, len(listed), _AT_ONCE):
             some = listed[begin : begin + _AT_ONCE]
+            # SQLite bounds the number of parameters of a statement.
             marks = ",".join("?" * len(some))
             query = f"SELECT number FROM verdicts WHERE number IN ({marks})"  # noqa: S608 - question marks alone
             with self._one_at_a_time:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from aiokafka import TopicPartition
 
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.client.requests import REQUEST_ID
 from streamverify.client.sender import Sender
 
@@ -57,7 +57,7 @@ class KafkaWire:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sender = Sender(settings)
-        self._reader: ResultReader
+        self._reader: TopicReader
         self._requests: list[TopicPartition] = []
 
     async def __aenter__(self) -> Self:
@@ -69,9 +69,10 @@ class KafkaWire:
         topic = self._settings.result_topic
         found = await self._sender.look_up(topic)
         self._requests = found[self._settings.request_topic]
+        # At once, not with the first request: a broker that refuses us ends the replay at its start.
         await self._sender.start()
         try:
-            self._reader = await ResultReader(self._settings, found[topic]).__aenter__()
+            self._reader = await TopicReader(self._settings, found[topic]).__aenter__()
         except BaseException:
             await self._sender.stop()
             raise
@@ -127,7 +128,7 @@ class KafkaWire:
         Raises:
             BrokerUnavailable: The topic cannot be read.
         """
-        async with ResultReader(self._settings, self._requests) as reader:
+        async with TopicReader(self._settings, self._requests) as reader:
             ends = await reader.ends()
             await reader.start_at(timestamp)
             async for records in reader.chunks(ends):

@@ -64,6 +64,7 @@ def compare(a: Path, b: Path, *, counted: Callable[[int], None] = lambda _rows: 
                     counted(read)
             database.execute("COMMIT")
             rows.append(read - before)
+            # A report of yesterday beside a file of today would compare the file with itself.
             _check(each, rows[-1])
         counted(read)
         pairs = Pairs()

@@ -74,6 +74,7 @@ def make_report(  # noqa: PLR0913 - what no row says
         for verdict in read_verdicts(verdicts):
             tally.add(verdict)
             attempts.add(verdict)
+            # One more than may be within, so that it is known below that there are too many.
             if len(rows) <= MOST_ROWS_WITHIN:
                 rows.append(compact(verdict))
             if tally.rows % 10_000 == 0:

@@ -34,6 +34,7 @@ def read_verdicts(file: Path) -> Iterator[VerdictRow]:
         ReportError: There is no such file, it cannot be read, or its rows are no verdicts.
     """
     try:
+        # By its content: a file may have any name.
         with file.open("rb") as opened:
             start = opened.read(4)
         rows = _parquet(file) if start == _PARQUET else _jsonl(file)

@@ -1,14 +1,9 @@
-"""Forwards batch by batch: decides, publishes, and counts and acknowledges only when the broker has the whole batch.
-
-Faust's `take()` acknowledges a batch even when the code that got it failed, and an agent that failed is started again
-without the batch that it had. So this uses `noack_take`, acknowledges by itself, and calls `on_failure` for every
-unexpected error: the router ends, and records that were not acknowledged are delivered to the next one.
-"""
+"""Forwards batch by batch: decides, publishes, and counts and acknowledges only when the broker has the whole batch."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -18,24 +13,20 @@ from streamverify.core.about import about_place
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.messages.dead_letter import DeadLetter, Stage
 from streamverify.core.messages.models import Source
-from streamverify.router.counts import PartitionCounts, by_partition
+from streamverify.router.header_counts import PartitionCounts, by_partition
 from streamverify.router.route import DeadLetterRoute, Forward, route
+from streamverify.streams.batches import Batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import faust
 
     from streamverify.bus.publisher import Publisher
-    from streamverify.router.counts import Key
     from streamverify.settings import Settings
     from streamverify.streams.application import Application, PartitionedTable
-    from streamverify.streams.consumer import StreamConsumer
-
-BATCH = 500
-"""Records that are forwarded at once."""
-BATCH_WINDOW = 0.05
-"""Seconds that a record waits at most for others of its batch."""
+    from streamverify.streams.batches import Batch
+    from streamverify.streams.partitioned_rows import Key
 
 _log = structlog.get_logger(__name__)
 
@@ -59,45 +50,29 @@ class Forwarder:
     ) -> None:
         self._settings = settings
         self._group = router_group(settings)
-        self._app = app
+        self.batches = Batches(app, on_failure)
         self._table = table
         self._publisher = publisher
         self._partitions = partitions
-        self._on_failure = on_failure
-        self._generation: int | None = None
+        self._counted_in: int | None = None
+        """The generation of the group from whose table `_counts` was made."""
         self._counts: dict[int, PartitionCounts] = {}
         self.forwarded = 0
         """Records that the broker has on the request topic."""
         self.dead_letters = 0
         """Records that the broker has as dead letters."""
-        self._read: dict[int, int] = {}
-
-    def done(self) -> Mapping[int, int]:
-        """By partition: one past the offset of the last record that was done since the last rebalance."""
-        return self._read if self._app.consumer_generation_id == self._generation else {}
 
     async def run(self, stream: faust.StreamT[Any]) -> None:
         """Forward for as long as the stream lasts."""
-        try:
-            async for events in cast("faust.Stream[Any]", stream).noack_take(BATCH, within=BATCH_WINDOW):
-                await self.forward(events)
-        except Exception as error:  # noqa: BLE001 - see above: Faust would go on without this batch
-            self._on_failure(error)
-            await asyncio.Event().wait()
+        await self.batches.run(stream, self.forward)
 
-    async def forward(self, events: Sequence[faust.EventT[Any]]) -> None:
+    async def forward(self, batch: Batch) -> None:
         """Forward one batch, in its order.
 
         Raises:
             BrokerUnavailable: The topic has more partitions than when the router started.
         """
-        generation = self._app.consumer_generation_id
-        # Records of an assignment that is over are delivered again, here or to another router.
-        self._leave(event for event in events if event.message.generation_id != generation)
-        events = [event for event in events if event.message.generation_id == generation]
-        if not events:
-            return
-        routed = [(event.message, route(event.message.value)) for event in events]
+        routed = [(message, route(message.value)) for message in batch.messages]
         everything = asyncio.Event()
         acknowledged = countdown(len(routed), everything.set)
         for message, where in routed:
@@ -106,27 +81,21 @@ class Forwarder:
             else:
                 self._publisher.publish(self._request(message, where.key, acknowledged))
         await everything.wait()
-        if self._app.consumer_generation_id != generation:
+        if not batch.is_ours:
             # A rebalance meanwhile: the next owner forwards the batch again, and counts it.
-            self._leave(events)
+            batch.leave()
             return
-        self._count(generation, [(message, where) for message, where in routed if isinstance(where, Forward)])
+        self._count(batch.generation, [(message, where) for message, where in routed if isinstance(where, Forward)])
         # Before the acknowledgement: the next owner of the partition must find the counts in the changelog.
         await self._table.acknowledged()
-        for event in events:
-            event.ack()
-            self._read[event.message.partition] = event.message.offset + 1
-
-    def _leave(self, events: Iterable[faust.EventT[Any]]) -> None:
-        """Leave records to the next owner of their partition."""
-        for event in events:
-            cast("StreamConsumer", self._app.consumer).forget(event.message)
+        batch.acknowledge()
 
     def _request(self, message: Any, key: bytes, on_ack: Callable[[], None]) -> Outgoing:
         def forwarded() -> None:
             self.forwarded += 1
             on_ack()
 
+        # No worker could ever read it from there; as a dead letter it can be sent again when the limit is raised.
         def refused() -> Outgoing:
             topic = self._settings.request_topic
             error = RefusedByTopic(f"the topic {topic} takes no record of {len(message.value):,} bytes")
@@ -173,12 +142,11 @@ class Forwarder:
         return dead_letter_record(self._settings.dlq_topic, letter, acknowledged)
 
     def _count(self, generation: int, forwarded: Sequence[tuple[Any, Forward]]) -> None:
-        if generation != self._generation:
+        if generation != self._counted_in:
             # After a rebalance: Faust has read the partitions that are new here from the changelog into the table.
             counts = by_partition(self._table.items())
             self._counts = {number: PartitionCounts(counts.get(number, {})) for number in range(self._partitions)}
-            self._generation = generation
-            self._read.clear()
+            self._counted_in = generation
         for message, where in forwarded:
             if message.partition not in self._counts:
                 raise BrokerUnavailable(

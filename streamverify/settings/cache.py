@@ -1,4 +1,4 @@
-"""Where verdicts are kept, and who may have written them."""
+"""The settings of the result cache: its store, its size, and the key that signs its entries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamverify.core.cache.seal import MIN_SECRET
 from streamverify.settings.values import wrong_setting
 
 REDIS = ("redis://", "rediss://", "unix://")
-"""What the URL of a Redis begins with."""
+"""The beginnings of the URL of a Redis."""
 
 
 class CacheSettings(BaseModel):

@@ -47,7 +47,7 @@ class Settings(
     @field_validator("*", mode="before")
     @classmethod
     def _says_something(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what is empty or no text of UTF-8."""
+        """Refuse a text that is empty, or that UTF-8 cannot encode."""
         if isinstance(value, str):
             # Of an empty flag or key a path would make the working folder. An empty variable never comes here.
             if not value.strip() and cls.model_fields[str(info.field_name)].default != "":
@@ -58,7 +58,7 @@ class Settings(
 
     @property
     def origins(self) -> Origins:
-        """Where each setting comes from: for messages about one that turns out to be wrong when it is used."""
+        """The origin of each setting, for messages about one that turns out to be wrong when it is used."""
         return self._origins
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Who may call the gateway, and how much it takes on at once."""
+"""The settings of the gateway: its address, its callers, and how much it takes on at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a process answers over HTTP, and under which address others find it."""
+"""The settings of the HTTP server of a service: where it listens, and the address that others use."""
 
 from __future__ import annotations
 

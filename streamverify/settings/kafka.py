@@ -1,4 +1,4 @@
-"""Which brokers there are, how to log in to them, and who this process is to them."""
+"""The settings of the connection to Kafka: brokers, login, and the names that this process has there."""
 
 from __future__ import annotations
 

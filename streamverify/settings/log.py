@@ -1,4 +1,4 @@
-"""What is logged, in which form, and where."""
+"""The settings of the log: its level, its form and its folder."""
 
 from __future__ import annotations
 

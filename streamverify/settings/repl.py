@@ -1,4 +1,4 @@
-"""Which REPL verifies, how many of them, what each may use, and how they are shared out."""
+"""The settings of the pool of REPLs: which REPL, how many, what each may use, and who gets one next."""
 
 from __future__ import annotations
 
@@ -97,6 +97,7 @@ class ReplSettings(BaseModel):
     @field_validator("prewarm")
     @classmethod
     def _names_modules(cls, value: str) -> str:
+        # Parsed for its errors alone: the value stays the text that `config` shows and a variable has.
         if value != "auto":
             parse_prewarm(value)
         return value
@@ -104,6 +105,7 @@ class ReplSettings(BaseModel):
     @field_validator("max_timeout")
     @classmethod
     def _max_above_default(cls, value: float, info: ValidationInfo) -> float:
+        # It is not there if it is wrong itself, which is said anyway.
         default = info.data.get("default_timeout", 0.0)
         if value < default:
             raise ValueError(f"must not be below default_timeout ({default:g})")

@@ -1,4 +1,4 @@
-"""Which requests a worker takes, how often it tries one, and what it asks of a proof."""
+"""The settings of requests: which a worker takes, how often it tries one, and what it asks of a proof."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pydantic import BaseModel, Field, field_validator
 
 from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.messages.assurance import Require  # noqa: TC001 - pydantic reads the annotations
-from streamverify.core.topics import MAX_PROOF_BYTES
+from streamverify.core.topic_plans import MAX_PROOF_BYTES
 from streamverify.settings.values import Seconds  # noqa: TC001 - pydantic reads the annotations
 
 
 class RequestSettings(BaseModel):
-    """What a worker does with a request before and after Lean has run it."""
+    """The way of a request through a worker, before and after Lean has run it."""
 
     policy_allow: Annotated[
         str,

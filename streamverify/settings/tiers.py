@@ -1,4 +1,4 @@
-"""How proofs are taken above `audited`, with which programs, and which Lean may verify at all."""
+"""The settings of the tiers above `audited`: their programs, and the oldest Lean that may verify."""
 
 from __future__ import annotations
 

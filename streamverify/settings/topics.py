@@ -1,4 +1,4 @@
-"""The names of the topics, and how long what the workers tell each other on one of them holds."""
+"""The settings of the topics: their names, and how long a success on the groups topic counts."""
 
 from __future__ import annotations
 

@@ -71,6 +71,7 @@ class Directive(NamedTuple):
 
 
 _DIRECTIVE = re.compile(rf"--[ \t]*{MARK}([^\r\n]*)")
+# Plain digits, and not many: `float` takes `inf` and `1e99`, with which a slip in a test would never end.
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _WHOLE = re.compile(r"[0-9]{1,12}")
 _MAX_STATUS = 255

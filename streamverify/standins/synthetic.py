@@ -114,6 +114,7 @@ class SyntheticRepl(Repl):
         # A proof that names its own time takes that; time that is drawn comes before all steps.
         if self._service and not any(step.word in ("service", "burn") for _, step in steps):
             self._spend(self._service())
+        # The usual answer, without the rest: load tests measure what is around it.
         if not steps and len(command) == len(("cmd", "env")):
             return self.result()
         return self._directed(text, steps, command)
@@ -192,6 +193,7 @@ def infotree(text: str, size: int) -> list[dict[str, Any]]:
     }
     node = {"stx": stx, "name": "Lean.Parser.Tactic.synthetic", "goalsBefore": ["⊢ synthetic"], "goalsAfter": []}
     tree = {"node": node, "kind": "TacticInfo", "children": []}
+    # One node over and over: nobody reads it, only its size counts.
     return [tree] * max(1, -(-size // len(orjson.dumps(tree))))
 
 

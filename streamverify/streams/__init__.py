@@ -1,1 +1,1 @@
-"""What router and table share: Faust as we use it. Only they import this room, as Faust is an extra."""
+"""Faust, as router and table use it. Only they import this room, as Faust is an extra."""

@@ -18,18 +18,19 @@ from yarl import URL
 
 from streamverify.bus.connection import client_options
 from streamverify.streams.assignor import AddressedAssignor
-from streamverify.streams.consumer import StreamConsumer, StreamProducer
+from streamverify.streams.faust_consumer import StreamConsumer, StreamProducer
 from streamverify.streams.partition_store import PartitionStore
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from faust.types.stores import StoreT
     from faust.types.transports import TransportT
     from faust.types.tuples import FutureMessage
 
     from streamverify.settings import Settings
+    from streamverify.streams.stream_names import StreamNames
 
 _COMMIT_SECONDS = 0.5
 _MIN_REQUEST_TIMEOUT = 90.0
@@ -43,28 +44,55 @@ KeyT = TypeVar("KeyT", bound=tuple[int, str])
 ValueT = TypeVar("ValueT")
 
 
+_GIVE_UP_TIMEOUT = 5.0
+"""Seconds that Faust gets to stop after a failure, when no record in hand is waited for."""
+
+
 class Application(faust.App):
     """An app without files: its only table is in memory, and in its changelog topic."""
 
-    hopeless = False
-    """Set it before `stop()` if the records in hand will never be acknowledged, so that nothing waits for them."""
-    settings: Settings
-    kind: str
-    """What it is, for people: `router` or `table`."""
-    group: str
-    on_fenced: Callable[[BaseException | None], None]
-    """Called, in the app's loop, with the error that says that another process has our name."""
+    def __init__(
+        self,
+        settings: Settings,
+        names: StreamNames,
+        on_fenced: Callable[[BaseException | None], None],
+        **options: Any,
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            settings: The settings of the command.
+            names: What is read, under which names.
+            on_fenced: Called, in the app's loop, with the error that says that another process has our name.
+            options: Settings of Faust.
+        """
+        self.settings, self.names, self.on_fenced = settings, names, on_fenced
+        self._given_up = False
+        super().__init__(names.group, **options)
+
+    async def give_up(self) -> None:
+        """Stop after a failure, for a bounded time: the records in hand will never be acknowledged."""
+        self._given_up = True
+        await asyncio.wait({asyncio.create_task(self.stop())}, timeout=_GIVE_UP_TIMEOUT)
+
+    def add_agent(self, table: faust.Table[Any, Any], run: Callable[[faust.StreamT[Any]], Awaitable[None]]) -> None:
+        """Let `run` have the records of the source, and keep `table`."""
+        self.tables.add(table)
+        # Raw by name: with a type alone Faust still reads JSON, and acknowledges and drops what is no JSON.
+        topic = self.topic(self.names.source, key_serializer="raw", value_serializer="raw", allow_empty=True)
+        self.agent(topic, name=self.names.process.value, concurrency=1)(run)
 
     def _create_directories(self) -> None:
         """Make no directories: this application has no files."""
 
     def _new_transport(self) -> TransportT:
         transport = super()._new_transport()
+        # As attributes of this one transport: the classes of Faust stay as they are for other apps.
         vars(transport).update(Consumer=StreamConsumer, Producer=StreamProducer)
         return transport
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
-        if not self.hopeless:
+        if not self._given_up:
             await super()._consumer_wait_empty(consumer, logger)
 
 
@@ -95,44 +123,45 @@ class PartitionedTable(faust.Table[KeyT, ValueT]):
 
     async def acknowledged(self) -> None:
         """Wait until the broker has every change."""
+        # Taken first: changes that are sent meanwhile belong to the next batch.
         waiting, self._unacknowledged = self._unacknowledged, []
         await asyncio.gather(*waiting)
 
 
 def make_application(
     settings: Settings,
+    names: StreamNames,
     partitions: int,
     on_fenced: Callable[[BaseException | None], None],
-    *,
-    kind: str,
-    group: str,
     **options: Any,
 ) -> Application:
     """Make the app with its settings; it connects to nothing yet.
 
     Args:
         settings: The settings of the command.
+        names: What is read, under which names.
         partitions: The number of partitions of the source topic, and so of the changelog.
         on_fenced: Gets the error that ends this process when another one has joined under its name.
-        kind: What it is, for people and for the client id.
-        group: Its consumer group; the name of its changelog begins with it, too.
-        options: Settings of Faust that not every service needs.
+        options: Settings of Faust that not every process needs.
     """
     session = settings.session_timeout_ms / 1000
-    app = Application(
-        group,
+    return Application(
+        settings,
+        names,
+        on_fenced,
         # Otherwise Faust would read variables of its own from the environment (BROKER_URL, WEB_PORT, ...).
         env={},
         autodiscover=False,
         datadir=Path("/nonexistent"),
         broker=[URL(f"kafka://{server.strip()}") for server in settings.bootstrap_servers.split(",")],
-        broker_client_id=f"streamverify-{kind}-{__version__}",
+        broker_client_id=f"streamverify-{names.process}-{__version__}",
         broker_credentials=_credentials(settings),
         broker_session_timeout=session,
         broker_request_timeout=max(_MIN_REQUEST_TIMEOUT, session + _REQUEST_OVER_SESSION),
         broker_heartbeat_interval=min(3.0, session / 3),
         broker_commit_interval=_COMMIT_SECONDS,
         consumer_group_instance_id=settings.group_instance_id,
+        # A new group begins with what is there: those records are waiting to be forwarded, or to be shown.
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
         producer_request_timeout=_PRODUCE_TIMEOUT,
@@ -153,9 +182,6 @@ def make_application(
         worker_redirect_stdouts=False,
         **options,
     )
-    app.settings, app.kind, app.group = settings, kind, group
-    app.on_fenced = on_fenced
-    return app
 
 
 def quieten(level: str, *more: str) -> None:

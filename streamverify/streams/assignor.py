@@ -18,7 +18,7 @@ class AddressedAssignor(PartitionAssignor):
     """Takes an assignment that was made for another address, and notes that the group has to be told ours."""
 
     outdated = False
-    """Whether the last assignment has another address than ours: joining again makes a new one."""
+    """True if the last assignment has another address than ours: joining again makes a new one."""
     _taken: URL | None = None
 
     @property
@@ -28,6 +28,7 @@ class AddressedAssignor(PartitionAssignor):
     def on_assignment(self, assignment: Any) -> None:  # type: ignore[override] # the class of Faust has it so, too
         """Take the partitions, whatever address the assignment was made for."""
         made: Any = ClientMetadata.loads(self._decompress(assignment.user_data))
+        # Noted before Faust takes it: the listener that acts on it runs as soon as this method returns.
         self.outdated = made.url != str(self.app.conf.canonical_url)
         self._taken = URL(made.url)
         try:

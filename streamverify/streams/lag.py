@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from streamverify.streams.life import StreamLife
 
 ASK_SECONDS = 5.0
@@ -25,23 +23,14 @@ _log = structlog.get_logger(__name__)
 class StreamLag:
     """The lag of one process."""
 
-    def __init__(self, life: StreamLife, topic: str, done: Callable[[], Mapping[int, int]]) -> None:
-        """Ask nothing yet.
-
-        Args:
-            life: The process.
-            topic: The topic whose records it takes in.
-            done: Tells how far it is: by partition, one past the last record that it has done. Where it does not name a
-                partition nothing of it was done since the last rebalance.
-        """
+    def __init__(self, life: StreamLife[Any]) -> None:
+        """Ask nothing yet."""
         self._life = life
-        self._topic = topic
-        self._done = done
         self._records = 0
         self._heard = -STALE
 
     def records(self) -> int | None:
-        """The records that are not done; None where nobody has said so for a while."""
+        """The records that are not done; None where the brokers have not said so for a while."""
         return self._records if time.monotonic() - self._heard < STALE else None
 
     async def run(self) -> None:
@@ -55,16 +44,19 @@ class StreamLag:
             await asyncio.sleep(ASK_SECONDS)
 
     async def _ask(self) -> None:
+        # While partitions come and go the old answer stays, until it is stale.
         if not self._life.restored:
             return
         consumer = self._life.app.consumer
-        ours = [tp for tp in consumer.assignment() if tp.topic == self._topic]
+        ours = [tp for tp in consumer.assignment() if tp.topic == self._life.names.source]
         ends = await consumer.highwaters(*ours) if ours else {}
+        # By name at each look: a start that is tried again makes another agent.
+        batches = self._life.agent.batches
         records = 0
         for tp in ours:
             # Where nothing is in hand the position is right, also behind the marks of transactions, which are no
             # records; else it is ahead of what was done.
             position = await consumer.position(tp) or 0
-            done = min(position, self._done().get(tp.partition, position)) if consumer.unacked else position
+            done = min(position, batches.done().get(tp.partition, position)) if consumer.unacked else position
             records += max(0, (ends.get(tp) or 0) - done)
         self._records, self._heard = records, time.monotonic()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import structlog
-from aiokafka.admin import NewPartitions
 from aiokafka.errors import KafkaError
 
 from streamverify.bus.admin import open_admin
@@ -21,57 +20,63 @@ if TYPE_CHECKING:
 
     from faust.tables.manager import TableManager
 
-    from streamverify.bus.admin import PatientAdmin
     from streamverify.runtime import Signals
     from streamverify.settings import Settings
     from streamverify.streams.application import Application
+    from streamverify.streams.batches import Batches
+    from streamverify.streams.stream_names import StreamNames
 
 _log = structlog.get_logger(__name__)
 
-_GIVE_UP_TIMEOUT = 5.0
-"""Seconds that Faust gets to stop after a failure, when no record in hand is waited for."""
+
+class StreamAgent(Protocol):
+    """The agent to which Faust gives the records of the source."""
+
+    @property
+    def batches(self) -> Batches:
+        """Its batches: they know how far it is."""
 
 
-def run_apart(work: Coroutine[Any, Any, int]) -> int:
-    """Run the work of a whole process in an event loop of its own.
+AgentT = TypeVar("AgentT", bound=StreamAgent)
 
-    Returns:
-        The exit code.
+
+class Readiness(NamedTuple):
+    """The answer to `/ready`: the problem that keeps a process from its work, None if there is none, and the status."""
+
+    problem: str | None
+    ready: bool
+
+
+class StreamLife(Generic[AgentT]):
+    """Starts a Faust application and its agent, tells what keeps them from their work, and ends them.
+
+    MADE ── start ──> JOINING: no assignment, or rows of it are read ── the table is restored ──> WORKING
+    WORKING ── a rebalance ──> JOINING
+    any ── the first signal ──> DRAINING ── all in hand is done, or the time is over, or a second signal ──> ended
+    any ── Faust or a part fails ──> GIVEN UP: nothing in hand is waited for ──> ended
+    No attribute says which it is: `readiness` reads it from Faust, the brokers and the signals, which have it.
     """
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        return loop.run_until_complete(work)
-    finally:
-        # Not asyncio.run(), which waits for every task: tasks of a Faust that lost its broker ignore cancellation.
-        loop.set_exception_handler(lambda _loop, _context: None)
-
-
-class StreamLife:
-    """Starts a Faust application, tells what keeps it from its work, and ends it."""
 
     app: Application
+    """The application of the last try to start."""
+    agent: AgentT
+    """The agent of that application."""
 
-    def __init__(  # noqa: PLR0913 - it stands between that many parts
-        self, settings: Settings, signals: Signals, stack: AsyncExitStack, *, kind: str, group: str, drains: str
-    ) -> None:
+    def __init__(self, settings: Settings, names: StreamNames, signals: Signals, stack: AsyncExitStack) -> None:
         """Start nothing yet.
 
         Args:
             settings: The settings of the command.
+            names: What is read, under which names.
             signals: What asks for the end.
             stack: Closes what was opened, in the end.
-            kind: What it is, for people: `router` or `table`.
-            group: Its consumer group.
-            drains: What it does while it drains, for people.
         """
+        self.names = names
         self._settings = settings
         self._signals = signals
         self._stack = stack
-        self._kind = kind
-        self._drains = drains
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._brokers = BrokerWatch(settings.bootstrap_servers, group)
+        self._brokers = BrokerWatch(settings.bootstrap_servers, names.group)
 
     async def watch_brokers(self) -> None:
         """Notice when no broker answers: Faust does not say what it hears of the brokers."""
@@ -79,31 +84,31 @@ class StreamLife:
         self._stack.push_async_callback(admin.close)
         await self.keep_running(self._brokers.run(admin))
 
-    def prepare(self, make: Callable[[], Application]) -> None:
-        """Make the application, which connects to nothing yet.
+    async def start(self, make: Callable[[], tuple[Application, AgentT]]) -> None:
+        """Start the application, which connects clients of its own and tries that only once.
 
         Args:
-            make: Makes it, anew for each try to start: one that did not start cannot be started again.
-        """
-        self._make = make
-        self.app = make()
-        self._stack.push_async_callback(self._stop)
-
-    async def start(self) -> None:
-        """Start the application, which connects clients of its own and tries that only once.
+            make: Makes application and agent; it is called before anything is awaited, so that whoever asks finds them,
+                and again for each further try: an application that did not start cannot be started again.
 
         Raises:
             BrokerUnavailable: A broker refuses us for good.
         """
-        await patiently(self._try_to_start, self._settings.bootstrap_servers, try_seconds=None)
+        self.app, self.agent = make()
 
-    async def _try_to_start(self) -> None:
-        try:
-            await self.app.start()
-        except (KafkaError, OSError):
-            await self._stop()
-            self.app = self._make()
-            raise
+        async def give_up() -> None:
+            await self.app.give_up()
+
+        async def try_to_start() -> None:
+            try:
+                await self.app.start()
+            except (KafkaError, OSError):
+                await self.app.give_up()
+                self.app, self.agent = make()
+                raise
+
+        self._stack.push_async_callback(give_up)
+        await patiently(try_to_start, self._settings.bootstrap_servers, try_seconds=None)
 
     async def keep_running(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run `work` in a task of its own, whose failure ends the process."""
@@ -137,6 +142,7 @@ class StreamLife:
         drain: asyncio.Future[Any] = asyncio.create_task(self._signals.drain.wait())
         try:
             await asyncio.wait({stopped, drain, self._failure}, return_when=asyncio.FIRST_COMPLETED)
+            # A failure that comes with a signal counts: what is in hand cannot be finished.
             if self._failure.done():
                 raise self._explained(self._failure.exception())
             if stopped.done():
@@ -148,6 +154,7 @@ class StreamLife:
 
     async def _drain(self, numbers: Callable[[], Mapping[str, int]]) -> int:
         _log.info("draining", seconds=self._settings.drain_timeout)
+        # Faust stops fetching first, and then waits for the records in hand.
         stopping = asyncio.create_task(self.app.stop())
         forced = asyncio.create_task(self._signals.force.wait())
         await asyncio.wait(
@@ -162,60 +169,40 @@ class StreamLife:
             return EXIT_CUT_SHORT
         return EXIT_DONE
 
-    async def _stop(self) -> None:
-        """Stop Faust after a failure, without waiting for the records in hand."""
-        self.app.hopeless = True
-        await asyncio.wait({asyncio.create_task(self.app.stop())}, timeout=_GIVE_UP_TIMEOUT)
-
-    def problem(self) -> tuple[str | None, bool]:
-        """What keeps it from its work, in words, and whether it is so bad that it is not ready."""
-        if self._signals.drain.is_set():
-            return f"the {self._kind} drains: {self._drains}", True
+    def readiness(self) -> Readiness:
+        """Say what keeps it from its work; of several the one that explains the others."""
+        process = self.names.process
+        if self.draining:
+            return Readiness(f"the {process} drains: {self.names.drains}", ready=False)
         if outage := self._brokers.outage:
-            return outage, self._brokers.seconds_without_broker > OUTAGE_GRACE
+            # To take every process out of service because a broker restarts would help nobody.
+            return Readiness(outage, ready=self._brokers.seconds_without_broker <= OUTAGE_GRACE)
         if not self.restored:
-            return f"the {self._kind} joins its group, or reads the rows of the partitions that it was given", True
-        return None, False
+            return Readiness(
+                f"the {process} joins its group, or reads the rows of the partitions that it was given", ready=False
+            )
+        return Readiness(None, ready=True)
 
     @property
     def restored(self) -> bool:
-        """Whether the table holds what the changelog has of our partitions."""
+        """True while the table holds what the changelog has of our partitions."""
         tables = cast("TableManager", self.app.tables)
         return tables.recovery.completed.is_set() and not self.app.rebalancing
 
     @property
     def brokers_answer(self) -> bool:
-        """Whether any broker answers."""
+        """True while any broker answers."""
         return self._brokers.outage is None
 
     @property
     def draining(self) -> bool:
-        """Whether a signal has asked for the end."""
+        """True once a signal has asked for the end."""
         return self._signals.drain.is_set()
 
     def _explained(self, error: BaseException | None) -> BaseException:
         """Word the error that ended the process for an operator."""
         if isinstance(error, KafkaError):
-            return BrokerUnavailable(f"the {self._kind}'s connection to Kafka failed for good: {error!r}")
+            return BrokerUnavailable(f"the {self.names.process}'s connection to Kafka failed for good: {error!r}")
         if error is None:
-            return BrokerUnavailable(f"the {self._kind}'s connection to Kafka ended without a reason")
+            return BrokerUnavailable(f"the {self.names.process}'s connection to Kafka ended without a reason")
         return error
-
-
-async def extend_changelog(admin: PatientAdmin, changelog: str, source: str, *, has: int, needs: int) -> None:
-    """Give a changelog as many partitions as its source topic: Faust assigns the two together, number by number.
-
-    Raises:
-        BrokerUnavailable: It has more, or the broker refuses.
-    """
-    if has == needs:
-        return
-    if has > needs:
-        raise BrokerUnavailable(
-            f"the topic {changelog} has {has} partitions, and {source} has only {needs}, so it was deleted and made "
-            f"again: delete {changelog} too, what it says belongs to the old topic"
-        )
-    try:
-        await admin.create_partitions({changelog: NewPartitions(total_count=needs)})
-    except KafkaError as error:
-        raise BrokerUnavailable(f"the broker does not extend the topic {changelog} to {needs}: {error!r}") from error

@@ -1,4 +1,4 @@
-"""What Faust asks of the store of a table, for rows that are kept partition by partition.
+"""The store of a table, as Faust wants it, for rows that are kept partition by partition.
 
 Faust's own store in memory does not know up to where it holds a changelog. Where an event of a partition that has gone
 to another member comes late, Faust remembers its offset, and reads from there on when the partition comes back: the
@@ -68,7 +68,7 @@ class PartitionStore(Store[Key, Any]):
             self._read_upto[event.message.partition] = event.message.offset
 
     def reset_state(self) -> None:
-        """Remove files: there are none."""
+        """Remove no files: the rows are in memory."""
 
     async def backup_partition(self, *_given: Any, **_options: Any) -> None:
         """Save a partition: its changelog is what it is made from again."""

@@ -1,33 +1,28 @@
 """Follows the result topic batch by batch: a newer result replaces its row, a tombstone takes it away.
 
-A batch is acknowledged when the changelog has its changes, as in `router.forwarder`, which says why Faust does not do
-that by itself. A batch that is delivered again changes nothing: the rows that it would replace are as new.
+A batch is acknowledged when the changelog has its changes. A batch that is delivered again changes nothing: the rows
+that it would replace are as new.
 """
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from streamverify.client.result_topic import decode
 from streamverify.core.table.row import replaces, result_row
+from streamverify.streams.batches import Batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable
 
     import faust
 
     from streamverify.core.table.row import Row
     from streamverify.streams.application import Application
-    from streamverify.streams.consumer import StreamConsumer
+    from streamverify.streams.batches import Batch
     from streamverify.table.result_table import ResultTable
-
-BATCH = 500
-"""Records that are taken in at once."""
-BATCH_WINDOW = 0.05
-"""Seconds that a record waits at most for others of its batch."""
 
 _log = structlog.get_logger(__name__)
 
@@ -36,77 +31,51 @@ class Follower:
     """The agent that Faust gives the records of the result topic."""
 
     def __init__(self, app: Application, table: ResultTable, *, on_failure: Callable[[BaseException], None]) -> None:
-        self._app = app
-        self._table = table
-        self._on_failure = on_failure
-        self._generation: int | None = None
-        self.read: dict[int, int] = {}
-        """By partition: one past the offset of the last record that was taken in since the last rebalance."""
+        self.batches = Batches(app, on_failure)
+        self.table = table
         self.results = 0
         self.tombstones = 0
         self.skipped = 0
-        """Records that are no results: nobody's key, or nobody's value."""
-
-    def done(self) -> Mapping[int, int]:
-        """`read`, where there was no rebalance since."""
-        return self.read if self._app.consumer_generation_id == self._generation else {}
+        """Records that no worker of ours has written: their key is no custom_id, or their value is no result."""
 
     async def run(self, stream: faust.StreamT[Any]) -> None:
         """Follow for as long as the stream lasts."""
-        try:
-            async for events in cast("faust.Stream[Any]", stream).noack_take(BATCH, within=BATCH_WINDOW):
-                await self.take_in(events)
-        except Exception as error:  # noqa: BLE001 - Faust would go on without this batch
-            self._on_failure(error)
-            await asyncio.Event().wait()
+        await self.batches.run(stream, self.take_in)
 
-    async def take_in(self, events: Sequence[faust.EventT[Any]]) -> None:
+    async def take_in(self, batch: Batch) -> None:
         """Take in one batch, in its order."""
-        generation = self._app.consumer_generation_id
-        if generation != self._generation:
-            self._generation = generation
-            self.read.clear()
-        # Records of an assignment that is over are delivered again, here or to another instance.
-        self._leave(event for event in events if event.message.generation_id != generation)
-        events = [event for event in events if event.message.generation_id == generation]
-        for event in events:
-            self._apply(event.message)
+        for message in batch.messages:
+            self._apply(message)
         # Before the acknowledgement: the next owner of the partition must find the rows in the changelog.
-        await self._table.acknowledged()
-        if self._app.consumer_generation_id != generation:
-            self._leave(events)
-            return
-        for event in events:
-            event.ack()
-            self.read[event.message.partition] = event.message.offset + 1
-
-    def _leave(self, events: Iterable[faust.EventT[Any]]) -> None:
-        """Leave records to the next owner of their partition."""
-        for event in events:
-            cast("StreamConsumer", self._app.consumer).forget(event.message)
+        await self.table.acknowledged()
+        if batch.is_ours:
+            batch.acknowledge()
+        else:
+            batch.leave()
 
     def _apply(self, message: Any) -> None:
         custom_id = _custom_id(message.key)
+        # Not an error: anybody who may write to the topic may have written it, and it stays there.
         if custom_id is None:
             self.skipped += 1
             return
         key = (message.partition, custom_id)
         if message.value is None:
             self.tombstones += 1
-            if key in self._table:
-                del self._table[key]
+            if key in self.table:
+                del self.table[key]
             return
         row = _row(message, custom_id)
         if row is None:
             self.skipped += 1
             return
         self.results += 1
-        if key not in self._table or replaces(row, self._table[key]):
-            self._table[key] = row
+        if key not in self.table or replaces(row, self.table[key]):
+            self.table[key] = row
 
 
 def _custom_id(key: bytes | None) -> str | None:
-    """The custom_id that the key of a record is; None if it is none, and so no worker's."""
+    """Read the custom_id in the key of a record; None if the key is not UTF-8, as no worker has written it then."""
     try:
         return key.decode() if key else None
     except UnicodeDecodeError:

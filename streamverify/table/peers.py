@@ -18,13 +18,13 @@ from streamverify.core.table.pages import Page
 from streamverify.core.table.rows import is_row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from faust.assignor.partition_assignor import PartitionAssignor
 
     from streamverify.core.table.row import Row
     from streamverify.settings import Settings
-    from streamverify.streams.application import Application
+    from streamverify.streams.life import StreamLife
 
 TIMEOUT = 10.0
 """Seconds that another instance is waited for."""
@@ -40,7 +40,7 @@ class TooSlow(StreamVerifyError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one instance has of what was asked."""
+    """The part of an answer that one instance has."""
 
     partitions: frozenset[int]
     page: Page
@@ -49,13 +49,14 @@ class Part:
 class Peers:
     """Asks the other instances."""
 
-    def __init__(self, settings: Settings, *, changelog: str, partitions: int) -> None:
+    def __init__(self, settings: Settings, life: StreamLife[Any], *, partitions: int) -> None:
+        """Prepare to ask; `partitions` is the number of partitions of the result topic."""
         self._settings = settings
-        self._changelog = changelog
+        self._life = life
         self._partitions = partitions
         self._session: aiohttp.ClientSession
-        self.app: Application
         self.url = ""
+        """The address under which the others reach this instance; "" before `start`."""
 
     def start(self, port: int) -> None:
         """Settle the address under which the others reach this instance, which listens on `port`."""
@@ -73,8 +74,9 @@ class Peers:
             Unavailable: One does not answer, or is not ready, or is of another generation of the group.
             TooSlow: One does not answer in time.
         """
-        assignor = cast("PartitionAssignor", self.app.assignor)
-        members = assignor.table_metadata(self._changelog)
+        assignor = cast("PartitionAssignor", self._life.app.assignor)
+        members = assignor.table_metadata(self._life.names.changelog)
+        # An instance without partitions has nothing to add, and may be one that is just coming or going.
         urls = [url for url, held in members.items() if url.rstrip("/") != self.url.rstrip("/") and held]
         return list(await asyncio.gather(*(self._ask_one(url, query, generation) for url in urls)))
 
@@ -83,6 +85,7 @@ class Peers:
             async with self._session.get(f"{url.rstrip('/')}/local", params=list(query), allow_redirects=False) as got:
                 answer = await got.json()
                 status = got.status
+        # Told apart from the next error: this instance is up, and may answer the next question.
         except TimeoutError:
             raise TooSlow(f"the instance at {url} did not answer within {TIMEOUT:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -95,7 +98,7 @@ class Peers:
             raise Unavailable(f"the instance at {url} is not ready: {said}")
         return read_part(answer, url, generation)
 
-    def whole(self, parts: Sequence[Part]) -> list[Page]:
+    def all_pages(self, parts: Sequence[Part]) -> list[Page]:
         """Take the pages of all parts, if they have every partition once.
 
         Raises:
@@ -110,7 +113,7 @@ class Peers:
 
 
 def as_answer(part: Part, generation: int) -> dict[str, Any]:
-    """What an instance tells another one."""
+    """Write the part that an instance tells another one."""
     return {
         "generation": generation,
         "partitions": sorted(part.partitions),
@@ -125,14 +128,12 @@ def read_part(answer: Any, url: str, generation: int) -> Part:
     Raises:
         Unavailable: It is of another generation of the group, or something else answers there.
     """
-    if not isinstance(answer, dict) or not _is_part(answer):
+    kinds = {"generation": int, "partitions": list, "rows": list, "more": bool}
+    is_part = isinstance(answer, dict) and all(isinstance(answer.get(name), kind) for name, kind in kinds.items())
+    # Whatever answers there, its rows are put into a page among ours.
+    if not is_part or not all(map(is_row, answer["rows"])):
         raise Unavailable(f"something else than a table answers at {url} (STREAMVERIFY_ADVERTISED_URL)")
     if answer["generation"] != generation:
         raise Unavailable("partitions of the result topic move between instances at the moment")
     rows: list[Row] = answer["rows"]
     return Part(frozenset(answer["partitions"]), Page(rows, answer["more"]))
-
-
-def _is_part(answer: Mapping[str, Any]) -> bool:
-    kinds = {"generation": int, "partitions": list, "rows": list, "more": bool}
-    return all(isinstance(answer.get(name), kind) for name, kind in kinds.items()) and all(map(is_row, answer["rows"]))

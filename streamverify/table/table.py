@@ -1,38 +1,37 @@
-"""The life of the results table: start, follow the result topic, end. The exit code says how it ended."""
+"""The results table: its parts, in the order in which they start and end. `streams.stream_process` runs it."""
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from yarl import URL
 
 from streamverify.bus.admin import patient_admin
-from streamverify.bus.presence import require_topics
 from streamverify.bus.topics import table_changelog_topic, table_group
 from streamverify.core.metrics.metric import Process
-from streamverify.runtime import EXIT_DONE, HealthServer, Signals, unless
-from streamverify.streams.application import make_application, quieten
-from streamverify.streams.lag import StreamLag
-from streamverify.streams.life import StreamLife, extend_changelog, run_apart
-from streamverify.streams.metrics import StreamMetrics
+from streamverify.streams.application import make_application
+from streamverify.streams.life import Readiness, StreamLife
+from streamverify.streams.source_topic import prepare_source
+from streamverify.streams.stream_names import StreamNames
+from streamverify.streams.stream_process import run_process
+from streamverify.streams.stream_server import StreamServer
+from streamverify.table.completeness import Completeness
+from streamverify.table.endpoints import Endpoints
 from streamverify.table.follower import Follower
 from streamverify.table.peers import Peers
-from streamverify.table.progress import Progress
 from streamverify.table.result_table import ResultTable
-from streamverify.table.view import View
 from streamverify.table.whole import WholeResults
 
 if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
+    from streamverify.runtime import Signals
     from streamverify.settings import Settings
     from streamverify.streams.application import Application
     from streamverify.telemetry.metrics import Source
 
 _log = structlog.get_logger(__name__)
-
-TABLE = "results"
-"""The name of the table, and a part of its changelog's name."""
 
 
 def run_table(settings: Settings) -> int:
@@ -41,152 +40,108 @@ def run_table(settings: Settings) -> int:
     Returns:
         The exit code.
     """
-    return run_apart(_run(settings))
+    return run_process(Table, settings, ResultTable.__module__)
 
 
-async def _run(settings: Settings) -> int:
-    """Do what `run_table` says.
-
-    Raises:
-        BrokerUnavailable: There is no broker, or a topic is missing, or nothing can be read any more.
-        SettingsError: The HTTP port is taken.
-    """
-    quieten(settings.log_level, ResultTable.__module__)
-    signals = Signals()
-    signals.listen()
-    async with AsyncExitStack() as stack:
-        table = Table(settings, signals, stack)
-        if not await unless(signals.drain, table.start()):
-            return EXIT_DONE
-        return await table.run()
+def table_names(settings: Settings) -> StreamNames:
+    """Name what the results table reads and keeps."""
+    return StreamNames(
+        process=Process.TABLE,
+        group=table_group(settings),
+        source=settings.result_topic,
+        table="results",
+        changelog=table_changelog_topic(settings),
+        drains="another instance goes on with its partitions",
+    )
 
 
 class Table:
-    """The parts of the results table, in the order in which they start and end."""
+    """The parts of the results table."""
 
     def __init__(self, settings: Settings, signals: Signals, stack: AsyncExitStack) -> None:
+        """Start nothing yet; `stack` closes in the end what was opened."""
         self._settings = settings
         self._stack = stack
-        self._life = StreamLife(
-            settings,
-            signals,
-            stack,
-            kind="table",
-            group=table_group(settings),
-            drains="another instance goes on with its partitions",
-        )
-        self._progress = Progress(settings, self._life)
+        self._names = table_names(settings)
+        self._life: StreamLife[Follower] = StreamLife(settings, self._names, signals, stack)
+        self._completeness = Completeness(self._life)
 
     async def start(self) -> None:
         """Reach the broker, listen, join the group."""
         settings, life = self._settings, self._life
-        partitions = await self._prepare_topics()
+        async with patient_admin(settings) as admin:
+            partitions = await prepare_source(admin, settings, self._names)
         await life.watch_brokers()
         whole = WholeResults(settings)
         await whole.start()
         self._stack.push_async_callback(whole.close)
-        peers = Peers(settings, changelog=table_changelog_topic(settings), partitions=partitions)
-        view = View(self._progress, peers, whole)
-        metrics = self._metrics()
-        pages = {"/metrics": metrics.answer, **view.pages()}
-        health = HealthServer(
-            settings.http_host, settings.http_port, ready=self._ready, status=self._status, more=pages
-        )
+        peers = Peers(settings, life, partitions=partitions)
+        server = self._make_server(Endpoints(self._completeness, peers, whole))
 
-        def make() -> Application:
-            app = make_application(
-                settings,
-                partitions,
-                life.failed,
-                kind="table",
-                group=table_group(settings),
-                # What the assignor tells the others: where this instance answers.
-                canonical_url=URL(peers.url),
-            )
-            self._make_follower(app, partitions)
-            peers.app = app
-            return app
+        def make() -> tuple[Application, Follower]:
+            # What the assignor tells the others: where this instance answers.
+            address = {"canonical_url": URL(peers.url)}
+            app = make_application(settings, self._names, partitions, life.failed, **address)
+            table: Any = ResultTable(app, name=self._names.table, partitions=partitions)
+            follower = Follower(app, table, on_failure=life.failed)
+            app.add_agent(table, follower.run)
+            return app, follower
 
-        peers.start(await health.start())
-        self._stack.push_async_callback(health.close)
+        # The port first, as the application needs it. Nothing is awaited from then on until `make` is called, so no
+        # request comes before there is an application.
+        peers.start(await server.start())
+        self._stack.push_async_callback(server.close)
         self._stack.push_async_callback(peers.close)
-        # Not earlier, as it needs the port; and nothing is awaited in between, so no request comes before it.
-        life.prepare(make)
-        await life.start()
-        await life.keep_running(self._progress.run())
-        await life.keep_running(metrics.run())
+        await life.start(make)
+        await life.keep_running(self._completeness.run())
+        await life.keep_running(server.run())
         _log.info(
             "table_started",
             brokers=settings.bootstrap_servers,
             topic=settings.result_topic,
-            group=table_group(settings),
+            group=self._names.group,
             partitions=partitions,
             address=peers.url,
         )
 
-    def _make_follower(self, app: Application, partitions: int) -> None:
-        table: Any = ResultTable(app, name=TABLE, partitions=partitions)
-        app.tables.add(table)
-        follower = Follower(app, table, on_failure=self._life.failed)
-        # Raw by name: with a type alone Faust still reads JSON, and acknowledges and drops what is no JSON.
-        topic = app.topic(self._settings.result_topic, key_serializer="raw", value_serializer="raw", allow_empty=True)
-        app.agent(topic, name="table", concurrency=1)(follower.run)
-        self._progress.table, self._progress.follower = table, follower
-
-    async def _prepare_topics(self) -> int:
-        """Check that the topics are there, and give the changelog as many partitions as the result topic has.
-
-        Returns:
-            The number of partitions of the result topic.
-        """
-        settings = self._settings
-        changelog = table_changelog_topic(settings)
-        async with patient_admin(settings) as admin:
-            found = await require_topics(admin, settings, [settings.result_topic, changelog])
-            partitions = len(found[settings.result_topic])
-            await extend_changelog(admin, changelog, settings.result_topic, has=len(found[changelog]), needs=partitions)
-        return partitions
+    def _make_server(self, endpoints: Endpoints) -> StreamServer:
+        # The agent by name each time: a start that is tried again makes another one.
+        life, completeness = self._life, self._completeness
+        metrics: dict[str, Source] = {
+            "table_rows": lambda: len(life.agent.table.data),
+            "table_partitions": lambda: self._numbers()["partitions"],
+            "table_partitions_behind": lambda: completeness.behind,
+            "table_records_total": lambda: {
+                ("result",): life.agent.results,
+                ("tombstone",): life.agent.tombstones,
+                ("skipped",): life.agent.skipped,
+            },
+        }
+        return StreamServer(
+            self._settings,
+            life,
+            readiness=self._readiness,
+            numbers=self._numbers,
+            metrics=metrics,
+            pages=endpoints.pages(),
+        )
 
     async def run(self) -> int:
         """Follow the result topic until a signal. Returns the exit code."""
         return await self._life.run(self._numbers)
 
-    def _metrics(self) -> StreamMetrics:
-        progress = self._progress
-        # By name each time: a start that is tried again makes a new follower.
-        lag = StreamLag(self._life, self._settings.result_topic, lambda: progress.follower.done())  # noqa: PLW0108
-        own: dict[str, Source] = {
-            "table_rows": lambda: len(progress.table.data),
-            "table_partitions": lambda: 0 if progress.holding is None else len(progress.holding.partitions),
-            "table_partitions_behind": lambda: progress.behind,
-            "table_records_total": lambda: {
-                ("result",): progress.follower.results,
-                ("tombstone",): progress.follower.tombstones,
-                ("skipped",): progress.follower.skipped,
-            },
-        }
-        return StreamMetrics(Process.TABLE, self._life, lag, ready=self._ready, own=own)
-
-    def _problem(self) -> tuple[str | None, bool]:
-        problem, serious = self._life.problem()
-        if problem is None and self._progress.holding is None:
-            return "the table reads what the result topic had when its partitions came", True
-        return problem, serious
-
-    def _ready(self) -> bool:
-        _, serious = self._problem()
-        return not serious
-
-    def _status(self) -> dict[str, object]:
-        problem, _ = self._problem()
-        return {"problem": problem, "draining": self._life.draining, **self._numbers()}
+    def _readiness(self) -> Readiness:
+        found = self._life.readiness()
+        if found.problem is None and self._completeness.complete is None:
+            return Readiness("the table reads what the result topic had when its partitions came", ready=False)
+        return found
 
     def _numbers(self) -> dict[str, int]:
-        progress = self._progress
+        whole, follower = self._completeness.complete, self._life.agent
         return {
-            "rows": len(progress.table.data),
-            "partitions": len(progress.holding.partitions) if progress.holding is not None else 0,
-            "partitions_behind": progress.behind,
-            "results": progress.follower.results,
-            "tombstones": progress.follower.tombstones,
+            "rows": len(follower.table.data),
+            "partitions": len(whole.partitions) if whole is not None else 0,
+            "partitions_behind": self._completeness.behind,
+            "results": follower.results,
+            "tombstones": follower.tombstones,
         }

@@ -40,12 +40,13 @@ class WholeResults:
         await self._consumer.stop()
 
     async def fetch(self, row: Row) -> bytes | None:
-        """The value of the record that a row was made from; None if the topic does not have it any more.
+        """Fetch the value of the record that a row was made from; None if the topic does not have it any more.
 
         Raises:
             TimeoutError: The broker did not answer.
         """
         partition = TopicPartition(row["result_topic"], row["result_partition"])
+        # One at a time: the consumer has one position.
         async with self._lock, asyncio.timeout(TIMEOUT):
             self._consumer.assign([partition])
             self._consumer.seek(partition, row["result_offset"])

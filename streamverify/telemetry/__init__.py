@@ -1,1 +1,1 @@
-"""How a process tells what it measures of itself, and the spans of its work. It knows no room of the package."""
+"""Metrics and spans of a process, by the libraries of Prometheus and OpenTelemetry. It knows no other room."""

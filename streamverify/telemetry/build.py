@@ -1,4 +1,4 @@
-"""What a process is, as its metrics say it."""
+"""Makes the metric that says what a process is: its version, and those of what verifies in it."""
 
 from __future__ import annotations
 

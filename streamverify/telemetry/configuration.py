@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 DEFAULT_ENDPOINT = "http://localhost:4318"
-"""Where OpenTelemetry's own default sends spans to: a collector on the same machine."""
+"""The address of OpenTelemetry's own default: a collector on the same machine."""
 _PROTOCOL = "http/protobuf"
 
 
@@ -42,6 +42,7 @@ def open_tracing(service: str, *, instance: str, group: str, environ: Mapping[st
     if _given(environ, "OTEL_SDK_DISABLED") == "true" or exporter == "none":
         return None
     if not _is_installed():
+        # Without an address nobody has asked for spans, and a line about them would be noise in every log.
         if endpoint_of(environ) != DEFAULT_ENDPOINT:
             _log.warning(
                 "no_tracing",
@@ -76,18 +77,18 @@ def open_tracing(service: str, *, instance: str, group: str, environ: Mapping[st
 
 
 def endpoint_of(environ: Mapping[str, str]) -> str:
-    """Where spans go, as the variables say."""
+    """Return the address to which the variables send spans."""
     given = (environ.get(f"OTEL_EXPORTER_OTLP_{name}", "").strip() for name in ("TRACES_ENDPOINT", "ENDPOINT"))
     return next(filter(None, given), DEFAULT_ENDPOINT)
 
 
 def without_secrets(text: str) -> str:
-    """A text with the user and the password of each address in it left out."""
+    """Leave out the user and the password of each address in a text."""
     return re.sub(r"//[^/@\s]*@", "//***@", text)
 
 
 def _given(environ: Mapping[str, str], *names: str) -> str:
-    """The first of these variables that has a value, in lower case; "" where none has."""
+    """Return the first of these variables that has a value, in lower case; "" where none has."""
     return next(filter(None, (environ.get(name, "").strip().lower() for name in names)), "")
 
 
@@ -96,5 +97,5 @@ def _is_installed() -> bool:
         return find_spec("opentelemetry.exporter.otlp.proto.http") is not None and (
             find_spec("opentelemetry.sdk.trace") is not None
         )
-    except ModuleNotFoundError:  # one of the packages above it is missing
+    except ModuleNotFoundError:  # find_spec imports the packages above, one of which is missing
         return False

@@ -38,7 +38,7 @@ _QUIET = 600.0
 _log = structlog.get_logger(__name__)
 
 
-class Page(NamedTuple):
+class MetricsPage(NamedTuple):
     """The answer to a request for `/metrics`."""
 
     status: int
@@ -57,6 +57,7 @@ class Metrics(Collector):
         # A series more for each counter, of when it was made: `process_start_time_seconds` says that once.
         disable_created_metrics()
         self._rows = {metric.name: metric for metric in of_process(process)}
+        # In no registry: a registry could collect nothing where one of its metrics fails.
         self._histograms = {
             metric.name: Histogram(metric.name, metric.help, metric.label_names, registry=None, buckets=metric.buckets)
             for metric in self._rows.values()
@@ -71,7 +72,7 @@ class Metrics(Collector):
         self._library = dict(zip(LIBRARY, collectors, strict=True))
 
     def histogram(self, name: str, *labels: str) -> Histogram:
-        """The kept histogram of a row, or its child for these values of its labels, to be observed."""
+        """Return the kept histogram of a row, or its child for these values of its labels, to be observed."""
         histogram = self._histograms[name]
         if not labels:
             return histogram
@@ -89,18 +90,14 @@ class Metrics(Collector):
                 raise KeyError(name)
             self._sources[name] = source
 
-    @property
-    def without_source(self) -> list[str]:
-        """The rows for which nobody has said yet how they are computed."""
-        return [name for name in self._rows if name not in self._sources and name not in self._histograms]
-
     def require_all(self) -> None:
         """See that every row of the table is computed.
 
         Raises:
             LookupError: The table promises a metric that nobody computes.
         """
-        if missing := self.without_source:
+        computed = self._sources.keys() | self._histograms.keys()
+        if missing := [name for name in self._rows if name not in computed]:
             raise LookupError(f"nothing computes {', '.join(missing)}")
 
     def collect(self) -> Iterator[Family]:
@@ -112,7 +109,7 @@ class Metrics(Collector):
             yield from self._guarded(name, collector.collect)
         yield self._family(self._rows[FAILURES])
 
-    def page(self, accept: str = "") -> Page:
+    def page(self, accept: str = "") -> MetricsPage:
         """Make the page. Never raises: a process is not to suffer from who looks at it.
 
         Args:
@@ -124,7 +121,7 @@ class Metrics(Collector):
             # The library reads the version of the format as numbers, whatever stands there.
             encode, content_type = choose_encoder("")
         try:
-            return Page(200, encode(self), content_type)
+            return MetricsPage(200, encode(self), content_type)
         except Exception as error:  # noqa: BLE001 - see above
             if self._once.is_new("page", time.monotonic()):
                 _log.warning(
@@ -132,7 +129,7 @@ class Metrics(Collector):
                     error=repr(error),
                     hint="a bug of streamverify: /metrics answers 500, the work goes on; please report it",
                 )
-            return Page(500, f"the metrics cannot be written: {error!r}\n".encode(), "text/plain; charset=utf-8")
+            return MetricsPage(500, f"the metrics cannot be written: {error!r}\n".encode(), "text/plain; charset=utf-8")
 
     def _guarded(self, name: str, collect: Callable[[], Iterable[Family]]) -> list[Family]:
         try:
@@ -160,7 +157,7 @@ class Metrics(Collector):
         return family
 
     def _values(self, row: Metric) -> Mapping[tuple[str, ...], float]:
-        """The value of each series of a metric, 0 where a series of a small closed set has none yet."""
+        """Return the value of each series of a metric, 0 where a series of a small closed set has none yet."""
         value = self._sources[row.name]()
         if value is None:
             return {}
@@ -186,7 +183,7 @@ def _check(row: Metric, values: tuple[str, ...]) -> None:
 
 
 def _zeros(row: Metric) -> dict[tuple[str, ...], float]:
-    """The series of a counter that are there from the start on, so that their first step is seen as one.
+    """Return the series that a counter has from the start on, so that their first step is seen as one.
 
     Of a counter with several labels the source says which combinations there are: most of the product never occur.
     """

@@ -54,7 +54,7 @@ _MAX_KEY = 256
 """Bytes of a record's key that a span has at most; a longer one is left out."""
 
 
-class Answer:
+class AnswerSpans:
     """The spans of one answer that is on its way to the broker."""
 
     def __init__(self, process: Span, publish: Span) -> None:
@@ -69,6 +69,7 @@ class Answer:
         """Make the callback of the acknowledgement: it does what `on_ack` does, and then ends the spans."""
 
         def acknowledged() -> None:
+            # Before the callback, whose work is not the broker's time.
             now = time.time_ns()
             on_ack()
             self._publish.end(now)
@@ -90,7 +91,7 @@ class Tracing:
         self._group = group
         self._failed = False
 
-    def answer(self, record: Record, custom_id: str, verdict: Verdict, topic: str) -> Answer | None:
+    def answer(self, record: Record, custom_id: str, verdict: Verdict, topic: str) -> AnswerSpans | None:
         """Make the spans of an answer, up to its publication.
 
         Args:
@@ -123,7 +124,7 @@ class Tracing:
             self._complain(failure)
             return None
 
-    def dead_letter(self, record: Record, custom_id: str | None, failure: Exception, topic: str) -> Answer | None:
+    def dead_letter(self, record: Record, custom_id: str | None, failure: Exception, topic: str) -> AnswerSpans | None:
         """Make the spans of a record that becomes a dead letter; for the rest see `answer`."""
         context = trace_context(record.kafka_headers)
         if context is None or not context.sampled:
@@ -144,7 +145,7 @@ class Tracing:
         said: Mapping[str, Any],
         error: str | None,
         placed: Sequence[Step],
-    ) -> Answer | None:
+    ) -> AnswerSpans | None:
         remote = SpanContext(
             int(parent.trace_id, 16),
             int(parent.parent_id, 16),
@@ -183,10 +184,10 @@ class Tracing:
                 "messaging.destination.name": topic,
             },
         )
-        return Answer(process, publish)
+        return AnswerSpans(process, publish)
 
     def _of_request(self, record: Record, received: int) -> dict[str, str | int | float]:
-        """The attributes of OpenTelemetry's conventions for messaging, and how long the record lay on its topic."""
+        """Make the attributes of OpenTelemetry's conventions for messaging, with the record's time on its topic."""
         source, key = record.source, record.key
         said: dict[str, str | int | float] = {
             "messaging.system": "kafka",
@@ -248,7 +249,7 @@ def _as_text(key: bytes) -> str | None:
 
 
 def provider_over_otlp(service: str, instance: str) -> TracerProvider:
-    """A provider whose spans go where the OTEL_* variables say.
+    """Make a provider whose spans go where the OTEL_* variables say.
 
     Raises:
         Exception: One of the variables cannot be read; the SDK raises what it likes.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from streamverify.core.cache.cacheable import may_be_answered, may_be_kept
+from streamverify.core.cache.digests import work_digest
 from streamverify.core.cache.in_flight import InFlight
-from streamverify.core.cache.key import work_digest
 from streamverify.core.messages.models import Reason, Timings
 from streamverify.lean.callbacks import call_back
 
@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 
 class _Asked(NamedTuple):
-    """How a job was submitted."""
+    """The terms on which a job was submitted."""
 
     on_done: OnDone
     alone: bool
@@ -70,7 +70,7 @@ class CachedPool:
         return self._pool.queued + len(self._looked_up) + self._in_flight.following
 
     def status(self) -> Mapping[str, object]:
-        """What the cache has done, for `/ready`."""
+        """Return what the cache has done, for `/ready`."""
         return {**self.cache.status(), "followed": self.followed}
 
     def submit(self, job: Job, on_done: OnDone, *, alone: bool = False) -> None:

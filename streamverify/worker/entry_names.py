@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from streamverify.core.cache.key import needs_vocabulary, note_digest, vocabulary_digest, work_digest
+from streamverify.core.cache.digests import needs_vocabulary, note_digest, vocabulary_digest, work_digest
 from streamverify.core.once import Once
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class EntryNames:
         known = self._vocabularies.get(header.fingerprint)
         if known is not None and known.own:
             return known
+        # Our own Lean has the last word: a note may be that of another library with the same manifest.
         said = self._vocabulary_of(header)
         if said is None:
             return known

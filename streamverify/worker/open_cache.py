@@ -11,8 +11,8 @@ import structlog
 
 from streamverify.cache.guard import Guard
 from streamverify.cache.store import store_of, without_password
-from streamverify.core.cache.key import installation_digest
-from streamverify.core.cache.memory import Memory
+from streamverify.core.cache.digests import installation_digest
+from streamverify.core.cache.memory_cache import MemoryCache
 from streamverify.core.cache.seal import Seal
 from streamverify.lean.installation import Installation
 from streamverify.setting_sources import PREFIX
@@ -92,7 +92,7 @@ async def open_cache(
     )
     return ResultCache(
         Seal(secret),
-        Memory(int(settings.cache_memory)),
+        MemoryCache(int(settings.cache_memory)),
         guard,
         max_age=settings.cache_max_age,
         installation=installation,

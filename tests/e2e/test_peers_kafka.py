@@ -31,7 +31,7 @@ async def test_a_member_with_other_versions_is_warned_about(kafka: str, monkeypa
     tasks = [asyncio.create_task(consumer.run())]
     monkeypatch.setattr(peers, "FIRST_LOOK", 0.0)
     monkeypatch.setattr(peers, "EVERY", 0.2)
-    looking = peers.Peers(settings, "streamverify_lean-4.34.1_policy-1")
+    looking = peers.VersionWatch(settings, "streamverify_lean-4.34.1_policy-1")
     try:
         with capture_logs() as logs:
             tasks.append(asyncio.create_task(looking.watch()))

@@ -14,7 +14,7 @@ import pytest
 from command import end, make_environment, run_command, serving_worker, settings_of, started
 from support import recorded
 
-from streamverify.bus.reader import records_kept
+from streamverify.bus.topic_reader import records_kept
 from streamverify.core.datasets.verdict_row import COLUMNS
 
 if TYPE_CHECKING:

@@ -99,9 +99,9 @@ def test_the_seed_s_table(env: Mapping[str, str], source: Path, tmp_path: Path) 
     ("arguments", "said"),
     [
         (["-", "--compare-cache"], "standard input only once"),
-        (["proofs.jsonl", "--compare-cache", "--output", "x.jsonl"], "--compare-cache and --output"),
-        (["proofs.jsonl", "--compare-cache", "--disable-cache"], "--compare-cache and --disable-cache"),
-        (["proofs.jsonl", "--slots", "2"], "there is no --report"),
+        (["proofs.jsonl", "--compare-cache", "--output", "x.jsonl"], "it takes no --output"),
+        (["proofs.jsonl", "--compare-cache", "--disable-cache"], "--compare-cache takes no --disable-cache"),
+        (["proofs.jsonl", "--slots", "2"], "--slots needs --report"),
         (["proofs.jsonl", "--report", "/dev/null/x"], "--report /dev/null/x: Not a directory"),
     ],
 )

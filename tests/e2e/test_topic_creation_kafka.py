@@ -83,7 +83,7 @@ def request(custom_id: str) -> ProofRequest:
 async def topics_of(env: Mapping[str, str]) -> set[str]:
     """The topics of the broker, without those that Kafka itself needs for groups and transactions."""
     async with patient_admin(settings_of(env)) as admin:
-        return {name for name in await admin.list_topics() if not name.startswith("__")}
+        return {name for name in await admin.ask(lambda client: client.list_topics()) if not name.startswith("__")}
 
 
 @pytest.fixture(scope="module")

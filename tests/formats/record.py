@@ -108,7 +108,7 @@ def cancellation() -> list[Any]:
 
 
 def router_count() -> dict[str, Any]:
-    from streamverify.router.counts import Count
+    from streamverify.router.header_counts import Count
 
     return Count(7, 12, "import Mathlib").as_value()
 
@@ -122,7 +122,7 @@ def table_row() -> dict[str, Any]:
 
 
 def cache_entry() -> str:
-    from streamverify.core.cache.entry import encode
+    from streamverify.core.cache.content import encode
     from streamverify.core.cache.seal import Seal
     from streamverify.core.job import Verdict
     from streamverify.core.messages.models import Assurance, Reason, Response

@@ -134,9 +134,6 @@ def test_a_script_that_ends_is_an_error_with_what_it_said(monkeypatch: pytest.Mo
         pytest.fail("there is a broker")
 
 
-# --- the container --------------------------------------------------------------------------------------------------
-
-
 # --- tools and jars -------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -39,15 +38,6 @@ def stand_in(file: Path, body: str) -> Path:
     file.write_text(f"#!/bin/sh\n{body}\n")
     file.chmod(0o755)
     return file
-
-
-def test_make_alone_lists_every_target(checkout: Path) -> None:
-    result = make(checkout)
-    assert result.returncode == 0
-    listed = re.findall(r"^  make ([a-z-]+) ", result.stdout, flags=re.MULTILINE)
-    phony = re.search(r"^\.PHONY: (.*)$", (checkout / "Makefile").read_text(), flags=re.MULTILINE)
-    assert phony
-    assert set(listed) == set(phony[1].split())
 
 
 def test_without_a_new_python_make_says_what_to_install(checkout: Path) -> None:
@@ -231,8 +221,3 @@ def test_each_failure_counts_and_each_output_is_shown(new_machine: Path, call: s
     assert set(calls) == {*FIRST, *IN_LANES}
     said = [line.removeprefix("words of ") for line in result.stdout.splitlines() if line.startswith("words of ")]
     assert said[len(FIRST) :] == [call.split()[-1] for call in IN_LANES]
-
-
-@pytest.mark.parametrize("script", [".ci/run", "setup_lean.sh", "deploy/kafka/kafka.py"])
-def test_scripts_can_be_started(script: str) -> None:
-    assert os.access(ROOT / script, os.X_OK)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser import chromium, complaints, resize
+from page_browser import find, texts, verify, wait
 from page_fakes import KEY, Served, message, rejected, result, served
 from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from selenium.webdriver import Chrome
-    from selenium.webdriver.remote.webelement import WebElement
 
 HOSTILE = '</pre><img src=x onerror="document.title=1"><script>document.title=2</script>&lt;\u202eevil\u0007'
 SHOWN = HOSTILE.replace("\u202e", "⟨U+202E⟩").replace("\u0007", "⟨U+0007⟩")
@@ -41,32 +41,6 @@ def page(browser: Chrome) -> Iterator[Served]:
         yield server
         assert complaints(browser) == []
         browser.get("about:blank")
-
-
-def find(browser: Chrome, selector: str) -> WebElement:
-    return browser.find_element(By.CSS_SELECTOR, selector)
-
-
-def texts(browser: Chrome, selector: str) -> list[str]:
-    return [str(found.get_attribute("textContent")) for found in browser.find_elements(By.CSS_SELECTOR, selector)]
-
-
-def wait(browser: Chrome, selector: str, word: str) -> None:
-    """Wait until the text of this element has the word."""
-    WebDriverWait(browser, 30, poll_frequency=0.05).until(
-        lambda _: any(word in text for text in texts(browser, selector)), f"no `{word}` in {selector}"
-    )
-
-
-def verify(browser: Chrome, page: Served, proof: str, answer: dict[str, Any]) -> None:
-    """Paste a proof, send it, and wait until the answer is shown."""
-    page.gateway.fake.fields[proof] = answer
-    # As a paste does it: chromedriver types no character beyond U+FFFF.
-    browser.execute_script("document.getElementById('proof').value = arguments[0]", proof)
-    find(browser, "#verify").click()
-    WebDriverWait(browser, 30, poll_frequency=0.05).until(
-        lambda _: find(browser, "#stop").get_attribute("hidden") and page.gateway.fake.sent
-    )
 
 
 # --- verdicts -------------------------------------------------------------------------------------------------------

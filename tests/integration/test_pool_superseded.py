@@ -1,4 +1,4 @@
-"""What becomes of a job that needs no verdict of its own any more: at its place in the queue, and in its process."""
+"""A job that needs no verdict of its own any more ends at its place in the queue, or in its process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tiers a worker finds that it can reach, with stand-ins for the programs."""
+"""A worker finds which tiers it can reach, with stand-ins for the programs."""
 
 from __future__ import annotations
 

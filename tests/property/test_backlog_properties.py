@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.core.metrics.backlog import RECENT, STALE, Backlog
+from streamverify.core.metrics.backlog import RECENT_ANSWERS, STALE, Backlog
 
 # What happened between two looks: the time of the slots, and the records answered. A clock has microseconds.
 looks = st.lists(st.tuples(st.integers(0, 10**9).map(lambda us: us / 1e6), st.integers(0, 5_000)), max_size=20)
@@ -90,7 +90,7 @@ def test_it_hardly_matters_how_often_one_looks(history: list[tuple[float, int]])
     answered = sum(answers for _, answers in history)
     # At most so much has faded between the first look and the last.
     assert math.isclose(
-        often.seconds(1) or 0, once.seconds(1) or 0, rel_tol=math.exp(2 * answered / RECENT) - 1, abs_tol=1e-9
+        often.seconds(1) or 0, once.seconds(1) or 0, rel_tol=math.exp(2 * answered / RECENT_ANSWERS) - 1, abs_tol=1e-9
     )
 
 

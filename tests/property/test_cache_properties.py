@@ -14,12 +14,12 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from streamverify.core.audit.vocabulary import SHIPPED, Trusted
+from streamverify.core.cache.backoff import FIRST_PAUSE, LONGEST_PAUSE, Backoff
 from streamverify.core.cache.cacheable import DECIDED, weight
-from streamverify.core.cache.entry import MAX_CONTENT, decode, encode, forgotten_fields
+from streamverify.core.cache.content import MAX_CONTENT, decode, encode, forgotten_fields
+from streamverify.core.cache.digests import installation_digest, note_digest, vocabulary_digest, work_digest
 from streamverify.core.cache.in_flight import InFlight
-from streamverify.core.cache.key import installation_digest, note_digest, vocabulary_digest, work_digest
-from streamverify.core.cache.memory import ENTRY_OVERHEAD, Memory
-from streamverify.core.cache.outage import FIRST_PAUSE, LONGEST_PAUSE, Outage
+from streamverify.core.cache.memory_cache import ENTRY_OVERHEAD, MemoryCache
 from streamverify.core.cache.seal import MAGIC, MAX_AHEAD, MAX_ENTRY, Opened, Seal
 from streamverify.core.job import Verdict
 from streamverify.core.messages import newest
@@ -274,7 +274,7 @@ def test_no_content_raises(content: bytes) -> None:
 
 
 def test_somebody_has_decided_about_every_field_of_a_verdict() -> None:
-    assert not forgotten_fields(), "say in core/cache/entry.py whether identical work has it in common"
+    assert not forgotten_fields(), "say in core/cache/content.py whether identical work has it in common"
 
 
 # --- who follows whom -----------------------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ def test_every_job_leads_follows_or_is_out_and_none_is_lost(steps: list[tuple[st
 
 @given(st.integers(0, 20_000), st.lists(st.tuples(st.booleans(), st.integers(0, 20), st.integers(0, 3000))))
 def test_the_memory_keeps_what_was_used_last_within_its_bytes(limit: int, steps: list[tuple[bool, int, int]]) -> None:
-    memory = Memory(limit)
+    memory = MemoryCache(limit)
     model: dict[bytes, Opened] = {}
     for puts, number, size in steps:
         name = str(number).encode()
@@ -338,7 +338,7 @@ def test_the_memory_keeps_what_was_used_last_within_its_bytes(limit: int, steps:
 
 
 def test_the_memory_forgets_what_is_too_old() -> None:
-    memory = Memory(100_000)
+    memory = MemoryCache(100_000)
     memory.put(b"a", Opened(b"x", 100.0))
     assert memory.get(b"a", 110.0, 20.0) is not None
     assert memory.get(b"a", 121.0, 20.0) is None
@@ -347,19 +347,19 @@ def test_the_memory_forgets_what_is_too_old() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 200), st.booleans())))
 def test_a_store_that_fails_is_asked_seldom_and_one_that_works_always(steps: list[tuple[float, bool]]) -> None:
-    outage, now, failures, failed_at = Outage(), 0.0, 0, 0.0
+    backoff, now, failures, failed_at = Backoff(), 0.0, 0, 0.0
     for passed, works in steps:
         now += passed
         pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE) if failures else 0.0
-        assert outage.may_ask(now) == (now >= failed_at + pause)
-        assert outage.lasts == (failures > 0)
-        if not outage.may_ask(now):
+        assert backoff.may_ask(now) == (now >= failed_at + pause)
+        assert backoff.is_failing == (failures > 0)
+        if not backoff.may_ask(now):
             continue
         if works:
-            assert outage.worked() is (failures > 0)
+            assert backoff.worked() is (failures > 0)
             failures = 0
         else:
-            assert outage.failed(now) is (failures == 0)
+            assert backoff.failed(now) is (failures == 0)
             failures, failed_at = failures + 1, now
 
 

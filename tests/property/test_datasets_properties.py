@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamverify.core.datasets.attempts import Attempts
+from streamverify.core.datasets.attempts import AttemptMaker
 from streamverify.core.datasets.columns import Columns, choose
 from streamverify.core.datasets.ids import SeenIds
 from streamverify.core.datasets.pieces import continued
@@ -58,7 +58,7 @@ COLUMNS = st.builds(
 def test_every_row_becomes_attempts_that_can_be_sent_or_say_why_not(
     rows: list[str | dict[str, Any]], columns: Columns, header: str, suffix: str
 ) -> None:
-    make = Attempts("set", columns, header)
+    make = AttemptMaker("set", columns, header)
     made = []
     for index, row in enumerate(rows):
         read = Row(index, f"set:{index}", error=row) if isinstance(row, str) else Row(index, f"set:{index}", row)

@@ -18,8 +18,8 @@ from streamverify.core.live import (
     WINDOW,
     LastVerdict,
     LiveState,
-    Rate,
-    backlog_seconds,
+    VerdictRate,
+    seconds_at_rate,
 )
 from streamverify.core.messages.models import Timings
 
@@ -33,7 +33,7 @@ def verdict(name: str, reason: str = "ok") -> LastVerdict:
 
 @given(st.lists(st.floats(0, 3), max_size=300), st.floats(0, 200))
 def test_the_rate_is_that_of_the_last_minute(pauses: list[float], wait: float) -> None:
-    rate, now, times = Rate(), 0.0, []
+    rate, now, times = VerdictRate(), 0.0, []
     for pause in pauses:
         now += pause
         rate.add(now)
@@ -48,7 +48,7 @@ def test_the_rate_is_that_of_the_last_minute(pauses: list[float], wait: float) -
 
 @given(st.integers(0, 10**9), st.just(0.0) | st.floats(0.001, 10**6))
 def test_a_backlog_takes_as_long_as_its_records_at_that_rate(to_do: int, rate: float) -> None:
-    seconds = backlog_seconds(to_do, rate)
+    seconds = seconds_at_rate(to_do, rate)
     if to_do == 0:
         assert seconds == 0
     elif rate == 0:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from overview_fakes import LEAN, answer, member, seen, status
 
-from streamverify.core.activity import RECENT, Activity
+from streamverify.core.activity import RECENT_SECONDS, Activity
 from streamverify.core.delivery.group_position import GroupPosition
 from streamverify.core.messages.models import Reason, Verifier
 from streamverify.core.overview.build import overview
@@ -181,13 +181,13 @@ def test_what_was_done_lately_goes_back_a_minute_or_to_the_last_mark_before_it(s
         now += seconds
         counts.append((now, counts[-1][1] + answers))
         recent = activity.recent(now)
-        since = max((at for at, _ in counts[:-1] if at <= counts[-2][0] - RECENT), default=0.0)
+        since = max((at for at, _ in counts[:-1] if at <= counts[-2][0] - RECENT_SECONDS), default=0.0)
         assert recent.seconds == now - since
         assert recent.total == counts[-1][1] - dict(counts)[since]
         assert recent.busy_seconds == 0.5 * recent.total
         activity.mark(now)
     assert all(a < b for (a, _), (b, _) in pairwise(activity._marks))
-    assert len(activity._marks) <= RECENT / 0.5 + 2
+    assert len(activity._marks) <= RECENT_SECONDS / 0.5 + 2
 
 
 @given(st.text(max_size=400), st.integers(1, 300))

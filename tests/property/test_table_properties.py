@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamverify.core.messages.models import Reason
 from streamverify.core.messages.newest import supersedes
-from streamverify.core.table.pages import Wanted, merge, parse_wanted
+from streamverify.core.table.pages import RowQuery, merge, parse_query
 from streamverify.core.table.row import replaces, result_row, shown
 from streamverify.core.table.rows import PartitionRows
 
@@ -25,7 +25,7 @@ RECORDS = st.lists(
     max_size=25,
 )
 WANTED = st.builds(
-    Wanted,
+    RowQuery,
     prefix=st.one_of(st.just(""), IDS),
     reason=st.one_of(st.none(), st.sampled_from([*map(str, REASONS), "other"])),
     run=RUNS,
@@ -56,7 +56,7 @@ def apply(rows: PartitionRows, records: Any) -> None:
             rows[custom_id] = made[1]
 
 
-def fits(row: Any, wanted: Wanted) -> bool:
+def fits(row: Any, wanted: RowQuery) -> bool:
     return (
         row["custom_id"].startswith(wanted.prefix)
         and wanted.reason in {None, row["reason"]}
@@ -66,7 +66,7 @@ def fits(row: Any, wanted: Wanted) -> bool:
 
 
 @given(RECORDS, st.integers(0, 25), WANTED)
-def test_rows_and_pages_are_those_of_a_plain_dictionary(records: Any, killed_at: int, wanted: Wanted) -> None:
+def test_rows_and_pages_are_those_of_a_plain_dictionary(records: Any, killed_at: int, wanted: RowQuery) -> None:
     made = results_of(records)
     rows = PartitionRows()
     plain: dict[str, Any] = {}
@@ -86,13 +86,13 @@ def test_rows_and_pages_are_those_of_a_plain_dictionary(records: Any, killed_at:
 
 
 @given(RECORDS, st.integers(1, 4), WANTED)
-def test_instances_together_say_what_one_would_say(records: Any, instances: int, wanted: Wanted) -> None:
+def test_instances_together_say_what_one_would_say(records: Any, instances: int, wanted: RowQuery) -> None:
     alone = PartitionRows()
     parts = [PartitionRows() for _ in range(instances)]
     for custom_id, made in results_of(records):
         apply(alone, [(custom_id, made)])
         apply(parts[len(custom_id) % instances], [(custom_id, made)])
-    asked = parse_wanted(wanted.as_query())
+    asked = parse_query(wanted.as_query())
     assert asked == wanted
     pages = [merge([part.page(asked)], asked.limit) for part in parts]
     together = merge([page.rows for page in pages], asked.limit, more=any(page.more for page in pages))
@@ -109,7 +109,7 @@ def test_rows_go_with_the_records_that_retention_takes(records: Any, first: int)
     before = dict(rows.items())
     rows.forget_before(first)
     assert dict(rows.items()) == {key: row for key, row in before.items() if row["result_offset"] >= first}
-    assert [row["custom_id"] for row in rows.page(Wanted())] == sorted(rows)
+    assert [row["custom_id"] for row in rows.page(RowQuery())] == sorted(rows)
     for custom_id in list(rows):
         del rows[custom_id]
     assert rows._ids == {}

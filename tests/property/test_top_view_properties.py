@@ -16,7 +16,7 @@ from streamverify.cli.top_view import draw
 from streamverify.cli.units import duration, rate, size
 from streamverify.core.delivery.group_position import GroupPosition
 from streamverify.core.overview.build import overview
-from streamverify.core.overview.group import Answer, GroupMember
+from streamverify.core.overview.group import GroupMember, ProcessAnswer
 from streamverify.core.overview.rates import History
 from streamverify.core.overview.status import OldestProof, cut
 
@@ -39,7 +39,7 @@ HOSTILE = st.text(max_size=60) | st.sampled_from(
 @st.composite
 def overviews(draw_: st.DrawFn) -> Overview:
     members: list[GroupMember] = []
-    answers: list[Answer] = []
+    answers: list[ProcessAnswer] = []
     for number in range(draw_(st.integers(0, 5))):
         name = f"{number}{draw_(HOSTILE)}"
         found = replace(member(f"w{number}"), process=f"w{number}:1", client_host=draw_(HOSTILE))
@@ -67,7 +67,7 @@ def overviews(draw_: st.DrawFn) -> Overview:
             found = replace(found, card=found.card.model_copy(update={"name": cut(name)}))
         members.append(found)
     given_urls = ["http://x:1"] if draw_(st.booleans()) else []
-    answers += [Answer(url, problem=draw_(HOSTILE)) for url in given_urls]
+    answers += [ProcessAnswer(url, problem=draw_(HOSTILE)) for url in given_urls]
     positions = (GroupPosition(0, 0, 9, 9, 9, [], "open"),) if draw_(st.booleans()) else None
     told = seen(
         *members, answers=tuple(answers), positions=positions, problems=tuple(draw_(st.lists(HOSTILE, max_size=7)))

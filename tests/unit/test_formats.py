@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from support import ROOT
 
 from streamverify.cache.sqlite import SqliteStore
-from streamverify.core.cache.entry import decode as decode_entry
+from streamverify.core.cache.content import decode as decode_entry
 from streamverify.core.cache.seal import Seal
 from streamverify.core.delivery import offset_map
 from streamverify.core.delivery.commits import Committed
@@ -38,7 +38,7 @@ from streamverify.lean.kernel.acceptances import Acceptances
 from streamverify.lean.kernel.tools import Tool
 from streamverify.lean.warm_headers import read_saved_headers
 from streamverify.replay.state import ReplayState
-from streamverify.router.counts import Count, by_partition
+from streamverify.router.header_counts import Count, by_partition
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a dashboard is: rows of panels, each with its queries. It knows nothing of Grafana's JSON.
+"""The form of a dashboard: rows of panels, each with its queries. It knows nothing of Grafana's JSON.
 
 `rate`, `now` and `quantile` write the parts of PromQL that every query has: the prefix of our metrics, the selector of
 the variables at the top of the dashboard, and the window that Grafana chooses by zoom and scrape interval.
@@ -88,7 +88,7 @@ class Board:
     rows: tuple[Row, ...]
     member: str = "streamverify_build_info"
     one_instance: bool = False
-    """Whether it is of one instance; else it begins with all."""
+    """True: it shows one instance; False: it begins with all."""
 
     @property
     def file(self) -> str:
@@ -120,6 +120,42 @@ def quantile(part: float, histogram: str, by: str = "") -> str:
 def quantiles(histogram: str) -> tuple[Query, ...]:
     """Write the three quantiles that say most of a time: what is usual, what is bad, what is worst."""
     return tuple(Query(quantile(part, histogram), f"p{part * 100:.0f}") for part in (0.5, 0.95, 0.99))
+
+
+def by(label: str, promql: str) -> tuple[Query, ...]:
+    """Write the sum of a query by a label: a series for each value, with its name."""
+    return (Query(f"sum by ({label}) ({promql})", f"{{{{{label}}}}}"),)
+
+
+def by_instance(metric: str) -> tuple[Query, ...]:
+    """Write a gauge of ours that each process has once: a series for each process, with its address."""
+    return (Query(now(metric), "{{instance}}"),)
+
+
+def number(  # noqa: PLR0913 - the fields of a panel
+    title: str,
+    description: str,
+    unit: str,
+    query: Query,
+    *,
+    width: int = 4,
+    highest: float | None = None,
+    thresholds: tuple[tuple[float, str], ...] = (),
+    below: str = GREEN,
+) -> Panel:
+    """Make a panel of one number, as the row `Now` of each dashboard has them: half as high as one with lines."""
+    return Panel(
+        title,
+        description,
+        unit,
+        (query,),
+        Shape.NUMBER,
+        width=width,
+        height=4,
+        highest=highest,
+        thresholds=thresholds,
+        below=below,
+    )
 
 
 def share(part: str, whole: str) -> str:

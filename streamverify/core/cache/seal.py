@@ -27,7 +27,7 @@ _MAC = 32
 
 
 class Opened(NamedTuple):
-    """What a valid value holds. `created` is in seconds since the epoch."""
+    """The content of a valid value. `created` is in seconds since the epoch."""
 
     content: bytes
     created: float

@@ -61,7 +61,7 @@ class _Unusable(Exception):
 
 
 @dataclass
-class Attempts:
+class AttemptMaker:
     """Makes the attempts of one row after the other, and counts them.
 
     Attributes:
@@ -84,6 +84,7 @@ class Attempts:
 
     def of(self, row: Row, suffix: str = "") -> list[Attempt]:
         """List the attempts of a row; `suffix` is put behind their ids and groups."""
+        # Room for the suffixes of repeats, lists and names that were given before.
         own_id = jsontext.cut(f"{self.name}:{row.index}", MAX_CUSTOM_ID - 64)
         base, group, error = own_id, None, row.error and f"{row.where} {row.error}"
         try:
@@ -100,6 +101,7 @@ class Attempts:
         ids = self._unlike_others(base, row, len(proofs), suffix, listed=True)
         if not proofs:
             return [self._attempt(row, ids[0], group, f"{quoted(self.columns.proof or '')} is an empty list")]
+        # A list of proofs is attempts at one problem: where no column names it, it has the name of the row.
         group = group or _short(ids[0].removesuffix(suffix).removesuffix("#0") + suffix, MAX_RUN)
         return [self._one(row, name, group, proof, listed=True) for name, proof in zip(ids, proofs, strict=True)]
 
@@ -112,6 +114,7 @@ class Attempts:
             known = [self._seen.add(name) for name in ids]
             if not any(known):
                 return ids
+            # Once for a row, however often a name must be made for it.
             if not base.endswith(f"~{row.index}"):
                 self.renamed += 1
             base = f"{base}~{row.index}"

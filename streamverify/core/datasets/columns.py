@@ -150,6 +150,7 @@ def choose(names: Sequence[str], given: Columns, *, guess: bool = True) -> tuple
     Raises:
         SourceError: A named column is not there, or there is neither a proof nor a statement.
     """
+    # What was named must be there: a guess in its place would measure another column.
     for part, wanted in given.used.items():
         if wanted not in names:
             raise SourceError(f"there is no column {quoted(wanted)} (--{part}-column){nearest(wanted, names)}")
@@ -185,6 +186,7 @@ def _guess(names: Sequence[str], given: Columns) -> tuple[Columns, str]:
     """Guess what was not named: from a set that is known, and part by part."""
     chosen, like = given, ""
     if given.proof is None and given.statement is None:
+        # Only where nothing was named: whoever names a proof column knows the set better.
         known = next((known for known in KNOWN if known.is_of(names)), None)
         if known is not None:
             like = known.name

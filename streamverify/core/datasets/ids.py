@@ -31,6 +31,7 @@ class SeenIds:
             places = [position % (len(table) * 8) for position in positions]
             if all(table[place >> 3] >> (place & 7) & 1 for place in places):
                 return True
+        # Small sets stay small: the next table is begun only when this one is full.
         if self._room == 0 and len(self._tables) < len(_SIZES):
             size = _SIZES[len(self._tables)]
             self._tables.append(bytearray(size // 8))

@@ -104,6 +104,7 @@ def type_of(value: Any) -> Type:
 
 def united(one: Type, other: Type) -> Type:
     """Return the type that holds the values of both exactly; `mixed` where there is none."""
+    # A null fits into every type.
     if one == other or other is NULL:
         return one
     if one is NULL:
@@ -113,7 +114,7 @@ def united(one: Type, other: Type) -> Type:
     if one.name == other.name == "struct":
         names = dict.fromkeys([*one.fields, *other.fields])
         if len(names) > _MOST_FIELDS:
-            return MIXED
+            return MIXED  # each row has other names: they are data, and would be as many columns
         return Type(
             "struct",
             fields={name: united(one.fields.get(name, NULL), other.fields.get(name, NULL)) for name in names},

@@ -72,6 +72,7 @@ class Pace:
         """Return the moment at which the next request is to be sent."""
         if self._rate is None:
             return now
+        # The rate counts from the first request, not from the start of the process, which may look for its source.
         if self._start is None:
             self._start = now
         return self._start + self._sent / self._rate

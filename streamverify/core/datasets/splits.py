@@ -77,6 +77,7 @@ def choose_files(
         next(iter(table[part].values())) if part in table and len(table[part]) == 1 else None,
         [file for file in files if part and (file == part or file.startswith(f"{part}/") or matches(part, file))],
     ]
+    # The first that is there: a split before a configuration, and both before a path of the same name.
     for candidate in candidates:
         if candidate:
             return candidate

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import Message, ProofResult
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """The type of the values of a column; null is always possible."""
 
     TEXT = "text"
@@ -33,52 +33,57 @@ class Kind(StrEnum):
     """A list of objects with the keys of `CHECKER`."""
 
 
-COLUMNS: Mapping[str, Kind] = {
-    "custom_id": Kind.TEXT,
-    "status": Kind.TEXT,
-    "reason": Kind.TEXT,
-    "assurance": Kind.TEXT,
-    "retriable": Kind.FLAG,
-    "summary": Kind.TEXT,
-    "error": Kind.TEXT,
-    "run_seconds": Kind.NUMBER,
-    "import_seconds": Kind.NUMBER,
-    "queued_seconds": Kind.NUMBER,
-    "audit_seconds": Kind.NUMBER,
-    "total_seconds": Kind.NUMBER,
-    "latency_seconds": Kind.NUMBER,
-    "warm": Kind.FLAG,
-    "attempts": Kind.WHOLE,
-    "cached": Kind.FLAG,
-    "cached_age_seconds": Kind.NUMBER,
-    "superseded_by": Kind.TEXT,
-    "run": Kind.TEXT,
-    "group": Kind.TEXT,
-    "header": Kind.TEXT,
-    "messages": Kind.MESSAGES,
-    "worker": Kind.TEXT,
-    "verifier_kind": Kind.TEXT,
-    "lean_version": Kind.TEXT,
-    "repl_version": Kind.TEXT,
-    "mathlib_version": Kind.TEXT,
-    "policy_version": Kind.TEXT,
-    "proof_sha256": Kind.TEXT,
-    "source_topic": Kind.TEXT,
-    "source_partition": Kind.WHOLE,
-    "source_offset": Kind.WHOLE,
-    "source_timestamp": Kind.WHOLE,
-    "checkers": Kind.CHECKERS,
-    "export_sha256": Kind.TEXT,
-    "reached": Kind.TEXT,
+COLUMNS: Mapping[str, ColumnKind] = {
+    "custom_id": ColumnKind.TEXT,
+    "status": ColumnKind.TEXT,
+    "reason": ColumnKind.TEXT,
+    "assurance": ColumnKind.TEXT,
+    "retriable": ColumnKind.FLAG,
+    "summary": ColumnKind.TEXT,
+    "error": ColumnKind.TEXT,
+    "run_seconds": ColumnKind.NUMBER,
+    "import_seconds": ColumnKind.NUMBER,
+    "queued_seconds": ColumnKind.NUMBER,
+    "audit_seconds": ColumnKind.NUMBER,
+    "total_seconds": ColumnKind.NUMBER,
+    "latency_seconds": ColumnKind.NUMBER,
+    "warm": ColumnKind.FLAG,
+    "attempts": ColumnKind.WHOLE,
+    "cached": ColumnKind.FLAG,
+    "cached_age_seconds": ColumnKind.NUMBER,
+    "superseded_by": ColumnKind.TEXT,
+    "run": ColumnKind.TEXT,
+    "group": ColumnKind.TEXT,
+    "header": ColumnKind.TEXT,
+    "messages": ColumnKind.MESSAGES,
+    "worker": ColumnKind.TEXT,
+    "verifier_kind": ColumnKind.TEXT,
+    "lean_version": ColumnKind.TEXT,
+    "repl_version": ColumnKind.TEXT,
+    "mathlib_version": ColumnKind.TEXT,
+    "policy_version": ColumnKind.TEXT,
+    "proof_sha256": ColumnKind.TEXT,
+    "source_topic": ColumnKind.TEXT,
+    "source_partition": ColumnKind.WHOLE,
+    "source_offset": ColumnKind.WHOLE,
+    "source_timestamp": ColumnKind.WHOLE,
+    "checkers": ColumnKind.CHECKERS,
+    "export_sha256": ColumnKind.TEXT,
+    "reached": ColumnKind.TEXT,
 }
 """The columns in their order. A row without a verdict, whose `status` is null, has the cause in `error`."""
 
-MESSAGE: Mapping[str, Kind] = {"severity": Kind.TEXT, "line": Kind.WHOLE, "column": Kind.WHOLE, "text": Kind.TEXT}
-CHECKER: Mapping[str, Kind] = {
-    "name": Kind.TEXT,
-    "version": Kind.TEXT,
-    "outcome": Kind.TEXT,
-    "seconds": Kind.NUMBER,
+MESSAGE: Mapping[str, ColumnKind] = {
+    "severity": ColumnKind.TEXT,
+    "line": ColumnKind.WHOLE,
+    "column": ColumnKind.WHOLE,
+    "text": ColumnKind.TEXT,
+}
+CHECKER: Mapping[str, ColumnKind] = {
+    "name": ColumnKind.TEXT,
+    "version": ColumnKind.TEXT,
+    "outcome": ColumnKind.TEXT,
+    "seconds": ColumnKind.NUMBER,
 }
 
 PREFIX = "verdict_"

@@ -71,6 +71,7 @@ class Condition:
             case "~" | "!~":
                 found = isinstance(value, str) and re.search(self.value, value) is not None
                 return found is (self.sign == "~")
+        # For Python true is 1: nobody who asks for `score>0` means that.
         if value is None or isinstance(value, bool):
             return False
         other: Any = None if self.quoted else _number(self.value)

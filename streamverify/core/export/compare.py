@@ -130,7 +130,7 @@ class ExportComparison:
         first, second = (column[one] for column in mine.level_columns)
         their_first, their_second = (column[other] for column in theirs.level_columns)
         if kind == Level.PARAM:
-            # Where parameters are renamed, one that is not among them is none of this constant: it has no match.
+            # Where parameters are renamed, one that is not among them does not belong to this constant.
             return context.renamed.get(first, None if context.renamed else first) == their_first
         if kind != Level.ZERO:
             self._pending.append((context, True, first, their_first))

@@ -1,1 +1,1 @@
-"""What need not be run: attempts of which one success is enough, and what was cancelled."""
+"""Decides what need not be run: attempts of which one success is enough, and cancelled requests."""

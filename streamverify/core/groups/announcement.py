@@ -35,7 +35,7 @@ _LAST_MS = 253_402_300_799_000
 
 
 class AnnouncementRecord(NamedTuple):
-    """What is sent to Kafka."""
+    """A record to send to Kafka."""
 
     key: bytes
     value: bytes
@@ -67,7 +67,7 @@ def announcement_schema() -> Schema:
 
 
 def encode_announcement(winner: Winner) -> AnnouncementRecord:
-    """The record that announces a winner."""
+    """Make the record that announces a winner."""
     digest = hashlib.sha256(winner.custom_id.encode()).hexdigest()[:16]
     value = _Announcement(
         scope=winner.scope,
@@ -128,7 +128,7 @@ def cancellation_schema() -> Schema:
 
 
 def encode_cancellation(cancellation: Cancellation) -> AnnouncementRecord:
-    """The record that cancels requests.
+    """Make the record that cancels requests.
 
     Raises:
         ValueError: A name is too long, or there is none, or there are more ids than one record takes.
@@ -148,6 +148,7 @@ def encode_cancellation(cancellation: Cancellation) -> AnnouncementRecord:
         )
     except ValidationError as error:
         raise ValueError(_first(error)) from None
+    # Not the ends: the same names again are to replace the older record when the topic is compacted.
     whom = [value.consumer_group, value.topic, value.run, value.group, value.ids, value.api_key]
     digest = hashlib.sha256(json.dumps(whom).encode()).hexdigest()[:32]
     return AnnouncementRecord(
@@ -161,10 +162,10 @@ def is_cancellation(key: bytes | None) -> bool:
 
 
 def decode_cancellation(value: bytes | None, timestamp_ms: int) -> Cancellation:
-    """The cancellation in a record.
+    """Read the cancellation in a record.
 
     Raises:
-        ValueError: The record is none that this version knows. The message says why.
+        ValueError: This version does not know such a record. The message says why.
     """
     try:
         known = _Cancellation.model_validate_json(value or b"null")
@@ -179,7 +180,7 @@ def decode_cancellation(value: bytes | None, timestamp_ms: int) -> Cancellation:
 
 
 def decode_announcement(value: bytes | None, timestamp_ms: int) -> Winner:
-    """The winner that a record announces.
+    """Read the winner that a record announces.
 
     Raises:
         ValueError: The record is no announcement that this version knows. The message says why.

@@ -34,7 +34,7 @@ than that was not there when the cancellation was made: the topic is another one
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Which requests are meant: those that meet every condition which is given, and of the ids have any one."""
+    """The conditions of a cancellation: it means requests that meet each one that is given, and have any of the ids."""
 
     run: str | None = None
     group: str | None = None
@@ -87,6 +87,7 @@ class Cancellation:
     def ends_record(self, record: Record, request: ProofRequest) -> bool:
         """Tell whether it ends this request."""
         partition, offset, _epoch = record.id
+        # A partition that was added since had no record when it was made.
         if partition >= len(self.ends) or offset >= self.ends[partition]:
             return False
         if record.source.timestamp / 1000 > self.cancelled + MAX_LEAD:
@@ -118,6 +119,7 @@ class Cancellations:
 
     def add(self, cancellation: Cancellation) -> bool:
         """Remember a cancellation. Returns whether it concerns this worker's group and topic."""
+        # One without names would end every request of the topic.
         if (cancellation.consumer_group, cancellation.topic) != self._concerned or not cancellation.names:
             return False
         if cancellation.names in self._known:
@@ -131,14 +133,14 @@ class Cancellations:
         return True
 
     def find(self, record: Record, request: ProofRequest) -> Cancellation | None:
-        """The cancellation that ends a request, None where it is to be run; of several the one that came first."""
+        """Find the cancellation that ends a request, of several the one that came first; None if it is to be run."""
         if not self._known:
             return None
         ending = [each for each in self._candidates(record, request) if each.ends_record(record, request)]
         return min(ending, key=lambda each: each.cancelled, default=None)
 
     def _candidates(self, record: Record, request: ProofRequest) -> Iterator[Cancellation]:
-        """Those that are kept in a place where this request may be named."""
+        """Yield the cancellations that are kept in a place where this request may be named."""
         places = {
             "run": request.run,
             "group": request.group,
@@ -161,7 +163,7 @@ class Cancellations:
 
 
 def _places(names: Names) -> list[tuple[str, str]]:
-    """Where a cancellation is kept, so that few have to be looked at for a request: by its most telling condition."""
+    """Name the places where a cancellation is kept: by its most telling condition, so that few concern a request."""
     if names.ids:
         places = [("id", each) for each in names.ids]
         # The caller's own ids are others than those on Kafka.

@@ -58,7 +58,7 @@ class Groups:
     """The attempts in this worker, and the winners that it has heard of."""
 
     def __init__(self, *, ttl: float, most: int = MAX_WINNERS) -> None:
-        """Know nobody yet.
+        """Begin without attempts and winners.
 
         Args:
             ttl: Seconds after its announcement until a winner is forgotten.
@@ -88,6 +88,7 @@ class Groups:
             until it is `finished`.
         """
         self._forget_expired(now)
+        # Its worker may have died just after its own success was published: it has to be answered again.
         if attempt.quarantined:
             return None
         if winner := self._beaten(attempt, now):
@@ -154,6 +155,7 @@ class Groups:
         self._known += winner.custom_id not in winners
         winners[winner.custom_id] = winner
         self._winners.move_to_end(winner.scope)
+        # By whole scopes, which are kept in the order of their last announcement.
         while self._known > self._most:
             self._forget(next(iter(self._winners)))
         beaten = [each for each in self._of_scope.get(winner.scope, {}).values() if self._beaten(each, now)]
@@ -162,7 +164,7 @@ class Groups:
         return beaten
 
     def _beaten(self, attempt: Attempt, now: float) -> Winner | None:
-        """The winner that supersedes an attempt: of several the one that was announced first."""
+        """Find the winner that supersedes an attempt: of several the one that was announced first."""
         winners = list(self._alive(attempt.scope, now))
         # Both names of a winner count: its record may be delivered again, or its id be sent again in another record.
         if any(attempt.custom_id == each.custom_id or attempt.record[:2] == each[2:4] for each in winners):

@@ -34,19 +34,19 @@ _DIGITS = 32
 
 
 def caller_headers(key: str, callers_id: str | None) -> tuple[tuple[str, bytes], ...]:
-    """The Kafka headers by which a gateway says for whom it sends a request."""
+    """Make the Kafka headers by which a gateway says for whom it sends a request."""
     # Half a surrogate pair, which JSON can hold and UTF-8 cannot, is no reason to refuse a proof.
     given = [] if callers_id is None else [(CALLERS_ID_HEADER, callers_id[:_MAX_CALLERS_ID].encode(errors="replace"))]
     return ((KEY_HEADER, key.encode(errors="replace")), *given)
 
 
 def gateway_key(kafka_headers: Sequence[tuple[str, bytes | None]]) -> str | None:
-    """The gateway's word for who sent a request; None where it came from Kafka directly."""
+    """Read the gateway's word for who sent a request; None if it came from Kafka directly."""
     return _last(kafka_headers, KEY_HEADER)
 
 
 def callers_id(kafka_headers: Sequence[tuple[str, bytes | None]]) -> str | None:
-    """The id that the caller of a gateway gave its proof; None where there is none."""
+    """Read the id that the caller of a gateway gave its proof; None if it gave none."""
     return _last(kafka_headers, CALLERS_ID_HEADER)
 
 
@@ -59,7 +59,7 @@ def _last(kafka_headers: Sequence[tuple[str, bytes | None]], wanted: str) -> str
 def scope_of(
     request: ProofRequest, kafka_headers: Sequence[tuple[str, bytes | None]], *, consumer_group: str, result_topic: str
 ) -> str | None:
-    """The digest of the scope in which one success is enough for this request; None if it needs its own answer.
+    """Digest the scope in which one success is enough for this request; None if it needs its own answer.
 
     It needs its own answer unless it has `first_success`, a `group`, and a `statement` or a `theorem`: without one of
     the last two nothing says that the attempts are at the same problem.

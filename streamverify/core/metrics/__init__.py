@@ -1,1 +1,1 @@
-"""What the processes measure of themselves: the table of metrics, and the decisions behind those that are reckoned."""
+"""The metrics that processes have of themselves: their table, and the decisions behind those that are estimates."""

@@ -59,7 +59,7 @@ class ReplReplaced(StrEnum):
 
 
 class Environment(StrEnum):
-    """How a proof found the environment of its header."""
+    """The states in which a proof finds the environment of its header."""
 
     WARM = "warm"
     """A free slot had imported it."""

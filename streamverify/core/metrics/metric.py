@@ -1,4 +1,4 @@
-"""What a row of the table of metrics says. Pure: it knows no library that counts, and no process that is counted."""
+"""The form of a row of the table of metrics. Pure: it knows no library that counts, and no process that is counted."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ class Metric:
     buckets: tuple[float, ...] = ()
     """Of a histogram: the upper bounds, without the infinite one."""
     may_be_absent: str = ""
-    """When there is no sample, in words; "": there is one from the start on, and always."""
+    """The times at which there is no sample, in words; "": there is one from the start on, and always."""
 
     @property
     def family(self) -> str:
-        """The name of the metric's family in OpenMetrics, where a suffix belongs to the samples."""
+        """The name of the metric's family: in OpenMetrics a suffix belongs to the samples."""
         suffix = {Kind.COUNTER: "_total", Kind.INFO: "_info"}.get(self.kind, "")
         return self.name.removesuffix(suffix)
 

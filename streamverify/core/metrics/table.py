@@ -45,7 +45,7 @@ def _histogram(name: str, text: str, processes: frozenset[Process], buckets: tup
 
 
 LIBRARY = ("process", "python_gc")
-"""What the metrics that the client library has of every process begin with."""
+"""The beginnings of the names of the metrics that the client library has of every process."""
 
 _NO_PARTITION = "while the worker has no partition"
 
@@ -293,5 +293,5 @@ METRICS: Mapping[str, Metric] = {metric.name: _with_names(metric) for metric in 
 
 
 def of_process(process: Process) -> list[Metric]:
-    """The metrics of a process, in the order of the table."""
+    """Return the metrics of a process, in the order of the table."""
     return [metric for metric in METRICS.values() if process in metric.processes]

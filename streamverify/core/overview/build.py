@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamverify.core.metrics.backlog import backlog_seconds
 from streamverify.core.overview.members import processes_of, workers_of
 from streamverify.core.overview.model import (
     OVERVIEW_VERSION,
@@ -38,6 +39,7 @@ def overview(seen: Seen, history: History, *, at: str, given: Sequence[str] = ()
         given: The addresses of `--url`.
     """
     workers = [_measured(view, history) for view in workers_of(seen)]
+    # All members are shown; sums are of the workers of this group alone.
     ours = [view for view in workers if view.state != "foreign" and _is_of(view, seen)]
     statuses = [view.status for view in ours if view.status is not None]
     positions = seen.broker.positions
@@ -136,12 +138,10 @@ def memory_of(status: WorkerStatus) -> int:
 def _lag(positions: Sequence[GroupPosition], ours: Sequence[WorkerView], statuses: Sequence[WorkerStatus]) -> Lag:
     owners = {number: view.name for view in ours for number in view.partitions}
     to_do = sum(position.to_do for position in positions)
-    slots, mean = sum(status.slot_count for status in statuses), mean_seconds(statuses)
     return Lag(
         records=sum(position.lag for position in positions),
         to_do=to_do,
-        # What the cache answers at once needs no slot: then the mean is small, not the number of slots large.
-        seconds=to_do * mean / slots if slots and mean is not None else None,
+        seconds=backlog_seconds(to_do, mean_seconds(statuses), sum(status.slot_count for status in statuses)),
         partitions=[
             PartitionLag(
                 partition=position.partition,

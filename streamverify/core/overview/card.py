@@ -1,4 +1,4 @@
-"""What a worker tells its group of itself as it joins: its name, where it answers over HTTP, and its versions. Pure.
+"""The card by which a worker tells its group its name, its address over HTTP and its versions as it joins. Pure.
 
 The group has it as a part of the member's subscription, where a broker keeps it and tells it to whoever may describe
 the group. Whoever may join the group can write anything there: it is read as a stranger's text.
@@ -42,13 +42,13 @@ class Versions(BaseModel):
 
 
 class Card(BaseModel):
-    """What a worker tells its group."""
+    """The card of a worker, which its group has from it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: Word
     url: Word | None = None
-    """Where it answers over HTTP; None where it said none, or what it said is none."""
+    """The address at which it answers over HTTP; None where it has told none that can be used."""
     versions: Versions = Versions()
 
 
@@ -74,8 +74,9 @@ def decode_card(said: bytes) -> Card | None:
     """Find the card in what a member has told its group.
 
     Returns:
-        None where there is none: a member of an older version, or of another program.
+        None where it has told none: a member of an older version, or of another program.
     """
+    # The card comes last: before it may stand what another assignor keeps there, which could have the mark in it.
     _, mark, text = said.rpartition(_MARK)
     if not mark or len(text) > MAX_CARD:
         return None
@@ -83,6 +84,7 @@ def decode_card(said: bytes) -> Card | None:
         card = Card.model_validate_json(text)
     except ValidationError:
         return None
+    # Whoever may join the group may tell any text, and `top` would ask it.
     return card if card.url is None or is_url(card.url) else card.model_copy(update={"url": None})
 
 

@@ -1,4 +1,4 @@
-"""What is known of a group before it is put together: what the broker says of it, and what workers answer. Pure."""
+"""The facts about a group from which its overview is made: from the broker, and from the workers. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class GroupMember:
 
     @property
     def static_name(self) -> str | None:
-        """Its `group.instance.id`: a broker begins the id of a member with that, else with its client id."""
+        """The member's `group.instance.id`: a broker begins the id of a member with that, else with its client id."""
         name, uuid = self.member_id[:-37], self.member_id[-37:]
         is_id = uuid.startswith("-") and len(uuid) == 37 and uuid.count("-") == 5  # noqa: PLR2004 - a UUID's form
         return name if is_id and name not in {self.client_id, ""} else None
@@ -51,7 +51,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """What the broker says. Each is None where it does not."""
+    """The broker's part of the facts. Each is None where the broker does not say it."""
 
     group: Group | None = None
     positions: tuple[GroupPosition, ...] | None = None
@@ -60,8 +60,8 @@ class Broker:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of asking one address."""
+class ProcessAnswer:
+    """The outcome of asking one address."""
 
     url: str
     process: Literal["worker", "router", "table", "gateway", "unknown"] = "unknown"
@@ -75,13 +75,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that is known at one moment."""
+    """All facts that are known at one moment."""
 
     brokers: str
     group_id: str
     topic: str
     broker: Broker = field(default_factory=Broker)
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, ProcessAnswer] = field(default_factory=dict)
     """By URL."""
     hostname: str = ""
     """The machine of whoever asks: addresses of the loopback are good on the same machine only."""

@@ -13,7 +13,7 @@ from streamverify.core.overview.urls import is_local
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from streamverify.core.overview.group import Answer, Group, GroupMember, Seen
+    from streamverify.core.overview.group import Group, GroupMember, ProcessAnswer, Seen
     from streamverify.core.overview.status import WorkerStatus
 
 _SAID = frozenset({"starting", "joining", "serving", "draining", "no_broker"})
@@ -71,6 +71,7 @@ def _member(member: GroupMember, group: Group, seen: Seen) -> WorkerView:
     else:
         answer = seen.answers.get(card.url)
         state, problem = _state(answer, member.process)
+    # Of a silent member another process may have answered: its numbers are not this one's.
     status = answer.status if answer is not None and state != "silent" else None
     told = card.versions if card is not None else versions_in(member.client_id)
     return WorkerView(
@@ -90,6 +91,7 @@ def _member(member: GroupMember, group: Group, seen: Seen) -> WorkerView:
 
 
 def _without_card(member: GroupMember, group: Group) -> tuple[MemberState, str]:
+    """Say what is known of a member that has told its group no card."""
     if not member.process and not is_ours(member.client_id):
         return "foreign", f"it is no worker of streamverify (client id {cut(member.client_id, 40)})"
     if group.is_rebalancing:
@@ -97,7 +99,7 @@ def _without_card(member: GroupMember, group: Group) -> tuple[MemberState, str]:
     return "older", "an older version, which tells its group no address"
 
 
-def _state(answer: Answer | None, process: str) -> tuple[MemberState, str | None]:
+def _state(answer: ProcessAnswer | None, process: str) -> tuple[MemberState, str | None]:
     """Say what is known of a member from the answer at its address."""
     if answer is None or answer.status is None:
         problem = None if answer is None else answer.problem
@@ -108,10 +110,11 @@ def _state(answer: Answer | None, process: str) -> tuple[MemberState, str | None
 
 
 def _own_state(status: WorkerStatus) -> MemberState:
+    # A later version may have words that this one does not know.
     return next((word for word in get_args(MemberState) if word == status.state and word in _SAID), "other")
 
 
-def _found(answer: Answer, seen: Seen) -> WorkerView:
+def _found(answer: ProcessAnswer, seen: Seen) -> WorkerView:
     """Make the view of a worker that was found by its address."""
     status = answer.status
     if status is None:
@@ -148,7 +151,7 @@ def _found(answer: Answer, seen: Seen) -> WorkerView:
     )
 
 
-def processes_of(answers: Iterable[Answer], given: Sequence[str]) -> list[OtherProcess]:
+def processes_of(answers: Iterable[ProcessAnswer], given: Sequence[str]) -> list[OtherProcess]:
     """List what answers, or does not, at the addresses that were given and that are no workers."""
     return [
         OtherProcess(url=answer.url, process=answer.process, ready=answer.ready, problem=answer.problem)

@@ -1,4 +1,4 @@
-"""What `top`, `workers` and `status` say, as they print it with `--json`.
+"""The forms in which `top`, `workers` and `status` answer, as they print them with `--json`.
 
 `streamverify schema` makes their JSON Schemas. Durations are in seconds, memory in bytes.
 """
@@ -10,7 +10,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from streamverify.core.overview.card import Versions  # noqa: TC001 - pydantic reads the annotations
-from streamverify.core.overview.status import Count, Part, Seconds, WorkerStatus
+from streamverify.core.overview.status import (
+    AgeSeconds,
+    Count,
+    FormVersion,
+    HereSeconds,
+    InFlight,
+    ItsOffset,
+    ItsPartition,
+    Part,
+    Queued,
+    Seconds,
+    WorkerStatus,
+)
 
 OVERVIEW_VERSION = 1
 """Version of all three. It grows when a reader that knows the old one would misread the new one."""
@@ -30,6 +42,13 @@ MemberState = Literal[
 ]
 """`docs/top.md` explains the words."""
 
+# Fields that several of these have.
+At = Annotated[str, Field(description="When this was put together: RFC 3339, UTC.")]
+GroupName = Annotated[str, Field(description="The consumer group.")]
+Topic = Annotated[str, Field(description="The request topic.")]
+Problems = Annotated[list[str], Field(description="What is missing here and why, each in one sentence.")]
+ToDo = Annotated[Count, Field(description="The same without those that are finished.")]
+
 
 class MixedVersion(Part):
     """A version in which workers of one group differ: a verdict depends on which of them gets the record."""
@@ -40,6 +59,9 @@ class MixedVersion(Part):
     versions: Annotated[
         dict[str, list[str]], Field(description="The names of the workers by their version; `none` where it has none.")
     ]
+
+
+Mixed = Annotated[list[MixedVersion], Field(description="Versions in which the workers differ.")]
 
 
 class Member(Part):
@@ -91,8 +113,8 @@ class Totals(Part):
     ready: Annotated[Count, Field(description="Of these: ready.")]
     slots: Annotated[Count, Field(description="Proofs that run at once.")]
     running: Annotated[Count, Field(description="Proofs that run.")]
-    queued: Annotated[Count, Field(description="Proofs that wait for a slot.")]
-    in_flight: Annotated[Count, Field(description="Records taken in and not committed as finished.")]
+    queued: Queued
+    in_flight: InFlight
     memory_bytes: Annotated[Count, Field(description="Memory of the workers and of the REPLs that they list.")]
     verified: Annotated[Count, Field(description="Verified since each worker's start.")]
     rejected: Annotated[Count, Field(description="Rejected since then.")]
@@ -119,7 +141,7 @@ class PartitionLag(Part):
     committed: Annotated[Count | None, Field(description="The committed offset; null: none was ever committed.")]
     end: Annotated[Count, Field(description="The offset that the next record will have.")]
     lag: Annotated[Count, Field(description="Records after the committed offset.")]
-    to_do: Annotated[Count, Field(description="The same without those that are finished.")]
+    to_do: ToDo
     worker: Annotated[str | None, Field(description="The name of the member that has it; null: none, or not known.")]
 
 
@@ -127,7 +149,7 @@ class Lag(Part):
     """Records that have no answer, as the broker has it."""
 
     records: Annotated[Count, Field(description="Kafka's lag: records after the committed offsets.")]
-    to_do: Annotated[Count, Field(description="The same without those that are finished.")]
+    to_do: ToDo
     seconds: Annotated[
         Seconds | None,
         Field(
@@ -143,20 +165,20 @@ class Oldest(Part):
 
     custom_id: Annotated[str, Field(description="Its custom_id, cut.")]
     worker: Annotated[str, Field(description="The worker that has it.")]
-    partition: Annotated[Count, Field(description="Its partition.")]
-    offset: Annotated[Count, Field(description="Its offset.")]
-    age_seconds: Annotated[Seconds, Field(description="Time since it was sent, by the timestamp of its record.")]
-    here_seconds: Annotated[Seconds, Field(description="Time since the worker took it in.")]
+    partition: ItsPartition
+    offset: ItsOffset
+    age_seconds: AgeSeconds
+    here_seconds: HereSeconds
 
 
 class Overview(Part):
     """A group of workers at one moment: what the broker says of the group, and each worker of itself."""
 
-    schema_version: Annotated[Count, Field(description="Version of this form.")]
-    at: Annotated[str, Field(description="When this was put together: RFC 3339, UTC.")]
+    schema_version: FormVersion
+    at: At
     brokers: Annotated[str, Field(description="Bootstrap servers.")]
-    group: Annotated[str, Field(description="The consumer group.")]
-    topic: Annotated[str, Field(description="The request topic.")]
+    group: GroupName
+    topic: Topic
     group_state: Annotated[
         str | None,
         Field(
@@ -164,7 +186,7 @@ class Overview(Part):
             "the broker did not say."
         ),
     ]
-    problems: Annotated[list[str], Field(description="What is missing here and why, each in one sentence.")]
+    problems: Problems
     totals: Annotated[Totals, Field(description="Sums over the workers.")]
     rates: Annotated[Rates | None, Field(description="Results in a second; null: no worker answers.")]
     lag: Annotated[Lag | None, Field(description="Records without an answer; null: the broker did not say.")]
@@ -172,7 +194,7 @@ class Overview(Part):
     dead_letters: Annotated[
         Count | None, Field(description="Records on the dead letter topic; null: the broker did not say.")
     ]
-    mixed_versions: Annotated[list[MixedVersion], Field(description="Versions in which the workers differ.")]
+    mixed_versions: Mixed
     workers: Annotated[list[WorkerView], Field(description="The members of the group, by name.")]
     processes: Annotated[list[OtherProcess], Field(description="What else answers at an address of `--url`.")]
 
@@ -180,21 +202,21 @@ class Overview(Part):
 class Workers(Part):
     """The members of a group: their versions and partitions."""
 
-    schema_version: Annotated[Count, Field(description="Version of this form.")]
-    at: Annotated[str, Field(description="When this was put together: RFC 3339, UTC.")]
-    group: Annotated[str, Field(description="The consumer group.")]
-    topic: Annotated[str, Field(description="The request topic.")]
+    schema_version: FormVersion
+    at: At
+    group: GroupName
+    topic: Topic
     group_state: Annotated[str | None, Field(description="As in an overview.")]
-    problems: Annotated[list[str], Field(description="What is missing here and why, each in one sentence.")]
+    problems: Problems
     unassigned: Annotated[list[Count], Field(description="Partitions that no member has.")]
-    mixed_versions: Annotated[list[MixedVersion], Field(description="Versions in which the workers differ.")]
+    mixed_versions: Mixed
     workers: Annotated[list[Member], Field(description="The members of the group, by name.")]
 
 
 class Readiness(Part):
     """What `streamverify status` finds."""
 
-    schema_version: Annotated[Count, Field(description="Version of this form.")]
+    schema_version: FormVersion
     of: Annotated[str, Field(description="The group, or the address of the process.")]
     state: Annotated[
         Literal["ready", "not_ready", "nobody"],

@@ -83,6 +83,7 @@ def mean_seconds(statuses: Iterable[WorkerStatus]) -> float | None:
         None where nothing was answered yet.
     """
     statuses = list(statuses)
+    # What was answered lately is most like what comes next; where that is nothing, old answers are better than none.
     for parts in ([status.recent for status in statuses], [status.answered for status in statuses]):
         if total := sum(part.total for part in parts):
             return sum(part.busy_seconds for part in parts) / total

@@ -9,14 +9,14 @@ from streamverify.core.overview.model import OVERVIEW_VERSION, Readiness
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamverify.core.overview.group import Answer
+    from streamverify.core.overview.group import ProcessAnswer
     from streamverify.core.overview.model import Member
 
 _UNASKED = {"local", "older"}
 """States of members that cannot be asked: what Kafka says of them has to do."""
 
 
-def process_readiness(answer: Answer) -> Readiness:
+def process_readiness(answer: ProcessAnswer) -> Readiness:
     """Judge one process by its answer."""
     if answer.nobody:
         return _readiness(answer.url, "nobody", [answer.problem or f"nothing answers at {answer.url}"])
@@ -47,6 +47,7 @@ def group_readiness(
     elif unassigned:
         why.append(f"no member has the partitions {shortened(unassigned)}")
     for member in workers:
+        # With more workers than partitions some have none: they wait, and nobody waits for them.
         idle = state is not None and not member.partitions
         if member.ready or idle or (member.ready is None and member.state in _UNASKED | {"unknown"}):
             continue

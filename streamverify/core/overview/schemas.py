@@ -6,7 +6,7 @@ from streamverify.core.delivery.group_position import GroupPosition
 from streamverify.core.messages.schemas import as_files, model_schema
 from streamverify.core.overview.build import overview, unassigned, workers
 from streamverify.core.overview.card import Card, Versions
-from streamverify.core.overview.group import STABLE, Answer, Broker, Group, GroupMember, Seen
+from streamverify.core.overview.group import STABLE, Broker, Group, GroupMember, ProcessAnswer, Seen
 from streamverify.core.overview.members import workers_of
 from streamverify.core.overview.model import OVERVIEW_VERSION, Overview, Readiness, Workers
 from streamverify.core.overview.rates import History
@@ -57,7 +57,7 @@ def _seen() -> Seen:
         "streamverify",
         "lean.proofs",
         Broker(Group(STABLE, (member, older)), positions, 2),
-        {_URL: Answer(_URL, "worker", _status(), ready=True)},
+        {_URL: ProcessAnswer(_URL, "worker", _status(), ready=True)},
     )
 
 

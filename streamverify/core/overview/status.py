@@ -1,4 +1,4 @@
-"""What a worker says of itself at `/status`. Bounded: no proof, every text cut, and lists that end.
+"""The status of a worker, as it says it at `/status`. Bounded: no proof, every text cut, and lists that end.
 
 `streamverify schema worker-status` makes its JSON Schema. All durations are in seconds, all memory in bytes.
 """
@@ -25,6 +25,15 @@ MAX_STATUS = 1024 * 1024
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Text = Annotated[str, Field(max_length=MAX_TEXT + 1)]
+
+# Fields that the status of a worker and the view of its group both have.
+FormVersion = Annotated[Count, Field(description="Version of this form.")]
+InFlight = Annotated[Count, Field(description="Records taken in and not committed as finished.")]
+Queued = Annotated[Count, Field(description="Proofs that wait for a slot.")]
+ItsPartition = Annotated[Count, Field(description="Its partition.")]
+ItsOffset = Annotated[Count, Field(description="Its offset.")]
+AgeSeconds = Annotated[Seconds, Field(description="Time since it was sent, by the timestamp of its record.")]
+HereSeconds = Annotated[Seconds, Field(description="Time since the worker took it in.")]
 
 
 class Part(BaseModel):
@@ -55,7 +64,7 @@ class PartitionStatus(Part):
 
     partition: Annotated[Count, Field(description="Number of the partition.")]
     position: Annotated[Count, Field(description="Offset of the record that is read next.")]
-    in_flight: Annotated[Count, Field(description="Records taken in and not committed as finished.")]
+    in_flight: InFlight
     lag: Annotated[
         Count | None,
         Field(
@@ -81,7 +90,7 @@ class Answered(Part):
 
     @property
     def total(self) -> int:
-        """How many results there are."""
+        """The number of results."""
         return self.verified + self.rejected + self.inconclusive
 
 
@@ -95,16 +104,16 @@ class OldestProof(Part):
     """The record that came first of those that are not answered."""
 
     custom_id: Annotated[Text, Field(description="Its custom_id, cut.")]
-    partition: Annotated[Count, Field(description="Its partition.")]
-    offset: Annotated[Count, Field(description="Its offset.")]
-    age_seconds: Annotated[Seconds, Field(description="Time since it was sent, by the timestamp of its record.")]
-    here_seconds: Annotated[Seconds, Field(description="Time since the worker took it in.")]
+    partition: ItsPartition
+    offset: ItsOffset
+    age_seconds: AgeSeconds
+    here_seconds: HereSeconds
 
 
 class WorkerStatus(Part):
     """What a worker does at this moment."""
 
-    schema_version: Annotated[Count, Field(description="Version of this form.")]
+    schema_version: FormVersion
     process: Annotated[Text, Field(description="`worker`.")]
     name: Annotated[Text, Field(description="The worker's name in its results.")]
     host: Annotated[Text, Field(description="Its machine and process number, `HOST:PID`.")]
@@ -131,9 +140,9 @@ class WorkerStatus(Part):
         Field(max_length=MAX_SLOTS, description="Its slots, spares included: those that work, the longest first."),
     ]
     slots_left_out: Annotated[Count, Field(description="Slots for which there was no room in that list.")]
-    queued: Annotated[Count, Field(description="Proofs that wait for a slot.")]
+    queued: Queued
     running: Annotated[Count, Field(description="Proofs that Lean runs, or imports a header for.")]
-    in_flight: Annotated[Count, Field(description="Records taken in and not committed as finished.")]
+    in_flight: InFlight
     replays_queued: Annotated[Count, Field(description="Proofs that wait to be taken above `audited`.")]
     replays_running: Annotated[Count, Field(description="Proofs that are taken above `audited`.")]
     partitions: Annotated[

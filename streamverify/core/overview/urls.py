@@ -9,7 +9,7 @@ from streamverify.core.errors import StreamVerifyError
 FIRST_PORT = 9464
 """The port of a process that is alone on its machine; the next one takes the next."""
 LOCAL_PORTS = 16
-"""How many ports of this machine are tried where no group says where its workers are."""
+"""Ports of this machine that are tried where no group says where its workers are."""
 
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
 _PORT = r"[0-9]{1,5}"
@@ -20,7 +20,7 @@ _LOOPBACK = re.compile(r"https?://(127(\.[0-9]{1,3}){3}|localhost|\[::1\])(:[0-9
 
 
 class NoAddress(StreamVerifyError):
-    """A text is no address of a process."""
+    """A text is not the address of a process."""
 
     exit_code = 2
 
@@ -38,7 +38,7 @@ def parse_address(text: str) -> str:
         The URL, without a slash at its end.
 
     Raises:
-        NoAddress: It is none.
+        NoAddress: The text is not an address.
     """
     word = text.strip()
     if word.isascii() and word.isdigit():

@@ -19,7 +19,7 @@ OLDER = "an older one"
 
 
 def mixed_versions(members: Iterable[Member]) -> list[MixedVersion]:
-    """Compare the workers of a group; foreign members are none, and of some nothing is known."""
+    """Compare the workers of a group. Foreign members are left out, and workers of which nothing is known."""
     ours = [member for member in members if member.state != "foreign"]
     found = []
     for what in Versions.model_fields:
@@ -32,6 +32,11 @@ def mixed_versions(members: Iterable[Member]) -> list[MixedVersion]:
                 MixedVersion(what=what, versions={version: sorted(names[version]) for version in sorted(names)})
             )
     return found
+
+
+def verifier_words(versions: Versions) -> str:
+    """Word what verifies in a worker, for a column: the version of Lean, or a stand-in with its own; "" if unknown."""
+    return " ".join(filter(None, [versions.kind if versions.kind != "lean" else None, versions.lean]))
 
 
 def worded(mixed: MixedVersion, most: int = 3) -> str:

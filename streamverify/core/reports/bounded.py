@@ -65,6 +65,7 @@ class BoundedTable(Generic[C]):
             self.entry(name).merge(counted)
 
     def _forget(self) -> None:
+        # Half at once: to find the rarest of all for each new name would cost a pass over the table each time.
         kept = self.most_frequent(self._most // 2)
         self.others += sum(counted.rows for counted in self._names.values()) - sum(each.rows for _, each in kept)
         self._names = dict(kept)
@@ -82,6 +83,7 @@ class Largest(Generic[T]):
     def add(self, thing: T) -> None:
         """Keep it, if it is large enough."""
         size, name = self._key(thing)
+        # Things need not be comparable: among equals the order in which they came decides, and never the thing.
         self._added += 1
         item = (size, name, self._added, thing)
         if len(self._heap) < self._most:

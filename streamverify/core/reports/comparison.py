@@ -85,6 +85,8 @@ class Pairs:
         self._gained += a.status == REJECTED and b.status == VERIFIED
         self._lost += a.status == VERIFIED and b.status == REJECTED
         if a.seconds and b.seconds:
+            # Ratios, not differences: a proof of a minute would outweigh a thousand of a second. In logarithms twice as
+            # fast and twice as slow are alike.
             self._log_ratios.add(math.log(b.seconds / a.seconds))
             for histogram, seconds in zip(self._times, (a.seconds, b.seconds), strict=True):
                 histogram.add(seconds)

@@ -79,7 +79,7 @@ class LogHistogram:
             return None
         rank = max(1, math.ceil(self.count * percent / 100))
         if rank == self.count:
-            return self.longest
+            return self.longest  # known exactly
         seen = self._zeros
         if seen >= rank:
             return 0.0

@@ -96,6 +96,7 @@ class Sample:
         if values[-1] - values[0] <= ROUNDING:
             return None
         means = sorted(math.fsum(draw.choices(values, k=self.count)) / self.count for _ in range(RESAMPLES))
+        # 95 %: as many resamples lie below the interval as above it.
         cut = round(RESAMPLES * 0.025)
         return MeanInterval(means[cut], means[-1 - cut], "bootstrap")
 
@@ -116,6 +117,7 @@ def mcnemar_exact(gained: int, lost: int) -> float:
     changes, fewer = gained + lost, min(gained, lost)
     if changes == 0:
         return 1.0
+    # In logarithms: the coefficients of many changes are beyond what a float holds.
     log_all = math.lgamma(changes + 1) - changes * math.log(2)
     # From the largest term down: the rest is left out as soon as it no longer changes the sum.
     total = 0.0

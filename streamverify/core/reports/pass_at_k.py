@@ -68,6 +68,7 @@ def estimate(problems: Mapping[Problems, int]) -> list[PassAtK]:
     for k in ks:
         chances = Sample()
         for kind, number in sorted(problems.items()):
+            # Problems with as many attempts and successes are alike: millions of them are a few sums.
             chances.add(chance(kind.attempts, kind.successes, k), number)
         # Rounding may have left [0, 1], and a mean of ones is one.
         estimates.append(PassAtK(k, min(1.0, max(0.0, chances.mean)), chances.interval()))

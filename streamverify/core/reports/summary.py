@@ -231,10 +231,12 @@ def _times(tally: Tally) -> Times:
 
 def _utilisation(tally: Tally, facts: Facts) -> Utilisation:
     lean = tally.imports.total + tally.audit.total + sum(histogram.total for histogram in tally.lean.values())
+    # What replay has measured leaves out its pauses; the rows know only when the first was sent and the last answered.
     elapsed = facts.run.elapsed_seconds if facts.run is not None else None
     measured = elapsed is not None
     if elapsed is None and tally.first_sent is not None and tally.last_answered is not None:
         elapsed = max(0.0, tally.last_answered - tally.first_sent)
+    # Not cut at 1: a share above it shows that the number of slots, or the time, is wrong.
     share = tally.useful_seconds / (facts.slots * elapsed) if facts.slots and elapsed else None
     note = None
     if not elapsed:

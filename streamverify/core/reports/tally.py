@@ -111,9 +111,11 @@ class Tally:
             error.merge(OfError(1, verdict.reason, form, (cut(verdict.custom_id), cut(verdict.said, MAX_TEXT))))
         header = self.headers.entry(_digest(verdict.header))
         header.rows += 1
+        # With each row: a header that was forgotten and comes again has a new entry.
         header.header = None if verdict.header is None else cut(verdict.header)
         header.verified += verdict.verified
         header.rejected += verdict.status == Status.REJECTED
+        # Hits apart: they took Lean no time now, and would make it look faster than it is.
         if verdict.cached:
             self.cached[verdict.status] += 1
             _add(self.cached_age, verdict.cached_age_seconds)

@@ -82,6 +82,7 @@ def verdict_of(row: Mapping[str, Any]) -> VerdictRow:
     status = get("status")
     timestamp = _seconds(get("source_timestamp"), most=math.inf)
     return VerdictRow(
+        # A file may be anybody's: what has another type counts as missing, and never ends the report.
         custom_id=_text(get("custom_id")) or "",
         status=status if status in _STATUSES else None,
         reason=_text(get("reason"), 64) or "",

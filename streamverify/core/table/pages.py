@@ -1,4 +1,4 @@
-"""What is asked of the table, and a page of rows put together from several parts. Pure."""
+"""Reads the query of a request to the table, and puts a page of rows together from several parts. Pure."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _LENGTHS = {"prefix": MAX_CUSTOM_ID, "after": MAX_CUSTOM_ID, "reason": 128, "run
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Rows that meet every condition, those after the id `after`, the first `limit` of them."""
+class RowQuery:
+    """Asks for rows that meet every condition: those after the id `after`, the first `limit` of them."""
 
     prefix: str = ""
     reason: str | None = None
@@ -30,7 +30,7 @@ class Wanted:
     limit: int = LIMIT
 
     def as_query(self) -> list[tuple[str, str]]:
-        """The parameters that `parse_wanted` reads so."""
+        """Write the parameters that `parse_query` reads back."""
         named = {"prefix": self.prefix or None, "reason": self.reason, "run": self.run, "after": self.after}
         return [(name, value) for name, value in named.items() if value is not None] + [("limit", str(self.limit))]
 
@@ -44,11 +44,11 @@ class Page:
 
     @property
     def after(self) -> str | None:
-        """Where the next page begins; None on the last one."""
+        """The id after which the next page begins; None on the last page."""
         return self.rows[-1]["custom_id"] if self.more and self.rows else None
 
 
-def parse_wanted(parameters: Iterable[tuple[str, str]]) -> Wanted:
+def parse_query(parameters: Iterable[tuple[str, str]]) -> RowQuery:
     """Read the parameters of a request.
 
     Raises:
@@ -67,7 +67,7 @@ def parse_wanted(parameters: Iterable[tuple[str, str]]) -> Wanted:
         given[name] = value
     if "limit" in given:
         given["limit"] = _limit(given["limit"])
-    return Wanted(**given)
+    return RowQuery(**given)
 
 
 def _limit(text: str) -> int:
@@ -85,6 +85,7 @@ def merge(parts: Sequence[Iterable[Row]], limit: int, *, more: bool = False) -> 
         limit: How many rows the page has at most.
         more: Whether one of the parts itself has more rows than are here.
     """
+    # Lazily: of a million rows only those of the page are made.
     by_id = groupby(heapq.merge(*parts, key=_custom_id), key=_custom_id)
     # Where partitions were added to the topic, an id may be in two of them: the newest counts.
     rows = (newest_row(same) for _, same in by_id)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _NOT_KEPT = frozenset({"messages", "header", "latency_seconds", "checkers"})
-"""What has no bound, or is not known from a result; the whole result is on the result topic."""
+"""Columns without a bound, or not known from a result; the whole result is on the result topic."""
 _RECORD = ("result_topic", "result_partition", "result_offset", "result_timestamp")
 COLUMNS = (*(name for name in VERDICT_COLUMNS if name not in _NOT_KEPT), *_RECORD)
 """The fields of a row, in their order; each is there, null where there is nothing to say."""
@@ -52,7 +52,7 @@ def result_row(result: ProofResult, *, topic: str, partition: int, offset: int, 
 
 
 def shown(row: Mapping[str, Any]) -> Row:
-    """A row as it is shown: with every column, null where there is nothing to say."""
+    """Make a row as it is shown: with every column, null where there is nothing to say."""
     return {name: row.get(name) for name in COLUMNS}
 
 
@@ -66,7 +66,7 @@ def replaces(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
 
 
 def newest_row(rows: Iterable[Row]) -> Row:
-    """The row that counts of several under one custom_id in different partitions, where partitions were added."""
+    """Choose the row that counts of several under one custom_id, in different partitions as some were added."""
     return max(rows, key=lambda row: (_rank(row), row["result_timestamp"], row["result_partition"]))
 
 

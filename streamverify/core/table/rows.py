@@ -10,7 +10,7 @@ import orjson
 from sortedcontainers import SortedList
 
 if TYPE_CHECKING:
-    from streamverify.core.table.pages import Wanted
+    from streamverify.core.table.pages import RowQuery
     from streamverify.core.table.row import Row
 
 Group = tuple[str | None, str | None]
@@ -31,7 +31,7 @@ _NEEDED = {
     "result_offset": int,
     "result_timestamp": int,
 }
-"""What order and lists of the rows are made from."""
+"""The fields from which the order of the rows, and the lists of them, are made."""
 
 
 class PartitionRows(MutableMapping[str, "Row"]):
@@ -75,8 +75,8 @@ class PartitionRows(MutableMapping[str, "Row"]):
     def __contains__(self, custom_id: object) -> bool:
         return custom_id in self._rows
 
-    def page(self, wanted: Wanted) -> Iterator[Row]:
-        """The rows that are wanted, in the order of their ids, without an end: the caller takes as many as it needs."""
+    def page(self, wanted: RowQuery) -> Iterator[Row]:
+        """Yield the rows of a query in the order of their ids, also beyond its limit: the caller stops."""
         ids = self._ids.get((wanted.reason, wanted.run), ())
         if not ids:
             return
@@ -105,7 +105,7 @@ class PartitionRows(MutableMapping[str, "Row"]):
 
 
 def _groups(row: Row) -> list[Group]:
-    """The lists that a row is in."""
+    """Name the lists that a row is in."""
     reason, run = sys.intern(row["reason"]), row.get("run")
     groups: list[Group] = [(None, None), (reason, None)]
     if run is not None:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field
 from starlette.staticfiles import StaticFiles
 
 from streamverify.core.audit.policy_rules import RULES
-from streamverify.core.live import backlog_seconds
+from streamverify.core.live import seconds_at_rate
 from streamverify.core.messages import jsontext
 from streamverify.core.messages.models import Assurance
 from streamverify.gateway.batch import BatchOptions
@@ -146,11 +146,12 @@ async def states(gateway: Gateway, key: str) -> AsyncIterator[bytes]:
 def state_of(gateway: Gateway, key: str, now: float) -> dict[str, Any]:
     """Return what a page shows. With API keys, verdicts and headers are those of the key that asks."""
     live, to_do = gateway.live, gateway.monitor.to_do
+    # Who has a key must not see what others have sent; counts tell nothing of anybody.
     keyed = bool(gateway.keys)
     return {
         "in_flight": gateway.queue.in_flight + gateway.queue.waiting,
         "to_do": to_do,
-        "backlog_seconds": None if to_do is None else backlog_seconds(to_do, live.work_rate(now)),
+        "backlog_seconds": None if to_do is None else seconds_at_rate(to_do, live.work_rate(now)),
         "rate": round(live.rate(now), 2),
         "dead_letters": gateway.monitor.dead_letters,
         "reasons": live.reasons(),

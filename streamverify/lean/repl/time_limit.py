@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from streamverify.lean.repl.errors import ReplFailure
 
 LATE_TIMEOUT_GRACE = 1.0
-"""Seconds after which a time-out that fires is none: this process itself was stopped, or its loop was held up."""
+"""Seconds after the deadline from which on a time-out is not the REPL's: this process was stopped, or its loop busy."""
 
 CPU_LOOK_EVERY = 1.0
 """Seconds between two looks at the CPU time of a REPL that runs."""

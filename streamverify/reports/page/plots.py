@@ -24,7 +24,7 @@ _SMALLEST_VISIBLE = 1.5
 _LABEL_WIDTH = 48.0
 
 
-class Part(NamedTuple):
+class BarPart(NamedTuple):
     """A part of a stacked bar."""
 
     label: str
@@ -191,7 +191,7 @@ def _points(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def stacked_bar(title: str, parts: Sequence[Part]) -> Element | None:
+def stacked_bar(title: str, parts: Sequence[BarPart]) -> Element | None:
     """Draw one horizontal bar in which each part is as wide as its share.
 
     Returns:

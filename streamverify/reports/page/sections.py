@@ -23,9 +23,16 @@ _KINDS = ("verified", "rejected", "inconclusive", "unsent")
 def verdicts(report: Report) -> Element:
     """Say how many proofs hold, and why the others do not."""
     counts = report.counts.model_dump()
-    parts = [plots.Part(kind, counts[kind], f"fill-{kind}") for kind in _KINDS]
+    parts = [plots.BarPart(kind, counts[kind], f"fill-{kind}") for kind in _KINDS]
     legend = [
-        element("li", _dot(kind), f"{count(counts[kind])} {kind}", element("span", _of(counts, kind), class_="hint"))
+        element(
+            "li",
+            element(
+                "svg", element("circle", cx=6, cy=6, r=5.5, class_=f"fill-{kind}"), viewBox="0 0 12 12", class_="dot"
+            ),
+            f"{count(counts[kind])} {kind}",
+            element("span", _of(counts, kind), class_="hint"),
+        )
         for kind in _KINDS
         if counts[kind] or kind in {"verified", "rejected"}
     ]
@@ -161,8 +168,8 @@ def slots(report: Report) -> Element:
     bar = plots.stacked_bar(
         "Useful Lean time of what the slots could have worked",
         [
-            plots.Part("useful", round(1000 * min(1.0, use.share)), "fill-accent"),
-            plots.Part("rest", 1000 - round(1000 * min(1.0, use.share)), "track"),
+            plots.BarPart("useful", round(1000 * min(1.0, use.share)), "fill-accent"),
+            plots.BarPart("rest", 1000 - round(1000 * min(1.0, use.share)), "track"),
         ],
     ) if use.share is not None else None  # fmt: skip
     return _section("Use of the slots", bar, table(("", "#"), rows), _hint(use.note) if use.note else None)
@@ -272,12 +279,6 @@ def _section(name: str, *content: Element | None) -> Element:
 
 def _hint(text: str) -> Element:
     return element("p", text, class_="hint")
-
-
-def _dot(kind: str) -> Element:
-    return element(
-        "svg", element("circle", cx=6, cy=6, r=5.5, class_=f"fill-{kind}"), viewBox="0 0 12 12", class_="dot"
-    )
 
 
 def _of(counts: dict[str, int], kind: str) -> str:

@@ -100,7 +100,7 @@ class FakeTopic:
 def topic(monkeypatch: pytest.MonkeyPatch) -> FakeTopic:
     fake = FakeTopic()
     monkeypatch.setattr(module, "topic_partitions", fake.topic_partitions)
-    monkeypatch.setattr(module, "ResultReader", fake)
+    monkeypatch.setattr(module, "TopicReader", fake)
     monkeypatch.setattr(module, "connect", fake.connect)
     monkeypatch.setattr(module, "_RETRY", 0.001)
     return fake

@@ -15,7 +15,7 @@ from streamverify.bus import committer as module
 from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.committer import OffsetCommitter
 from streamverify.bus.consumer import RequestConsumer
-from streamverify.bus.counts import ConsumerCounts
+from streamverify.bus.consumer_counts import ConsumerCounts
 from streamverify.bus.liveness import Liveness
 from streamverify.core.delivery.commits import Committed
 from streamverify.core.delivery.load import AdmissionLimits

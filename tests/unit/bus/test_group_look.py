@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, NotCoordinatorForGroupError
 from hypothesis import given
 from hypothesis import strategies as st
 from overview_fakes import LEAN, UUID
@@ -64,14 +62,3 @@ def test_whatever_a_foreign_member_writes_is_read(user_data: bytes, assignment: 
     for metadata in (user_data, ConsumerProtocolMemberMetadata(0, ["t"], user_data).encode()):
         group = group_in(described(member(metadata, assignment, client_id)), "t")
         assert len(group.members) == 1
-
-
-@pytest.mark.parametrize("code", [0, 69])
-def test_a_group_that_is_not_there_has_no_members(code: int) -> None:
-    assert group_in(described(state="Dead", error=code), "t").members == ()
-
-
-@pytest.mark.parametrize(("code", "error"), [(16, NotCoordinatorForGroupError), (30, GroupAuthorizationFailedError)])
-def test_a_refusal_is_raised(code: int, error: type[KafkaError]) -> None:
-    with pytest.raises(error):
-        group_in(described(error=code), "t")

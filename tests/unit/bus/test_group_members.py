@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka.errors import GroupAuthorizationFailedError, IncompatibleBrokerVersion
 
 from streamverify.bus import group_members
-from streamverify.bus.group_members import has_member, has_member_in
+from streamverify.bus.group_members import has_member
 from streamverify.core.delivery.commits import Committed
 from streamverify.core.delivery.offset_map import OffsetMap, encode_map
 from streamverify.core.errors import BrokerUnavailable
@@ -19,22 +20,25 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-def group(members: int = 0, error: int = 0) -> dict[str, Any]:
-    return {"error_code": error, "group": "g", "members": [{"client_id": "c"}] * members}
+@pytest.mark.parametrize("members", [[], [{"client_id": "c"}]])
+async def test_a_broker_that_describes_the_group_says_whether_it_has_a_member(
+    monkeypatch: pytest.MonkeyPatch, members: list[Any]
+) -> None:
+    described = {"groups": [{"error_code": 0, "group": "g", "members": members}]}
 
+    class Admin:
+        async def describe_consumer_groups(self, _groups: list[str]) -> list[Any]:
+            return [SimpleNamespace(to_object=lambda: described)]
 
-@pytest.mark.parametrize(
-    ("groups", "known"),
-    [
-        ([group(1)], True),
-        ([group(0)], False),
-        ([group(0, error=69)], False),
-        ([group(0), group(2)], True),
-        ([], False),
-    ],
-)
-def test_a_description_is_read(groups: list[dict[str, Any]], known: bool) -> None:  # noqa: FBT001 - a case
-    assert has_member_in([{"groups": groups}]) is known
+        async def ask(self, call: Any) -> Any:
+            return await call(self)
+
+    @asynccontextmanager
+    async def admin(_settings: Any) -> AsyncIterator[Admin]:
+        yield Admin()
+
+    monkeypatch.setattr(group_members, "patient_admin", admin)
+    assert await has_member(load_settings()) is bool(members)
 
 
 @pytest.mark.parametrize(

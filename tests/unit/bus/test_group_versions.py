@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from streamverify.bus.group_versions import Peers, client_ids, others
+from streamverify.bus.group_versions import VersionWatch, client_ids, others
 from streamverify.core.messages.models import Verifier
 from streamverify.core.overview.card import client_id
 from streamverify.settings import load_settings
@@ -27,7 +27,7 @@ def test_members_of_other_versions_are_told_apart_from_foreign_clients() -> None
 
 
 def test_a_difference_is_warned_about_once_for_each_change() -> None:
-    peers = Peers(load_settings(), OURS)
+    peers = VersionWatch(load_settings(), OURS)
     with capture_logs() as logs:
         for members in ([OURS], [OURS, OLDER], [OURS, OLDER], [OURS], [OLDER]):
             peers.compare(members)

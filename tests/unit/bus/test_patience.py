@@ -30,14 +30,14 @@ from streamverify.bus import connection, topics
 from streamverify.bus.admin import PatientAdmin, patient_admin
 from streamverify.bus.group_positions import group_positions
 from streamverify.bus.presence import topic_partitions
-from streamverify.bus.reader import ResultReader
+from streamverify.bus.topic_reader import TopicReader
 from streamverify.cli import doctor
 from streamverify.cli import topics as cli_topics
 from streamverify.client.sender import Sender
 from streamverify.core.errors import BrokerUnavailable
-from streamverify.core.topics import Difference
-from streamverify.router.router import Router
-from streamverify.router.view import HeaderView
+from streamverify.core.topic_plans import Difference
+from streamverify.router.header_view import HeaderView
+from streamverify.router.router import Router, router_names
 from streamverify.runtime import Signals
 from streamverify.settings import load_settings
 from streamverify.streams.life import StreamLife
@@ -145,7 +145,7 @@ class FakeClient:
 
 
 async def read_from_a_time() -> None:
-    async with ResultReader(SETTINGS, [TopicPartition(SETTINGS.result_topic, 0)]) as results:
+    async with TopicReader(SETTINGS, [TopicPartition(SETTINGS.result_topic, 0)]) as results:
         await results.start_at(1)
 
 
@@ -322,19 +322,18 @@ async def test_faust_is_made_anew_until_it_starts(fails: Callable[..., Cluster])
         async def start(self) -> None:
             cluster.answer("faust", None)
 
-        async def stop(self) -> None:
+        async def give_up(self) -> None:
             stopped.append(self)
 
     made: list[App] = []
 
     def make() -> Any:
         made.append(App())
-        return made[-1]
+        return made[-1], None
 
     stack = SimpleNamespace(push_async_callback=lambda _callback: None)
-    life = StreamLife(SETTINGS, Signals(), stack, kind="router", group="g", drains="it ends")  # type: ignore[arg-type]
-    life.prepare(make)
-    await life.start()
+    life: StreamLife[Any] = StreamLife(SETTINGS, router_names(SETTINGS), Signals(), stack)  # type: ignore[arg-type]
+    await life.start(make)
     assert len(made) == 3
     assert stopped == made[:2]
 
@@ -356,8 +355,8 @@ ASK_ONCE = {
     "bus/group_look.py": {"describe_consumer_groups"},
     "bus/presence.py": {"describe_topics", "describe_cluster"},
     "bus/committed.py": {"list_consumer_group_offsets"},
-    "router/view.py": {"end_offsets"},
-    "streams/life.py": {"create_partitions"},
+    "router/header_view.py": {"end_offsets"},
+    "streams/source_topic.py": {"create_partitions"},
     # while running, each with a retry of its own, or for a line in the log only: watchdog, restoring after a rebalance,
     # versions of the others
     "bus/liveness.py": {"end_offsets"},

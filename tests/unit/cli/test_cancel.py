@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from commands import Ran, invoke
 
 from streamverify.bus import group_members
-from streamverify.client import Client, cancellation
-from streamverify.client.cancellation import Cancelled, _count, _is_named, _records
-from streamverify.core.delivery.offset_map import OffsetMap
-from streamverify.core.errors import ClientMisused
-from streamverify.core.groups.announcement import decode_cancellation
-from streamverify.core.groups.cancellation import Cancellation, Names
-from streamverify.settings import Settings
+from streamverify.client import cancellation
+from streamverify.client.cancellation import Cancelled
+from streamverify.core.groups.cancellation import Names
+
+if TYPE_CHECKING:
+    from streamverify.settings import Settings
 
 DONE = Cancelled(
     Names(run="tuesday"), datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "lean.proofs", "streamverify", waiting=1234
@@ -43,11 +42,6 @@ def test_what_nobody_can_mean_is_wrong_usage(arguments: list[str], said: str) ->
     assert said in line
 
 
-def test_the_python_client_says_so_too() -> None:
-    with pytest.raises(ClientMisused, match="has to name"):
-        Client(Settings()).cancel()
-
-
 def run(monkeypatch: pytest.MonkeyPatch, done: Cancelled, *arguments: str, member: bool | None = True) -> Ran:
     async def cancel(_settings: Settings, names: Names, *, dry_run: bool) -> Cancelled:  # noqa: ARG001
         return replace(done, names=names)
@@ -66,10 +60,10 @@ def run(monkeypatch: pytest.MonkeyPatch, done: Cancelled, *arguments: str, membe
         (
             {},
             ["--run", "tuesday"],
-            "cancelled: run tuesday; at most 1,234 requests of lean.proofs: so many had no answer",
+            "cancelled: run tuesday; this concerns at most 1,234 requests of lean.proofs: so many of any name",
         ),
         ({"waiting": 1}, ["--run", "a\x1b[31m"], "cancelled: run a"),
-        ({}, ["--run", "a\nb\tc"], "cancelled: run a␊b␉c; at most 1,234 requests"),
+        ({}, ["--run", "a\nb\tc"], "cancelled: run a␊b␉c; this concerns at most 1,234 requests"),
         ({"waiting": None}, ["--group", "g"], "cancelled: group g; how much waits on lean.proofs is not known"),
         ({"matching": 7}, ["--id", "a", "--dry-run"], "7 of the 1,234 requests that wait on lean.proofs would be"),
         ({"matching": 0, "waiting": None}, ["--id", "a", "--dry-run"], "0 requests that wait on lean.proofs would be"),
@@ -88,7 +82,7 @@ def test_it_says_what_is_known(
 def test_what_the_router_has_not_forwarded_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = run(monkeypatch, replace(DONE, not_forwarded=1), "--run", "tuesday")
     assert "the router has not forwarded 1 record of lean.proofs.ingest yet" in ran.stderr
-    assert "not concerned" in ran.stderr
+    assert "they are not cancelled" in ran.stderr
 
 
 @pytest.mark.parametrize(("member", "said"), [(True, False), (None, False), (False, True)])
@@ -117,31 +111,3 @@ def test_the_json_has_every_field(monkeypatch: pytest.MonkeyPatch) -> None:
         "matching": None,
         "not_forwarded": 0,
     }
-
-
-def test_many_ids_go_in_several_records_and_each_keeps_the_other_conditions() -> None:
-    ids = frozenset(f"{number:03}" for number in range(250))
-    records = _records(Cancellation("g", "t", Names(run="r", ids=ids), (1, 2), 3.0))
-    found = [decode_cancellation(each.value, each.timestamp_ms) for each in records]
-    assert [len(each.names.ids) for each in found] == [100, 100, 50]
-    assert frozenset().union(*(each.names.ids for each in found)) == ids
-    assert {(each.names.run, each.ends, each.cancelled) for each in found} == {("r", (1, 2), 3.0)}
-    assert len({each.key for each in records}) == 3
-
-
-def test_what_is_finished_beyond_the_committed_offset_does_not_count() -> None:
-    finished = OffsetMap(10, 20, {10: 0, 15: 1})
-    assert [_count(end, finished) for end in (10, 11, 16, 20, 25)] == [0, 1, 2, 2, 7]
-
-
-@pytest.mark.parametrize(
-    "value", [None, b"no JSON", b'{"custom_id": "a"}', b'{"custom_id": "a", "proof": 1, "run": "r"}']
-)
-def test_what_is_no_request_is_not_counted(value: bytes | None) -> None:
-    class Record:
-        headers = ()
-
-        def __init__(self) -> None:
-            self.value = value
-
-    assert not _is_named(Record(), Names(ids=frozenset({"a"})))

@@ -15,14 +15,14 @@ from streamverify.cli.verify import exit_code
 from streamverify.client import Answer
 from streamverify.core.errors import RequestTooLarge
 from streamverify.core.messages.models import Reason, Status
-from streamverify.core.topics import Difference, TopicState
+from streamverify.core.topic_plans import Difference, TopicState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from streamverify.core.messages.models import ProofRequest, ProofResult
-    from streamverify.core.topics import TopicPlan
+    from streamverify.core.topic_plans import TopicPlan
 
 
 @pytest.fixture(autouse=True)
@@ -198,13 +198,13 @@ def state(**changed: Any) -> TopicState:
 def test_topics_create_says_what_it_did_and_ends_with_1_where_a_topic_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     planned: list[TopicPlan] = []
 
-    async def create(_settings: Any, planner: Any, *, alter: bool) -> topics.Report:
+    async def create(_settings: Any, planner: Any, *, alter: bool) -> topics.CreateReport:
         plans = planner(brokers=3)
         planned.extend(plans)
         states = [state(name=plan.name, partitions=plan.partitions) for plan in plans]
         left = {"lean.results": [Difference("partitions", "4", "8", "slow", "" if not alter else "impossible")]}
         created = {plan.name: plan.name != "lean.results" for plan in plans}
-        return topics.Report(plans, created, states, left=left)
+        return topics.CreateReport(plans, created, states, left=left)
 
     monkeypatch.setattr(topics, "_create", create)
     options = ("topics", "create", "--partitions", "8", "--replication-factor", "3", "--retention", "2")

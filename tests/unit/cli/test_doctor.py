@@ -31,7 +31,7 @@ from streamverify.cli.doctor import (
 from streamverify.core.audit.vocabulary import Trusted, Vocabulary
 from streamverify.core.messages.models import Assurance, Verifier
 from streamverify.core.syntax.header import parse_header
-from streamverify.core.topics import TopicState
+from streamverify.core.topic_plans import TopicState
 from streamverify.lean.kernel.reach import Reach
 from streamverify.lean.kernel.tools import Tool, Tools
 from streamverify.lean.repl import resources
@@ -237,7 +237,7 @@ def test_the_words_of_policy_allow_must_be_known_to_a_header() -> None:
     assert allowed_check(allowed, [known, more]).level == "ok"
     check = allowed_check(allowed, [known])
     assert (check.level, check.found.rpartition(" ")[2]) == ("warning", "option:google.answer")
-    assert "prewarm" in check.advice
+    assert "PREWARM" in check.advice
     assert allowed_check(allowed, []).level == "warning"
 
 

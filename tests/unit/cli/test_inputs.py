@@ -15,7 +15,7 @@ from streamverify.cli import inputs
 from streamverify.cli.errors import InputError
 from streamverify.cli.input_options import InputOptions
 from streamverify.cli.inputs import Inputs, Item
-from streamverify.cli.overrides import Columns, Overrides
+from streamverify.cli.overrides import ColumnNames, Overrides
 from streamverify.core.messages.codec import RequestLimits
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def test_a_limit_stops_the_reading(tmp_path: Path) -> None:
     assert len(read(write(tmp_path, "a.jsonl", (GOOD + b"\n") * 9), limit=4)) == 4
 
 
-COLUMNS = Columns("problem_id", "full_proof", "formal_statement")
+COLUMNS = ColumnNames("problem_id", "full_proof", "formal_statement")
 
 
 def test_columns_are_read_under_the_names_that_they_have(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(tmp_path: Path, 
 
 @pytest.mark.parametrize("line", [b"[1]", b"7", b"nonsense", b'"text"'])
 def test_columns_of_what_is_no_object(tmp_path: Path, line: bytes) -> None:
-    for columns in (COLUMNS, Columns()):
+    for columns in (COLUMNS, ColumnNames()):
         [item] = read(write(tmp_path, "a.jsonl", line), columns=columns)
         assert item.request is None
 

@@ -12,7 +12,7 @@ from commands import invoke
 
 from streamverify import threads
 from streamverify.cli import verify
-from streamverify.cli.overrides import Columns
+from streamverify.cli.overrides import ColumnNames
 from streamverify.client.dead_letters import Letter
 from streamverify.core.messages.dead_letter import DeadLetter, Stage
 from streamverify.core.messages.models import Source
@@ -59,14 +59,14 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Alive:
     monkeypatch.setattr(threads, "AHEAD", 50)
     monkeypatch.setattr(verify, "_AHEAD", 100)
     alive = Alive()
-    read = Columns.read
+    read = ColumnNames.read
 
-    def counted(self: Columns, line: bytes, limits: Any) -> Any:
+    def counted(self: ColumnNames, line: bytes, limits: Any) -> Any:
         request, remark = read(self, line, limits)
         alive.see(request)
         return request, remark
 
-    monkeypatch.setattr(Columns, "read", counted)
+    monkeypatch.setattr(ColumnNames, "read", counted)
     return alive
 
 

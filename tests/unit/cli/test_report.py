@@ -73,7 +73,7 @@ def test_two_are_compared_and_nothing_is_written(tmp_path: Path) -> None:
         (["."], ".: a folder without report.json"),
         ([VERDICTS, "elsewhere.jsonl"], "have no custom_id in common"),
         (["version.json"], "a report of version 99"),
-        (["out", "--title", "x"], "out: a report already"),
+        (["out", "--title", "x"], "out is a report already"),
         (["text"], "text:1: no JSON"),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamverify.core.admission import Admission
-from streamverify.core.environments import Environment, parse_environments
+from streamverify.core.environments import GatewayEnvironment, parse_environments
 from streamverify.core.keys import ApiKeys
 
 
@@ -45,8 +45,8 @@ def test_wrong_keys_are_refused_without_being_shown(text: str) -> None:
 def test_environments() -> None:
     assert parse_environments("") == {}
     assert parse_environments(" lean-4.9.0 = a.proofs:a.results; x=b:c : Mathlib Aesop ;") == {
-        "lean-4.9.0": Environment("lean-4.9.0", "a.proofs", "a.results"),
-        "x": Environment("x", "b", "c", "import Mathlib\nimport Aesop\n"),
+        "lean-4.9.0": GatewayEnvironment("lean-4.9.0", "a.proofs", "a.results"),
+        "x": GatewayEnvironment("x", "b", "c", "import Mathlib\nimport Aesop\n"),
     }
 
 

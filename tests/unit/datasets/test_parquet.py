@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from dataset_files import ROWS, failure, parquet, read
 
 from streamverify.datasets.files import find
-from streamverify.datasets.source import Source, rows
+from streamverify.datasets.source import DataSource, rows
 
 if sys.version_info >= (3, 14):
     pass
@@ -46,7 +46,7 @@ def test_parquet_keeps_its_types_and_reads_only_what_is_wanted(tmp_path: Path) -
         }
     )
     pq.write_table(table, file)
-    source = Source(find(str(file), None))
+    source = DataSource(find(str(file), None))
     first, second = (row.values for row in source.rows())
     assert source.schema == table.schema
     assert source.total == 2
@@ -61,7 +61,7 @@ def test_times_that_python_has_no_value_for_survive(tmp_path: Path) -> None:
         {"proof": ["x"], "when": pa.array([1], pa.timestamp("ns")), "far": pa.array([2**55], pa.timestamp("us"))}
     )
     pq.write_table(table, file)
-    source = Source(find(str(file), None))
+    source = DataSource(find(str(file), None))
     assert pa.Table.from_pylist([row.values for row in source.rows()], source.schema) == table
 
 

@@ -14,7 +14,7 @@ from dataset_files import COMPRESSIONS, FORMS, JSONL, ROWS, errors, failure, par
 
 from streamverify.core.errors import SourceError
 from streamverify.datasets.files import find
-from streamverify.datasets.source import Source, rows
+from streamverify.datasets.source import DataSource, rows
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -84,7 +84,7 @@ def test_a_json_array_is_read_piece_by_piece(tmp_path: Path) -> None:
         stream.write(",".join(json.dumps({"id": n, "proof": "x" * 1000}) for n in range(4000)))
         # What is behind the rows that are looked at is not read yet, so what is wrong there does not matter yet.
         stream.write(", broken")
-    begun = Source(find(str(file), None)).rows()
+    begun = DataSource(find(str(file), None)).rows()
     assert next(begun).values["id"] == 0
     with pytest.raises(SourceError, match=r"set.json is no JSON, or is cut off, after 4,000 rows"):
         list(begun)
@@ -231,7 +231,7 @@ def test_standard_input_is_read_once(
     with file.open("rb") as stream:
         monkeypatch.setattr(sys, "stdin", stream)
         assert failure("-").startswith("say what comes from stdin: --format jsonl, json")
-        source = Source(find("-", form))
+        source = DataSource(find("-", form))
         assert [row.values for row in source.rows()] == ROWS
         with pytest.raises(SourceError, match="stdin can be read once only"):
             source.rows()
@@ -241,7 +241,7 @@ def test_progress_is_known_while_a_file_is_read(tmp_path: Path) -> None:
     lines = b"".join(b'{"id": %d, "proof": "%0999d"}\n' % (n, n) for n in range(9000))
     for name, content in {"a.jsonl": lines, "b.jsonl.gz": gzip.compress(lines, mtime=0)}.items():
         (tmp_path / name).write_bytes(content)
-    source = Source(find(str(tmp_path), None))
+    source = DataSource(find(str(tmp_path), None))
     shares = [source.progress() or 0.0 for _ in source.rows()]
     assert shares == sorted(shares)
     assert 0.4 < shares[len(shares) // 4] < 0.6

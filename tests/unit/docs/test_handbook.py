@@ -59,11 +59,6 @@ def test_a_hint_is_read_however_it_is_written() -> None:
 
 
 INDEX = (ROOT / "docs" / "README.md").read_text("utf-8")
-PARTS_OF_THE_INDEX = ["Tutorial", "How-to", "Reference", "Explanation"]
-
-
-def test_the_index_has_four_parts() -> None:
-    assert re.findall(r"^## (.*)$", INDEX, flags=re.MULTILINE) == PARTS_OF_THE_INDEX
 
 
 def test_every_page_is_in_one_part_of_the_index() -> None:

@@ -34,7 +34,7 @@ class Log:
 
 
 class FakeReader:
-    """`ResultReader` on such a topic."""
+    """`TopicReader` on such a topic."""
 
     def __init__(self, log: Log, partitions: Sequence[TopicPartition]) -> None:
         self._log, self._partitions = log, partitions
@@ -74,7 +74,7 @@ class FakeReader:
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     log = Log()
-    monkeypatch.setattr(module, "ResultReader", lambda _settings, partitions: FakeReader(log, partitions))
+    monkeypatch.setattr(module, "TopicReader", lambda _settings, partitions: FakeReader(log, partitions))
     monkeypatch.setattr(module, "_RETRY", 0.001)
     monkeypatch.setattr(module, "_PING", 0.001)
     return log

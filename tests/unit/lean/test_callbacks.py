@@ -1,4 +1,4 @@
-"""Who is told of a verdict: once, or not at all, and a callback that fails harms nobody."""
+"""A verdict is told once, or not at all, and a callback that fails harms nobody."""
 
 from __future__ import annotations
 

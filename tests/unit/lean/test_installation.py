@@ -1,4 +1,4 @@
-"""What of an installation is in the cache's keys: any change that Lean could see, and no place on the disk."""
+"""The cache's keys have every change of an installation that Lean could see, and no place on the disk."""
 
 from __future__ import annotations
 

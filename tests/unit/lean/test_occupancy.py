@@ -1,4 +1,4 @@
-"""What the slots of a pool do, as it is told to whoever looks at a worker."""
+"""The slots of a pool, as they are shown to whoever looks at a worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is tried again, and what the verdict is in the end."""
+"""A failure is tried again, or has its verdict."""
 
 from __future__ import annotations
 

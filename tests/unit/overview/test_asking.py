@@ -19,7 +19,7 @@ from streamverify.overview.asking import Asker
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from streamverify.core.overview.group import Answer
+    from streamverify.core.overview.group import ProcessAnswer
 
 
 @asynccontextmanager
@@ -40,7 +40,7 @@ async def answering(**pages: tuple[int, Any]) -> AsyncIterator[str]:
         yield str(server.make_url("")).rstrip("/")
 
 
-async def asked(url: str, timeout: float = 30.0) -> Answer:
+async def asked(url: str, timeout: float = 30.0) -> ProcessAnswer:
     async with Asker(timeout) as asker:
         return await asker.ask(url)
 

@@ -112,7 +112,7 @@ def test_the_parts_of_a_histogram_are_stacked() -> None:
 
 def test_where_there_is_nothing_there_is_no_plot() -> None:
     assert plots.histogram("times", durations(LogHistogram())) is None
-    assert plots.stacked_bar("verdicts", [plots.Part("verified", 0, "fill-verified")]) is None
+    assert plots.stacked_bar("verdicts", [plots.BarPart("verified", 0, "fill-verified")]) is None
     one = PassAtKEstimate(k=1, estimate=0.5, low=None, high=None, method=None)
     assert plots.pass_at_k_curve("pass@k", [one]) is None
     svg = plots.pass_at_k_curve("pass@k", [one, one.model_copy(update={"k": 3, "estimate": 1.0})])

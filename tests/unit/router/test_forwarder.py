@@ -67,6 +67,10 @@ class Rig:
         parts: list[Any] = [self.app, self.table, self.publisher]
         self.forwarder = Forwarder(Settings(), *parts, partitions=2, on_failure=self.failures.append)
 
+    async def forward(self, events: list[Any]) -> None:
+        if batch := self.forwarder.batches.take(events):
+            await self.forwarder.forward(batch)
+
     def event(self, offset: int, value: bytes | None, *, partition: int = 0, generation: int = 1) -> Any:
         message = SimpleNamespace(
             topic="lean.proofs.ingest",
@@ -92,7 +96,7 @@ def proof(text: str = "import Lean\n") -> bytes:
 
 async def test_nothing_is_acknowledged_before_the_broker_has_all_of_the_batch(rig: Rig) -> None:
     rig.publisher.hold = True
-    running = asyncio.create_task(rig.forwarder.forward([rig.event(0, proof()), rig.event(1, proof())]))
+    running = asyncio.create_task(rig.forward([rig.event(0, proof()), rig.event(1, proof())]))
     await asyncio.sleep(0.01)
     rig.publisher.acknowledge(rig.publisher.records[1])
     await asyncio.sleep(0.01)
@@ -104,7 +108,7 @@ async def test_nothing_is_acknowledged_before_the_broker_has_all_of_the_batch(ri
 
 async def test_nothing_is_acknowledged_before_the_changelog_is_there(rig: Rig) -> None:
     rig.table.gate.clear()
-    running = asyncio.create_task(rig.forwarder.forward([rig.event(0, proof())]))
+    running = asyncio.create_task(rig.forward([rig.event(0, proof())]))
     await asyncio.sleep(0.01)
     assert rig.order == ["published"]
     rig.table.gate.set()
@@ -113,7 +117,7 @@ async def test_nothing_is_acknowledged_before_the_changelog_is_there(rig: Rig) -
 
 
 async def test_a_record_is_forwarded_as_it_came_but_for_its_key(rig: Rig) -> None:
-    await rig.forwarder.forward([rig.event(0, proof())])
+    await rig.forward([rig.event(0, proof())])
     [record] = rig.publisher.records
     assert (record.topic, record.key, record.value) == ("lean.proofs", affinity_key("import Lean"), proof())
     assert record.kafka_headers == [("a", b"1"), ("a", None)]
@@ -123,7 +127,7 @@ async def test_a_record_is_forwarded_as_it_came_but_for_its_key(rig: Rig) -> Non
 
 
 async def test_a_dead_letter_is_not_counted_but_acknowledged(rig: Rig) -> None:
-    await rig.forwarder.forward([rig.event(7, b"no JSON")])
+    await rig.forward([rig.event(7, b"no JSON")])
     [record] = rig.publisher.records
     assert (record.topic, record.key, record.value) == ("lean.proofs.dlq", b"theirs", b"no JSON")
     letter = DeadLetter.from_record(key=record.key, value=record.value, kafka_headers=record.kafka_headers)
@@ -134,7 +138,7 @@ async def test_a_dead_letter_is_not_counted_but_acknowledged(rig: Rig) -> None:
 
 async def test_a_record_that_the_request_topic_refuses_becomes_a_dead_letter_then_an_emptied_one(rig: Rig) -> None:
     rig.publisher.hold = True
-    running = asyncio.create_task(rig.forwarder.forward([rig.event(0, proof())]))
+    running = asyncio.create_task(rig.forward([rig.event(0, proof())]))
     await asyncio.sleep(0.01)
     [record] = rig.publisher.records
     assert record.smaller
@@ -148,17 +152,17 @@ async def test_a_record_that_the_request_topic_refuses_becomes_a_dead_letter_the
 
 
 async def test_records_delivered_under_an_earlier_assignment_are_left_alone(rig: Rig) -> None:
-    await rig.forwarder.forward([rig.event(7, proof(), generation=0)])
+    await rig.forward([rig.event(7, proof(), generation=0)])
     assert (rig.publisher.records, rig.order) == ([], [])
     # Otherwise the next rebalance would wait for their acknowledgement for ever.
     assert rig.forgotten == [7]
-    await rig.forwarder.forward([rig.event(8, proof(), generation=0), rig.event(9, proof())])
+    await rig.forward([rig.event(8, proof(), generation=0), rig.event(9, proof())])
     assert (rig.order, rig.forgotten) == (["published", "counted", "ack 9"], [7, 8])
 
 
 async def test_a_rebalance_before_the_broker_answered_leaves_the_batch_to_the_next(rig: Rig) -> None:
     rig.publisher.hold = True
-    running = asyncio.create_task(rig.forwarder.forward([rig.event(0, proof())]))
+    running = asyncio.create_task(rig.forward([rig.event(0, proof())]))
     await asyncio.sleep(0.01)
     rig.app.consumer_generation_id = 2
     rig.publisher.acknowledge(rig.publisher.records[0])
@@ -169,18 +173,18 @@ async def test_a_rebalance_before_the_broker_answered_leaves_the_batch_to_the_ne
 
 
 async def test_after_a_rebalance_the_counts_are_those_of_the_table(rig: Rig) -> None:
-    await rig.forwarder.forward([rig.event(0, proof()), rig.event(1, proof(), partition=1)])
+    await rig.forward([rig.event(0, proof()), rig.event(1, proof(), partition=1)])
     key = affinity_key("import Lean").decode()
     rig.table[1, key] = {"count": 40, "upto": 99, "header": "import Lean\n"}
     rig.app.consumer_generation_id = 2
-    await rig.forwarder.forward([rig.event(offset, proof(), partition=1, generation=2) for offset in (99, 100)])
+    await rig.forward([rig.event(offset, proof(), partition=1, generation=2) for offset in (99, 100)])
     assert rig.table[1, key]["count"] == 41
     assert rig.table[0, key]["count"] == 1
 
 
 async def test_a_partition_that_was_added_ends_the_router(rig: Rig) -> None:
     with pytest.raises(BrokerUnavailable, match="more partitions than when the router started"):
-        await rig.forwarder.forward([rig.event(0, proof(), partition=2)])
+        await rig.forward([rig.event(0, proof(), partition=2)])
     assert "ack 0" not in rig.order
 
 

@@ -13,9 +13,10 @@ from faust.types.auth import CredentialsT
 
 from streamverify.bus.connection import client_options
 from streamverify.bus.topics import changelog_topic, router_group
+from streamverify.router.router import router_names
 from streamverify.settings import load_settings
 from streamverify.streams.application import PartitionedTable, make_application, quieten
-from streamverify.streams.consumer import StreamConsumer
+from streamverify.streams.faust_consumer import StreamConsumer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ SASL = {"security_protocol": "SASL_SSL", "sasl_username": "me", "sasl_password":
 
 def make(**flags: Any) -> Application:
     settings = load_settings(**flags)
-    return make_application(settings, 3, print, kind="router", group=router_group(settings))
+    return make_application(settings, router_names(settings), 3, print)
 
 
 def conf(**flags: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cli_fakes import make_result
@@ -28,10 +28,6 @@ class Table(dict[Any, Any]):
             self.app.consumer_generation_id += 1
 
 
-def make_follower(app: Any, table: Any) -> Follower:
-    return Follower(app, table, on_failure=print)
-
-
 class Rig:
     def __init__(self) -> None:
         self.order: list[str] = []
@@ -39,7 +35,13 @@ class Rig:
         self.table = Table(self.order)
         consumer = SimpleNamespace(forget=lambda message: self.forgotten.append(message.offset))
         self.app: Any = SimpleNamespace(consumer_generation_id=1, consumer=consumer)
-        self.follower = make_follower(self.app, self.table)
+        table: Any = self.table
+        self.follower = Follower(cast("Any", self.app), table, on_failure=print)
+
+    async def take_in(self, *events: Any) -> None:
+        batch = self.follower.batches.take(events)
+        assert batch is not None
+        await self.follower.take_in(batch)
 
     def event(self, offset: int, key: bytes | None, value: Any, *, generation: int = 1) -> Any:
         if value is not None and not isinstance(value, bytes):
@@ -57,15 +59,15 @@ def rig() -> Rig:
 
 
 async def test_results_become_rows_and_tombstones_take_them_away(rig: Rig) -> None:
-    await rig.follower.take_in(
-        [rig.event(0, b"a", make_result("a", offset=2)), rig.event(1, b"a", make_result("a", Reason.TIMEOUT, offset=1))]
+    await rig.take_in(
+        rig.event(0, b"a", make_result("a", offset=2)), rig.event(1, b"a", make_result("a", Reason.TIMEOUT, offset=1))
     )
     assert rig.table[2, "a"]["reason"] == "ok"
     assert rig.table[2, "a"]["result_timestamp"] == 1500
     assert rig.order == ["in the changelog", "ack 0", "ack 1"]
-    await rig.follower.take_in([rig.event(2, b"a", None), rig.event(3, b"b", None)])
+    await rig.take_in(rig.event(2, b"a", None), rig.event(3, b"b", None))
     assert rig.table == {}
-    assert rig.follower.read == {2: 4}
+    assert rig.follower.batches.read == {2: 4}
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ async def test_results_become_rows_and_tombstones_take_them_away(rig: Rig) -> No
 )
 async def test_what_is_no_result_of_its_key_is_passed_over(rig: Rig, key: bytes | None, value: Any) -> None:
     with capture_logs() as logs:
-        await rig.follower.take_in([rig.event(0, key, value)])
+        await rig.take_in(rig.event(0, key, value))
     assert rig.table == {}
     assert rig.order[-1] == "ack 0"
     assert all(line["hint"] for line in logs)
@@ -82,10 +84,10 @@ async def test_what_is_no_result_of_its_key_is_passed_over(rig: Rig, key: bytes 
 
 async def test_records_of_an_assignment_that_is_over_are_left_to_the_next_owner(rig: Rig) -> None:
     old, new = rig.event(0, b"a", make_result("a"), generation=0), rig.event(1, b"b", make_result("b"))
-    await rig.follower.take_in([old, new])
+    await rig.take_in(old, new)
     assert list(rig.table) == [(2, "b")]
     assert (rig.forgotten, rig.order) == ([0], ["in the changelog", "ack 1"])
     rig.table.app = rig.app
-    await rig.follower.take_in([rig.event(2, b"c", make_result("c"))])
+    await rig.take_in(rig.event(2, b"c", make_result("c")))
     assert rig.forgotten == [0, 2]
     assert rig.order[-1] == "in the changelog"

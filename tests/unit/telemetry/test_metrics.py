@@ -179,12 +179,13 @@ def test_what_is_not_known_has_no_sample() -> None:
 
 def test_a_row_without_a_source_is_found_and_so_is_a_source_without_a_row() -> None:
     made = Metrics(Process.WORKER)
-    assert "streamverify_slots" in made.without_source
-    assert not any(METRICS[name].kind is Kind.HISTOGRAM for name in made.without_source)
+    with pytest.raises(LookupError, match="streamverify_slots") as missing:
+        made.require_all()
+    assert not any(name in str(missing.value) for name in METRICS if METRICS[name].kind is Kind.HISTOGRAM)
     for name in ("streamverify_nothing", "streamverify_table_rows", "streamverify_run_seconds"):
         with pytest.raises(KeyError):
             made.at_scrape({name: lambda: 1})
-    assert metrics_of(Process.WORKER).without_source == []
+    metrics_of(Process.WORKER).require_all()
 
 
 def test_a_histogram_is_observed_and_its_labels_are_held_to_their_sets() -> None:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from streamverify.cache.guard import Guard
 from streamverify.core.audit.vocabulary import SHIPPED
-from streamverify.core.cache.memory import Memory
+from streamverify.core.cache.memory_cache import MemoryCache
 from streamverify.core.cache.seal import Seal
 from streamverify.core.messages.models import Assurance, Reason
 from streamverify.worker import result_cache as module
@@ -156,7 +156,7 @@ async def test_without_a_store_it_is_in_memory_alone() -> None:
 
 async def test_a_store_that_is_slow_does_not_fill_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_UNWRITTEN", 3)
-    cache = make_cache(Guard(FakeStore()), memory=Memory(5_000))
+    cache = make_cache(Guard(FakeStore()), memory=MemoryCache(5_000))
     for number in range(20):
         cache.keep(make_job(f"theorem t{number} : True := trivial"), make_verdict())
     assert len(cache._unwritten) == 3

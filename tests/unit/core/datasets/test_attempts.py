@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from streamverify.core.datasets.attempts import Attempt, Attempts
+from streamverify.core.datasets.attempts import Attempt, AttemptMaker
 from streamverify.core.datasets.columns import Columns
 from streamverify.core.datasets.row import Row
 
 
 def attempts(values: dict[str, Any], columns: Columns, **options: Any) -> list[Attempt]:
-    return Attempts("set.jsonl", columns, **options).of(Row(7, "set.jsonl:8", values))
+    return AttemptMaker("set.jsonl", columns, **options).of(Row(7, "set.jsonl:8", values))
 
 
 def attempt(values: dict[str, Any], columns: Columns | None = None, **options: Any) -> Attempt:
@@ -93,7 +93,7 @@ def test_a_row_that_cannot_be_sent_says_why(values: dict[str, Any], error: str) 
 
 
 def test_a_row_that_cannot_be_read_keeps_the_id_that_is_known() -> None:
-    make = Attempts("lean", Columns(id="path", proof="proof"))
+    make = AttemptMaker("lean", Columns(id="path", proof="proof"))
     rows = [Row(0, "a.lean", {"path": "a.lean", "proof": None}, "is not UTF-8"), Row(1, "b.lean", {}, "is not there")]
     assert [(a.custom_id, a.error) for row in rows for a in make.of(row)] == [
         ("a.lean", "a.lean is not UTF-8"),
@@ -174,7 +174,7 @@ def test_code_is_taken_out_of_its_fences_and_out_of_what_a_model_wrote() -> None
 
 
 def test_an_id_that_was_there_gets_the_number_of_its_row() -> None:
-    make = Attempts("set", Columns(id="id", proof="proof"))
+    make = AttemptMaker("set", Columns(id="id", proof="proof"))
     rows = ["a", "b", "a", "a~2", ["x"], "a"]
     made = [
         make.of(Row(index, "", {"id": "c" if isinstance(name, list) else name, "proof": "p"}))[0].custom_id
@@ -185,7 +185,7 @@ def test_an_id_that_was_there_gets_the_number_of_its_row() -> None:
 
 
 def test_attempts_of_two_rows_with_one_id_stay_apart() -> None:
-    make = Attempts("set", Columns(id="id", proof="proofs"))
+    make = AttemptMaker("set", Columns(id="id", proof="proofs"))
     for index, ids in enumerate([["p#0", "p#1"], ["p~1#0", "p~1#1", "p~1#2"]]):
         made = make.of(Row(index, "", {"id": "p", "proofs": ["x"] * len(ids)}))
         assert [a.custom_id for a in made] == ids
@@ -195,7 +195,7 @@ def test_attempts_of_two_rows_with_one_id_stay_apart() -> None:
 
 
 def test_repeated_rows_have_ids_and_groups_of_their_own() -> None:
-    make = Attempts("set", Columns(id="id", proof="proofs", group="problem"))
+    make = AttemptMaker("set", Columns(id="id", proof="proofs", group="problem"))
     first = make.of(Row(0, "", {"id": "p", "proofs": ["x", "y"], "problem": None}), "@1")
     again = make.of(Row(0, "", {"id": "p", "proofs": ["x", "y"], "problem": 3}), "@2")
     assert [(a.number, a.custom_id, a.group) for a in first + again] == [

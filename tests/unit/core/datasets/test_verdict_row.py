@@ -13,7 +13,7 @@ from streamverify.core.datasets.verdict_row import (
     MAX_MESSAGES,
     MESSAGE,
     PREFIX,
-    Kind,
+    ColumnKind,
     canonical_header,
     names_beside,
     names_in,
@@ -50,7 +50,7 @@ def test_a_row_has_every_column_in_its_order() -> None:
     assert list(row) == list(COLUMNS) == list(unsent_row("no proof", custom_id=None))
     assert (row["status"], row["run_seconds"], row["latency_seconds"]) == ("verified", 1.0, 4.0)
     assert (row["source_partition"], row["lean_version"], row["header"]) == (3, "4.9.0", "import Mathlib")
-    assert {type(row[name]) for name, kind in COLUMNS.items() if kind is Kind.TEXT} == {str, type(None)}
+    assert {type(row[name]) for name, kind in COLUMNS.items() if kind is ColumnKind.TEXT} == {str, type(None)}
 
 
 @pytest.mark.parametrize(

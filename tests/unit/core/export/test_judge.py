@@ -1,4 +1,4 @@
-"""What the reading of exports says: of one by hand, so small that a person can follow it."""
+"""The outcomes of reading exports that are written by hand, so small that a person can follow them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reading says of exports that a real Lean and a real exporter made: `tests/data/exports`."""
+"""Exports that a real Lean and a real exporter made (`tests/data/exports`), and the outcomes of reading them."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from overview_fakes import LEAN, UUID, answer, member, seen, status
 
 from streamverify.core.overview.build import overview, unassigned, workers
 from streamverify.core.overview.card import Versions
-from streamverify.core.overview.group import Answer, Group, GroupMember, Seen, remembered
+from streamverify.core.overview.group import Group, GroupMember, ProcessAnswer, Seen, remembered
 from streamverify.core.overview.members import urls_of, workers_of
 from streamverify.core.overview.rates import History
 
@@ -28,11 +28,11 @@ def test_a_member_that_answers_is_shown_with_what_it_says() -> None:
     ("found", "problem"),
     [
         (None, "it was not asked"),
-        (Answer("http://prover-1:9464", problem="no answer within 2 s", nobody=True), "no answer within 2 s"),
+        (ProcessAnswer("http://prover-1:9464", problem="no answer within 2 s", nobody=True), "no answer within 2 s"),
         (answer(status(pid=99)), "another process answers at http://prover-1:9464: prover-1:99"),
     ],
 )
-def test_a_member_that_does_not_answer_is_shown_as_such(found: Answer | None, problem: str) -> None:
+def test_a_member_that_does_not_answer_is_shown_as_such(found: ProcessAnswer | None, problem: str) -> None:
     views = workers_of(seen(member(partitions=(1,)), answers=() if found is None else (found,)))
     [view] = [each for each in views if each.member_id]
     assert (view.state, view.ready, view.problem, view.status) == ("silent", None, problem, None)
@@ -103,7 +103,10 @@ def test_partitions_that_nobody_has_are_named_unless_they_move() -> None:
 def test_other_processes_are_listed_where_they_were_asked_for() -> None:
     told = seen(
         member(),
-        answers=(Answer("http://r:9465", "router", ready=True), Answer("http://x:1", problem="nobody", nobody=True)),
+        answers=(
+            ProcessAnswer("http://r:9465", "router", ready=True),
+            ProcessAnswer("http://x:1", problem="nobody", nobody=True),
+        ),
     )
     shown = overview(told, History(), at=AT, given=["http://r:9465", "http://x:1"])
     assert [(each.url, each.process, each.ready) for each in shown.processes] == [

@@ -8,7 +8,7 @@ import pytest
 from overview_fakes import UUID, answer, member, seen, status
 
 from streamverify.core.overview.build import unassigned
-from streamverify.core.overview.group import Answer, GroupMember, Seen
+from streamverify.core.overview.group import GroupMember, ProcessAnswer, Seen
 from streamverify.core.overview.members import workers_of
 from streamverify.core.overview.readiness import group_readiness, process_readiness, shortened
 
@@ -38,12 +38,12 @@ def test_a_group_is_ready_when_each_partition_is_with_a_member_that_is() -> None
             "a is not ready (draining): it drains",
         ),
         (
-            Answer("http://a:9464", problem="no answer within 2 s", nobody=True),
+            ProcessAnswer("http://a:9464", problem="no answer within 2 s", nobody=True),
             "a is not ready (silent): no answer within 2 s",
         ),
     ],
 )
-def test_one_with_partitions_that_is_not_ready_or_does_not_answer_is_enough(said: Answer, why: str) -> None:
+def test_one_with_partitions_that_is_not_ready_or_does_not_answer_is_enough(said: ProcessAnswer, why: str) -> None:
     told = seen(member("a", partitions=(0, 1, 2)), answers=(said,))
     assert (judged(told).state, judged(told).why) == ("not_ready", [why])
 
@@ -81,10 +81,10 @@ def test_without_a_description_every_worker_that_was_found_must_be_ready() -> No
 
 def test_a_process_is_ready_not_ready_or_not_there() -> None:
     for answered, state in (
-        (Answer("http://a:1", "router", ready=True), "ready"),
-        (Answer("http://a:1", "gateway", ready=False, problem="no broker"), "not_ready"),
-        (Answer("http://a:1", problem="connection refused", nobody=True), "nobody"),
-        (Answer("http://a:1", problem="something else answers"), "nobody"),
+        (ProcessAnswer("http://a:1", "router", ready=True), "ready"),
+        (ProcessAnswer("http://a:1", "gateway", ready=False, problem="no broker"), "not_ready"),
+        (ProcessAnswer("http://a:1", problem="connection refused", nobody=True), "nobody"),
+        (ProcessAnswer("http://a:1", problem="something else answers"), "nobody"),
     ):
         judgement = process_readiness(answered)
         assert (judgement.of, judgement.state) == ("http://a:1", state)

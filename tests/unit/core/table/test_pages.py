@@ -9,7 +9,7 @@ from cli_fakes import make_result
 
 from streamverify.core.errors import InvalidQuery
 from streamverify.core.messages.models import Reason
-from streamverify.core.table.pages import MAX_LIMIT, Wanted, merge, parse_wanted
+from streamverify.core.table.pages import MAX_LIMIT, RowQuery, merge, parse_query
 from streamverify.core.table.row import MAX_TEXT, result_row
 from streamverify.core.table.rows import is_row
 
@@ -33,12 +33,12 @@ from streamverify.core.table.rows import is_row
 )
 def test_a_wrong_parameter_is_one_sentence(parameters: list[tuple[str, str]], says: str) -> None:
     with pytest.raises(InvalidQuery, match=says):
-        parse_wanted(parameters)
+        parse_query(parameters)
 
 
 def test_the_longest_ids_and_an_empty_prefix_are_right() -> None:
     longest = "\U0001d538" * 512
-    assert parse_wanted([("prefix", ""), ("after", longest)]) == Wanted(after=longest)
+    assert parse_query([("prefix", ""), ("after", longest)]) == RowQuery(after=longest)
 
 
 def test_of_an_id_in_two_partitions_the_newer_counts() -> None:

@@ -1,4 +1,4 @@
-"""What the end of a checker says, by the words of the real ones."""
+"""The ends of checkers are read by the words of the real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a REPL's end says, and under which cause it is counted: each failure has one, each cause a way to it."""
+"""The end of a REPL is read and counted: each failure has a cause, and each cause a failure that leads to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done between the worker and its REPL: limits, a filter, a user id, and a death that follows the parent's."""
+"""The exec wrapper sets limits, a filter and a user id, and the REPL dies when its parent does."""
 
 from __future__ import annotations
 

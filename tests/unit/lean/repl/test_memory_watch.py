@@ -1,4 +1,4 @@
-"""When the memory watch asks what, and whom it tells; the machine is a made-up one. On real processes: test_memory."""
+"""The memory watch asks the cheapest question first, and tells of excess; the machine is a made-up one."""
 
 from __future__ import annotations
 

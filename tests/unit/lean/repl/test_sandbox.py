@@ -1,4 +1,4 @@
-"""Which REPL is confined, with what, and what is said where it cannot be. What it holds is in test_hostile."""
+"""The sandbox: which REPL is confined, with what, and the words where it cannot be. test_hostile has what it holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said about a REPL that met a limit before it answered."""
+"""A REPL that met a limit before it answered is told about with that limit and its setting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of stderr: its beginning and its end, in whole lines, however it came in chunks."""
+"""Of stderr the beginning and the end are kept, in whole lines, however it came in chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this instance holds at the moment, and whether that is all of it."""
+"""Finds out which partitions this instance holds at the moment, and whether all of their results are in the table."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import structlog
 if TYPE_CHECKING:
     from faust.types import TP
 
-    from streamverify.settings import Settings
+    from streamverify.core.table.rows import PartitionRows
     from streamverify.streams.life import StreamLife
     from streamverify.table.follower import Follower
-    from streamverify.table.result_table import ResultTable
 
 _LOOK = 0.2
 """Seconds between two looks at how far the table is."""
@@ -25,8 +24,13 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Holding:
-    """The partitions that one generation of the group has given to this instance."""
+class Assignment:
+    """The partitions that one generation of the group has given to this instance.
+
+    A partition is BEHIND ── read to the end that it had when it came ──> READ, and then not in `behind` any more.
+    BEHIND ── our position is at the end, and nothing is in hand ──> IDLE ── the same at the next look ──> READ
+    IDLE ── a record came after all ──> BEHIND
+    """
 
     generation: int
     partitions: frozenset[int]
@@ -36,65 +40,76 @@ class Holding:
     """Of these the ones that seemed to be read so far at the last look."""
 
 
-class Progress:
-    """Looks again and again how far the table is, and drops the rows whose records the topic has deleted."""
+class Completeness:
+    """Looks again and again how far the table is, and drops the rows whose records the topic has deleted.
 
-    def __init__(self, settings: Settings, life: StreamLife) -> None:
-        self._topic = settings.result_topic
+    NOTHING ── the changelog is restored ──> READING the assignment ── no partition is behind ──> COMPLETE
+    READING, COMPLETE ── a rebalance has brought another assignment ──> READING it
+    READING, COMPLETE ── Faust restores, or joins again ──> NOTHING
+    """
+
+    def __init__(self, life: StreamLife[Follower]) -> None:
         self._life = life
-        self._holding: Holding | None = None
+        self._assignment: Assignment | None = None
         self._asked = 0.0
-        self.table: ResultTable
-        self.follower: Follower
+        """The time of the last question what the topic has deleted, by the clock of the event loop."""
 
     @property
-    def holding(self) -> Holding | None:
-        """What is held, once all of it is there; None while partitions come and go, are restored, or are read."""
-        held = self._holding
+    def complete(self) -> Assignment | None:
+        """The assignment, once all of it is in the table; None while partitions come, are restored, or are read."""
+        held = self._assignment
         if held is None or held.behind or not self._life.restored:
             return None
+        # Of a rebalance that `run` has not seen yet Faust knows already.
         return held if held.generation == self._life.app.consumer_generation_id else None
 
     @property
+    def partitions_held(self) -> dict[int, PartitionRows]:
+        """The rows of each partition that is ours."""
+        return self._life.agent.table.partitions_held
+
+    @property
     def behind(self) -> int:
-        """How many partitions are still read for the first time."""
-        return len(self._holding.behind) if self._holding is not None else 0
+        """The number of partitions that are still read for the first time."""
+        return len(self._assignment.behind) if self._assignment is not None else 0
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(_LOOK)
+            # What is in memory may lack rows until Faust has read the changelog of what it was given.
             if not self._life.restored:
-                self._holding = None
+                self._assignment = None
                 continue
             generation = self._life.app.consumer_generation_id
-            if self._holding is None or self._holding.generation != generation:
+            if self._assignment is None or self._assignment.generation != generation:
                 await self._begin(generation)
-            elif self._holding.behind:
-                await self._look(self._holding)
+            elif self._assignment.behind:
+                await self._look(self._assignment)
             elif asyncio.get_running_loop().time() > self._asked + _RETENTION_SECONDS:
                 await self._drop_what_the_topic_has_deleted(self._ours())
 
     def _ours(self) -> set[TP]:
-        return {tp for tp in self._life.app.consumer.assignment() if tp.topic == self._topic}
+        return {tp for tp in self._life.app.consumer.assignment() if tp.topic == self._life.names.source}
 
     async def _begin(self, generation: int) -> None:
         """Note what is to be read of the partitions that a rebalance has left here."""
         ours = self._ours()
+        # The ends as they are now: what comes later is new, and no answer waits for it.
         ends = await self._life.app.consumer.highwaters(*ours) if ours else {}
         await self._drop_what_the_topic_has_deleted(ours)
         behind = {tp.partition: ends.get(tp) or 0 for tp in ours}
-        self._holding = Holding(generation, frozenset(behind), behind)
-        _log.info("table_restored", partitions=len(ours), rows=len(self.table.data))
+        self._assignment = Assignment(generation, frozenset(behind), behind)
+        _log.info("table_restored", partitions=len(ours), rows=len(self._life.agent.table.data))
 
-    async def _look(self, held: Holding) -> None:
+    async def _look(self, held: Assignment) -> None:
         consumer = self._life.app.consumer
         for tp in self._ours():
             end = held.behind.get(tp.partition)
             if end is None:
                 continue
             position = await consumer.position(tp)
-            if self.follower.read.get(tp.partition, 0) >= end:
+            if self._life.agent.batches.read.get(tp.partition, 0) >= end:
                 del held.behind[tp.partition]
             elif position is None or position < end or consumer.unacked:
                 held.idle.discard(tp.partition)
@@ -113,7 +128,7 @@ class Progress:
         self._asked = asyncio.get_running_loop().time()
         firsts = await self._life.app.consumer.earliest_offsets(*ours) if ours else {}
         for tp, first in firsts.items():
-            rows = self.table.partitions_held.get(tp.partition)
+            rows = self.partitions_held.get(tp.partition)
             if rows is not None and first:
                 dropped = rows.forget_before(first)
                 if dropped:

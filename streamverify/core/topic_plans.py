@@ -1,4 +1,4 @@
-"""What the topics should be like, and what it does to proofs where one is not. Compares, and knows no Kafka client."""
+"""Plans what topics should be like, and says what each difference does to proofs. Pure: it knows no Kafka client."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ DAY_MS = 24 * 60 * 60 * 1000
 SHORT_RETENTION_MS = 3 * DAY_MS
 """A backlog may well live this long; what is kept for less may be lost before it is read."""
 KAFKA_MAX_MESSAGE_BYTES = 1024 * 1024 + 12
-"""`max.message.bytes` of a topic where nobody has configured it: a record of one MiB, and what a batch adds to it."""
+"""`max.message.bytes` of a topic as Kafka has it by default: a record of one MiB, and what a batch adds to it."""
 MAX_REQUEST_BYTES = 100 * 1024 * 1024
-"""The largest request that a broker takes where nobody configured it (`socket.request.max.bytes`)."""
+"""The largest request that a broker takes by default (`socket.request.max.bytes`)."""
 MAX_PROOF_BYTES = 50_000_000
 """The largest proof that a setting can allow: as JSON it may have twice its bytes."""
 _DEAD_LETTER_BYTES = 1024 * 1024 - 12
-"""What a dead letter may say of its request, at most: with the usual request topic 2 MiB come out for the two."""
+"""Bytes that a dead letter may say of its request: with the usual request topic 2 MiB come out for the two."""
 _FOR_EVER = -1
-"""What `retention.ms` and `retention.bytes` are where nothing is deleted."""
+"""The value of `retention.ms` and `retention.bytes` by which nothing is deleted."""
 
 
 class Purpose(Enum):
-    """What a topic is for. It decides which differences lose or delay something."""
+    """The use of a topic. It decides which differences lose or delay something."""
 
     REQUESTS = auto()
     """Proofs that wait to be read, each of them once."""
@@ -34,16 +34,16 @@ class Purpose(Enum):
     DEAD_LETTERS = auto()
     """Records that could not be answered."""
     ANNOUNCEMENTS = auto()
-    """What workers tell each other, of use for a while: the newest record of each key."""
+    """Announcements of workers to each other, of use for a while: the newest record of each key."""
     STATE = auto()
-    """What a service of ours knows: the newest record of each key, for ever."""
+    """The state of a service of ours: the newest record of each key, for ever."""
     ROWS = auto()
     """The changelog of the results table: the newest record of each key, as long as results are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
-    """What a topic should be like."""
+    """The plan of a topic."""
 
     name: str
     purpose: Purpose
@@ -53,8 +53,8 @@ class TopicPlan:
     like: str | None = None
     """The topic of which this one must have the number of partitions."""
     asked: frozenset[str] = frozenset()
-    """What a person has named a value for (`partitions`, `replication`, or a setting). It has to be just that; of what
-    nobody named, more is as good."""
+    """The names of which a person has given the value (`partitions`, `replication`, or a setting). It has to be just
+    that; of every other, more is as good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ class Difference:
     actual: str
     wanted: str
     harm: str
-    """What it does to proofs; "" where it only is not what was asked for."""
+    """Its effect on proofs; "" if it only is not what was asked for."""
     remedy: str = ""
-    """How to change it where `topics create --alter` cannot."""
+    """The way to change it, if `topics create --alter` cannot; else ""."""
 
     def __str__(self) -> str:
         """One line for people."""
@@ -91,7 +91,7 @@ class Difference:
 
 
 def request_record_bytes(max_proof_bytes: int) -> int:
-    """`max.message.bytes` that a topic of requests needs for proofs of that many bytes of UTF-8.
+    """Return the `max.message.bytes` that a topic of requests needs for proofs of that many bytes of UTF-8.
 
     As JSON a line break, a quote or a backslash takes two bytes, so twice the bytes are enough for any Lean text.
     """
@@ -99,12 +99,12 @@ def request_record_bytes(max_proof_bytes: int) -> int:
 
 
 def dead_letter_record_bytes(max_proof_bytes: int) -> int:
-    """`max.message.bytes` that the topic of dead letters needs: a letter holds its request."""
+    """Return the `max.message.bytes` that the topic of dead letters needs: a letter holds its request."""
     return request_record_bytes(max_proof_bytes) + _DEAD_LETTER_BYTES
 
 
 def aligned(plans: Sequence[TopicPlan], states: Mapping[str, TopicState], *, alter: bool) -> list[TopicPlan]:
-    """The plans, of which those that follow another topic (`like`) get its number of partitions.
+    """Give the plans that follow another topic (`like`) its number of partitions.
 
     Args:
         plans: What the topics should be like.
@@ -116,6 +116,7 @@ def aligned(plans: Sequence[TopicPlan], states: Mapping[str, TopicState], *, alt
     def partitions(plan: TopicPlan) -> int:
         if plan.like is None or plan.like not in states:
             return plan.partitions
+        # With --alter the source gets its partitions in the same run, so its follower needs as many.
         there = states[plan.like].partitions
         return max(there, planned[plan.like]) if alter or not there else there
 
@@ -123,7 +124,11 @@ def aligned(plans: Sequence[TopicPlan], states: Mapping[str, TopicState], *, alt
 
 
 def differences(plan: TopicPlan, state: TopicState) -> list[Difference]:
-    """What of an existing topic is not as planned: what loses or delays proofs, and what was asked for by name."""
+    """Compare an existing topic with its plan.
+
+    Returns:
+        The differences that lose or delay proofs, and those from what was asked for by name.
+    """
     found = [_partitions(plan, state), _replication(plan, state)]
     if state.settings is not None:
         found.append(_in_sync(state.replication, state.settings))
@@ -154,6 +159,7 @@ def _partitions(plan: TopicPlan, state: TopicState) -> Difference | None:
 
 def _replication(plan: TopicPlan, state: TopicState) -> Difference | None:
     fewer = state.replication < plan.replication
+    # More copies than planned harm nothing; they are named only to a person who asked for a number.
     if not fewer and ("replication" not in plan.asked or state.replication == plan.replication):
         return None
     harm = "what is only on a broker that is lost is lost with it" if fewer else ""
@@ -165,7 +171,7 @@ _IN_SYNC = "min.insync.replicas"
 
 
 def in_sync(replication: int) -> int:
-    """`min.insync.replicas` for so many copies: what is acknowledged survives one broker, and one may be down."""
+    """Return `min.insync.replicas` for so many copies: acknowledged records survive one broker, and one may be down."""
     return 2 if replication > 2 else 1  # noqa: PLR2004 - of three
 
 
@@ -183,7 +189,7 @@ def _in_sync(replication: int, settings: Mapping[str, str]) -> Difference | None
 
 
 def _everywhere(plan: TopicPlan) -> dict[str, str]:
-    """What is not set when a topic is made, as it is Kafka's default and some providers let nobody set it."""
+    """Name the settings that are checked but not set: Kafka's defaults, which some providers forbid to set."""
     settings = {"unclean.leader.election.enable": "false"}
     if plan.purpose in {Purpose.REQUESTS, Purpose.DEAD_LETTERS}:
         settings["message.timestamp.before.max.ms"] = str((1 << 63) - 1)
@@ -244,7 +250,7 @@ def _words(policy: str) -> set[str]:
 
 
 def _amount(name: str, value: str) -> float:
-    """A value as a number of which more is better."""
+    """Read a value as a number of which more is better."""
     if name == "unclean.leader.election.enable":
         return float(value == "false")
     number = int(value)
@@ -252,7 +258,7 @@ def _amount(name: str, value: str) -> float:
 
 
 def _shown(name: str, value: str) -> str:
-    """A value for people: lengths of time in days too."""
+    """Word a value for people: lengths of time in days too."""
     if name.endswith(".ms") and 0 < int(value) < 100 * 365 * DAY_MS:
         return f"{value} ({int(value) / DAY_MS:.3g} days)"
     return value

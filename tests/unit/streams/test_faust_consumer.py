@@ -14,7 +14,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from streamverify.streams.consumer import StreamConsumer
+from streamverify.streams.faust_consumer import StreamConsumer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

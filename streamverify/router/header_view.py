@@ -15,10 +15,11 @@ from aiokafka import TopicPartition
 
 from streamverify.bus.connection import connect, make_reader, patiently
 from streamverify.bus.topics import changelog_topic
-from streamverify.router.counts import OTHERS, Count, Key, summed
+from streamverify.router.header_counts import OTHERS, Count, summed
 
 if TYPE_CHECKING:
     from streamverify.settings import Settings
+    from streamverify.streams.partitioned_rows import Key
 
 _POLL_MS = 500
 _ROWS = 50
@@ -46,7 +47,7 @@ class HeaderView:
 
     @property
     def headers(self) -> int:
-        """How many headers are counted apart."""
+        """The number of headers that are counted apart."""
         return len({fingerprint for _, fingerprint in self._counts} - {OTHERS})
 
     async def start(self) -> None:
@@ -58,6 +59,7 @@ class HeaderView:
         self._consumer = await connect(lambda: make_reader(self._settings), self._settings.bootstrap_servers)
         self._consumer.assign(self._partitions)
         ends = await patiently(lambda: self._consumer.end_offsets(self._partitions), self._settings.bootstrap_servers)
+        # Of an empty partition nothing has to be read.
         self._behind = {partition: end for partition, end in ends.items() if end}
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""What a worker's consumer has done since the start: plain numbers, which whoever is interested reads."""
+"""Counts what a worker's consumer has done since the start: plain numbers, for metrics and status to read."""
 
 from __future__ import annotations
 

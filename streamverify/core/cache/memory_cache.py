@@ -14,7 +14,7 @@ ENTRY_OVERHEAD = 300
 """Bytes that an entry takes besides its content: name, time, and its place in the dictionary (260 measured)."""
 
 
-class Memory:
+class MemoryCache:
     """Contents by name. What was not used for the longest makes room."""
 
     def __init__(self, limit: int) -> None:
@@ -43,6 +43,7 @@ class Memory:
         """Keep an entry, in place of one of the same name. One that would take an eighth of the room is not kept."""
         self._forget(name)
         size = len(entry.content) + ENTRY_OVERHEAD
+        # It would drive out too many others.
         if size > self._limit // 8:
             return
         self._entries[name] = entry

@@ -1,4 +1,4 @@
-"""Reading a topic (verdicts, dead letters): no consumer group, positions set by hand."""
+"""Reads topics (results, dead letters, announcements) without a consumer group, from positions set by hand."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _POLL = 0.5
 """Seconds that one wait for records lasts at most, so that the end is noticed where nothing comes."""
 
 _METADATA_AGE_MS = 30_000
-"""How soon a long-lived reader learns of partitions that were added."""
+"""Milliseconds after which a long-lived reader learns of partitions that were added."""
 
 
-class ResultReader:
+class TopicReader:
     """A reader of the given partitions. It joins no group and commits nothing; others are not disturbed."""
 
     def __init__(self, settings: Settings, partitions: Sequence[TopicPartition]) -> None:
@@ -63,14 +63,14 @@ class ResultReader:
         await self._consumer.stop()
 
     async def ends(self) -> dict[TopicPartition, int]:
-        """The offset that the next record of each partition will have."""
+        """Ask for the offset that the next record of each partition will have."""
         try:
             return dict(await self._ask(self._consumer.end_offsets, self._partitions))
         except KafkaError as error:
             raise self._lost(error) from error
 
     async def beginnings(self) -> dict[TopicPartition, int]:
-        """The oldest offset that is kept of each partition."""
+        """Ask for the oldest offset that is kept of each partition."""
         try:
             return dict(await self._ask(self._consumer.beginning_offsets, self._partitions))
         except KafkaError as error:
@@ -85,13 +85,14 @@ class ResultReader:
         self.start_from(await self.offsets_at(since))
 
     async def offsets_at(self, since: int) -> dict[TopicPartition, int]:
-        """The first offset of each partition that was produced at `since` or later, as far as the broker can tell."""
+        """Ask for the first offset of each partition that was produced at `since` or later, if the broker knows."""
         try:
             first = await self._ask(self._consumer.beginning_offsets, self._partitions)
             found = await self._ask(self._consumer.offsets_for_times, dict.fromkeys(self._partitions, since))
             oldest = await self._ask(self._consumer.offsets_for_times, dict.fromkeys(self._partitions, 0))
         except KafkaError as error:
             raise self._lost(error) from error
+        # A partition in which something has a time, and nothing one as late, is read from its end.
         ends = await self.ends()
         for partition in self._partitions:
             if found[partition] is not None:
@@ -102,7 +103,7 @@ class ResultReader:
         return dict(first)
 
     async def read(self, timeout: float) -> list[Any]:
-        """The next records, of any partition; empty where none came within `timeout` seconds."""
+        """Return the next records, of any partition; no records if none came within `timeout` seconds."""
         try:
             batches = await self._consumer.getmany(timeout_ms=max(1, int(timeout * 1000)))
         except KafkaError as error:
@@ -128,7 +129,7 @@ class ResultReader:
             ]
 
     def partitions_of_topics(self) -> list[TopicPartition]:
-        """All partitions that the topics have by now, also those that are not read."""
+        """Return all partitions that the topics have by now, also those that are not read."""
         return [
             TopicPartition(topic, number)
             for topic in sorted({partition.topic for partition in self._partitions})
@@ -161,11 +162,11 @@ class ResultReader:
 
 
 async def records_kept(settings: Settings, topic: str) -> int:
-    """How many records a topic keeps: offsets between beginning and end, of all its partitions.
+    """Count the records that a topic keeps: offsets between beginning and end, of all its partitions.
 
     Raises:
         BrokerUnavailable: No broker, or no such topic.
     """
-    async with ResultReader(settings, await topic_partitions(settings, topic)) as reader:
+    async with TopicReader(settings, await topic_partitions(settings, topic)) as reader:
         firsts, ends = await reader.beginnings(), await reader.ends()
     return sum(end - firsts[partition] for partition, end in ends.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cli_fakes import make_result
@@ -11,8 +11,7 @@ from faust.types import TP
 
 from streamverify.core.table.row import result_row
 from streamverify.core.table.rows import PartitionRows
-from streamverify.settings import load_settings
-from streamverify.table.progress import Progress
+from streamverify.table.completeness import Completeness
 
 HERE, THERE = TP("lean.results", 0), TP("lean.results", 1)
 
@@ -39,30 +38,27 @@ class Consumer:
         return self.positions[tp]
 
 
-def make_progress(life: Any) -> Progress:
-    return Progress(load_settings(), life)
-
-
 class Rig:
     def __init__(self) -> None:
         self.consumer = Consumer()
         app = SimpleNamespace(consumer=self.consumer, consumer_generation_id=3)
-        self.life: Any = SimpleNamespace(restored=True, app=app)
-        self.progress: Any = make_progress(self.life)
         self.rows = PartitionRows()
         for offset in range(4):
             result = make_result(f"a{offset}")
             self.rows[result.custom_id] = result_row(
                 result, topic="lean.results", partition=0, offset=offset, timestamp=1
             )
-        self.follower = SimpleNamespace(read={})
         table = SimpleNamespace(partitions_held={0: self.rows}, data=self.rows)
-        vars(self.progress).update(table=table, follower=self.follower)
+        self.batches = SimpleNamespace(read={})
+        agent = SimpleNamespace(batches=self.batches, table=table)
+        names = SimpleNamespace(source="lean.results")
+        self.life: Any = SimpleNamespace(restored=True, app=app, agent=agent, names=names)
+        self.completeness = Completeness(cast("Any", self.life))
 
     async def look(self) -> None:
-        held = self.progress._holding
+        held = self.completeness._assignment
         assert held is not None
-        await self.progress._look(held)
+        await self.completeness._look(held)
 
 
 @pytest.fixture
@@ -71,41 +67,41 @@ def rig() -> Rig:
 
 
 async def test_it_is_whole_when_all_that_was_there_has_been_taken_in(rig: Rig) -> None:
-    await rig.progress._begin(3)
-    assert rig.progress.holding is None
-    rig.follower.read[0] = 4
+    await rig.completeness._begin(3)
+    assert rig.completeness.complete is None
+    rig.batches.read[0] = 4
     await rig.look()
-    assert rig.progress.holding is None
-    rig.follower.read[0] = 5
+    assert rig.completeness.complete is None
+    rig.batches.read[0] = 5
     await rig.look()
     await rig.look()
-    held = rig.progress.holding
+    held = rig.completeness.complete
     assert held is not None
     assert held.partitions == {0, 1}
     rig.life.app.consumer_generation_id = 4
-    assert rig.progress.holding is None
+    assert rig.completeness.complete is None
     rig.life.app.consumer_generation_id, rig.life.restored = 3, False
-    assert rig.progress.holding is None
+    assert rig.completeness.complete is None
 
 
 async def test_holes_at_the_end_of_a_partition_are_passed_over_only_when_nothing_is_under_way(rig: Rig) -> None:
-    await rig.progress._begin(3)
+    await rig.completeness._begin(3)
     rig.consumer.positions[HERE] = 5
     rig.consumer.unacked = {"a record"}
     for _ in range(3):
         await rig.look()
-    assert rig.progress.behind == 1
+    assert rig.completeness.behind == 1
     rig.consumer.unacked = set()
     await rig.look()
-    assert rig.progress.behind == 1
+    assert rig.completeness.behind == 1
     await rig.look()
-    assert rig.progress.behind == 0
+    assert rig.completeness.behind == 0
 
 
 async def test_rows_whose_records_the_topic_has_deleted_are_gone_after_a_restart_and_later(rig: Rig) -> None:
     rig.consumer.firsts[HERE] = 2
-    await rig.progress._begin(3)
+    await rig.completeness._begin(3)
     assert sorted(rig.rows) == ["a2", "a3"]
     rig.consumer.firsts[HERE] = 9
-    await rig.progress._drop_what_the_topic_has_deleted({HERE})
+    await rig.completeness._drop_what_the_topic_has_deleted({HERE})
     assert len(rig.rows) == 0

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from streamverify.streams.partitioned_rows import Key
+
 MAX_HEADERS = 1000
 """Headers of a partition that are counted apart; the rarest are added up under `OTHERS`."""
 
@@ -20,9 +22,6 @@ OTHERS = "others"
 """The key, in place of a fingerprint, of all headers that are not counted apart."""
 
 NO_OFFSET = -1
-
-Key = tuple[int, str]
-"""Partition and fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,7 @@ class PartitionCounts:
         if known is None:
             self._make_room()
             known = Count(0, NO_OFFSET, header)
+        # A record that was counted before a crash is delivered again, and offsets of a partition only grow.
         if offset > known.upto:
             self._set(fingerprint, Count(known.count + 1, offset, known.header))
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from streamverify.core.table.row import shown
 
 if TYPE_CHECKING:
-    from streamverify.core.table.pages import Page, Wanted
+    from streamverify.core.table.pages import Page, RowQuery
     from streamverify.core.table.row import Row
 
 _FRAME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -22,8 +22,8 @@ input{{margin-right:1em}}</style>
 _COLUMNS = ("status", "reason", "assurance", "run", "run_seconds", "summary")
 
 
-def results_page(page: Page, wanted: Wanted) -> str:
-    """A page of rows, with a form for what is wanted and a link to the next page."""
+def results_page(page: Page, wanted: RowQuery) -> str:
+    """Make a page of rows, with a form for the query and a link to the next page."""
     rows = "".join(map(_line, page.rows)) or f'<tr><td colspan="{len(_COLUMNS) + 1}">There are no such results.'
     head = "".join(f"<th>{name}" for name in ("custom_id", *_COLUMNS))
     fields = "".join(
@@ -39,7 +39,7 @@ def results_page(page: Page, wanted: Wanted) -> str:
 
 
 def result_page(row: Row) -> str:
-    """The row of one custom_id."""
+    """Make the page of one custom_id."""
     lines = "".join(f"<tr><th>{name}<td>{_text(value)}" for name, value in shown(row).items())
     whole = f"{address_of(row['custom_id'])}&amp;full=true"
     links = f'<p><a href="/results">all results</a> <a href="{whole}">as JSON, whole</a>'
@@ -48,12 +48,12 @@ def result_page(row: Row) -> str:
 
 
 def error_page(sentence: str) -> str:
-    """One sentence."""
+    """Make a page of one sentence."""
     return _FRAME.format(title="Results", body=f"<h1>Results</h1><p>{html.escape(sentence)}")
 
 
 def address_of(custom_id: str) -> str:
-    """Where the page of an id is, for an attribute.
+    """Return the address of the page of an id, for an attribute.
 
     In the query, not in the path: browsers and proxies take `.`, `..` and `//` out of a path, and ids may have them.
     """

@@ -8,7 +8,7 @@ LONGEST_PAUSE = 60.0
 """Seconds at most, however often it has failed."""
 
 
-class Outage:
+class Backoff:
     """One failure is enough not to ask a store for a while, each further one in a row doubles that.
 
     So a store that hangs costs one time-out for each pause, and not one for each proof.
@@ -19,7 +19,7 @@ class Outage:
         self._until = 0.0
 
     @property
-    def lasts(self) -> bool:
+    def is_failing(self) -> bool:
         """True from a failure until the next success."""
         return self._pause > 0
 
@@ -31,6 +31,7 @@ class Outage:
         """It failed. Returns whether that is the first failure since it worked."""
         first = not self._pause
         self._pause = FIRST_PAUSE if first else min(2 * self._pause, LONGEST_PAUSE)
+        # From now, not from the last end: a failure may itself have taken a time-out.
         self._until = now + self._pause
         return first
 

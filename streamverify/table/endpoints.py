@@ -13,9 +13,9 @@ from aiohttp import web
 
 from streamverify.core.errors import InvalidQuery
 from streamverify.core.messages.models import MAX_CUSTOM_ID
-from streamverify.core.table.pages import Page, merge, parse_wanted
+from streamverify.core.table.pages import Page, merge, parse_query
 from streamverify.core.table.row import newest_row, shown
-from streamverify.table.page import error_page, result_page, results_page
+from streamverify.table.html_pages import error_page, result_page, results_page
 from streamverify.table.peers import Part, TooSlow, Unavailable, as_answer
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from streamverify.core.table.row import Row
     from streamverify.runtime import Handler
+    from streamverify.table.completeness import Assignment, Completeness
     from streamverify.table.peers import Peers
-    from streamverify.table.progress import Holding, Progress
     from streamverify.table.whole import WholeResults
 
 _log = structlog.get_logger(__name__)
@@ -40,11 +40,11 @@ _HEADERS = {
 }
 
 
-class View:
-    """Answers requests."""
+class Endpoints:
+    """Answers requests of programs, browsers and other instances."""
 
-    def __init__(self, progress: Progress, peers: Peers, whole: WholeResults) -> None:
-        self._progress = progress
+    def __init__(self, completeness: Completeness, peers: Peers, whole: WholeResults) -> None:
+        self._completeness = completeness
         self._peers = peers
         self._whole = whole
 
@@ -61,11 +61,12 @@ class View:
         """Answer `/results?prefix=&reason=&run=&after=&limit=`, and `/results?id=`."""
         if "id" in request.query:
             return await self.answer_result(request)
-        wanted = parse_wanted(request.query.items())
+        wanted = parse_query(request.query.items())
+        # Before the others are asked: their answers have to be of the same generation.
         held = self._held()
         mine = Part(held.partitions, self._page(wanted.as_query()))
         parts = [mine, *await self._peers.ask(wanted.as_query(), held.generation)]
-        pages = self._peers.whole(parts)
+        pages = self._peers.all_pages(parts)
         page = merge([each.rows for each in pages], wanted.limit, more=any(each.more for each in pages))
         if _wants_html(request):
             return _html(results_page(page, wanted))
@@ -77,7 +78,7 @@ class View:
         held = self._held()
         query = [("id", custom_id)]
         parts = [Part(held.partitions, self._page(query)), *await self._peers.ask(query, held.generation)]
-        rows = [row for page in self._peers.whole(parts) for row in page.rows]
+        rows = [row for page in self._peers.all_pages(parts) for row in page.rows]
         if not rows:
             return _error(request, 404, f"there is no result of {custom_id!r} in the table")
         row = newest_row(rows)
@@ -104,24 +105,24 @@ class View:
         part = Part(held.partitions, self._page(list(request.query.items())))
         return _json(as_answer(part, held.generation))
 
-    def _held(self) -> Holding:
-        held = self._progress.holding
+    def _held(self) -> Assignment:
+        held = self._completeness.complete
         if held is None:
             raise Unavailable("the table reads its partitions: /ready says when it is done")
         return held
 
     def _page(self, query: Sequence[tuple[str, str]]) -> Page:
-        """What this instance has of what is asked."""
-        partitions = self._progress.table.partitions_held
+        """Make the part of an answer that this instance has."""
+        partitions = self._completeness.partitions_held
         ids = [value for name, value in query if name == "id"]
         if ids:
             return Page([rows[ids[0]] for rows in partitions.values() if ids[0] in rows], more=False)
-        wanted = parse_wanted(query)
+        wanted = parse_query(query)
         return merge([rows.page(wanted) for rows in partitions.values()], wanted.limit)
 
 
 def _one(request: web.Request) -> tuple[str, bool]:
-    """The id that is asked for, and whether its whole result is."""
+    """Read the id that is asked for, and whether its whole result is."""
     query = request.query
     ids = [request.match_info["custom_id"]] if "custom_id" in request.match_info else query.getall("id")
     unknown = sorted(

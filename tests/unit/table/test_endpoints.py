@@ -18,9 +18,9 @@ from streamverify.core.messages.models import Reason
 from streamverify.core.table.row import result_row
 from streamverify.core.table.rows import PartitionRows
 from streamverify.settings import load_settings
+from streamverify.table.completeness import Assignment
+from streamverify.table.endpoints import Endpoints
 from streamverify.table.peers import Peers
-from streamverify.table.progress import Holding
-from streamverify.table.view import View
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,17 +36,17 @@ class Instance:
         for n, reason in enumerate((Reason.OK, Reason.TIMEOUT)):
             result = make_result(f"{number}/{n}{MARKUP}", reason, summary=MARKUP)
             self.rows[result.custom_id] = result_row(result, topic="t", partition=number, offset=n, timestamp=1)
-        self.held: Holding | None = Holding(7, frozenset({number}), {})
+        self.held: Assignment | None = Assignment(7, frozenset({number}), {})
         self.value: bytes | None = b'{"whole": 1.50}'
         self.members: dict[str, Any] = {}
-        table = SimpleNamespace(partitions_held={number: self.rows})
-        type_of = type("Progress", (SimpleNamespace,), {"holding": property(lambda _self: self.held)})
-        progress: Any = type_of(table=table)
-        self.peers = Peers(load_settings(http_host="127.0.0.1"), changelog="log", partitions=3)
-        self.peers.app = SimpleNamespace(assignor=SimpleNamespace(table_metadata=lambda _topic: self.members))  # type: ignore[assignment]
+        type_of = type("Completeness", (SimpleNamespace,), {"complete": property(lambda _self: self.held)})
+        completeness: Any = type_of(partitions_held={number: self.rows})
+        assignor = SimpleNamespace(table_metadata=lambda _topic: self.members)
+        life: Any = SimpleNamespace(names=SimpleNamespace(changelog="log"), app=SimpleNamespace(assignor=assignor))
+        self.peers = Peers(load_settings(http_host="127.0.0.1"), life, partitions=3)
         whole: Any = SimpleNamespace(fetch=self.fetch)
         app = web.Application()
-        for path, handler in View(progress, self.peers, whole).pages().items():
+        for path, handler in Endpoints(completeness, self.peers, whole).pages().items():
             app.router.add_get(path, handler)
         self.server = TestServer(app)
 
@@ -108,11 +108,11 @@ async def test_a_part_that_is_missing_is_an_error_and_never_left_out(three: list
 
     last.held = None
     await refused(503, "is not ready")
-    last.held = Holding(8, frozenset({2}), {})
+    last.held = Assignment(8, frozenset({2}), {})
     await refused(503, "move between instances")
-    last.held = Holding(7, frozenset({1}), {})
+    last.held = Assignment(7, frozenset({1}), {})
     await refused(503, "nobody has partitions [2]")
-    last.held = Holding(7, frozenset({1, 2}), {})
+    last.held = Assignment(7, frozenset({1, 2}), {})
     await refused(503, "two instances have the same partition")
     last.held = held
     one.members = {url: parts for url, parts in one.members.items() if url != last.peers.url}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.router.counts import OTHERS, Count, Key, PartitionCounts, by_partition, summed
-from streamverify.router.view import HeaderView
+from streamverify.router.header_counts import OTHERS, Count, PartitionCounts, by_partition, summed
+from streamverify.router.header_view import HeaderView
 from streamverify.settings import Settings
+
+if TYPE_CHECKING:
+    from streamverify.streams.partitioned_rows import Key
 
 
 def replayed(table: dict[str, Count], counts: PartitionCounts) -> dict[str, Count]:

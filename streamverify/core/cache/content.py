@@ -48,14 +48,16 @@ def encode(verdict: Verdict) -> bytes | None:
         return None
     if len(text) > MAX_CONTENT:
         return None
+    # The fastest level: it is to cost a proof next to nothing, not to save the last byte.
     content = _PLAIN + text if len(text) <= _SMALL else _PACKED + zlib.compress(text, 1)
     return content if len(content) <= _MAX_BYTES else None
 
 
 def decode(content: bytes) -> Verdict | None:
-    """Read a verdict back; None where the content is none, as another version of this program may have written it."""
+    """Read a verdict back; None if it cannot be read, as another version of this program may have written it."""
     try:
         if content[:1] == _PACKED:
+            # Bounded: a small entry of somebody else could unpack to gigabytes.
             text = zlib.decompressobj().decompress(content[1:], MAX_CONTENT + 1)
         elif content[:1] == _PLAIN:
             text = content[1:]
@@ -77,5 +79,5 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def forgotten_fields() -> frozenset[str]:
-    """Name the fields of a verdict of which nobody has said whether identical work has them in common."""
+    """Name the fields of a verdict in neither `_KEPT` nor `OWN`: a test wants each new one to be in either."""
     return frozenset(each.name for each in fields(Verdict)) - _KEPT.keys() - OWN

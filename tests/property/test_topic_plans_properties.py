@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamverify.bus.topics import changelog_topic, plan_topics
-from streamverify.core.topics import (
+from streamverify.core.topic_plans import (
     DAY_MS,
     KAFKA_MAX_MESSAGE_BYTES,
     MAX_PROOF_BYTES,
