@@ -38,7 +38,7 @@ from streamverify.core.metrics.metric import Process
 from streamverify.lean.slot_process import AttemptTimes
 from streamverify.settings import load_settings
 from streamverify.telemetry.metrics import Metrics
-from streamverify.worker.metrics import ResultMetrics
+from streamverify.worker.metrics import Observations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -111,7 +111,7 @@ async def measure(proofs: int, scrapes: int, rounds: int) -> Figures:
 
 def noting(result: ProofResult, times: int = 20_000) -> float:
     """CPU seconds of what the metrics do for one proof: what of it is not needed for anything else."""
-    noted = ResultMetrics(Metrics(Process.WORKER))
+    noted = Observations(Metrics(Process.WORKER))
     counts, environments = LeanCounts(), Counter[Environment]()
     consumed, spent = Counter[str](), AttemptTimes(run=0.001)
 

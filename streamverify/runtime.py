@@ -35,7 +35,7 @@ EXIT_CUT_SHORT = 130
 _COLLECT_EVERY = 10_000
 """Objects that are made and not freed between two collections of the youngest generation; Python's default is 700."""
 PORTS = 200
-"""How many ports are tried before a process gives up."""
+"""The number of ports that are tried before a process gives up."""
 _MAX_LINE = 32 * 1024
 """Bytes that the address in a request may have: an id of 512 signs may take 12 bytes for each, and there may be two."""
 
@@ -147,6 +147,7 @@ class HealthServer:
             SettingsError: The port is taken, there is no such address, or this user may not listen there.
         """
         await self._runner.setup()
+        # A socket of our own: an error of aiohttp's would not name the setting that is to be changed.
         listening = _listen(self._host, self._port)
         await web.SockSite(self._runner, listening).start()
         port: int = listening.getsockname()[1]

@@ -10,7 +10,7 @@ from streamverify.core.delivery.partitions import Commit, Partitions
 
 if TYPE_CHECKING:
     from streamverify.core.delivery.load import AdmissionLimits
-    from streamverify.core.delivery.partition_state import Admission
+    from streamverify.core.delivery.partition_state import AdmissionOutcome
 
 TOPIC = "t"
 
@@ -44,7 +44,7 @@ def owned(limits: AdmissionLimits | None = None, **starts: int) -> Partitions:
     return owned
 
 
-def deliver(partitions: Partitions, offset: int, partition: int = 0, size: int = 1) -> Admission:
+def deliver(partitions: Partitions, offset: int, partition: int = 0, size: int = 1) -> AdmissionOutcome:
     admission = partitions.deliver(partition, offset, size)
     assert admission is not None
     return admission

@@ -21,6 +21,7 @@ def advertised_url(settings: Settings, port: int) -> str:
     if settings.advertised_url:
         return settings.advertised_url.rstrip("/")
     host = settings.http_host
+    # Nobody can connect to "every address": one has to be named.
     if host in _EVERY_ADDRESS:
         host = _address_towards(settings.bootstrap_servers.split(",")[0].strip())
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

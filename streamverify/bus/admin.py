@@ -43,6 +43,7 @@ async def patient_admin(settings: Settings, patience: float = PATIENCE) -> Async
     Raises:
         BrokerUnavailable: No broker answers, a call has failed for `patience` seconds, or a broker refuses one.
     """
+    # One client for all calls: each connection costs a handshake, with TLS and SASL several.
     client = await open_admin(settings, patience)
     try:
         yield PatientAdmin(client, settings.bootstrap_servers, patience)

@@ -89,6 +89,7 @@ class Announcements:
 
     def announce(self, winner: Winner) -> None:
         """Tell the other workers of a winner, soon; if nothing can be sent they are not told."""
+        # Never waits: a worker must not stand still because a topic that only saves work cannot be written.
         if self._tasks and self._settings.group_ttl and not self._unsent.full():
             self._unsent.put_nowait(winner)
 

@@ -62,6 +62,7 @@ def say_once(servers: str) -> None:
     """
     library = logging.getLogger(LIBRARY)
     ours = [handler for handler in library.handlers if isinstance(handler, OnceAnOutage)]
+    # Whoever has set a level or a handler wants to see what aiokafka says, as it says it.
     if not ours and not library.handlers and library.level == logging.NOTSET:
         ours = [OnceAnOutage()]
         library.addHandler(ours[0])

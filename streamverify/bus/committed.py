@@ -29,6 +29,7 @@ async def committed_offsets(
     Raises:
         aiokafka.errors.KafkaError: The broker refused, or its answer left a partition out.
     """
+    # Asked for by name: without partitions the answer would leave out those that have no commit.
     wanted = [TopicPartition(topic, partition) for partition in partitions]
     try:
         answer = await admin.list_consumer_group_offsets(group, partitions=wanted) if wanted else {}

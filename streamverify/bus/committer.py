@@ -126,6 +126,7 @@ class OffsetCommitter:
         Returns:
             False if the broker did not take it.
         """
+        # Decided at the last moment, so that whatever has completed until now is in it.
         commit = self._partitions.commit(closing=closing)
         if commit is None:
             return True
@@ -151,6 +152,7 @@ class OffsetCommitter:
             else:
                 _log.debug("commit_failed", error=repr(error), times=self._failures)
             return False
+        # Whatever failed before is in this commit: a commit says how far a partition is, not what was added.
         self._failures = 0
         self._counts.commits += 1
         if self._counts.on_commit is not None:
@@ -178,6 +180,7 @@ class OffsetCommitter:
         """Make the last commit. What is finished and belongs to a partition that may yet be ours has to wait."""
         if self._partitions.flow.in_flight and not self._partitions.are_restored:
             return False
+        # `closing` takes the open flag back: the next owner need not put these partitions into quarantine.
         if not await self._commit(closing=True):
             return False
         self._partitions.revoke()
@@ -204,6 +207,7 @@ class OffsetCommitter:
 
     async def _restore(self, partitions: frozenset[int]) -> None:
         """Read where the group stands, seek there, commit that we are there, resume; until then all stays paused."""
+        # Without a limit: these partitions are ours, and nobody else can read them meanwhile.
         failed = False
         while left := partitions - self._partitions.restored():
             try:

@@ -159,6 +159,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
     Raises:
         BrokerUnavailable: None answered within `patience`, or the one that did refused us.
     """
+    # Before the first client: aiokafka logs each server that does not answer, some fifty lines a second.
     say_once(servers)
     loop = asyncio.get_running_loop()
     give_up = loop.time() + patience
@@ -185,6 +186,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
                     f"no Kafka broker answers at {servers} (tried for {patience:g} s: {_cause(error)}); "
                     f"{await _doubt(client)}"
                 ) from error
+        # Also when cancelled: aiokafka warns of a client that is collected unclosed.
         except BaseException:
             await _dispose(client)
             raise
@@ -222,6 +224,7 @@ async def patiently(
         try:
             return await asyncio.wait_for(call(), None if try_seconds is None else min(left, try_seconds))
         except (KafkaError, OSError, TimeoutError) as error:
+            # To ask again what a broker refuses for good would only delay the message by the whole patience.
             if is_permanent(error):
                 raise
             if loop.time() >= give_up:

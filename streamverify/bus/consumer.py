@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from streamverify.bus.commit_requests import CommitRequests
     from streamverify.bus.ports import RecordHandler
-    from streamverify.core.delivery.partition_state import Admission
+    from streamverify.core.delivery.partition_state import AdmissionOutcome
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.settings import Settings
 
@@ -101,7 +101,12 @@ class _Listener(ConsumerRebalanceListener):
 
 
 class RequestConsumer:
-    """Delivers each request of the partitions that this worker owns, and commits what is complete."""
+    """Delivers each request of the partitions that this worker owns, and commits what is complete.
+
+    MADE ── start ──> MEMBER: polls, delivers, commits; what of that each partition allows is in `Partitions`
+    MEMBER ── drain ──> DRAINING: polls and commits, and delivers nothing more
+    MEMBER, DRAINING ── close ──> CLOSED: has left the group
+    """
 
     def __init__(
         self,
@@ -110,8 +115,9 @@ class RequestConsumer:
         requests: CommitRequests,
         *,
         client_id: str = "streamverify",
+        counts: ConsumerCounts | None = None,
     ) -> None:
-        """`client_id` is what the group is told of this member; `core.overview.card` says what stands there."""
+        """`client_id` is what the group is told of this member (`core.overview.card`); `counts` are kept up to date."""
         self._settings = settings
         self._topic = settings.request_topic
         self._client_id = client_id
@@ -119,7 +125,7 @@ class RequestConsumer:
         self._requests = requests
         limit = (REBALANCE_TIMEOUT_MS + settings.session_timeout_ms) / 1000
         self.liveness = Liveness(settings, partitions, limit)
-        self.counts = ConsumerCounts()
+        self.counts = counts or ConsumerCounts()
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._retention: RetentionWatch | None = None
         self._fence: Fence | None = None
@@ -143,6 +149,7 @@ class RequestConsumer:
         """
         settings = self._settings
         self._assignor = signed(card)
+        # Before the consumer: offsets are restored through it as soon as the group has assigned partitions.
         self._admin = await open_admin(settings, patience)
         self._closers.append(self._admin.close)
         self._consumer = await connect(self._make_consumer, settings.bootstrap_servers, patience=patience)
@@ -242,6 +249,7 @@ class RequestConsumer:
                     f"of the partitions {', '.join(f'{number} from {offset}' for number, offset in readable)}: see "
                     "docs/operations.md for how to pass over it"
                 ) from error
+            # Only records count: an empty poll is what aiokafka returns without a broker, too.
             if batches:
                 self.liveness.succeeded()
             for tp, records in batches.items():
@@ -354,7 +362,7 @@ class _Errors:
             raise WorkerStuck(f"fetching from {self._topic} fails again and again: {cause}") from error
 
 
-def _plain(record: KafkaRecord, admission: Admission) -> Record:
+def _plain(record: KafkaRecord, admission: AdmissionOutcome) -> Record:
     """The record without aiokafka's types."""
     kafka_headers: Any = record.headers
     return Record(

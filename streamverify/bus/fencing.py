@@ -104,6 +104,7 @@ def holder_of(name: str, members: Iterable[Member]) -> Member | None:
     The descriptions that aiokafka can ask for do not say it, but a broker begins the member id of a static member with
     its name; a UUID follows.
     """
+    # The whole id, not its beginning: `prover-1` is also how the ids of `prover-1-b` begin.
     pattern = re.compile(f"{re.escape(name)}-{_UUID}")
     return next((member for member in members if pattern.fullmatch(member.member_id)), None)
 

@@ -142,6 +142,7 @@ class GroupLook:
             except KafkaError as error:
                 problems.append(f"the broker does not describe the group {settings.group_id} to this user ({error!r})")
                 return None
+            # While it rebalances a group tells neither partitions nor cards of its members.
             if not (settle and group.is_rebalancing and loop.time() < give_up):
                 return remembered(group, self._known)
             await asyncio.sleep(_ASK_AGAIN)

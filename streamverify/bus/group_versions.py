@@ -64,6 +64,7 @@ class VersionWatch:
         self._warned = found
 
     async def _members(self) -> list[str]:
+        # A client for each look: one that only waits for the next would hold its connections for nothing.
         admin = await open_admin(self._settings)
         try:
             [description] = await admin.describe_consumer_groups([self._settings.group_id])

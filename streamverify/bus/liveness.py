@@ -11,7 +11,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import BrokerResponseError, KafkaError
 
-from streamverify.core.delivery.outage import Outage
+from streamverify.core.delivery.outage import BrokerOutage
 from streamverify.core.delivery.watchdog import Health, Watchdog
 from streamverify.core.errors import WorkerStuck
 
@@ -40,7 +40,7 @@ class BrokerWatch:
         """`group`: any name will do; the question to the brokers is who coordinates it."""
         self._servers = servers
         self._group = group
-        self._outage = Outage(time.monotonic())
+        self._outage = BrokerOutage(time.monotonic())
 
     @property
     def seconds_without_broker(self) -> float:
@@ -81,6 +81,7 @@ class BrokerWatch:
 
     async def answers(self, admin: AIOKafkaAdminClient) -> bool:
         """Ask again for a while: each try goes to any one of the brokers, of which some may be down."""
+        # Bounded, as the watchdog waits for it: what no broker says within the time counts as an outage.
         give_up = time.monotonic() + WATCH_SECONDS
         while time.monotonic() < give_up:
             try:
@@ -133,6 +134,7 @@ class Liveness:
             # What has just succeeded was an answer: do not trouble the brokers.
             answers = time.monotonic() - self._last_success < WATCH_SECONDS or await self._brokers.answers(admin)
             self._brokers.note(answers=answers)
+            # What is due costs a question to the leader of each partition: only when it could end the worker.
             if not self._watchdog.is_worth_asking(time.monotonic()):
                 continue
             due = self._partitions.commit_is_due or await self._has_records_to_fetch(consumer)

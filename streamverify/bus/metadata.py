@@ -33,6 +33,7 @@ class _Client(AIOKafkaClient):
 
     async def _get_conn(self, *given: Any, **options: Any) -> Any:
         connection = await super()._get_conn(*given, **options)  # type: ignore[no-untyped-call]
+        # Its class is replaced, as aiokafka makes connections by a function of a module, for all clients at once.
         if connection is not None:
             connection.__class__ = _Connection
         return connection

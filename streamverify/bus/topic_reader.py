@@ -92,6 +92,7 @@ class TopicReader:
             oldest = await self._ask(self._consumer.offsets_for_times, dict.fromkeys(self._partitions, 0))
         except KafkaError as error:
             raise self._lost(error) from error
+        # A partition in which something has a time, and nothing one as late, is read from its end.
         ends = await self.ends()
         for partition in self._partitions:
             if found[partition] is not None:

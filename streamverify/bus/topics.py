@@ -140,6 +140,7 @@ async def create_topics(admin: PatientAdmin, plans: Sequence[TopicPlan]) -> dict
     for plan in plans:
         topic = NewTopic(plan.name, plan.partitions, plan.replication, topic_configs=dict(plan.settings))
         try:
+            # A whole patience for one try: a controller that makes a topic of many partitions takes its time.
             made[plan.name] = await admin.ask(partial(_create, topic), try_seconds=PATIENCE)
         except KafkaError as error:
             raise BrokerUnavailable(f"the broker does not make the topic {plan.name}: {error!r}") from error
@@ -173,6 +174,7 @@ async def alter_topic(admin: PatientAdmin, plan: TopicPlan, found: Sequence[Diff
     more_partitions = settings.pop("partitions", None)
     try:
         if more_partitions is not None:
+            # Never fewer: `differences` gives those a remedy, as Kafka takes no partition away.
             await admin.create_partitions({plan.name: NewPartitions(total_count=plan.partitions)})
         if settings:
             await admin.ask(partial(_alter, plan.name, settings))

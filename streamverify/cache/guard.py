@@ -64,6 +64,7 @@ class Guard:
 
     async def get_many(self, names: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Return the values of those names that are there; none where the store does not say so in time."""
+        # An unreadable store has nothing, as far as a proof is concerned: it is run.
         if not names or not self.readable:
             return {}
         return await self._tried(self._store.get_many(names), self._reading, self._read_seconds, "read") or {}

@@ -44,7 +44,8 @@ def stderr() -> Console:
 def _console(stream: Any) -> Console:
     # Without a terminal rich would take 80 cells, into which no table of ours fits.
     width = None if stream.isatty() else _PLAIN_WIDTH
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+    # Without emoji: rich would make one of `:b:` in the name of a file or in a text of Lean.
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False)
 
 
 def error_line(text: str) -> None:

@@ -61,7 +61,7 @@ class Job:
     findings: Sequence[Finding] = ()
     """The findings of the policy before the proof was queued."""
     scope: str | None = None
-    """Where one success is enough: the digest of what its attempts have in common (`core.groups.scope`)."""
+    """The digest of what the attempts have in common of which one success is enough (`core.groups.scope`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Verdict:
     theorems: Sequence[Theorem] = ()
     findings: Sequence[Finding] = ()
     checkers: Sequence[Checker] = ()
-    """What judged the exported proof, at the tiers above `audited`."""
+    """The programs that judged the exported proof, at the tiers above `audited`."""
     export_sha256: str | None = None
     reached: Assurance | None = None
     """Of a proof that did not reach the tier that was asked for: the one that it did reach."""

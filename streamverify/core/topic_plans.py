@@ -116,6 +116,7 @@ def aligned(plans: Sequence[TopicPlan], states: Mapping[str, TopicState], *, alt
     def partitions(plan: TopicPlan) -> int:
         if plan.like is None or plan.like not in states:
             return plan.partitions
+        # With --alter the source gets its partitions in the same run, so its follower needs as many.
         there = states[plan.like].partitions
         return max(there, planned[plan.like]) if alter or not there else there
 
@@ -158,6 +159,7 @@ def _partitions(plan: TopicPlan, state: TopicState) -> Difference | None:
 
 def _replication(plan: TopicPlan, state: TopicState) -> Difference | None:
     fewer = state.replication < plan.replication
+    # More copies than planned harm nothing; they are named only to a person who asked for a number.
     if not fewer and ("replication" not in plan.asked or state.replication == plan.replication):
         return None
     harm = "what is only on a broker that is lost is lost with it" if fewer else ""

@@ -62,6 +62,7 @@ class Pool:
         rules: Rules | None = None,
         saved_headers: Path | None = None,
         trusted: Trusted | None = None,
+        counts: LeanCounts | None = None,
     ) -> None:
         """Make a pool; `start` starts it.
 
@@ -72,13 +73,14 @@ class Pool:
             rules: The rules of the scheduler; its `slots` are those above.
             saved_headers: The file in which the hottest headers are kept over restarts.
             trusted: Words that the policy of the audits takes as harmless besides its own lists.
+            counts: Those that the pool keeps up to date.
         """
         rules = (rules or Rules())._replace(slots=slots)
         self.trusted = trusted or Trusted()
         auditor = Auditor(command, import_timeout=limits.import_timeout, trusted=self.trusted)
         self.vocabularies = auditor.vocabularies
         """What Lean has said that the environments of headers know, where an audit has asked it."""
-        self.counts = LeanCounts()
+        self.counts = counts or LeanCounts()
         # Of a confined command the project's folder is among its arguments only.
         classifier = ImportClassifier(command.outside or command)
         self._shared = Shared(command, limits, classifier, FailedHeaders(), auditor, ImportSizes(), self.counts)

@@ -11,8 +11,7 @@ import structlog
 
 from streamverify.core.about import about_job
 from streamverify.core.metrics.labels import ReplDeath, ReplReplaced
-from streamverify.core.scheduling.recycling import Limits as WearLimits
-from streamverify.core.scheduling.recycling import Wear
+from streamverify.core.scheduling.recycling import Wear, WearLimits
 from streamverify.core.scheduling.scheduler import NO_PROCESS, SlotState
 from streamverify.lean.repl.commands import import_header
 from streamverify.lean.repl.errors import Died, Killed, NoRecording, ReplFailure, StartFailed, death_of

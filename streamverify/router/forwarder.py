@@ -95,6 +95,7 @@ class Forwarder:
             self.forwarded += 1
             on_ack()
 
+        # No worker could ever read it from there; as a dead letter it can be sent again when the limit is raised.
         def refused() -> Outgoing:
             topic = self._settings.request_topic
             error = RefusedByTopic(f"the topic {topic} takes no record of {len(message.value):,} bytes")

@@ -56,6 +56,7 @@ class PartitionCounts:
         if known is None:
             self._make_room()
             known = Count(0, NO_OFFSET, header)
+        # A record that was counted before a crash is delivered again, and offsets of a partition only grow.
         if offset > known.upto:
             self._set(fingerprint, Count(known.count + 1, offset, known.header))
 

@@ -59,6 +59,7 @@ class HeaderView:
         self._consumer = await connect(lambda: make_reader(self._settings), self._settings.bootstrap_servers)
         self._consumer.assign(self._partitions)
         ends = await patiently(lambda: self._consumer.end_offsets(self._partitions), self._settings.bootstrap_servers)
+        # Of an empty partition nothing has to be read.
         self._behind = {partition: end for partition, end in ends.items() if end}
 
     async def run(self) -> None:

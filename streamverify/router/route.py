@@ -42,6 +42,7 @@ def route(value: bytes | None) -> Forward | DeadLetterRoute:
         header = parse_header(decode_request(value, limits=ANY_SIZE).proof)
     except UndecodableRequest as error:
         return DeadLetterRoute(error)
+    # It has a custom_id, so its sender can be told: that is the worker's to do.
     except (RefusedRequest, HeaderError):
         return NO_HEADER
     except Exception as error:  # noqa: BLE001 - one record must not stop all that come after it

@@ -87,6 +87,7 @@ class Application(faust.App):
 
     def _new_transport(self) -> TransportT:
         transport = super()._new_transport()
+        # As attributes of this one transport: the classes of Faust stay as they are for other apps.
         vars(transport).update(Consumer=StreamConsumer, Producer=StreamProducer)
         return transport
 
@@ -122,6 +123,7 @@ class PartitionedTable(faust.Table[KeyT, ValueT]):
 
     async def acknowledged(self) -> None:
         """Wait until the broker has every change."""
+        # Taken first: changes that are sent meanwhile belong to the next batch.
         waiting, self._unacknowledged = self._unacknowledged, []
         await asyncio.gather(*waiting)
 
@@ -159,6 +161,7 @@ def make_application(
         broker_heartbeat_interval=min(3.0, session / 3),
         broker_commit_interval=_COMMIT_SECONDS,
         consumer_group_instance_id=settings.group_instance_id,
+        # A new group begins with what is there: those records are waiting to be forwarded, or to be shown.
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
         producer_request_timeout=_PRODUCE_TIMEOUT,

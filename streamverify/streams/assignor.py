@@ -28,6 +28,7 @@ class AddressedAssignor(PartitionAssignor):
     def on_assignment(self, assignment: Any) -> None:  # type: ignore[override] # the class of Faust has it so, too
         """Take the partitions, whatever address the assignment was made for."""
         made: Any = ClientMetadata.loads(self._decompress(assignment.user_data))
+        # Noted before Faust takes it: the listener that acts on it runs as soon as this method returns.
         self.outdated = made.url != str(self.app.conf.canonical_url)
         self._taken = URL(made.url)
         try:

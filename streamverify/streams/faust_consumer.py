@@ -81,6 +81,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         app = cast("Application", self.app)
         if app.settings.group_instance_id is None:
             return
+        # In this thread, as the loop of an aiokafka client is that in which it was made.
         self._admin = await open_admin(app.settings)
         name = app.settings.group_instance_id
         self.fence = Fence(app.names.group, name, self._ensure_consumer(), self._admin, kind=app.names.process)

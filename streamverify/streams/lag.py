@@ -44,6 +44,7 @@ class StreamLag:
             await asyncio.sleep(ASK_SECONDS)
 
     async def _ask(self) -> None:
+        # While partitions come and go the old answer stays, until it is stale.
         if not self._life.restored:
             return
         consumer = self._life.app.consumer

@@ -43,6 +43,7 @@ async def prepare_source(
             f"the topic {names.changelog} has {has} partitions, and {names.source} has only {needs}, so it was "
             f"deleted and made again: delete {names.changelog} too, what it says belongs to the old topic"
         )
+    # It has fewer if the source was given more since the last start.
     if has < needs:
         try:
             await admin.create_partitions({names.changelog: NewPartitions(total_count=needs)})

@@ -77,6 +77,7 @@ class Completeness:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(_LOOK)
+            # What is in memory may lack rows until Faust has read the changelog of what it was given.
             if not self._life.restored:
                 self._assignment = None
                 continue
@@ -94,6 +95,7 @@ class Completeness:
     async def _begin(self, generation: int) -> None:
         """Note what is to be read of the partitions that a rebalance has left here."""
         ours = self._ours()
+        # The ends as they are now: what comes later is new, and no answer waits for it.
         ends = await self._life.app.consumer.highwaters(*ours) if ours else {}
         await self._drop_what_the_topic_has_deleted(ours)
         behind = {tp.partition: ends.get(tp) or 0 for tp in ours}

@@ -62,6 +62,7 @@ class Endpoints:
         if "id" in request.query:
             return await self.answer_result(request)
         wanted = parse_query(request.query.items())
+        # Before the others are asked: their answers have to be of the same generation.
         held = self._held()
         mine = Part(held.partitions, self._page(wanted.as_query()))
         parts = [mine, *await self._peers.ask(wanted.as_query(), held.generation)]

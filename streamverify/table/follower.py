@@ -55,6 +55,7 @@ class Follower:
 
     def _apply(self, message: Any) -> None:
         custom_id = _custom_id(message.key)
+        # Not an error: anybody who may write to the topic may have written it, and it stays there.
         if custom_id is None:
             self.skipped += 1
             return

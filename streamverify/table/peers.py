@@ -76,6 +76,7 @@ class Peers:
         """
         assignor = cast("PartitionAssignor", self._life.app.assignor)
         members = assignor.table_metadata(self._life.names.changelog)
+        # An instance without partitions has nothing to add, and may be one that is just coming or going.
         urls = [url for url, held in members.items() if url.rstrip("/") != self.url.rstrip("/") and held]
         return list(await asyncio.gather(*(self._ask_one(url, query, generation) for url in urls)))
 
@@ -84,6 +85,7 @@ class Peers:
             async with self._session.get(f"{url.rstrip('/')}/local", params=list(query), allow_redirects=False) as got:
                 answer = await got.json()
                 status = got.status
+        # Told apart from the next error: this instance is up, and may answer the next question.
         except TimeoutError:
             raise TooSlow(f"the instance at {url} did not answer within {TIMEOUT:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:

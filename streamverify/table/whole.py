@@ -46,6 +46,7 @@ class WholeResults:
             TimeoutError: The broker did not answer.
         """
         partition = TopicPartition(row["result_topic"], row["result_partition"])
+        # One at a time: the consumer has one position.
         async with self._lock, asyncio.timeout(TIMEOUT):
             self._consumer.assign([partition])
             self._consumer.seek(partition, row["result_offset"])

@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 
 class _Asked(NamedTuple):
-    """How a job was submitted."""
+    """The terms on which a job was submitted."""
 
     on_done: OnDone
     alone: bool
@@ -70,7 +70,7 @@ class CachedPool:
         return self._pool.queued + len(self._looked_up) + self._in_flight.following
 
     def status(self) -> Mapping[str, object]:
-        """What the cache has done, for `/ready`."""
+        """Return what the cache has done, for `/ready`."""
         return {**self.cache.status(), "followed": self.followed}
 
     def submit(self, job: Job, on_done: OnDone, *, alone: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""How a worker is as a whole: starting, joining, serving, without a broker, draining; and whether it is ready."""
+"""Tells how a worker is as a whole: starting, joining, serving, without a broker, draining; and whether it is ready."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streamverify.runtime import Signals
 
 
-class Step(Enum):
+class StartStep(Enum):
     """The steps of a start; `ConditionReport` has the diagram."""
 
     STARTING = auto()
@@ -26,12 +26,12 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class WorkerCondition:
-    """How a worker is as a whole."""
+    """The condition of a worker as a whole."""
 
     state: str
     ready: bool
     problem: str | None
-    """What keeps the worker from its work, in words; None where nothing does."""
+    """The reason why the worker does not work, in words; None where it does."""
 
 
 class ConditionReport:
@@ -45,7 +45,7 @@ class ConditionReport:
 
     def __init__(self, signals: Signals, partitions: Partitions, liveness: Liveness, *, group: str) -> None:
         """`group`: the name of the worker's consumer group."""
-        self.step = Step.STARTING
+        self.step = StartStep.STARTING
         self._signals = signals
         self._partitions = partitions
         self._liveness = liveness
@@ -54,7 +54,7 @@ class ConditionReport:
     def now(self) -> WorkerCondition:
         """Return the condition. A worker that is not ready is taken out of service by its supervisor."""
         # In this order: the first that holds says why nothing is taken, whatever else there is.
-        joining = self.step is Step.JOINING
+        joining = self.step is StartStep.JOINING
         if self._signals.drain.is_set():
             problem = "the worker drains: it finishes what runs, and takes nothing more"
             return WorkerCondition("draining", ready=False, problem=problem)
@@ -65,9 +65,9 @@ class ConditionReport:
         if self._partitions.are_restored:
             return WorkerCondition("serving", ready=True, problem=None)
         words = {
-            Step.STARTING: "the worker starts",
-            Step.IMPORTING: "headers are being imported before the worker joins its group",
-            Step.JOINING: f"the worker has not got its partitions from the group {self._group} yet",
+            StartStep.STARTING: "the worker starts",
+            StartStep.IMPORTING: "headers are being imported before the worker joins its group",
+            StartStep.JOINING: f"the worker has not got its partitions from the group {self._group} yet",
         }
         return WorkerCondition("joining" if joining else "starting", ready=False, problem=words[self.step])
 

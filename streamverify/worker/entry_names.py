@@ -72,6 +72,7 @@ class EntryNames:
         known = self._vocabularies.get(header.fingerprint)
         if known is not None and known.own:
             return known
+        # Our own Lean has the last word: a note may be that of another library with the same manifest.
         said = self._vocabulary_of(header)
         if said is None:
             return known

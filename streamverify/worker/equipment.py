@@ -1,4 +1,4 @@
-"""What a worker finds when it starts, before it opens anything: the REPL, what may run beside what, and the topics."""
+"""Finds what a worker works with, before it opens anything: the REPL, what may run beside what, and the topics."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """What verifies here, and how much of it at once."""
+    """The REPL that verifies here, how much of it runs at once, and what its results may be."""
 
     command: ReplCommand
     verifier: Verifier
@@ -58,6 +58,7 @@ async def find_equipment(settings: Settings) -> Equipment:
     for warning in plan.warnings:
         _log.warning("slots_do_not_fit", hint=warning)
     command = await configured_repl(settings, slots=plan.slots, spares=plan.spares, found=found)
+    # One start of the REPL tells whether it answers at all, and which Lean it is: results name it.
     probed = await probe(command)
     command = known_as(command, probed)
     trusted = trusted_by(settings.policy_allow, probed.lean_version)

@@ -1,4 +1,4 @@
-"""Whether what was found here is fit for what the settings ask of a worker, in words that say what to do."""
+"""Checks that what was found here is fit for what the settings ask of a worker, in words that say what to do."""
 
 from __future__ import annotations
 

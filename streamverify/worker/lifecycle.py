@@ -14,6 +14,7 @@ from streamverify.bus.announcements import Announcements
 from streamverify.bus.commit_requests import CommitRequests
 from streamverify.bus.connection import PATIENCE
 from streamverify.bus.consumer import RequestConsumer
+from streamverify.bus.consumer_counts import ConsumerCounts
 from streamverify.bus.group_versions import VersionWatch
 from streamverify.bus.publisher import Publisher
 from streamverify.core.audit.vocabulary import SHIPPED
@@ -23,16 +24,19 @@ from streamverify.core.groups.cancellation import Cancellations
 from streamverify.core.groups.groups import Groups
 from streamverify.core.messages.codec import RequestLimits
 from streamverify.core.messages.models import Assurance
+from streamverify.core.metrics.lean_counts import LeanCounts
+from streamverify.core.metrics.metric import Process
 from streamverify.core.overview.card import client_id, encode_card
 from streamverify.lean.kernel.replays import Replays
 from streamverify.lean.pool import Pool
 from streamverify.lean.warm_headers import headers_to_warm
 from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, HealthServer, Signals, spare_the_garbage_collector, unless
 from streamverify.telemetry.configuration import open_tracing
+from streamverify.telemetry.metrics import Metrics
 from streamverify.worker.cached_pool import CachedPool
-from streamverify.worker.condition import ConditionReport, Step
+from streamverify.worker.condition import ConditionReport, StartStep
 from streamverify.worker.equipment import find_equipment
-from streamverify.worker.metrics import Parts, WorkerMetrics
+from streamverify.worker.metrics import Observations, Parts, WorkerMetrics
 from streamverify.worker.open_cache import open_cache
 from streamverify.worker.pool_settings import pool_limits, pool_rules
 from streamverify.worker.report import Reporter
@@ -91,19 +95,22 @@ class Worker:
         self._stack = AsyncExitStack()
         self._partitions = Partitions(settings.request_topic)
         self._commits = CommitRequests()
+        self._meters = Metrics(Process.WORKER)
         self._cache: ResultCache | None = None
         self._cached_pool: CachedPool | None = None
 
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
         equipment = await find_equipment(self._settings)
-        await self._open(equipment)
+        results = await self._open(equipment)
+        self._take_records(equipment, results)
         self._watch(equipment)
         await self._join(equipment)
 
-    async def _open(self, equipment: Equipment) -> None:
-        """Make the parts on a proof's way, from the pool to the consumer; none of them works yet."""
+    async def _open(self, equipment: Equipment) -> ResultBuilder:
+        """Make what has verdicts on proofs, and what publishes them; nothing of it works yet."""
         settings, verifier, plan = self._settings, equipment.verifier, equipment.plan
+        self._observations = Observations(self._meters)
         self._pool = Pool(
             equipment.command,
             slots=plan.slots,
@@ -111,18 +118,19 @@ class Worker:
             rules=pool_rules(settings, plan),
             saved_headers=equipment.saved_headers,
             trusted=equipment.trusted,
+            counts=LeanCounts(self._observations.import_seconds),
         )
         self._stack.push_async_callback(self._pool.close)
+        # One producer writes to both topics.
         self._publisher = Publisher(settings, max_record_bytes=max(equipment.sizes.values()))
         await self._publisher.start(PATIENCE)
         self._stack.push_async_callback(self._publisher.close)
-        self._metrics = WorkerMetrics(verifier, plan.slots)
         results = ResultBuilder(
             worker_name(settings),
             verifier,
             settings.result_topic,
             equipment.sizes[settings.result_topic],
-            self._metrics.published,
+            self._observations.published,
             self._tracing(),
         )
         self._cache = await open_cache(
@@ -143,7 +151,11 @@ class Worker:
             self._stack.push_async_callback(self._cache.close)
             timeouts = {"default_timeout": settings.default_timeout, "max_timeout": settings.max_timeout}
             self._cached_pool = CachedPool(self._pool, self._tiers, self._cache, **timeouts)
-        runner = self._cached_pool or self._pool
+        return results
+
+    def _take_records(self, equipment: Equipment, results: ResultBuilder) -> None:
+        """Make what takes records and answers them, from the service to the consumer; none of it works yet."""
+        settings, runner = self._settings, self._cached_pool or self._pool
         self._announcements = Announcements(settings)
         self._superseding = Superseding(
             Groups(ttl=settings.group_ttl),
@@ -166,10 +178,11 @@ class Worker:
             superseding=self._superseding,
             tiers=self._tiers,
             reach=equipment.reach,
-            slots=plan.slots,
+            slots=equipment.plan.slots,
         )
-        versions = client_id(verifier)
-        self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions)
+        versions = client_id(equipment.verifier)
+        counts = ConsumerCounts(on_commit=self._observations.commit_seconds)
+        self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions, counts=counts)
         self._condition = ConditionReport(
             self._signals, self._partitions, self._consumer.liveness, group=settings.group_id
         )
@@ -187,7 +200,9 @@ class Worker:
             consumer=self._consumer,
             cache=self._cached_pool,
         )
-        self._metrics.watch(
+        self._metrics = WorkerMetrics(
+            self._meters,
+            self._observations,
             Parts(
                 pool=self._pool,
                 runner=runner,
@@ -199,7 +214,9 @@ class Worker:
                 publisher=self._publisher,
                 ready=self._condition.is_ready,
                 draining=self._signals.drain.is_set,
-            )
+            ),
+            verifier=equipment.verifier,
+            slots=slots,
         )
         self._report = StatusReport(
             settings,
@@ -225,7 +242,7 @@ class Worker:
     async def _join(self, equipment: Equipment) -> None:
         """Import headers, hear what others have announced, and join the group."""
         settings, verifier, plan = self._settings, equipment.verifier, equipment.plan
-        self._condition.step = Step.IMPORTING
+        self._condition.step = StartStep.IMPORTING
         # From here on a supervisor sees that the worker lives and is not ready.
         self._report.url = advertised_url(settings, await self._health.start())
         self._stack.push_async_callback(self._health.close)
@@ -235,7 +252,7 @@ class Worker:
         await self._announcements.start(self._superseding.hear, self._service.cancel)
         self._stack.push_async_callback(self._announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
-        self._condition.step = Step.JOINING
+        self._condition.step = StartStep.JOINING
         await self._consumer.start(self._service, PATIENCE, encode_card(self._report.card()))
         _log.info(
             "worker_started",
@@ -271,6 +288,7 @@ class Worker:
     async def run(self) -> int:
         """Serve until a signal, then drain. Returns the exit code."""
         try:
+            # A fatal error in any of these tasks ends the others, and the worker with that error's exit code.
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(work)

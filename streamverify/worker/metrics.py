@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 
 from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Status
 from streamverify.core.metrics.backlog import Backlog
-from streamverify.core.metrics.metric import Process
 from streamverify.telemetry.build import build_info
 from streamverify.telemetry.http import answers
 from streamverify.telemetry.loop_delay import watch_event_loop
-from streamverify.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.core.messages.models import ProofResult, Verifier
     from streamverify.lean.pool import Pool
-    from streamverify.telemetry.metrics import Source
+    from streamverify.telemetry.metrics import Metrics, Source
     from streamverify.worker.cached_pool import CachedPool
     from streamverify.worker.ports import JobRunner
     from streamverify.worker.service import Service
@@ -53,10 +51,16 @@ class Parts:
     draining: Callable[[], bool]
 
 
-class ResultMetrics:
-    """What is noted of each result that the broker has: a few microseconds, of the some 300 that a proof costs."""
+class Observations:
+    """Notes what happens when it happens: a few microseconds for each result, of the some 300 that a proof costs.
+
+    The parts of a worker are given its methods when they are made; `WorkerMetrics` is made of the parts.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
+        """Note in the histograms of `metrics`."""
+        self.import_seconds = metrics.histogram("streamverify_import_seconds").observe
+        self.commit_seconds = metrics.histogram("streamverify_commit_seconds").observe
         self.results: Counter[tuple[str, ...]] = Counter(dict.fromkeys(_combinations(), 0))
         """By status, reason and assurance."""
         self.superseded: Counter[tuple[str, ...]] = Counter()
@@ -86,27 +90,22 @@ class ResultMetrics:
 class WorkerMetrics:
     """The metrics of one worker."""
 
-    def __init__(self, verifier: Verifier, slots: int) -> None:
-        self._metrics = Metrics(Process.WORKER)
-        self._slots = slots
-        self._backlog = Backlog(slots)
-        self._verifier = verifier
-        self._results = ResultMetrics(self._metrics)
-        self.published = self._results.published
-        """Hears of each result."""
-        self.answer = answers(self._metrics)
-        """Answers `/metrics`."""
-        self._parts: Parts
-
-    def watch(self, parts: Parts) -> None:
-        """Compute the metrics from these parts from now on. Before that `answer` must not be called.
+    def __init__(
+        self, metrics: Metrics, observations: Observations, parts: Parts, *, verifier: Verifier, slots: int
+    ) -> None:
+        """Compute the metrics from these parts.
 
         Raises:
             LookupError: The table has a metric that nothing here computes.
         """
+        self._metrics = metrics
+        self._observations = observations
         self._parts = parts
-        parts.pool.counts.on_import = self._metrics.histogram("streamverify_import_seconds").observe
-        parts.consumer.counts.on_commit = self._metrics.histogram("streamverify_commit_seconds").observe
+        self._slots = slots
+        self._backlog = Backlog(slots)
+        self._verifier = verifier
+        self.answer = answers(metrics)
+        """Answers `/metrics`."""
         for sources in (
             _of_work(parts),
             _of_lean(parts),
@@ -133,20 +132,20 @@ class WorkerMetrics:
                 if (ends := await self._parts.consumer.ends()) is not None:
                     self._backlog.heard(ends, time.monotonic())
                 counts = self._parts.pool.counts
-                answered = self._results.results.total() + self._parts.service.answers.dead_letters.total()
+                answered = self._observations.results.total() + self._parts.service.answers.dead_letters.total()
                 self._backlog.worked(counts.run_seconds + counts.audit_seconds, answered)
             await asyncio.sleep(RETRY_SECONDS)
 
     def _own_sources(self) -> Mapping[str, Source]:
-        """What is noted here of each result, and the backlog."""
+        """Return the rows that are noted here of each result, and the backlog."""
 
         def lag() -> Mapping[tuple[str, ...], float] | None:
             found = self._backlog.lag(self._parts.partitions.readable(paused=True), time.monotonic())
             return None if found is None else _by_number(found)
 
         return {
-            "results_total": lambda: self._results.results,
-            "superseded_total": lambda: self._results.superseded,
+            "results_total": lambda: self._observations.results,
+            "superseded_total": lambda: self._observations.superseded,
             "slots": lambda: self._slots,
             "lag_records": lag,
             "backlog_records": self._backlog_records,

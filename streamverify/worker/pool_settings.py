@@ -1,4 +1,4 @@
-"""What the settings of a worker, and the plan of its slots, mean for its pool."""
+"""Translates the settings of a worker, and the plan of its slots, for its pool."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def pool_rules(settings: Settings, plan: SlotPlan) -> Rules:
     return Rules(
         plan.slots,
         plan.spares,
+        # Imports are staggered: each costs seconds and gigabytes (docs/scheduling.md).
         max(2, plan.slots // 4),
         settings.patience,
         settings.quantum,
@@ -30,6 +31,7 @@ def pool_rules(settings: Settings, plan: SlotPlan) -> Rules:
 def pool_limits(settings: Settings, plan: SlotPlan) -> PoolLimits:
     """The limits of one proof, and of one process."""
     return PoolLimits(
+        # `auto`: as many as fit, which is decided by the memory that imports took (`core.scheduling.import_sizes`).
         headers_per_repl=MAX_HEADERS if settings.headers_per_repl == "auto" else settings.headers_per_repl,
         memory_per_repl=plan.memory_per_repl,
         import_timeout=settings.import_timeout,

@@ -76,7 +76,7 @@ class Reporter:
         )
 
     def counters(self) -> Mapping[str, Any]:
-        """What was done since the start, for `/ready`."""
+        """Return what was done since the start, for `/ready`."""
         done = self._activity.so_far(time.monotonic())
         return {
             "seconds": round(done.seconds),

@@ -55,7 +55,10 @@ class Hit:
 
 
 class ResultCache:
-    """Finds verdicts, and keeps them."""
+    """Finds verdicts, and keeps them.
+
+    ON ── the modules of the project have changed ──> OFF, for good: nothing is found or kept any more
+    """
 
     def __init__(  # noqa: PLR0913 - what it is made of
         self,
@@ -94,7 +97,7 @@ class ResultCache:
         self._looked = time.monotonic()
         self._look_took = 0.0
         self.counts: Counter[str] = Counter()
-        """How often what happened: `memory` and `store` hits, `misses`, `refused` entries, `kept` ones."""
+        """Counts of `memory` and `store` hits, of `misses`, and of entries `refused` and `kept`."""
         self.is_on = True
         """False once the project's modules have changed: what answers is not what the keys say any more."""
 
@@ -114,6 +117,7 @@ class ResultCache:
         missing = [name for name, hit in zip(names, found, strict=True) if name is not None and hit is None]
         if missing and asks_store and self._guard is not None:
             values = await self._guard.get_many(list(dict.fromkeys(missing)))
+            # Looked at again after the wait: the writer may have found that the project has changed.
             if not self.is_on:
                 return [None] * len(jobs)
             in_store = {name: self._in_store(name, value) for name, value in values.items()}
@@ -211,7 +215,11 @@ class ResultCache:
                 self._something_to_write.set()
 
     async def _write(self) -> bool:
-        """Write what waits for it. Returns whether nothing of it has to be tried again."""
+        """Write what waits for it.
+
+        Returns:
+            False where it has to be tried again.
+        """
         entries, self._unwritten = self._unwritten, []
         await self._look()
         if self._guard is None or not self.is_on or await self._guard.put_many(entries):
@@ -238,6 +246,7 @@ class ResultCache:
 
     async def close(self) -> None:
         """Write what is kept, if the store is fast enough, and close it."""
+        # What is not written is verified again elsewhere: the end of a worker must not wait for a slow store.
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WRITE_SECONDS):
                 await self._write()
@@ -246,11 +255,11 @@ class ResultCache:
 
     @property
     def store_up(self) -> bool | None:
-        """Whether the store does what it is asked; None where there is none, or none is asked any more."""
+        """True if the store does what it is asked; None without a store, or once the cache is off."""
         return None if self._guard is None or not self.is_on else not self._guard.failing
 
     def status(self) -> Mapping[str, object]:
-        """What it has done, for `/ready`."""
+        """Return what the cache has done, for `/ready`."""
         return {
             "on": self.is_on,
             "entries": len(self.memory),

@@ -100,6 +100,7 @@ class Service:
         self._open: dict[RecordId, Job] = {}
         """The jobs of the records that are not finished, in the order in which they came."""
         self._pool_is_paused = False
+        """True if the pool was paused here. It is resumed only then, as each time it decides anew about its queue."""
         self.received = 0
         """Records that were taken in, whatever became of them."""
 

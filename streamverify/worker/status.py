@@ -1,4 +1,4 @@
-"""What a worker says of itself at `/status`: put together when it is asked for, from what its parts know anyway."""
+"""Makes what a worker says of itself at `/status`, when it is asked for, from what its parts know anyway."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from streamverify.worker.service import Service
     from streamverify.worker.tiers import Tiers
 
+# A worker may have more slots than a status lists: those that work longest say most.
 _WORKS = {"running": 0, "importing": 1, "idle": 2, "empty": 3}
 
 
@@ -80,7 +81,7 @@ class StatusReport:
         """The address that the group is told."""
 
     def card(self) -> Card:
-        """What the group is told of this worker."""
+        """Return what the group is told of this worker."""
         return Card(name=self._name, url=self.url, versions=self._versions)
 
     async def answer(self, _request: web.Request) -> web.Response:

@@ -36,7 +36,7 @@ _AT_ONCE = 100
 
 
 class Superseding:
-    """What of one worker's jobs needs no verdict, between its service, its pool and what is announced."""
+    """Ends the jobs of one worker that need no verdict, between its service, its pool and what is announced."""
 
     def __init__(  # noqa: PLR0913 - the parts that it stands between
         self,
@@ -60,7 +60,7 @@ class Superseding:
         self._jobs: dict[RecordId, Job] = {}
         """The jobs that may be superseded: all that wait or run here, those in quarantine excepted."""
         self._ending: deque[tuple[RecordId, Verdict]] = deque()
-        """What was cancelled and is still to be ended."""
+        """The cancelled jobs that are still to be ended, and their verdicts."""
 
     def enter(self, job: Job) -> Verdict | None:
         """Take in a job that was just delivered; the verdict if it is superseded already."""

@@ -1,4 +1,4 @@
-"""What of a worker's audited proofs goes on to a higher tier: before the answer where that was asked for, or after."""
+"""Takes audited proofs of a worker on to a higher tier: before the answer where that was asked for, or after it."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.core.scheduling.durations import Durations
+from streamverify.core.scheduling.durations import ProofDurations
 from streamverify.core.scheduling.work import Work, id_prefix
 
 SECONDS = st.floats(0, 10_000)
@@ -13,7 +13,7 @@ SECONDS = st.floats(0, 10_000)
 
 @given(seen=st.lists(SECONDS, max_size=30), elapsed=SECONDS, timeout=SECONDS)
 def test_the_expected_rest_ends_at_the_timeout(seen: list[float], elapsed: float, timeout: float) -> None:
-    durations = Durations()
+    durations = ProofDurations()
     for seconds in seen:
         durations.ran(Work(), "header", seconds)
     assert 0.0 <= durations.rest("header", elapsed, timeout) <= max(0.0, timeout - elapsed)
@@ -21,7 +21,7 @@ def test_the_expected_rest_ends_at_the_timeout(seen: list[float], elapsed: float
 
 @given(seen=st.lists(SECONDS, min_size=1, max_size=30), limit=st.floats(1, 1000))
 def test_what_is_observed_is_long_if_it_just_was_and_short_if_it_never_was(seen: list[float], limit: float) -> None:
-    durations = Durations(limit)
+    durations = ProofDurations(limit)
     kind = Work(limit + 1, ("prefix:p",))
     for seconds in seen:
         durations.ran(kind, "header", seconds)

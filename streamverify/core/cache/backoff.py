@@ -31,6 +31,7 @@ class Backoff:
         """It failed. Returns whether that is the first failure since it worked."""
         first = not self._pause
         self._pause = FIRST_PAUSE if first else min(2 * self._pause, LONGEST_PAUSE)
+        # From now, not from the last end: a failure may itself have taken a time-out.
         self._until = now + self._pause
         return first
 

@@ -47,6 +47,7 @@ def may_be_answered(job: Job) -> bool:
 
 def may_be_kept(verdict: Verdict) -> bool:
     """Tell whether a verdict is one that identical work gets, too. One that had parts left out is not whole."""
+    # One that came from a cache is there already, with the age that it really has.
     return verdict.reason in DECIDED and not verdict.truncated and verdict.cached_age is None
 
 

@@ -48,6 +48,7 @@ def encode(verdict: Verdict) -> bytes | None:
         return None
     if len(text) > MAX_CONTENT:
         return None
+    # The fastest level: it is to cost a proof next to nothing, not to save the last byte.
     content = _PLAIN + text if len(text) <= _SMALL else _PACKED + zlib.compress(text, 1)
     return content if len(content) <= _MAX_BYTES else None
 
@@ -56,6 +57,7 @@ def decode(content: bytes) -> Verdict | None:
     """Read a verdict back; None if it cannot be read, as another version of this program may have written it."""
     try:
         if content[:1] == _PACKED:
+            # Bounded: a small entry of somebody else could unpack to gigabytes.
             text = zlib.decompressobj().decompress(content[1:], MAX_CONTENT + 1)
         elif content[:1] == _PLAIN:
             text = content[1:]

@@ -61,6 +61,7 @@ def vocabulary_digest(vocabulary: Vocabulary) -> str:
         "trusted attributes": trusted.attributes,
         "trusted options": trusted.options,
     }
+    # Sorted: a set has no order, and the digest depends on one.
     fields: dict[str, str | None] = {name: "\n".join(sorted(found)) for name, found in words.items()}
     return digest("vocabulary", {**fields, "old comments": str(trusted.old_comments)}).hex()
 

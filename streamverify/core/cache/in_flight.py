@@ -68,6 +68,7 @@ class InFlight(Generic[J]):
 
     def leave(self, doomed: Callable[[J], bool]) -> list[J]:
         """Take those that follow and that `doomed` names out, and return them."""
+        # A list first: the mapping must not change while it is walked.
         gone = [job for job in self._follows if doomed(job)]
         for job in gone:
             del self._works[self._follows.pop(job)][1][job]

@@ -43,6 +43,7 @@ class MemoryCache:
         """Keep an entry, in place of one of the same name. One that would take an eighth of the room is not kept."""
         self._forget(name)
         size = len(entry.content) + ENTRY_OVERHEAD
+        # It would drive out too many others.
         if size > self._limit // 8:
             return
         self._entries[name] = entry

@@ -13,7 +13,7 @@ class Committed(NamedTuple):
 
 
 class SentCommits:
-    """What this worker has committed of one partition, since it was restored.
+    """The commits that this worker has sent of one partition since it was restored.
 
     A commit of which nothing was heard may have reached the broker all the same. So all that were sent since the last
     acknowledged one are kept: the commit that is read when the partition comes back is ours if it is one of them.
@@ -49,6 +49,7 @@ class SentCommits:
         """
         if point not in self._sent:
             return False
+        # The broker keeps one commit a partition: those that were sent before this one are gone.
         self.restored_from(point)
         return True
 

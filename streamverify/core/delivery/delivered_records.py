@@ -1,10 +1,10 @@
-"""What becomes of each record that was delivered, named by its id. Pure: no I/O, no clock."""
+"""Notes what becomes of each delivered record, by its id. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamverify.core.delivery.partition_state import Ownership, Phase
+from streamverify.core.delivery.partition_state import Ownership, PartitionPhase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +30,9 @@ class DeliveredRecords:
 
     def is_ours(self, record: RecordId) -> bool | None:
         """Tell whether the record's partition is ours, finished or not as the record may be; None: that is open."""
+        # Where another worker has it, the success of a group is that worker's to announce.
         state = self._current(record)
-        if state is None or state.phase is Phase.LOST:
+        if state is None or state.phase is PartitionPhase.LOST:
             return False
         return True if state.is_owned else None
 

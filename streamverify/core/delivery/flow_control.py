@@ -34,7 +34,7 @@ class FlowControl:
         self._limits = limits
         self._states = states
         self.is_draining = False
-        """Whether the worker takes no more records."""
+        """True once the worker takes no more records."""
 
     def has_room_for(self, size: int) -> bool:
         """Tell whether the worker may take one more record of `size` bytes."""

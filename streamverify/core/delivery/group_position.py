@@ -1,23 +1,23 @@
-"""How far a group of workers is with a partition: what its last commit, and the bounds of the log, say. Pure."""
+"""Tells how far a group of workers is with a partition, from its last commit and the bounds of the log. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from streamverify.core.delivery.offset_map import OffsetMap, decode_map
+from streamverify.core.delivery.offset_map import decode_map
 from streamverify.core.errors import UndecodableOffsetMap
 
 if TYPE_CHECKING:
     from streamverify.core.delivery.commits import Committed
 
 MapState = Literal["open", "closed", "none", "foreign", "new"]
-"""What the metadata of the last commit is: `streamverify offsets --help` explains the words."""
+"""The kinds of metadata that a last commit has: `streamverify offsets --help` explains the words."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPosition:
-    """How far a group is with one partition."""
+    """The position of a group in one partition."""
 
     partition: int
     committed: int | None
@@ -43,6 +43,7 @@ def group_position(topic: str, partition: int, first: int, end: int, committed: 
     if committed is None:
         return GroupPosition(partition, None, end, end - first, end - first, [], "new")
     offset = committed.offset
+    # Retention may have deleted records that the group had not reached: those are not to be read any more.
     lag = max(0, end - max(first, offset))
     if not committed.metadata:
         return GroupPosition(partition, offset, end, lag, lag, [], "none")
@@ -51,9 +52,7 @@ def group_position(topic: str, partition: int, first: int, end: int, committed: 
     except UndecodableOffsetMap as error:
         return GroupPosition(partition, offset, end, lag, lag, [], "foreign", str(error))
     state: MapState = "open" if found.open else "closed"
-    return GroupPosition(partition, offset, end, lag, _to_do(found, first, end), list(found.incomplete.items()), state)
-
-
-def _to_do(found: OffsetMap, first: int, end: int) -> int:
+    # In the window of the map only what is listed is unfinished; beyond it everything is.
     listed = sum(1 for offset in found.incomplete if first <= offset < end)
-    return listed + max(0, end - max(first, found.end))
+    to_do = listed + max(0, end - max(first, found.end))
+    return GroupPosition(partition, offset, end, lag, to_do, list(found.incomplete.items()), state)

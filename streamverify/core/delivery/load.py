@@ -1,4 +1,4 @@
-"""How much of a partition is in flight, and how much may be. Pure: no I/O, no clock."""
+"""Counts how much of a partition is in flight, against how much may be. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 

@@ -60,7 +60,8 @@ class OffsetTracker:
         self.next = restored.base
         """The next offset to be delivered, or a lower one."""
         self.changed = True
-        """Whether there is something that the last commit did not say. Who makes the commit resets it."""
+        """True if there is something that the last commit did not say. Whoever makes a commit resets it."""
+        # Below it an offset that the map does not list was finished before; from it on all are new.
         self._restored_end = restored.end
         self._window_end = restored.end
         # By offset. Unlike a dict's, an OrderedDict's first key costs nothing to find after many deletions in front.
@@ -104,9 +105,10 @@ class OffsetTracker:
         """Note that `offset` needs no more work. Work that goes on from before counts only when it is delivered again.
 
         Returns:
-            Whether the offset was incomplete in this tracker.
+            True if the offset was incomplete in this tracker.
         """
         if offset >= self.next:
+            # It runs from before a rebalance. The commit point must not pass it before the log has shown it again.
             if offset in self._running:
                 self._running.discard(offset)
                 self._finished.add(offset)
@@ -137,7 +139,7 @@ class OffsetTracker:
 
     @property
     def commit_point(self) -> int:
-        """The offset to commit."""
+        """The offset to commit: everything before it is finished, or does not exist."""
         return min(next(iter(self._incomplete), self.next), self.next)
 
     def snapshot(self, *, is_open: bool) -> OffsetMap:
@@ -146,6 +148,7 @@ class OffsetTracker:
         end = max(self._window_end, base)
         listed = {}
         for offset, attempts in self._incomplete.items():
+            # Beyond the window the next owner takes everything as new: listing it would only cost metadata.
             if offset >= end:
                 break
             listed[offset] = min(attempts + (is_open and offset in self.attempted), MAX_ATTEMPTS)

@@ -1,16 +1,16 @@
-"""Whether brokers answer, and since when not. Pure: the clock's readings, in monotonic seconds, are passed in."""
+"""Follows whether brokers answer, and since when they do not. Pure: the time is passed in, in monotonic seconds."""
 
 from __future__ import annotations
 
 
-class Outage:
+class BrokerOutage:
     """Follows the answers of the brokers.
 
     answering ── silent ──> out: `since` is the last answer ── answered ──> answering
     """
 
     def __init__(self, now: float) -> None:
-        """`now`: a broker has just answered."""
+        """A broker has answered at `now`, in monotonic seconds."""
         self._last_answer = now
         self.since: float | None = None
         """The last answer before the outage; None while brokers answer."""
@@ -19,7 +19,7 @@ class Outage:
         """A broker has answered.
 
         Returns:
-            How many seconds the outage took that is over now; None if there was none.
+            The seconds of the outage that is over now; None if there was none.
         """
         began, self.since, self._last_answer = self.since, None, now
         return None if began is None else now - began
@@ -32,5 +32,5 @@ class Outage:
         return begins
 
     def lasts(self, now: float) -> float:
-        """How many seconds no broker has answered; 0 while they answer."""
+        """Return the seconds for which no broker has answered; 0 while they answer."""
         return 0.0 if self.since is None else now - self.since

@@ -27,7 +27,7 @@ class Ownership(Enum):
     """The partition is another worker's, or somebody has finished the record."""
 
 
-class Phase(Enum):
+class PartitionPhase(Enum):
     """The phases of a partition; `PartitionState` has the diagram."""
 
     LOST = auto()
@@ -42,7 +42,7 @@ class Phase(Enum):
     """The broker has the open flag: if this worker dies, the next owner will know."""
 
 
-class Admission(NamedTuple):
+class AdmissionOutcome(NamedTuple):
     """The outcome of a delivery: the record is admitted, or refused for want of room."""
 
     id: RecordId
@@ -101,11 +101,11 @@ class PartitionState:
     """
 
     def __init__(self, topic: str, partition: int, limits: AdmissionLimits) -> None:
-        self.phase = Phase.RESTORING
+        self.phase = PartitionPhase.RESTORING
         self.epoch = 0
-        """Counts how often the log turned out to be another one; a record of an older epoch is nobody's any more."""
+        """Counts how often the log turned out to be another one; a record of an older epoch belongs to no worker."""
         self.paused = True
-        """Whether its consumer is to be paused."""
+        """True if the consumer is to yield none of its records."""
         self._topic = topic
         self._partition = partition
         self._limits = limits
@@ -124,11 +124,11 @@ class PartitionState:
     @property
     def is_owned(self) -> bool:
         """True if the partition is ours and restored."""
-        return self.phase in (Phase.CLOSED, Phase.OPEN)
+        return self.phase in (PartitionPhase.CLOSED, PartitionPhase.OPEN)
 
     def revoke(self) -> None:
         """The group takes the partition back. What runs goes on, and what it completes is not forgotten."""
-        self.phase = Phase.REVOKED
+        self.phase = PartitionPhase.REVOKED
         self.paused = True
 
     def lose(self) -> None:
@@ -136,7 +136,7 @@ class PartitionState:
         self._begin(OffsetTracker(OffsetMap(0, 0), self._local_work()))
         # With an empty tracker nothing can be kept: if it comes back, even our own last commit is read anew.
         self.commits.forget_sent()
-        self.phase = Phase.LOST
+        self.phase = PartitionPhase.LOST
 
     def restore(self, read: Committed | None, beginning: int) -> Restored:
         """Take the partition over from `read`, the group's commit, or from `beginning` where there is none.
@@ -146,7 +146,7 @@ class PartitionState:
             had the partition meanwhile: the tracker is kept and nothing is delivered again. Otherwise the state is
             rebuilt from the commit, and jobs that finished or still run here are matched when they are redelivered.
         """
-        self.phase = Phase.CLOSED
+        self.phase = PartitionPhase.CLOSED
         if self.commits.recognises(read):
             self.commits.restored_from(read)
             # The last one closed the map: a commit has to open it again before the partition is resumed.
@@ -158,6 +158,7 @@ class PartitionState:
             # Somebody has reset the group, or the topic is a new one: what we know is of other records.
             regressed_from, work = last.offset, LocalWork()
             self.epoch += 1
+        # Without a commit the group reads from the first record that is kept.
         start = beginning if read is None else read.offset
         offsets, unreadable = OffsetMap(start, start), None
         if read is not None and read.metadata:
@@ -184,7 +185,7 @@ class PartitionState:
 
     def ownership(self, record: RecordId) -> Ownership:
         """Tell whether the record still has to be answered here."""
-        if record.epoch != self.epoch or self.phase is Phase.LOST:
+        if record.epoch != self.epoch or self.phase is PartitionPhase.LOST:
             return Ownership.LOST
         # REVOKED or RESTORING: until the commit is read, another worker may have finished the record.
         if not self.is_owned:
@@ -207,21 +208,22 @@ class PartitionState:
         self._begin(OffsetTracker(OffsetMap(offset, offset)))
         return due
 
-    def deliver(self, offset: int, size: int, *, worker_is_full: bool, regressed_from: int | None) -> Admission:
+    def deliver(self, offset: int, size: int, *, worker_is_full: bool, regressed_from: int | None) -> AdmissionOutcome:
         """Admit a delivered record of `size` bytes, or refuse it for want of room and pause the partition."""
         record = RecordId(self._partition, offset, self.epoch)
         tracker = self.tracker
         if worker_is_full or not self.load.has_room_for(size) or tracker.window(offset) > self._limits.window:
             self._refused = offset
             self.paused = True
-            return Admission(record, None, regressed_from=regressed_from)
+            return AdmissionOutcome(record, None, regressed_from=regressed_from)
+        # The record that was refused is here again, or one beyond it: nothing waits for room any more.
         self._refused = None
         skipped_from = tracker.next if offset > tracker.next else None
         delivery = tracker.deliver(offset)
         # What runs on from before a rebalance is in flight, too: its answer is still to come.
         if delivery in (Delivery.NEW, Delivery.RUNNING):
             self.load.admit(offset, size)
-        return Admission(
+        return AdmissionOutcome(
             record, delivery, tracker.attempts(offset), bool(tracker.suspects), skipped_from, regressed_from
         )
 
@@ -245,7 +247,7 @@ class PartitionState:
         self.tracker.changed = False
         offsets = self.tracker.snapshot(is_open=not closing)
         point = Committed(offsets.base, encode_map(offsets, self._topic, self._partition))
-        if point == self.commits.last and self.phase is Phase.OPEN and not self.load.finished:
+        if point == self.commits.last and self.phase is PartitionPhase.OPEN and not self.load.finished:
             # The broker has exactly this, and no finished record waits for it to be no longer in flight.
             return None
         # The broker may get it although we never hear of that: then it is recognised when the partition comes back.
@@ -266,7 +268,7 @@ class PartitionState:
         if part.tracker is not self.tracker or not self.commits.acknowledge(part.point):
             return
         if self.is_owned:
-            self.phase = Phase.CLOSED if closing else Phase.OPEN
+            self.phase = PartitionPhase.CLOSED if closing else PartitionPhase.OPEN
         self.load.release(part.records, part.bytes)
 
     # --- pauses -------------------------------------------------------------------------------------------------
@@ -274,6 +276,6 @@ class PartitionState:
     @property
     def may_resume(self) -> bool:
         """True if a paused partition is open, has got rid of half its load, and has room for the record it refused."""
-        if self.phase is not Phase.OPEN or not self.load.is_half_empty:
+        if self.phase is not PartitionPhase.OPEN or not self.load.is_half_empty:
             return False
         return self._refused is None or self.tracker.window(self._refused) <= self._limits.window

@@ -10,7 +10,7 @@ the specification of delivery, from the broker's word to what is committed:
   Otherwise we rebuild its state from the commit. Jobs that finished or still run here are matched when their offsets
   are redelivered.
 - An offset is only ever run once at a time. If the log is no longer the one that was read (a delivery below the commit
-  point, a group that was set back), the partition starts a new *epoch*: a record of an older one is nobody's any more.
+  point, a group that was set back), the partition starts a new *epoch*: a record of an older one belongs to no worker.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 from streamverify.core.delivery.delivered_records import DeliveredRecords
 from streamverify.core.delivery.flow_control import FlowControl
 from streamverify.core.delivery.load import AdmissionLimits
-from streamverify.core.delivery.partition_state import PartitionState, Phase
+from streamverify.core.delivery.partition_state import PartitionPhase, PartitionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from streamverify.core.delivery.commits import Committed
-    from streamverify.core.delivery.partition_state import Admission, PartitionCommit, Restored
+    from streamverify.core.delivery.partition_state import AdmissionOutcome, PartitionCommit, Restored
     from streamverify.core.job import RecordId
 
 
@@ -77,7 +77,7 @@ class Partitions:
         for partition in self._assigned:
             # What is known of a partition that we had before is kept until its commit is read: `restore` decides.
             state = self._states.setdefault(partition, PartitionState(self._topic, partition, self._limits))
-            state.phase = Phase.RESTORING
+            state.phase = PartitionPhase.RESTORING
         lost = frozenset(self._states.keys() - self._assigned)
         for partition in lost:
             self._states[partition].lose()
@@ -100,7 +100,7 @@ class Partitions:
 
     # --- records ------------------------------------------------------------------------------------------------
 
-    def deliver(self, partition: int, offset: int, size: int) -> Admission | None:
+    def deliver(self, partition: int, offset: int, size: int) -> AdmissionOutcome | None:
         """Take a delivered record of `size` bytes in.
 
         Returns:

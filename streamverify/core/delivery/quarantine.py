@@ -116,6 +116,7 @@ class Quarantine:
         """
         self._paused = True
         withdrawn = tuple(self._committing)
+        # Back in front of those that came after them, in their own order.
         for record in reversed(withdrawn):
             queue = self._isolated if record == self._alone else self._shared
             queue[record] = None

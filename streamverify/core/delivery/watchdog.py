@@ -19,7 +19,11 @@ class Health(Enum):
 
 
 class Watchdog:
-    """Watches what succeeds."""
+    """Watches what succeeds.
+
+    IDLE ── the broker answers, and something is due ──> DUE ── for longer than the limit ──> stuck
+    DUE ── a success, nothing due any more, or no broker ──> IDLE
+    """
 
     def __init__(self, limit: float, now: float) -> None:
         """`limit`: seconds without success after which a worker with something to do is stuck."""

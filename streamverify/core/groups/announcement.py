@@ -148,6 +148,7 @@ def encode_cancellation(cancellation: Cancellation) -> AnnouncementRecord:
         )
     except ValidationError as error:
         raise ValueError(_first(error)) from None
+    # Not the ends: the same names again are to replace the older record when the topic is compacted.
     whom = [value.consumer_group, value.topic, value.run, value.group, value.ids, value.api_key]
     digest = hashlib.sha256(json.dumps(whom).encode()).hexdigest()[:32]
     return AnnouncementRecord(

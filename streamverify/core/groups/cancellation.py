@@ -87,6 +87,7 @@ class Cancellation:
     def ends_record(self, record: Record, request: ProofRequest) -> bool:
         """Tell whether it ends this request."""
         partition, offset, _epoch = record.id
+        # A partition that was added since had no record when it was made.
         if partition >= len(self.ends) or offset >= self.ends[partition]:
             return False
         if record.source.timestamp / 1000 > self.cancelled + MAX_LEAD:
@@ -118,6 +119,7 @@ class Cancellations:
 
     def add(self, cancellation: Cancellation) -> bool:
         """Remember a cancellation. Returns whether it concerns this worker's group and topic."""
+        # One without names would end every request of the topic.
         if (cancellation.consumer_group, cancellation.topic) != self._concerned or not cancellation.names:
             return False
         if cancellation.names in self._known:

@@ -88,6 +88,7 @@ class Groups:
             until it is `finished`.
         """
         self._forget_expired(now)
+        # Its worker may have died just after its own success was published: it has to be answered again.
         if attempt.quarantined:
             return None
         if winner := self._beaten(attempt, now):
@@ -154,6 +155,7 @@ class Groups:
         self._known += winner.custom_id not in winners
         winners[winner.custom_id] = winner
         self._winners.move_to_end(winner.scope)
+        # By whole scopes, which are kept in the order of their last announcement.
         while self._known > self._most:
             self._forget(next(iter(self._winners)))
         beaten = [each for each in self._of_scope.get(winner.scope, {}).values() if self._beaten(each, now)]

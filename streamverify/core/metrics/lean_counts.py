@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class LeanCounts:
     """Counts of one pool. Each process that is started dies, is replaced, or lives: nothing else becomes of one."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_import: Callable[[float], None] | None = None) -> None:
+        """`on_import` is told the seconds of each import that succeeded."""
         self.starts = 0
         """REPL processes started in slots, and tries to start one that failed."""
         self.deaths: Counter[ReplDeath] = Counter()
@@ -24,10 +25,9 @@ class LeanCounts:
         self.audit_seconds = 0.0
         self.useful_seconds = 0.0
         """Of running and auditing what ended in a verdict that is no `inconclusive` one."""
-        self.on_import: Callable[[float], None] | None = None
-        """Told the seconds of each import that succeeded."""
+        self._on_import = on_import
 
     def imported(self, seconds: float) -> None:
         """Note that a header was imported."""
-        if self.on_import is not None:
-            self.on_import(seconds)
+        if self._on_import is not None:
+            self._on_import(seconds)

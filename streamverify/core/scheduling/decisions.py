@@ -19,7 +19,7 @@ from streamverify.core.scheduling.work import Work
 
 if TYPE_CHECKING:
     from streamverify.core.scheduling.header_stats import HeaderStats
-    from streamverify.core.scheduling.job_queue import JobQueue, Line
+    from streamverify.core.scheduling.job_queue import JobLine, JobQueue
     from streamverify.core.scheduling.slots import Slots
     from streamverify.core.syntax.header import Header
 
@@ -36,7 +36,7 @@ WARM_UP_INTERVAL = 1.0
 
 
 class SchedulerPhase(Enum):
-    """What a scheduler may start; `Decisions` has the diagram."""
+    """The phases of a scheduler by what it may start; `Decisions` has the diagram."""
 
     SERVING = auto()
     """Whatever a rule starts."""
@@ -84,7 +84,7 @@ class RunningGroups:
 
     def __init__(self) -> None:
         self.held: Counter[str] = Counter()
-        """How many reasons there are not to start another job of each group."""
+        """The number of reasons not to start another job of each group."""
 
     def hold(self, group: str | None) -> None:
         """Count one more reason not to start another job of this group; None is no group."""
@@ -113,13 +113,14 @@ class Decisions(Generic[J]):
         """The job that is to run although all else is paused."""
         self.phase = SchedulerPhase.SERVING
         self.environments: Counter[Environment] = Counter()
-        """How the jobs that were started found the environment of their header."""
+        """Counts how the jobs that were started found the environment of their header."""
         self._rules = rules
         self._imports = rules.slots + rules.spares if rules.imports is None else rules.imports
         self._queue = queue
         self._slots = slots
         self._stats = stats
         self._look_again = -math.inf
+        """The time from which on all known headers are searched again for one to import ahead of demand."""
 
     def decide(self, now: float, *, process_gone: bool = False) -> list[Start[J] | Warm]:
         """Fill the idle slots: with jobs as long as a rule starts one, then with imports ahead of demand.
@@ -141,7 +142,7 @@ class Decisions(Generic[J]):
         return actions
 
     def next_time(self, now: float) -> float | None:
-        """The next time from which on a rule may start a job that none starts now; None if there is none."""
+        """Return the next time from which on a rule may start a job that none starts now; None: only an event can."""
         if not self.timed or self._slots.importing >= self._imports:
             return None
         lines = self._queue.lines(long_too=self._may_take_long)
@@ -179,7 +180,7 @@ class Decisions(Generic[J]):
             # The job has turned out to be long work: the rules are asked again.
         return None
 
-    def _choose(self, now: float) -> tuple[Line[J], int | None] | None:
+    def _choose(self, now: float) -> tuple[JobLine[J], int | None] | None:
         """Choose a line and a slot for its next job, by the first rule of docs/scheduling.md that applies."""
         slots, queue = self._slots, self._queue
         long_too = self._may_take_long
@@ -227,13 +228,13 @@ class Decisions(Generic[J]):
 
     @property
     def _has_turn(self) -> bool:
-        """Whether one more job may run, and a slot is free for it."""
+        """True if one more job may run, and a slot is free for it."""
         is_allowed = self.phase is not SchedulerPhase.DRAINING and self._slots.running < self._rules.slots
         return is_allowed and bool(self._slots.idle)
 
     @property
     def _may_take_long(self) -> bool:
-        """Whether one more long job may run: of several slots one never takes any, so that short work has its turn."""
+        """True if one more long job may run: of several slots one never takes any, so that short work has its turn."""
         return self._rules.slots == 1 or self._slots.running_long < self._rules.slots - 1
 
     def _start(  # noqa: PLR0913 - what is known of the job
@@ -283,7 +284,7 @@ class Decisions(Generic[J]):
                 best, most = header, gain
         return best
 
-    def _is_crowded(self, line: Line[J], now: float) -> bool:
+    def _is_crowded(self, line: JobLine[J], now: float) -> bool:
         """Tell whether a header that only busy slots hold is worth one more slot for this line (rule 4)."""
         if any(now >= time for time in self._crowded_at(line)):
             return True
@@ -292,7 +293,7 @@ class Decisions(Generic[J]):
         work = jobs * self._stats.run_seconds(line.header)
         return 2 * jobs > holders and work > holders * self._stats.import_seconds(line.header)
 
-    def _crowded_at(self, line: Line[J]) -> list[float]:
+    def _crowded_at(self, line: JobLine[J]) -> list[float]:
         """List the times from which on rule 4 gives a line one more slot, however little work waits."""
         times = []
         if 2 * len(line) > self._slots.holders(line.header):

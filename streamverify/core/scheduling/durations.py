@@ -1,4 +1,4 @@
-"""How long proofs run: which are long work, and how much longer a running one is likely to take.
+"""Estimates how long proofs run: which are long work, and how much longer a running one is likely to take.
 
 Pure: no clock. Everything that is remembered is bounded.
 """
@@ -22,7 +22,7 @@ MAX_HISTOGRAMS = 1_000
 """The number of headers whose durations are remembered in full."""
 
 _DECAY = 0.3
-"""The weight of a duration below the average. One above it becomes the average at once: see `Durations.ran`."""
+"""The weight of a duration below the average. One above it becomes the average at once: see `ProofDurations.ran`."""
 
 _FADE = 0.99
 """The weight that a duration keeps in its header's histogram with each later one: about the last hundred count."""
@@ -31,6 +31,7 @@ _FORGOTTEN = 0.5
 """The weight of proofs in a histogram below which nothing is concluded from them: the fading memory of one."""
 
 _LARGE = 1e9
+"""The weight at which all weights are divided by it, far below the end of what a float holds exactly."""
 
 _SHORTEST = 0.001
 _BINS_PER_DOUBLING = 2
@@ -38,7 +39,7 @@ _BINS = 44
 """Bins of a histogram: from a millisecond to an hour, each 1.4 times as wide as the one before."""
 
 
-class Durations:
+class ProofDurations:
     """The durations of the proofs of one pool."""
 
     def __init__(self, long_timeout: float = LONG_TIMEOUT) -> None:
@@ -96,7 +97,7 @@ class Durations:
 
 
 class _Histogram:
-    """Durations by their size, the older ones with less and less weight."""
+    """The durations by their size, the older ones with less and less weight."""
 
     def __init__(self) -> None:
         self._weights = [0.0] * _BINS
@@ -123,6 +124,7 @@ class _Histogram:
 
 
 def _bin(seconds: float) -> int:
+    """Return the number of the bin that a duration falls into; the last one takes all that are longer."""
     doublings = math.log2(max(seconds, _SHORTEST) / _SHORTEST)
     return min(_BINS - 1, int(doublings * _BINS_PER_DOUBLING))
 

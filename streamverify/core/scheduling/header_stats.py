@@ -23,6 +23,7 @@ MAX_HEADERS = 1_000
 INITIAL_IMPORT_SECONDS = 5.0
 """Estimate for an import before the first one was measured: the order of magnitude of Mathlib."""
 
+# Imports are measured seldom and proofs often: so a new import counts for more.
 _IMPORT_WEIGHT = 0.3
 _RUN_WEIGHT = 0.05
 
@@ -124,6 +125,7 @@ class HeaderStats:
         known = self._known.get(header.fingerprint)
         if known is None:
             if len(self._known) >= MAX_HEADERS:
+                # `asked` moves a header to the end: in front is the one that was asked for longest ago.
                 self._known.popitem(last=False)
             known = self._known[header.fingerprint] = _Entry(header, now)
         return known

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from streamverify.core.scheduling.durations import Durations
+    from streamverify.core.scheduling.durations import ProofDurations
     from streamverify.core.scheduling.work import Work
     from streamverify.core.syntax.header import Header
 
@@ -34,7 +34,7 @@ class HasHeader(Protocol):
 J = TypeVar("J", bound=HasHeader)
 
 
-class Entry(NamedTuple, Generic[J]):
+class QueuedJob(NamedTuple, Generic[J]):
     """A waiting job: its number in the order of arrival, the time when it came, and what is known of its work."""
 
     number: int
@@ -45,7 +45,7 @@ class Entry(NamedTuple, Generic[J]):
     """The place of its group in this worker's order of groups."""
 
 
-class Line(Generic[J]):
+class JobLine(Generic[J]):
     """The waiting jobs of one header and class, the oldest first, and the time since which none was started."""
 
     __slots__ = ("_block_end", "delayed", "entries", "header", "is_long", "unserved_since")
@@ -53,7 +53,7 @@ class Line(Generic[J]):
     def __init__(self, header: str, *, is_long: bool, now: float) -> None:
         self.header = header
         self.is_long = is_long
-        self.entries: OrderedDict[J, Entry[J]] = OrderedDict()
+        self.entries: OrderedDict[J, QueuedJob[J]] = OrderedDict()
         self.unserved_since = now
         self.delayed = -1
         """The number of the last job that waited although a slot was free."""
@@ -64,11 +64,11 @@ class Line(Generic[J]):
         return len(self.entries)
 
     @property
-    def oldest(self) -> Entry[J]:
+    def oldest(self) -> QueuedJob[J]:
         """The job that came first."""
         return next(iter(self.entries.values()))
 
-    def choose(self, running: Container[str | None]) -> Entry[J]:
+    def choose(self, running: Container[str | None]) -> QueuedJob[J]:
         """Choose the oldest job, but of no group that runs if there is another, and groups in this worker's order.
 
         Of a group one success is enough: a second attempt beside a first is run for nothing if that succeeds. It waits
@@ -82,7 +82,7 @@ class Line(Generic[J]):
         if oldest.number > self._block_end:
             self._block_end = list(islice(self.entries.values(), LOOK_AHEAD))[-1].number
         # One loop, as it runs over up to `LOOK_AHEAD` jobs for each that is started.
-        best: Entry[J] | None = None
+        best: QueuedJob[J] | None = None
         for entry in islice(self.entries.values(), LOOK_AHEAD):
             group = entry.work.group
             if group in running:
@@ -103,7 +103,7 @@ class Line(Generic[J]):
 class JobQueue(Generic[J]):
     """The lines, the one that was served longest ago first. A line exists while it has jobs."""
 
-    def __init__(self, durations: Durations, *, lanes: bool, worker: str = "") -> None:
+    def __init__(self, durations: ProofDurations, *, lanes: bool, worker: str = "") -> None:
         """Start empty.
 
         Args:
@@ -114,8 +114,8 @@ class JobQueue(Generic[J]):
         self._durations = durations
         self._lanes = lanes
         self._worker = worker
-        self._lines: OrderedDict[tuple[str, bool], Line[J]] = OrderedDict()
-        self._line_of: dict[J, Line[J]] = {}
+        self._lines: OrderedDict[tuple[str, bool], JobLine[J]] = OrderedDict()
+        self._line_of: dict[J, JobLine[J]] = {}
         self._submitted = 0
 
     def __len__(self) -> int:
@@ -124,10 +124,11 @@ class JobQueue(Generic[J]):
     def add(self, job: J, work: Work, now: float) -> None:
         """Put a job at the end of its line."""
         self._submitted += 1
+        # Each worker has another order of groups, the same one as long as it lives.
         turn = b"" if work.group is None else blake2b(f"{self._worker}/{work.group}".encode(), digest_size=8).digest()
-        self._append(Entry(self._submitted, now, job, work, turn), now)
+        self._append(QueuedJob(self._submitted, now, job, work, turn), now)
 
-    def take(self, line: Line[J], running: Container[str | None], now: float) -> Entry[J] | None:
+    def take(self, line: JobLine[J], running: Container[str | None], now: float) -> QueuedJob[J] | None:
         """Take the next job out of a line, which goes to the end of those that wait to be served.
 
         Args:
@@ -165,24 +166,24 @@ class JobQueue(Generic[J]):
             self.remove(job)
         return dropped
 
-    def lines(self, *, long_too: bool) -> Iterator[Line[J]]:
+    def lines(self, *, long_too: bool) -> Iterator[JobLine[J]]:
         """Yield the lines that may be served, the one that was served longest ago first."""
         return (line for line in self._lines.values() if long_too or not line.is_long)
 
-    def of_header(self, header: str, *, long_too: bool) -> Iterator[Line[J]]:
+    def of_header(self, header: str, *, long_too: bool) -> Iterator[JobLine[J]]:
         """Yield the lines of one header that may be served."""
         for is_long in (False, True) if long_too else (False,):
             if line := self._lines.get((header, is_long)):
                 yield line
 
-    def is_long(self, entry: Entry[J]) -> bool:
+    def is_long(self, entry: QueuedJob[J]) -> bool:
         """Tell whether a job is long work, as far as is known now; none is where there are no lanes."""
         return self._lanes and self._durations.is_long(entry.work, entry.job.header.fingerprint)
 
-    def _append(self, entry: Entry[J], now: float) -> None:
+    def _append(self, entry: QueuedJob[J], now: float) -> None:
         header, is_long = entry.job.header.fingerprint, self.is_long(entry)
         line = self._lines.get((header, is_long))
         if line is None:
-            line = self._lines[header, is_long] = Line(header, is_long=is_long, now=now)
+            line = self._lines[header, is_long] = JobLine(header, is_long=is_long, now=now)
         line.entries[entry.job] = entry
         self._line_of[entry.job] = line

@@ -29,7 +29,7 @@ Below 1 its partitions would get more than the others. The half more is room for
 was sent of late, and for proofs that take longer than most. Simulated: each half beyond costs imports and waiting."""
 
 RELIEF = 4
-"""How many partitions of its order a header may fall back on: four, or twice its own where that is more."""
+"""The partitions of its order that a header may fall back on: four, or twice its own where that is more."""
 
 NEW = 8
 """Among how many of its order a header is placed that was not sent of late: nobody has imported it, so all are as good.
@@ -58,7 +58,7 @@ _FINGERPRINT = re.compile(rb"[0-9a-f]{32}")
 
 
 def affinity_key(proof: str) -> bytes:
-    """The key of a proof's record: its header's fingerprint, as 32 hexadecimal digits in ASCII.
+    """Return the key of a proof's record: its header's fingerprint, as 32 hexadecimal digits in ASCII.
 
     A header that is no Lean gets that of a blank one: whoever answers it needs no Lean for that.
     """
@@ -69,12 +69,12 @@ def affinity_key(proof: str) -> bytes:
 
 
 def is_fingerprint(key: bytes | None) -> bool:
-    """Whether a record's key is what `affinity_key` makes."""
+    """Tell whether a record's key is one that `affinity_key` makes."""
     return key is not None and _FINGERPRINT.fullmatch(key) is not None
 
 
 def jump(number: int, partitions: int) -> int:
-    """The partition of a 64-bit number: jump consistent hashing (Lamping and Veach, 2014).
+    """Return the partition of a 64-bit number by jump consistent hashing (Lamping and Veach, 2014).
 
     Each of n partitions gets the n-th part of the numbers, and one more partition takes its part from all others alike:
     no number moves between those that were there.
@@ -88,7 +88,7 @@ def jump(number: int, partitions: int) -> int:
 
 
 def first_partitions(key: bytes, partitions: int, first: int = 1) -> list[int]:
-    """The first partitions in the order of a key.
+    """Return the first partitions in the order of a key.
 
     SHA-256 of the key and 0, 1, 2 ... (4 bytes, big-endian) is read as four 64-bit numbers each, and each of them
     jumps to a partition; one that was there before is left out. So no partition is looked at but those that are asked
@@ -111,7 +111,7 @@ def first_partitions(key: bytes, partitions: int, first: int = 1) -> list[int]:
 
 
 def partitions_for(count: float, total: float, partitions: int) -> int:
-    """How many partitions a header gets: from 1 to all.
+    """Return the number of partitions that a header gets: from 1 to all.
 
     Args:
         count: Records with this header, of late.
@@ -123,7 +123,7 @@ def partitions_for(count: float, total: float, partitions: int) -> int:
 
 
 class RecentCounts:
-    """How often each of the most frequent keys was seen of late, in bounded space (Misra and Gries, 1982).
+    """Counts the most frequent keys of late, in bounded space (Misra and Gries, 1982).
 
     A count is never too high. Where all weigh 1 it is too low by at most `total / (counters + 1)`, and by 1 for each
     halving.
@@ -147,7 +147,7 @@ class RecentCounts:
         if key in counts or len(counts) < self._counters:
             counts[key] = counts.get(key, 0.0) + weight
         else:
-            # A new key and one of each other's: amortised this costs no more than what was counted before.
+            # The weight is taken from every other key, too: amortised that costs no more than what was counted before.
             self._counts = {other: count - weight for other, count in counts.items() if count > weight}
         if self.total >= self._window:
             self.total /= 2
@@ -160,10 +160,10 @@ class RecentCounts:
 
 
 class RunTimes:
-    """How long the proofs of each header took of late, where somebody says so, beside those of all headers."""
+    """The run times of the proofs of each header, where somebody says them, beside those of all headers."""
 
     def __init__(self) -> None:
-        """Nobody has said anything."""
+        """Start before the first run time is known."""
         self._usual = 0.0
         self._of: dict[bytes, tuple[int, float]] = {}
 
@@ -177,7 +177,7 @@ class RunTimes:
         self._of[key] = number + 1, mean + max(1 / (number + 10), 0.02) * (seconds - mean)
 
     def weight(self, key: bytes) -> float:
-        """What a record of this header costs, as a multiple of the usual one; 1 where nothing is known."""
+        """Return the cost of a record of this header, as a multiple of the usual one; 1 where nothing is known."""
         known = self._of.get(key)
         if known is None or self._usual <= 0:
             return 1.0
@@ -185,7 +185,7 @@ class RunTimes:
 
 
 class _Load:
-    """What one producer has sent to each partition of a topic of late, and the orders of the headers that it sent."""
+    """The records that one producer has sent to each partition of a topic of late, and the orders of their headers."""
 
     def __init__(self, partitions: int, start: Callable[[], float], halvings: int) -> None:
         self.partitions = partitions
@@ -221,7 +221,7 @@ class _Load:
         self._least = []
 
     def choose(self, key: bytes | None, count: int, weight: float, *, new: bool) -> int:
-        """The partition of a record, and count it.
+        """Choose the partition of a record, and count the record there.
 
         Args:
             key: None: no header is known.
@@ -234,16 +234,17 @@ class _Load:
         return chosen
 
     def _least_of_all(self) -> int:
-        """The partition that was sent least. O(log partitions) where others are not sent to in between."""
+        """Return the partition that was sent least. O(log partitions) where others are not sent to in between."""
         if not self._least:
             self._least = [(sent, number) for number, sent in enumerate(self._sent) if number not in self._missing]
             heapq.heapify(self._least)
+        # An entry is stale where more was sent since: it goes back with what was sent by now.
         while self._least[0][0] != (sent := self._sent[number := self._least[0][1]]):
             heapq.heapreplace(self._least, (sent, number))
         return number
 
     def _least_of(self, key: bytes, count: int, *, new: bool) -> int:
-        """Of a header's first `count` the one that was sent least, or a less filled one where that is far ahead."""
+        """Return the one of a header's first `count` that was sent least, or a less filled one if that is far ahead."""
         relief = max(2 * count, NEW if new else RELIEF)
         everywhere = relief >= self._having
         order = self._order(key, count if everywhere else relief)
@@ -257,7 +258,7 @@ class _Load:
         return other
 
     def _order(self, key: bytes, count: int) -> list[int]:
-        """At least the first `count` partitions of a header that have a leader, where as many have one."""
+        """Return at least the first `count` partitions of a header that have a leader, where as many have one."""
         order = self._orders.get(key)
         if order is None:
             if len(self._orders) >= COUNTERS:
@@ -280,7 +281,7 @@ class Affinity:
     """The decision. Each producer has its own, and what it has sent is all that it goes by."""
 
     def __init__(self, start: Callable[[], float] = lambda: 0.0, counts: RecentCounts | None = None) -> None:
-        """Nothing was sent yet.
+        """Start before the first record is sent.
 
         Args:
             start: A number below 1 for each partition, to begin counting with. A random one keeps many producers of a
@@ -297,7 +298,7 @@ class Affinity:
         self._times.note(key, seconds)
 
     def choose(self, key: bytes | None, partitions: int, reachable: Collection[int]) -> int:
-        """The partition for one record.
+        """Choose the partition of one record.
 
         Args:
             key: What `affinity_key` made of its proof; None: of this record no header is known.
@@ -345,7 +346,7 @@ class AffinityPartitioner:
         self._affinity.took(key, seconds)
 
     def __call__(self, key: bytes | None, all_partitions: Collection[int], available: Collection[int]) -> int:
-        """The partition of a record with this key; `available` are the partitions that have a leader.
+        """Return the partition of a record with this key; `available` are the partitions that have a leader.
 
         Kafka numbers the partitions of a topic from 0 without gaps, so how many there are says which.
         """

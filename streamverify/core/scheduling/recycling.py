@@ -22,7 +22,7 @@ _SHARE = 2
 """The part, 1 / `_SHARE`, of the room left by the import that may be used up; the rest is for the next proof."""
 
 
-class Limits(NamedTuple):
+class WearLimits(NamedTuple):
     """Bytes that a process may use (None: no limit is known), and proofs that it may run."""
 
     memory: int | None = None
@@ -32,7 +32,7 @@ class Limits(NamedTuple):
 class Wear:
     """The growth of one process, from the import of its header on."""
 
-    def __init__(self, limits: Limits, memory: int) -> None:
+    def __init__(self, limits: WearLimits, memory: int) -> None:
         """Start counting.
 
         Args:

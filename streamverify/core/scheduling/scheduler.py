@@ -18,7 +18,7 @@ from streamverify.core.scheduling.decisions import (
     Start,
     Warm,
 )
-from streamverify.core.scheduling.durations import Durations
+from streamverify.core.scheduling.durations import ProofDurations
 from streamverify.core.scheduling.header_stats import HeaderStats
 from streamverify.core.scheduling.job_queue import J, JobQueue
 from streamverify.core.scheduling.slots import NO_PROCESS, Slots, SlotState
@@ -44,7 +44,7 @@ class Scheduler(Generic[J]):
             stats: Demand and cost of the headers, as far as they are known already.
         """
         self.stats = HeaderStats() if stats is None else stats
-        self._durations = Durations(rules.long_timeout)
+        self._durations = ProofDurations(rules.long_timeout)
         # With one slot there is no lane for short work: long work could run nowhere.
         self._queue: JobQueue[J] = JobQueue(self._durations, lanes=rules.slots > 1, worker=rules.worker)
         self.slots: Slots[J] = Slots(self.stats)
@@ -52,7 +52,7 @@ class Scheduler(Generic[J]):
         self._decisions: Decisions[J] = Decisions(rules, self._queue, self.slots, self.stats)
         self.groups = self._decisions.groups
         self.environments: Mapping[Environment, int] = self._decisions.environments
-        """How the jobs that were started found the environment of their header."""
+        """Counts how the jobs that were started found the environment of their header."""
 
     # --- events -------------------------------------------------------------------------------------------------
 

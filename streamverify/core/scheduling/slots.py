@@ -1,9 +1,4 @@
-"""The slots of a pool: which are idle, what the busy ones do, and which headers their processes hold. Pure: no clock.
-
-idle ── occupy, header held ──> busy ── free ──> idle
-idle ── occupy, header not held ──> importing ── imported ──> busy
-                                    importing ── free: failed, or warmed ──> idle
-"""
+"""The slots of a pool: which are idle, what the busy ones do, and which headers they hold. Pure: no clock."""
 
 from __future__ import annotations
 
@@ -45,7 +40,12 @@ class Busy(NamedTuple, Generic[J]):
 
 
 class Slots(Generic[J]):
-    """The slots by their numbers. The caller numbers them, and frees each for the first time."""
+    """The slots by their numbers. The caller numbers them, and frees each for the first time.
+
+    idle ── occupy, header held ──> busy ── free ──> idle
+    idle ── occupy, header not held ──> importing ── imported ──> busy
+                                        importing ── free: failed, or warmed ──> idle
+    """
 
     def __init__(self, stats: HeaderStats) -> None:
         self._stats = stats
@@ -128,6 +128,7 @@ class Slots(Generic[J]):
 
     def paid(self, header: str, quantum: float) -> list[int]:
         """List the idle slots whose work since their import is `quantum` times the imports there and back."""
+        # A slot without a process has nothing to pay for.
         there = self._stats.import_seconds(header)
         return [
             slot

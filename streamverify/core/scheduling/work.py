@@ -1,4 +1,4 @@
-"""What is known of a job before it runs: its time-out, what it may be compared with, and its group. Pure."""
+"""The work of a job as it is known before it runs: its time-out, names of its kind, and its group. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TRAILING_NUMBER = re.compile(r"[-_.:/#]?[0-9]+$")
 
 
 class Work(NamedTuple):
-    """What is known of a job before it runs. The default is a job that is short and belongs to no group."""
+    """The work of a job as it is known before it runs. By default it is short and belongs to no group."""
 
     timeout: float = 0.0
     """The seconds that Lean may run for it."""
@@ -30,7 +30,7 @@ class Work(NamedTuple):
 
 
 def work_of(job: Job, *, default_timeout: float, max_timeout: float) -> Work:
-    """What is known of a job. The time-outs are the worker's settings."""
+    """Return what is known of a job's work. The time-outs are the worker's settings, in seconds."""
     request = job.request
     timeout = min(request.timeout or default_timeout, max_timeout)
     key = gateway_key(job.record.kafka_headers)
@@ -48,6 +48,6 @@ def work_of(job: Job, *, default_timeout: float, max_timeout: float) -> Work:
 
 
 def id_prefix(custom_id: str) -> str | None:
-    """What an id has in common with those of its kind: all but the number at its end; None where there is none."""
+    """Return what an id has in common with those of its kind: all but the number at its end; None where it has none."""
     prefix = _TRAILING_NUMBER.sub("", custom_id)
     return prefix if prefix and prefix != custom_id else None

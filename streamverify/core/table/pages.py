@@ -85,6 +85,7 @@ def merge(parts: Sequence[Iterable[Row]], limit: int, *, more: bool = False) -> 
         limit: How many rows the page has at most.
         more: Whether one of the parts itself has more rows than are here.
     """
+    # Lazily: of a million rows only those of the page are made.
     by_id = groupby(heapq.merge(*parts, key=_custom_id), key=_custom_id)
     # Where partitions were added to the topic, an id may be in two of them: the newest counts.
     rows = (newest_row(same) for _, same in by_id)

@@ -10,11 +10,11 @@ import pytest
 from streamverify.bus.liveness import OUTAGE_GRACE, Liveness
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.runtime import Signals
-from streamverify.worker.condition import ConditionReport, Step
+from streamverify.worker.condition import ConditionReport, StartStep
 
 
 class Case:
-    def __init__(self, step: Step = Step.JOINING, outage: str | None = None, seconds: float = 0.0) -> None:
+    def __init__(self, step: StartStep = StartStep.JOINING, outage: str | None = None, seconds: float = 0.0) -> None:
         self.signals, self.partitions = Signals(), Partitions("t")
         self.liveness = SimpleNamespace(outage=outage, seconds_without_broker=seconds)
         self.report = ConditionReport(self.signals, self.partitions, cast("Liveness", self.liveness), group="g")
@@ -24,12 +24,12 @@ class Case:
 @pytest.mark.parametrize(
     ("step", "state", "words"),
     [
-        (Step.STARTING, "starting", "the worker starts"),
-        (Step.IMPORTING, "starting", "headers are being imported"),
-        (Step.JOINING, "joining", "from the group g yet"),
+        (StartStep.STARTING, "starting", "the worker starts"),
+        (StartStep.IMPORTING, "starting", "headers are being imported"),
+        (StartStep.JOINING, "joining", "from the group g yet"),
     ],
 )
-async def test_until_its_partitions_are_restored_it_says_what_it_does(step: Step, state: str, words: str) -> None:
+async def test_until_its_partitions_are_restored_it_says_what_it_does(step: StartStep, state: str, words: str) -> None:
     condition = Case(step).report.now()
     assert (condition.state, condition.ready) == (state, False)
     assert words in str(condition.problem)
@@ -55,7 +55,7 @@ async def test_an_outage_counts_only_after_its_grace_time(restored: bool) -> Non
 
 
 async def test_before_it_joins_an_outage_is_a_part_of_its_start() -> None:
-    condition = Case(Step.IMPORTING, outage="no broker answers").report.now()
+    condition = Case(StartStep.IMPORTING, outage="no broker answers").report.now()
     assert (condition.state, condition.problem) == ("starting", "no broker answers")
 
 

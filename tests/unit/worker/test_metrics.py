@@ -20,7 +20,7 @@ from streamverify.core.metrics.lean_counts import LeanCounts
 from streamverify.core.metrics.metric import Process
 from streamverify.telemetry.metrics import Metrics
 from streamverify.worker import metrics as module
-from streamverify.worker.metrics import Parts, ResultMetrics, WorkerMetrics
+from streamverify.worker.metrics import Observations, Parts, WorkerMetrics
 
 VERIFIER = Verifier(kind="lean", lean_version="4.35.0", repl_version="1.2", mathlib_version="abc", policy_version="3")
 
@@ -89,9 +89,8 @@ def ends_of(ends: dict[int, int] | None) -> Any:
 
 
 def watched(given: Parts, slots: int = 2) -> WorkerMetrics:
-    made = WorkerMetrics(VERIFIER, slots)
-    made.watch(given)
-    return made
+    metrics = Metrics(Process.WORKER)
+    return WorkerMetrics(metrics, Observations(metrics), given, verifier=VERIFIER, slots=slots)
 
 
 def page_of(made: WorkerMetrics) -> Page:
@@ -194,7 +193,7 @@ async def test_the_backlog_in_seconds_is_known_once_a_record_was_answered() -> N
     page = await looked(made)
     assert page.series("streamverify_backlog_seconds") == {}
     for _ in range(21):
-        made.published(result("ok", {"env": 0}), second=False)
+        made._observations.published(result("ok", {"env": 0}), second=False)
     page = await looked(made)
     # 31 records x 42 s of 21 records / 2 slots.
     assert page.value("streamverify_backlog_seconds") == pytest.approx(31 * 42 / 21 / 2)
@@ -270,7 +269,7 @@ def test_every_reason_and_assurance_has_its_series_before_it_occurs() -> None:
 
 def noted(*results: tuple[Any, bool]) -> Page:
     metrics = Metrics(Process.WORKER)
-    results_noted = ResultMetrics(metrics)
+    results_noted = Observations(metrics)
     for each, second in results:
         results_noted.published(each, second=second)
     metrics.at_scrape(

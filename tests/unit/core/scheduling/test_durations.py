@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamverify.core.scheduling.durations import MAX_HISTOGRAMS, MAX_NAMES, Durations
+from streamverify.core.scheduling.durations import MAX_HISTOGRAMS, MAX_NAMES, ProofDurations
 from streamverify.core.scheduling.work import Work
 
 NAMES = ("group:g", "prefix:p")
@@ -12,13 +12,13 @@ NAMES = ("group:g", "prefix:p")
 
 @pytest.mark.parametrize(("timeout", "long"), [(0.0, False), (120.0, False), (120.1, True), (300.0, True)])
 def test_a_timeout_of_the_senders_choice_says_what_is_long(timeout: float, long: bool) -> None:  # noqa: FBT001
-    durations = Durations(120.0)
+    durations = ProofDurations(120.0)
     durations.ran(Work(timeout), "header", 0.1)
     assert durations.is_long(Work(timeout), "header") is long
 
 
 def test_else_the_first_of_group_prefix_and_header_that_is_known_says_it() -> None:
-    durations = Durations(120.0)
+    durations = ProofDurations(120.0)
     assert not durations.is_long(Work(300.0, NAMES), "header")
     durations.ran(Work(300.0), "header", 200.0)
     assert durations.is_long(Work(300.0, NAMES), "header")
@@ -29,7 +29,7 @@ def test_else_the_first_of_group_prefix_and_header_that_is_known_says_it() -> No
 
 
 def test_one_slow_proof_makes_its_kind_long_and_some_quick_ones_make_it_short_again() -> None:
-    durations = Durations(120.0)
+    durations = ProofDurations(120.0)
     work = Work(300.0, NAMES)
     for seconds in (1.0, 1.0, 300.0):
         durations.ran(work, "header", seconds)
@@ -40,7 +40,7 @@ def test_one_slow_proof_makes_its_kind_long_and_some_quick_ones_make_it_short_ag
 
 
 def test_the_rest_is_the_mean_rest_of_those_that_ran_for_longer() -> None:
-    durations = Durations()
+    durations = ProofDurations()
     for seconds in [1.0] * 50 + [64.0] * 50:
         durations.ran(Work(), "header", seconds)
     assert durations.rest("header", 0.0, 1000.0) == pytest.approx(38, rel=0.3)
@@ -51,7 +51,7 @@ def test_the_rest_is_the_mean_rest_of_those_that_ran_for_longer() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    durations = Durations()
+    durations = ProofDurations()
     for number in range(MAX_NAMES + MAX_HISTOGRAMS + 10):
         durations.ran(Work(300.0, (f"group:{number}",)), f"header{number}", 1.0)
     assert len(durations) == MAX_NAMES + MAX_HISTOGRAMS
