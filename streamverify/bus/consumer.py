@@ -101,7 +101,12 @@ class _Listener(ConsumerRebalanceListener):
 
 
 class RequestConsumer:
-    """Delivers each request of the partitions that this worker owns, and commits what is complete."""
+    """Delivers each request of the partitions that this worker owns, and commits what is complete.
+
+    MADE ── start ──> MEMBER: polls, delivers, commits; what of that each partition allows is in `Partitions`
+    MEMBER ── drain ──> DRAINING: polls and commits, and delivers nothing more
+    MEMBER, DRAINING ── close ──> CLOSED: has left the group
+    """
 
     def __init__(
         self,

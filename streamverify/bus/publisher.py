@@ -98,7 +98,13 @@ def countdown(count: int, done: Callable[[], None]) -> Callable[[], None]:
 
 
 class Publisher:
-    """Sends each record until the broker has acknowledged it; replaces a producer that cannot go on."""
+    """Sends each record until the broker has acknowledged it; replaces a producer that cannot go on.
+
+    SENDING ── the broker refuses a record, or the producer gives one up ──> FAILED: nothing more is handed over
+    FAILED ── another producer, which first has all that was not acknowledged ──> SENDING
+    FAILED too often without an acknowledgement, or a record refused at its smallest ──> `run` raises
+    It is in FAILED as long as there is a `_failure`.
+    """
 
     def __init__(
         self,
@@ -127,7 +133,7 @@ class Publisher:
         self._failure: KafkaError | None = None
         self._refused: set[int] = set()
         self._replacements = 0
-        self._failing = ""
+        self._last_cause = ""
         """The error by which the last record could not be handed over, "" if it could; each is logged once in a row."""
         self._wake = asyncio.Event()
         self._gathering: asyncio.TimerHandle | None = None
@@ -206,8 +212,8 @@ class Publisher:
                 self._fail(error)
                 return
             cause = type(error).__name__
-            if self._failing != cause:
-                self._failing = cause
+            if self._last_cause != cause:
+                self._last_cause = cause
                 gone = isinstance(error, UnknownTopicOrPartitionError)
                 _log.warning(
                     "publish_failed",
@@ -220,7 +226,7 @@ class Publisher:
                 )
             await asyncio.sleep(_RETRY)
         else:
-            self._failing = ""
+            self._last_cause = ""
             self._sent += 1
             self._unacknowledged[self._sent] = record
             future.add_done_callback(partial(self._answered, self._sent))
