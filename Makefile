@@ -25,8 +25,7 @@ test: $(VENV)/.test ## unit, property and end-to-end tests; needs neither Lean n
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 test-kafka: $(VENV)/.test ## the end-to-end tests on a real Apache Kafka (Docker, or Java 17 and Maven)
-	@$(BIN)/python tests/kafka_broker.py
-	@$(BIN)/python -m pytest tests/e2e --kafka -n 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python tests/kafka_broker.py $(BIN)/python -m pytest tests/e2e --kafka -n 5 --dist loadscope
 
 honest: $(VENV)/.test ## what the policy objects to in the .lean files of a folder, by rule: CORPUS=FOLDER
 	@PYTHONPATH=tests $(BIN)/python -m honest $(or $(CORPUS),tests/honest)
@@ -35,7 +34,7 @@ fuzz: $(VENV)/.fuzz ## look for inputs that break a parser, for FUZZ_SECONDS (60
 	@$(BIN)/python tests/fuzz/run.py $(or $(FUZZ_SECONDS),60)
 
 test-oracle: $(VENV)/.oracle ## ask a real Lean 4.35 whether we read files as it does; Linux on x86-64 (docs/fuzzing.md)
-	@$(BIN)/python -m pytest tests/oracle --oracle -n 2 --ignore tests/oracle/test_exporting.py --ignore tests/oracle/test_tiers.py
+	@$(BIN)/python -m pytest tests/oracle --oracle -n 3 --dist worksteal --ignore tests/oracle/test_exporting.py --ignore tests/oracle/test_tiers.py
 
 test-exports: $(VENV)/.oracle .olean-export/bin/olean-export ## make the exports of tests/data/exports again, and take proofs above `audited`, with Lean 4.35 and an exporter that cargo installs
 	@PATH="$(CURDIR)/.olean-export/bin:$$PATH" $(BIN)/python -m pytest tests/oracle/test_exporting.py tests/oracle/test_tiers.py --oracle
@@ -52,7 +51,7 @@ test-vectors: $(VENV)/.test ## the examples in Java and for kcat against the vec
 test-languages: $(VENV)/.test ## the examples in Java, Go, Rust and kcat: vectors, and proofs through a real Kafka
 	@$(BIN)/python -m pytest tests/languages --languages
 
-chaos-short: $(VENV)/.test ## faults for about two minutes on real Kafka of one and of three nodes: what CI runs
+chaos-short: $(VENV)/.test ## faults for a minute and a half on real Kafka of one and, beside it, of three nodes: what CI runs
 	@PYTHONPATH=tests $(BIN)/python -m chaos --short $(CHAOS)
 
 chaos: $(VENV)/.test ## the long chaos suite, twenty minutes; CHAOS='--seconds 600 --seed 7' goes to it (tests/chaos/__main__.py)

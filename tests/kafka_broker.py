@@ -1,7 +1,7 @@
 """A real Apache Kafka for the tests: the one that is configured, else a container, else its jars.
 
-As a command (`make test-kafka` runs it first) it says which one the tests will use and fetches what that
-needs, outside of any test's time limit.
+As a command it says which one the tests will use, starts it, outside of any test's time limit, and runs another
+command with it: `make test-kafka` runs pytest so, whose processes share the one broker.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -230,8 +231,8 @@ def free_port() -> int:
         return port
 
 
-def main() -> int:
-    """Say which Kafka the tests will use, and fetch its jars where it is those."""
+def main(command: list[str]) -> int:
+    """Say which Kafka the tests will use, and run the command with it; its exit status."""
     chosen = choice()
     said = {
         "configured": f"{os.environ.get(VARIABLE)} ({VARIABLE})",
@@ -239,10 +240,19 @@ def main() -> int:
         "jars": f"its jars, by {SCRIPT.relative_to(ROOT)} (no {VARIABLE}, no Docker engine answers)",
     }[chosen]
     print(f"Apache Kafka for the tests: {said}", flush=True)  # noqa: T201 - this is a command
-    if chosen != "jars":
-        return 0
-    return subprocess.run([sys.executable, str(SCRIPT), "fetch"], check=False).returncode
+    if chosen == "jars":
+        prepared = subprocess.run([sys.executable, str(SCRIPT), "prepare"], check=False)
+        if prepared.returncode:
+            return prepared.returncode
+    try:
+        with real_broker() as servers, subprocess.Popen(command, env={**os.environ, VARIABLE: servers}) as running:
+            # Ctrl-C goes to the whole process group: pytest ends by itself and says how far it came.
+            signal.signal(signal.SIGINT, lambda *_: None)
+            return running.wait()
+    except NoBrokerError as error:
+        print(f"no Apache Kafka: {error}", file=sys.stderr)  # noqa: T201 - the same
+        return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Record = ConsumerRecord[Any, Any]
 
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 
 
 async def send(

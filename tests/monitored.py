@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from asking import Prometheus
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 _LISTENING = re.compile(r"(?:http|gateway)_listening\b.*?(?:port=|127\.0\.0\.1:)(\d+)")
 
 

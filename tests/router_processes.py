@@ -15,8 +15,9 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import kafka_topics
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from command import environment, run_command, started
+from command import environment, settings_of, started
 
 from streamverify.settings import PREFIX
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARTITIONS = 4
-PATIENCE = 60.0
+PATIENCE = 300.0
 HEADERS = ["import Mathlib\n"] * 8 + ["import Lean\n", "import Aesop\n"]
 
 
@@ -79,11 +80,11 @@ def make_topics(servers: str) -> Topics:
         REQUEST_TOPIC=f"{name}.proofs",
         RESULT_TOPIC=f"{name}.results",
         DLQ_TOPIC=f"{name}.dlq",
+        GROUPS_TOPIC=f"{name}.groups",
         HTTP_PORT="0",
         SESSION_TIMEOUT_MS="6000",
     )
-    made = run_command(env, "topics", "create", "--partitions", str(PARTITIONS))
-    assert made.returncode == 0, made.stderr
+    kafka_topics.make_topics(settings_of(env), PARTITIONS)
     return Topics(servers, env)
 
 
@@ -109,7 +110,7 @@ class Running:
     async def get(self, path: str) -> tuple[int, str]:
         def ask() -> tuple[int, str]:
             try:
-                with urllib.request.urlopen(self.address + path, timeout=10) as answer:  # noqa: S310 - our own
+                with urllib.request.urlopen(self.address + path, timeout=60) as answer:  # noqa: S310 - our own
                     return answer.status, answer.read().decode()
             except urllib.error.HTTPError as error:
                 with error:

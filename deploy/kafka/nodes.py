@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import hashlib
 import os
 import random
 import socket
@@ -14,6 +15,7 @@ import string
 import subprocess
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jars import HERE, LINES_SHOWN, KafkaError
@@ -21,9 +23,9 @@ from secure import PROTOCOLS, Security, make_security
 
 if TYPE_CHECKING:
     import signal
-    from pathlib import Path
 
-JVM_FLAGS = ("-Xmx384m", "-XX:TieredStopAtLevel=1")
+# One thread that collects garbage is enough for so small a heap, and those of the default collector never quite sleep.
+JVM_FLAGS = ("-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 READY_LINE = "Kafka Server started"
 READY_TIMEOUT = 120.0
 STOP_TIMEOUT = 30.0
@@ -164,7 +166,9 @@ def make_nodes(count: int, folder: Path, jars: Path, java: str, options: Options
     """`count` nodes, configured."""
     security = make_security(options.secure) if options.secure else None
     logging = f"-Dlog4j2.configurationFile={(HERE / 'log4j2.properties').as_uri()}"
-    command = (java, *JVM_FLAGS, logging, "-cp", f"{jars}/*")
+    archive = archive_of(jars, java)
+    shared = (f"-XX:SharedArchiveFile={archive}",) if archive.exists() else ()
+    command = (java, *JVM_FLAGS, *shared, logging, "-cp", f"{jars}/*")
     extra = PROTOCOLS if security else ()
     ports = free_ports((2 + len(extra)) * count)
     nodes = [
@@ -188,6 +192,12 @@ def make_nodes(count: int, folder: Path, jars: Path, java: str, options: Options
     for node in nodes:
         node.configure(nodes)
     return nodes
+
+
+def archive_of(jars: Path, java: str) -> Path:
+    """The archive of Kafka's classes (archive.py) for this very `java`: after an upgrade of it, another one."""
+    binary = Path(java).resolve()
+    return jars / f"classes-{hashlib.sha256(f'{binary} {binary.stat().st_mtime_ns}'.encode()).hexdigest()[:12]}.jsa"
 
 
 def free_ports(count: int) -> list[int]:

@@ -128,7 +128,7 @@ class Fleet:
         env = dict(self._env)
         if self._static:
             env[PREFIX + "GROUP_INSTANCE_ID"] = name
-        wire = self._stack.enter_context(network.Wire(self._made)) if self._wires else None
+        wire = self._stack.enter_context(network.Wire()) if self._wires else None
         worker = Worker(name, env, self._folder / f"{name}{f'-twin-{self._made}' if taken else ''}.log", wire)
         worker.start()
         self.workers.append(worker)

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import Self
+from typing import ClassVar, Self
 
 BROKERS = "10.213.0.1"
 """The brokers' address: on the loopback device, so that no cut of a wire takes it away."""
@@ -59,9 +59,14 @@ def prepare() -> None:
 
 
 class Wire:
-    """A network namespace with one wire to the brokers; `index` (1 to 250) makes its addresses."""
+    """A network namespace with one wire to the brokers."""
 
-    def __init__(self, index: int) -> None:
+    _taken: ClassVar[set[int]] = set()
+    """The numbers, 1 to 250, that make the addresses of the wires that are there: of several runs at once, too."""
+
+    def __init__(self) -> None:
+        self._index = index = min(set(range(1, 251)) - self._taken)
+        self._taken.add(index)
         self._outer, self._inner = f"chaos{index}", f"worker{index}"
         self._near, self.address = f"10.213.{index}.1", f"10.213.{index}.2"
 
@@ -93,6 +98,7 @@ class Wire:
             if pipe is not None:
                 pipe.close()
         self._holder.wait()
+        self._taken.discard(self._index)
 
     def command(self, argv: list[str]) -> list[str]:
         """The command line that starts `argv` in it; the process is that of `argv`."""

@@ -132,7 +132,8 @@ async def run(plan: Plan) -> Report:
     with contextlib.ExitStack() as stack:
         folder = plan.logs or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         folder.mkdir(parents=True, exist_ok=True)
-        nodes = stack.enter_context(KafkaNodes(plan.nodes, *host))
+        # In a thread, for the sake of a run beside this one.
+        nodes = await asyncio.to_thread(stack.enter_context, KafkaNodes(plan.nodes, *host))
         env = make_environment(nodes.bootstrap_servers, plan)
         settings = client_settings(env)
         await make_topics(settings, plan)

@@ -6,13 +6,17 @@ real one asks for `kafka` and is marked so.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from kafka_broker import NoBrokerError, real_broker
+from support import ROOT
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +36,29 @@ def embedded() -> Iterator[str]:
 
     with EmbeddedBroker() as broker:
         yield broker.bootstrap_servers
+
+
+class OneByOne(LoadScopeScheduling):
+    """Hands out tests one by one, and a file whole where its tests share what a fixture of the module has started.
+
+    The largest first. (xdist's own groups, `--dist loadgroup`, have no effect with pytest 9.2 and xdist 3.8.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if _has_module_fixtures(ROOT / file) else nodeid
+
+
+@cache
+def _has_module_fixtures(file: Path) -> bool:
+    # The text, as the process that hands the tests out collects none.
+    return 'scope="module"' in file.read_text("utf-8")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne | None:
+    """With `--dist loadscope` the tests of this folder are handed out so."""
+    return OneByOne(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

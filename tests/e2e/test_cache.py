@@ -39,7 +39,7 @@ async def verified(env: dict[str, str], run: str) -> Results:
     async with AsyncClient(settings_of(env)) as client:
         return await client.verify(
             [ProofRequest(custom_id=f"{run}-{at}", proof=proof, run=run) for at, proof in enumerate(proofs * 2)],
-            timeout=100,
+            timeout=300,
         )
 
 
@@ -83,6 +83,7 @@ async def test_what_a_killed_worker_had_verified_the_next_one_answers_from_the_f
         assert one.model_dump(include=same) == other_one.model_dump(include=same)
 
 
+@pytest.mark.any_broker
 async def test_a_store_that_is_not_there_fails_no_proof_and_is_said_once(env: dict[str, str]) -> None:
     env |= {PREFIX + "CACHE": "redis://user:hidden@127.0.0.1:1/0"}
     with serving_worker(env) as process:

@@ -70,7 +70,7 @@ async def test_a_backlog_of_two_workers_is_answered_and_the_next_run_of_that_nam
             # Of 2 seconds each, in four slots: without the cancellation they would take two and a half minutes.
             # Without a key they go to all partitions.
             await kafka_records.send(env, requests(" ".join(slow), "a", SLOW), key=None)
-            waiting = asyncio.create_task(client.verify([{"custom_id": "w", "proof": SLOW, "run": "a"}], timeout=120))
+            waiting = asyncio.create_task(client.verify([{"custom_id": "w", "proof": SLOW, "run": "a"}], timeout=300))
             await kafka_records.send(env, requests(" ".join(others), "b"), key=None)
             await kafka_records.read(env, "RESULT_TOPIC", 1)
             assert (await client.cancel(run="a")).waiting

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 SOON = {"segment.ms": "500", "file.delete.delay.ms": "100"}
 COMPACTED_SOON = SOON | {
     "cleanup.policy": "compact,delete",
@@ -71,7 +71,7 @@ def verify(env: Mapping[str, str], ids: Iterable[str]) -> None:
     lines = "".join(
         json.dumps({"custom_id": each, "proof": f"-- of {each}\ntheorem t : 1 = 1 := rfl\n"}) + "\n" for each in ids
     )
-    ended = run_command(env, "verify", "-", "--wait", "60", stdin=lines)
+    ended = run_command(env, "verify", "-", "--wait", "300", stdin=lines)
     assert ended.returncode == 0, ended.stderr
 
 

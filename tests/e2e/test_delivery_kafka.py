@@ -100,7 +100,7 @@ async def maps(env: Mapping[str, str]) -> dict[int, OffsetMap]:
 async def test_a_proof_that_kills_its_worker_is_given_up_after_dying_alone_and_no_other_is(env: dict[str, str]) -> None:
     env |= {PREFIX + "GROUP_INSTANCE_ID": "w", PREFIX + "MAX_DELIVERIES": "1"}
     ids = await submit(env, [*requests("good", 20), *requests("bad", 1, "kill-parent"), *requests("more", 20)])
-    found = asyncio.create_task(kafka_records.results(env, ids, 90))
+    found = asyncio.create_task(kafka_records.results(env, ids, 300))
     deaths = 0
     while not found.done():
         with started(env, "worker") as process:

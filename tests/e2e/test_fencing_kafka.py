@@ -36,7 +36,7 @@ async def submit(env: Mapping[str, str], prefix: str, count: int) -> set[str]:
 
 
 async def ended(process: subprocess.Popen[str]) -> list[str]:
-    _, said = await asyncio.to_thread(process.communicate, timeout=60)
+    _, said = await asyncio.to_thread(process.communicate, timeout=300)
     return said.splitlines()
 
 
@@ -74,7 +74,7 @@ async def test_the_older_of_two_ends_with_6_in_one_line_and_the_newer_serves(env
 
 async def test_of_two_that_start_at_the_same_moment_one_serves(env: dict[str, str]) -> None:
     with started(env, "worker") as one, started(env, "worker") as other:
-        waiting = {asyncio.create_task(asyncio.to_thread(each.wait, 60)): each for each in (one, other)}
+        waiting = {asyncio.create_task(asyncio.to_thread(each.wait, 300)): each for each in (one, other)}
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         [loser] = [waiting[task] for task in done]
         [winner] = {one, other} - {loser}

@@ -90,7 +90,7 @@ def test_a_signal_ends_it_with_0_and_leaves_nothing(started: subprocess.Popen[st
     else:
         # Ctrl-C reaches the whole process group, the broker too.
         os.killpg(started.pid, signal.SIGINT)
-    _, said = started.communicate(timeout=60)
+    _, said = started.communicate(timeout=300)
 
     assert started.returncode == 0, said
     assert nodes_in(data) == []
@@ -100,7 +100,7 @@ def test_a_signal_ends_it_with_0_and_leaves_nothing(started: subprocess.Popen[st
 def test_even_sigkill_leaves_nothing(started: subprocess.Popen[str], tmp_path: Path) -> None:
     started.kill()
     # The guard holds stdout until it has cleaned up.
-    started.communicate(timeout=60)
+    started.communicate(timeout=300)
 
     # It has killed the node, whose end a busy machine takes a moment for.
     wait_until_gone(nodes_in(data_of(tmp_path)))
@@ -141,7 +141,7 @@ def test_it_stays_when_the_script_that_started_it_ends(tmp_path: Path, way: str)
 
 def test_a_node_that_dies_by_itself_ends_it_with_4_and_its_log(started: subprocess.Popen[str], tmp_path: Path) -> None:
     os.kill(nodes_in(data_of(tmp_path))[0], signal.SIGKILL)
-    _, said = started.communicate(timeout=60)
+    _, said = started.communicate(timeout=300)
 
     assert started.returncode == 4
     assert "node 1 ended by itself" in said

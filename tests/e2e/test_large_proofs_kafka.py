@@ -38,13 +38,13 @@ def test_a_large_proof_is_refused_by_the_topic_then_by_the_worker_and_then_verif
 
     with started(env, "worker") as small:
         wait_for_log(small, "partitions_restored")
-        answered = run_command(env, "verify", str(file), "--json", "--wait", "60")
+        answered = run_command(env, "verify", str(file), "--json", "--wait", "300")
         result = json.loads(answered.stdout)
         assert (answered.returncode, result["reason"]) == (3, "too_large")
         assert "this worker takes at most 524,288: its MAX_PROOF_BYTES raises that" in answered.stdout
     with started(env, "worker", "--max-proof-bytes", str(SIZE)) as large:
         wait_for_log(large, "partitions_restored")
-        verified = run_command(env, "verify", str(file), "--json", "--wait", "60")
+        verified = run_command(env, "verify", str(file), "--json", "--wait", "300")
         assert verified.returncode == 0, verified.stderr + verified.stdout[:2000]
         assert json.loads(verified.stdout)["status"] == "verified"
         produced = run_command(env, "produce", str(file), "--json")

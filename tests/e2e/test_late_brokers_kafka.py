@@ -19,7 +19,8 @@ COMMANDS = (("topics", "describe"), ("offsets",), ("doctor",), ("results",), ("d
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[KafkaNodes]:
-    with KafkaNodes(3) as cluster:
+    # By default a broker waits 30 s for the answer of a controller that hangs, and its client with it.
+    with KafkaNodes(3, "--set", "controller.socket.timeout.ms=5000") as cluster:
         yield cluster
 
 
@@ -67,7 +68,7 @@ def test_with_one_of_three_brokers_away_everything_starts(nodes: KafkaNodes, env
         # Which broker is asked is chance.
         for _ in range(2):
             # A broker that hangs may be the active controller. To a producer's first request (InitProducerId) the
-            # others then have no answer until their own request to it has timed out, after 30 s.
+            # others then have no answer until their own request to it has timed out.
             begins(env, "worker", at_try=6 if harm == "pause" else 2)
             for command, done in run_all(env, *COMMANDS).items():
                 assert "Traceback" not in done.stderr

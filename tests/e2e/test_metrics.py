@@ -79,7 +79,7 @@ class Scraped:
 
 async def get(url: str) -> str:
     def ask() -> str:
-        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - loopback, made here
+        with urllib.request.urlopen(url, timeout=300) as answer:  # noqa: S310 - loopback, made here
             text: str = answer.read().decode()
             return text
 

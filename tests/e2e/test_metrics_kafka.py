@@ -52,7 +52,7 @@ async def page_when(url: str, true: Callable[[Page], Any]) -> str:
 
     def ask() -> str:
         try:
-            with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(f"{url}/metrics", timeout=300) as answer:  # noqa: S310 - loopback
                 text: str = answer.read().decode()
                 return text
         except urllib.error.URLError:

@@ -74,8 +74,8 @@ def test_without_its_topics_a_client_says_so_at_once_in_every_way(kafka: str) ->
     settings = settings_of(make_environment(kafka, real=False))
     with Client(settings) as client:
         for use in (
-            lambda: client.verify([PROOF], timeout=60),
-            lambda: next(client.verify_each([PROOF], timeout=60)),
+            lambda: client.verify([PROOF], timeout=300),
+            lambda: next(client.verify_each([PROOF], timeout=300)),
             lambda: client.submit(PROOF),
             lambda: next(client.submit_all([PROOF])),
             lambda: next(client.results()),

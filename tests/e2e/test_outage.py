@@ -41,7 +41,7 @@ def ready(port: str) -> dict[str, object]:
 
 async def verified(env: Mapping[str, str], name: str, seconds: float) -> bool:
     async with AsyncClient(settings_of(env)) as client:
-        [result] = await client.verify([ProofRequest(custom_id=name, proof=f"{PROOF}{seconds}")], timeout=120)
+        [result] = await client.verify([ProofRequest(custom_id=name, proof=f"{PROOF}{seconds}")], timeout=300)
     return result.reason is Reason.OK
 
 

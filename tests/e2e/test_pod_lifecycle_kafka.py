@@ -52,7 +52,7 @@ def env(kafka: str) -> dict[str, str]:
 def get(port: str, path: str) -> tuple[int | None, Any]:
     """The status and the JSON of an answer; no status where nobody listens."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=300) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -211,7 +211,7 @@ def ask(pod: Pod) -> tuple[int, Any]:
     url = f"http://127.0.0.1:{pod.port}/verify"
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=100) as answer:  # noqa: S310 - the same
+        with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310 - the same
             return answer.status, json.load(answer)["results"][0]["streamverify"]["status"]
     except urllib.error.HTTPError as error:
         with error:

@@ -32,7 +32,7 @@ LISTENING = {
 def probe(port: str, path: str) -> tuple[int, dict[str, Any]]:
     """The status and the JSON of an answer."""
     try:
-        answer = urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60)
+        answer = urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=300)
     except urllib.error.HTTPError as error:
         answer = error
     with answer:
@@ -73,6 +73,6 @@ async def test_an_outage_of_the_broker_ends_no_pod() -> None:
         await until(all_are_ready)
         async with AsyncClient(settings_of(env)) as client:
             [result] = await client.verify(
-                [ProofRequest(custom_id="after", proof="theorem t : 1 = 1 := rfl")], timeout=120
+                [ProofRequest(custom_id="after", proof="theorem t : 1 = 1 := rfl")], timeout=300
             )
         assert result.reason is Reason.OK

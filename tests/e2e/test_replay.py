@@ -118,6 +118,7 @@ def test_ctrl_c_says_how_to_go_on(env: dict[str, str], source: Path, tmp_path: P
     check(output, source)
 
 
+@pytest.mark.any_broker
 def test_an_open_loop_keeps_its_rate_and_says_what_the_output_cannot(
     env: dict[str, str], source: Path, tmp_path: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_an_open_loop_keeps_its_rate_and_says_what_the_output_cannot(
     assert not (tmp_path / "mine.jsonl.replay").exists()
 
 
+@pytest.mark.any_broker
 def test_parquet_in_and_out_keeps_the_columns_of_real_proofs(env: dict[str, str], tmp_path: Path) -> None:
     source, output = tmp_path / "goedel.parquet", tmp_path / "verdicts.parquet"
     proofs = recorded("goedel")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+pytestmark = pytest.mark.any_broker
+
 GOOD = "theorem t : 1 = 1 := by\n  -- synthetic: service=0.005\n  rfl"
 BAD = "theorem t : 1 = 2 := by\n  -- synthetic: error\n  rfl"
 HEADS = "| Mode | Valid proofs (%) | Total verification time (s) | Average verification time (s) |"

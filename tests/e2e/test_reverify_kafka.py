@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 def typed_all(env: Mapping[str, str], command: str) -> list[list[str]]:

@@ -20,11 +20,13 @@ from streamverify.settings import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.any_broker
+
 FORKING = """
 import json, multiprocessing, sys
 from streamverify.rewards import lean_reward
 
-reward = lean_reward(statement=None, require="checked", timeout=60)
+reward = lean_reward(statement=None, require="checked", timeout=300)
 good, bad = ("```lean4\\ntheorem t : 1 = 1 := rfl%s\\n```" % end for end in ("", " -- synthetic: error"))
 
 def score(text):
@@ -65,48 +67,48 @@ REWARDS = [1.0, 0.0, 0.0, 0.0, 1.0]
 
 
 def test_a_batch_and_calls_from_threads() -> None:
-    reward = lean_reward(statement=None, require="checked", timeout=60)
+    reward = lean_reward(statement=None, require="checked", timeout=300)
     assert reward(["p"] * 5, COMPLETIONS) == REWARDS
     with ThreadPoolExecutor(8) as pool:
         scores = pool.map(
-            lambda text: compute_score("d", text, None, statement=None, require="checked", timeout=60), COMPLETIONS * 8
+            lambda text: compute_score("d", text, None, statement=None, require="checked", timeout=300), COMPLETIONS * 8
         )
         assert list(scores) == REWARDS * 8
 
 
 async def test_in_an_event_loop() -> None:
-    reward = async_lean_reward(statement=None, require="checked", timeout=60)
+    reward = async_lean_reward(statement=None, require="checked", timeout=300)
     assert await reward(["p"] * 5, COMPLETIONS) == REWARDS
     options = {"statement": None, "require": "checked", "timeout": 60}
     scores = await asyncio.gather(*(compute_score_async("d", text, None, None, **options) for text in COMPLETIONS * 8))
     assert scores == REWARDS * 8
     # The synchronous one blocks the loop, but it works in it: a notebook has one.
-    assert lean_reward(statement=None, require="checked", timeout=60)(["p"], [block()]) == [1.0]
+    assert lean_reward(statement=None, require="checked", timeout=300)(["p"], [block()]) == [1.0]
 
 
 def test_what_a_stand_in_cannot_audit_is_no_zero() -> None:
     with pytest.raises(Unscored, match="unsupported"):
-        lean_reward(statement=None, timeout=60)(["p"], [block()])
-    assert lean_reward(statement=None, timeout=60, on_failure=None)(["p"], [block()]) == [None]
+        lean_reward(statement=None, timeout=300)(["p"], [block()])
+    assert lean_reward(statement=None, timeout=300, on_failure=None)(["p"], [block()]) == [None]
 
 
 def test_a_proof_that_runs_out_of_time_is_the_callers_to_judge() -> None:
     slow = [block(" -- synthetic: hang"), block()]
-    assert lean_reward(statement=None, require="checked", timeout=60, proof_timeout=0.5)(["p"] * 2, slow) == [0.0, 1.0]
-    reward = lean_reward(statement=None, require="checked", timeout=60, proof_timeout=0.5, on_timeout="raise")
+    assert lean_reward(statement=None, require="checked", timeout=300, proof_timeout=0.5)(["p"] * 2, slow) == [0.0, 1.0]
+    reward = lean_reward(statement=None, require="checked", timeout=300, proof_timeout=0.5, on_timeout="raise")
     with pytest.raises(Unscored, match="timeout"):
         reward(["p"] * 2, slow)
 
 
 def test_too_large_a_proof_costs_the_others_nothing() -> None:
     large = block(" -- " + "a" * 3_000_000)
-    reward = lean_reward(statement=None, require="checked", timeout=60, on_timeout=-1.0)
+    reward = lean_reward(statement=None, require="checked", timeout=300, on_timeout=-1.0)
     assert reward(["p"] * 3, [block(), large, block(" -- synthetic: error")]) == [1.0, -1.0, 0.0]
 
 
 def test_in_forked_processes(env: dict[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FORKING], env=env, capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, "-c", FORKING], env=env, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[1.0, 0.0, 1.0], 1.0, [1.0, 0.0, 1.0]]

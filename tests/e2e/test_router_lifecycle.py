@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command import end, run_command
-from kafka_broker import VARIABLE, KafkaNodes
+from kafka_broker import KafkaNodes
 from router_processes import PATIENCE, Running, Topics, ids, logged_router, make_topics, proofs, router, router_process
 
 from streamverify.settings import PREFIX
@@ -43,8 +43,7 @@ def test_ctrl_c_ends_the_worker_and_leaves_no_process(
     assert "Starting..." not in said
 
 
-def test_a_second_signal_ends_a_worker_without_a_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+def test_a_second_signal_ends_a_worker_without_a_broker(tmp_path: Path) -> None:
     with KafkaNodes() as nodes:
         topics = make_topics(nodes.bootstrap_servers)
         with logged_router(topics, tmp_path) as running:
@@ -61,8 +60,7 @@ def test_a_second_signal_ends_a_worker_without_a_broker(tmp_path: Path, monkeypa
             assert running.process.wait(120) == 130
 
 
-def test_a_worker_goes_on_when_its_broker_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+def test_a_worker_goes_on_when_its_broker_comes_back(tmp_path: Path) -> None:
     with KafkaNodes() as nodes:
         topics = make_topics(nodes.bootstrap_servers)
         with logged_router(topics, tmp_path) as running:

@@ -127,7 +127,7 @@ def grant(secured: Secured, principal: str, who: str) -> None:
     assert rows, f"the docs have no ACLs for {who}"
     broker = acls.AdminClient({"bootstrap.servers": secured.bootstrap_servers})
     for future in broker.create_acls([binding(secured, principal, row) for row in rows]).values():
-        future.result(timeout=120)
+        future.result(timeout=300)
 
 
 def revoke(secured: Secured, principal: str, row: tuple[str, str, str]) -> None:
@@ -137,14 +137,14 @@ def revoke(secured: Secured, principal: str, row: tuple[str, str, str]) -> None:
         one.restype, one.name, one.resource_pattern_type, principal, "*", one.operation, one.permission_type
     )
     for future in broker.delete_acls([match]).values():
-        assert future.result(timeout=120)
+        assert future.result(timeout=300)
 
 
 async def verify_one(secured: Secured, custom_id: str, **settings: str) -> str:
     topics = {name.lower(): secured.env[PREFIX + name] for name in ("REQUEST_TOPIC", "RESULT_TOPIC", "DLQ_TOPIC")}
     given: dict[str, Any] = settings | topics
     async with AsyncClient(load_settings(**given)) as client:
-        [result] = await client.verify([ProofRequest(custom_id=custom_id, proof=PROOF)], timeout=60)
+        [result] = await client.verify([ProofRequest(custom_id=custom_id, proof=PROOF)], timeout=300)
     return result.reason
 
 
@@ -287,7 +287,7 @@ async def _suffers(secured: Secured, row: tuple[str, str, str]) -> None:
     with started(secured.environment("worker", "SASL_PLAINTEXT", drain_timeout="1"), "worker") as process:
         # A letter, a verdict, and a success to be announced: whatever a worker writes.
         await kafka_records.send(secured.env, [b"no JSON", json.dumps(attempt).encode()])
-        await asyncio.wait_for(asyncio.to_thread(_read_complaint, process, row), 60)
+        await asyncio.wait_for(asyncio.to_thread(_read_complaint, process, row), 300)
 
 
 def _read_complaint(process: subprocess.Popen[str], row: tuple[str, str, str]) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
-PATIENCE = 90.0
+PATIENCE = 300.0
 PARTITIONS = 3
 HOSTILE = [
     "a/b//c",
@@ -63,7 +63,7 @@ class Instance:
     def get(self, path: str, *, accept: str = "*/*") -> tuple[int, Any]:
         asked = urllib.request.Request(self.url + path, headers={"Accept": accept})  # noqa: S310 - our own
         try:
-            with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310 - our own
+            with urllib.request.urlopen(asked, timeout=300) as answer:  # noqa: S310 - our own
                 status, body = answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

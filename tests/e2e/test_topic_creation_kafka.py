@@ -16,6 +16,7 @@ import pytest
 import typer
 from aiokafka import AIOKafkaProducer
 from command import end, make_environment, run_all, run_command, settings_of, started, wait_for_log
+from kafka_broker import KafkaNodes
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.topics import plan_topics
@@ -85,12 +86,19 @@ async def topics_of(env: Mapping[str, str]) -> set[str]:
         return {name for name in await admin.ask(lambda client: client.list_topics()) if not name.startswith("__")}
 
 
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[KafkaNodes]:
+    """A broker on which nobody else makes topics meanwhile."""
+    with KafkaNodes() as broker:
+        yield broker
+
+
 @pytest.fixture
-async def env(kafka: str) -> dict[str, str]:
+async def env(nodes: KafkaNodes) -> dict[str, str]:
     """A broker that makes topics if it is let: which is shown first, or else all below would show nothing."""
-    env = make_environment(kafka, real=False)
+    env = make_environment(nodes.bootstrap_servers, real=False)
     control = f"{env[PREFIX + 'GROUP_ID']}.control"
-    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=nodes.bootstrap_servers) as producer:
         await producer.send_and_wait(control, b"made by naming it")
     assert control in await topics_of(env)
     return env
@@ -138,7 +146,7 @@ async def test_who_works_makes_none_and_a_topic_that_is_deleted_is_not_made_anew
             routed = json.dumps({"custom_id": "routed", "proof": PROOF}).encode()
             await producer.send_and_wait(env[PREFIX + "INGEST_TOPIC"], routed)
         async with AsyncClient(settings_of(env)) as client:
-            assert (await client.verify([request("before")], timeout=60))[0].status == "verified"
+            assert (await client.verify([request("before")], timeout=300))[0].status == "verified"
             runs = [(*name, *given) for name, given in NAMES_TOPICS.items() if name not in SERVERS]
             for run, ended in (await asyncio.to_thread(run_all, env, *runs, stdin=PROOF)).items():
                 assert ended.returncode == 0, (run, ended.stderr)
@@ -157,7 +165,7 @@ async def test_who_works_makes_none_and_a_topic_that_is_deleted_is_not_made_anew
             with contextlib.suppress(BrokerUnavailable):
                 # It went out to the new topic, unless Kafka took it in the last moment of the old one.
                 await sending
-            assert (await client.verify([request("after")], timeout=90))[0].status == "verified"
+            assert (await client.verify([request("after")], timeout=300))[0].status == "verified"
         # Their topics went away under them: whatever they do then, it is not to take the time of a drain.
         await asyncio.to_thread(end, router, signal.SIGKILL)
         await asyncio.to_thread(end, gateway, signal.SIGKILL)

@@ -17,6 +17,8 @@ from streamverify.settings import PREFIX
 if TYPE_CHECKING:
     from otlp_collector import Collector
 
+pytestmark = pytest.mark.any_broker
+
 PROOF = "theorem t : 1 = 1 := rfl"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 

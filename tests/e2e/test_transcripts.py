@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from handbook.commands import commands, recorded
 from handbook.record import DAY, normal, record
-from kafka_broker import real_broker
+from kafka_broker import KafkaNodes
 
 pytestmark = [pytest.mark.kafka]
 
@@ -20,8 +20,8 @@ def test_every_command_is_shown() -> None:
 
 def test_the_page_shows_what_the_commands_print() -> None:
     # A broker of its own: the day has the names of topics and group that a new user has.
-    with real_broker() as servers:
-        runs = record(servers, DAY)
+    with KafkaNodes() as nodes:
+        runs = record(nodes.bootstrap_servers, DAY)
     shown = recorded()
     assert runs.keys() == shown.keys()
     for command in runs.keys() - NOT_COMPARED:

@@ -103,7 +103,7 @@ async def joined(process: subprocess.Popen[str]) -> str:
 
 def get(url: str) -> tuple[int, dict[str, Any]]:
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - loopback, made here
+        with urllib.request.urlopen(url, timeout=300) as answer:  # noqa: S310 - loopback, made here
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -142,14 +142,16 @@ async def test_each_reason_with_its_status_and_whether_to_try_again(served: dict
     assert found[Reason.REPL_CRASH].attempts == found[Reason.OUT_OF_MEMORY].attempts == 2
 
 
+@pytest.mark.any_broker
 async def test_the_replay_repl_says_what_it_has_no_recording_of(fresh: dict[str, str]) -> None:
     with worker(fresh | {PREFIX + "REPL": "replay"}):
         async with AsyncClient(settings_of(fresh)) as client:
-            [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=60)
+            [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=300)
     assert (result.reason, result.retriable) == (Reason.NO_RECORDING, True)
     assert result.verifier.kind == "replay"
 
 
+@pytest.mark.any_broker
 async def test_a_repl_that_can_no_longer_be_started_is_the_workers_error(fresh: dict[str, str], tmp_path: Path) -> None:
     script = tmp_path / "repl"
     script.write_text(f'#!/bin/sh\nrm -f "$0"\nexec {SYNTHETIC}\n')
@@ -158,7 +160,7 @@ async def test_a_repl_that_can_no_longer_be_started_is_the_workers_error(fresh: 
     env = {PREFIX + "REPL": str(script), PREFIX + "SANDBOX": "none"}
     with worker(fresh | env):
         async with AsyncClient(settings_of(fresh)) as client:
-            [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=60)
+            [result] = await client.verify([ProofRequest(custom_id="a", proof=PROOF)], timeout=300)
     assert (result.reason, result.status, result.retriable) == (Reason.WORKER_ERROR, "inconclusive", True)
     # However it was started: what it is, it says itself.
     assert result.verifier.kind == "synthetic"
@@ -222,6 +224,7 @@ async def test_on_sigterm_running_proofs_are_finished_and_committed(fresh: dict[
     assert len(answered) == 2
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize("way", ["second signal", "drain limit"])
 async def test_a_drain_that_is_cut_short_ends_with_130_and_leaves_no_process(fresh: dict[str, str], way: str) -> None:
     limit = "60" if way == "second signal" else "0.5"
@@ -239,12 +242,13 @@ async def test_a_drain_that_is_cut_short_ends_with_130_and_leaves_no_process(fre
             await asyncio.to_thread(wait_for_log, process, "draining")
             assert process.poll() is None
             process.send_signal(signal.SIGINT)
-        _, said = await asyncio.to_thread(process.communicate, timeout=120)
+        _, said = await asyncio.to_thread(process.communicate, timeout=300)
         assert process.returncode == 130, said
         assert "Traceback" not in said
     assert wait_until_gone(children) == []
 
 
+@pytest.mark.any_broker
 async def test_a_worker_that_is_killed_leaves_no_repl_behind(fresh: dict[str, str]) -> None:
     with worker(fresh) as process:
         log = await joined(process)
@@ -258,6 +262,7 @@ async def test_a_worker_that_is_killed_leaves_no_repl_behind(fresh: dict[str, st
         assert wait_until_gone(children) == []
 
 
+@pytest.mark.any_broker
 async def test_live_and_ready(fresh: dict[str, str]) -> None:
     # The block's end is the second signal, which ends the drain.
     with worker(fresh | {PREFIX + "DRAIN_TIMEOUT": "600"}) as process:
@@ -290,13 +295,14 @@ async def test_a_backlog_is_taken_in_by_pausing(fresh: dict[str, str]) -> None:
     assert max(seen) <= 1000 + POLL_RECORDS
 
 
+@pytest.mark.any_broker
 async def test_a_port_that_is_taken_is_one_line(served: dict[str, str], fresh: dict[str, str]) -> None:
     assert served
     with worker(fresh) as process:
         port = re.search(r"port=(\d+)", await joined(process))
         assert port is not None
         with worker(fresh | {PREFIX + "HTTP_PORT": port[1]}) as second:
-            _, said = await asyncio.to_thread(second.communicate, timeout=120)
+            _, said = await asyncio.to_thread(second.communicate, timeout=300)
     assert second.returncode == 2
     assert "STREAMVERIFY_HTTP_PORT" in said
     assert "Traceback" not in said

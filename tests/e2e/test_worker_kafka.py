@@ -101,7 +101,7 @@ async def test_an_infotree_of_several_megabytes_is_left_out_and_said_so(env: dic
     small = ProofRequest(custom_id="small", proof=f"{PROOF} -- synthetic: infotree=20000", infotree_type="full")
     with started(env, "worker"):
         async with AsyncClient(settings_of(env)) as client:
-            found = await client.verify([large, small, *requests(20)], timeout=60)
+            found = await client.verify([large, small, *requests(20)], timeout=300)
     assert found[0].status is Status.VERIFIED
     assert found[0].truncated == ["infotree"]
     assert found[1].truncated == []
@@ -113,7 +113,7 @@ async def test_an_infotree_of_several_megabytes_is_left_out_and_said_so(env: dic
 async def test_a_message_of_several_megabytes_is_left_out_and_said_so(env: dict[str, str]) -> None:
     with started(env, "worker"):
         async with AsyncClient(settings_of(env)) as client:
-            [result] = await client.verify(requests(1, f"stdout={4 * MEBIBYTE} error"), timeout=60)
+            [result] = await client.verify(requests(1, f"stdout={4 * MEBIBYTE} error"), timeout=300)
     assert result.reason == Reason.LEAN_ERROR
     assert result.truncated == ["messages: 1 of 2"]
     assert result.response is not None
@@ -143,7 +143,7 @@ async def test_a_result_that_is_refused_at_its_smallest_ends_the_worker_with_4(e
         await said(process, "partitions_restored")
         await limit_results(env, 100)
         await submit(env, requests(1))
-        _, log = await asyncio.to_thread(process.communicate, timeout=60)
+        _, log = await asyncio.to_thread(process.communicate, timeout=300)
     assert process.returncode == 4
     assert "refuses a record" in log
     assert "Traceback" not in log
@@ -205,7 +205,7 @@ async def test_a_header_name_that_is_not_utf8_ends_the_worker_with_5_and_says_wh
     )
     assert await producer.wait() == 0
     with started(env, "worker") as process:
-        _, log = await asyncio.to_thread(process.communicate, timeout=60)
+        _, log = await asyncio.to_thread(process.communicate, timeout=300)
     assert process.returncode == 5
     assert "not UTF-8" in log
     assert "0 from 0" in log

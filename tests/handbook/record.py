@@ -26,7 +26,7 @@ from handbook.commands import RECORDED, Run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TIMEOUT = 60.0
+TIMEOUT = 180.0
 _THEOREM = "theorem two : 1 + 1 = 2 := rfl\n"
 _WRONG = "theorem two : 1 + 1 = 3 := by\n  -- synthetic: error\n  rfl\n"
 FILES = {

@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JAVA = 'echo \'openjdk version "17.0.1" 2021-10-19\' >&2; [ "$1" = -version ]'
+JAVA_THAT_RUNS = """
+case "$*" in
+    -version) echo 'openjdk version "17.0.1" 2021-10-19' >&2;;
+    *StorageTool*) ;;
+    *ArchiveClassesAtExit=*)
+        for word in "$@"; do case "$word" in *AtExit=*) target="${word#*=}";; esac; done
+        trap 'echo classes > "$target"; exit 143' TERM
+        echo "Kafka Server started"
+        while :; do :; done;;
+    *) echo "started with $*"; exit 1;;
+esac
+"""
 MAVEN = """
 echo "$*" >> "$CALLS"
 for word in "$@"; do case "$word" in -DoutputDirectory=*) target="${word#*=}";; esac; done
@@ -95,6 +107,18 @@ def test_a_configured_broker_has_to_listen(monkeypatch: pytest.MonkeyPatch) -> N
         pytest.fail("there is a broker")
 
 
+def test_a_command_is_run_with_the_broker_and_its_exit_status_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        env = {**os.environ, VARIABLE: f"127.0.0.1:{listener.getsockname()[1]}"}
+        program = f"import os, sys; print(os.environ['{VARIABLE}'], flush=True); sys.exit(7)"
+        argv = [sys.executable, str(ROOT / "tests" / "kafka_broker.py"), sys.executable, "-c", program]
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (7, env[VARIABLE]), done.stderr
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"no Apache Kafka: no broker of {VARIABLE} accepts connections" in done.stderr
+
+
 def test_a_docker_client_without_an_engine_is_no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'nothing.sock'}")
     assert not kafka_broker.docker_answers()
@@ -164,6 +188,28 @@ def test_a_node_that_does_not_start_is_an_error_with_its_log_and_leaves_nothing(
     assert result.stdout == ""
     assert "Unrecognized VM option" in result.stderr
     assert list((checkout.root / ".kafka" / "run").iterdir()) == []
+
+
+def test_the_classes_of_one_start_serve_the_later_ones(checkout: Checkout) -> None:
+    checkout.install("java", JAVA_THAT_RUNS)
+    assert checkout.run("prepare").returncode == 0
+    [archive] = checkout.jars().glob("*.jsa")
+    assert archive.read_text() == "classes\n"
+    assert list((checkout.root / ".kafka" / "run").iterdir()) == []
+    assert f"-XX:SharedArchiveFile={archive}" in checkout.run("run").stderr
+    # An upgrade of Java replaces its binary, which the archive would not suit.
+    checkout.install("java", JAVA_THAT_RUNS)
+    assert "SharedArchiveFile" not in checkout.run("run").stderr
+
+
+def test_without_an_archive_of_its_classes_kafka_starts_all_the_same(checkout: Checkout) -> None:
+    checkout.install("java", f'{JAVA} || {{ echo "started with $*"; exit 1; }}')
+    prepared = checkout.run("prepare")
+    assert prepared.returncode == 0
+    assert "no archive of Kafka's classes, nodes start without" in prepared.stderr
+    started = checkout.run("run").stderr
+    assert "started with -Xmx384m" in started
+    assert "SharedArchiveFile" not in started
 
 
 @pytest.mark.parametrize("arguments", [["run", "--nodes", "2"], ["start"], []])
