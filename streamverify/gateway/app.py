@@ -28,7 +28,7 @@ FORMS = (CheckBody, VerifyBody, ProofBody)
 
 
 class Problem(BaseModel):
-    """Why a request is refused."""
+    """The answer to a request that is refused."""
 
     detail: Annotated[str, Field(description="What is wrong, with the name of the field.")]
     field: Annotated[str, Field(description="The field that is wrong; empty where it is none.")] = ""

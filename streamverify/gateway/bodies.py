@@ -70,7 +70,7 @@ Run = Annotated[Text | None, Field(max_length=128, description="Tells runs of th
 
 
 class Body(BaseModel):
-    """What all bodies have in common: strict types; unknown fields are ignored, as they are on the topics."""
+    """The common part of all bodies: strict types; unknown fields are ignored, as they are on the topics."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(BaseModel):
-    """What every answer has of the verdict itself."""
+    """The fields of the verdict itself, which every answer has."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -1,15 +1,22 @@
-"""The shape of the package: a class of more than fifteen methods is two, and so is a file of more than 400 lines."""
+"""The shape of the package: a class of more than fifteen methods is two, and so is a file of more than 400 lines.
+
+Its docstrings are sentences: none begins with a question word, as a noun clause does.
+"""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
+from support import ROOT
+
 import streamverify
 
 PACKAGE = Path(streamverify.__file__).parent
 FILES = {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+TESTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted((ROOT / "tests").rglob("*.py"))}
 MAX_METHODS, MAX_LINES = 15, 400
+QUESTION_WORDS = {"How", "What", "When", "Where", "Whether", "Which", "Who", "Whose", "Why"}
 
 
 def classes_of_more_methods(source: str, most: int) -> list[str]:
@@ -29,8 +36,26 @@ def test_no_class_has_more_than_fifteen_methods() -> None:
 
 
 def test_no_file_has_more_than_400_lines() -> None:
-    long = {name: lines for name, source in FILES.items() if (lines := source.count("\n")) > MAX_LINES}
+    long = {name: lines for name, source in (FILES | TESTS).items() if (lines := source.count("\n")) > MAX_LINES}
     assert long == {}, "a part of each is a module of its own"
+
+
+def noun_clauses(source: str) -> list[str]:
+    """The docstrings that begin with a question word."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, documented)]
+    first_lines = [docstring.splitlines()[0] for node in nodes if (docstring := ast.get_docstring(node))]
+    return [line for line in first_lines if line.split(maxsplit=1)[0].strip("',.:;") in QUESTION_WORDS]
+
+
+def test_no_docstring_begins_with_a_question_word() -> None:
+    found = {name: clauses for name, source in FILES.items() if (clauses := noun_clauses(source))}
+    assert found == {}, "say what it returns or does: a sentence with a verb, or a plain noun"
+
+
+def test_noun_clauses_are_found_at_classes_functions_and_modules() -> None:
+    source = '"""Whether."""\nclass A:\n    """What it is."""\n    async def a(self):\n        """Return it."""\n'
+    assert noun_clauses(source) == ["Whether.", "What it is."]
 
 
 def test_methods_of_all_kinds_are_counted() -> None:

@@ -1,4 +1,4 @@
-"""Which partitions are paused, and when they are resumed. Pure: no I/O, no clock.
+"""The partitions that are paused, and when they are resumed. Pure: no I/O, no clock.
 
 Kafka's Javadoc calls it consumption flow control: a paused partition is polled and yields nothing.
 """

@@ -1,4 +1,4 @@
-"""Which records of a partition may have killed the worker that had it before. Pure: no I/O, no clock."""
+"""The records of a partition that may have killed the worker that had it before. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ Require = Literal["checked", "audited", "replayed", "cross_checked"]
 
 
 class Assurance(StrEnum):
-    """How much `verified` is worth. Members are ordered by it, not by their letters as other strings are.
+    """The worth of `verified`. Members are ordered by it, not by their letters as other strings are.
 
     A comparison with anything else is refused: an assurance that a newer worker has invented has no known place.
     """

@@ -252,7 +252,7 @@ class ProofResult(BaseModel):
     custom_id: Annotated[
         str, Field(min_length=1, max_length=MAX_CUSTOM_ID, description="The request's; an integer as its digits.")
     ]
-    status: Annotated[Status, Field(description="What is known about the proof.")]
+    status: Annotated[Status, Field(description="The decision on the proof, or that there is none: `inconclusive`.")]
     reason: Annotated[
         Reason | Word,
         Field(union_mode="left_to_right", description="Why. Readers accept reasons that they do not know."),

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """What is known about the proof."""
+    """The decision on the proof, or that there is none: `inconclusive`."""
 
     VERIFIED = "verified"
     REJECTED = "rejected"
@@ -18,7 +18,7 @@ class Status(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why the status is what it is. Readers must accept reasons that they do not know."""
+    """The cause of the status. Readers must accept reasons that they do not know."""
 
     OK = "ok"
     LEAN_ERROR = "lean_error"

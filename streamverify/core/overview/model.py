@@ -135,7 +135,7 @@ class Rates(Part):
 
 
 class PartitionLag(Part):
-    """How far the group is with one partition."""
+    """The progress of the group on one partition."""
 
     partition: Annotated[Count, Field(description="Number of the partition.")]
     committed: Annotated[Count | None, Field(description="The committed offset; null: none was ever committed.")]
@@ -214,7 +214,7 @@ class Workers(Part):
 
 
 class Readiness(Part):
-    """What `streamverify status` finds."""
+    """The answer of `streamverify status`."""
 
     schema_version: FormVersion
     of: Annotated[str, Field(description="The group, or the address of the process.")]

@@ -95,7 +95,7 @@ class Answered(Part):
 
 
 class Recent(Answered):
-    """What was answered lately: in the last minute or a little more."""
+    """The answers of the last minute, or a little more."""
 
     seconds: Annotated[Seconds, Field(description="The length of that time.")] = 0.0
 
@@ -111,7 +111,7 @@ class OldestProof(Part):
 
 
 class WorkerStatus(Part):
-    """What a worker does at this moment."""
+    """The state of a worker at this moment."""
 
     schema_version: FormVersion
     process: Annotated[Text, Field(description="`worker`.")]

@@ -48,7 +48,7 @@ class Changed(Part):
 
 
 class VerdictComparison(Part):
-    """Which verdicts changed."""
+    """The verdicts that changed."""
 
     changed: Annotated[Count, Field(description="Proofs with another status or reason.")]
     transitions: Annotated[list[Transition], Field(description="The most frequent first.")]
@@ -71,7 +71,7 @@ class SlowerProof(Part):
 
 
 class TimeComparison(Part):
-    """What got slower: over the proofs that Lean ran and decided in both runs."""
+    """The change in time, over the proofs that Lean ran and decided in both runs."""
 
     pairs: Annotated[Count, Field(description="Those proofs.")]
     ratio: Annotated[float | None, Field(description="Geometric mean of the time in B over that in A, proof by proof.")]
@@ -102,5 +102,5 @@ class Comparison(Part):
     common: Annotated[Count, Field(description="custom_ids that are in both.")]
     only_a: Annotated[Count, Field(description="custom_ids that are only in A.")]
     only_b: Annotated[Count, Field(description="custom_ids that are only in B.")]
-    verdicts: Annotated[VerdictComparison, Field(description="Which verdicts changed.")]
+    verdicts: Annotated[VerdictComparison, Field(description="The verdicts that changed.")]
     times: Annotated[TimeComparison, Field(description="What got slower.")]

@@ -41,7 +41,7 @@ class PassRate(Part):
 
 
 class Outcome(Part):
-    """How often one reason occurred."""
+    """The number of rows with one reason."""
 
     status: Annotated[str | None, Field(description="The status; null where the row could not be sent.")]
     reason: Annotated[str, Field(description="The reason; `unsent` where the row could not be sent.")]
@@ -86,7 +86,7 @@ class Bar(Part):
 
 
 class Durations(Part):
-    """How some durations are distributed. Percentiles are within 1 % of the true value, all else is exact."""
+    """The distribution of some durations. Percentiles are within 1 % of the true value, all else is exact."""
 
     count: Annotated[Count, Field(description="How many there are.")]
     total: Annotated[Seconds, Field(description="Their sum.")]
@@ -99,7 +99,7 @@ class Durations(Part):
 
 
 class Times(Part):
-    """Where the time went. Answers from the cache are in none of these: `cache` has theirs."""
+    """The seconds that each step took. Answers from the cache are in none of these: `cache` has theirs."""
 
     lean: Annotated[Durations, Field(description="Lean's time for the body of each proof that it ran.")]
     lean_verified: Annotated[Durations, Field(description="The same, of verified proofs.")]
@@ -122,7 +122,7 @@ class Warmth(Part):
 
 
 class Utilisation(Part):
-    """How much of what the slots could have worked was Lean's work for an answer."""
+    """The share of the slots' time in which Lean worked for an answer."""
 
     useful_seconds: Annotated[Seconds, Field(description="Run and audit of proofs that were verified or rejected.")]
     lean_seconds: Annotated[Seconds, Field(description="Imports, runs and audits of all that was run.")]
@@ -150,7 +150,7 @@ class Cache(Part):
 
 
 class HeaderRow(Part):
-    """What came of the proofs with one import header."""
+    """The verdicts of the proofs with one import header."""
 
     header: Annotated[str | None, Field(description='The canonical header, cut; "" is none, null is not known.')]
     rows: Annotated[Count, Field(description="Rows.")]
@@ -219,7 +219,7 @@ class Machine(Part):
 
 
 class Environment(Part):
-    """What answered, and where."""
+    """The worker and the machine that answered."""
 
     streamverify: Annotated[str, Field(description="The version that made the report.")]
     verifiers: Annotated[list[VerifierRow], Field(description="The most frequent first.")]
@@ -231,7 +231,7 @@ class Environment(Part):
 
 
 class Run(Part):
-    """What replay did. Null in a report that was made from a file alone."""
+    """The work of the replay itself. Null in a report that was made from a file alone."""
 
     source: Annotated[str, Field(description="The data set.")]
     started_at: Annotated[str | None, Field(description="RFC 3339.")] = None
@@ -244,7 +244,7 @@ class Run(Part):
 
 
 class Verdicts(Part):
-    """Where the verdict of each row is, for `streamverify report A B`."""
+    """The file with the verdict of each row, for `streamverify report A B`."""
 
     file: Annotated[str | None, Field(description="The file of verdicts, as a path from the report's folder.")]
     rows: Annotated[
@@ -257,7 +257,7 @@ class Verdicts(Part):
 
 
 class Counts(Part):
-    """How many rows there are."""
+    """The numbers of rows."""
 
     rows: Annotated[Count, Field(description="All of them.")]
     verified: Annotated[Count, Field(description="Of these.")]
@@ -267,7 +267,7 @@ class Counts(Part):
 
 
 class Report(Part):
-    """What came of the proofs of a data set: the content of report.json, and of the page report.html."""
+    """The verdicts of a data set in numbers: the content of report.json, and of the page report.html."""
 
     kind: Annotated[Literal["streamverify-report"], Field(description="What this file is.")] = "streamverify-report"
     report_version: Annotated[int, Field(ge=1, description="Grows when an old reader would misread it.")] = (
@@ -276,7 +276,7 @@ class Report(Part):
     title: Annotated[str, Field(description="A name for people.")]
     made_at: Annotated[str, Field(description="RFC 3339.")]
     run: Annotated[Run | None, Field(description="What replay did; null where a file alone was read.")]
-    counts: Annotated[Counts, Field(description="How many rows there are.")]
+    counts: Annotated[Counts, Field(description="The numbers of rows.")]
     pass_rate: Annotated[PassRate, Field(description="The share of proofs that hold.")]
     outcomes: Annotated[list[Outcome], Field(description="Verdicts by reason.")]
     pass_at_k: Annotated[PassAtKPart | None, Field(description="Null where no row has a group.")]
@@ -287,5 +287,5 @@ class Report(Part):
     headers: Annotated[Headers, Field(description="Time by header.")]
     slowest: Annotated[list[SlowProof], Field(description="The slowest first.")]
     errors: Annotated[Errors, Field(description="The most frequent errors.")]
-    environment: Annotated[Environment, Field(description="What answered, and where.")]
+    environment: Annotated[Environment, Field(description="The worker and the machine that answered.")]
     verdicts: Annotated[Verdicts, Field(description="Where the verdict of each row is.")]
