@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -72,8 +73,14 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     """Rewrite the assertions of the tests before the processes of xdist start, each of which would rewrite them all.
 
     In a new checkout that is half of what it costs to collect the tests. pytest has no public name for it, and does it
-    as it imports a test; what is written here is in its own cache, which it checks against the source.
+    as it imports a test; what is written here is in its own cache, which it checks against the source. With a pytest
+    that has other names inside, each process rewrites them, as without this.
     """
+    with contextlib.suppress(AttributeError, TypeError):
+        _rewrite_assertions(config)
+
+
+def _rewrite_assertions(config: pytest.Config) -> None:
     if sys.dont_write_bytecode or rewrite.assertstate_key not in config.stash:
         return
     state = config.stash[rewrite.assertstate_key]

@@ -221,3 +221,8 @@ def test_each_failure_counts_and_each_output_is_shown(new_machine: Path, call: s
     assert set(calls) == {*FIRST, *IN_LANES}
     said = [line.removeprefix("words of ") for line in result.stdout.splitlines() if line.startswith("words of ")]
     assert said[len(FIRST) :] == [call.split()[-1] for call in IN_LANES]
+
+
+@pytest.mark.parametrize("script", ["setup_lean.sh", "deploy/kafka/kafka.py"])
+def test_scripts_that_the_documentation_starts_can_be_started(script: str) -> None:
+    assert os.access(ROOT / script, os.X_OK)
