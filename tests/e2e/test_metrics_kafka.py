@@ -72,7 +72,7 @@ async def page_when(url: str, true: Callable[[Page], Any]) -> str:
 
 
 def is_up_to_date(page: Page, process: str) -> bool:
-    # Not ready for a moment is allowed: on a busy machine what was just taken in may be behind what is known of the end.
+    # Not ready for a moment is allowed: on a busy machine what was taken in may be behind what is known of the end.
     return page.series(f"streamverify_{process}_lag_records") == {(): 0} and page.value("streamverify_ready") == 1
 
 
