@@ -89,8 +89,8 @@ class Router:
             app.add_agent(table, forwarder.run)
             return app, forwarder
 
-        await server.start()
-        self._stack.push_async_callback(server.close)
+        await server.http.start()
+        self._stack.push_async_callback(server.http.close)
         # After the port is taken, so that a wrong one is said at once; nothing is awaited before `make` is called.
         await life.start(make)
         await life.keep_running(server.run())

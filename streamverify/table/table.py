@@ -89,8 +89,8 @@ class Table:
 
         # The port first, as the application needs it. Nothing is awaited from then on until `make` is called, so no
         # request comes before there is an application.
-        peers.start(await server.start())
-        self._stack.push_async_callback(server.close)
+        peers.start(await server.http.start())
+        self._stack.push_async_callback(server.http.close)
         self._stack.push_async_callback(peers.close)
         await life.start(make)
         await life.keep_running(self._completeness.run())

@@ -184,7 +184,7 @@ class Worker:
         counts = ConsumerCounts(on_commit=self._observations.commit_seconds)
         self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions, counts=counts)
         self._condition = ConditionReport(
-            self._signals, self._partitions, self._consumer.liveness, group=settings.group_id
+            self._signals, self._partitions, self._consumer.liveness.brokers, group=settings.group_id
         )
         self._peers = VersionWatch(settings, versions)
 
