@@ -45,16 +45,20 @@ class ConditionReport:
 
     def __init__(self, signals: Signals, partitions: Partitions, brokers: BrokerWatch, *, group: str) -> None:
         """`group`: the name of the worker's consumer group."""
-        self.step = StartStep.STARTING
+        self._step = StartStep.STARTING
         self._signals = signals
         self._partitions = partitions
         self._brokers = brokers
         self._group = group
 
+    def start_came_to(self, step: StartStep) -> None:
+        """Note that the start has come to this step."""
+        self._step = step
+
     def now(self) -> WorkerCondition:
         """Return the condition. A worker that is not ready is taken out of service by its supervisor."""
         # In this order: the first that holds says why nothing is taken, whatever else there is.
-        joining = self.step is StartStep.JOINING
+        joining = self._step is StartStep.JOINING
         if self._signals.drain.is_set():
             problem = "the worker drains: it finishes what runs, and takes nothing more"
             return WorkerCondition("draining", ready=False, problem=problem)
@@ -69,7 +73,7 @@ class ConditionReport:
             StartStep.IMPORTING: "headers are being imported before the worker joins its group",
             StartStep.JOINING: f"the worker has not got its partitions from the group {self._group} yet",
         }
-        return WorkerCondition("joining" if joining else "starting", ready=False, problem=words[self.step])
+        return WorkerCondition("joining" if joining else "starting", ready=False, problem=words[self._step])
 
     def is_ready(self) -> bool:
         """Tell whether the worker is ready."""

@@ -18,7 +18,7 @@ class Case:
         self.signals, self.partitions = Signals(), Partitions("t")
         self.brokers = SimpleNamespace(outage=outage, seconds_without_broker=seconds)
         self.report = ConditionReport(self.signals, self.partitions, cast("BrokerWatch", self.brokers), group="g")
-        self.report.step = step
+        self.report.start_came_to(step)
 
 
 @pytest.mark.parametrize(
