@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 
 class StreamServer:
-    """The pages of one router or results table."""
+    """The pages of one router or results table.
+
+    MADE ── http.start ──> LISTENING ── http.close ──> CLOSED
+    LISTENING ── run ──> the lag is asked for, too ── cancelled ──> LISTENING
+    """
 
     def __init__(  # noqa: PLR0913 - it answers for that many parts
         self,

@@ -56,7 +56,14 @@ def table_names(settings: Settings) -> StreamNames:
 
 
 class Table:
-    """The parts of the results table."""
+    """The parts of the results table.
+
+    MADE ── start ──> topics found ──> reader of whole results ──> HTTP ──> Faust is started: STARTED
+    STARTED ── run: a signal, or a failure ──> ended; `StreamLife` has the states of Faust and its agent meanwhile,
+    and `Completeness` those of the rows: it answers only while they are COMPLETE
+    before STARTED ── a signal, or a failure ──> ended
+    Once it has ended its parts are closed, the last one first, unless its drain was cut short.
+    """
 
     def __init__(self, settings: Settings, signals: Signals, stack: AsyncExitStack) -> None:
         """Start nothing yet; `stack` closes in the end what was opened."""
