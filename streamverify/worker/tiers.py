@@ -133,7 +133,9 @@ class Tiers:
         if self._keep is not None:
             self._keep(job, verdict)
         # Whoever owns the partition by now: what was found does not depend on it.
-        record = self._results.record(Requester(job.record, job.request), verdict, partial(self._acknowledged, 1), second=True)
+        record = self._results.record(
+            Requester(job.record, job.request), verdict, partial(self._acknowledged, 1), second=True
+        )
         self._publisher.publish(record, urgent=False)
 
     def _acknowledged(self, count: int) -> None:
