@@ -26,7 +26,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import DefaultPartitioner
 
 from streamverify.bus.connection import connect, make_producer
-from streamverify.core.about import cut_id
+from streamverify.core.log.about import cut_id
 from streamverify.core.errors import BrokerUnavailable, ResultRefused
 
 if TYPE_CHECKING:

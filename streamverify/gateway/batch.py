@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from streamverify.core.messages.models import Assurance, InfotreeType
-    from streamverify.core.turns import Claim
+    from streamverify.core.gateway.turns import Claim
     from streamverify.gateway.outcome import Outcome
 
 

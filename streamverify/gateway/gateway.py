@@ -11,12 +11,12 @@ import structlog
 
 from streamverify.bus.group_positions import records_to_do
 from streamverify.bus.topic_reader import records_kept
-from streamverify.core.admission import Admission
-from streamverify.core.environments import GatewayEnvironment, parse_environments
-from streamverify.core.keys import ApiKeys
-from streamverify.core.live import LiveState
+from streamverify.core.gateway.admission import Admission
+from streamverify.core.gateway.environments import GatewayEnvironment, parse_environments
+from streamverify.core.gateway.keys import ApiKeys
+from streamverify.core.gateway.live import LiveState
 from streamverify.core.messages.models import Assurance
-from streamverify.core.turns import Places
+from streamverify.core.gateway.turns import Places
 from streamverify.gateway.bodies import BodyError
 from streamverify.gateway.fair_queue import FairQueue
 from streamverify.gateway.metrics import GatewayMetrics

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.about import about_job
+from streamverify.core.log.about import about_job
 from streamverify.core.audit.checked import verdict_on_response
 from streamverify.core.audit.policy import runs_code
 from streamverify.core.job import Verdict

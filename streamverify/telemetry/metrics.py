@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from streamverify.core.metrics.metric import Kind
 from streamverify.core.metrics.table import LIBRARY, of_process
-from streamverify.core.once import Once
+from streamverify.core.log.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.about import about_job, about_record
+from streamverify.core.log.about import about_job, about_record
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.quarantine import Quarantine, is_poison
 from streamverify.core.job import Job

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.about import cut_id
+from streamverify.core.log.about import cut_id
 from streamverify.core.groups.groups import Attempt, Groups
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason

@@ -14,7 +14,7 @@ from page_fakes import KEY, FakeGateway
 
 from streamverify.core.audit.policy_rules import RULES
 from streamverify.core.errors import BrokerUnavailable
-from streamverify.core.live import LastVerdict
+from streamverify.core.gateway.live import LastVerdict
 from streamverify.core.messages.models import Timings
 from streamverify.gateway.app import create_app
 from streamverify.gateway.page.browser_guard import CONTENT_SECURITY_POLICY
