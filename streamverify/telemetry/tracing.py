@@ -30,10 +30,10 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from streamverify.core.log.secrets import without_secrets
 from streamverify.core.messages.models import OUTCOMES, Status
 from streamverify.core.tracing.trace_context import TRACEPARENT, trace_context, tracestate
 from streamverify.core.tracing.trace_steps import steps
-from streamverify.telemetry.configuration import without_secrets
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
