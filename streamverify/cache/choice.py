@@ -24,7 +24,9 @@ def store_of(settings: Settings) -> Store | None:
     if setting.startswith(_SQLITE):
         from streamverify.cache.sqlite import SqliteStore  # noqa: PLC0415 - whoever has no such cache pays nothing
 
-        return SqliteStore(setting.removeprefix(_SQLITE), limit=int(settings.cache_size), max_age=settings.cache_max_age)
+        return SqliteStore(
+            setting.removeprefix(_SQLITE), limit=int(settings.cache_size), max_age=settings.cache_max_age
+        )
     if setting.startswith(REDIS):
         try:
             from streamverify.cache.redis import RedisStore  # noqa: PLC0415 - an extra

@@ -231,9 +231,7 @@ async def _replay(settings: Settings, wanted: Filter, max_replays: int, report: 
     from streamverify.client.dead_letter_topic import DeadLetters  # noqa: PLC0415 - keeps --help fast
 
     letters = DeadLetters(settings)
-    await replay(
-        letters, wanted, settings.request_topic, max_replays=max_replays, dry_run=dry_run, report=report
-    )
+    await replay(letters, wanted, settings.request_topic, max_replays=max_replays, dry_run=dry_run, report=report)
 
 
 def _print_report(report: ReplayReport, settings: Settings, *, dry_run: bool) -> None:

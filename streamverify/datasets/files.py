@@ -1,4 +1,4 @@
-"""The files of a SOURCE: what each is by its name, which of them have data, and whether they are the same ones again."""
+"""The files of a SOURCE: what each is by its name, which have data, and whether they are the same ones again."""
 
 from __future__ import annotations
 

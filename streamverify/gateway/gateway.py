@@ -15,13 +15,13 @@ from streamverify.core.gateway.admission import Admission
 from streamverify.core.gateway.environments import GatewayEnvironment, parse_environments
 from streamverify.core.gateway.keys import ApiKeys
 from streamverify.core.gateway.live import LiveState
-from streamverify.core.messages.models import Assurance
 from streamverify.core.gateway.turns import Places
+from streamverify.core.messages.models import Assurance
 from streamverify.gateway.bodies import BodyError
 from streamverify.gateway.fair_queue import FairQueue
 from streamverify.gateway.metrics import GatewayMetrics
-from streamverify.gateway.observer import Observer
 from streamverify.gateway.monitor import Monitor
+from streamverify.gateway.observer import Observer
 from streamverify.gateway.request_reply import RequestReply
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.core.log.about import about_job
-from streamverify.core.messages.models import Assurance, Reason
 from streamverify.core.log.once import Once
+from streamverify.core.messages.models import Assurance, Reason
 from streamverify.worker.intake import Requester
 
 if TYPE_CHECKING:

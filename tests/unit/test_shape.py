@@ -90,7 +90,9 @@ def rooms_with_a_contract(text: str) -> set[str]:
 
 
 def test_every_room_of_more_than_three_modules_has_a_contract() -> None:
-    without = rooms_of_more_modules(FILES, MAX_WITHOUT_CONTRACT) - rooms_with_a_contract((ROOT / ".importlinter").read_text())
+    without = rooms_of_more_modules(FILES, MAX_WITHOUT_CONTRACT) - rooms_with_a_contract(
+        (ROOT / ".importlinter").read_text()
+    )
     assert without == set(), "say in .importlinter which of its modules is above which"
 
 

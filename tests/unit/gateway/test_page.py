@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ import pytest
 from page_fakes import KEY, FakeGateway
 
 from streamverify.core.audit.policy_rules import RULES
-from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.gateway.live import LastVerdict
 from streamverify.core.messages.models import Timings
 from streamverify.gateway.app import create_app
