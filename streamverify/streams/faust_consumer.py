@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class _Application(Protocol):
-    """What the consumer asks of the application that it runs in: `application.Application` makes this consumer."""
+    """The part of its application that the consumer uses: `application.Application` makes this consumer."""
 
     settings: Settings
     names: StreamNames
