@@ -14,7 +14,7 @@ import structlog
 
 from streamverify.core.bounded_dict import BoundedDict
 from streamverify.core.cache.digests import needs_vocabulary, note_digest, vocabulary_digest, work_digest
-from streamverify.core.once import Once
+from streamverify.core.log.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
