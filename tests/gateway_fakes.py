@@ -12,6 +12,7 @@ import orjson
 import uvicorn
 from gateway_results import result
 from httpx import ASGITransport, AsyncClient
+from record_fakes import FakeRecord
 
 from streamverify.client.requests import REQUEST_ID, EncodedRequest, Ticket
 from streamverify.core.messages.codec import encode_result
@@ -45,18 +46,6 @@ def body_for(path: str, code: str = "x") -> dict[str, Any]:
     if "proof" in path:
         return {"formal_statement": "s", "content": code, "environment": "default"}
     return {"codes": [{"custom_id": "1", "proof": code}]}
-
-
-@dataclass
-class Record:
-    """A record of the result topic, as aiokafka gives it."""
-
-    key: bytes
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
-    topic: str = "lean.results"
-    partition: int = 0
-    offset: int = 0
 
 
 def verdict(request: dict[str, Any], reason: str = "ok", **fields: Any) -> ProofResult:
@@ -99,7 +88,7 @@ class FakeSender:
     def answer(self, made: ProofResult, kafka_headers: list[tuple[str, bytes]] | None = None) -> None:
         """Put a result on the topic; without Kafka headers, as where they had to be left out for its size."""
         value = encode_result(made, limit=10**7, overhead=0).value
-        self.way._answer(Record(made.custom_id.encode(), value, tuple(kafka_headers or ())))
+        self.way._answer(FakeRecord(value, made.custom_id.encode(), tuple(kafka_headers or ())))
 
     def took(self, key: bytes, seconds: float) -> None:
         pass
@@ -153,7 +142,6 @@ __all__ = [
     "ENDPOINTS",
     "REQUEST_ID",
     "FakeSender",
-    "Record",
     "a_gateway",
     "assert_idle",
     "body_for",

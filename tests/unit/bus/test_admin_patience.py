@@ -76,7 +76,7 @@ class Cluster:
         return value
 
 
-class FakeClient:
+class FakeKafkaClient:
     """An admin client and a consumer of aiokafka in one, connected to a `Cluster`."""
 
     cluster: Cluster
@@ -231,11 +231,11 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cluster]:
 
     def install(failing: str, times: float, error: Exception | None = None) -> Cluster:
         cluster = Cluster(failing, times, error or NodeNotReadyError("node 2 is not ready"))
-        monkeypatch.setattr(FakeClient, "cluster", cluster, raising=False)
+        monkeypatch.setattr(FakeKafkaClient, "cluster", cluster, raising=False)
         return cluster
 
-    monkeypatch.setattr(bus_admin, "AIOKafkaAdminClient", FakeClient)
-    monkeypatch.setattr(connection, "AIOKafkaConsumer", FakeClient)
+    monkeypatch.setattr(bus_admin, "AIOKafkaAdminClient", FakeKafkaClient)
+    monkeypatch.setattr(connection, "AIOKafkaConsumer", FakeKafkaClient)
     monkeypatch.setattr(connection, "_FIRST_BACKOFF", 0.001)
     monkeypatch.setattr(connection, "_MAX_BACKOFF", 0.002)
 

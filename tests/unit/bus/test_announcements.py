@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
+from record_fakes import FakeRecord
 from structlog.testing import capture_logs
 
 from streamverify.bus import announcements as module
@@ -27,16 +27,6 @@ WINNER = Winner("0" * 32, "w", 0, 1, Assurance.AUDITED, 1_000.0)
 
 
 CANCELLATION = Cancellation("streamverify", "lean.proofs", Names(run="r"), (3, 0), 1_000.0)
-
-
-class FakeRecord:
-    """A record of now, unless a time is given."""
-
-    offset = 0
-
-    def __init__(self, value: bytes | None, key: bytes | None = None, *, milliseconds: int | None = None) -> None:
-        self.value, self.key = value, key
-        self.timestamp = int(time.time() * 1000) if milliseconds is None else milliseconds
 
 
 class FakeTopic:
@@ -138,7 +128,7 @@ async def test_what_was_announced_before_is_heard_before_the_worker_starts(topic
 async def test_a_cancellation_is_heard_however_old_it_is_and_a_winner_is_not(topic: FakeTopic, logs: list[Any]) -> None:
     key, value, _ = encode_cancellation(CANCELLATION)
     old = encode_announcement(WINNER)
-    topic.records = [FakeRecord(value, key, milliseconds=1_000_000), FakeRecord(old.value, old.key, milliseconds=1_000)]
+    topic.records = [FakeRecord(value, key, timestamp=1_000_000), FakeRecord(old.value, old.key, timestamp=1_000)]
     heard: list[Cancellation] = []
     announcements = Announcements(Settings())
     await announcements.start(unheard, heard.append)
@@ -222,8 +212,8 @@ async def test_where_groups_are_off_cancellations_are_heard_and_nothing_is_sent(
     topic: FakeTopic, logs: list[Any]
 ) -> None:
     key, value, _ = encode_cancellation(CANCELLATION)
-    winner = FakeRecord(encode_announcement(WINNER).value, milliseconds=2**42)
-    topic.records = [winner, FakeRecord(value, key, milliseconds=1_000_000)]
+    winner = FakeRecord(encode_announcement(WINNER).value, timestamp=2**42)
+    topic.records = [winner, FakeRecord(value, key, timestamp=1_000_000)]
     heard: list[Cancellation] = []
     announcements = Announcements(Settings(group_ttl=0.0))
     await announcements.start(unheard, heard.append)

@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
+from record_fakes import FakeRecord
 from typer.testing import CliRunner
 
 from streamverify.cli import dlq
@@ -80,10 +81,7 @@ def test_a_null_value_stays_null() -> None:
 
 
 def test_a_record_of_somebody_else_is_a_letter_that_says_so() -> None:
-    class Record:
-        partition, offset, timestamp, key, value, headers = 0, 3, 5, None, b"x", (("a", b"b"),)
-
-    found = Letter.of(Record())
+    found = Letter.of(FakeRecord(b"x", headers=(("a", b"b"),)))
     assert found.content is None
     assert "no dead letter of streamverify" in found.error
     assert found.replays == 0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class FakeTopic:
+class FakeResultTopic:
     """Stands in for the topic: what is on it, and what was asked of it."""
 
     kept: Iterable[ProofResult] = ()
@@ -46,8 +46,8 @@ class FakeTopic:
 
 
 @pytest.fixture
-def topic(monkeypatch: pytest.MonkeyPatch) -> FakeTopic:
-    fake = FakeTopic()
+def topic(monkeypatch: pytest.MonkeyPatch) -> FakeResultTopic:
+    fake = FakeResultTopic()
     monkeypatch.setattr("streamverify.client.result_topic.read_results", fake.read)
     return fake
 
@@ -56,7 +56,7 @@ def ids(text: str) -> list[str]:
     return [json.loads(line)["custom_id"] for line in text.splitlines()]
 
 
-def test_the_table_has_a_row_for_each_result_as_it_comes(topic: FakeTopic) -> None:
+def test_the_table_has_a_row_for_each_result_as_it_comes(topic: FakeResultTopic) -> None:
     topic.kept = [
         make_result("a", Reason.LEAN_ERROR, messages=[make_message("type\nmismatch")]),
         make_result("b" * 60, Reason.TIMEOUT),
@@ -72,7 +72,7 @@ def test_the_table_has_a_row_for_each_result_as_it_comes(topic: FakeTopic) -> No
     assert {line.index("ok") for line in lines[3:4]} == {line.index("reason") for line in lines[:1]}
 
 
-def test_cached_results_stay_out_of_the_mean_time(topic: FakeTopic) -> None:
+def test_cached_results_stay_out_of_the_mean_time(topic: FakeResultTopic) -> None:
     hit = make_result("b").model_copy(update={"cached": Cached(age_seconds=5.0), "timings": Timings()})
     topic.kept = [make_result("a"), hit, hit]
     assert invoke("results").stdout.splitlines()[-2:] == [
@@ -83,7 +83,7 @@ def test_cached_results_stay_out_of_the_mean_time(topic: FakeTopic) -> None:
     assert invoke("results").stdout.splitlines()[-1] == "1 of them cached"
 
 
-def test_everything_that_may_be_asked_for_is_passed_on(topic: FakeTopic) -> None:
+def test_everything_that_may_be_asked_for_is_passed_on(topic: FakeResultTopic) -> None:
     topic.kept = [
         make_result("p/a", Reason.SORRY, run="r"),
         make_result("p/b", Reason.OK, run="r"),
@@ -108,7 +108,7 @@ def test_everything_that_may_be_asked_for_is_passed_on(topic: FakeTopic) -> None
     assert asked("--run", "none such") == []
 
 
-def test_csv_is_read_by_a_csv_reader(topic: FakeTopic) -> None:
+def test_csv_is_read_by_a_csv_reader(topic: FakeResultTopic) -> None:
     topic.kept = [
         make_result('a,"\nb', Reason.LEAN_ERROR, summary='"it", he said,\nis wrong', run="é"),
         make_result("c", timestamp=1_700_000_000_000),
@@ -121,7 +121,7 @@ def test_csv_is_read_by_a_csv_reader(topic: FakeTopic) -> None:
     assert len(invoke("results", "--csv").stdout.splitlines()) == 1
 
 
-def test_follow_begins_with_what_comes_unless_it_is_asked_for_more(topic: FakeTopic) -> None:
+def test_follow_begins_with_what_comes_unless_it_is_asked_for_more(topic: FakeResultTopic) -> None:
     topic.kept = [make_result("a", Reason.TIMEOUT, summary="Out of time."), make_result("b")]
     lines = invoke("results", "--follow").stdout.splitlines()
     assert lines == ["inconclusive (timeout)  a  0.25 s  Out of time.", "verified  b  0.25 s  "]
@@ -146,7 +146,7 @@ def test_follow_begins_with_what_comes_unless_it_is_asked_for_more(topic: FakeTo
         (["--until", "x" * 500], "--until: 'xxx"),
     ],
 )
-def test_what_makes_no_sense_is_one_line(topic: FakeTopic, arguments: list[str], words: str) -> None:
+def test_what_makes_no_sense_is_one_line(topic: FakeResultTopic, arguments: list[str], words: str) -> None:
     ran = invoke("results", *arguments)
     assert ran.code == 2
     assert ran.stderr.startswith(f"error: {words}")
@@ -154,14 +154,14 @@ def test_what_makes_no_sense_is_one_line(topic: FakeTopic, arguments: list[str],
     assert topic.asked == []
 
 
-def test_nothing_found_is_said(topic: FakeTopic) -> None:
+def test_nothing_found_is_said(topic: FakeResultTopic) -> None:
     assert topic.asked == []
     ran = invoke("results")
     assert (ran.code, ran.stdout, ran.stderr) == (0, "", "note: no such results on lean.results\n")
 
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["--csv"], ["--follow"]])
-def test_no_result_is_kept(topic: FakeTopic, form: list[str]) -> None:
+def test_no_result_is_kept(topic: FakeResultTopic, form: list[str]) -> None:
     """However many there are: once the next ones are read, an earlier one is gone."""
     references: list[weakref.ref[ProofResult]] = []
     alive: list[int] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from record_fakes import FakeRecord
 
 from streamverify.client import Client
 from streamverify.client.cancellation import _count, _is_named, _records
@@ -37,10 +38,4 @@ def test_what_is_finished_beyond_the_committed_offset_does_not_count() -> None:
     "value", [None, b"no JSON", b'{"custom_id": "a"}', b'{"custom_id": "a", "proof": 1, "run": "r"}']
 )
 def test_what_is_no_request_is_not_counted(value: bytes | None) -> None:
-    class Record:
-        headers = ()
-
-        def __init__(self) -> None:
-            self.value = value
-
-    assert not _is_named(Record(), Names(ids=frozenset({"a"})))
+    assert not _is_named(FakeRecord(value), Names(ids=frozenset({"a"})))

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 from cli_fakes import make_result
 from hypothesis import given
 from hypothesis import strategies as st
+from record_fakes import FakeRecord
 
 from streamverify.client.correlator import Correlator
 from streamverify.client.requests import REQUEST_ID, EncodedRequest, Ticket
 from streamverify.core.errors import UndecodableResult
 from streamverify.core.messages.codec import encode_result
 from streamverify.core.messages.models import ProofResult
-
-
-@dataclass
-class Record:
-    value: bytes | None
-    key: bytes | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def waiting(*requests: tuple[str, str]) -> Correlator:
@@ -31,10 +23,10 @@ def waiting(*requests: tuple[str, str]) -> Correlator:
     return correlator
 
 
-def record(custom_id: str, *, request_id: str | None = None, offset: int = 0) -> Record:
+def record(custom_id: str, *, request_id: str | None = None, offset: int = 0) -> FakeRecord:
     value = encode_result(make_result(custom_id, offset=offset), limit=1_000_000, overhead=0).value
     headers = () if request_id is None else ((REQUEST_ID, request_id.encode()),)
-    return Record(value, custom_id.encode(), headers)
+    return FakeRecord(value, custom_id.encode(), headers)
 
 
 def ticket(custom_id: str, request_id: str, offset: int) -> Ticket:
@@ -92,13 +84,13 @@ def test_a_request_answered_by_its_kafka_header_is_not_answered_again_by_its_sou
 @pytest.mark.parametrize("value", [None, b"", b"no json", b"{}"])
 def test_an_undecodable_record_that_is_not_known_to_be_ours_is_passed_over(value: bytes | None) -> None:
     correlator = waiting(("a", "r1"))
-    assert correlator.match(Record(value, b"a")) is None
-    assert correlator.match(Record(value, b"other")) is None
+    assert correlator.match(FakeRecord(value, b"a")) is None
+    assert correlator.match(FakeRecord(value, b"other")) is None
 
 
 def test_an_undecodable_answer_to_our_request_is_told_to_the_one_who_waits() -> None:
     correlator = waiting(("a", "r1"), ("b", "r2"))
-    match = correlator.match(Record(b"{}", b"a", ((REQUEST_ID, b"r1"),)))
+    match = correlator.match(FakeRecord(b"{}", b"a", ((REQUEST_ID, b"r1"),)))
     assert match is not None
     assert isinstance(match.result, UndecodableResult)
     assert len(correlator) == 1

@@ -7,7 +7,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gateway_fakes import REQUEST_ID, Record, a_gateway, assert_idle, sender_of, verdict
+from gateway_fakes import REQUEST_ID, a_gateway, assert_idle, sender_of, verdict
+from record_fakes import FakeRecord
 from structlog.testing import capture_logs
 
 from streamverify.core.errors import BrokerUnavailable, RequestTooLarge
@@ -205,9 +206,9 @@ async def test_results_of_others_and_broken_ones() -> None:
     while len(sender.sent) < 2:
         await asyncio.sleep(0)
     first, second = sender.records
-    way._answer(Record(b"somebody-else", b"{}", ((REQUEST_ID, b"not-ours"),)))
-    way._answer(Record(first.custom_id.encode(), b"{}", ((REQUEST_ID, b"not-ours"),)))
-    way._answer(Record(first.custom_id.encode(), b"no json", tuple(first.kafka_headers)))
+    way._answer(FakeRecord(b"{}", b"somebody-else", ((REQUEST_ID, b"not-ours"),)))
+    way._answer(FakeRecord(b"{}", first.custom_id.encode(), ((REQUEST_ID, b"not-ours"),)))
+    way._answer(FakeRecord(b"no json", first.custom_id.encode(), tuple(first.kafka_headers)))
     # The Kafka headers had to be left out of a large result: its key is the gateway's own, too.
     sender.answer(verdict(sender.sent[1]), None)
     sender.answer(verdict(sender.sent[1]), second.kafka_headers)  # again: a worker repeats what it is not sure of
@@ -234,5 +235,5 @@ def test_anybodys_record_on_the_result_topic_leaves_the_reader_alive(name: str, 
     gateway = a_gateway()
     for value in (b'{"%b":%b}' % (name.encode(), item), b'{"source":{"%b":%b}}' % (name.encode(), item), item):
         for known_as in ((), ((REQUEST_ID, None),), ((REQUEST_ID, b"\xff"),)):
-            gateway.ways[0]._answer(Record(b"key", value, known_as))  # type: ignore[arg-type]
+            gateway.ways[0]._answer(FakeRecord(value, b"key", known_as))  # type: ignore[arg-type]
     assert_idle(gateway)
