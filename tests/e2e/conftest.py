@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from command import make_environment
 from kafka_broker import NoBrokerError, real_broker
 from support import ROOT
 from xdist.scheduler import LoadScopeScheduling
@@ -73,3 +74,9 @@ def broker(request: pytest.FixtureRequest) -> str:
     """Bootstrap servers of the broker of this run."""
     servers: str = request.getfixturevalue(request.param)
     return servers
+
+
+@pytest.fixture
+def env(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Topics of one test's own, on the broker of this run, and a worker's settings for them."""
+    return make_environment(broker, real=bool(request.config.getoption("--kafka")))

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from command import end, make_environment, serving_worker, settings_of, started, wait_for_log
+from command import end, serving_worker, settings_of, started, wait_for_log
 
 from streamverify.client import AsyncClient
 from streamverify.core.messages.models import ProofRequest
@@ -24,8 +24,8 @@ KEY = "the secret of this test"
 
 
 @pytest.fixture
-def env(broker: str, request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    return make_environment(broker, real=request.config.getoption("--kafka")) | {
+def env(env: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    return env | {
         PREFIX + "CACHE": f"sqlite:{tmp_path}/cache.db",
         PREFIX + "CACHE_KEY": KEY,
         PREFIX + "TEST_CACHE_STAND_INS": "1",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import kafka_records
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from command import end, make_environment, run_command, started
+from command import end, run_command, started
 
 from streamverify.client.dead_letters import REPLAYS
 from streamverify.core.delivery.offset_map import OffsetMap, encode_map
@@ -24,10 +24,9 @@ HEADERS = [("trace", b"\x00\xff"), ("trace", b"2")]
 
 
 @pytest.fixture
-def env(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    """Topics of one test's own."""
+def env(env: dict[str, str]) -> dict[str, str]:
     # The embedded broker lets a second worker in only when the session of the first is over.
-    return make_environment(broker, real=request.config.getoption("--kafka")) | {PREFIX + "SESSION_TIMEOUT_MS": "6000"}
+    return env | {PREFIX + "SESSION_TIMEOUT_MS": "6000"}
 
 
 async def command(env: Mapping[str, str], *arguments: str) -> Any:

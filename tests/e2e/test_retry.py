@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 PROOF = "theorem t : True := trivial"
 
 
-@pytest.fixture
-def env(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    return make_environment(broker, real=request.config.getoption("--kafka"))
-
-
 async def send(settings: Settings, *requests: ProofRequest) -> list[Ticket]:
     """Send requests. The tickets have the records' own timestamps: the embedded broker acknowledges another one."""
     topic = DeadLetters(settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import kafka_records
 import pytest
-from command import end, make_environment, serving_worker
+from command import end, serving_worker
 from otlp_collector import collecting
 
 from streamverify.core.tracing.trace_context import parse_traceparent
@@ -24,8 +24,8 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 @pytest.fixture
-def env(broker: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    return make_environment(broker, real=request.config.getoption("--kafka")) | {PREFIX + "LOG_FORMAT": "json"}
+def env(env: dict[str, str]) -> dict[str, str]:
+    return env | {PREFIX + "LOG_FORMAT": "json"}
 
 
 async def test_sampled_requests_have_spans_and_the_others_have_none(env: dict[str, str]) -> None:
