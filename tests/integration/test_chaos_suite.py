@@ -42,10 +42,8 @@ def test_the_load_has_proofs_of_every_fate() -> None:
     [
         pytest.param(sent("a", "b"), [seen(0, 5)], ["b"], [], id="no result"),
         pytest.param(sent("a", "a"), [seen(0, 5)], ["a"], [], id="the result of another record of the same id"),
-        pytest.param(sent("a"), [seen(0, 1), seen(0, 2, "timeout")], [], ["a: timeout, not ok"], id="then a wrong one"),
-        pytest.param(
-            sent("a"), [seen(0, 1, "timeout"), seen(0, 2)], [], ["a: timeout, not ok"], id="first a wrong one"
-        ),
+        pytest.param(sent("a"), [seen(0, 1), seen(0, 2, "timeout")], [], ["a: timeout, not ok"], id="a wrong one last"),
+        pytest.param(sent("a"), [seen(0, 1, "timeout"), seen(0, 2)], [], ["a: timeout, not ok"], id="and first"),
         pytest.param(sent("a"), [seen(0, 5), seen(1, 9)], [], ["b: ok, not sent at all"], id="nobody asked for it"),
     ],
 )
@@ -66,9 +64,7 @@ def test_repeats_are_laid_to_the_last_strike_before_them() -> None:
 
 def test_a_stall_is_counted_while_something_waits_and_not_while_nothing_does() -> None:
     records = [Sent("a", (0, 0), 0), Sent("b", (0, 1), 5_000), Sent("c", (1, 0), 0)]
-    results = [
-        Seen(record.custom_id, record.place, "ok", at) for record, at in zip(records, (10, 5_900, 2_000), strict=True)
-    ]
+    results = [Seen(it.custom_id, it.place, "ok", at) for it, at in zip(records, (10, 5_900, 2_000), strict=True)]
     outcome = judged(records, results, [Strike("killed", "w", 100)])
     assert outcome.stall_ms == 2_000  # of partition 1; partition 0 was idle from 10 to 5,000, and then took 900
     assert {row.kind: row.stall_ms for row in outcome.rows} == {"killed": 2_000, "(before any)": 10}
