@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from streamverify.core.job import Record, RecordId, Verdict
     from streamverify.core.messages.codec import RequestLimits
     from streamverify.core.messages.models import ProofRequest
-    from streamverify.lean.kernel.reach import Reach
+    from streamverify.lean.kernel.reachable_tiers import ReachableTiers
     from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
     from streamverify.worker.ports import JobRunner
@@ -61,7 +61,7 @@ class Service:
         commits: CommitPort,
         superseding: Superseding,
         tiers: Tiers,
-        reach: Reach,
+        reachable: ReachableTiers,
         slots: int,
     ) -> None:
         """`runner` is the pool, or the cache before it; `slots` the proofs that run at once."""
@@ -70,8 +70,8 @@ class Service:
             limits,
             Assurance(settings.require),
             Assurance(settings.require_min),
-            reach=reach.tier,
-            beyond=reach.lacks,
+            reach=reachable.tier,
+            beyond=reachable.lacks,
             vocabulary=replace(SHIPPED, trusted=pool.trusted),
             consumer_group=settings.group_id,
             result_topic=settings.result_topic,

@@ -194,7 +194,7 @@ def test_identical_work_is_taken_above_audited_once_and_what_came_of_it_is_kept(
     case.submit(*jobs)
     case.look_up()
     case.real.finish(make_verdict(assurance=Assurance.AUDITED))
-    [(leader, on_done)] = case.tiers.climbing
+    [(leader, on_done)] = case.tiers.in_tiers
     assert (leader, case.answers, case.cache.counts["kept"]) == (jobs[0], {}, 0)
     checkers = [Checker(name="leanchecker", outcome="accepted", seconds=0.1)]
     on_done(leader, make_verdict(assurance=Assurance.REPLAYED, checkers=checkers, export_sha256="a" * 64))

@@ -15,7 +15,7 @@ from streamverify.core.groups.groups import Groups
 from streamverify.core.job import Record, RecordId
 from streamverify.core.messages.codec import RequestLimits, decode_result
 from streamverify.core.messages.models import Assurance, Reason, Source, Verifier
-from streamverify.lean.kernel.reach import Reach
+from streamverify.lean.kernel.reachable_tiers import ReachableTiers
 from streamverify.settings import Settings
 from streamverify.worker.results import ResultBuilder
 from streamverify.worker.service import Service
@@ -48,7 +48,7 @@ class Worker:
             commits=self.partitions,
             superseding=superseding,
             tiers=cast("Any", self.case.tiers),
-            reach=Reach(Assurance.CROSS_CHECKED),
+            reachable=ReachableTiers(Assurance.CROSS_CHECKED),
             slots=2,
         )
 

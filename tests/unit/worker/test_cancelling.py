@@ -14,7 +14,7 @@ from streamverify.core.groups.cancellation import Cancellation, Names
 from streamverify.core.job import RecordId, Verdict
 from streamverify.core.messages.codec import decode_result
 from streamverify.core.messages.models import Assurance, ProofResult, Reason, Response
-from streamverify.lean.kernel.reach import Reach
+from streamverify.lean.kernel.reachable_tiers import ReachableTiers
 from streamverify.settings import Settings
 from streamverify.worker import superseding as module
 
@@ -155,7 +155,7 @@ def test_what_is_wrong_with_a_request_at_first_sight_is_said_instead(
 
 
 def test_what_waits_for_a_higher_tier_is_ended() -> None:
-    bench = Bench(settings=Settings(require="audited"), reach=Reach(Assurance.REPLAYED))
+    bench = Bench(settings=Settings(require="audited"), reachable=ReachableTiers(Assurance.REPLAYED))
     bench.deliver(request(require="replayed"), offset=1)
     bench.pool.finish(Verdict(Reason.OK, "fine", response=Response(), assurance=Assurance.AUDITED))
     assert len(bench.replays.required) == 1

@@ -14,8 +14,8 @@ from streamverify.core.job import RecordId, Verdict
 from streamverify.core.messages.codec import decode_result
 from streamverify.core.messages.models import Assurance, Checker, ProofResult, Reason, Response, Theorem
 from streamverify.core.messages.newest import newest
-from streamverify.core.tiers.climb import Conclusion, verdict_after
-from streamverify.lean.kernel.reach import Reach
+from streamverify.core.tiers.tier_steps import Conclusion, verdict_after
+from streamverify.lean.kernel.reachable_tiers import ReachableTiers
 from streamverify.settings import Settings
 
 PROOF = "theorem t : True := trivial"
@@ -38,7 +38,7 @@ TIMEOUT = verdict_after(AUDITED, Conclusion(Reason.TIMEOUT, "late", Assurance.AU
 
 def bench(*, upgrade: str = "none", reach: Assurance = Assurance.REPLAYED) -> Bench:
     settings = Settings.model_validate({"require": "audited", "upgrade": upgrade})
-    return Bench(settings=settings, reach=Reach(reach, "no kernel"))
+    return Bench(settings=settings, reachable=ReachableTiers(reach, "no kernel"))
 
 
 def deliver(b: Bench, offset: int = 5, **fields: Any) -> None:
