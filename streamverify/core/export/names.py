@@ -20,7 +20,7 @@ ANONYMOUS = 0
 _SHOWN = 8
 """Parts of a name, from its end, that are shown to people at most."""
 
-_LONGEST = 60
+_MAX_LENGTH = 60
 """Characters of a part that are shown to people at most."""
 
 _MADE = re.compile(r"_.*+|(?:match|proof)_[0-9]++", re.DOTALL)
@@ -71,7 +71,7 @@ class Names:
         while name != ANONYMOUS and len(parts) < _SHOWN:
             part = self._parts[name]
             # It is a stranger's text, which is to stand in a sentence: of one line, and not long.
-            shown = str(part) if len(str(part)) <= _LONGEST else f"{str(part)[:_LONGEST]}…"
+            shown = str(part) if len(str(part)) <= _MAX_LENGTH else f"{str(part)[:_MAX_LENGTH]}…"
             shown = "".join(char if char.isprintable() else "�" for char in shown)
             parts.append(shown if isinstance(part, int) or PLAIN_PART.fullmatch(part) else f"«{shown}»")
             name = self._parents[name]
