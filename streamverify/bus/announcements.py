@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 CATCH_UP_TIMEOUT = 10.0
-"""Seconds that a worker that starts waits at most for what was announced before."""
+"""Seconds that a starting worker waits at most for the existing announcements."""
 _READ_TIMEOUT = 1.0
 _RETRY = 30.0
 """Seconds between two tries to read a topic that is missing or cannot be read."""

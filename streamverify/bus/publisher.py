@@ -78,7 +78,7 @@ def dead_letter_record(topic: str, letter: DeadLetter, on_ack: Callable[[], None
 
     def record(letter: DeadLetter, smaller: Callable[[], Outgoing] | None = None) -> Outgoing:
         return Outgoing(
-            topic, letter.key, letter.value, letter.record_headers(), on_ack, smaller, timestamp_ms=letter.timestamp
+            topic, letter.key, letter.value, letter.all_kafka_headers(), on_ack, smaller, timestamp_ms=letter.timestamp
         )
 
     return record(letter, lambda: record(letter.emptied()))
@@ -143,13 +143,13 @@ class Publisher:
         self._all_acknowledged = asyncio.Event()
         self._all_acknowledged.set()
 
-    async def start(self, patience: float) -> None:
+    async def start(self, broker_timeout: float) -> None:
         """Connect.
 
         Raises:
-            BrokerUnavailable: No broker answered within `patience` seconds.
+            BrokerUnavailable: No broker answered within `broker_timeout` seconds.
         """
-        self._producer = await connect(self._make, self._settings.bootstrap_servers, patience=patience)
+        self._producer = await connect(self._make, self._settings.bootstrap_servers, broker_timeout=broker_timeout)
 
     def _make(self) -> AIOKafkaProducer:
         return make_producer(
@@ -279,7 +279,7 @@ class Publisher:
         # In their old order, and before what was not sent yet.
         self._unsent.extendleft(reversed(again))
         self._failure = None
-        self._producer = await connect(self._make, self._settings.bootstrap_servers, patience=float("inf"))
+        self._producer = await connect(self._make, self._settings.bootstrap_servers, broker_timeout=float("inf"))
         self._wake.set()
 
     async def _dispose(self) -> None:

@@ -1,7 +1,7 @@
 """Matches the results that are read to the requests that wait for one. Does no I/O.
 
 A result belongs to a request by the Kafka header that the client set, never by its custom_id: two senders may use
-the same. Where the header is missing (a worker leaves the headers out of a result that would be too large for the
+the same. Where it is missing (a worker leaves the Kafka headers out of a result that would be too large for the
 topic), the topic, partition and offset of the request's record decide, which the result names as its source.
 """
 

@@ -229,7 +229,7 @@ class RequestReply:
 
     def _answer(self, record: Any) -> None:
         """Give a result to the batch that it belongs to, if it is one of ours."""
-        # A worker leaves the headers out of a result that would be too large for the topic: its key is ours, too.
+        # A worker leaves the Kafka headers out of a result that would be too large for the topic: its key is ours, too.
         known_as = next((value for name, value in record.headers if name == REQUEST_ID), record.key)
         waiting = self._waiting.pop(known_as, None)
         if waiting is None:

@@ -23,7 +23,9 @@ _PART = 64 * 1024
 
 
 class _PendingResponse(Response):
-    """A response that is still worked on when it begins. If the client goes, that is over, and others have its place.
+    """A response sent while its proofs still run.
+
+    A disconnect cancels the rest and frees their places in the queue.
 
     waiting for outcomes --> begun: status and headers are sent --> ended
              +-------------- the client goes --------------------^

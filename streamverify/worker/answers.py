@@ -184,7 +184,7 @@ class Answers:
         topic = self._settings.dlq_topic
         tracing = self._results.tracing
         trace = tracing and tracing.dead_letter(record, of, error, topic)
-        # A letter has the headers of its request untouched: the trace goes on without ours in it.
+        # A letter has the Kafka headers of its request untouched: the trace goes on without ours in it.
         self._publisher.publish(
             dead_letter_record(topic, letter, trace.ended_after(acknowledged) if trace else acknowledged)
         )

@@ -12,7 +12,7 @@ import structlog
 from streamverify.bus.address import advertised_url
 from streamverify.bus.announcements import Announcements
 from streamverify.bus.commit_requests import CommitRequests
-from streamverify.bus.connection import PATIENCE
+from streamverify.bus.connection import BROKER_TIMEOUT
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.consumer_counts import ConsumerCounts
 from streamverify.bus.group_versions import VersionWatch
@@ -123,7 +123,7 @@ class Worker:
         self._stack.push_async_callback(self._pool.close)
         # One producer writes to both topics.
         self._publisher = Publisher(settings, max_record_bytes=max(discovery.sizes.values()))
-        await self._publisher.start(PATIENCE)
+        await self._publisher.start(BROKER_TIMEOUT)
         self._stack.push_async_callback(self._publisher.close)
         results = ResultBuilder(
             worker_name(settings),
@@ -253,7 +253,7 @@ class Worker:
         self._stack.push_async_callback(self._announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         self._condition.step = StartStep.JOINING
-        await self._consumer.start(self._service, PATIENCE, encode_card(self._report.card()))
+        await self._consumer.start(self._service, BROKER_TIMEOUT, encode_card(self._report.card()))
         _log.info(
             "worker_started",
             name=worker_name(settings),
