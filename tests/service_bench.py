@@ -91,7 +91,7 @@ class Bench:
         value: bytes | None,
         offset: int = 5,
         *,
-        attempts: int = 0,
+        worker_deaths: int = 0,
         quarantined: bool = False,
         kafka_headers: Sequence[tuple[str, bytes | None]] = (("trace", b"1"),),
         received: float = 0.0,
@@ -105,7 +105,7 @@ class Bench:
                 value,
                 kafka_headers,
                 received=received,
-                attempts=attempts,
+                worker_deaths=worker_deaths,
                 quarantined=quarantined,
             )
         )

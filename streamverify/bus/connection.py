@@ -56,11 +56,11 @@ _FIRST_BACKOFF = 0.2
 _MAX_BACKOFF = 5.0
 
 
-class _Client(Protocol):
+class _Startable(Protocol):
     async def start(self) -> None: ...
 
 
-C = TypeVar("C", bound=_Client)
+C = TypeVar("C", bound=_Startable)
 T = TypeVar("T")
 
 _PERMANENT = (

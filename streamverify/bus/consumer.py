@@ -362,16 +362,16 @@ class _Errors:
             raise WorkerStuck(f"fetching from {self._topic} fails again and again: {cause}") from error
 
 
-def _plain(record: KafkaRecord, admission: AdmissionOutcome) -> Record:
+def _plain(kafka_record: KafkaRecord, admission: AdmissionOutcome) -> Record:
     """The record without aiokafka's types."""
-    kafka_headers: Any = record.headers
+    kafka_headers: Any = kafka_record.headers
     return Record(
         id=admission.id,
-        source=Source(topic=record.topic, partition=record.partition, offset=record.offset, timestamp=record.timestamp),
-        key=record.key,
-        value=record.value,
+        source=Source(topic=kafka_record.topic, partition=kafka_record.partition, offset=kafka_record.offset, timestamp=kafka_record.timestamp),
+        key=kafka_record.key,
+        value=kafka_record.value,
         kafka_headers=[(name, value) for name, value in kafka_headers],
         received=time.monotonic(),
-        attempts=admission.attempts,
+        worker_deaths=admission.worker_deaths,
         quarantined=admission.quarantined,
     )

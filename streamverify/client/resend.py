@@ -97,8 +97,8 @@ async def resend(  # noqa: PLR0913 - each is a choice of its own
             await _send(settings, records, report)
 
 
-def _count(report: ResendReport, candidate: Candidate, record: Any) -> None:
-    if record is None:
+def _count(report: ResendReport, candidate: Candidate, kafka_record: Any) -> None:
+    if kafka_record is None:
         report.gone.append(candidate)
     else:
         report.sent += 1

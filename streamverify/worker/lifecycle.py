@@ -318,9 +318,9 @@ class Worker:
         # Both, and the poll goes on: a member that does not poll loses its partitions in mid-drain.
         self._consumer.drain()
         if self._cached_pool is not None:
-            self._cached_pool.stop()
-        self._pool.stop_dispatching()
-        self._tiers.stop()
+            self._cached_pool.drain()
+        self._pool.drain()
+        self._tiers.drain()
         complete = await self._before(deadline, self._finish_running())
         if not complete and not self._signals.force.is_set():
             # The closing commit says that nobody has died: else the next owner would quarantine each of these records.

@@ -107,10 +107,10 @@ class Tiers:
         """End a job that is on its way up with this verdict. Returns whether it was."""
         return self._replays is not None and self._replays.supersede(job, verdict)
 
-    def stop(self) -> None:
+    def drain(self) -> None:
         """Start nothing more; what runs goes on."""
         if self._replays is not None:
-            self._replays.stop()
+            self._replays.drain()
 
     async def wait_running(self) -> None:
         """Wait until nothing is on its way up."""
@@ -133,8 +133,8 @@ class Tiers:
         if self._keep is not None:
             self._keep(job, verdict)
         # Whoever owns the partition by now: what was found does not depend on it.
-        record = self._results.record(Requester.of_job(job), verdict, partial(self._acknowledged, 1), second=True)
-        self._publisher.publish(record, urgent=False)
+        outgoing = self._results.record(Requester.of_job(job), verdict, partial(self._acknowledged, 1), second=True)
+        self._publisher.publish(outgoing, urgent=False)
 
     def _acknowledged(self, count: int) -> None:
         self.upgraded += count

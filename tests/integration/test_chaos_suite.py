@@ -24,8 +24,8 @@ def sent(*ids: str, partition: int = 0, step: int = 10) -> list[Sent]:
     return [Sent(name, (partition, offset), offset * step) for offset, name in enumerate(ids)]
 
 
-def seen(record: Sent, at: int, verdict: str = "ok") -> Seen:
-    return Seen(record.custom_id, record.place, verdict, at)
+def seen(sent_record: Sent, at: int, verdict: str = "ok") -> Seen:
+    return Seen(sent_record.custom_id, sent_record.place, verdict, at)
 
 
 def judged(requests: Iterable[Sent], results: Iterable[Seen], strikes: Iterable[Strike] = ()) -> Outcome:

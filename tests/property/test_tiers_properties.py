@@ -170,7 +170,7 @@ def test_the_queue(slots: int, most: int, events: list[tuple[str, int]]) -> None
             assert line.withdraw(lambda each, which=which: each[1] % 10 == which) == gone  # type: ignore[misc]
             required = [each for each in required if each not in gone]
         assert (line.queued, line.running) == (len(required) + len(upgrades), len(running))
-    assert line.stop() == len(upgrades)
+    assert line.drain() == len(upgrades)
     assert line.start() is None
     assert not line.upgrade(("upgrade", -1), 1)
 

@@ -1,4 +1,4 @@
-"""Names of Lean as numbers: the same name has the same number in every export that one `Names` serves.
+"""Names of Lean as numbers: the same name has the same number in every export that one `NameTable` serves.
 
 A name is a chain of parts, each a string or a natural number: `Nat.add` is the parts `Nat` and `add`, and is another
 name than the one part `Nat.add`, which Lean writes `«Nat.add»`. Text with dots is for people alone.
@@ -27,7 +27,7 @@ _MADE = re.compile(r"_.*+|(?:match|proof)_[0-9]++", re.DOTALL)
 """The parts that Lean gives to what it makes by itself: `match_1`, `proof_2`, `_proof_1`, `_private`, `_sizeOf_1`."""
 
 
-class Names:
+class NameTable:
     """All names that were met, each with its number; `ANONYMOUS` is the first."""
 
     def __init__(self) -> None:

@@ -117,9 +117,9 @@ class Replays:
         running.task.cancel()
         return True
 
-    def stop(self) -> None:
+    def drain(self) -> None:
         """Start nothing more: what runs goes on, and what waits for its answer is delivered again elsewhere."""
-        if dropped := self._queue.stop():
+        if dropped := self._queue.drain():
             _log.warning(
                 "upgrades_dropped",
                 proofs=dropped,
@@ -133,7 +133,7 @@ class Replays:
 
     async def close(self) -> None:
         """End every step, and wait until its processes are dead."""
-        self.stop()
+        self.drain()
         tasks = [each.task for each in self._tier_jobs if each.task is not None]
         for task in tasks:
             task.cancel()

@@ -354,7 +354,7 @@ def test_the_lines_about_a_record_name_it_and_its_trace() -> None:
     with capture_logs() as logs:
         bench.deliver(b"no JSON", kafka_headers=[UNSAMPLED])
         bench.deliver(
-            json.dumps({"custom_id": "c" * 500, "proof": "x"}).encode(), offset=7, kafka_headers=[SAMPLED], attempts=9
+            json.dumps({"custom_id": "c" * 500, "proof": "x"}).encode(), offset=7, kafka_headers=[SAMPLED], worker_deaths=9
         )
     assert [log["event"] for log in logs] == ["dead_letter", "dead_letter"]
     assert [(log["partition"], log["offset"], log["trace_id"]) for log in logs] == [(2, 5, TRACE), (2, 7, TRACE)]

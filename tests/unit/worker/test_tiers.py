@@ -199,7 +199,7 @@ def test_an_attempt_on_its_way_up_is_superseded_and_wins_only_with_its_tier() ->
 def test_a_suspect_does_not_start_while_a_proof_is_on_its_way_up() -> None:
     b = bench()
     b.replays.running = 1
-    b.deliver(json.dumps({"custom_id": "s", "proof": PROOF}).encode(), 9, attempts=1, quarantined=True)
+    b.deliver(json.dumps({"custom_id": "s", "proof": PROOF}).encode(), 9, worker_deaths=1, quarantined=True)
     assert (b.pool.paused, b.partitions.attempts) == (True, [])
     b.replays.running = 0
     b.service.resume()

@@ -164,7 +164,7 @@ async def test_a_drain_finishes_what_runs_and_leaves_the_rest_to_others() -> Non
         b.upgrade("upgrade")
         await b.started(1)
         with capture_logs() as logs:
-            b.replays.stop()
+            b.replays.drain()
         assert [(each["event"], each["proofs"]) for each in logs] == [("upgrades_dropped", 1)]
         assert not b.upgrade("another")
         b.tier_runner.runs[0][2].set_result(ACCEPTED)
