@@ -38,7 +38,7 @@ async def open_admin(settings: Settings, broker_timeout: float = BROKER_TIMEOUT)
 
 @asynccontextmanager
 async def patient_admin(settings: Settings, broker_timeout: float = BROKER_TIMEOUT) -> AsyncIterator[PatientAdmin]:
-    """Connect an admin client for the time of the context, and try each of its calls again for `broker_timeout` seconds.
+    """Connect an admin client for the time of the context; each of its calls is tried for `broker_timeout` seconds.
 
     Raises:
         BrokerUnavailable: No broker answers, a call has failed for `broker_timeout` seconds, or a broker refuses one.
@@ -57,7 +57,7 @@ async def patient_admin(settings: Settings, broker_timeout: float = BROKER_TIMEO
 class PatientAdmin:
     """The calls of aiokafka's admin client that a start needs, each tried again while brokers are not ready.
 
-    Every method raises BrokerUnavailable once `broker_timeout` is over, and a KafkaError where a broker refuses for good.
+    Every method raises BrokerUnavailable after `broker_timeout` seconds, and a KafkaError where a broker refuses.
     """
 
     def __init__(self, client: AIOKafkaAdminClient, servers: str, broker_timeout: float = BROKER_TIMEOUT) -> None:

@@ -210,7 +210,7 @@ async def patiently(
         call: Asks; it is called anew for each try, so what it does must be safe to be done twice.
         servers: The bootstrap servers, for the message.
         broker_timeout: Seconds to go on trying.
-        try_seconds: The longest that one try may take, within what is left of `broker_timeout`; None: as long as it takes.
+        try_seconds: Seconds that one try may take, within what is left of `broker_timeout`; None: as long as it takes.
 
     Raises:
         BrokerUnavailable: Every try within `broker_timeout` failed.

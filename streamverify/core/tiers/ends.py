@@ -50,7 +50,7 @@ class ProcessEnd:
 
 
 class StepVerdict(NamedTuple):
-    """The outcome of one step: what a checker says of the proof, or what kept a program from its end; with words for people."""
+    """The outcome of one step: what a checker says of the proof, or what kept a program from its end; and why."""
 
     outcome: CheckerOutcome
     words: str

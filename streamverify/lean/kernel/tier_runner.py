@@ -1,4 +1,4 @@
-"""Takes one proof through the steps that `core.tiers.tier_steps` decides on. Thin: it runs programs and reports their ends."""
+"""Takes one proof through the steps that `core.tiers.tier_steps` decides on: runs programs, and reports their ends."""
 
 from __future__ import annotations
 
