@@ -122,7 +122,7 @@ class CachedPool:
         for job in dropped:
             del self._looked_up[job]
         dropped += self._in_flight.leave(doomed)
-        # One that is on its way up may lead, too; the pool has its own that wait.
+        # One that is on its way to a higher tier may lead, too; the pool has its own that wait.
         from_pool = [*self._pool.discard(doomed), *self._tiers.discard(doomed)]
         for job in [*dropped, *from_pool]:
             self._asked.pop(job, None)

@@ -104,7 +104,7 @@ class Tiers:
         return [] if self._replays is None else self._replays.discard(doomed)
 
     def supersede(self, job: Job, verdict: Verdict) -> bool:
-        """End a job that is on its way up with this verdict. Returns whether it was."""
+        """End a job that is on its way to a higher tier with this verdict. Returns whether it was."""
         return self._replays is not None and self._replays.supersede(job, verdict)
 
     def drain(self) -> None:
@@ -113,7 +113,7 @@ class Tiers:
             self._replays.drain()
 
     async def wait_running(self) -> None:
-        """Wait until nothing is on its way up."""
+        """Wait until nothing is on its way to a higher tier."""
         if self._replays is not None:
             await self._replays.wait_running()
 
