@@ -234,7 +234,7 @@ class Worker:
 
     def hear(self, winner: Winner) -> None:
         for attempt in self._groups.won(winner, self._cluster.now):
-            job = self._inside[attempt.record]
+            job = self._inside[attempt.record_id]
             if self._scheduler.withdraw(job):
                 self._answer(job)
             elif (slot := self._scheduler.slot_to_end(job, self._cluster.now)) is not None:

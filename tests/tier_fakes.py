@@ -43,7 +43,9 @@ def export(theorem: str) -> str:
     return tier_tools.export([theorem])
 
 
-def tier_runner(folder: Path, *, timeout: float = 60.0, memory: int | None = None, store: Path | None = None) -> TierRunner:
+def tier_runner(
+    folder: Path, *, timeout: float = 60.0, memory: int | None = None, store: Path | None = None
+) -> TierRunner:
     """A runner with the stand-ins, unconfined."""
     paths = install(folder)
     tools = Tools(

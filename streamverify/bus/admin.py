@@ -32,7 +32,9 @@ async def open_admin(settings: Settings, broker_timeout: float = BROKER_TIMEOUT)
         BrokerUnavailable: No broker answers.
     """
     return await connect(
-        lambda: AIOKafkaAdminClient(**client_options(settings)), settings.bootstrap_servers, broker_timeout=broker_timeout
+        lambda: AIOKafkaAdminClient(**client_options(settings)),
+        settings.bootstrap_servers,
+        broker_timeout=broker_timeout,
     )
 
 

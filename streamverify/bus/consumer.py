@@ -367,7 +367,12 @@ def _plain(kafka_record: KafkaRecord, admission: AdmissionOutcome) -> Record:
     kafka_headers: Any = kafka_record.headers
     return Record(
         id=admission.id,
-        source=Source(topic=kafka_record.topic, partition=kafka_record.partition, offset=kafka_record.offset, timestamp=kafka_record.timestamp),
+        source=Source(
+            topic=kafka_record.topic,
+            partition=kafka_record.partition,
+            offset=kafka_record.offset,
+            timestamp=kafka_record.timestamp,
+        ),
         key=kafka_record.key,
         value=kafka_record.value,
         kafka_headers=[(name, value) for name, value in kafka_headers],

@@ -271,7 +271,8 @@ class Publisher:
         await self._dispose()
         # The old producer has stopped, so every answer it got is in: what is left is not with the broker.
         again = [
-            _smaller(outgoing) if number in self._refused else outgoing for number, outgoing in self._unacknowledged.items()
+            _smaller(outgoing) if number in self._refused else outgoing
+            for number, outgoing in self._unacknowledged.items()
         ]
         # Cleared before the new producer begins: late answers to the old one find no number of theirs.
         self._unacknowledged.clear()
@@ -303,7 +304,11 @@ async def _hand_over(producer: AIOKafkaProducer, outgoing: Outgoing) -> asyncio.
         future: asyncio.Future[object] = await producer.send_batch(batch, outgoing.topic, partition=partition)
     else:
         future = await producer.send(
-            outgoing.topic, outgoing.value, outgoing.key, timestamp_ms=outgoing.timestamp_ms, headers=outgoing.kafka_headers
+            outgoing.topic,
+            outgoing.value,
+            outgoing.key,
+            timestamp_ms=outgoing.timestamp_ms,
+            headers=outgoing.kafka_headers,
         )
     return future
 

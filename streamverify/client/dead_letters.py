@@ -61,7 +61,9 @@ class Letter:
     def of(cls, kafka_record: Any) -> Letter:
         """Read a record."""
         try:
-            content = DeadLetter.from_record(key=kafka_record.key, value=kafka_record.value, kafka_headers=kafka_record.headers)
+            content = DeadLetter.from_record(
+                key=kafka_record.key, value=kafka_record.value, kafka_headers=kafka_record.headers
+            )
         except UndecodableDeadLetter as error:
             return cls(kafka_record.partition, kafka_record.offset, kafka_record.timestamp, None, str(error))
         return cls(kafka_record.partition, kafka_record.offset, kafka_record.timestamp, content)

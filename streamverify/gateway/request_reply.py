@@ -97,7 +97,13 @@ class RequestReply:
         await self._sender.stop()
 
     async def answers(
-        self, proofs: Sequence[BatchProof | ProofOutcome], options: BatchOptions, key: str, wait: float, *, ordered: bool
+        self,
+        proofs: Sequence[BatchProof | ProofOutcome],
+        options: BatchOptions,
+        key: str,
+        wait: float,
+        *,
+        ordered: bool,
     ) -> AsyncGenerator[tuple[int, ProofOutcome], None]:
         """Send a batch; yields each outcome with the index of its proof.
 

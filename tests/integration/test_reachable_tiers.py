@@ -12,9 +12,9 @@ from repl_fakes import fake, no_process_left  # noqa: F401 -- a fixture
 from sandboxes import need_bwrap
 
 from streamverify.core.messages.models import Assurance, Verifier
-from streamverify.lean.kernel.step_sandbox import StepSandbox
 from streamverify.lean.kernel.reachable_tiers import ReachableTiers, find_reachable_tiers
 from streamverify.lean.kernel.step_process import run_step
+from streamverify.lean.kernel.step_sandbox import StepSandbox
 from streamverify.lean.kernel.tools import Tool
 from streamverify.lean.repl.sandbox import confine
 from streamverify.settings import Settings

@@ -15,8 +15,8 @@ from repl_fakes import fake, no_process_left, until  # noqa: F401 -- a fixture
 
 from streamverify.core.messages.models import Assurance, Reason
 from streamverify.core.tiers.ends import How, judge
-from streamverify.lean.kernel.tier_runner import ask_kernel, write_readable
 from streamverify.lean.kernel.step_process import run_step
+from streamverify.lean.kernel.tier_runner import ask_kernel, write_readable
 from streamverify.lean.kernel.tools import digest
 
 if TYPE_CHECKING:

@@ -88,7 +88,9 @@ MODULE_HEAD = HEAD.replace("prelude\n", "module\n\nprelude\n").replace("inductiv
         ("theorem A.t", Reason.UNSUPPORTED),
     ],
 )
-async def test_in_a_module_only_what_is_public_can_be_asked_for(tier_runner: TierRunner, theorem: str, reason: Reason) -> None:
+async def test_in_a_module_only_what_is_public_can_be_asked_for(
+    tier_runner: TierRunner, theorem: str, reason: Reason
+) -> None:
     text = f"{MODULE_HEAD}{theorem} (n : N) : Eq n n := Eq.refl n\n"
     proof = AuditedProof(text, "module\n\nprelude\n", stated=False, theorems=[("A", "t")], is_module=True)
     found = await tier_runner.run(proof, Assurance.REPLAYED)

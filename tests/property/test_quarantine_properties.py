@@ -97,7 +97,9 @@ class Suspects(RuleBasedStateMachine):
 
     @rule(partition=st.sampled_from(PARTITIONS))
     def drop(self, partition: int) -> None:
-        waiting = {each for each in self.worker_deaths.keys() - self.running - self.ended if each.partition == partition}
+        waiting = {
+            each for each in self.worker_deaths.keys() - self.running - self.ended if each.partition == partition
+        }
         dropped = self.quarantine.discard(lambda record: record.partition == partition)
         assert len(dropped) == len(waiting)
         assert set(dropped) == waiting

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamverify.core.messages.models import OUTCOMES, Assurance, Checker, CheckerOutcome, Reason, Status
-from streamverify.core.tiers.tier_steps import OWN_READING, TierSteps, Conclusion, Step
-from streamverify.core.tiers.ends import How, StepVerdict, ProcessEnd, exited, judge, obstacle, stopped
+from streamverify.core.tiers.ends import How, ProcessEnd, StepVerdict, exited, judge, obstacle, stopped
 from streamverify.core.tiers.replay_queue import ReplayQueue
+from streamverify.core.tiers.tier_steps import OWN_READING, Conclusion, Step, TierSteps
 
 TARGETS = [Assurance.REPLAYED, Assurance.CROSS_CHECKED]
 OUTCOMES_OF_CHECKERS = st.sampled_from(get_args(CheckerOutcome))

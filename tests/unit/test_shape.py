@@ -82,9 +82,14 @@ def test_a_class_name_has_one_meaning() -> None:
 
 def names_in_sentences(source: str) -> list[str]:
     """The docstrings, of attributes too, that begin with the bare name of a class where a noun belongs."""
-    strings = [node.value.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Expr)
-               and isinstance(node.value, ast.Constant)]
-    return [text for text in strings if isinstance(text, str) and re.match(r"([A-Z][a-z]+){2,} (that|which|whose)\b", text)]
+    strings = [
+        node.value.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    return [
+        text for text in strings if isinstance(text, str) and re.match(r"([A-Z][a-z]+){2,} (that|which|whose)\b", text)
+    ]
 
 
 def test_no_rename_of_a_class_has_gone_into_a_sentence() -> None:

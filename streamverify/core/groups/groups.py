@@ -108,7 +108,9 @@ class Groups:
 
     # --- winners ------------------------------------------------------------------------------------------------
 
-    def acknowledged(self, attempt: GroupAttempt, assurance: Assurance, now: float, *, ours: bool | None) -> Winner | None:
+    def acknowledged(
+        self, attempt: GroupAttempt, assurance: Assurance, now: float, *, ours: bool | None
+    ) -> Winner | None:
         """The broker has the verified result of an attempt.
 
         Args:

@@ -189,8 +189,8 @@ def _dead_letter() -> Schema:
     }
     description = (
         "The Kafka headers of a record of the dead letter topic, each value read as UTF-8 text. The record's key, "
-        "value and timestamp, and its other Kafka headers, are those of the original record, untouched; where the topic "
-        "did not take them, key and value are empty."
+        "value and timestamp, and its other Kafka headers, are those of the original record, untouched; where the "
+        "topic did not take them, key and value are empty."
     )
     return named("dead-letter", "DeadLetterHeaders", description, body)
 

@@ -18,9 +18,9 @@ from streamverify.core.overview.status import (
     InFlight,
     ItsOffset,
     ItsPartition,
-    StatusPart,
     Queued,
     Seconds,
+    StatusPart,
     WorkerStatus,
 )
 

@@ -12,7 +12,13 @@ from streamverify.core.tiers.ends import judge
 from streamverify.core.tiers.proof import AuditedProof
 from streamverify.lean.kernel.acceptances import Acceptances, store_file
 from streamverify.lean.kernel.step_sandbox import StepSandbox
-from streamverify.lean.kernel.tier_runner import TierRunner, ask_kernel, remove_leftovers, temporary_folder, write_readable
+from streamverify.lean.kernel.tier_runner import (
+    TierRunner,
+    ask_kernel,
+    remove_leftovers,
+    temporary_folder,
+    write_readable,
+)
 from streamverify.lean.kernel.tools import Tool, Tools, find_tools
 from streamverify.setting_sources import settings_files
 

@@ -14,9 +14,9 @@ import structlog
 from streamverify.core.about import about_job
 from streamverify.core.errors import StreamVerifyError
 from streamverify.core.messages.models import Assurance, Reason
-from streamverify.core.tiers.tier_steps import Conclusion, verdict_after
 from streamverify.core.tiers.proof import proof_of
 from streamverify.core.tiers.replay_queue import ReplayQueue
+from streamverify.core.tiers.tier_steps import Conclusion, verdict_after
 from streamverify.lean.callbacks import call_back
 
 if TYPE_CHECKING:

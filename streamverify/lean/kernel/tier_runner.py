@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from streamverify.core.export import ExportLimits
 from streamverify.core.messages.models import Assurance, Checker, Reason
-from streamverify.core.tiers.tier_steps import OWN_READING, TierSteps, Conclusion, Step
-from streamverify.core.tiers.ends import StepVerdict, ProcessEnd, judge, last_line, stopped
+from streamverify.core.tiers.ends import ProcessEnd, StepVerdict, judge, last_line, stopped
+from streamverify.core.tiers.tier_steps import OWN_READING, Conclusion, Step, TierSteps
 from streamverify.lean.kernel.command_lines import (
     MODULE,
     askable,
@@ -225,7 +225,9 @@ class _StepRunner:
         # What `leanchecker MODULE` judges is the compiled file with its imports, of which no digest is known here.
         kept = tool is not None and name != "leanchecker.olean"
         if tool is not None and kept and await self._acceptances.knows(self._sha256, tool):
-            steps.judged(step, Checker(name=name, version=tool.version, outcome="accepted"), StepVerdict("accepted", ""))
+            steps.judged(
+                step, Checker(name=name, version=tool.version, outcome="accepted"), StepVerdict("accepted", "")
+            )
             return
         end = await ask_kernel(self._sandbox, tool, self._folder, self._timeout)
         step_verdict = judge(name, end)

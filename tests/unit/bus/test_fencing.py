@@ -116,7 +116,9 @@ async def test_a_worker_whose_name_another_has_may_not_join_again_and_says_who_i
 
 
 @pytest.mark.parametrize(
-    "holder", [None, GroupProcess(OURS, "us:1"), GroupProcess(DYNAMIC, "them:1")], ids=["nobody", "ourselves", "a dynamic member"]
+    "holder",
+    [None, GroupProcess(OURS, "us:1"), GroupProcess(DYNAMIC, "them:1")],
+    ids=["nobody", "ourselves", "a dynamic member"],
 )
 async def test_a_worker_whose_session_was_over_joins_again(holder: GroupProcess | None) -> None:
     group = Group(*([] if holder is None else [holder]))

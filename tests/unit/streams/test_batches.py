@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from streamverify.streams.batches import DeliveredBatch, Batches
+from streamverify.streams.batches import Batches, DeliveredBatch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

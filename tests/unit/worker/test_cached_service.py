@@ -56,7 +56,9 @@ class Worker:
         record = RecordId(2, offset, 0)
         source = Source(topic="lean.proofs", partition=2, offset=offset, timestamp=offset)
         value = json.dumps({"proof": "theorem t : 1 = 1 := rfl"} | request).encode()
-        self.service.receive(Record(record, source, b"", value, [], 0.0, worker_deaths=worker_deaths, quarantined=quarantined))
+        self.service.receive(
+            Record(record, source, b"", value, [], 0.0, worker_deaths=worker_deaths, quarantined=quarantined)
+        )
         return record
 
     def results(self) -> dict[str, Any]:

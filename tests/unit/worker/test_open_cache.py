@@ -25,7 +25,9 @@ COMMAND = ReplCommand(("repl",), {}, None, "lean", wrapped=True)
 LEAN = Verifier(kind="lean", lean_version="4.35.0")
 
 
-async def opened(verifier: Verifier = LEAN, reachable: ReachableTiers | None = None, **given: Any) -> ResultCache | None:
+async def opened(
+    verifier: Verifier = LEAN, reachable: ReachableTiers | None = None, **given: Any
+) -> ResultCache | None:
     settings = load_settings(**given)
     reachable = reachable or ReachableTiers(Assurance.AUDITED)
     return await open_cache(settings, verifier, COMMAND, vocabulary_of=lambda _header: None, reachable=reachable)
