@@ -28,7 +28,7 @@ from streamverify.core.groups.announcement import (
     is_cancellation,
 )
 from streamverify.core.groups.cancellation import Cancellation
-from streamverify.core.once import Once
+from streamverify.core.log.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable

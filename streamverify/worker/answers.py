@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.bus.publisher import countdown, dead_letter_record
-from streamverify.core.about import about_record
 from streamverify.core.activity import Activity
 from streamverify.core.delivery.partition_state import Ownership
 from streamverify.core.errors import WorkersDied
 from streamverify.core.job import Verdict
+from streamverify.core.log.about import about_record
 from streamverify.core.messages.dead_letter import DeadLetter, Stage
 from streamverify.core.messages.models import OUTCOMES, Reason, Status
 from streamverify.worker.intake import Requester

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from streamverify.core.cache.digests import needs_vocabulary, note_digest, vocabulary_digest, work_digest
-from streamverify.core.once import Once
+from streamverify.core.log.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

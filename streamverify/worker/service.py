@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.about import about_job, about_record
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.quarantine import Quarantine, is_poison
 from streamverify.core.job import Job
+from streamverify.core.log.about import about_job, about_record
 from streamverify.core.messages.models import Assurance
 from streamverify.worker.answers import Answers
 from streamverify.worker.intake import ImmediateVerdict, IntakeRules, take_in

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.about import about_job
+from streamverify.core.log.about import about_job
+from streamverify.core.log.once import Once
 from streamverify.core.messages.models import Assurance, Reason
-from streamverify.core.once import Once
 from streamverify.worker.intake import Requester
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.about import about_job
 from streamverify.core.errors import StreamVerifyError
+from streamverify.core.log.about import about_job
 from streamverify.core.messages.models import Assurance, Reason
 from streamverify.core.tiers.proof import proof_of
 from streamverify.core.tiers.replay_queue import ReplayQueue
