@@ -99,8 +99,6 @@ class Service:
         """The jobs of the records that wait in the quarantine."""
         self._open: dict[RecordId, Job] = {}
         """The jobs of the records that are not finished, in the order in which they came."""
-        self._pool_is_paused = False
-        """True if the pool was paused here. It is resumed only then, as each time it decides anew about its queue."""
         self.received = 0
         """Records that were taken in, whatever became of them."""
 
@@ -221,12 +219,11 @@ class Service:
     def _carry_out(self) -> None:
         """Carry out what the quarantine decides now; called whenever something about it may have changed."""
         decision = self.quarantine.decide(self._pool.running + self._tiers.running)
-        if decision.pause_pool != self._pool_is_paused:
-            self._pool_is_paused = decision.pause_pool
-            if decision.pause_pool:
-                self._pool.pause()
-            else:
-                self._pool.resume()
+        if decision.pause_pool:
+            self._pool.pause()
+        # Only then, as it decides anew about its queue each time. Nobody else pauses it.
+        elif self._pool.paused:
+            self._pool.resume()
         if decision.commit:
             for record_id in decision.commit:
                 self._records.record_attempt(record_id)

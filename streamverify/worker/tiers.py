@@ -133,7 +133,9 @@ class Tiers:
         if self._keep is not None:
             self._keep(job, verdict)
         # Whoever owns the partition by now: what was found does not depend on it.
-        outgoing = self._results.record(Requester.of_job(job), verdict, partial(self._acknowledged, 1), second=True)
+        outgoing = self._results.record(
+            Requester(job.record, job.request), verdict, partial(self._acknowledged, 1), second=True
+        )
         self._publisher.publish(outgoing, urgent=False)
 
     def _acknowledged(self, count: int) -> None:
