@@ -43,7 +43,7 @@ __all__ = ["Pool", "PoolLimits"]
 class Pool:
     """Runs jobs in `slots` REPL processes. To be used in one event loop.
 
-    MADE --start--> OPEN --stop_dispatching--> DRAINING --close--> CLOSED
+    MADE --start--> OPEN --drain--> DRAINING --close--> CLOSED
                      |  ^
                 pause|  |resume
                      v  |
@@ -96,7 +96,7 @@ class Pool:
         self._imports_at_once = rules.imports or len(self._dispatcher.slots)
         self._saved_headers = saved_headers
         self._saving: asyncio.Task[None] | None = None
-        self._stopped = False
+        self._is_draining = False
 
     @property
     def queued(self) -> int:
@@ -139,7 +139,7 @@ class Pool:
         """
         self._callbacks.add(job, on_done)
         # A pool that drains answers nothing new: the record is not committed, and another worker gets it.
-        if not self._stopped and (verdict := known_failure(job, self._shared)):
+        if not self._is_draining and (verdict := known_failure(job, self._shared)):
             # Not from in here: a caller may not be ready for its answer yet.
             asyncio.get_running_loop().call_soon(self._callbacks.answer, job, verdict)
             return
@@ -174,9 +174,9 @@ class Pool:
         """Start again what waits."""
         self._dispatcher.act(self._scheduler.resume(time.monotonic()))
 
-    def stop_dispatching(self) -> None:
+    def drain(self) -> None:
         """Start no more jobs: what is queued stays queued, what runs goes on."""
-        self._stopped = True
+        self._is_draining = True
         self._scheduler.drain()
 
     async def wait_running(self) -> None:
@@ -185,7 +185,7 @@ class Pool:
 
     async def close(self) -> None:
         """Kill every process group and wait until it is reaped. May be called again, and at any time."""
-        self.stop_dispatching()
+        self.drain()
         if self._saving is not None:
             # It saves once more as it ends.
             self._saving.cancel()
