@@ -108,7 +108,7 @@ class Worker:
         await self._join(equipment)
 
     async def _open(self, equipment: Equipment) -> ResultBuilder:
-        """Make what has verdicts on proofs, and what publishes them; nothing of it works yet."""
+        """Make what has verdicts on proofs, and what publishes them; no proof is taken yet."""
         settings, verifier, plan = self._settings, equipment.verifier, equipment.plan
         self._observations = Observations(self._meters)
         self._pool = Pool(
