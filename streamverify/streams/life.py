@@ -51,8 +51,9 @@ class StreamLife(Generic[AgentT]):
     """Starts a Faust application and its agent, tells what keeps them from their work, and ends them.
 
     MADE ── start ──> JOINING: no assignment, or rows of it are read ── the table is restored ──> WORKING
-    WORKING ── a rebalance ──> JOINING
-    any ── the first signal ──> DRAINING ── all in hand is done, or the time is over, or a second signal ──> ended
+    JOINING ── a start that failed ──> MADE, with another application;  WORKING ── a rebalance ──> JOINING
+    JOINING while it starts ── the first signal ──> ended
+    JOINING, WORKING ── the first signal ──> DRAINING ── all in hand is done, time over, or a second signal ──> ended
     any ── Faust or a part fails ──> GIVEN UP: nothing in hand is waited for ──> ended
     No attribute says which it is: `readiness` reads it from Faust, the brokers and the signals, which have it.
     """
@@ -172,6 +173,9 @@ class StreamLife(Generic[AgentT]):
     def readiness(self) -> Readiness:
         """Say what keeps it from its work; of several the one that explains the others."""
         process = self.names.process
+        # Until its port is closed: what is left is waited for, for a bounded time.
+        if self._failure.done():
+            return Readiness(f"a part of the {process} has failed: it ends, with an error", ready=False)
         if self.draining:
             return Readiness(f"the {process} drains: {self.names.drains}", ready=False)
         if outage := self._brokers.outage:
