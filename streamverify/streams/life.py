@@ -12,7 +12,7 @@ from streamverify.bus.admin import open_admin
 from streamverify.bus.connection import patiently
 from streamverify.bus.liveness import OUTAGE_GRACE, BrokerWatch
 from streamverify.core.errors import BrokerUnavailable
-from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE
+from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -115,12 +115,7 @@ class StreamLife(Generic[AgentT]):
         """Run `work` in a task of its own, whose failure ends the process."""
         task = asyncio.create_task(work)
         task.add_done_callback(lambda task: None if task.cancelled() else self.failed(task.exception()))
-
-        async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        self._stack.push_async_callback(end)
+        self._stack.push_async_callback(end_tasks, task)
 
     def failed(self, error: BaseException | None) -> None:
         """End the process with this error."""
