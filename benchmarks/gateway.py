@@ -33,9 +33,9 @@ import aiohttp
 import orjson
 
 from benchmarks.end_to_end import PROOF, a_broker, a_worker, cpu_seconds, fresh_topics
-from streamverify.core.live import LiveState
+from streamverify.core.gateway.live import LiveState
+from streamverify.core.gateway.turns import Places
 from streamverify.core.messages.models import Assurance
-from streamverify.core.turns import Places
 from streamverify.gateway.batch import BatchOptions, BatchProof
 from streamverify.gateway.fair_queue import FairQueue
 from streamverify.gateway.observer import Observer

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from streamverify.core.job import Record, RecordId, Verdict
-from streamverify.core.messages.models import Reason, Response, Source, Timings, Verifier
+from streamverify.core.messages.models import ProofRequest, Reason, Response, Source, Timings, Verifier
 from streamverify.telemetry.tracing import Tracing
 from streamverify.worker.intake import Requester
 from streamverify.worker.results import ResultBuilder
@@ -50,7 +50,8 @@ def _microseconds(builder: ResultBuilder, headers: list[tuple[str, bytes | None]
     """Processor time of making the record of one answer, and of its acknowledgement."""
     source = Source(topic="lean.proofs", partition=2, offset=5, timestamp=77)
     record = Record(RecordId(2, 5, 0), source, b"key", b"{}", _COMMON + headers, received=time.monotonic() - 1)
-    requester = Requester(record, "a", None, "today", None, "theorem t : True := trivial")
+    request = ProofRequest(custom_id="a", proof="theorem t : True := trivial", run="today")
+    requester = Requester(record, request)
     timings = Timings(queued=0.5, import_=0.25, run=0.1, audit=0.1, total=1.0)
     verdict = Verdict(Reason.OK, "fine", Response(), timings=timings)
     best = float("inf")

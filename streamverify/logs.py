@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from streamverify.core.errors import SettingsError
-from streamverify.core.log_storms import LogStorms
+from streamverify.core.log.log_storms import LogStorms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from structlog.typing import EventDict, Processor
 
-    from streamverify.core.log_storms import Suppressed
+    from streamverify.core.log.log_storms import Suppressed
 
 MAX_VALUE = 200
 """Characters of a value that are logged: proofs and answers of Lean do not belong into a log."""

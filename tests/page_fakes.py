@@ -14,8 +14,8 @@ import uvicorn
 from streamverify.core.messages.models import ProofResult
 from streamverify.gateway.app import create_app
 from streamverify.gateway.gateway import DEFAULT, Gateway
+from streamverify.gateway.monitor import Monitor
 from streamverify.gateway.outcome import Outcome, outcome_of
-from streamverify.gateway.page.monitor import Monitor
 from streamverify.settings import Settings
 
 if TYPE_CHECKING:

@@ -182,7 +182,7 @@ class Ours:
         self._scheduler.discard(doomed)
 
     def due(self, now: float) -> tuple[list[Run], float | None]:
-        if not self._scheduler.timed:
+        if not self._scheduler.decisions.timed:
             return [], None
         actions, again = self._scheduler.due(now)
         return self._runs(actions, now), again

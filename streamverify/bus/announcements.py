@@ -28,7 +28,7 @@ from streamverify.core.groups.announcement import (
     is_cancellation,
 )
 from streamverify.core.groups.cancellation import Cancellation
-from streamverify.core.once import Once
+from streamverify.core.log.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,13 @@ _QUIET = 3600.0
 
 
 class Announcements:
-    """Reads the topic, without a group, and writes to it."""
+    """Reads the topic, without a group, and writes to it.
+
+    MADE ── start ──> CATCHING UP ── what was there is read, or cannot be, or that takes too long ──> FOLLOWING
+    in both: reading ── fails ──> FAILING, logged once ── after `_RETRY` seconds, again and again ──> reading
+             writing ── fails ──> FAILING, logged once ── the same, with the winner that was not sent ──> writing
+    any ── close ──> CLOSED: nothing is read or sent any more
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from streamverify.core.once import Once
+from streamverify.core.log.once import Once
 
 LIBRARY = "aiokafka"
 QUIET_SECONDS = 60.0

@@ -146,7 +146,7 @@ class OffsetCommitter:
             self._counts.commit_failures += 1
             self._failures += 1
             # One that fails is tried again and needs nobody; where no broker answers, `liveness` has said so.
-            if self._failures == FAILURES and self._liveness.outage is None:
+            if self._failures == FAILURES and self._liveness.brokers.outage is None:
                 hint = "tried again until it succeeds; nothing is lost; logged once until then"
                 _log.warning("commit_failed", error=repr(error), times=self._failures, hint=hint)
             else:
@@ -213,7 +213,7 @@ class OffsetCommitter:
             try:
                 await self._restore_some(left)
             except (KafkaError, OSError, TimeoutError) as error:
-                if not failed and self._liveness.outage is None:
+                if not failed and self._liveness.brokers.outage is None:
                     failed = True
                     _log.warning(
                         "restore_failed",

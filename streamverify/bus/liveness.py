@@ -105,23 +105,14 @@ class Liveness:
         self._topic = settings.request_topic
         self._partitions = partitions
         self._watchdog = Watchdog(limit, time.monotonic())
-        self._brokers = BrokerWatch(settings.bootstrap_servers, settings.group_id)
+        self.brokers = BrokerWatch(settings.bootstrap_servers, settings.group_id)
+        """Knows whether any broker answers."""
         self._last_success = time.monotonic()
 
     def succeeded(self) -> None:
         """Records came, or a commit was acknowledged."""
         self._last_success = time.monotonic()
         self._watchdog.succeeded(self._last_success)
-
-    @property
-    def seconds_without_broker(self) -> float:
-        """Seconds for which no broker has answered; 0 while they answer."""
-        return self._brokers.seconds_without_broker
-
-    @property
-    def outage(self) -> str | None:
-        """The outage in words, None while brokers answer."""
-        return self._brokers.outage
 
     async def watch(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         """Look until cancelled.
@@ -132,8 +123,8 @@ class Liveness:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             # What has just succeeded was an answer: do not trouble the brokers.
-            answers = time.monotonic() - self._last_success < WATCH_SECONDS or await self._brokers.answers(admin)
-            self._brokers.note(answers=answers)
+            answers = time.monotonic() - self._last_success < WATCH_SECONDS or await self.brokers.answers(admin)
+            self.brokers.note(answers=answers)
             # What is due costs a question to the leader of each partition: only when it could end the worker.
             if not self._watchdog.is_worth_asking(time.monotonic()):
                 continue

@@ -26,8 +26,8 @@ from aiokafka.errors import (
 from aiokafka.partitioner import DefaultPartitioner
 
 from streamverify.bus.connection import connect, make_producer
-from streamverify.core.about import cut_id
 from streamverify.core.errors import BrokerUnavailable, ResultRefused
+from streamverify.core.log.about import cut_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

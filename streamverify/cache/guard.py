@@ -10,7 +10,7 @@ import structlog
 
 from streamverify.cache.store import StoreFailed
 from streamverify.core.cache.backoff import Backoff
-from streamverify.core.once import Once
+from streamverify.core.log.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

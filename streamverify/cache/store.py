@@ -1,19 +1,15 @@
-"""The interface of a store, and which one the setting CACHE names. A store knows nothing of verdicts and of keys."""
+"""The interface of a store. A store knows nothing of verdicts and of keys."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from streamverify.core.errors import SettingsError, StreamVerifyError
+from streamverify.core.errors import StreamVerifyError
 from streamverify.settings.cache import REDIS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from streamverify.settings import Settings
-
-SQLITE = "sqlite:"
 
 
 class StoreFailed(StreamVerifyError):
@@ -73,25 +69,3 @@ def without_password(url: str) -> str:
         return url
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{'***@' if '@' in parts.netloc else ''}{host}{parts.path}"
-
-
-def store_of(settings: Settings) -> Store | None:
-    """Make the store that the setting CACHE names, without opening it; None if the cache is in memory alone.
-
-    Raises:
-        SettingsError: The library for it is not installed, or its URL is no URL of a Redis.
-    """
-    setting = settings.cache
-    if setting.startswith(SQLITE):
-        from streamverify.cache.sqlite import SqliteStore  # noqa: PLC0415 - whoever has no such cache pays nothing
-
-        return SqliteStore(setting.removeprefix(SQLITE), limit=int(settings.cache_size), max_age=settings.cache_max_age)
-    if setting.startswith(REDIS):
-        try:
-            from streamverify.cache.redis import RedisStore  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise SettingsError(
-                "STREAMVERIFY_CACHE (--cache): a Redis needs the extra `cache`: pip install 'streamverify[cache]'"
-            ) from None
-        return RedisStore(setting, max_age=settings.cache_max_age)
-    return None

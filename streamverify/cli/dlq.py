@@ -27,7 +27,8 @@ from streamverify.cli.times import milliseconds
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
-    from streamverify.client.dead_letters import Filter, Letter, ReplayReport, Selection
+    from streamverify.client.dead_letter_replay import ReplayReport
+    from streamverify.client.dead_letters import Filter, Letter, Selection
 
 EXAMPLES = """\
 Examples
@@ -147,7 +148,8 @@ def replay(  # noqa: PLR0913 - each is a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as one line of JSON.")] = False,
 ) -> None:
     """Send dead letters to the request topic again, as they were first sent."""
-    from streamverify.client.dead_letters import Filter, ReplayReport  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client.dead_letter_replay import ReplayReport  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client.dead_letters import Filter  # noqa: PLC0415 - keeps --help fast
 
     if bool(names) == everything:
         raise InputError("name the letters to replay (0:17, 0:20-25), or give --all")
@@ -224,13 +226,11 @@ async def _one(settings: Settings, name: str) -> Letter:
 
 
 async def _replay(settings: Settings, wanted: Filter, max_replays: int, report: ReplayReport, *, dry_run: bool) -> None:
-    from streamverify.client import dead_letters  # noqa: PLC0415 - keeps --help fast
+    from streamverify.client.dead_letter_replay import replay  # noqa: PLC0415 - keeps --help fast
     from streamverify.client.dead_letter_topic import DeadLetters  # noqa: PLC0415 - keeps --help fast
 
     letters = DeadLetters(settings)
-    await dead_letters.replay(
-        letters, wanted, settings.request_topic, max_replays=max_replays, dry_run=dry_run, report=report
-    )
+    await replay(letters, wanted, settings.request_topic, max_replays=max_replays, dry_run=dry_run, report=report)
 
 
 def _print_report(report: ReplayReport, settings: Settings, *, dry_run: bool) -> None:

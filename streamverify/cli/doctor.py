@@ -289,7 +289,8 @@ async def _kafka(settings: Settings) -> list[Check]:
 
 async def _cache(settings: Settings) -> list[Check]:
     """Check that the store of the result cache answers; a worker starts without it, and is slower."""
-    from streamverify.cache.store import StoreFailed, store_of, without_password  # noqa: PLC0415 - keeps --help fast
+    from streamverify.cache.choice import store_of  # noqa: PLC0415 - keeps --help fast
+    from streamverify.cache.store import StoreFailed, without_password  # noqa: PLC0415 - keeps --help fast
 
     if settings.cache == "none":
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import aclosing
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,8 +87,24 @@ def exit_code(statuses: Mapping[Status, int], *, expected: int) -> int:
     return 0 if statuses.get(Status.VERIFIED, 0) == expected else 3
 
 
+class SessionPhase(Enum):
+    """The phases of a run; `Session` has the diagram."""
+
+    READING = auto()
+    """Requests are sent while the input is read."""
+    SENT = auto()
+    """The input was read to its end: all that is left are answers."""
+    OUT_OF_TIME = auto()
+    """Requests have no answer, or a part of the input was not read."""
+
+
 class Session:
-    """One run of the command: hands requests to the client while it reads them, prints the answers, and counts."""
+    """One run of the command: hands requests to the client while it reads them, prints the answers, and counts.
+
+    READING ── the end of the input ──> SENT ── the last answer ──> ended
+    READING or SENT ── the time is up ──> OUT_OF_TIME ──> ended
+    READING or SENT ── Ctrl-C, no broker, or nobody reads stdout any more ──> ended
+    """
 
     def __init__(self, settings: Settings, inputs: Inputs, wait: float, printer: Printer) -> None:
         self._settings = settings
@@ -96,8 +113,7 @@ class Session:
         self._printer = printer
         self._asked = 0
         self._unusable = 0
-        self._ended_early = False
-        self._reading = True
+        self._phase = SessionPhase.READING
         self._printed = asyncio.Event()
 
     async def run(self) -> None:
@@ -124,27 +140,24 @@ class Session:
                         waiting.update(f"waiting for {plural(self._asked - self._printer.statuses.total(), 'verdict')}")
                         waiting.start()
         except Unanswered as error:
-            self._ended_early = True
-            self._printer.rest()
-            error_line(self._unanswered(error.custom_ids))
+            self._time_is_up(error.custom_ids)
         except asyncio.CancelledError:
             # Ctrl-C: what is said to be answered is printed, though an earlier one is not.
             self._printer.rest()
             raise
         finally:
             looking.cancel()
-        if self._reading and not self._ended_early:
+        if self._phase is SessionPhase.READING:
             # Everything that was sent is answered, but time was up before the input was read to its end.
-            self._ended_early = True
-            error_line(self._unanswered(()))
-        if not self._asked and not self._ended_early:
+            self._time_is_up(())
+        if not self._asked and self._phase is SessionPhase.SENT:
             raise InputError("there is no proof to verify in the input")
         self._printer.close(self._asked)
 
     def exit_code(self) -> int:
         """Choose the exit code for what was found so far."""
         code = exit_code(self._printer.statuses, expected=self._asked)
-        if code == 0 and self._ended_early:
+        if code == 0 and self._phase is SessionPhase.OUT_OF_TIME:
             return 3
         return 2 if self._unusable and code == 0 else code
 
@@ -177,7 +190,7 @@ class Session:
             self._printer.expect(item.request)
             self._asked += 1
             yield item.request
-        self._reading = False
+        self._phase = SessionPhase.SENT
 
     async def _look_for_a_worker(self) -> None:
         """Say at once that nobody reads the topic. It is no error: a worker that comes later answers."""
@@ -191,17 +204,22 @@ class Session:
                 label="warning",
             )
 
-    def _unanswered(self, custom_ids: Sequence[str]) -> str:
+    def _time_is_up(self, custom_ids: Sequence[str]) -> None:
+        """Print what is there, and say which requests have no verdict, or that the input was not read to its end."""
+        cut_short = self._phase is SessionPhase.READING
+        self._phase = SessionPhase.OUT_OF_TIME
+        self._printer.rest()
         if not custom_ids:
-            return (
+            error_line(
                 f"{plural(self._asked, 'proof')} sent within {self._wait:g} s, and the rest of the input was not read"
             )
+            return
         named = ", ".join(repr(short(custom_id)) for custom_id in custom_ids[:_SHOWN])
         more = f" and {len(custom_ids) - _SHOWN:,} more" if len(custom_ids) > _SHOWN else ""
-        return (
+        error_line(
             f"{len(custom_ids):,} of {plural(self._asked, 'proof')} had no verdict within {self._wait:g} s "
             f"({named}{more}); is a worker running? They stay on the topic: a worker that comes later answers them."
-            + (" The rest of the input was not sent." if self._reading else "")
+            + (" The rest of the input was not sent." if cut_short else "")
         )
 
 

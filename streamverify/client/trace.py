@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from streamverify.core.trace_context import headers_of_http
+from streamverify.core.tracing.trace_context import headers_of_http
 
 
 def current_trace() -> tuple[tuple[str, bytes], ...]:

@@ -10,7 +10,8 @@ from streamverify.core.datasets.attempts import Attempt, AttemptMaker
 from streamverify.core.datasets.columns import Columns, choose
 from streamverify.core.datasets.where import parse_all
 from streamverify.core.errors import SourceError
-from streamverify.datasets.files import STDIN, Form, find
+from streamverify.datasets.files import STDIN, Form
+from streamverify.datasets.finding import find
 from streamverify.datasets.shuffle import shuffled
 from streamverify.datasets.source import DataSource
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from streamverify.core.datasets.row import Row
 from streamverify.core.errors import SourceError
 from streamverify.datasets.byte_streams import open_stream, reading
-from streamverify.datasets.files import STDIN, Form, SourceFiles, find
+from streamverify.datasets.files import STDIN, Form, SourceFiles
+from streamverify.datasets.finding import find
 from streamverify.datasets.parquet import open_parquet, read_parquet
 from streamverify.datasets.text import check_text, read_csv, read_json, read_jsonl, read_lean
 

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import asyncio
     from datetime import datetime
 
+    from streamverify.core.gateway.turns import Claim
     from streamverify.core.messages.models import Assurance, InfotreeType
-    from streamverify.core.turns import Claim
     from streamverify.gateway.outcome import Outcome
 
 

@@ -1,10 +1,10 @@
-"""Wakes the batches whose turn has come: the asynchronous side of `core/turns.py`."""
+"""Wakes the batches whose turn has come: the asynchronous side of `core/gateway/turns.py`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamverify.core.turns import Claim, Places, Turns
+from streamverify.core.gateway.turns import Claim, Places, Turns
 
 if TYPE_CHECKING:
     import asyncio

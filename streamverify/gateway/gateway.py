@@ -11,17 +11,17 @@ import structlog
 
 from streamverify.bus.group_positions import records_to_do
 from streamverify.bus.topic_reader import records_kept
-from streamverify.core.admission import Admission
-from streamverify.core.environments import GatewayEnvironment, parse_environments
-from streamverify.core.keys import ApiKeys
-from streamverify.core.live import LiveState
+from streamverify.core.gateway.admission import Admission
+from streamverify.core.gateway.environments import GatewayEnvironment, parse_environments
+from streamverify.core.gateway.keys import ApiKeys
+from streamverify.core.gateway.live import LiveState
+from streamverify.core.gateway.turns import Places
 from streamverify.core.messages.models import Assurance
-from streamverify.core.turns import Places
 from streamverify.gateway.bodies import BodyError
 from streamverify.gateway.fair_queue import FairQueue
 from streamverify.gateway.metrics import GatewayMetrics
+from streamverify.gateway.monitor import Monitor
 from streamverify.gateway.observer import Observer
-from streamverify.gateway.page.monitor import Monitor
 from streamverify.gateway.request_reply import RequestReply
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ class Gateway:
         """Set when the gateway ends: who follows its state would keep it waiting."""
         # For the log of each minute: a line for each request would be one for each proof with some clients.
         self._counts: Counter[str] = Counter()
-        self.metrics = GatewayMetrics(self)
+        self.metrics = GatewayMetrics(
+            self.ways, self.admission, self.queue, closing=self.closing, trouble=lambda: self.trouble
+        )
 
     @property
     def ways(self) -> list[RequestReply]:

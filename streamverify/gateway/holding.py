@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 from fastapi import Depends, HTTPException, Request
 
-from streamverify.core.keys import ANYBODY
+from streamverify.core.gateway.keys import ANYBODY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

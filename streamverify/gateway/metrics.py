@@ -14,9 +14,14 @@ from streamverify.telemetry.loop_delay import watch_event_loop
 from streamverify.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from streamverify.gateway.gateway import Gateway
+    from streamverify.core.gateway.admission import Admission
+    from streamverify.gateway.fair_queue import FairQueue
+    from streamverify.gateway.request_reply import RequestReply
     from streamverify.telemetry.metrics import MetricsPage, Source
 
 _GONE = 499
@@ -26,8 +31,17 @@ _GONE = 499
 class GatewayMetrics:
     """The metrics of one gateway."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(
+        self,
+        ways: Sequence[RequestReply],
+        admission: Admission,
+        queue: FairQueue,
+        *,
+        closing: asyncio.Event,
+        trouble: Callable[[], str],
+    ) -> None:
+        """Count nothing yet; the arguments are the parts that a gateway is made of, read at each scrape."""
+        self._ways = ways
         self._metrics = Metrics(Process.GATEWAY)
         self._requests: Counter[tuple[str, ...]] = Counter()
         """By route, method and code."""
@@ -39,13 +53,13 @@ class GatewayMetrics:
             "http_requests_total": lambda: self._requests,
             "gateway_refused_total": lambda: self._refused,
             "gateway_answers_total": self._answers,
-            "gateway_requests_held": lambda: gateway.admission.requests,
-            "gateway_held_bytes": lambda: gateway.admission.bytes,
-            "gateway_proofs_waiting": lambda: gateway.queue.waiting,
-            "gateway_proofs_in_flight": lambda: gateway.queue.in_flight,
-            "ready": lambda: not gateway.trouble,
-            "brokers_reachable": lambda: not any(way.follower.trouble for way in gateway.ways),
-            "draining": gateway.closing.is_set,
+            "gateway_requests_held": lambda: admission.requests,
+            "gateway_held_bytes": lambda: admission.bytes,
+            "gateway_proofs_waiting": lambda: queue.waiting,
+            "gateway_proofs_in_flight": lambda: queue.in_flight,
+            "ready": lambda: not trouble(),
+            "brokers_reachable": lambda: not any(way.follower.trouble for way in ways),
+            "draining": closing.is_set,
             "build_info": build_info,
         }
         self._metrics.at_scrape({f"streamverify_{name}": source for name, source in sources.items()})
@@ -70,7 +84,7 @@ class GatewayMetrics:
     def _answers(self) -> Counter[tuple[str, ...]]:
         # Zeros from the start: the rate of a counter that appears with its first event misses that event.
         counts: Counter[tuple[str, ...]] = Counter({(each.status, reason): 0 for reason, each in OUTCOMES.items()})
-        for way in self._gateway.ways:
+        for way in self._ways:
             for (status, reason), count in way.answered.items():
                 counts[status, reason if ANSWERED.allows(reason) else "other"] += count
         return counts

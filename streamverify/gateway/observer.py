@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import orjson
 
 from streamverify.core.errors import HeaderError
-from streamverify.core.live import LastVerdict
+from streamverify.core.gateway.live import LastVerdict
 from streamverify.core.syntax.header import parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streamverify.core.live import LiveState
+    from streamverify.core.gateway.live import LiveState
     from streamverify.core.messages.models import ProofResult
 
 _MAX_NAMES = 1_000

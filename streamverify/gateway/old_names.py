@@ -12,7 +12,7 @@ import structlog
 from pydantic import SecretStr
 
 from streamverify.core.errors import SettingsError
-from streamverify.core.keys import ApiKeys
+from streamverify.core.gateway.keys import ApiKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -60,7 +60,13 @@ class _Waiting:
 
 
 class RequestReply:
-    """The way over one pair of topics. `gateway/batch.py` has a diagram of the states of a proof."""
+    """The way over one pair of topics.
+
+    MADE ── start: the result topic's end is known ──> READY ── run ──> READING (`ResultFollower` has its outages)
+    READY or READING ── close ──> CLOSED
+    A proof, of which `ProofBatch` has the states, is in `_waiting` while it is open on Kafka:
+    in `_waiting` ── its result comes, or it is refused ──> settled;  ── its batch ends before ──> forgotten
+    """
 
     def __init__(self, settings: Settings, queue: FairQueue, observer: Observer) -> None:
         self._settings = settings

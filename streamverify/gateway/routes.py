@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotations
 
 from streamverify.core.messages.models import Assurance, Reason
-from streamverify.core.trace_context import headers_of_http
+from streamverify.core.tracing.trace_context import headers_of_http
 from streamverify.gateway.axle import ProofAnswer, ProofBody, check_options, proof_answer, with_header
 from streamverify.gateway.batch import BatchOptions, BatchProof
 from streamverify.gateway.bodies import BodyError, CheckBody, VerifyBody, read_body

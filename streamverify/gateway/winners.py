@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamverify.core.bounded_dict import BoundedDict
 from streamverify.core.messages.models import Status
 
 if TYPE_CHECKING:
@@ -22,14 +23,12 @@ class Winners:
     """The callers' ids of verified proofs of groups that came through this gateway."""
 
     def __init__(self) -> None:
-        self._callers_ids: dict[str, str] = {}
-        """By the id on Kafka, the oldest first."""
+        self._callers_ids: BoundedDict[str, str] = BoundedDict(_MAX_WINNERS)
+        """By the id on Kafka."""
 
     def note(self, result: ProofResult, callers_id: str) -> None:
         """Keep the caller's id of a result that may be the winner of its group."""
         if result.status is Status.VERIFIED and callers_id:
-            if len(self._callers_ids) >= _MAX_WINNERS:
-                del self._callers_ids[next(iter(self._callers_ids))]
             self._callers_ids[result.custom_id] = callers_id[:_MAX_ID]
 
     def in_callers_words(self, result: ProofResult) -> ProofResult:

@@ -38,6 +38,7 @@ from streamverify.core.audit.statement import (
     unreadable,
 )
 from streamverify.core.audit.vocabulary import SHIPPED, Trusted
+from streamverify.core.bounded_dict import BoundedDict
 from streamverify.core.job import Verdict
 from streamverify.core.messages import jsontext
 from streamverify.core.messages.models import Finding, Reason, errors_in
@@ -99,9 +100,9 @@ class Auditor:
 
     def __init__(self, command: ReplCommand, *, import_timeout: float, trusted: Trusted) -> None:
         self.vocabularies = Vocabularies(command, import_timeout=import_timeout, trusted=trusted)
-        self._asked: dict[tuple[str, bytes], dict[str, ComparedConstant]] = {}
+        self._asked: BoundedDict[tuple[str, bytes], dict[str, ComparedConstant]] = BoundedDict(MAX_STATEMENTS)
         # For each header that begins with `module`, what Lean puts before private names; None: no audit is possible.
-        self._private_prefixes: dict[str, str | None] = {}
+        self._private_prefixes: BoundedDict[str, str | None] = BoundedDict(MAX_MODULE_HEADERS)
 
     async def before(self, session: ReplSession, env: int, job: Job, timeout: float) -> Ready | Verdict:
         """Look at a proof in its header's environment before it is run.
@@ -138,8 +139,6 @@ class Auditor:
         if header.fingerprint not in self._private_prefixes:
             response = await ask(session, env, ask_for_private_prefix(), timeout)
             await check_channel(session, env)
-            if len(self._private_prefixes) >= MAX_MODULE_HEADERS:
-                del self._private_prefixes[next(iter(self._private_prefixes))]
             self._private_prefixes[header.fingerprint] = read_private_prefix(response.messages)
         return self._private_prefixes[header.fingerprint]
 
@@ -165,8 +164,6 @@ class Auditor:
             asking = _Asking(session, env, response.env or 0, vocabulary.options, timeout, private_prefix)
             asked = await _print_statement(asking, statement)
             await check_channel(session, env)
-            if len(self._asked) >= MAX_STATEMENTS:
-                del self._asked[next(iter(self._asked))]
             self._asked[key] = asked
         return statement, asked
 

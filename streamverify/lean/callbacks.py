@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.about import about_job
+from streamverify.core.log.about import about_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -69,7 +69,7 @@ class Dispatcher:
                 self.running += 1
                 self._nothing_runs.clear()
             self._actions[action.slot].put_nowait(action)
-        if self._scheduler.timed:
+        if self._scheduler.decisions.timed:
             self._ask_later()
 
     async def wait_running(self) -> None:
@@ -109,7 +109,7 @@ class Dispatcher:
         while True:
             now = time.monotonic()
             self.act(self._scheduler.slot_freed(number, slot.process.state, now))
-            if not self._lane_told and self._scheduler.keeps_slot_idle(now):
+            if not self._lane_told and self._scheduler.decisions.keeps_slot_idle(now):
                 self._lane_told = True
                 _log.warning(
                     "slot_kept_for_short_work",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamverify.core.audit.checked import first_error
+from streamverify.core.bounded_dict import BoundedDict
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Reason, Response
 from streamverify.core.syntax.lexer import IDENTIFIER
@@ -75,13 +76,10 @@ class FailedHeaders:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float, FailedImport]] = {}
+        self._known: BoundedDict[str, tuple[float, FailedImport]] = BoundedDict(MAX_FAILED_HEADERS)
 
     def add(self, fingerprint: str, failed: FailedImport, now: float) -> None:
         """Remember a failed import until `FAILED_HEADER_TTL` seconds from now."""
-        self._known.pop(fingerprint, None)
-        if len(self._known) >= MAX_FAILED_HEADERS:
-            del self._known[next(iter(self._known))]
         self._known[fingerprint] = (now + FAILED_HEADER_TTL, failed)
 
     def get(self, fingerprint: str, now: float) -> FailedImport | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from streamverify.core.audit.vocabulary import Trusted
 from streamverify.core.messages.models import Timings
 from streamverify.core.metrics.lean_counts import LeanCounts
+from streamverify.core.scheduling.decisions import SchedulerPhase
 from streamverify.core.scheduling.import_sizes import ImportSizes
 from streamverify.core.scheduling.scheduler import Rules, Scheduler
 from streamverify.core.scheduling.work import work_of
@@ -103,6 +104,11 @@ class Pool:
     def running(self) -> int:
         """Jobs that are being run."""
         return self._dispatcher.running
+
+    @property
+    def paused(self) -> bool:
+        """True from `pause` to `resume`, unless it drains meanwhile: then nothing is started anyway."""
+        return self._scheduler.decisions.phase is SchedulerPhase.PAUSED
 
     async def start(self, headers: Sequence[Header] = ()) -> None:
         """Open the slots. Jobs submitted before wait until then.

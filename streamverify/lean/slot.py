@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.about import about_job
 from streamverify.core.audit.checked import verdict_on_response
 from streamverify.core.audit.policy import runs_code
 from streamverify.core.job import Verdict
+from streamverify.core.log.about import about_job
 from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Status, Timings
 from streamverify.core.metrics.labels import ReplReplaced
 from streamverify.lean.repl.commands import ImportRejected, check_channel, encode_body, run_body, run_checked_body

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
-from streamverify.core.about import about_job
+from streamverify.core.log.about import about_job
 from streamverify.core.metrics.labels import ReplDeath, ReplReplaced
 from streamverify.core.scheduling.recycling import Wear, WearLimits
 from streamverify.core.scheduling.scheduler import NO_PROCESS, SlotState

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.core.audit.vocabulary import VOCABULARY_QUERIES, Trusted, VocabularyError, parse_vocabulary
+from streamverify.core.bounded_dict import BoundedDict
 from streamverify.core.messages.models import errors_in
 from streamverify.core.syntax.header import parse_header
 from streamverify.lean.repl.commands import ImportRejected, ask, check_channel, import_header
@@ -41,7 +42,7 @@ class Vocabularies:
         self._command = command
         self._import_timeout = import_timeout
         self._trusted = trusted
-        self._known: dict[str, Vocabulary] = {}
+        self._known: BoundedDict[str, Vocabulary] = BoundedDict(MAX_VOCABULARIES)
         self._one_at_a_time = asyncio.Lock()
 
     async def of(self, session: ReplSession, env: int, header: Header) -> Vocabulary:
@@ -55,8 +56,6 @@ class Vocabularies:
             found = await _query(session, env) or await self._with_lean(header)
             known = replace(found, trusted=self._trusted)
             await check_channel(session, env)
-            if len(self._known) >= MAX_VOCABULARIES:
-                del self._known[next(iter(self._known))]
             self._known[header.fingerprint] = known
             _log.info(
                 "vocabulary_listed",

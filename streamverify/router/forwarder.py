@@ -9,8 +9,8 @@ import structlog
 
 from streamverify.bus.publisher import Outgoing, countdown, dead_letter_record
 from streamverify.bus.topics import router_group
-from streamverify.core.about import about_place
 from streamverify.core.errors import BrokerUnavailable
+from streamverify.core.log.about import about_place
 from streamverify.core.messages.dead_letter import DeadLetter, Stage
 from streamverify.core.messages.models import Source
 from streamverify.router.header_counts import PartitionCounts, by_partition

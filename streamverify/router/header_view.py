@@ -31,7 +31,11 @@ td:first-child,th:first-child{{text-align:left;white-space:pre-line;font-family:
 
 
 class HeaderView:
-    """Follows the changelog from its beginning and keeps the counts in memory."""
+    """Follows the changelog from its beginning and keeps the counts in memory.
+
+    MADE ── start: its ends are known ──> BEHIND ── run has read up to them ──> complete, for good
+    any but MADE ── close ──> CLOSED
+    """
 
     def __init__(self, settings: Settings, partitions: int) -> None:
         topic = changelog_topic(settings)

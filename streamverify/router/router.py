@@ -55,7 +55,13 @@ def router_names(settings: Settings) -> StreamNames:
 
 
 class Router:
-    """The parts of a router."""
+    """The parts of a router.
+
+    MADE ── start ──> topics found ──> publisher ──> reader of the counts ──> HTTP ──> Faust is started: STARTED
+    STARTED ── run: a signal, or a failure ──> ended; `StreamLife` has the states of Faust and its agent meanwhile
+    before STARTED ── a signal, or a failure ──> ended
+    Once it has ended its parts are closed, the last one first, unless its drain was cut short.
+    """
 
     def __init__(self, settings: Settings, signals: Signals, stack: AsyncExitStack) -> None:
         """Start nothing yet; `stack` closes in the end what was opened."""
@@ -89,8 +95,8 @@ class Router:
             app.add_agent(table, forwarder.run)
             return app, forwarder
 
-        await server.start()
-        self._stack.push_async_callback(server.close)
+        await server.http.start()
+        self._stack.push_async_callback(server.http.close)
         # After the port is taken, so that a wrong one is said at once; nothing is awaited before `make` is called.
         await life.start(make)
         await life.keep_running(server.run())

@@ -6,8 +6,8 @@ from typing import Annotated, cast
 
 from pydantic import BaseModel, ByteSize, Field, SecretStr, field_validator
 
-from streamverify.core.environments import parse_environments
-from streamverify.core.keys import ApiKeys
+from streamverify.core.gateway.environments import parse_environments
+from streamverify.core.gateway.keys import ApiKeys
 from streamverify.core.messages.assurance import Require  # noqa: TC001 - pydantic reads the annotations
 from streamverify.settings.values import Seconds  # noqa: TC001 - pydantic reads the annotations
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from faust.transport.drivers import aiokafka as driver
 from mode.threads import ServiceThread, WorkerThread
@@ -23,14 +23,24 @@ from streamverify.bus.fencing import Fence
 from streamverify.bus.metadata import never_makes_topics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 
     from aiokafka.admin import AIOKafkaAdminClient
     from faust.types import TP
     from faust.types.tuples import Message
 
-    from streamverify.streams.application import Application
+    from streamverify.settings import Settings
     from streamverify.streams.assignor import AddressedAssignor
+    from streamverify.streams.stream_names import StreamNames
+
+
+class _Application(Protocol):
+    """The part of its application that the consumer uses: `application.Application` makes this consumer."""
+
+    settings: Settings
+    names: StreamNames
+    on_fenced: Callable[[BaseException | None], None]
+    loop: asyncio.AbstractEventLoop
 
 
 class _DaemonThread(WorkerThread):
@@ -78,7 +88,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Connect; with a `group_instance_id` a client for questions to the group, too."""
         await super().on_start()
-        app = cast("Application", self.app)
+        app = cast("_Application", self.app)
         if app.settings.group_instance_id is None:
             return
         # In this thread, as the loop of an aiokafka client is that in which it was made.

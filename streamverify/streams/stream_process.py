@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 class StreamProcess(Protocol):
-    """A router or a results table."""
+    """A router or a results table, as `run_process` uses it.
+
+    MADE ── start ──> STARTING ── `start` is done ──> RUNNING
+    STARTING ── a signal ──> ended at once
+    RUNNING ── a signal, and what is in hand is done or its time is over ──> ended, with the exit code of `run`
+    STARTING or RUNNING ── a failure ──> ended, with its error
+    """
 
     async def start(self) -> None:
         """Reach the broker, listen, join the group.

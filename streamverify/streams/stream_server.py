@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 
 class StreamServer:
-    """The pages of one router or results table."""
+    """The pages of one router or results table.
+
+    MADE ── http.start ──> LISTENING ── http.close ──> CLOSED
+    LISTENING ── run ──> the lag is asked for, too ── cancelled ──> LISTENING
+    """
 
     def __init__(  # noqa: PLR0913 - it answers for that many parts
         self,
@@ -34,7 +38,7 @@ class StreamServer:
         metrics: Mapping[str, Source],
         pages: Mapping[str, Handler],
     ) -> None:
-        """Prepare the answers; `start` listens.
+        """Prepare the answers; `http.start` listens.
 
         Args:
             settings: The address to listen on.
@@ -60,25 +64,14 @@ class StreamServer:
         }
         self._metrics.at_scrape({f"streamverify_{name}": source for name, source in sources.items()})
         self._metrics.require_all()
-        self._http = HealthServer(
+        self.http = HealthServer(
             settings.http_host,
             settings.http_port,
             ready=lambda: readiness().ready,
             status=lambda: {"problem": readiness().problem, "draining": life.draining, **numbers()},
             more={"/metrics": answers(self._metrics), **pages},
         )
-
-    async def start(self) -> int:
-        """Listen. Returns the port.
-
-        Raises:
-            SettingsError: The port is taken.
-        """
-        return await self._http.start()
-
-    async def close(self) -> None:
-        """Listen no more."""
-        await self._http.close()
+        """Listens, from its `start` to its `close`."""
 
     async def run(self) -> None:
         """Ask for the lag and watch the event loop, until cancelled."""

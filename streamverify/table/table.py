@@ -56,7 +56,14 @@ def table_names(settings: Settings) -> StreamNames:
 
 
 class Table:
-    """The parts of the results table."""
+    """The parts of the results table.
+
+    MADE ── start ──> topics found ──> reader of whole results ──> HTTP ──> Faust is started: STARTED
+    STARTED ── run: a signal, or a failure ──> ended; `StreamLife` has the states of Faust and its agent meanwhile,
+    and `Completeness` those of the rows: it answers only while they are COMPLETE
+    before STARTED ── a signal, or a failure ──> ended
+    Once it has ended its parts are closed, the last one first, unless its drain was cut short.
+    """
 
     def __init__(self, settings: Settings, signals: Signals, stack: AsyncExitStack) -> None:
         """Start nothing yet; `stack` closes in the end what was opened."""
@@ -89,8 +96,8 @@ class Table:
 
         # The port first, as the application needs it. Nothing is awaited from then on until `make` is called, so no
         # request comes before there is an application.
-        peers.start(await server.start())
-        self._stack.push_async_callback(server.close)
+        peers.start(await server.http.start())
+        self._stack.push_async_callback(server.http.close)
         self._stack.push_async_callback(peers.close)
         await life.start(make)
         await life.keep_running(self._completeness.run())

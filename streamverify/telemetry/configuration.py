@@ -6,11 +6,12 @@ Imports OpenTelemetry only where it is installed and wanted: it is the extra `ot
 from __future__ import annotations
 
 import os
-import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import structlog
+
+from streamverify.core.log.secrets import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,11 +81,6 @@ def endpoint_of(environ: Mapping[str, str]) -> str:
     """Return the address to which the variables send spans."""
     given = (environ.get(f"OTEL_EXPORTER_OTLP_{name}", "").strip() for name in ("TRACES_ENDPOINT", "ENDPOINT"))
     return next(filter(None, given), DEFAULT_ENDPOINT)
-
-
-def without_secrets(text: str) -> str:
-    """Leave out the user and the password of each address in a text."""
-    return re.sub(r"//[^/@\s]*@", "//***@", text)
 
 
 def _given(environ: Mapping[str, str], *names: str) -> str:

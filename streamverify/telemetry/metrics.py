@@ -18,9 +18,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
+from streamverify.core.log.once import Once
 from streamverify.core.metrics.metric import Kind
 from streamverify.core.metrics.table import LIBRARY, of_process
-from streamverify.core.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

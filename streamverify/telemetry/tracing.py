@@ -30,10 +30,10 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from streamverify.core.log.secrets import without_secrets
 from streamverify.core.messages.models import OUTCOMES, Status
-from streamverify.core.trace_context import TRACEPARENT, trace_context, tracestate
-from streamverify.core.trace_steps import steps
-from streamverify.telemetry.configuration import without_secrets
+from streamverify.core.tracing.trace_context import TRACEPARENT, trace_context, tracestate
+from streamverify.core.tracing.trace_steps import steps
 from streamverify.version import __version__
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from streamverify.core.job import Record, Verdict
-    from streamverify.core.trace_context import TraceContext
-    from streamverify.core.trace_steps import Step
+    from streamverify.core.tracing.trace_context import TraceContext
+    from streamverify.core.tracing.trace_steps import Step
 
 _log = structlog.get_logger(__name__)
 

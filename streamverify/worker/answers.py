@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamverify.bus.publisher import countdown, dead_letter_record
-from streamverify.core.about import about_record
 from streamverify.core.activity import Activity
 from streamverify.core.delivery.partition_state import Ownership
 from streamverify.core.errors import WorkersDied
 from streamverify.core.job import Verdict
+from streamverify.core.log.about import about_record
 from streamverify.core.messages.dead_letter import DeadLetter, Stage
 from streamverify.core.messages.models import OUTCOMES, Reason, Status
 from streamverify.worker.intake import Requester
@@ -78,7 +78,7 @@ class Answers:
             # A success of a group ends work of others as soon as the broker has it: it is not gathered with more.
             success = job.scope is not None and verdict.reason is Reason.OK
             self._publish_result(
-                Requester.of_job(job), verdict, partial(self._acknowledged, job, verdict), urgent=success
+                Requester(job.record, job.request), verdict, partial(self._acknowledged, job, verdict), urgent=success
             )
         elif ownership is Ownership.UNKNOWN:
             # If the partition comes back to us the record is not delivered again: the verdict must not be thrown away.
@@ -109,7 +109,7 @@ class Answers:
         verdict = Verdict(Reason.REPL_CRASH, f"{error}; it is not run again", attempts=attempts, final=True)
         # If only one of both reached the broker before a crash, the next worker sends both again.
         on_ack = countdown(2, partial(self._complete, record.id))
-        self._publish_result(Requester.of_job(job), verdict, on_ack)
+        self._publish_result(Requester(job.record, job.request), verdict, on_ack)
         custom_id = job.request.custom_id
         self._publish_dead_letter(record, error, Stage.VERIFY, attempts=attempts, on_ack=on_ack, of=custom_id)
 
@@ -139,7 +139,7 @@ class Answers:
         except Exception as error:  # noqa: BLE001 - a result that cannot be written is answered, too
             _log.exception(
                 "result_not_written",
-                **about_record(requester.record, requester.custom_id),
+                **about_record(requester.record, requester.request.custom_id),
                 hint="a bug of streamverify: the request is answered `worker_error`; please report the traceback",
             )
             verdict = Verdict(Reason.WORKER_ERROR, f"the result could not be written: {error!r}")

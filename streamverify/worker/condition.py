@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from streamverify.bus.liveness import OUTAGE_GRACE
 
 if TYPE_CHECKING:
-    from streamverify.bus.liveness import Liveness
+    from streamverify.bus.liveness import BrokerWatch
     from streamverify.core.delivery.partitions import Partitions
     from streamverify.runtime import Signals
 
@@ -43,24 +43,28 @@ class ConditionReport:
     any ── a signal ──> (draining), for good
     """
 
-    def __init__(self, signals: Signals, partitions: Partitions, liveness: Liveness, *, group: str) -> None:
+    def __init__(self, signals: Signals, partitions: Partitions, brokers: BrokerWatch, *, group: str) -> None:
         """`group`: the name of the worker's consumer group."""
-        self.step = StartStep.STARTING
+        self._step = StartStep.STARTING
         self._signals = signals
         self._partitions = partitions
-        self._liveness = liveness
+        self._brokers = brokers
         self._group = group
+
+    def start_came_to(self, step: StartStep) -> None:
+        """Note that the start has come to this step."""
+        self._step = step
 
     def now(self) -> WorkerCondition:
         """Return the condition. A worker that is not ready is taken out of service by its supervisor."""
         # In this order: the first that holds says why nothing is taken, whatever else there is.
-        joining = self.step is StartStep.JOINING
+        joining = self._step is StartStep.JOINING
         if self._signals.drain.is_set():
             problem = "the worker drains: it finishes what runs, and takes nothing more"
             return WorkerCondition("draining", ready=False, problem=problem)
-        if outage := self._liveness.outage:
+        if outage := self._brokers.outage:
             # A broker that restarts is no reason to take the worker out of service; a long outage is.
-            ready = self._liveness.seconds_without_broker <= OUTAGE_GRACE
+            ready = self._brokers.seconds_without_broker <= OUTAGE_GRACE
             return WorkerCondition("no_broker" if joining else "starting", ready=ready, problem=outage)
         if self._partitions.are_restored:
             return WorkerCondition("serving", ready=True, problem=None)
@@ -69,7 +73,7 @@ class ConditionReport:
             StartStep.IMPORTING: "headers are being imported before the worker joins its group",
             StartStep.JOINING: f"the worker has not got its partitions from the group {self._group} yet",
         }
-        return WorkerCondition("joining" if joining else "starting", ready=False, problem=words[self.step])
+        return WorkerCondition("joining" if joining else "starting", ready=False, problem=words[self._step])
 
     def is_ready(self) -> bool:
         """Tell whether the worker is ready."""

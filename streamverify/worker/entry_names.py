@@ -7,14 +7,14 @@ told has left a *note* of its digest in the store, so that the others need not a
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from streamverify.core.bounded_dict import BoundedDict
 from streamverify.core.cache.digests import needs_vocabulary, note_digest, vocabulary_digest, work_digest
-from streamverify.core.once import Once
+from streamverify.core.log.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +58,7 @@ class EntryNames:
         self._digest = installation_digest
         self._vocabulary_of = vocabulary_of
         self._once = Once(_QUIET_SECONDS)
-        self._vocabularies: OrderedDict[str, _Vocabulary] = OrderedDict()
+        self._vocabularies: BoundedDict[str, _Vocabulary] = BoundedDict(MAX_HEADERS)
 
     def name(self, job: Job) -> bytes | None:
         """Name the entry of a job; None where the vocabulary of its header is not known yet."""
@@ -85,13 +85,8 @@ class EntryNames:
                 hint="workers with one manifest have different libraries: what the others found counts for no audited "
                 "proof with this header here; build the project anew where it differs",
             )
-        return self._remember(header, _Vocabulary(digest, own=True, noted=known is not None and not differs))
-
-    def _remember(self, header: Header, known: _Vocabulary) -> _Vocabulary:
+        known = _Vocabulary(digest, own=True, noted=known is not None and not differs)
         self._vocabularies[header.fingerprint] = known
-        self._vocabularies.move_to_end(header.fingerprint)
-        if len(self._vocabularies) > MAX_HEADERS:
-            self._vocabularies.popitem(last=False)
         return known
 
     def unknown(self, jobs: Sequence[Job]) -> dict[bytes, Header]:
@@ -104,7 +99,7 @@ class EntryNames:
 
     def read(self, header: Header, note: bytes) -> None:
         """Believe the note of another worker, until Lean says here what it is."""
-        self._remember(header, _Vocabulary(note.decode("ascii", "replace"), own=False, noted=True))
+        self._vocabularies[header.fingerprint] = _Vocabulary(note.decode("ascii", "replace"), own=False, noted=True)
 
     def take_note(self, job: Job) -> Note | None:
         """Return the note to write beside the entry of a job; None where there is none to write, or it is written."""
@@ -112,7 +107,7 @@ class EntryNames:
         # Only what Lean has said here: what was read in the store is there already.
         if known is None or not known.own or known.noted:
             return None
-        self._remember(job.header, replace(known, noted=True))
+        self._vocabularies[job.header.fingerprint] = replace(known, noted=True)
         return Note(self._note_name(job.header), known.digest.encode())
 
     def _note_name(self, header: Header) -> bytes:

@@ -30,25 +30,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Requester:
-    """The sender of a request, and the parts of it that go back in the result. `proof` is None if it was refused."""
+class RefusedParts:
+    """The parts of a refused request that could be read: they go back in its result."""
 
-    record: Record
     custom_id: str
     metadata: dict[str, Any] | None
     run: str | None
     group: str | None
-    proof: str | None
 
-    @classmethod
-    def of(cls, record: Record, request: ProofRequest) -> Requester:
-        """The requester of a request that could be read."""
-        return cls(record, request.custom_id, request.metadata, request.run, request.group, request.proof)
 
-    @classmethod
-    def of_job(cls, job: Job) -> Requester:
-        """The requester of a job."""
-        return cls.of(job.record, job.request)
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """The sender of a request: its record, and the request, of which a part goes back in the result."""
+
+    record: Record
+    request: ProofRequest | RefusedParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +109,13 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
         return Unanswerable(error)
     except RefusedRequest as error:
         reason = Reason.TOO_LARGE if isinstance(error, RequestTooLarge) else Reason.INVALID_REQUEST
-        refused = Requester(record, error.custom_id, error.metadata, error.run, error.group, proof=None)
-        return ImmediateVerdict(refused, Verdict(reason, str(error)))
+        # Not the error itself: its traceback would keep this call, and with it the record.
+        refused = RefusedParts(error.custom_id, error.metadata, error.run, error.group)
+        return ImmediateVerdict(Requester(record, refused), Verdict(reason, str(error)))
     if rules.ignore_deadlines:
         # Whoever wanted the answer by then has had it, or has gone: a topic is verified again.
         request = request.model_copy(update={"deadline": None})
-    requester = Requester.of(record, request)
+    requester = Requester(record, request)
     assurance = rules.assurance(request)
     audited = assurance >= Assurance.AUDITED
     # A statement is compared with from `audited` on; at `checked` nobody looks at it.

@@ -87,7 +87,13 @@ async def run_worker(settings: Settings) -> int:
 
 
 class Worker:
-    """The parts of a worker, in the order in which they start and end."""
+    """The parts of a worker, in the order in which they start and end.
+
+    MADE ── start: STARTING, in the steps of `ConditionReport` ──> SERVING ── a signal ──> DRAINING
+    DRAINING ── what runs is finished, published and committed ──> ended: EXIT_DONE
+             ── DRAIN_TIMEOUT is over, or a second signal ──> ended: EXIT_CUT_SHORT
+    STARTING ── a signal ──> ended: EXIT_DONE;  STARTING, SERVING or DRAINING ── a part fails ──> ended: its error
+    """
 
     def __init__(self, settings: Settings, signals: Signals) -> None:
         self._settings = settings
@@ -184,7 +190,7 @@ class Worker:
         counts = ConsumerCounts(on_commit=self._observations.commit_seconds)
         self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions, counts=counts)
         self._condition = ConditionReport(
-            self._signals, self._partitions, self._consumer.liveness, group=settings.group_id
+            self._signals, self._partitions, self._consumer.liveness.brokers, group=settings.group_id
         )
         self._peers = VersionWatch(settings, versions)
 
@@ -242,9 +248,9 @@ class Worker:
     async def _join(self, equipment: Equipment) -> None:
         """Import headers, hear what others have announced, and join the group."""
         settings, verifier, plan = self._settings, equipment.verifier, equipment.plan
-        self._condition.step = StartStep.IMPORTING
+        self._condition.start_came_to(StartStep.IMPORTING)
         # From here on a supervisor sees that the worker lives and is not ready.
-        self._report.url = advertised_url(settings, await self._health.start())
+        self._report.listens_at(advertised_url(settings, await self._health.start()))
         self._stack.push_async_callback(self._health.close)
         # Import headers before joining the group: the partitions of a member would wait for the imports.
         await self._pool.start(headers_to_warm(settings.prewarm, equipment.command))
@@ -252,7 +258,7 @@ class Worker:
         await self._announcements.start(self._superseding.hear, self._service.cancel)
         self._stack.push_async_callback(self._announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
-        self._condition.step = StartStep.JOINING
+        self._condition.start_came_to(StartStep.JOINING)
         await self._consumer.start(self._service, PATIENCE, encode_card(self._report.card()))
         _log.info(
             "worker_started",

@@ -246,7 +246,7 @@ def _of_kafka(parts: Parts) -> Mapping[str, Source]:
         "unpublished_records": lambda: publisher.unacknowledged,
         "publish_failures_total": lambda: publisher.failures,
         "lost_by_retention_total": lambda: consumer.lost,
-        "brokers_reachable": lambda: consumer.liveness.outage is None,
+        "brokers_reachable": lambda: consumer.liveness.brokers.outage is None,
     }
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streamverify.cache.choice import store_of
 from streamverify.cache.guard import Guard
-from streamverify.cache.store import store_of, without_password
+from streamverify.cache.store import without_password
 from streamverify.core.cache.digests import installation_digest
 from streamverify.core.cache.memory_cache import MemoryCache
 from streamverify.core.cache.seal import Seal

@@ -18,7 +18,7 @@ from streamverify.cache.store import Entry
 from streamverify.core.cache.cacheable import may_be_kept, weight
 from streamverify.core.cache.content import decode, encode
 from streamverify.core.cache.seal import Opened
-from streamverify.core.once import Once
+from streamverify.core.log.once import Once
 from streamverify.worker.entry_names import EntryNames
 
 if TYPE_CHECKING:

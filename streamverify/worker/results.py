@@ -16,6 +16,7 @@ from streamverify.core.messages.models import (
     RUN_HEADER,
     Assurance,
     Cached,
+    ProofRequest,
     ProofResult,
     Reason,
     Timings,
@@ -63,14 +64,16 @@ class ResultBuilder:
     def result(self, requester: Requester, verdict: Verdict) -> ProofResult:
         """The ProofResult for a verdict."""
         status, retriable = OUTCOMES[verdict.reason]
-        proof = requester.proof
+        request = requester.request
+        # A refused request may be one whose proof could not be read.
+        proof = request.proof if isinstance(request, ProofRequest) else None
         # Readers of the `/verify` API take a response without error messages for a valid proof, and any `error` for a
         # failure of the server: a result has the one or the other, and no half an answer.
         response = verdict.response if verdict.reason in LEAN_ANSWERED else None
         # To the microsecond: more digits are noise that every result would carry.
         timings = Timings(**{name: round(seconds, 6) for name, seconds in verdict.timings.__dict__.items()})
         return ProofResult(
-            custom_id=requester.custom_id,
+            custom_id=request.custom_id,
             status=status,
             reason=verdict.reason,
             # The reason alone would say "try again" of a proof that has crashed its worker each time.
@@ -91,11 +94,11 @@ class ResultBuilder:
             verifier=self.verifier,
             source=requester.record.source,
             proof_sha256=None if proof is None else hashlib.sha256(proof.encode()).hexdigest(),
-            run=requester.run,
-            group=requester.group,
+            run=request.run,
+            group=request.group,
             cached=None if verdict.cached_age is None else Cached(age_seconds=round(verdict.cached_age, 3)),
             superseded_by=verdict.superseded_by,
-            metadata=requester.metadata,
+            metadata=request.metadata,
         )
 
     def record(
@@ -108,12 +111,13 @@ class ResultBuilder:
         result = self.result(requester, verdict)
         ours: list[tuple[str, bytes | None]] = [(STATUS_HEADER, result.status.encode())]
         copied = requester.record.kafka_headers
-        if requester.run is not None:
+        request = requester.request
+        if request.run is not None:
             # Once: our client sends the header, and other producers need not.
             copied = [pair for pair in copied if pair[0] != RUN_HEADER]
-            ours.append((RUN_HEADER, requester.run.encode()))
-        key = requester.custom_id.encode()
-        trace = self.tracing and self.tracing.answer(requester.record, requester.custom_id, verdict, self.topic)
+            ours.append((RUN_HEADER, request.run.encode()))
+        key = request.custom_id.encode()
+        trace = self.tracing and self.tracing.answer(requester.record, request.custom_id, verdict, self.topic)
         if trace:
             # What caused this record is the span that publishes it. The copied header stays, and the last one counts.
             ours.append(trace.kafka_header)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.about import about_job, about_record
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.delivery.quarantine import Quarantine, is_poison
 from streamverify.core.job import Job
+from streamverify.core.log.about import about_job, about_record
 from streamverify.core.messages.models import Assurance
 from streamverify.worker.answers import Answers
 from streamverify.worker.intake import ImmediateVerdict, IntakeRules, take_in
@@ -100,8 +100,6 @@ class Service:
         """The jobs of the records that wait in the quarantine."""
         self._open: dict[RecordId, Job] = {}
         """The jobs of the records that are not finished, in the order in which they came."""
-        self._pool_is_paused = False
-        """True if the pool was paused here: it is resumed only then, as each resume looks at the whole queue."""
         self.received = 0
         """Records that were taken in, whatever became of them."""
 
@@ -222,12 +220,11 @@ class Service:
     def _carry_out(self) -> None:
         """Carry out what the quarantine decides now; called whenever something about it may have changed."""
         decision = self.quarantine.decide(self._pool.running + self._tiers.running)
-        if decision.pause_pool != self._pool_is_paused:
-            self._pool_is_paused = decision.pause_pool
-            if decision.pause_pool:
-                self._pool.pause()
-            else:
-                self._pool.resume()
+        if decision.pause_pool:
+            self._pool.pause()
+        # Only then, as it decides anew about its queue each time. Nobody else pauses it.
+        elif self._pool.paused:
+            self._pool.resume()
         if decision.commit:
             for record in decision.commit:
                 self._records.record_attempt(record)

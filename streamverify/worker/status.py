@@ -77,12 +77,15 @@ class StatusReport:
         self._partitions = partitions
         self._consumer = consumer
         self._tiers = tiers
-        self.url: str | None = None
-        """The address that the group is told."""
+        self._url: str | None = None
+
+    def listens_at(self, url: str | None) -> None:
+        """Note the address that the group is told: it is known when the server, which has these pages, listens."""
+        self._url = url
 
     def card(self) -> Card:
         """Return what the group is told of this worker."""
-        return Card(name=self._name, url=self.url, versions=self._versions)
+        return Card(name=self._name, url=self._url, versions=self._versions)
 
     async def answer(self, _request: web.Request) -> web.Response:
         """Answer `GET /status`."""
@@ -103,7 +106,7 @@ class StatusReport:
             process="worker",
             name=self._name,
             host=cut(this_process()),
-            url=self.url,
+            url=self._url,
             brokers=cut(settings.bootstrap_servers),
             group=settings.group_id,
             topic=settings.request_topic,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.about import cut_id
 from streamverify.core.groups.groups import Attempt, Groups
 from streamverify.core.job import Verdict
+from streamverify.core.log.about import cut_id
 from streamverify.core.messages.models import Reason
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.about import about_job
+from streamverify.core.log.about import about_job
+from streamverify.core.log.once import Once
 from streamverify.core.messages.models import Assurance, Reason
-from streamverify.core.once import Once
 from streamverify.worker.intake import Requester
 
 if TYPE_CHECKING:
@@ -133,7 +133,9 @@ class Tiers:
         if self._keep is not None:
             self._keep(job, verdict)
         # Whoever owns the partition by now: what was found does not depend on it.
-        record = self._results.record(Requester.of_job(job), verdict, partial(self._acknowledged, 1), second=True)
+        record = self._results.record(
+            Requester(job.record, job.request), verdict, partial(self._acknowledged, 1), second=True
+        )
         self._publisher.publish(record, urgent=False)
 
     def _acknowledged(self, count: int) -> None:

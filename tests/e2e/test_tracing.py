@@ -11,7 +11,7 @@ import pytest
 from command import end, make_environment, serving_worker
 from otlp_collector import collecting
 
-from streamverify.core.trace_context import parse_traceparent
+from streamverify.core.tracing.trace_context import parse_traceparent
 from streamverify.settings import PREFIX
 
 if TYPE_CHECKING:

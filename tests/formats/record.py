@@ -42,7 +42,7 @@ def request() -> str:
 
 def _result() -> Any:
     from streamverify.core.job import Record, RecordId, Verdict
-    from streamverify.core.messages.models import Reason, Response, Source, Verifier
+    from streamverify.core.messages.models import ProofRequest, Reason, Response, Source, Verifier
     from streamverify.worker.intake import Requester
     from streamverify.worker.results import ResultBuilder
 
@@ -54,13 +54,14 @@ def _result() -> Any:
     builder = ResultBuilder("worker-1", verifier, "lean.results", 1_000_000)
     known: dict[str, Any] = {
         "record": record,
+        "request": ProofRequest(custom_id="a17", proof=PROOF, metadata={"n": 1}),
         "custom_id": "a17",
         "metadata": {"n": 1},
         "run": None,
         "group": None,
         "proof": PROOF,
     }
-    # Older trees have fewer fields.
+    # Older trees have other fields.
     return builder.record(
         Requester(**{each.name: known[each.name] for each in fields(Requester)}), verdict, lambda: None
     )

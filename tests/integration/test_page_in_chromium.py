@@ -14,7 +14,7 @@ from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from streamverify.core.live import LastVerdict
+from streamverify.core.gateway.live import LastVerdict
 from streamverify.core.messages.models import Timings
 
 if TYPE_CHECKING:

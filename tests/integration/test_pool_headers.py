@@ -153,7 +153,9 @@ async def test_those_that_wait_with_a_header_that_is_refused_wait_for_no_slot(no
 
 async def test_held_it_starts_only_what_runs_alone() -> None:
     async with bench() as b:
+        assert not b.pool.paused
         b.pool.pause()
+        assert b.pool.paused
         waiting = b.submit("theorem t")
         done = asyncio.get_running_loop().create_future()
         b.pool.submit(job("theorem t"), lambda _job, verdict: done.set_result(verdict), alone=True)
@@ -161,6 +163,9 @@ async def test_held_it_starts_only_what_runs_alone() -> None:
         assert not waiting.done()
         b.pool.resume()
         assert (await waiting).reason is Reason.OK
+        b.pool.stop_dispatching()
+        b.pool.pause()
+        assert not b.pool.paused, "it drains for good: there is nothing to resume"
 
 
 async def test_a_header_that_waits_is_served_in_time_although_the_slot_has_other_work() -> None:

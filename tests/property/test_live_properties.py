@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.core.live import (
+from streamverify.core.gateway.live import (
     MAX_HEADERS,
     MAX_LAST,
     MAX_OWNERS,

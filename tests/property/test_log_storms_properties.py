@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.core import log_storms
-from streamverify.core.log_storms import LogStorms
+from streamverify.core.log import log_storms
+from streamverify.core.log.log_storms import LogStorms
 
 events = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([0.0, 0.001, 1.0, 9.0, 10.0, 35.0])), max_size=200)
 

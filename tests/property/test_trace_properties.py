@@ -11,14 +11,14 @@ from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from streamverify.core.messages.models import Timings
-from streamverify.core.trace_context import (
+from streamverify.core.tracing.trace_context import (
     MAX_TRACESTATE,
     headers_of_http,
     parse_traceparent,
     trace_context,
     tracestate,
 )
-from streamverify.core.trace_steps import steps
+from streamverify.core.tracing.trace_steps import steps
 
 VALID = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 hex_digits = st.text("0123456789abcdef", max_size=40) | st.text("0123456789abcdefABCDEFg", min_size=16, max_size=33)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streamverify.core.turns import Claim, Places, Turns
+from streamverify.core.gateway.turns import Claim, Places, Turns
 
 PLACES = Places(total=6, per_key=4, total_bytes=100)
 SIZES = st.lists(st.sampled_from([0, 1, 30, 60, 150]), max_size=8)

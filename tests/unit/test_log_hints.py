@@ -30,7 +30,7 @@ def test_a_complaint_without_a_hint_is_found() -> None:
 
 @pytest.mark.parametrize("room", ["worker", "lean", "router"])
 def test_a_line_about_a_record_says_so_in_the_same_fields(room: str) -> None:
-    """By `core.about`, which cuts the custom_id and has the trace: no field of it is written by hand."""
+    """By `core.log.about`, which cuts the custom_id and has the trace: no field of it is written by hand."""
     files = sorted((PACKAGE / room).rglob("*.py"))
     assert files
     for file in files:

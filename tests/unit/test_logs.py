@@ -17,7 +17,7 @@ from command import environment, run_command
 
 from streamverify import logs
 from streamverify.core.errors import SettingsError
-from streamverify.core.log_storms import FIRST, INTERVAL
+from streamverify.core.log.log_storms import FIRST, INTERVAL
 from streamverify.logs import LogFile, configure
 
 if TYPE_CHECKING:

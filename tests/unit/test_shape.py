@@ -1,21 +1,30 @@
 """The shape of the package: a class of more than fifteen methods is two, and so is a file of more than 400 lines.
 
-Its docstrings are sentences: none begins with a question word, as a noun clause does.
+Its docstrings are sentences: none begins with a question word, as a noun clause does. Each room of more than three
+modules has a contract of import-linter that names every one of them.
 """
 
 from __future__ import annotations
 
 import ast
-from pathlib import Path
+from collections import Counter
+from configparser import ConfigParser
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from support import ROOT
 
 import streamverify
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 PACKAGE = Path(streamverify.__file__).parent
 FILES = {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
 TESTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted((ROOT / "tests").rglob("*.py"))}
 MAX_METHODS, MAX_LINES = 15, 400
+MAX_WITHOUT_CONTRACT = 3
+"""Modules that a reader sees at a glance, without a contract that says which is above which."""
 QUESTION_WORDS = {"How", "What", "When", "Where", "Whether", "Which", "Who", "Whose", "Why"}
 
 
@@ -62,3 +71,38 @@ def test_methods_of_all_kinds_are_counted() -> None:
     source = "class A:\n    def a(self): ...\n    async def b(self): ...\n    @property\n    def c(self): ...\n"
     assert classes_of_more_methods(source, 3) == []
     assert classes_of_more_methods(source, 2) == ["A has 3 methods"]
+
+
+def rooms_of_more_modules(files: Iterable[str], most: int) -> set[str]:
+    """Return the packages with more modules and packages of their own than that, by their dotted names."""
+    modules = [PurePosixPath(name).parent if name.endswith("/__init__.py") else PurePosixPath(name) for name in files]
+    counts = Counter(module.parent for module in modules if module.name != "__init__.py")
+    return {".".join((PACKAGE.name, *room.parts)) for room, count in counts.items() if count > most}
+
+
+def rooms_with_a_contract(text: str) -> set[str]:
+    """Return the packages whose every module must find its floor: those of exhaustive contracts on layers."""
+    parser = ConfigParser()
+    parser.read_string(text)
+    contracts = [parser[name] for name in parser.sections() if parser[name].get("type") == "layers"]
+    exhaustive = [contract for contract in contracts if contract.getboolean("exhaustive", fallback=False)]
+    return {room for contract in exhaustive for room in contract.get("containers", "").split()}
+
+
+def test_every_room_of_more_than_three_modules_has_a_contract() -> None:
+    without = rooms_of_more_modules(FILES, MAX_WITHOUT_CONTRACT) - rooms_with_a_contract(
+        (ROOT / ".importlinter").read_text()
+    )
+    assert without == set(), "say in .importlinter which of its modules is above which"
+
+
+def test_modules_and_rooms_inside_a_room_are_counted_and_the_room_itself_is_not() -> None:
+    files = ["__init__.py", "a/__init__.py", "a/b.py", "a/c/__init__.py", "a/c/d.py"]
+    assert rooms_of_more_modules(files, 0) == {PACKAGE.name, f"{PACKAGE.name}.a", f"{PACKAGE.name}.a.c"}
+    assert rooms_of_more_modules(files, 1) == {f"{PACKAGE.name}.a"}
+
+
+def test_a_contract_that_is_not_exhaustive_does_not_count() -> None:
+    contract = "[importlinter:contract:a]\ntype = layers\ncontainers = a.b\nlayers =\n    c\n    d\n"
+    assert rooms_with_a_contract(contract) == set()
+    assert rooms_with_a_contract(contract + "exhaustive = True\n") == {"a.b"}

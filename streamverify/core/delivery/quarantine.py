@@ -63,6 +63,7 @@ class Quarantine:
         self._alone: RecordId | None = None
         """The isolated record that is committing or running."""
         self._paused = False
+        """True between revoke and assignment. That the pool is paused is another thing: see `Decision.pause_pool`."""
 
     def add(self, record: RecordId, *, attempts: int) -> None:
         """Let a record wait for its turn."""

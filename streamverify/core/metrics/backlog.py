@@ -18,7 +18,8 @@ def backlog_seconds(records: int, mean: float | None, slots: int) -> float | Non
 
     This is the rule of a worker's metric (`Backlog`) and of a group's `top` (`core/overview/build.py`). Only the mean
     differs: a worker knows its answers one by one, `top` knows what the workers' statuses have counted. The page of a
-    gateway has another rule (`seconds_at_rate` in `core/live.py`), because a gateway knows no slot of any worker.
+    gateway has another rule (`seconds_at_rate` in `core/gateway/live.py`), because a gateway knows no slot of any
+    worker.
 
     Args:
         records: The records that wait.

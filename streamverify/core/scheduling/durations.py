@@ -6,8 +6,9 @@ Pure: no clock. Everything that is remembered is bounded.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from typing import TYPE_CHECKING
+
+from streamverify.core.bounded_dict import BoundedDict
 
 if TYPE_CHECKING:
     from streamverify.core.scheduling.work import Work
@@ -45,8 +46,8 @@ class ProofDurations:
     def __init__(self, long_timeout: float = LONG_TIMEOUT) -> None:
         """`long_timeout`: the seconds above which work is long."""
         self._long_timeout = long_timeout
-        self._seen: OrderedDict[str, float] = OrderedDict()
-        self._histograms: OrderedDict[str, _Histogram] = OrderedDict()
+        self._seen: BoundedDict[str, float] = BoundedDict(MAX_NAMES)
+        self._histograms: BoundedDict[str, _Histogram] = BoundedDict(MAX_HISTOGRAMS)
 
     def __len__(self) -> int:
         return len(self._seen) + len(self._histograms)
@@ -67,21 +68,15 @@ class ProofDurations:
 
     def ran(self, work: Work, header: str, seconds: float) -> None:
         """Note how long a job ran, whether or not it came to an end by itself."""
-        for name in (*(work.names or ()), header):
+        # All are read before the first is written, which may drive another of them out.
+        seen = [(name, self._seen.get(name, 0.0)) for name in (*(work.names or ()), header)]
+        for name, before in seen:
             # A peak that comes down slowly, not a mean: one in four that takes five minutes blocks a slot as all do.
-            before = self._seen.get(name, 0.0)
             self._seen[name] = max(seconds, before + _DECAY * (seconds - before))
-            self._seen.move_to_end(name)
-        while len(self._seen) > MAX_NAMES:
-            self._seen.popitem(last=False)
 
-        histogram = self._histograms.get(header)
-        if histogram is None:
-            histogram = self._histograms[header] = _Histogram()
-            if len(self._histograms) > MAX_HISTOGRAMS:
-                self._histograms.popitem(last=False)
-        self._histograms.move_to_end(header)
+        histogram = self._histograms.get(header) or _Histogram()
         histogram.add(seconds)
+        self._histograms[header] = histogram
 
     def rest(self, header: str, elapsed: float, timeout: float) -> float:
         """Estimate how many seconds a job will run on that has run for `elapsed`: at most to its time-out.

@@ -6,8 +6,9 @@ Pure: no clock; `now` is passed in, in monotonic seconds.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
+
+from streamverify.core.bounded_dict import BoundedDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +58,7 @@ class HeaderStats:
     """The headers of one pool. Of more than `MAX_HEADERS`, the one that was asked for longest ago is forgotten."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, _Entry] = OrderedDict()
+        self._known: BoundedDict[str, _Entry] = BoundedDict(MAX_HEADERS)
         self._usual_import = INITIAL_IMPORT_SECONDS
         self._usual_run = 0.0
 
@@ -67,6 +68,7 @@ class HeaderStats:
     def asked(self, header: Header, now: float, proofs: float = 1.0) -> None:
         """Count proofs of this header that came."""
         known = self._entry(header, now)
+        # The one that was asked for longest ago is to be in front, whenever it was imported.
         self._known.move_to_end(header.fingerprint)
         known.asked = known.asked_by(now) + proofs
         known.at = now
@@ -124,9 +126,6 @@ class HeaderStats:
     def _entry(self, header: Header, now: float) -> _Entry:
         known = self._known.get(header.fingerprint)
         if known is None:
-            if len(self._known) >= MAX_HEADERS:
-                # `asked` moves a header to the end: in front is the one that was asked for longest ago.
-                self._known.popitem(last=False)
             known = self._known[header.fingerprint] = _Entry(header, now)
         return known
 

@@ -16,6 +16,7 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
+from streamverify.core.bounded_dict import BoundedDict
 from streamverify.core.errors import HeaderError
 from streamverify.core.syntax.header import parse_header
 
@@ -165,14 +166,12 @@ class RunTimes:
     def __init__(self) -> None:
         """Start before the first run time is known."""
         self._usual = 0.0
-        self._of: dict[bytes, tuple[int, float]] = {}
+        self._of: BoundedDict[bytes, tuple[int, float]] = BoundedDict(COUNTERS)
 
     def note(self, key: bytes, seconds: float) -> None:
         """A proof of this header took so long."""
         self._usual = self._usual + 0.01 * (seconds - self._usual) if self._of else seconds
-        number, mean = self._of.pop(key, (0, self._usual))
-        if len(self._of) >= COUNTERS:
-            del self._of[next(iter(self._of))]
+        number, mean = self._of.get(key, (0, self._usual))
         # The first ten count little: one proof that took long says nothing of a header.
         self._of[key] = number + 1, mean + max(1 / (number + 10), 0.02) * (seconds - mean)
 
@@ -191,7 +190,7 @@ class _Load:
         self.partitions = partitions
         self._sent = [start() for _ in range(partitions)]
         self._halvings = halvings
-        self._orders: dict[bytes, list[int]] = {}
+        self._orders: BoundedDict[bytes, list[int]] = BoundedDict(COUNTERS)
         # All partitions by what was sent when they were put there, which is at most what was sent by now.
         self._least: list[tuple[float, int]] = []
         self._missing: frozenset[int] = frozenset()
@@ -254,15 +253,15 @@ class _Load:
             return own
         if new:
             # Its next records are to find what this one has imported.
-            self._orders[key] = [other, *(number for number in self._orders[key] if number != other)]
+            # In place, so that it keeps its turn: the order that was made first is forgotten first.
+            known = self._orders[key]
+            known[:] = [other, *(number for number in known if number != other)]
         return other
 
     def _order(self, key: bytes, count: int) -> list[int]:
         """Return at least the first `count` partitions of a header that have a leader, where as many have one."""
         order = self._orders.get(key)
         if order is None:
-            if len(self._orders) >= COUNTERS:
-                del self._orders[next(iter(self._orders))]
             order = self._orders[key] = first_partitions(key, self.partitions, count)
         while True:
             if not self._missing:
@@ -274,7 +273,7 @@ class _Load:
                 return having
             # Twice as many as it had, as shares move. The first stays: its first record may have gone elsewhere.
             more = first_partitions(key, self.partitions, min(self.partitions, max(2 * len(order), count)))
-            order = self._orders[key] = [order[0], *(number for number in more if number != order[0])]
+            order[1:] = [number for number in more if number != order[0]]
 
 
 class Affinity:
@@ -291,7 +290,7 @@ class Affinity:
         self._start = start
         self._counts = RecentCounts() if counts is None else counts
         self._times = RunTimes()
-        self._loads: dict[int, _Load] = {}
+        self._loads: BoundedDict[int, _Load] = BoundedDict(MAX_LOADS)
 
     def took(self, key: bytes, seconds: float) -> None:
         """A proof of this header took Lean so long: from now on its records count for more or less than one."""
@@ -320,8 +319,6 @@ class Affinity:
     def _load(self, partitions: int) -> _Load:
         load = self._loads.get(partitions)
         if load is None:
-            if len(self._loads) >= MAX_LOADS:
-                del self._loads[next(iter(self._loads))]
             # Where partitions were added all of them count as equal: what was sent before says nothing of the new ones.
             load = self._loads[partitions] = _Load(partitions, self._start, self._counts.halvings)
         return load

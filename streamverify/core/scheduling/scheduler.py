@@ -34,7 +34,10 @@ __all__ = ["NO_PROCESS", "PATIENCE", "QUANTUM", "WARM_UP_INTERVAL", "Rules", "Sc
 
 
 class Scheduler(Generic[J]):
-    """The queue of a pool and its slots. Each event returns the actions to carry out."""
+    """The queue of a pool and its slots. Each event returns the actions to carry out.
+
+    Its phases, SERVING, PAUSED and DRAINING, are those of `Decisions`, which has the diagram.
+    """
 
     def __init__(self, rules: Rules, stats: HeaderStats | None = None) -> None:
         """Start without slots.
@@ -49,9 +52,10 @@ class Scheduler(Generic[J]):
         self._queue: JobQueue[J] = JobQueue(self._durations, lanes=rules.slots > 1, worker=rules.worker)
         self.slots: Slots[J] = Slots(self.stats)
         """Read by others, changed here alone."""
-        self._decisions: Decisions[J] = Decisions(rules, self._queue, self.slots, self.stats)
-        self.groups = self._decisions.groups
-        self.environments: Mapping[Environment, int] = self._decisions.environments
+        self.decisions: Decisions[J] = Decisions(rules, self._queue, self.slots, self.stats)
+        """Others may ask it; events reach it through the methods here alone."""
+        self.groups = self.decisions.groups
+        self.environments: Mapping[Environment, int] = self.decisions.environments
         """Counts how the jobs that were started found the environment of their header."""
 
     # --- events -------------------------------------------------------------------------------------------------
@@ -68,10 +72,10 @@ class Scheduler(Generic[J]):
         """
         self.stats.asked(job.header, now)
         if alone:
-            self._decisions.alone = job
+            self.decisions.alone = job
         else:
             self._queue.add(job, work or Work(), now)
-        return self._decisions.decide(now) if self.slots.idle else []
+        return self.decisions.decide(now) if self.slots.idle else []
 
     def slot_freed(self, slot: int, state: SlotState, now: float) -> list[Start[J] | Warm]:
         """Note that a slot is idle: for the first time, or because its job or its import ahead of demand has ended."""
@@ -84,12 +88,12 @@ class Scheduler(Generic[J]):
             elif ended.job is not None:
                 self.stats.ran(ended.header, now - ended.since)
                 self._durations.ran(ended.work, ended.header, now - ended.since)
-        return self._decisions.decide(now, process_gone=not state.headers)
+        return self.decisions.decide(now, process_gone=not state.headers)
 
     def imported(self, slot: int, header: Header, seconds: float, now: float) -> list[Start[J] | Warm]:
         """Note that a busy slot has imported its header and goes on with its job."""
         self.stats.imported(header, seconds, now)
-        return self._decisions.decide(now) if self.slots.imported(slot, now) else []
+        return self.decisions.decide(now) if self.slots.imported(slot, now) else []
 
     def due(self, now: float) -> tuple[list[Start[J] | Warm], float | None]:
         """Start what may start only because time has passed.
@@ -97,14 +101,14 @@ class Scheduler(Generic[J]):
         Returns:
             The actions, and the time at which to ask again if no event comes before; None if there is no such time.
         """
-        return self._decisions.decide(now), self._decisions.next_time(now)
+        return self.decisions.decide(now), self.decisions.next_time(now)
 
     def discard(self, doomed: Callable[[J], bool]) -> list[J]:
         """Drop the waiting jobs for which `doomed` is true, and return them."""
-        alone, dropped = self._decisions.alone, []
+        alone, dropped = self.decisions.alone, []
         if alone is not None and doomed(alone):
             dropped.append(alone)
-            self._decisions.alone = None
+            self.decisions.alone = None
         return dropped + self._queue.discard(doomed)
 
     def withdraw(self, job: J) -> bool:
@@ -131,31 +135,22 @@ class Scheduler(Generic[J]):
     def pause(self) -> None:
         """Start nothing but a job that was submitted as `alone`; the queue stays as it is."""
         # The quarantine goes on while the worker drains: its pauses must not undo the drain.
-        if self._decisions.phase is SchedulerPhase.SERVING:
-            self._decisions.phase = SchedulerPhase.PAUSED
+        if self.decisions.phase is SchedulerPhase.SERVING:
+            self.decisions.phase = SchedulerPhase.PAUSED
 
     def resume(self, now: float) -> list[Start[J] | Warm]:
         """Start the waiting jobs again."""
-        if self._decisions.phase is SchedulerPhase.PAUSED:
-            self._decisions.phase = SchedulerPhase.SERVING
-        return self._decisions.decide(now)
+        if self.decisions.phase is SchedulerPhase.PAUSED:
+            self.decisions.phase = SchedulerPhase.SERVING
+        return self.decisions.decide(now)
 
     def drain(self) -> None:
         """Start nothing any more; the queue stays as it is."""
-        self._decisions.phase = SchedulerPhase.DRAINING
+        self.decisions.phase = SchedulerPhase.DRAINING
 
     # --- what others see ----------------------------------------------------------------------------------------
 
     @property
     def queued(self) -> int:
         """The number of waiting jobs."""
-        return len(self._queue) + (self._decisions.alone is not None)
-
-    @property
-    def timed(self) -> bool:
-        """True if passing time alone may start something: a job waits, and a slot could take it."""
-        return self._decisions.timed
-
-    def keeps_slot_idle(self, now: float) -> bool:
-        """Tell whether long work has waited for `patience` although a slot is idle: it is kept for short work."""
-        return self._decisions.keeps_slot_idle(now)
+        return len(self._queue) + (self.decisions.alone is not None)

@@ -1,1 +1,1 @@
-"""Lean's syntax, as far as a file's tokens tell: tokens, names, imports, declarations."""
+"""Lean's syntax, as far as a file's tokens tell: tokens, names, imports."""

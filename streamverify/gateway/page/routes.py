@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field
 from starlette.staticfiles import StaticFiles
 
 from streamverify.core.audit.policy_rules import RULES
-from streamverify.core.live import seconds_at_rate
+from streamverify.core.gateway.live import seconds_at_rate
 from streamverify.core.messages import jsontext
 from streamverify.core.messages.models import Assurance
 from streamverify.gateway.batch import BatchOptions

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.about import about_job
 from streamverify.core.errors import StreamVerifyError
+from streamverify.core.log.about import about_job
 from streamverify.core.messages.models import Assurance, Reason
 from streamverify.core.tiers.climb import Conclusion, verdict_after
 from streamverify.core.tiers.proof import proof_of
@@ -62,7 +62,12 @@ def _size(job: Job) -> int:
 
 
 class Replays:
-    """Takes proofs that were audited to a higher tier, so many at once. To be used in one event loop."""
+    """Takes proofs that were audited to a higher tier, so many at once. To be used in one event loop.
+
+    OPEN ── stop ──> STOPPED: what has a slot goes on, and nothing else gets one (`ReplayQueue`)
+    OPEN or STOPPED ── close: the steps of what has a slot are ended ──> CLOSED, when their processes are dead
+    `_Ascent` has the states of one proof.
+    """
 
     def __init__(self, climber: Climber, *, slots: int, vocabulary: Vocabulary) -> None:
         self._climber = climber

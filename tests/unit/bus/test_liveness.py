@@ -45,19 +45,19 @@ async def test_an_outage_is_logged_when_it_begins_and_when_it_ends_and_is_in_wor
     with capture_logs() as logs:
         watching = asyncio.create_task(liveness.watch(cast("Any", None), cast("Any", brokers)))
         await brokers.looked_at()
-        assert liveness.outage is None
+        assert liveness.brokers.outage is None
         for failure in (KafkaConnectionError("gone"), TimeoutError(), OSError("refused")):
             brokers.failure = failure
-            while liveness.outage is None:
+            while liveness.brokers.outage is None:
                 await asyncio.sleep(0.001)
-            assert liveness.outage.startswith("no broker answers at a:1,b:2 since 20")
+            assert liveness.brokers.outage.startswith("no broker answers at a:1,b:2 since 20")
             await brokers.looked_at(20)
-            assert liveness.seconds_without_broker > 0
+            assert liveness.brokers.seconds_without_broker > 0
             # That the group's coordinator is not there is an answer of a broker, too.
             brokers.failure = GroupCoordinatorNotAvailableError()
-            while liveness.outage is not None:
+            while liveness.brokers.outage is not None:
                 await asyncio.sleep(0.001)
-            assert liveness.seconds_without_broker == 0
+            assert liveness.brokers.seconds_without_broker == 0
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     assert [each["event"] for each in logs] == ["no_broker_answers", "broker_answers_again"] * 3

@@ -15,9 +15,10 @@ import pytest
 from redis import Redis
 from redis_server import redis_server
 
+from streamverify.cache.choice import store_of
 from streamverify.cache.redis import PREFIX, RedisStore
 from streamverify.cache.sqlite import SqliteStore
-from streamverify.cache.store import Entry, StoreFailed, store_of, without_password
+from streamverify.cache.store import Entry, StoreFailed, without_password
 from streamverify.core.cache.seal import MAX_ENTRY
 from streamverify.core.errors import SettingsError
 from streamverify.settings import Settings

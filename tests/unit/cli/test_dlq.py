@@ -15,7 +15,8 @@ from streamverify.cli.app import commands_for, make_app
 from streamverify.cli.dlq import parse_selection
 from streamverify.cli.errors import InputError
 from streamverify.cli.letters import details, show_letter, summary
-from streamverify.client.dead_letters import REPLAYS, Filter, Letter, Original, ReplayReport, Selection, replayed
+from streamverify.client.dead_letter_replay import ReplayReport
+from streamverify.client.dead_letters import REPLAYS, Filter, Letter, Original, Selection, replayed
 from streamverify.core.messages.dead_letter import PREFIX, DeadLetter, Stage
 from streamverify.core.messages.models import Source
 

@@ -14,7 +14,7 @@ from streamverify.client.client_connection import ClientConnection
 from streamverify.client.requests import REQUEST_ID
 from streamverify.client.trace import current_trace
 from streamverify.core.messages.models import ProofRequest
-from streamverify.core.trace_context import trace_context
+from streamverify.core.tracing.trace_context import trace_context
 from streamverify.settings import Settings
 
 if TYPE_CHECKING:

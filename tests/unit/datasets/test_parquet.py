@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dataset_files import ROWS, failure, parquet, read
 
-from streamverify.datasets.files import find
+from streamverify.datasets.finding import find
 from streamverify.datasets.source import DataSource, rows
 
 if sys.version_info >= (3, 14):

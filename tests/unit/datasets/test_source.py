@@ -13,7 +13,7 @@ import pytest
 from dataset_files import COMPRESSIONS, FORMS, JSONL, ROWS, errors, failure, parquet, read
 
 from streamverify.core.errors import SourceError
-from streamverify.datasets.files import find
+from streamverify.datasets.finding import find
 from streamverify.datasets.source import DataSource, rows
 
 if sys.version_info >= (3, 14):

@@ -10,7 +10,7 @@ import pytest
 from gateway_fakes import ENDPOINTS, a_gateway, assert_idle, body_for, check_body, client_of, sender_of, verdict
 from structlog.testing import capture_logs
 
-from streamverify.core.keys import ANYBODY
+from streamverify.core.gateway.keys import ANYBODY
 from streamverify.gateway.app import create_app
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from gateway_results import result
 
-from streamverify.core.live import MAX_TEXT, LiveState
+from streamverify.core.gateway.live import MAX_TEXT, LiveState
 from streamverify.gateway import observer as module
 from streamverify.gateway.observer import Observer
 

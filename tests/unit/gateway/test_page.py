@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,10 @@ import pytest
 from page_fakes import KEY, FakeGateway
 
 from streamverify.core.audit.policy_rules import RULES
-from streamverify.core.errors import BrokerUnavailable
-from streamverify.core.live import LastVerdict
+from streamverify.core.gateway.live import LastVerdict
 from streamverify.core.messages.models import Timings
 from streamverify.gateway.app import create_app
 from streamverify.gateway.page.browser_guard import CONTENT_SECURITY_POLICY
-from streamverify.gateway.page.monitor import Monitor
 from streamverify.gateway.page.routes import STATIC, state_of, states
 
 if TYPE_CHECKING:
@@ -245,28 +242,3 @@ async def test_events_are_states_and_end_with_the_gateway() -> None:
     gateway.closing.set()
     assert [event async for event in events] == []
     assert gateway.monitor.watchers == 0
-
-
-async def test_a_broker_that_is_away_makes_numbers_unknown_and_is_asked_again() -> None:
-    answers: list[int | None] = [5, None, 6]
-    told = []
-
-    async def to_do() -> int:
-        told.append(monitor.to_do)
-        answer = answers[min(len(told), len(answers)) - 1]
-        if answer is None:
-            raise BrokerUnavailable("away")
-        return answer
-
-    async def none() -> int:
-        return 0
-
-    monitor = Monitor(to_do, none, every=0.001)
-    running = asyncio.create_task(monitor.run())
-    await asyncio.sleep(0.01)
-    assert told == [], "nobody looks, so nobody asks"
-    with monitor.watching():
-        while len(told) < 4:
-            await asyncio.sleep(0.001)
-    running.cancel()
-    assert told[:4] == [None, 5, None, 6]

@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 from streamverify.core.job import Verdict
 from streamverify.core.messages.codec import MIN_LIMIT
 from streamverify.core.messages.models import Assurance, Reason, Response, Theorem, Timings
-from streamverify.core.trace_context import parse_traceparent, trace_context
+from streamverify.core.tracing.trace_context import parse_traceparent, trace_context
 from streamverify.lean.kernel.reach import Reach
 from streamverify.settings import Settings
 from streamverify.telemetry.tracing import Tracing

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from streamverify.bus.liveness import OUTAGE_GRACE, Liveness
+from streamverify.bus.liveness import OUTAGE_GRACE, BrokerWatch
 from streamverify.core.delivery.partitions import Partitions
 from streamverify.runtime import Signals
 from streamverify.worker.condition import ConditionReport, StartStep
@@ -16,9 +16,9 @@ from streamverify.worker.condition import ConditionReport, StartStep
 class Case:
     def __init__(self, step: StartStep = StartStep.JOINING, outage: str | None = None, seconds: float = 0.0) -> None:
         self.signals, self.partitions = Signals(), Partitions("t")
-        self.liveness = SimpleNamespace(outage=outage, seconds_without_broker=seconds)
-        self.report = ConditionReport(self.signals, self.partitions, cast("Liveness", self.liveness), group="g")
-        self.report.step = step
+        self.brokers = SimpleNamespace(outage=outage, seconds_without_broker=seconds)
+        self.report = ConditionReport(self.signals, self.partitions, cast("BrokerWatch", self.brokers), group="g")
+        self.report.start_came_to(step)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ async def test_an_outage_counts_only_after_its_grace_time(restored: bool) -> Non
         case.partitions.assign([])
     condition = case.report.now()
     assert (condition.state, condition.ready, condition.problem) == ("no_broker", True, "no broker answers")
-    case.liveness.seconds_without_broker += 1
+    case.brokers.seconds_without_broker += 1
     assert not case.report.is_ready()
 
 

@@ -12,7 +12,7 @@ import pytest
 from streamverify.core.job import Job, Record, RecordId
 from streamverify.core.messages.codec import RequestLimits
 from streamverify.core.messages.models import Assurance, Reason, Source
-from streamverify.worker.intake import ImmediateVerdict, IntakeRules, Unanswerable, take_in
+from streamverify.worker.intake import ImmediateVerdict, IntakeRules, RefusedParts, Unanswerable, take_in
 
 RECORD = RecordId(1, 7, 0)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -79,17 +79,14 @@ def test_a_header_error_names_its_line_and_column() -> None:
 def test_a_refused_requester_gets_back_what_it_sent_beside_the_proof(wrong: dict[str, Any]) -> None:
     answer = taken(metadata={"n": 1}, run="r", group="g", **wrong)
     assert isinstance(answer, ImmediateVerdict)
-    requester = answer.requester
-    assert (requester.custom_id, requester.metadata, requester.proof) == ("a", {"n": 1}, None)
-    assert (requester.run, requester.group) == ("r", "g")
+    assert answer.requester.request == RefusedParts("a", {"n": 1}, "r", "g")
     assert str(next(iter(wrong))) in answer.verdict.summary
 
 
 def test_a_run_that_is_wrong_is_not_returned() -> None:
     answer = taken(metadata={"n": 1}, run="r" * 129, group="g")
     assert isinstance(answer, ImmediateVerdict)
-    requester = answer.requester
-    assert (requester.metadata, requester.run, requester.group) == ({"n": 1}, None, "g")
+    assert answer.requester.request == RefusedParts("a", {"n": 1}, None, "g")
     assert answer.verdict.summary == "`run` has more than 128 characters"
 
 

@@ -64,7 +64,7 @@ def parts(**instead: Any) -> Parts:
         "consumer": SimpleNamespace(
             counts=ConsumerCounts(commits=31, commit_failures=32, rebalances=33, adopted=34),
             lost=35,
-            liveness=SimpleNamespace(outage=None),
+            liveness=SimpleNamespace(brokers=SimpleNamespace(outage=None)),
             ends=ends_of({0: 110, 1: 200, 2: 290}),
         ),
         "publisher": SimpleNamespace(unacknowledged=36, failures=37),
@@ -202,7 +202,10 @@ async def test_the_backlog_in_seconds_is_known_once_a_record_was_answered() -> N
 async def test_where_no_broker_says_the_backlog_is_not_known_and_all_else_is() -> None:
     silent = parts(
         consumer=SimpleNamespace(
-            counts=ConsumerCounts(), lost=0, liveness=SimpleNamespace(outage="no broker answers"), ends=ends_of(None)
+            counts=ConsumerCounts(),
+            lost=0,
+            liveness=SimpleNamespace(brokers=SimpleNamespace(outage="no broker answers")),
+            ends=ends_of(None),
         )
     )
     page = await looked(watched(silent))

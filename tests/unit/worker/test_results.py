@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 
 from streamverify.core.job import Record, RecordId, Verdict
 from streamverify.core.messages.codec import MIN_LIMIT
-from streamverify.core.messages.models import OUTCOMES, Cached, Finding, Reason, Response, Source, Theorem, Verifier
+from streamverify.core.messages.models import (
+    OUTCOMES,
+    Cached,
+    Finding,
+    ProofRequest,
+    Reason,
+    Response,
+    Source,
+    Theorem,
+    Verifier,
+)
 from streamverify.core.messages.schemas import schema_files
 from streamverify.worker.intake import Requester
 from streamverify.worker.results import ResultBuilder
@@ -52,7 +62,8 @@ names = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=1
 
 def requester(run: str | None = None, group: str | None = None, *, sent: Sequence[Header] = ()) -> Requester:
     record = Record(RecordId(2, 5, 0), SOURCE, b"key", b"{}", sent, received=0.0)
-    return Requester(record, "a", {"n": 1}, run, group, "theorem t : True := trivial")
+    proof = "theorem t : True := trivial"
+    return Requester(record, ProofRequest(custom_id="a", proof=proof, metadata={"n": 1}, run=run, group=group))
 
 
 def builder(limit: int = 10**6) -> ResultBuilder:

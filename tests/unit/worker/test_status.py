@@ -123,6 +123,6 @@ async def test_it_is_answered_over_http() -> None:
 
 def test_the_group_is_told_who_the_worker_is_and_where() -> None:
     says = report([])
-    says.url = "http://10.0.0.7:9464"
+    says.listens_at("http://10.0.0.7:9464")
     card = says.card()
     assert (card.name, card.url, card.versions.policy) == ("prover-1", "http://10.0.0.7:9464", "3")

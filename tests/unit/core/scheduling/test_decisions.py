@@ -99,7 +99,7 @@ def test_a_header_held_by_busy_slots_gets_another_once_it_waited_an_import() -> 
     queued_behind(made, A)
     assert made.slot_freed(1, holding(B), 0.0) == []
     (waiting,) = queued(made, A, now=5.0)
-    assert made.timed
+    assert made.decisions.timed
     assert made.due(5.5) == ([], 6.0)
     assert made.due(6.0) == ([Start(1, waiting)], None)
 
@@ -235,10 +235,10 @@ def test_that_a_slot_is_kept_idle_in_front_of_long_work_can_be_told() -> None:
     made = scheduler(idle={0: holding(A), 1: holding(A)})
     submitted(made, A, LONG)
     submitted(made, A, LONG)
-    assert not made.keeps_slot_idle(PATIENCE - 1)
-    assert made.keeps_slot_idle(PATIENCE)
+    assert not made.decisions.keeps_slot_idle(PATIENCE - 1)
+    assert made.decisions.keeps_slot_idle(PATIENCE)
     submitted(made, A, Work(), PATIENCE)
-    assert not made.keeps_slot_idle(PATIENCE), "both slots work"
+    assert not made.decisions.keeps_slot_idle(PATIENCE), "both slots work"
 
 
 def test_with_one_slot_there_is_no_lane() -> None:

@@ -22,7 +22,7 @@ def test_paused_it_starts_only_a_job_that_runs_alone() -> None:
     made.pause()
     waiting, alone = job(A), job(B)
     assert made.submit(waiting, 0.0) == []
-    assert not made.timed
+    assert not made.decisions.timed
     assert made.submit(alone, 0.0, alone=True) == [Start(1, alone)]
     assert made.queued == 1
     assert made.slot_freed(1, holding(B), 1.0) == []

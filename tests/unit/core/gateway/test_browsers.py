@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.core.browsers import foreign_site, names_this_machine
+from streamverify.core.gateway.browsers import foreign_site, names_this_machine
 
 HOST = {"host": "localhost:8000"}
 

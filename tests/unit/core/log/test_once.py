@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamverify.core.once import MAX_KINDS, Once
+from streamverify.core.log.once import MAX_KINDS, Once
 
 QUIET = 10.0
 

@@ -6,9 +6,11 @@ people's texts.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from streamverify.core.bounded_dict import BoundedDict
 
 if TYPE_CHECKING:
     from typing import Any
@@ -110,15 +112,14 @@ class HeaderStates:
     """The import headers that were asked for last, and whether a worker had them loaded."""
 
     def __init__(self) -> None:
-        self._states: OrderedDict[str, HeaderState] = OrderedDict()
+        self._states: BoundedDict[str, HeaderState] = BoundedDict(MAX_HEADERS)
 
     def answered(self, header: str, timings: Timings) -> None:
         """Learn from an answer. One that Lean did not run (a policy's, an expired one) says nothing of its header."""
         if timings.run <= 0 and timings.import_ <= 0:
             return
-        # Taken out and put in again, so that the header that was not asked for longest is dropped first.
         name = header[:MAX_TEXT]
-        before = self._states.pop(name, None)
+        before = self._states.get(name)
         warm = timings.import_ <= 0
         self._states[name] = HeaderState(
             header=name,
@@ -126,8 +127,6 @@ class HeaderStates:
             import_seconds=before.import_seconds if warm and before else timings.import_,
             proofs=1 + (before.proofs if before else 0),
         )
-        if len(self._states) > MAX_HEADERS:
-            self._states.popitem(last=False)
 
     def states(self) -> list[HeaderState]:
         """Return the headers, the one that was answered last first."""
@@ -150,7 +149,7 @@ class LiveState:
         self._rate = VerdictRate()
         self._work_rate = VerdictRate()
         self._last: deque[LastVerdict] = deque(maxlen=MAX_LAST)
-        self._owners: OrderedDict[str, _Owner] = OrderedDict()
+        self._owners: BoundedDict[str, _Owner] = BoundedDict(MAX_OWNERS)
         self.version = 0
         """Grows with each change."""
 
@@ -167,10 +166,7 @@ class LiveState:
 
     def answered(self, verdict: LastVerdict, owner: str, header: str, timings: Timings) -> None:
         """Keep a verdict that this gateway was asked for, for its owner: the name of the API key that asked."""
-        theirs = self._owners.setdefault(owner, _Owner())
-        self._owners.move_to_end(owner)
-        if len(self._owners) > MAX_OWNERS:
-            self._owners.popitem(last=False)
+        theirs = self._owners[owner] = self._owners.get(owner) or _Owner()
         theirs.last.appendleft(verdict)
         theirs.headers.answered(header, timings)
         self.version += 1

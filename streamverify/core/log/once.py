@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from streamverify.core.bounded_dict import BoundedDict
+
 MAX_KINDS = 1_000
 """Kinds that are remembered; whoever complains of more is forgotten in the order of time."""
 
@@ -12,13 +14,10 @@ class Once:
     def __init__(self, quiet_seconds: float) -> None:
         """Begin with nothing heard; a kind that was not heard for `quiet_seconds` is new again."""
         self._quiet = quiet_seconds
-        self._heard: dict[str, float] = {}
+        self._heard: BoundedDict[str, float] = BoundedDict(MAX_KINDS)
 
     def is_new(self, kind: str, now: float) -> bool:
         """Tell whether this kind has to be said: it was not heard for the quiet time, or never."""
-        last = self._heard.pop(kind, None)
-        # Taken out and put in again, so that the dictionary stays in the order of time.
+        last = self._heard.get(kind)
         self._heard[kind] = now
-        if len(self._heard) > MAX_KINDS:
-            del self._heard[next(iter(self._heard))]
         return last is None or now - last >= self._quiet

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamverify.core.trace_context import trace_context
+from streamverify.core.tracing.trace_context import trace_context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
