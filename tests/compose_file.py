@@ -24,26 +24,14 @@ def services_of(profile: str) -> dict[str, dict[str, Any]]:
     return {name: it for name, it in SERVICES.items() if not it.get("profiles") or profile in it["profiles"]}
 
 
-def interpolated(text: str, shell: dict[str, str] | None = None) -> str:
-    """`${NAME:-default}` as Compose replaces it, in a shell with these variables."""
-    return _VARIABLE.sub(lambda found: (shell or {}).get(found[1]) or found[2], str(text))
-
-
 def environment_of(name: str, shell: dict[str, str] | None = None) -> dict[str, str]:
-    """The variables that a container of this service gets from the file."""
-    return {key: interpolated(value, shell) for key, value in SERVICES[name].get("environment", {}).items()}
+    """The variables that a container of this service gets from the file, of a shell with these variables."""
+    given = SERVICES[name].get("environment", {})
+    # `${NAME:-default}`, as Compose replaces it.
+    return {key: _VARIABLE.sub(lambda it: (shell or {}).get(it[1]) or it[2], str(text)) for key, text in given.items()}
 
 
 def port_of(name: str) -> int:
     """The port that a service of ours listens on, by its settings."""
-    environment = environment_of(name)
     setting = "GATEWAY_PORT" if SERVICES[name]["command"] == ["gateway"] else "HTTP_PORT"
-    return int(environment[PREFIX + setting])
-
-
-def seconds(duration: str) -> float:
-    """A duration of the compose specification, such as 1m30s."""
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-    parts = re.findall(r"(\d+)(ms|h|m|s)", duration)
-    assert "".join(number + unit for number, unit in parts) == duration
-    return sum(int(number) * units[unit] for number, unit in parts)
+    return int(environment_of(name)[PREFIX + setting])

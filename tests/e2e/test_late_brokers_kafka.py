@@ -19,8 +19,7 @@ COMMANDS = (("topics", "describe"), ("offsets",), ("doctor",), ("results",), ("d
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[KafkaNodes]:
-    # By default a broker waits 30 s for the answer of a controller that hangs, and its client with it.
-    with KafkaNodes(3, "--set", "controller.socket.timeout.ms=5000") as cluster:
+    with KafkaNodes(3) as cluster:
         yield cluster
 
 

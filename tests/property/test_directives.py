@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import made_recording
 
 from streamverify.core.syntax.lexer import position
 from streamverify.standins.directives import WORDS, DirectiveStep, parse_directives
@@ -126,19 +127,7 @@ def as_json(text: str, index: int) -> dict[str, int]:
 @given(PADDING, PADDING, BODIES)
 def test_a_recorded_body_is_found_however_it_is_padded(before: str, padding: str, body: str) -> None:
     proof = before + "theorem " + body
-    start = position(proof, len(before))
-    pos = {"line": start[0], "column": start[1]}
-    recording = {
-        "proof": proof,
-        "file_response": {"env": 0, "messages": [{"severity": "error", "pos": pos, "endPos": None, "data": "wrong"}]},
-        "header": "",
-        "header_response": {"env": 0},
-        "header_seconds": 0,
-        "body": proof,
-        "body_response": {"env": 1},
-        "body_seconds": 0,
-    }
-    repl = ReplayRepl(Recordings([recording]))
+    repl = ReplayRepl(Recordings([made_recording(proof, error_at=position(proof, len(before)))]))
     repl.answer(b'{"cmd": ""}')
 
     for fields in ({"env": 0}, {}):

@@ -7,121 +7,86 @@ and sees which layers a change of the code changes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 import pytest
-from compose_file import OURS, SERVICES, port_of
+from compose_file import OURS, SERVICES, WORKERS
 from support import ROOT
 
-DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
-TARGETS = ("stand-in", "core", "mathlib")
-WITH_LEAN = ("core", "mathlib")
+from streamverify.lean.repl.command import ReplCommand
+from streamverify.lean.warm_headers import saved_headers_file
+
+# Each stage by its name: what it is made from, and its instructions with their arguments.
+STAGES: dict[str, tuple[str, list[tuple[str, str]]]] = {}
+TAKEN: set[str] = set()
+_TEXT = re.sub(r"^#.*\n|\\\n\s*", "", (ROOT / "deploy" / "Dockerfile").read_text(), flags=re.MULTILINE)
+for _line in filter(None, _TEXT.splitlines()):
+    _instruction, _, _rest = _line.partition(" ")
+    if _instruction == "FROM":
+        _base, _name = _rest.split(" AS ")
+        STAGES[_name] = (_base, [])
+    elif _instruction == "ARG":
+        TAKEN.add(_rest.partition("=")[0])
+    else:
+        STAGES[_name][1].append((_instruction, _rest))
+WITH_LEAN = ["core", "mathlib"]
+TARGETS = ["stand-in", *WITH_LEAN]
 
 
-@dataclass
-class Stage:
-    """One stage: what it is made from, and its instructions."""
-
-    base: str
-    instructions: list[tuple[str, str]] = field(default_factory=list)
-
-    def of(self, name: str) -> list[str]:
-        """The arguments of the instructions of this name."""
-        return [arguments for instruction, arguments in self.instructions if instruction == name]
-
-
-def read() -> tuple[dict[str, str], dict[str, Stage]]:
-    """The arguments before the first stage, and the stages by name."""
-    text = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE)
-    text = re.sub(r"\\\n\s*", "", text)
-    arguments: dict[str, str] = {}
-    stages: dict[str, Stage] = {}
-    stage: Stage | None = None
-    for line in filter(None, text.splitlines()):
-        instruction, _, rest = line.partition(" ")
-        if instruction == "FROM":
-            base, name = rest.split(" AS ")
-            stage = Stage(re.sub(r"\$\{(\w+)\}", lambda found: arguments[found[1]], base))
-            stages[name] = stage
-        elif stage is None:
-            name, _, value = rest.partition("=")
-            arguments[name] = value
-        else:
-            stage.instructions.append((instruction, rest))
-    return arguments, stages
-
-
-ARGUMENTS, STAGES = read()
-
-
-def lineage(name: str) -> list[str]:
-    """The stage and those that it is made from, the first of them first."""
-    found = [name]
-    while STAGES[found[0]].base in STAGES:
-        found.insert(0, STAGES[found[0]].base)
-    return found
-
-
-def copied_from_here(stages: set[str]) -> set[str]:
-    """The files and folders of this repository that the stages copy."""
-    found = set()
-    for stage in stages:
-        for arguments in STAGES[stage].of("COPY"):
-            if not arguments.startswith("--from="):
-                found |= {path.removeprefix("./") for path in arguments.split()[:-1]}
+def arguments_of(instruction: str, target: str) -> list[str]:
+    """The arguments of this instruction in the stage and in those that it is made from, the last of them first."""
+    found = []
+    while target in STAGES:
+        target, instructions = STAGES[target]
+        found += [arguments for name, arguments in reversed(instructions) if name == instruction]
     return found
 
 
 def test_compose_builds_targets_that_are_there_with_arguments_that_they_take() -> None:
-    taken = {name.partition("=")[0] for stage in STAGES.values() for name in stage.of("ARG")} | set(ARGUMENTS)
     images: dict[str, str] = {}
     for name in OURS:
         build = SERVICES[name]["build"]
         assert build["dockerfile"] == "deploy/Dockerfile"
-        assert build["target"] in TARGETS
-        assert set(build["args"]) <= taken
+        assert set(build["args"]) <= TAKEN
         # One image has one content, whichever service has built it.
         assert images.setdefault(SERVICES[name]["image"], build["target"]) == build["target"]
-    assert set(images.values()) == set(TARGETS)
+    assert images == {f"streamverify:{target}": target for target in TARGETS}
+    assert [SERVICES[name]["build"]["target"] for name in WORKERS] == TARGETS
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_an_image_runs_as_an_ordinary_user_that_owns_nothing_of_what_verifies(target: str) -> None:
-    users = [user for stage in lineage(target) for user in STAGES[stage].of("USER")]
-    assert users == ["10001:10001"]
-    assert STAGES[target].instructions[-1] == ("USER", "10001:10001")
-    assert not re.search(r"--ch(own|mod)", " ".join(STAGES[target].of("COPY")))
-    assert SERVICES["worker"]["user"] == users[0]
-    made = " ".join(run for stage in lineage(target) for run in STAGES[stage].of("RUN"))
-    assert "useradd --uid 10001 " in made
-
-
-@pytest.mark.parametrize("target", TARGETS)
-def test_only_what_has_lean_has_bubblewrap_and_nothing_has_a_compiler(target: str) -> None:
-    installed = re.findall(
-        r"apt-get install -y --no-install-recommends ([\w. -]+?) &&",
-        " ".join(run for stage in lineage(target) for run in STAGES[stage].of("RUN")),
-    )
+    assert arguments_of("USER", target) == ["10001:10001"] == [SERVICES["worker"]["user"]]
+    assert STAGES[target][1][-1][0] == "USER"
+    assert not re.search(r"--ch(own|mod)", " ".join(arguments_of("COPY", target)))
+    run = " ".join(arguments_of("RUN", target))
+    assert "useradd --uid 10001 " in run
+    # Nothing has a compiler, and only what has Lean has bubblewrap.
+    installed = re.findall(r"apt-get install -y --no-install-recommends ([\w. -]+?) &&", run)
     assert installed == (["bubblewrap"] if target in WITH_LEAN else [])
 
 
+def test_what_a_worker_remembers_outlives_its_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The root file system is read-only: the folder for the state is a volume that the worker's user may write to."""
+    monkeypatch.setenv("HOME", arguments_of("WORKDIR", "runtime")[0])
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    file = saved_headers_file(ReplCommand(argv=("lake",), env=None, cwd=None, kind="lean", wrapped=False))
+    [made] = [run.split() for run in arguments_of("RUN", "runtime") if run.startswith("install -d -o 10001 -g 10001 ")]
+    for name in WORKERS:
+        [folder] = (volume.split(":")[1] for volume in SERVICES[name]["volumes"])
+        assert file.is_relative_to(folder)
+        assert folder in made
+
+
 def test_libraries_come_from_a_lock_with_hashes_and_as_wheels() -> None:
-    for stage in STAGES.values():
-        for run in stage.of("RUN"):
-            for install in re.findall(r"pip install [^&]*", run):
-                pinned = "--require-hashes" in install and "--only-binary :all:" in install
-                assert pinned or ("--no-deps" in install and "--no-index" in install), install
+    for install in re.findall(r"pip install [^&\n]*", _TEXT):
+        pinned = "--require-hashes" in install and "--only-binary :all:" in install
+        assert pinned or ("--no-deps" in install and "--no-index" in install), install
 
 
 def test_what_the_image_copies_exists_and_is_let_through() -> None:
+    copies = [rest.split()[:-1] for _, stage in STAGES.values() for instruction, rest in stage if instruction == "COPY"]
+    copied = {path.removeprefix("./") for paths in copies for path in paths if not paths[0].startswith("--from=")}
     ignore = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
-    copied = copied_from_here(set(STAGES))
     assert ignore[0] == "*"
     assert {f"!{path}" for path in copied} == {line for line in ignore if line.startswith("!")}
-    for path in copied:
-        assert (ROOT / path).exists()
-
-
-def test_the_ports_of_the_image_are_those_that_are_listened_on() -> None:
-    [exposed] = STAGES["runtime"].of("EXPOSE")
-    assert {int(port) for port in exposed.split()} == {port_of(name) for name in OURS if name != "topics"}
+    assert all((ROOT / path).exists() for path in copied)

@@ -1,4 +1,4 @@
-"""The plugin of schemathesis, for test_openapi.py alone: pytest loads no plugin here that is not named (pyproject)."""
+"""The plugin of schemathesis, for test_app_openapi.py alone: no plugin is loaded that pyproject.toml does not name."""
 
 from __future__ import annotations
 
