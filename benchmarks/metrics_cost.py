@@ -32,7 +32,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from streamverify.bus.embedded import EmbeddedBroker
 from streamverify.client import AsyncClient
 from streamverify.core.messages.models import ProofRequest
-from streamverify.core.metrics.labels import Environment
+from streamverify.core.metrics.labels import EnvironmentState
 from streamverify.core.metrics.lean_counts import LeanCounts
 from streamverify.core.metrics.metric import Process
 from streamverify.lean.slot_process import AttemptTimes
@@ -112,7 +112,7 @@ async def measure(proofs: int, scrapes: int, rounds: int) -> Figures:
 def noting(result: ProofResult, times: int = 20_000) -> float:
     """CPU seconds of what the metrics do for one proof: what of it is not needed for anything else."""
     noted = Observations(Metrics(Process.WORKER))
-    counts, environments = LeanCounts(), Counter[Environment]()
+    counts, environments = LeanCounts(), Counter[EnvironmentState]()
     consumed, spent = Counter[str](), AttemptTimes(run=0.001)
 
     def acknowledged() -> None:
@@ -121,7 +121,7 @@ def noting(result: ProofResult, times: int = 20_000) -> float:
     begun = time.process_time()
     for _ in range(times):
         consumed["records"] += 1
-        environments[Environment.WARM] += 1
+        environments[EnvironmentState.WARM] += 1
         spent.count(counts)
         counts.useful_seconds += spent.run + spent.audit
         acknowledged()

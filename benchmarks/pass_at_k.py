@@ -41,7 +41,7 @@ from rich.table import Table
 from benchmarks.cluster import all_have_partitions
 from benchmarks.end_to_end import a_broker, fresh_topics
 from benchmarks.workload import IMPORT_SECONDS, headers, mean_service, shuffled_services
-from streamverify.core.groups.groups import Attempt, Groups
+from streamverify.core.groups.groups import GroupAttempt, Groups
 from streamverify.core.job import RecordId
 from streamverify.core.messages.models import Assurance
 from streamverify.core.scheduling.scheduler import NO_PROCESS, Rules, Scheduler, SlotState, Start
@@ -209,7 +209,7 @@ class Worker:
             return
         self._answer(job)
         if job.good:
-            self._scheduler.groups.hold(str(job.problem))
+            self._scheduler.groups.started(str(job.problem))
             self._cluster.after(ACKNOWLEDGED, partial(self._acknowledged, job))
         self._free(slot, _holding(job.header))
 
@@ -230,11 +230,11 @@ class Worker:
         for worker in self._cluster.workers:
             if worker is not self:
                 self._cluster.after(HEARD - ACKNOWLEDGED, partial(worker.hear, winner))
-        self._scheduler.groups.release(str(job.problem))
+        self._scheduler.groups.ended(str(job.problem))
 
     def hear(self, winner: Winner) -> None:
         for attempt in self._groups.won(winner, self._cluster.now):
-            job = self._inside[attempt.record]
+            job = self._inside[attempt.record_id]
             if self._scheduler.withdraw(job):
                 self._answer(job)
             elif (slot := self._scheduler.slot_to_end(job, self._cluster.now)) is not None:
@@ -253,8 +253,8 @@ def _id(each: Try) -> RecordId:
     return RecordId(0, each.number, 0)
 
 
-def _attempt(each: Try) -> Attempt:
-    return Attempt(_id(each), str(each.problem), str(each.number), Assurance.CHECKED)
+def _attempt(each: Try) -> GroupAttempt:
+    return GroupAttempt(_id(each), str(each.problem), str(each.number), Assurance.CHECKED)
 
 
 def simulate(order: str, workers: int, slots: int, seeds: int) -> Figures:

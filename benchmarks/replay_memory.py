@@ -66,6 +66,7 @@ class Record:
     key: bytes
     value: bytes
     headers: list[tuple[str, bytes]]
+    """The Kafka headers, named as aiokafka names them."""
 
 
 class AnsweringWire:

@@ -46,10 +46,10 @@ class Nowhere(SpanExporter):
         return None
 
 
-def _microseconds(builder: ResultBuilder, headers: list[tuple[str, bytes | None]]) -> float:
+def _microseconds(builder: ResultBuilder, kafka_headers: list[tuple[str, bytes | None]]) -> float:
     """Processor time of making the record of one answer, and of its acknowledgement."""
     source = Source(topic="lean.proofs", partition=2, offset=5, timestamp=77)
-    record = Record(RecordId(2, 5, 0), source, b"key", b"{}", _COMMON + headers, received=time.monotonic() - 1)
+    record = Record(RecordId(2, 5, 0), source, b"key", b"{}", _COMMON + kafka_headers, received=time.monotonic() - 1)
     request = ProofRequest(custom_id="a", proof="theorem t : True := trivial", run="today")
     requester = Requester(record, request)
     timings = Timings(queued=0.5, import_=0.25, run=0.1, audit=0.1, total=1.0)
@@ -70,8 +70,8 @@ def main() -> None:
     off = ResultBuilder("worker-1", Verifier(kind="lean"), "lean.results", 10**6)
     on = ResultBuilder("worker-1", Verifier(kind="lean"), "lean.results", 10**6, tracing=Tracing(provider, group="g"))
     print("| request | tracing off | tracing on | difference |\n|---|---|---|---|")
-    for name, headers in _CASES.items():
-        without, with_it = _microseconds(off, headers), _microseconds(on, headers)
+    for name, kafka_headers in _CASES.items():
+        without, with_it = _microseconds(off, kafka_headers), _microseconds(on, kafka_headers)
         print(f"| {name} | {without:.1f} µs | {with_it:.1f} µs | {with_it - without:+.1f} µs |")
 
 

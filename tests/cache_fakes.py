@@ -120,22 +120,22 @@ class FakeTiers:
     """Takes higher what asks for it; the test says what becomes of it."""
 
     def __init__(self) -> None:
-        self.climbing: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
+        self.in_tiers: list[tuple[Job, Callable[[Job, Verdict], None]]] = []
 
     def take(self, job: Job, verdict: Verdict, on_done: Callable[[Job, Verdict], None]) -> bool:
         if verdict.reason is not Reason.OK or job.assurance <= max(verdict.assurance, Assurance.AUDITED):
             return False
-        self.climbing.append((job, on_done))
+        self.in_tiers.append((job, on_done))
         return True
 
     def discard(self, doomed: Callable[[Job], bool]) -> list[Job]:
-        gone = [job for job, _ in self.climbing if doomed(job)]
-        self.climbing = [each for each in self.climbing if not doomed(each[0])]
+        gone = [job for job, _ in self.in_tiers if doomed(job)]
+        self.in_tiers = [each for each in self.in_tiers if not doomed(each[0])]
         return gone
 
     def supersede(self, job: Job, verdict: Verdict) -> bool:
-        found = [each for each in self.climbing if each[0] is job]
-        self.climbing = [each for each in self.climbing if each[0] is not job]
+        found = [each for each in self.in_tiers if each[0] is job]
+        self.in_tiers = [each for each in self.in_tiers if each[0] is not job]
         for each, on_done in found:
             on_done(each, verdict)
         return bool(found)
@@ -144,4 +144,4 @@ class FakeTiers:
 
     @property
     def running(self) -> int:
-        return len(self.climbing)
+        return len(self.in_tiers)

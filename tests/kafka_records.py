@@ -28,7 +28,7 @@ async def send(
     *,
     compression: str | None = None,
     key: bytes | None = b"key",
-    headers: Sequence[tuple[str, bytes]] = (),
+    kafka_headers: Sequence[tuple[str, bytes]] = (),
 ) -> None:
     """Put values on the request topic as a foreign producer would."""
     producer = AIOKafkaProducer(
@@ -37,7 +37,7 @@ async def send(
     await producer.start()
     try:
         topic = env[PREFIX + "REQUEST_TOPIC"]
-        sent = [await producer.send(topic, value, key, headers=list(headers)) for value in values]
+        sent = [await producer.send(topic, value, key, headers=list(kafka_headers)) for value in values]
         await asyncio.gather(*sent)
     finally:
         await producer.stop()

@@ -15,7 +15,7 @@ from streamverify.core.messages.models import ProofResult
 from streamverify.gateway.app import create_app
 from streamverify.gateway.gateway import DEFAULT, Gateway
 from streamverify.gateway.monitor import Monitor
-from streamverify.gateway.outcome import Outcome, outcome_of
+from streamverify.gateway.outcome import ProofOutcome, outcome_of
 from streamverify.settings import Settings
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ class FakeWay:
         self.held.set()
 
     async def answers(
-        self, proofs: Sequence[BatchProof | Outcome], asked: BatchOptions, key: str, _wait: float, **_ordered: bool
-    ) -> AsyncIterator[tuple[int, Outcome]]:
+        self, proofs: Sequence[BatchProof | ProofOutcome], asked: BatchOptions, key: str, _wait: float, **_ordered: bool
+    ) -> AsyncIterator[tuple[int, ProofOutcome]]:
         for index, proof in enumerate(proofs):
-            if isinstance(proof, Outcome):
+            if isinstance(proof, ProofOutcome):
                 yield index, proof
                 continue
             self.sent.append((proof, asked, key))

@@ -12,7 +12,7 @@ from streamverify.core.groups.groups import Groups
 from streamverify.core.job import Record, RecordId
 from streamverify.core.messages.codec import RequestLimits
 from streamverify.core.messages.models import Assurance, Source, Verifier
-from streamverify.lean.kernel.reach import Reach
+from streamverify.lean.kernel.reachable_tiers import ReachableTiers
 from streamverify.settings import Settings
 from streamverify.worker.results import ResultBuilder
 from streamverify.worker.service import Service
@@ -48,16 +48,16 @@ class Bench:
         limit: int = 1_000_000,
         *,
         settings: Settings | None = None,
-        reach: Reach | None = None,
+        reachable: ReachableTiers | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         self.pool, self.partitions, self.publisher = FakePool(), FakePartitions(), FakePublisher()
         self.announced: list[Winner] = []
-        settings, reach = settings or Settings(require="checked"), reach or Reach(Assurance.CHECKED)
+        settings, reachable = settings or Settings(require="checked"), reachable or ReachableTiers(Assurance.CHECKED)
         results = ResultBuilder("worker-1", Verifier(kind="synthetic"), "lean.results", limit, tracing=tracing)
         self.replays = FakeReplays()
         self.tiers = Tiers(
-            cast("Replays", self.replays) if reach.tier > Assurance.AUDITED else None,
+            cast("Replays", self.replays) if reachable.tier > Assurance.AUDITED else None,
             Assurance(settings.upgrade),
             publisher=cast("Publisher", self.publisher),
             results=results,
@@ -82,7 +82,7 @@ class Bench:
             commits=self.partitions,
             superseding=self.superseding,
             tiers=self.tiers,
-            reach=reach,
+            reachable=reachable,
             slots=2,
         )
 
@@ -91,7 +91,7 @@ class Bench:
         value: bytes | None,
         offset: int = 5,
         *,
-        attempts: int = 0,
+        worker_deaths: int = 0,
         quarantined: bool = False,
         kafka_headers: Sequence[tuple[str, bytes | None]] = (("trace", b"1"),),
         received: float = 0.0,
@@ -105,7 +105,7 @@ class Bench:
                 value,
                 kafka_headers,
                 received=received,
-                attempts=attempts,
+                worker_deaths=worker_deaths,
                 quarantined=quarantined,
             )
         )

@@ -1,4 +1,4 @@
-"""The stand-ins of `fakes/tier_tools.py` as executables, and a climber that has them."""
+"""The stand-ins of `fakes/tier_tools.py` as executables, and a `TierRunner` that has them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from repl_fakes import fake
 from streamverify.core.syntax.names import parts
 from streamverify.core.tiers.proof import AuditedProof
 from streamverify.lean.kernel.acceptances import Acceptances
-from streamverify.lean.kernel.box import Box
-from streamverify.lean.kernel.climber import Climber
+from streamverify.lean.kernel.step_sandbox import StepSandbox
+from streamverify.lean.kernel.tier_runner import TierRunner
 from streamverify.lean.kernel.tools import Tool, Tools, digest
 from streamverify.lean.repl.command import ProcessLimits
 
@@ -43,8 +43,10 @@ def export(theorem: str) -> str:
     return tier_tools.export([theorem])
 
 
-def climber(folder: Path, *, timeout: float = 60.0, memory: int | None = None, store: Path | None = None) -> Climber:
-    """A climber with the stand-ins, unconfined."""
+def tier_runner(
+    folder: Path, *, timeout: float = 60.0, memory: int | None = None, store: Path | None = None
+) -> TierRunner:
+    """A runner with the stand-ins, unconfined."""
     paths = install(folder)
     tools = Tools(
         lean=Tool("lean", (paths["lean"],), "4.99.0"),
@@ -53,7 +55,7 @@ def climber(folder: Path, *, timeout: float = 60.0, memory: int | None = None, s
         kernel=Tool("nanoda", (paths["kernel"],), "0.4.10-beta", digest([paths["kernel"]])),
     )
     repl = replace(fake(), limits=ProcessLimits(memory=memory))
-    return Climber(tools, Box(repl), timeout, Acceptances(store))
+    return TierRunner(tools, StepSandbox(repl), timeout, Acceptances(store))
 
 
 def proof(theorem: str = "t", *, stated: bool = False) -> AuditedProof:

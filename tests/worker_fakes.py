@@ -105,17 +105,17 @@ class FakePartitions:
     def is_ours(self, _record: RecordId) -> bool | None:
         return {Ownership.OWNED: True, Ownership.UNKNOWN: None, Ownership.LOST: False}[self.owned]
 
-    def complete(self, record: RecordId) -> None:
-        self.completed.append(record)
+    def complete(self, record_id: RecordId) -> None:
+        self.completed.append(record_id)
 
-    def forget(self, record: RecordId) -> None:
-        self.forgotten.append(record)
+    def forget(self, record_id: RecordId) -> None:
+        self.forgotten.append(record_id)
 
-    def record_attempt(self, record: RecordId) -> None:
-        self.attempts.append(record)
+    def record_attempt(self, record_id: RecordId) -> None:
+        self.attempts.append(record_id)
 
-    def withdraw_attempt(self, record: RecordId) -> None:
-        self.withdrawn.append(record)
+    def withdraw_attempt(self, record_id: RecordId) -> None:
+        self.withdrawn.append(record_id)
 
     def commit_soon(self) -> None:
         self.commits.append("soon")
@@ -131,8 +131,8 @@ class FakePublisher:
         self.records: list[Outgoing] = []
         self.urgent: list[bool] = []
 
-    def publish(self, record: Outgoing, *, urgent: bool = True) -> None:
-        self.records.append(record)
+    def publish(self, outgoing: Outgoing, *, urgent: bool = True) -> None:
+        self.records.append(outgoing)
         self.urgent.append(urgent)
 
 

@@ -6,7 +6,7 @@ import math
 
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
-_MOST_TICKS = 6
+_MAX_TICKS = 6
 _TIMES = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
@@ -34,7 +34,7 @@ def ticks(top: float, unit: str) -> list[float]:
     steps = [factor * ten * size for ten in (scale / 10, scale) for factor in (1, 2, 2.5, 5)] + [10 * scale * size]
     if unit == "s" and size in {60.0, 3600.0}:
         steps = [size * part for part in (1 / 4, 1 / 2, 1, 2, 5, 10, 15, 30)]
-    step = next((step for step in steps if top / step <= _MOST_TICKS), steps[-1])
+    step = next((step for step in steps if top / step <= _MAX_TICKS), steps[-1])
     return [number * step for number in range(int(top / step) + 1)]
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 CATCH_UP_TIMEOUT = 10.0
-"""Seconds that a worker that starts waits at most for what was announced before."""
+"""Seconds that a starting worker waits at most for the existing announcements."""
 _READ_TIMEOUT = 1.0
 _RETRY = 30.0
 """Seconds between two tries to read a topic that is missing or cannot be read."""
@@ -133,14 +133,14 @@ class Announcements:
                 if not self._caught_up.is_set() and await reader.reached(ends):
                     self._caught_up.set()
 
-    def _take(self, record: ConsumerRecord[bytes | None, bytes | None]) -> None:
+    def _take(self, kafka_record: ConsumerRecord[bytes | None, bytes | None]) -> None:
         """Tell what a record says to whoever carries it out."""
         said: Cancellation | Winner
         try:
-            if is_cancellation(record.key):
-                said = decode_cancellation(record.value, record.timestamp)
-            elif (ttl := self._settings.group_ttl) and record.timestamp / 1000 > time.time() - ttl:
-                said = decode_announcement(record.value, record.timestamp)
+            if is_cancellation(kafka_record.key):
+                said = decode_cancellation(kafka_record.value, kafka_record.timestamp)
+            elif (ttl := self._settings.group_ttl) and kafka_record.timestamp / 1000 > time.time() - ttl:
+                said = decode_announcement(kafka_record.value, kafka_record.timestamp)
             else:
                 return
         except ValueError as error:
@@ -162,7 +162,7 @@ class Announcements:
         except Exception:  # noqa: BLE001 - it would end the reading for good, and nobody would know
             _log.exception(
                 "announcement_failed",
-                offset=record.offset,
+                offset=kafka_record.offset,
                 hint="an error of streamverify's own: please report it with this traceback; the worker goes on",
             )
 

@@ -1,4 +1,4 @@
-"""Connects every Kafka client of ours: their options, patience at the start, and messages for what failed."""
+"""Connects every Kafka client of ours: their options, tries while brokers start, and messages for what failed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-PATIENCE = 10.0
+BROKER_TIMEOUT = 10.0
 """Seconds that whatever starts tries to reach a broker, and then each call of its start, before it gives up."""
 TRY_SECONDS = 3.0
 """Seconds for one try of one call, where another broker can be asked: one that took the request and hangs is left,
@@ -56,11 +56,11 @@ _FIRST_BACKOFF = 0.2
 _MAX_BACKOFF = 5.0
 
 
-class _Client(Protocol):
+class _Startable(Protocol):
     async def start(self) -> None: ...
 
 
-C = TypeVar("C", bound=_Client)
+C = TypeVar("C", bound=_Startable)
 T = TypeVar("T")
 
 _PERMANENT = (
@@ -148,21 +148,21 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-async def connect(make: Callable[[], C], servers: str, *, patience: float = PATIENCE) -> C:
+async def connect(make: Callable[[], C], servers: str, *, broker_timeout: float = BROKER_TIMEOUT) -> C:
     """Make and start a client, trying again with back-off until a broker answers. It makes no topics.
 
     Args:
         make: Builds a client that is not started; a new one is built for each try.
         servers: The bootstrap servers, for the message.
-        patience: Seconds to go on trying.
+        broker_timeout: Seconds to go on trying.
 
     Raises:
-        BrokerUnavailable: None answered within `patience`, or the one that did refused us.
+        BrokerUnavailable: None answered within `broker_timeout`, or the one that did refused us.
     """
     # Before the first client: aiokafka logs each server that does not answer, some fifty lines a second.
     say_once(servers)
     loop = asyncio.get_running_loop()
-    give_up = loop.time() + patience
+    give_up = loop.time() + broker_timeout
     backoff = _FIRST_BACKOFF
     each = servers.split(",")
     for count in itertools.count():
@@ -183,7 +183,7 @@ async def connect(make: Callable[[], C], servers: str, *, patience: float = PATI
                 raise BrokerUnavailable(f"{refusal} (bootstrap servers: {servers})") from error
             if loop.time() >= give_up:
                 raise BrokerUnavailable(
-                    f"no Kafka broker answers at {servers} (tried for {patience:g} s: {_cause(error)}); "
+                    f"no Kafka broker answers at {servers} (tried for {broker_timeout:g} s: {_cause(error)}); "
                     f"{await _doubt(client)}"
                 ) from error
         # Also when cancelled: aiokafka warns of a client that is collected unclosed.
@@ -201,34 +201,34 @@ async def patiently(
     call: Callable[[], Awaitable[T]],
     servers: str,
     *,
-    patience: float = PATIENCE,
-    try_seconds: float | None = PATIENCE,
+    broker_timeout: float = BROKER_TIMEOUT,
+    try_seconds: float | None = BROKER_TIMEOUT,
 ) -> T:
     """Ask a connected client something, again with back-off while the brokers are not ready for it.
 
     Args:
         call: Asks; it is called anew for each try, so what it does must be safe to be done twice.
         servers: The bootstrap servers, for the message.
-        patience: Seconds to go on trying.
-        try_seconds: The longest that one try may take, within what is left of `patience`; None: as long as it takes.
+        broker_timeout: Seconds to go on trying.
+        try_seconds: Seconds that one try may take, within what is left of `broker_timeout`; None: as long as it takes.
 
     Raises:
-        BrokerUnavailable: Every try within `patience` failed.
+        BrokerUnavailable: Every try within `broker_timeout` failed.
         KafkaError: A broker refuses it for good (`is_permanent`).
     """
     loop = asyncio.get_running_loop()
-    give_up = loop.time() + patience
+    give_up = loop.time() + broker_timeout
     backoff = _FIRST_BACKOFF
     while True:
         left = max(1.0, give_up - loop.time())
         try:
             return await asyncio.wait_for(call(), None if try_seconds is None else min(left, try_seconds))
         except (KafkaError, OSError, TimeoutError) as error:
-            # To ask again what a broker refuses for good would only delay the message by the whole patience.
+            # To ask again what a broker refuses for good would only delay the message by all of `broker_timeout`.
             if is_permanent(error):
                 raise
             if loop.time() >= give_up:
-                raise BrokerUnavailable(explain_failure(error, servers, patience)) from error
+                raise BrokerUnavailable(explain_failure(error, servers, broker_timeout)) from error
             _log.info("brokers_not_ready", error=_cause(error), retry_seconds=backoff)
         await asyncio.sleep(max(0.0, min(backoff, give_up - loop.time())))
         backoff = min(backoff * 2, _MAX_BACKOFF)
@@ -239,14 +239,14 @@ def is_permanent(error: BaseException) -> bool:
     return isinstance(error, _PERMANENT)
 
 
-def explain_failure(error: BaseException, servers: str, patience: float | None = None) -> str:
-    """Word a request that failed, for good or for `patience` seconds, in one sentence."""
-    if patience is None:
+def explain_failure(error: BaseException, servers: str, broker_timeout: float | None = None) -> str:
+    """Word a request that failed, for good or for `broker_timeout` seconds, in one sentence."""
+    if broker_timeout is None:
         # Brokers' errors have a sentence of Kafka's own; that of a broker's refusal says more than its text.
         said = getattr(error, "description", "") if isinstance(error, BrokerResponseError) else ""
         return f"the brokers at {servers} refuse a request: {_cause(error)}{f' ({said})' if said else ''}"
     return (
-        f"the brokers at {servers} did not answer a request (tried for {patience:g} s: {_cause(error)}); "
+        f"the brokers at {servers} did not answer a request (tried for {broker_timeout:g} s: {_cause(error)}); "
         "is a broker of the cluster down, or still starting?"
     )
 

@@ -137,23 +137,23 @@ class RequestConsumer:
         self._admin: AIOKafkaAdminClient
         self._committer: OffsetCommitter
 
-    async def start(self, handler: RecordHandler, patience: float, card: bytes = b"") -> None:
+    async def start(self, handler: RecordHandler, broker_timeout: float, card: bytes = b"") -> None:
         """Connect and join the group.
 
         Args:
             handler: It gets the records, once `run` runs.
-            patience: Seconds for reaching a broker.
+            broker_timeout: Seconds for reaching a broker.
             card: What the group is told of this worker besides.
 
         Raises:
-            BrokerUnavailable: No broker answered within `patience` seconds.
+            BrokerUnavailable: No broker answered within `broker_timeout` seconds.
         """
         settings = self._settings
         self._assignor = signed(card)
         # Before the consumer: offsets are restored through it as soon as the group has assigned partitions.
-        self._admin = await open_admin(settings, patience)
+        self._admin = await open_admin(settings, broker_timeout)
         self._closers.append(self._admin.close)
-        self._consumer = await connect(self._make_consumer, settings.bootstrap_servers, patience=patience)
+        self._consumer = await connect(self._make_consumer, settings.bootstrap_servers, broker_timeout=broker_timeout)
         # Closed first: to leave the group it needs nothing of the admin client.
         self._closers.insert(0, self._consumer.stop)
         self._retention = RetentionWatch(self._consumer, self._topic)
@@ -363,16 +363,21 @@ class _Errors:
             raise WorkerStuck(f"fetching from {self._topic} fails again and again: {cause}") from error
 
 
-def _plain(record: KafkaRecord, admission: AdmissionOutcome) -> Record:
+def _plain(kafka_record: KafkaRecord, admission: AdmissionOutcome) -> Record:
     """The record without aiokafka's types."""
-    kafka_headers: Any = record.headers
+    kafka_headers: Any = kafka_record.headers
     return Record(
         id=admission.id,
-        source=Source(topic=record.topic, partition=record.partition, offset=record.offset, timestamp=record.timestamp),
-        key=record.key,
-        value=record.value,
+        source=Source(
+            topic=kafka_record.topic,
+            partition=kafka_record.partition,
+            offset=kafka_record.offset,
+            timestamp=kafka_record.timestamp,
+        ),
+        key=kafka_record.key,
+        value=kafka_record.value,
         kafka_headers=[(name, value) for name, value in kafka_headers],
         received=time.monotonic(),
-        attempts=admission.attempts,
+        worker_deaths=admission.worker_deaths,
         quarantined=admission.quarantined,
     )

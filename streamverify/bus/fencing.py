@@ -77,7 +77,7 @@ def signed(card: bytes) -> type[SignedStickyAssignor]:
     return type(SignedStickyAssignor.__name__, (SignedStickyAssignor,), {"card": card})
 
 
-class Member(NamedTuple):
+class GroupProcess(NamedTuple):
     """A member of a consumer group: its id, and which process it is, "" where the group does not say."""
 
     member_id: str
@@ -98,7 +98,7 @@ def this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def holder_of(name: str, members: Iterable[Member]) -> Member | None:
+def holder_of(name: str, members: Iterable[GroupProcess]) -> GroupProcess | None:
     """Find the member that has this `group_instance_id`.
 
     The descriptions that aiokafka can ask for do not say it, but a broker begins the member id of a static member with
@@ -109,10 +109,10 @@ def holder_of(name: str, members: Iterable[Member]) -> Member | None:
     return next((member for member in members if pattern.fullmatch(member.member_id)), None)
 
 
-def members_of(description: Mapping[str, Any]) -> list[Member]:
+def members_of(description: Mapping[str, Any]) -> list[GroupProcess]:
     """Read the members in the answer to a DescribeGroups request."""
     return [
-        Member(each["member_id"], user_data_in(each["member_metadata"]).process)
+        GroupProcess(each["member_id"], user_data_in(each["member_metadata"]).process)
         for group in description["groups"]
         for each in group["members"]
     ]
@@ -203,7 +203,7 @@ class Fence:
         """
         await self._lost
 
-    def _error(self, holder: Member | None) -> WorkerFenced:
+    def _error(self, holder: GroupProcess | None) -> WorkerFenced:
         other = f"the {self._kind} {holder.process}" if holder and holder.process else f"another {self._kind}"
         return WorkerFenced(
             f"{other} has joined the group {self._group} under the name of this one ({this_process()}), "
@@ -211,7 +211,7 @@ class Fence:
             f"{self._kind} its own name"
         )
 
-    async def _holder(self) -> Member | None:
+    async def _holder(self) -> GroupProcess | None:
         async with asyncio.timeout(ASK_TIMEOUT):
             [description] = await self._admin.describe_consumer_groups([self._group])
         return holder_of(self._name, members_of(description.to_object()))

@@ -12,7 +12,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 
 from streamverify.bus.admin import patient_admin
 from streamverify.bus.committed import committed_offsets
-from streamverify.bus.connection import PATIENCE
+from streamverify.bus.connection import BROKER_TIMEOUT
 from streamverify.bus.fencing import user_data_in
 from streamverify.bus.group_description import described_group
 from streamverify.bus.presence import find_topics, require_topics
@@ -73,17 +73,17 @@ class GroupLook:
     """Looks at a group again and again over the same connections; to be closed after an error, and opened anew."""
 
     def __init__(
-        self, settings: Settings, patience: float = PATIENCE, known: dict[str, GroupMember] | None = None
+        self, settings: Settings, broker_timeout: float = BROKER_TIMEOUT, known: dict[str, GroupMember] | None = None
     ) -> None:
         """Connect to nothing yet.
 
         Args:
             settings: The brokers, the group and its topics.
-            patience: Seconds for which each question is asked again while brokers are not ready.
+            broker_timeout: Seconds for which each question is asked again while brokers are not ready.
             known: What members have said at earlier looks; it is updated.
         """
         self._settings = settings
-        self._patience = patience
+        self._broker_timeout = broker_timeout
         self._stack = AsyncExitStack()
         self._known = {} if known is None else known
         self._readers: dict[tuple[TopicPartition, ...], TopicReader] = {}
@@ -97,7 +97,7 @@ class GroupLook:
         Raises:
             BrokerUnavailable: No broker answers.
         """
-        self._admin = await self._stack.enter_async_context(patient_admin(self._settings, self._patience))
+        self._admin = await self._stack.enter_async_context(patient_admin(self._settings, self._broker_timeout))
         return self
 
     async def __aexit__(

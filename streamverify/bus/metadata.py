@@ -28,7 +28,7 @@ class _Connection(AIOKafkaConnection):
         return answer
 
 
-class _Client(AIOKafkaClient):
+class _NoCreateClient(AIOKafkaClient):
     """The client through which producers, consumers and admin clients send everything."""
 
     async def _get_conn(self, *given: Any, **options: Any) -> Any:
@@ -48,7 +48,7 @@ def never_makes_topics(client: Any) -> None:
     # A producer has it as a public attribute, the others as a private one.
     kafka = getattr(client, "client", None) or getattr(client, "_client", None)
     if isinstance(kafka, AIOKafkaClient):
-        kafka.__class__ = _Client
+        kafka.__class__ = _NoCreateClient
 
 
 async def make_by_asking(client: Any, topics: list[str]) -> None:

@@ -78,7 +78,7 @@ def dead_letter_record(topic: str, letter: DeadLetter, on_ack: Callable[[], None
 
     def record(letter: DeadLetter, smaller: Callable[[], Outgoing] | None = None) -> Outgoing:
         return Outgoing(
-            topic, letter.key, letter.value, letter.record_headers(), on_ack, smaller, timestamp_ms=letter.timestamp
+            topic, letter.key, letter.value, letter.all_kafka_headers(), on_ack, smaller, timestamp_ms=letter.timestamp
         )
 
     return record(letter, lambda: record(letter.emptied()))
@@ -142,13 +142,13 @@ class Publisher:
         self._all_acknowledged = asyncio.Event()
         self._all_acknowledged.set()
 
-    async def start(self, patience: float) -> None:
+    async def start(self, broker_timeout: float) -> None:
         """Connect.
 
         Raises:
-            BrokerUnavailable: No broker answered within `patience` seconds.
+            BrokerUnavailable: No broker answered within `broker_timeout` seconds.
         """
-        self._producer = await connect(self._make, self._settings.bootstrap_servers, patience=patience)
+        self._producer = await connect(self._make, self._settings.bootstrap_servers, broker_timeout=broker_timeout)
 
     def _make(self) -> AIOKafkaProducer:
         return make_producer(
@@ -158,10 +158,10 @@ class Publisher:
             partitioner=self._partitioner,
         )
 
-    def publish(self, record: Outgoing, *, urgent: bool = True) -> None:
-        """Send `record`, and again until the broker has it; one that is not urgent within `GATHER` seconds."""
+    def publish(self, outgoing: Outgoing, *, urgent: bool = True) -> None:
+        """Send `outgoing`, and again until the broker has it; one that is not urgent within `GATHER` seconds."""
         # Nothing is awaited here, so callers need no task for it, and records keep the order of the calls.
-        self._unsent.append(record)
+        self._unsent.append(outgoing)
         self._open += 1
         self._all_acknowledged.clear()
         if urgent or len(self._unsent) >= GATHERED:
@@ -198,13 +198,13 @@ class Publisher:
             while self._unsent and not self._failure:
                 await self._send(self._unsent.popleft())
 
-    async def _send(self, record: Outgoing) -> None:
+    async def _send(self, outgoing: Outgoing) -> None:
         try:
-            future = await _hand_over(self._producer, record)
+            future = await _hand_over(self._producer, outgoing)
         except MessageSizeTooLargeError:  # the producer's own check: nothing was sent, nothing is broken
-            self._unsent.appendleft(_smaller(record))
+            self._unsent.appendleft(_smaller(outgoing))
         except KafkaError as error:
-            self._unsent.appendleft(record)
+            self._unsent.appendleft(outgoing)
             self.failures += 1
             # aiokafka calls its own "no room within request_timeout" final: a broker that is gone looks like that.
             if not (error.retriable or isinstance(error, KafkaTimeoutError)):
@@ -216,10 +216,10 @@ class Publisher:
                 gone = isinstance(error, UnknownTopicOrPartitionError)
                 _log.warning(
                     "publish_failed",
-                    topic=record.topic,
+                    topic=outgoing.topic,
                     error=repr(error),
                     retry_seconds=_RETRY,
-                    hint=f"no topic {record.topic} on {self._settings.bootstrap_servers}: streamverify topics create"
+                    hint=f"no topic {outgoing.topic} on {self._settings.bootstrap_servers}: streamverify topics create"
                     if gone
                     else "tried again until a broker answers; nothing is lost; logged once until then",
                 )
@@ -227,7 +227,7 @@ class Publisher:
         else:
             self._last_cause = ""
             self._sent += 1
-            self._unacknowledged[self._sent] = record
+            self._unacknowledged[self._sent] = outgoing
             future.add_done_callback(partial(self._answered, self._sent))
 
     def _answered(self, number: int, future: asyncio.Future[object]) -> None:
@@ -270,7 +270,8 @@ class Publisher:
         await self._dispose()
         # The old producer has stopped, so every answer it got is in: what is left is not with the broker.
         again = [
-            _smaller(record) if number in self._refused else record for number, record in self._unacknowledged.items()
+            _smaller(outgoing) if number in self._refused else outgoing
+            for number, outgoing in self._unacknowledged.items()
         ]
         # Cleared before the new producer begins: late answers to the old one find no number of theirs.
         self._unacknowledged.clear()
@@ -278,7 +279,7 @@ class Publisher:
         # In their old order, and before what was not sent yet.
         self._unsent.extendleft(reversed(again))
         self._failure = None
-        self._producer = await connect(self._make, self._settings.bootstrap_servers, patience=float("inf"))
+        self._producer = await connect(self._make, self._settings.bootstrap_servers, broker_timeout=float("inf"))
         self._wake.set()
 
     async def _dispose(self) -> None:
@@ -291,32 +292,36 @@ class Publisher:
         await self._dispose()
 
 
-async def _hand_over(producer: AIOKafkaProducer, record: Outgoing) -> asyncio.Future[object]:
+async def _hand_over(producer: AIOKafkaProducer, outgoing: Outgoing) -> asyncio.Future[object]:
     """Give the record to the producer. The future is done when the broker has answered."""
-    if record.key is None and record.value is None:
+    if outgoing.key is None and outgoing.value is None:
         # A dead letter can be without both, as the original was; Kafka takes that, aiokafka's send() does not.
         batch = producer.create_batch()
-        batch.append(key=None, value=None, timestamp=record.timestamp_ms, headers=record.kafka_headers)
+        batch.append(key=None, value=None, timestamp=outgoing.timestamp_ms, headers=outgoing.kafka_headers)
         # send_batch() chooses no partition; without a key any will do.
-        partition = min(await producer.partitions_for(record.topic))
-        future: asyncio.Future[object] = await producer.send_batch(batch, record.topic, partition=partition)
+        partition = min(await producer.partitions_for(outgoing.topic))
+        future: asyncio.Future[object] = await producer.send_batch(batch, outgoing.topic, partition=partition)
     else:
         future = await producer.send(
-            record.topic, record.value, record.key, timestamp_ms=record.timestamp_ms, headers=record.kafka_headers
+            outgoing.topic,
+            outgoing.value,
+            outgoing.key,
+            timestamp_ms=outgoing.timestamp_ms,
+            headers=outgoing.kafka_headers,
         )
     return future
 
 
-def _smaller(record: Outgoing) -> Outgoing:
-    if record.smaller is None:
-        key = (record.key or b"").decode(errors="replace")
-        raise ResultRefused(f"the broker refuses a record of {record.topic} at its smallest (key {key[:80]!r})")
+def _smaller(outgoing: Outgoing) -> Outgoing:
+    if outgoing.smaller is None:
+        key = (outgoing.key or b"").decode(errors="replace")
+        raise ResultRefused(f"the broker refuses a record of {outgoing.topic} at its smallest (key {key[:80]!r})")
     _log.warning(
         "record_refused",
-        key=cut_id((record.key or b"").decode(errors="replace")),
-        topic=record.topic,
-        bytes=len(record.value or b""),
+        key=cut_id((outgoing.key or b"").decode(errors="replace")),
+        topic=outgoing.topic,
+        bytes=len(outgoing.value or b""),
         hint="the topic's max.message.bytes is lower than when this process started, so a smaller form is sent: "
         "`streamverify topics create --alter` raises it again",
     )
-    return record.smaller()
+    return outgoing.smaller()

@@ -15,7 +15,7 @@ from aiokafka.admin import NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from streamverify.bus.connection import PATIENCE
+from streamverify.bus.connection import BROKER_TIMEOUT
 from streamverify.bus.presence import find_topics
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.topic_plans import (
@@ -140,8 +140,8 @@ async def create_topics(admin: PatientAdmin, plans: Sequence[TopicPlan]) -> dict
     for plan in plans:
         topic = NewTopic(plan.name, plan.partitions, plan.replication, topic_configs=dict(plan.settings))
         try:
-            # A whole patience for one try: a controller that makes a topic of many partitions takes its time.
-            made[plan.name] = await admin.ask(partial(_create, topic), try_seconds=PATIENCE)
+            # All of the time for one try: a controller that makes a topic of many partitions takes its time.
+            made[plan.name] = await admin.ask(partial(_create, topic), try_seconds=BROKER_TIMEOUT)
         except KafkaError as error:
             raise BrokerUnavailable(f"the broker does not make the topic {plan.name}: {error!r}") from error
         except AttributeError as error:
@@ -218,7 +218,7 @@ async def settled_topics(admin: PatientAdmin, plans: Sequence[TopicPlan], change
 
     A broker answers for a moment as if nothing had happened; what is not to be seen after some seconds did not happen.
     """
-    give_up = asyncio.get_running_loop().time() + PATIENCE
+    give_up = asyncio.get_running_loop().time() + BROKER_TIMEOUT
     while True:
         states = await describe_topics(admin, [plan.name for plan in plans])
         pending = [

@@ -44,7 +44,7 @@ class Guard:
         self._clock = clock
         self._complaints = Once(_QUIET_SECONDS)
         self._told: set[str] = set()
-        """The operations of whose failure the log has, and not of its end."""
+        """Operations whose failure has been logged and whose recovery has not."""
         self._reading = Backoff()
         self._writing = Backoff()
 

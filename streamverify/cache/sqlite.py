@@ -35,7 +35,7 @@ USED_AGAIN = 3600
 _OPENINGS = 40
 _OPENING_PAUSE = 0.05
 _STEPS = 10_000
-"""Instructions of SQLite's after which it is looked whether anybody still waits for the outcome."""
+"""SQLite instructions between two checks for a cancelled caller."""
 _AT_ONCE = 500
 """Names in one question; SQLite takes 999 parameters in every version."""
 _SHARE = 10

@@ -39,7 +39,7 @@ Examples
   streamverify demo --repl replay    with recorded answers in any case
   make demo                          the same, in a virtual environment"""
 
-_BROKER_PATIENCE = 20.0
+_BROKER_START_TIMEOUT = 20.0
 _POLL = 0.1
 _DRAIN = "5"
 """Seconds that the worker drains: after Ctrl-C nobody waits a minute for a demo."""
@@ -156,7 +156,7 @@ def start_broker(children: Children) -> str:
     Raises:
         ChildDied: The broker did not start.
     """
-    line = children.start("broker", "broker", "--json").first_line(_BROKER_PATIENCE)
+    line = children.start("broker", "broker", "--json").first_line(_BROKER_START_TIMEOUT)
     address: str = orjson.loads(line)["bootstrap_servers"]
     return address
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from streamverify.core.messages.models import Verifier
     from streamverify.core.syntax.header import Header
     from streamverify.core.topic_plans import TopicState
-    from streamverify.lean.kernel.reach import Reach
+    from streamverify.lean.kernel.reachable_tiers import ReachableTiers
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.lean.repl.resources import SlotPlan
     from streamverify.lean.warm_headers import HeaderTrial
@@ -131,7 +131,7 @@ def _version(name: str) -> str:
 
 
 async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
-    from streamverify.lean.kernel.reach import reach_of  # noqa: PLC0415 - keeps --help fast
+    from streamverify.lean.kernel.reachable_tiers import find_reachable_tiers  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, probe  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.warm_headers import headers_to_warm, try_header  # noqa: PLC0415 - keeps --help fast
@@ -151,7 +151,7 @@ async def _repl(settings: Settings) -> tuple[list[Check], ReplCommand | None]:
     ]
     checks = [*repl_checks(verifier, settings), sandbox_check(verifier), *headers]
     if verifier.kind == "lean":
-        checks.append(tiers_check(await reach_of(settings, command, verifier), settings))
+        checks.append(tiers_check(await find_reachable_tiers(settings, command, verifier), settings))
     if settings.policy_allow and verifier.kind == "lean":
         checks.append(await _policy_allow(settings, command))
     return checks, found
@@ -198,15 +198,15 @@ def sandbox_check(verifier: Verifier) -> Check:
     return Check("sandbox", "ok", f"{verifier.sandbox}{needless}")
 
 
-def tiers_check(reach: Reach, settings: Settings) -> Check:
+def tiers_check(reachable: ReachableTiers, settings: Settings) -> Check:
     """Check which tiers of assurance a worker reaches here, and that they are those which the settings ask for."""
-    tools = reach.tools
-    named = [tools.exporter, tools.replayer, tools.kernel] if tools and reach.tier > Assurance.AUDITED else []
+    tools = reachable.tools
+    named = [tools.exporter, tools.replayer, tools.kernel] if tools and reachable.tier > Assurance.AUDITED else []
     programs = ", ".join(f"{tool.name} {tool.version or ''}".strip() for tool in named if tool is not None)
-    found = f"up to {reach.tier}{f' ({programs})' if programs else ''}"
-    if reach.lacks:
-        found += f"; for more: {reach.lacks}"
-    if Assurance(settings.upgrade) > reach.tier:
+    found = f"up to {reachable.tier}{f' ({programs})' if programs else ''}"
+    if reachable.lacks:
+        found += f"; for more: {reachable.lacks}"
+    if Assurance(settings.upgrade) > reachable.tier:
         return Check(
             "tiers",
             "missing",
@@ -214,7 +214,7 @@ def tiers_check(reach: Reach, settings: Settings) -> Check:
             f"upgrade = {settings.upgrade} needs a higher tier: docs/tiers.md says how to install it",
         )
     asked = max(Assurance(settings.require), Assurance(settings.require_min))
-    if asked > reach.tier:
+    if asked > reachable.tier:
         advice = f"every proof would be `unsupported` with require = {asked}; docs/tiers.md says how to install it"
         return Check("tiers", "missing", found, advice)
     return Check("tiers", "ok", found)
@@ -236,7 +236,7 @@ def header_check(header: Header, trial: HeaderTrial, limit: int | None) -> Check
 
 def repl_checks(verifier: Verifier, settings: Settings) -> list[Check]:
     """Show the versions that the REPL tells, and check that its Lean is new enough and does what is asked for."""
-    from streamverify.worker.fitness import SAFE_LEAN, known_bugs, too_old  # noqa: PLC0415 - keeps --help fast
+    from streamverify.worker.start_checks import SAFE_LEAN, known_bugs, too_old  # noqa: PLC0415 - keeps --help fast
 
     if verifier.kind != "lean":
         return [_stand_in_check(verifier.kind, settings)]

@@ -30,9 +30,9 @@ STDIN = "-"
 _LEAN = ".lean"
 _JSONL = frozenset({".jsonl", ".ndjson"})
 _BOM = b"\xef\xbb\xbf"
-_LONGEST_LINE = 16 * 1024 * 1024
+_MAX_LINE = 16 * 1024 * 1024
 _ESCAPED = 6
-"""Bytes that JSON takes at most for one of a proof. With `_LONGEST_LINE` for all else a request fits into a line; no
+"""Bytes that JSON takes at most for one of a proof. With `_MAX_LINE` for all else a request fits into a line; no
 broker takes a longer one than MAX_REQUEST_BYTES."""
 _ARRAY = "this is a JSON array, and JSONL has one object in each line: convert it with `jq -c '.[]'`"
 _UNUSABLE = (InvalidRequest, RequestTooLarge, UndecodableRequest)
@@ -115,7 +115,7 @@ class Inputs:
             return
         # Blank lines before the first word are kept: if it turns out to be Lean, its line numbers count them.
         blank = b""
-        longest = min(_LONGEST_LINE + _ESCAPED * self.limits.max_proof_bytes, MAX_REQUEST_BYTES)
+        longest = min(_MAX_LINE + _ESCAPED * self.limits.max_proof_bytes, MAX_REQUEST_BYTES)
         for number, (line, whole) in enumerate(_lines(stream, longest), start=1):
             where = f"{printable_name(name)}:{number}"
             if not whole:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from streamverify.core.reports.comparison_model import Comparison
     from streamverify.core.reports.report_model import Durations, Rate, Report
 
-MOST_SHOWN = 10
-_LONGEST = 70
+MAX_SHOWN = 10
+_MAX_LENGTH = 70
 _VERDICTS = {"better": "B verifies more", "worse": "B verifies fewer", "none": "no difference shown"}
 _TIMES = {"slower": "B is slower", "faster": "B is faster", "none": "no difference shown"}
 _METHODS = {"bootstrap": "bootstrap", "normal": "normal approximation", None: "none"}
@@ -30,7 +30,7 @@ def report_lines(report: Report) -> list[str]:
         f"{counts.inconclusive:,} inconclusive, {counts.unsent:,} unsent"
     )
     lines = [
-        f"{one_line(report.title, _LONGEST)}: {said}",
+        f"{one_line(report.title, _MAX_LENGTH)}: {said}",
         f"pass rate   of all rows {_rate(rate.of_all)}; of decided rows {_rate(rate.of_decided)}",
     ]
     if (part := report.pass_at_k) is not None:
@@ -79,12 +79,12 @@ def comparison_lines(found: Comparison) -> list[str]:
     ]
     transitions = [
         (f"{one.count:,}", _verdict(one.a_status, one.a_reason), "->", _verdict(one.b_status, one.b_reason))
-        for one in verdicts.transitions[:MOST_SHOWN]
+        for one in verdicts.transitions[:MAX_SHOWN]
     ]
     lines += _indented(columns((">proofs", "in A", "", "in B"), transitions))
     changed = [
         (short(one.custom_id), _verdict(one.a_status, one.a_reason), "->", _verdict(one.b_status, one.b_reason))
-        for one in verdicts.listed[:MOST_SHOWN]
+        for one in verdicts.listed[:MAX_SHOWN]
     ]
     lines += _indented(columns(("custom_id", "in A", "", "in B"), changed))
     if verdicts.changed > len(changed):
@@ -121,7 +121,7 @@ def _time_lines(found: Comparison) -> list[str]:
                 f"{one.b_seconds:.3g}",
                 f"{one.b_seconds / one.a_seconds:.2f}",
             )
-            for one in proofs[: MOST_SHOWN // 2]
+            for one in proofs[: MAX_SHOWN // 2]
         ]
         lines += _indented(columns((f"{name} by most", ">A s", ">B s", ">B / A"), listed))
     return lines
@@ -148,7 +148,7 @@ def _indented(lines: list[str]) -> list[str]:
 
 
 def _verdict(status: str | None, reason: str) -> str:
-    return "unsent" if status is None else f"{status}/{one_line(reason, _LONGEST)}"
+    return "unsent" if status is None else f"{status}/{one_line(reason, _MAX_LENGTH)}"
 
 
 def _rate(rate: Rate) -> str:

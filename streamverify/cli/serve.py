@@ -120,7 +120,7 @@ async def _verifier(settings: Settings) -> Verifier:
     """Ask the REPL what it is, so that nothing is started that cannot verify; raises what a worker would."""
     from streamverify.lean.repl.launch import configured_repl, find_repl, probe  # noqa: PLC0415 - keeps --help fast
     from streamverify.lean.repl.resources import plan_for  # noqa: PLC0415 - keeps --help fast
-    from streamverify.worker.fitness import too_old  # noqa: PLC0415 - keeps --help fast
+    from streamverify.worker.start_checks import too_old  # noqa: PLC0415 - keeps --help fast
 
     found = await find_repl(settings.repl, settings.lean_project)
     plan = plan_for(settings, found)

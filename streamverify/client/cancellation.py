@@ -168,9 +168,9 @@ async def _matching(
     return count
 
 
-def _is_named(record: Any, names: Names) -> bool:
+def _is_named(kafka_record: Any, names: Names) -> bool:
     try:
-        return names.take(decode_request(record.value, limits=ANY_SIZE), record.headers)
+        return names.take(decode_request(kafka_record.value, limits=ANY_SIZE), kafka_record.headers)
     except (UndecodableRequest, RefusedRequest):
         # It is answered for what it is, or becomes a dead letter.
         return False

@@ -1,7 +1,7 @@
 """Matches the results that are read to the requests that wait for one. Does no I/O.
 
 A result belongs to a request by the Kafka header that the client set, never by its custom_id: two senders may use
-the same. Where the header is missing (a worker leaves the headers out of a result that would be too large for the
+the same. Where it is missing (a worker leaves the Kafka headers out of a result that would be too large for the
 topic), the topic, partition and offset of the request's record decide, which the result names as its source.
 """
 
@@ -91,31 +91,31 @@ class Correlator:
         early = self._early.get(ticket.custom_id.encode(), {}).pop(source, None)
         return None if early is None else self._matched(ticket.request_id, early)
 
-    def match(self, record: Any) -> Match | None:
+    def match(self, kafka_record: Any) -> Match | None:
         """Return the result that this record of the result topic (aiokafka's) is, if it is one that is waited for."""
-        for name, value in record.headers:
+        for name, value in kafka_record.headers:
             if name == REQUEST_ID:
                 request_id = (value or b"").decode("ascii", "replace")
                 if request_id not in self._open:
                     return None
                 try:
-                    return self._matched(request_id, decode_result(record.value))
+                    return self._matched(request_id, decode_result(kafka_record.value))
                 except UndecodableResult as error:
                     return self._matched(request_id, error)
-        return self._match_by_source(record)
+        return self._match_by_source(kafka_record)
 
-    def _match_by_source(self, record: Any) -> Match | None:
-        if record.key not in self._keys or record.value is None:
+    def _match_by_source(self, kafka_record: Any) -> Match | None:
+        if kafka_record.key not in self._keys or kafka_record.value is None:
             return None
         try:
-            result = decode_result(record.value)
+            result = decode_result(kafka_record.value)
         except StreamVerifyError:
             return None  # not known to be ours, so not ours to complain about
         source = (result.source.topic, result.source.partition, result.source.offset)
         if source in self._request_at:
             return self._matched(self._request_at[source], result)
         # The result may be faster than the acknowledgement that says where its request lies: keep it until then.
-        self._early.setdefault(record.key, {})[source] = result
+        self._early.setdefault(kafka_record.key, {})[source] = result
         return None
 
     def _matched(self, request_id: str, result: ProofResult | UndecodableResult) -> Match:

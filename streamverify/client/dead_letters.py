@@ -53,13 +53,15 @@ class Letter:
         return _replays(self.content.kafka_headers) if self.content else 0
 
     @classmethod
-    def of(cls, record: Any) -> Letter:
+    def of(cls, kafka_record: Any) -> Letter:
         """Read a record."""
         try:
-            content = DeadLetter.from_record(key=record.key, value=record.value, kafka_headers=record.headers)
+            content = DeadLetter.from_record(
+                key=kafka_record.key, value=kafka_record.value, kafka_headers=kafka_record.headers
+            )
         except UndecodableDeadLetter as error:
-            return cls(record.partition, record.offset, record.timestamp, None, str(error))
-        return cls(record.partition, record.offset, record.timestamp, content)
+            return cls(kafka_record.partition, kafka_record.offset, kafka_record.timestamp, None, str(error))
+        return cls(kafka_record.partition, kafka_record.offset, kafka_record.timestamp, content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,14 +119,14 @@ async def _find(settings: Settings, wanted: ResultSelection, api_key: str | None
     return found
 
 
-def is_wanted(record: Any, wanted: ResultSelection, api_key: str | None) -> bool:
+def is_wanted(kafka_record: Any, wanted: ResultSelection, api_key: str | None) -> bool:
     """Tell whether the newest record of a custom_id, whose key and time are wanted, is to go."""
-    if api_key is not None and gateway_key(record.headers) != api_key:
+    if api_key is not None and gateway_key(kafka_record.headers) != api_key:
         return False
     if wanted.run is None:
         # By its key alone, so that a value that nobody can read is deleted, too.
         return True
-    result = decode(record)
+    result = decode(kafka_record)
     return result is not None and result.run == wanted.run
 
 

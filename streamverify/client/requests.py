@@ -28,11 +28,11 @@ class EncodedRequest:
     value: bytes
     run: str | None = None
     of_caller: tuple[tuple[str, bytes], ...] = ()
-    """The headers by which a gateway says for whom it sends, and those of the trace that the request belongs to."""
+    """The Kafka headers by which a gateway says for whom it sends, and those of the trace of the request."""
 
     @property
     def kafka_headers(self) -> list[tuple[str, bytes]]:
-        """The headers of the record: the request id, the run where the request names one, and a gateway's caller."""
+        """The Kafka headers of the record: the request id, the run where one is named, and a gateway's caller."""
         run = [] if self.run is None else [(RUN_HEADER, self.run.encode())]
         return [(REQUEST_ID, self.request_id.encode("ascii")), *run, *self.of_caller]
 

@@ -97,8 +97,8 @@ async def resend(  # noqa: PLR0913 - each is a choice of its own
             await _send(settings, records, report)
 
 
-def _count(report: ResendReport, candidate: Candidate, record: Any) -> None:
-    if record is None:
+def _count(report: ResendReport, candidate: Candidate, kafka_record: Any) -> None:
+    if kafka_record is None:
         report.gone.append(candidate)
     else:
         report.sent += 1
@@ -120,8 +120,8 @@ async def _send(settings: Settings, records: AsyncGenerator[tuple[Candidate, Any
                 if record is None:
                     report.gone.append(candidate)
                     continue
-                headers = with_one_more(tuple(record.headers))
-                future = await producer.send(settings.request_topic, record.value, record.key, headers=headers)
+                kafka_headers = with_one_more(tuple(record.headers))
+                future = await producer.send(settings.request_topic, record.value, record.key, headers=kafka_headers)
                 waiting.append((candidate, future))
                 # Counted as sent only when the broker has it, whatever ends the rest.
                 if len(waiting) >= _WINDOW:

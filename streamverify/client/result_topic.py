@@ -70,16 +70,16 @@ async def read_results(
                     yield FoundResult(result, record.timestamp, tuple(record.headers))
 
 
-def decode(record: Any) -> ProofResult | None:
+def decode(kafka_record: Any) -> ProofResult | None:
     """Read the value of a record of the result topic; None, and a line in the log, if it is no ProofResult."""
     try:
-        return decode_result(record.value)
+        return decode_result(kafka_record.value)
     except StreamVerifyError as error:
         _log.warning(
             "undecodable_result",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
+            topic=kafka_record.topic,
+            partition=kafka_record.partition,
+            offset=kafka_record.offset,
             error=str(error),
             hint="skipped: no worker of ours wrote this record, or a newer one did: then update streamverify here",
         )

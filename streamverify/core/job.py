@@ -42,7 +42,7 @@ class Record:
     kafka_headers: Sequence[tuple[str, bytes | None]]
     received: float
     """The time when this worker got it, in monotonic seconds."""
-    attempts: int = 0
+    worker_deaths: int = 0
     """The number of times that a worker has died with the record running."""
     quarantined: bool = False
     """True where its attempt has to be committed before it is run: a worker died at its partition."""

@@ -19,7 +19,7 @@ from streamverify.gateway.outcome import WORD
 
 if TYPE_CHECKING:
     from streamverify.core.messages.models import Message
-    from streamverify.gateway.outcome import Outcome
+    from streamverify.gateway.outcome import ProofOutcome
 
 _LEANS_OWN = frozenset({Reason.LEAN_ERROR, Reason.HEADER_ERROR})
 """The rejections for which AXLE has Lean's messages, and nothing of its own."""
@@ -130,7 +130,7 @@ def with_header(text: str, header: str) -> str:
     return header + rest.removeprefix("\n")
 
 
-def proof_answer(content: str, outcome: Outcome) -> dict[str, Any]:
+def proof_answer(content: str, outcome: ProofOutcome) -> dict[str, Any]:
     """Make the answer to `POST /api/v1/verify_proof` about the text that was checked."""
     verdict = outcome.fields()
     if outcome.status is Status.INCONCLUSIVE:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.gateway.turns import Claim
     from streamverify.core.messages.models import Assurance, InfotreeType
-    from streamverify.gateway.outcome import Outcome
+    from streamverify.gateway.outcome import ProofOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class ProofBatch:
     """Its places on Kafka."""
     event: asyncio.Event
     """Set when there is a new place or a new outcome, and when time is up."""
-    outcomes: deque[tuple[int, Outcome, int]] = field(default_factory=deque)
+    outcomes: deque[tuple[int, ProofOutcome, int]] = field(default_factory=deque)
     """Index, outcome, and the bytes of its record."""
     open: dict[bytes, int] = field(default_factory=dict)
     """The request ids that are on Kafka, and the indexes of their proofs."""
     unread: int = 0
     """Bytes of the records whose outcomes the caller has not taken."""
 
-    def settle(self, index: int, outcome: Outcome, size: int = 0) -> None:
+    def settle(self, index: int, outcome: ProofOutcome, size: int = 0) -> None:
         """Note the outcome of a proof, from a record of so many bytes."""
         self.outcomes.append((index, outcome, size))
         self.unread += size

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from streamverify.gateway.outcome import Outcome
+    from streamverify.gateway.outcome import ProofOutcome
 
 
 class Verdict(BaseModel):
@@ -60,7 +60,7 @@ class VerifyAnswer(BaseModel):
     results: list[Verified]
 
 
-def check_answer(callers_id: str | int, outcome: Outcome, *, debug: bool) -> dict[str, Any]:
+def check_answer(callers_id: str | int, outcome: ProofOutcome, *, debug: bool) -> dict[str, Any]:
     """Make the answer to one snippet of `POST /api/check`."""
     answer = {
         "id": callers_id,
@@ -76,7 +76,7 @@ def check_answer(callers_id: str | int, outcome: Outcome, *, debug: bool) -> dic
     return answer
 
 
-def verify_answer(callers_id: str | int, outcome: Outcome) -> dict[str, Any]:
+def verify_answer(callers_id: str | int, outcome: ProofOutcome) -> dict[str, Any]:
     """Make the answer to one proof of `POST /verify`."""
     response = _response(outcome)
     if response is not None:
@@ -89,7 +89,7 @@ def verify_answer(callers_id: str | int, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _response(outcome: Outcome) -> dict[str, Any] | None:
+def _response(outcome: ProofOutcome) -> dict[str, Any] | None:
     """Return what the REPL answers, which leaves out what is empty; None where there is no verdict."""
     # An answer has one of the two: its client takes any `response` without errors for a valid proof.
     if outcome.error is not None:

@@ -19,7 +19,7 @@ WORD = "streamverify"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ProofOutcome:
     """The outcome of one proof: a verdict, or the reason why there is none.
 
     `error` is None where the verdict is definite. Then `messages` and `sorries` tell which it is: a proof that is not
@@ -70,7 +70,7 @@ class Outcome:
         return fields
 
 
-def outcome_of(result: ProofResult, asked: Assurance, sha256: str) -> Outcome:
+def outcome_of(result: ProofResult, asked: Assurance, sha256: str) -> ProofOutcome:
     """Return the outcome that a result is.
 
     Args:
@@ -90,25 +90,25 @@ def outcome_of(result: ProofResult, asked: Assurance, sha256: str) -> Outcome:
     # A finding of the policy, say, is no error of Lean's: clients that look at messages alone must see it, too.
     if not found and not (result.reason is Reason.SORRY and sorries):
         messages.append(_message(result, sentence))
-    return Outcome(Status.REJECTED, result.reason, sentence, None, messages, sorries, result)
+    return ProofOutcome(Status.REJECTED, result.reason, sentence, None, messages, sorries, result)
 
 
-def no_verdict(reason: str, sentence: str) -> Outcome:
+def no_verdict(reason: str, sentence: str) -> ProofOutcome:
     """Make the outcome of a proof that no worker has answered."""
-    return Outcome(Status.INCONCLUSIVE, reason, sentence, f"{WORD}: {reason}: {sentence}", [], [], None)
+    return ProofOutcome(Status.INCONCLUSIVE, reason, sentence, f"{WORD}: {reason}: {sentence}", [], [], None)
 
 
-def refused(reason: str, sentence: str) -> Outcome:
+def refused(reason: str, sentence: str) -> ProofOutcome:
     """Make the outcome of a proof that was not sent, because no worker would take it."""
     message: Message = {
         "severity": "error",
         "pos": {"line": 1, "column": 0},
         "data": f"{WORD}: {reason}: {sentence}",
     }
-    return Outcome(Status.REJECTED, reason, sentence, None, [message], [], None)
+    return ProofOutcome(Status.REJECTED, reason, sentence, None, [message], [], None)
 
 
-def _verified(result: ProofResult, asked: Assurance, sha256: str) -> Outcome:
+def _verified(result: ProofResult, asked: Assurance, sha256: str) -> ProofOutcome:
     if not is_enough(result.assurance, asked):
         # An older worker that does not know what was asked for: its word is worth less than the caller takes it for.
         return no_verdict(
@@ -119,17 +119,17 @@ def _verified(result: ProofResult, asked: Assurance, sha256: str) -> Outcome:
     response = result.response
     messages = [] if response is None else response.messages
     sorries = [] if response is None else response.sorries
-    return Outcome(Status.VERIFIED, result.reason, result.summary, None, messages, sorries, result)
+    return ProofOutcome(Status.VERIFIED, result.reason, result.summary, None, messages, sorries, result)
 
 
-def _inconclusive(result: ProofResult, sentence: str) -> Outcome:
+def _inconclusive(result: ProofResult, sentence: str) -> ProofOutcome:
     if result.reason in {Reason.TIMEOUT, Reason.IMPORT_TIMEOUT}:
         # The words by which `kimina-client` knows a time-out.
         error = f"Lean timed out ({WORD}: {result.reason}: {sentence})"
     else:
         # In no other sentence: a reader would take it for the proof's own fault.
         error = f"{WORD}: {result.reason}: {sentence.replace('timed out', 'ran out of time')}"
-    return Outcome(Status.INCONCLUSIVE, result.reason, sentence, error, [], [], result)
+    return ProofOutcome(Status.INCONCLUSIVE, result.reason, sentence, error, [], [], result)
 
 
 def _message(result: ProofResult, sentence: str) -> Message:

@@ -24,7 +24,7 @@ from streamverify.core.groups.scope import caller_headers
 from streamverify.core.messages.codec import decode_result
 from streamverify.core.messages.models import ProofRequest, Reason
 from streamverify.gateway.batch import ProofBatch
-from streamverify.gateway.outcome import Outcome, no_verdict, outcome_of, refused
+from streamverify.gateway.outcome import ProofOutcome, no_verdict, outcome_of, refused
 from streamverify.gateway.result_follower import ResultFollower
 from streamverify.gateway.winners import Winners
 
@@ -103,14 +103,20 @@ class RequestReply:
         await self._sender.stop()
 
     async def answers(
-        self, proofs: Sequence[BatchProof | Outcome], options: BatchOptions, key: str, wait: float, *, ordered: bool
-    ) -> AsyncGenerator[tuple[int, Outcome], None]:
+        self,
+        proofs: Sequence[BatchProof | ProofOutcome],
+        options: BatchOptions,
+        key: str,
+        wait: float,
+        *,
+        ordered: bool,
+    ) -> AsyncGenerator[tuple[int, ProofOutcome], None]:
         """Send a batch; yields each outcome with the index of its proof.
 
         Leave the loop within `contextlib.aclosing`: what the batch holds is freed when the generator is closed.
 
         Args:
-            proofs: An Outcome stands for a proof that is known not to be sent.
+            proofs: A `ProofOutcome` stands for a proof that is known not to be sent.
             options: What all of them have in common.
             key: Whose batch it is: keys have turns.
             wait: Seconds after which what has no verdict gets an outcome that says so.
@@ -123,7 +129,7 @@ class RequestReply:
         batch = ProofBatch(options, key, datetime.now(UTC) + timedelta(seconds=wait), claim, event)
         alarm = loop.call_at(give_up, event.set)
         begun = wanted = answered = 0
-        early: dict[int, tuple[Outcome, int]] = {}
+        early: dict[int, tuple[ProofOutcome, int]] = {}
         try:
             while answered < len(proofs):
                 # Some at a time: a batch whose caller reads slowly asks for no more, and no results pile up here.
@@ -167,9 +173,9 @@ class RequestReply:
                 self._waiting.pop(request_id).sending.cancel()
             self._queue.leave(claim)
 
-    def _begin(self, batch: ProofBatch, index: int, proof: BatchProof | Outcome) -> None:
+    def _begin(self, batch: ProofBatch, index: int, proof: BatchProof | ProofOutcome) -> None:
         """Send a proof whose turn has come."""
-        if isinstance(proof, Outcome):
+        if isinstance(proof, ProofOutcome):
             self._settle(batch, index, proof)
             return
         self._sent += 1
@@ -233,20 +239,20 @@ class RequestReply:
                 self._settle(waiting.batch, waiting.index, unsent)
             return
 
-    def _answer(self, record: Any) -> None:
+    def _answer(self, kafka_record: Any) -> None:
         """Give a result to the batch that it belongs to, if it is one of ours."""
-        # A worker leaves the headers out of a result that would be too large for the topic: its key is ours, too.
-        known_as = next((value for name, value in record.headers if name == REQUEST_ID), record.key)
+        # A worker leaves the Kafka headers out of a result that would be too large for the topic: its key is ours, too.
+        known_as = next((value for name, value in kafka_record.headers if name == REQUEST_ID), kafka_record.key)
         waiting = self._waiting.pop(known_as, None)
         if waiting is None:
-            self._observer.passed(record.value)
+            self._observer.passed(kafka_record.value)
             return
         # The result may be faster than the acknowledgement of its request.
         waiting.sending.cancel()
         batch = waiting.batch
         del batch.open[known_as]
         try:
-            result = decode_result(record.value)
+            result = decode_result(kafka_record.value)
         except UndecodableResult as error:
             outcome = no_verdict(Reason.WORKER_ERROR, str(error))
         else:
@@ -261,9 +267,9 @@ class RequestReply:
             self._observer.answered(
                 result, outcome.sentence, owner=batch.key, custom_id=waiting.callers_id, key=waiting.key
             )
-        self._settle(batch, waiting.index, outcome, len(record.value or b""))
+        self._settle(batch, waiting.index, outcome, len(kafka_record.value or b""))
 
-    def _settle(self, batch: ProofBatch, index: int, outcome: Outcome, size: int = 0) -> None:
+    def _settle(self, batch: ProofBatch, index: int, outcome: ProofOutcome, size: int = 0) -> None:
         """Note the outcome of a proof, whose place is free for another one."""
         batch.settle(index, outcome, size)
         self._queue.release(batch.claim)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from streamverify.gateway.outcome import Outcome
+    from streamverify.gateway.outcome import ProofOutcome
 
 NDJSON = "application/x-ndjson"
 STREAMED_FROM = 256
@@ -23,7 +23,9 @@ _PART = 64 * 1024
 
 
 class _PendingResponse(Response):
-    """A response that is still worked on when it begins. If the client goes, that is over, and others have its place.
+    """A response sent while its proofs still run.
+
+    A disconnect cancels the rest and frees their places in the queue.
 
     waiting for outcomes --> begun: status and headers are sent --> ended
              +-------------- the client goes --------------------^
@@ -58,7 +60,7 @@ class SingleResponse(_PendingResponse):
     """Answers a request for one proof with one line of JSON."""
 
     def __init__(
-        self, outcomes: AsyncGenerator[tuple[int, Outcome], None], answer: Callable[[Outcome], dict[str, Any]]
+        self, outcomes: AsyncGenerator[tuple[int, ProofOutcome], None], answer: Callable[[ProofOutcome], dict[str, Any]]
     ) -> None:
         super().__init__(None, media_type="application/json")
         # Starlette has set it to 0: the body is not known yet.
@@ -77,9 +79,9 @@ class BatchResponse(_PendingResponse):
 
     def __init__(
         self,
-        outcomes: AsyncGenerator[tuple[int, Outcome], None],
+        outcomes: AsyncGenerator[tuple[int, ProofOutcome], None],
         count: int,
-        item: Callable[[int, Outcome], dict[str, Any]],
+        item: Callable[[int, ProofOutcome], dict[str, Any]],
         *,
         ndjson: bool,
     ) -> None:

@@ -15,7 +15,7 @@ from streamverify.gateway.batch import BatchOptions, BatchProof
 from streamverify.gateway.bodies import BodyError, CheckBody, VerifyBody, read_body
 from streamverify.gateway.holding import HeldRequest, gateway_of, hold
 from streamverify.gateway.kimina import CheckAnswer, VerifyAnswer, check_answer, verify_answer
-from streamverify.gateway.outcome import Outcome, no_verdict, refused
+from streamverify.gateway.outcome import ProofOutcome, no_verdict, refused
 from streamverify.gateway.responses import NDJSON, BatchResponse, SingleResponse
 
 if TYPE_CHECKING:
@@ -144,10 +144,10 @@ class _BatchRequest:
     """A request for several proofs, whatever its endpoint. `field` is the one that they stand in."""
 
     field: str
-    proofs: Sequence[BatchProof | Outcome]
+    proofs: Sequence[BatchProof | ProofOutcome]
     environment: str | None
     options: BatchOptions
-    item: Callable[[int, Outcome], dict[str, Any]]
+    item: Callable[[int, ProofOutcome], dict[str, Any]]
 
 
 def _answer(request: Request, held: HeldRequest, batch: _BatchRequest) -> Response:
@@ -174,7 +174,7 @@ def proof_to_send(
     statement: str | None = None,
     theorem: str | None = None,
     **of_caller: str | None,
-) -> BatchProof | Outcome:
+) -> BatchProof | ProofOutcome:
     """Return the proof to send, or the outcome of one that need not be; `of_caller`: its `callers_id` and `group`."""
     if code is None:
         return refused(Reason.INVALID_REQUEST, "there is no proof: the field is missing, null, or no text")

@@ -44,7 +44,7 @@ class Pool:
     """Runs jobs in `slots` REPL processes. To be used in one event loop.
 
     MADE --start--> OPEN --pause--> PAUSED --resume--> OPEN
-    MADE, OPEN or PAUSED --stop_dispatching--> DRAINING --close--> CLOSED
+    MADE, OPEN or PAUSED --drain--> DRAINING --close--> CLOSED
 
     Jobs are taken in any of these; they are started where it is open, and the one that runs alone while it is paused.
     A process is started when a slot first needs it, and replaced when it is needed again after it died; where there
@@ -93,7 +93,7 @@ class Pool:
         self._imports_at_once = rules.imports or len(self._dispatcher.slots)
         self._saved_headers = saved_headers
         self._saving: asyncio.Task[None] | None = None
-        self._stopped = False
+        self._is_draining = False
 
     @property
     def queued(self) -> int:
@@ -136,7 +136,7 @@ class Pool:
         """
         self._callbacks.add(job, on_done)
         # A pool that drains answers nothing new: the record is not committed, and another worker gets it.
-        if not self._stopped and (verdict := known_failure(job, self._shared)):
+        if not self._is_draining and (verdict := known_failure(job, self._shared)):
             # Not from in here: a caller may not be ready for its answer yet.
             asyncio.get_running_loop().call_soon(self._callbacks.answer, job, verdict)
             return
@@ -171,9 +171,9 @@ class Pool:
         """Start again what waits."""
         self._dispatcher.act(self._scheduler.resume(time.monotonic()))
 
-    def stop_dispatching(self) -> None:
+    def drain(self) -> None:
         """Start no more jobs: what is queued stays queued, what runs goes on."""
-        self._stopped = True
+        self._is_draining = True
         self._scheduler.drain()
 
     async def wait_running(self) -> None:
@@ -182,7 +182,7 @@ class Pool:
 
     async def close(self) -> None:
         """Kill every process group and wait until it is reaped. May be called again, and at any time."""
-        self.stop_dispatching()
+        self.drain()
         if self._saving is not None:
             # It saves once more as it ends.
             self._saving.cancel()

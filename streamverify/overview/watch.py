@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from streamverify.bus.connection import PATIENCE
+from streamverify.bus.connection import BROKER_TIMEOUT
 from streamverify.bus.group_look import GroupLook
 from streamverify.core.errors import BrokerUnavailable
 from streamverify.core.overview.build import overview, unassigned, workers
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _IMPATIENT = 3.0
 """Seconds for a question to a broker while there is a view to be kept up to date."""
 _LIMIT = 5.0
-"""Seconds for all questions of such a look together; whoever hangs longer is told of as not answering."""
+"""Seconds for all questions of such a look together; a process that takes longer is reported as not answering."""
 _CLOSE = 2.0
 
 
@@ -73,12 +73,12 @@ class Watch:
         await self._drop_look()
 
     async def once(self) -> Overview:
-        """Look once, with patience.
+        """Look once, asking again while brokers start.
 
         Raises:
             BrokerUnavailable: No broker answers, or there is no request topic.
         """
-        self._broker = await self._ask_broker(PATIENCE, settle=True)
+        self._broker = await self._ask_broker(BROKER_TIMEOUT, settle=True)
         return await self.workers_now()
 
     async def members(self) -> Workers:
@@ -126,20 +126,20 @@ class Watch:
 
     async def _ask_members(self) -> None:
         problems: list[str] = []
-        look = await self._open_look(PATIENCE)
+        look = await self._open_look(BROKER_TIMEOUT)
         group = await look.members(problems, settle=True)
         self._partitions = look.partitions
         self._broker = Broker(group, problems=tuple(problems))
 
-    async def _ask_broker(self, patience: float, *, settle: bool = False) -> Broker:
-        look = await self._open_look(patience)
+    async def _ask_broker(self, broker_timeout: float, *, settle: bool = False) -> Broker:
+        look = await self._open_look(broker_timeout)
         found = await look.look(settle=settle)
         self._partitions = look.partitions
         return found
 
-    async def _open_look(self, patience: float) -> GroupLook:
+    async def _open_look(self, broker_timeout: float) -> GroupLook:
         if self._look is None:
-            look = GroupLook(self._settings, patience, self._known)
+            look = GroupLook(self._settings, broker_timeout, self._known)
             await look.__aenter__()
             # Kept only once it is open: after a failure the next look opens another one.
             self._look = look

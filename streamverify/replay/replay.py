@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 MAX_IN_FLIGHT = 2000
 _CHUNK = 256
-"""AttemptMaker that the thread which reads hands over at once."""
+"""Attempts that the thread which reads hands over at once."""
 _AHEAD = 16
 """Such chunks that it is ahead of the sending at most."""
 
@@ -83,7 +83,7 @@ class Replay:
     """True where its output is there already."""
     pace: Pace = field(init=False)
     found: int = 0
-    """AttemptMaker that were read so far; the reader is ahead of the sending."""
+    """Attempts that were read so far; the reader is ahead of the sending."""
     rows: int = 0
     """Rows that these are of: a row with a list of proofs is as many attempts."""
     found_all: bool = False

@@ -87,7 +87,7 @@ class Runner:
         self._positions: dict[int, int] = {}
         self._writer = JournalWriter(journal, self._safe_positions, self._facts)
         self._sent_before: frozenset[int] = frozenset()
-        """AttemptMaker that an earlier process had sent and that were unanswered at the start of this one."""
+        """Attempts that an earlier process had sent and that were unanswered at the start of this one."""
         self._before = -1
         """The highest number that an earlier process may have sent."""
         self._changed = asyncio.Event()

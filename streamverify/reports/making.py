@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from streamverify.core.reports.verdict import VerdictRow
 
 JSON_NAME, PAGE_NAME = "report.json", "report.html"
-MOST_ROWS_WITHIN = 100_000
+MAX_ROWS_WITHIN = 100_000
 """Rows up to which a report has each row's verdict itself, so that it can be compared without any other file."""
 
 KIND = "streamverify-report"
@@ -75,7 +75,7 @@ def make_report(  # noqa: PLR0913 - what no row says
             tally.add(verdict)
             attempts.add(verdict)
             # One more than may be within, so that it is known below that there are too many.
-            if len(rows) <= MOST_ROWS_WITHIN:
+            if len(rows) <= MAX_ROWS_WITHIN:
                 rows.append(compact(verdict))
             if tally.rows % 10_000 == 0:
                 counted(tally.rows)
@@ -92,7 +92,7 @@ def make_report(  # noqa: PLR0913 - what no row says
                 made_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
                 version=__version__,
                 verdicts=Verdicts(
-                    file=encodable(Path(beside).as_posix()), rows=rows if len(rows) <= MOST_ROWS_WITHIN else None
+                    file=encodable(Path(beside).as_posix()), rows=rows if len(rows) <= MAX_ROWS_WITHIN else None
                 ),
                 run=run,
                 machine=machine,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streamverify.core.reports.verdict import VerdictRow
 
 _HELD = 20_000
-"""ProblemGroups that are counted in memory before they are added to those in the file."""
+"""Problems that are counted in memory before they are added to those in the file."""
 
 
 @contextmanager

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streamverify.bus.publisher import Publisher
     from streamverify.settings import Settings
     from streamverify.streams.application import Application, PartitionedTable
-    from streamverify.streams.batches import Batch
+    from streamverify.streams.batches import DeliveredBatch
     from streamverify.streams.partitioned_rows import Key
 
 _log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ class Forwarder:
         """Forward for as long as the stream lasts."""
         await self.batches.run(stream, self.forward)
 
-    async def forward(self, batch: Batch) -> None:
+    async def forward(self, batch: DeliveredBatch) -> None:
         """Forward one batch, in its order.
 
         Raises:

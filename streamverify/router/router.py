@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from streamverify.bus.admin import patient_admin
-from streamverify.bus.connection import PATIENCE
+from streamverify.bus.connection import BROKER_TIMEOUT
 from streamverify.bus.publisher import Publisher
 from streamverify.bus.topics import changelog_topic, max_message_bytes, router_group
 from streamverify.core.messages.dead_letter import Stage
@@ -78,7 +78,7 @@ class Router:
         publisher = Publisher(
             settings, max_record_bytes=max(sizes), max_batch_bytes=min(sizes) // 2, partitioner=AffinityPartitioner()
         )
-        await publisher.start(PATIENCE)
+        await publisher.start(BROKER_TIMEOUT)
         self._stack.push_async_callback(publisher.close)
         await life.keep_running(publisher.run())
         await life.watch_brokers()

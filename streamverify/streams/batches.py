@@ -24,7 +24,7 @@ BATCH_WINDOW = 0.05
 """Seconds that a record waits at most for others of its batch."""
 
 
-class Batch:
+class DeliveredBatch:
     """Records that were delivered under one assignment.
 
     TAKEN ── acknowledge ──> DONE: its offsets are committed
@@ -75,7 +75,7 @@ class Batches:
         """`read`, where there was no rebalance since."""
         return self.read if self.generation == self._read_in else {}
 
-    async def run(self, stream: faust.StreamT[Any], work: Callable[[Batch], Awaitable[None]]) -> None:
+    async def run(self, stream: faust.StreamT[Any], work: Callable[[DeliveredBatch], Awaitable[None]]) -> None:
         """Take batch by batch, for as long as the stream lasts, and have the work of each done."""
         try:
             async for events in cast("faust.Stream[Any]", stream).noack_take(BATCH, within=BATCH_WINDOW):
@@ -86,7 +86,7 @@ class Batches:
             # An agent that returns is started again by Faust, with the next batch.
             await asyncio.Event().wait()
 
-    def take(self, events: Sequence[faust.EventT[Any]]) -> Batch | None:
+    def take(self, events: Sequence[faust.EventT[Any]]) -> DeliveredBatch | None:
         """Make a batch of the records that were delivered under the assignment that there is now.
 
         Returns:
@@ -99,7 +99,7 @@ class Batches:
         # Records of an assignment that is over are delivered again, here or to another member.
         self.leave(event for event in events if event.message.generation_id != generation)
         ours = [event for event in events if event.message.generation_id == generation]
-        return Batch(self, ours, generation) if ours else None
+        return DeliveredBatch(self, ours, generation) if ours else None
 
     def acknowledge(self, events: Iterable[faust.EventT[Any]]) -> None:
         """Note that records of one batch are done, of the generation in which they were taken."""

@@ -40,7 +40,7 @@ class StreamAgent(Protocol):
 AgentT = TypeVar("AgentT", bound=StreamAgent)
 
 
-class Readiness(NamedTuple):
+class ReadyAnswer(NamedTuple):
     """The answer to `/ready`: the problem that keeps a process from its work, None if there is none, and the status."""
 
     problem: str | None
@@ -165,22 +165,22 @@ class StreamLife(Generic[AgentT]):
             return EXIT_CUT_SHORT
         return EXIT_DONE
 
-    def readiness(self) -> Readiness:
+    def readiness(self) -> ReadyAnswer:
         """Say what keeps it from its work; of several the one that explains the others."""
         process = self.names.process
         # Until its port is closed: what is left is waited for, for a bounded time.
         if self._failure.done():
             return Readiness(f"a part of the {process} has failed: it ends, with an error", ready=False)
         if self.draining:
-            return Readiness(f"the {process} drains: {self.names.drains}", ready=False)
+            return ReadyAnswer(f"the {process} drains: {self.names.drains}", ready=False)
         if outage := self._brokers.outage:
             # To take every process out of service because a broker restarts would help nobody.
-            return Readiness(outage, ready=self._brokers.seconds_without_broker <= OUTAGE_GRACE)
+            return ReadyAnswer(outage, ready=self._brokers.seconds_without_broker <= OUTAGE_GRACE)
         if not self.restored:
-            return Readiness(
+            return ReadyAnswer(
                 f"the {process} joins its group, or reads the rows of the partitions that it was given", ready=False
             )
-        return Readiness(None, ready=True)
+        return ReadyAnswer(None, ready=True)
 
     @property
     def restored(self) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from streamverify.runtime import Handler
     from streamverify.settings import Settings
-    from streamverify.streams.life import Readiness, StreamLife
+    from streamverify.streams.life import ReadyAnswer, StreamLife
     from streamverify.telemetry.metrics import Source
 
 
@@ -33,7 +33,7 @@ class StreamServer:
         settings: Settings,
         life: StreamLife[Any],
         *,
-        readiness: Callable[[], Readiness],
+        readiness: Callable[[], ReadyAnswer],
         numbers: Callable[[], Mapping[str, int]],
         metrics: Mapping[str, Source],
         pages: Mapping[str, Handler],

@@ -16,7 +16,7 @@ from streamverify.core.messages.models import MAX_CUSTOM_ID
 from streamverify.core.table.pages import Page, merge, parse_query
 from streamverify.core.table.row import newest_row, shown
 from streamverify.table.html_pages import error_page, result_page, results_page
-from streamverify.table.peers import Part, TooSlow, Unavailable, as_answer
+from streamverify.table.peers import PagePart, TooSlow, Unavailable, as_answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -64,7 +64,7 @@ class Endpoints:
         wanted = parse_query(request.query.items())
         # Before the others are asked: their answers have to be of the same generation.
         held = self._held()
-        mine = Part(held.partitions, self._page(wanted.as_query()))
+        mine = PagePart(held.partitions, self._page(wanted.as_query()))
         parts = [mine, *await self._peers.ask(wanted.as_query(), held.generation)]
         pages = self._peers.all_pages(parts)
         page = merge([each.rows for each in pages], wanted.limit, more=any(each.more for each in pages))
@@ -77,7 +77,7 @@ class Endpoints:
         custom_id, full = _one(request)
         held = self._held()
         query = [("id", custom_id)]
-        parts = [Part(held.partitions, self._page(query)), *await self._peers.ask(query, held.generation)]
+        parts = [PagePart(held.partitions, self._page(query)), *await self._peers.ask(query, held.generation)]
         rows = [row for page in self._peers.all_pages(parts) for row in page.rows]
         if not rows:
             return _error(request, 404, f"there is no result of {custom_id!r} in the table")
@@ -102,7 +102,7 @@ class Endpoints:
     async def answer_local(self, request: web.Request) -> web.Response:
         """Answer what another instance asks: the part of this one alone."""
         held = self._held()
-        part = Part(held.partitions, self._page(list(request.query.items())))
+        part = PagePart(held.partitions, self._page(list(request.query.items())))
         return _json(as_answer(part, held.generation))
 
     def _held(self) -> Assignment:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.table.row import Row
     from streamverify.streams.application import Application
-    from streamverify.streams.batches import Batch
+    from streamverify.streams.batches import DeliveredBatch
     from streamverify.table.result_table import ResultTable
 
 _log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ class Follower:
         """Follow for as long as the stream lasts."""
         await self.batches.run(stream, self.take_in)
 
-    async def take_in(self, batch: Batch) -> None:
+    async def take_in(self, batch: DeliveredBatch) -> None:
         """Take in one batch, in its order."""
         for message in batch.messages:
             self._apply(message)

@@ -39,7 +39,7 @@ class TooSlow(StreamVerifyError):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PagePart:
     """The part of an answer that one instance has."""
 
     partitions: frozenset[int]
@@ -67,7 +67,7 @@ class Peers:
         """Close the connections to the others."""
         await self._session.close()
 
-    async def ask(self, query: Sequence[tuple[str, str]], generation: int) -> list[Part]:
+    async def ask(self, query: Sequence[tuple[str, str]], generation: int) -> list[PagePart]:
         """Ask each other instance for its part.
 
         Raises:
@@ -80,7 +80,7 @@ class Peers:
         urls = [url for url, held in members.items() if url.rstrip("/") != self.url.rstrip("/") and held]
         return list(await asyncio.gather(*(self._ask_one(url, query, generation) for url in urls)))
 
-    async def _ask_one(self, url: str, query: Sequence[tuple[str, str]], generation: int) -> Part:
+    async def _ask_one(self, url: str, query: Sequence[tuple[str, str]], generation: int) -> PagePart:
         try:
             async with self._session.get(f"{url.rstrip('/')}/local", params=list(query), allow_redirects=False) as got:
                 answer = await got.json()
@@ -98,7 +98,7 @@ class Peers:
             raise Unavailable(f"the instance at {url} is not ready: {said}")
         return read_part(answer, url, generation)
 
-    def all_pages(self, parts: Sequence[Part]) -> list[Page]:
+    def all_pages(self, parts: Sequence[PagePart]) -> list[Page]:
         """Take the pages of all parts, if they have every partition once.
 
         Raises:
@@ -112,7 +112,7 @@ class Peers:
         return [part.page for part in parts]
 
 
-def as_answer(part: Part, generation: int) -> dict[str, Any]:
+def as_answer(part: PagePart, generation: int) -> dict[str, Any]:
     """Write the part that an instance tells another one."""
     return {
         "generation": generation,
@@ -122,7 +122,7 @@ def as_answer(part: Part, generation: int) -> dict[str, Any]:
     }
 
 
-def read_part(answer: Any, url: str, generation: int) -> Part:
+def read_part(answer: Any, url: str, generation: int) -> PagePart:
     """Read what `as_answer` made.
 
     Raises:
@@ -136,4 +136,4 @@ def read_part(answer: Any, url: str, generation: int) -> Part:
     if answer["generation"] != generation:
         raise Unavailable("partitions of the result topic move between instances at the moment")
     rows: list[Row] = answer["rows"]
-    return Part(frozenset(answer["partitions"]), Page(rows, answer["more"]))
+    return PagePart(frozenset(answer["partitions"]), Page(rows, answer["more"]))

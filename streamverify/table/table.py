@@ -11,7 +11,7 @@ from streamverify.bus.admin import patient_admin
 from streamverify.bus.topics import table_changelog_topic, table_group
 from streamverify.core.metrics.metric import Process
 from streamverify.streams.application import make_application
-from streamverify.streams.life import Readiness, StreamLife
+from streamverify.streams.life import ReadyAnswer, StreamLife
 from streamverify.streams.source_topic import prepare_source
 from streamverify.streams.stream_names import StreamNames
 from streamverify.streams.stream_process import run_process
@@ -137,10 +137,10 @@ class Table:
         """Follow the result topic until a signal. Returns the exit code."""
         return await self._life.run(self._numbers)
 
-    def _readiness(self) -> Readiness:
+    def _readiness(self) -> ReadyAnswer:
         found = self._life.readiness()
         if found.problem is None and self._completeness.complete is None:
-            return Readiness("the table reads what the result topic had when its partitions came", ready=False)
+            return ReadyAnswer("the table reads what the result topic had when its partitions came", ready=False)
         return found
 
     def _numbers(self) -> dict[str, int]:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.job import Record, Verdict
     from streamverify.core.tracing.trace_context import TraceContext
-    from streamverify.core.tracing.trace_steps import Step
+    from streamverify.core.tracing.trace_steps import TraceStep
 
 _log = structlog.get_logger(__name__)
 
@@ -144,7 +144,7 @@ class Tracing:
         *,
         said: Mapping[str, Any],
         error: str | None,
-        placed: Sequence[Step],
+        placed: Sequence[TraceStep],
     ) -> AnswerSpans | None:
         remote = SpanContext(
             int(parent.trace_id, 16),

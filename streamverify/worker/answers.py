@@ -70,8 +70,8 @@ class Answers:
 
     def answer(self, job: Job, verdict: Verdict) -> None:
         """Publish the verdict, unless it is of no use: inconclusive, and the record another worker's."""
-        record = job.record.id
-        ownership = self._records.ownership(record)
+        record_id = job.record.id
+        ownership = self._records.ownership(record_id)
         definite = OUTCOMES[verdict.reason].status is not Status.INCONCLUSIVE
         if definite or ownership is Ownership.OWNED:
             # A definite verdict does not depend on who found it: it is published whoever owns the partition by now.
@@ -85,8 +85,8 @@ class Answers:
             self._undecided.append((job, verdict))
         else:
             # The new owner runs it again, and may find a verdict where we found a time-out.
-            self._records.forget(record)
-            self._ended(record)
+            self._records.forget(record_id)
+            self._ended(record_id)
 
     def assignment_known(self) -> None:
         """Decide about the verdicts that waited until it was known whose their records are."""
@@ -104,14 +104,14 @@ class Answers:
 
     def give_up(self, job: Job) -> None:
         """The proof has killed its worker too often: it gets a result and a dead letter, and is complete after both."""
-        record, attempts = job.record, job.record.attempts
-        error = WorkersDied(f"{attempts} workers died while this proof was running, {attempts - 1} of them of it alone")
-        verdict = Verdict(Reason.REPL_CRASH, f"{error}; it is not run again", attempts=attempts, final=True)
+        record, deaths = job.record, job.record.worker_deaths
+        error = WorkersDied(f"{deaths} workers died while this proof was running, {deaths - 1} of them of it alone")
+        verdict = Verdict(Reason.REPL_CRASH, f"{error}; it is not run again", attempts=deaths, final=True)
         # If only one of both reached the broker before a crash, the next worker sends both again.
         on_ack = countdown(2, partial(self._complete, record.id))
         self._publish_result(Requester(job.record, job.request), verdict, on_ack)
         custom_id = job.request.custom_id
-        self._publish_dead_letter(record, error, Stage.VERIFY, attempts=attempts, on_ack=on_ack, of=custom_id)
+        self._publish_dead_letter(record, error, Stage.VERIFY, attempts=deaths, on_ack=on_ack, of=custom_id)
 
     def _acknowledged(self, job: Job, verdict: Verdict) -> None:
         """The broker has the verdict on a job."""
@@ -119,11 +119,11 @@ class Answers:
         self._superseding.acknowledged(job, verdict)
         self._tiers.answered(job, verdict)
 
-    def _complete(self, record: RecordId) -> None:
+    def _complete(self, record_id: RecordId) -> None:
         """The broker has the answer to the record: commit its offset soon."""
-        self._records.complete(record)
+        self._records.complete(record_id)
         self._commits.commit_soon()
-        self._ended(record)
+        self._ended(record_id)
 
     def _publish_result(
         self, requester: Requester, verdict: Verdict, on_ack: Callable[[], None], *, urgent: bool = False
@@ -135,7 +135,7 @@ class Answers:
             on_ack()
 
         try:
-            record = self._results.record(requester, verdict, acknowledged)
+            outgoing = self._results.record(requester, verdict, acknowledged)
         except Exception as error:  # noqa: BLE001 - a result that cannot be written is answered, too
             _log.exception(
                 "result_not_written",
@@ -143,9 +143,9 @@ class Answers:
                 hint="a bug of streamverify: the request is answered `worker_error`; please report the traceback",
             )
             verdict = Verdict(Reason.WORKER_ERROR, f"the result could not be written: {error!r}")
-            record = self._results.record(requester, verdict, acknowledged)
+            outgoing = self._results.record(requester, verdict, acknowledged)
         # While jobs wait for a slot nobody waits for one result more than for the next: the publisher may gather them.
-        self._publisher.publish(record, urgent=urgent or not self._runner.queued)
+        self._publisher.publish(outgoing, urgent=urgent or not self._runner.queued)
 
     def _publish_dead_letter(  # noqa: PLR0913 - what a letter says
         self,
@@ -184,7 +184,7 @@ class Answers:
         topic = self._settings.dlq_topic
         tracing = self._results.tracing
         trace = tracing and tracing.dead_letter(record, of, error, topic)
-        # A letter has the headers of its request untouched: the trace goes on without ours in it.
+        # A letter has the Kafka headers of its request untouched: the trace goes on without ours in it.
         self._publisher.publish(
             dead_letter_record(topic, letter, trace.ended_after(acknowledged) if trace else acknowledged)
         )

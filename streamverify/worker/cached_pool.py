@@ -59,7 +59,7 @@ class CachedPool:
         self._looked_up: dict[Job, None] = {}
         self._in_flight: InFlight[Job] = InFlight()
         self._arrived = asyncio.Event()
-        self._stopped = False
+        self._is_draining = False
         """True once the worker drains."""
         self.followed = 0
         """Jobs that got the verdict of one that was on its way at the same time."""
@@ -75,7 +75,7 @@ class CachedPool:
 
     def submit(self, job: Job, on_done: OnDone, *, alone: bool = False) -> None:
         """Take a job, as the pool does."""
-        if self._stopped or not self.cache.is_on or not may_be_answered(job):
+        if self._is_draining or not self.cache.is_on or not may_be_answered(job):
             self._pool.submit(job, on_done, alone=alone)
             return
         self._asked[job] = _Asked(on_done, alone)
@@ -102,7 +102,7 @@ class CachedPool:
         """Answer those that were found, and start the others."""
         for job, hit in zip(jobs, found, strict=True):
             # It may have been dropped or superseded meanwhile.
-            if job not in self._looked_up or self._stopped:
+            if job not in self._looked_up or self._is_draining:
                 continue
             del self._looked_up[job]
             if hit is None:
@@ -110,9 +110,9 @@ class CachedPool:
             else:
                 self._answer(job, _as_hit(hit.verdict, hit.age, job))
 
-    def stop(self) -> None:
+    def drain(self) -> None:
         """Start nothing more: what is looked up stays where it is, its records come again elsewhere."""
-        self._stopped = True
+        self._is_draining = True
 
     # --- what the pool is asked, too --------------------------------------------------------------------------------
 
@@ -122,7 +122,7 @@ class CachedPool:
         for job in dropped:
             del self._looked_up[job]
         dropped += self._in_flight.leave(doomed)
-        # One that is on its way up may lead, too; the pool has its own that wait.
+        # One that is on its way to a higher tier may lead, too; the pool has its own that wait.
         from_pool = [*self._pool.discard(doomed), *self._tiers.discard(doomed)]
         for job in [*dropped, *from_pool]:
             self._asked.pop(job, None)

@@ -12,7 +12,7 @@ import structlog
 from streamverify.bus.address import advertised_url
 from streamverify.bus.announcements import Announcements
 from streamverify.bus.commit_requests import CommitRequests
-from streamverify.bus.connection import PATIENCE
+from streamverify.bus.connection import BROKER_TIMEOUT
 from streamverify.bus.consumer import RequestConsumer
 from streamverify.bus.consumer_counts import ConsumerCounts
 from streamverify.bus.group_versions import VersionWatch
@@ -35,7 +35,7 @@ from streamverify.telemetry.configuration import open_tracing
 from streamverify.telemetry.metrics import Metrics
 from streamverify.worker.cached_pool import CachedPool
 from streamverify.worker.condition import ConditionReport, StartStep
-from streamverify.worker.equipment import find_equipment
+from streamverify.worker.discovery import discover
 from streamverify.worker.metrics import Observations, Parts, WorkerMetrics
 from streamverify.worker.open_cache import open_cache
 from streamverify.worker.pool_settings import pool_limits, pool_rules
@@ -49,10 +49,10 @@ from streamverify.worker.tiers import Tiers
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from streamverify.lean.kernel.reach import Reach
+    from streamverify.lean.kernel.reachable_tiers import ReachableTiers
     from streamverify.settings import Settings
     from streamverify.telemetry.tracing import Tracing
-    from streamverify.worker.equipment import Equipment
+    from streamverify.worker.discovery import Discovery
     from streamverify.worker.result_cache import ResultCache
 
 _log = structlog.get_logger(__name__)
@@ -107,47 +107,47 @@ class Worker:
 
     async def start(self) -> None:
         """Find the REPL and the broker, and join the group."""
-        equipment = await find_equipment(self._settings)
-        results = await self._open(equipment)
-        self._take_records(equipment, results)
-        self._watch(equipment)
-        await self._join(equipment)
+        discovery = await discover(self._settings)
+        results = await self._open(discovery)
+        self._take_records(discovery, results)
+        self._watch(discovery)
+        await self._join(discovery)
 
-    async def _open(self, equipment: Equipment) -> ResultBuilder:
+    async def _open(self, discovery: Discovery) -> ResultBuilder:
         """Make what has verdicts on proofs, and what publishes them; no proof is taken yet."""
-        settings, verifier, plan = self._settings, equipment.verifier, equipment.plan
+        settings, verifier, plan = self._settings, discovery.verifier, discovery.plan
         self._observations = Observations(self._meters)
         self._pool = Pool(
-            equipment.command,
+            discovery.command,
             slots=plan.slots,
             limits=pool_limits(settings, plan),
             rules=pool_rules(settings, plan),
-            saved_headers=equipment.saved_headers,
-            trusted=equipment.trusted,
+            saved_headers=discovery.saved_headers,
+            trusted=discovery.trusted,
             counts=LeanCounts(self._observations.import_seconds),
         )
         self._stack.push_async_callback(self._pool.close)
         # One producer writes to both topics.
-        self._publisher = Publisher(settings, max_record_bytes=max(equipment.sizes.values()))
-        await self._publisher.start(PATIENCE)
+        self._publisher = Publisher(settings, max_record_bytes=max(discovery.sizes.values()))
+        await self._publisher.start(BROKER_TIMEOUT)
         self._stack.push_async_callback(self._publisher.close)
         results = ResultBuilder(
             worker_name(settings),
             verifier,
             settings.result_topic,
-            equipment.sizes[settings.result_topic],
+            discovery.sizes[settings.result_topic],
             self._observations.published,
             self._tracing(),
         )
         self._cache = await open_cache(
             settings,
             verifier,
-            equipment.command,
+            discovery.command,
             vocabulary_of=self._pool.vocabularies.known,
-            reach=equipment.reach,
+            reachable=discovery.reachable,
         )
         self._tiers = Tiers(
-            self._replays(equipment.reach),
+            self._replays(discovery.reachable),
             Assurance(settings.upgrade),
             publisher=self._publisher,
             results=results,
@@ -159,7 +159,7 @@ class Worker:
             self._cached_pool = CachedPool(self._pool, self._tiers, self._cache, **timeouts)
         return results
 
-    def _take_records(self, equipment: Equipment, results: ResultBuilder) -> None:
+    def _take_records(self, discovery: Discovery, results: ResultBuilder) -> None:
         """Make what takes records and answers them, from the service to the consumer; none of it works yet."""
         settings, runner = self._settings, self._cached_pool or self._pool
         self._announcements = Announcements(settings)
@@ -183,10 +183,10 @@ class Worker:
             commits=self._commits,
             superseding=self._superseding,
             tiers=self._tiers,
-            reach=equipment.reach,
-            slots=equipment.plan.slots,
+            reachable=discovery.reachable,
+            slots=discovery.plan.slots,
         )
-        versions = client_id(equipment.verifier)
+        versions = client_id(discovery.verifier)
         counts = ConsumerCounts(on_commit=self._observations.commit_seconds)
         self._consumer = RequestConsumer(settings, self._partitions, self._commits, client_id=versions, counts=counts)
         self._condition = ConditionReport(
@@ -194,9 +194,9 @@ class Worker:
         )
         self._peers = VersionWatch(settings, versions)
 
-    def _watch(self, equipment: Equipment) -> None:
+    def _watch(self, discovery: Discovery) -> None:
         """Make what says how the worker does: its log, its metrics, its status."""
-        settings, slots, runner = self._settings, equipment.plan.slots, self._cached_pool or self._pool
+        settings, slots, runner = self._settings, discovery.plan.slots, self._cached_pool or self._pool
         self._reporter = Reporter(
             self._service.answers.activity,
             pool=self._pool,
@@ -221,13 +221,13 @@ class Worker:
                 ready=self._condition.is_ready,
                 draining=self._signals.drain.is_set,
             ),
-            verifier=equipment.verifier,
+            verifier=discovery.verifier,
             slots=slots,
         )
         self._report = StatusReport(
             settings,
             name=worker_name(settings),
-            verifier=equipment.verifier,
+            verifier=discovery.verifier,
             condition=self._condition.now,
             pool=self._pool,
             runner=runner,
@@ -245,21 +245,21 @@ class Worker:
             more={"/metrics": self._metrics.answer, "/status": self._report.answer},
         )
 
-    async def _join(self, equipment: Equipment) -> None:
+    async def _join(self, discovery: Discovery) -> None:
         """Import headers, hear what others have announced, and join the group."""
-        settings, verifier, plan = self._settings, equipment.verifier, equipment.plan
+        settings, verifier, plan = self._settings, discovery.verifier, discovery.plan
         self._condition.start_came_to(StartStep.IMPORTING)
         # From here on a supervisor sees that the worker lives and is not ready.
         self._report.listens_at(advertised_url(settings, await self._health.start()))
         self._stack.push_async_callback(self._health.close)
         # Import headers before joining the group: the partitions of a member would wait for the imports.
-        await self._pool.start(headers_to_warm(settings.prewarm, equipment.command))
+        await self._pool.start(headers_to_warm(settings.prewarm, discovery.command))
         # Whatever was announced before concerns the first records that come, too.
         await self._announcements.start(self._superseding.hear, self._service.cancel)
         self._stack.push_async_callback(self._announcements.close)
         self._stack.push_async_callback(self._consumer.close, _LEAVE_TIMEOUT)
         self._condition.start_came_to(StartStep.JOINING)
-        await self._consumer.start(self._service, PATIENCE, encode_card(self._report.card()))
+        await self._consumer.start(self._service, BROKER_TIMEOUT, encode_card(self._report.card()))
         _log.info(
             "worker_started",
             name=worker_name(settings),
@@ -268,7 +268,7 @@ class Worker:
             sandbox=verifier.sandbox,
             slots=plan.slots,
             spares=plan.spares,
-            reaches=str(equipment.reach.tier),
+            reaches=str(discovery.reachable.tier),
             brokers=settings.bootstrap_servers,
             topic=settings.request_topic,
             group=settings.group_id,
@@ -282,12 +282,12 @@ class Worker:
             self._stack.push_async_callback(tracing.close)
         return tracing
 
-    def _replays(self, reach: Reach) -> Replays | None:
+    def _replays(self, reachable: ReachableTiers) -> Replays | None:
         """Open the slots for the tiers above `audited`, where there are any."""
-        if reach.climber is None:
+        if reachable.tier_runner is None:
             return None
         vocabulary = replace(SHIPPED, trusted=self._pool.trusted)
-        replays = Replays(reach.climber, slots=self._settings.replay_slots, vocabulary=vocabulary)
+        replays = Replays(reachable.tier_runner, slots=self._settings.replay_slots, vocabulary=vocabulary)
         self._stack.push_async_callback(replays.close)
         return replays
 
@@ -324,9 +324,9 @@ class Worker:
         # Both, and the poll goes on: a member that does not poll loses its partitions in mid-drain.
         self._consumer.drain()
         if self._cached_pool is not None:
-            self._cached_pool.stop()
-        self._pool.stop_dispatching()
-        self._tiers.stop()
+            self._cached_pool.drain()
+        self._pool.drain()
+        self._tiers.drain()
         complete = await self._before(deadline, self._finish_running())
         if not complete and not self._signals.force.is_set():
             # The closing commit says that nobody has died: else the next owner would quarantine each of these records.

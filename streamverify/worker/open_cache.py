@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.messages.models import Verifier
     from streamverify.core.syntax.header import Header
-    from streamverify.lean.kernel.reach import Reach
+    from streamverify.lean.kernel.reachable_tiers import ReachableTiers
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.settings import Settings
 
@@ -45,7 +45,7 @@ async def open_cache(
     command: ReplCommand,
     *,
     vocabulary_of: Callable[[Header], Vocabulary | None],
-    reach: Reach,
+    reachable: ReachableTiers,
 ) -> ResultCache | None:
     """Make the cache; None where there is to be none.
 
@@ -54,7 +54,7 @@ async def open_cache(
         verifier: What answers, as results name it.
         command: The REPL.
         vocabulary_of: What Lean itself has said here of a header's environment; None where it was not asked yet.
-        reach: The programs that judge above `audited`.
+        reachable: The programs that judge above `audited`.
 
     Raises:
         SettingsError: The store that is asked for cannot be made. One that is down is no error.
@@ -97,13 +97,13 @@ async def open_cache(
         guard,
         max_age=settings.cache_max_age,
         installation=installation,
-        installation_digest=installation_digest(verifier, {**installation.parts, "tools": _tools(reach)}),
+        installation_digest=installation_digest(verifier, {**installation.parts, "tools": _tools(reachable)}),
         vocabulary_of=vocabulary_of,
     )
 
 
-def _tools(reach: Reach) -> str:
+def _tools(reachable: ReachableTiers) -> str:
     """Name what judges above `audited` here: a verdict of other programs is not this worker's."""
-    tools = reach.tools
+    tools = reachable.tools
     found = [] if tools is None else [tools.lean, tools.exporter, tools.replayer, tools.kernel]
     return " ".join(f"{each.name} {each.version} {each.digest}" for each in found if each is not None)

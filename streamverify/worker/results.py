@@ -130,7 +130,7 @@ class ResultBuilder:
             on_ack()
 
         encoded = encode_result(result, limit=self.limit, overhead=record_overhead(key, copied))
-        # Ours stay even where the copied headers had to go: readers filter by them.
+        # Ours stay even where the copied Kafka headers had to go: readers filter by them.
         kafka_headers = ours if encoded.kafka_headers_dropped else [*copied, *ours]
 
         def smaller() -> Outgoing:

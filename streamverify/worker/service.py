@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from streamverify.core.job import Record, RecordId, Verdict
     from streamverify.core.messages.codec import RequestLimits
     from streamverify.core.messages.models import ProofRequest
-    from streamverify.lean.kernel.reach import Reach
+    from streamverify.lean.kernel.reachable_tiers import ReachableTiers
     from streamverify.lean.pool import Pool
     from streamverify.settings import Settings
     from streamverify.worker.ports import JobRunner
@@ -62,7 +62,7 @@ class Service:
         commits: CommitPort,
         superseding: Superseding,
         tiers: Tiers,
-        reach: Reach,
+        reachable: ReachableTiers,
         slots: int,
     ) -> None:
         """`runner` is the pool, or the cache before it; `slots` the proofs that run at once."""
@@ -71,8 +71,8 @@ class Service:
             limits,
             Assurance(settings.require),
             Assurance(settings.require_min),
-            reach=reach.tier,
-            beyond=reach.lacks,
+            reach=reachable.tier,
+            beyond=reachable.lacks,
             vocabulary=replace(SHIPPED, trusted=pool.trusted),
             consumer_group=settings.group_id,
             result_topic=settings.result_topic,
@@ -126,12 +126,12 @@ class Service:
         if isinstance(taken, Job):
             self._open[record.id] = taken
         match taken:
-            case Job() as job if is_poison(record.attempts, self._settings.max_deliveries):
+            case Job() as job if is_poison(record.worker_deaths, self._settings.max_deliveries):
                 self.answers.give_up(job)
             case Job() as job if record.quarantined:
                 # It is run when a commit has its attempt, and alone where it has one already.
                 self._waiting[record.id] = job
-                self.quarantine.add(record.id, attempts=record.attempts)
+                self.quarantine.add(record.id, worker_deaths=record.worker_deaths)
                 self._carry_out()
             case Job() as job if superseded := self._superseding.enter(job):
                 self.answers.answer(job, superseded)
@@ -144,7 +144,7 @@ class Service:
 
     def _cancelled(self, record: Record, request: ProofRequest) -> Verdict | None:
         """The verdict on a request that was cancelled. Of one that has killed its workers we say that instead."""
-        if is_poison(record.attempts, self._settings.max_deliveries):
+        if is_poison(record.worker_deaths, self._settings.max_deliveries):
             return None
         return self._superseding.cancelled(record, request)
 
@@ -157,13 +157,13 @@ class Service:
         if not self._superseding.cancel(cancellation):
             return
         ended = {
-            record: verdict
-            for record, job in self._waiting.items()
+            record_id: verdict
+            for record_id, job in self._waiting.items()
             if (verdict := self._superseding.cancelled(job.record, job.request)) is not None
         }
-        for record in self.quarantine.discard(ended.__contains__):
-            self._records.withdraw_attempt(record)
-            self.answers.answer(self._waiting.pop(record), ended[record])
+        for record_id in self.quarantine.discard(ended.__contains__):
+            self._records.withdraw_attempt(record_id)
+            self.answers.answer(self._waiting.pop(record_id), ended[record_id])
         self._carry_out()
 
     def drop(self, partitions: frozenset[int]) -> None:
@@ -174,22 +174,22 @@ class Service:
             for waiting in (self._runner, self._tiers)
             for job in waiting.discard(lambda job: job.record.id.partition in partitions)
         ]
-        quarantined = self.quarantine.discard(lambda record: record.partition in partitions)
+        quarantined = self.quarantine.discard(lambda record_id: record_id.partition in partitions)
         dropped = [*(job.record.id for job in jobs), *quarantined]
-        for record in dropped:
-            self._waiting.pop(record, None)
-            self._open.pop(record, None)
-            self._records.forget(record)
-            self._superseding.dropped(record)
-            self.quarantine.ended(record)
+        for record_id in dropped:
+            self._waiting.pop(record_id, None)
+            self._open.pop(record_id, None)
+            self._records.forget(record_id)
+            self._superseding.dropped(record_id)
+            self.quarantine.ended(record_id)
         self._carry_out()
         if dropped:
             _log.info("queued_jobs_dropped", partitions=sorted(partitions), jobs=len(dropped))
 
     def attempts_committed(self, records: frozenset[RecordId]) -> None:
         """The broker has the attempts of these records: those that still wait for it may be run."""
-        for record, alone in self.quarantine.attempts_committed(records):
-            job = self._waiting.pop(record)
+        for record_id, alone in self.quarantine.attempts_committed(records):
+            job = self._waiting.pop(record_id)
             if alone:
                 _log.warning(
                     "suspect_isolated",
@@ -201,8 +201,8 @@ class Service:
 
     def pause(self) -> None:
         """Start no quarantined record until `resume`; the attempts of those that were about to be are withdrawn."""
-        for record in self.quarantine.pause():
-            self._records.withdraw_attempt(record)
+        for record_id in self.quarantine.pause():
+            self._records.withdraw_attempt(record_id)
         self._carry_out()
 
     def resume(self) -> None:
@@ -226,8 +226,8 @@ class Service:
         elif self._pool.paused:
             self._pool.resume()
         if decision.commit:
-            for record in decision.commit:
-                self._records.record_attempt(record)
+            for record_id in decision.commit:
+                self._records.record_attempt(record_id)
             self._commits.commit_now()
 
     # --- results --------------------------------------------------------------------------------------------------
@@ -245,12 +245,12 @@ class Service:
         self.answers.answer(job, verdict)
         self._carry_out()
 
-    def _ended(self, record: RecordId) -> None:
+    def _ended(self, record_id: RecordId) -> None:
         """The record is finished for good.
 
         The quarantine hears of it only now, not when the verdict was there: until the broker has the result, the next
         commit still has the record's attempt, and the death of another proof would be counted as its own.
         """
-        self._open.pop(record, None)
-        self.quarantine.ended(record)
+        self._open.pop(record_id, None)
+        self.quarantine.ended(record_id)
         self._carry_out()

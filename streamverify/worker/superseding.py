@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamverify.core.groups.groups import Attempt, Groups
+from streamverify.core.groups.groups import GroupAttempt, Groups
 from streamverify.core.job import Verdict
 from streamverify.core.log.about import cut_id
 from streamverify.core.messages.models import Reason
@@ -87,17 +87,17 @@ class Superseding:
         concerned = [each for each, job in self._jobs.items() if cancellation.ends_record(job.record, job.request)]
         _log.info("cancelled", what=str(cancellation.names), jobs_here=len(concerned))
         is_ending, verdict = bool(self._ending), _cancelled(cancellation)
-        self._ending.extend((record, verdict) for record in concerned)
+        self._ending.extend((record_id, verdict) for record_id in concerned)
         if not is_ending:
             self._end_some()
         return True
 
     def _end_some(self) -> None:
         for _ in range(min(_AT_ONCE, len(self._ending))):
-            record, verdict = self._ending.popleft()
+            record_id, verdict = self._ending.popleft()
             # It may have come to its own verdict meanwhile.
-            if (job := self._jobs.pop(record, None)) is not None:
-                self._groups.finished(record)
+            if (job := self._jobs.pop(record_id, None)) is not None:
+                self._groups.finished(record_id)
                 self._end(job, verdict)
         if self._ending:
             asyncio.get_running_loop().call_soon(self._end_some)
@@ -109,12 +109,12 @@ class Superseding:
         self.dropped(job.record.id)
         if job.scope is not None and verdict.reason is Reason.OK:
             # Nobody is told before the broker has the result; meanwhile other work is better started.
-            self._pool.groups.hold(job.scope)
+            self._pool.groups.started(job.scope)
 
-    def dropped(self, record: RecordId) -> None:
+    def dropped(self, record_id: RecordId) -> None:
         """A job was dropped."""
-        self._groups.finished(record)
-        self._jobs.pop(record, None)
+        self._groups.finished(record_id)
+        self._jobs.pop(record_id, None)
 
     def acknowledged(self, job: Job, verdict: Verdict) -> None:
         """The broker has the result of a job."""
@@ -124,7 +124,7 @@ class Superseding:
         winner = self._groups.acknowledged(_attempt(job, job.scope), verdict.assurance, time.time(), ours=ours)
         if winner is not None:
             self._win(winner)
-        self._pool.groups.release(job.scope)
+        self._pool.groups.ended(job.scope)
 
     def assignment_known(self) -> None:
         """Announce the successes of which it was open whose their records are."""
@@ -134,7 +134,7 @@ class Superseding:
     def hear(self, winner: Winner) -> None:
         """End the attempts that a winner supersedes, be it ours or another worker's."""
         for attempt in self._groups.won(winner, time.time()):
-            self._end(self._jobs.pop(attempt.record), _superseded(winner))
+            self._end(self._jobs.pop(attempt.record_id), _superseded(winner))
 
     def _end(self, job: Job, verdict: Verdict) -> None:
         if not self._tiers.supersede(job, verdict):
@@ -147,8 +147,8 @@ class Superseding:
         self._announce(winner)
 
 
-def _attempt(job: Job, scope: str) -> Attempt:
-    return Attempt(job.record.id, scope, job.request.custom_id, job.assurance, job.record.quarantined)
+def _attempt(job: Job, scope: str) -> GroupAttempt:
+    return GroupAttempt(job.record.id, scope, job.request.custom_id, job.assurance, job.record.quarantined)
 
 
 def _superseded(winner: Winner) -> Verdict:

@@ -104,16 +104,16 @@ class Tiers:
         return [] if self._replays is None else self._replays.discard(doomed)
 
     def supersede(self, job: Job, verdict: Verdict) -> bool:
-        """End a job that is on its way up with this verdict. Returns whether it was."""
+        """End a job that is on its way to a higher tier with this verdict. Returns whether it was."""
         return self._replays is not None and self._replays.supersede(job, verdict)
 
-    def stop(self) -> None:
+    def drain(self) -> None:
         """Start nothing more; what runs goes on."""
         if self._replays is not None:
-            self._replays.stop()
+            self._replays.drain()
 
     async def wait_running(self) -> None:
-        """Wait until nothing is on its way up."""
+        """Wait until nothing is on its way to a higher tier."""
         if self._replays is not None:
             await self._replays.wait_running()
 
@@ -133,10 +133,10 @@ class Tiers:
         if self._keep is not None:
             self._keep(job, verdict)
         # Whoever owns the partition by now: what was found does not depend on it.
-        record = self._results.record(
+        outgoing = self._results.record(
             Requester(job.record, job.request), verdict, partial(self._acknowledged, 1), second=True
         )
-        self._publisher.publish(record, urgent=False)
+        self._publisher.publish(outgoing, urgent=False)
 
     def _acknowledged(self, count: int) -> None:
         self.upgraded += count

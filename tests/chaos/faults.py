@@ -242,7 +242,7 @@ async def refuse_results(world: World) -> None:
 
 
 async def _min_insync(settings: Settings, replicas: int) -> None:
-    admin = await open_admin(settings, patience=30)
+    admin = await open_admin(settings, broker_timeout=30)
     try:
         wanted: dict[str, Any] = {"min.insync.replicas": str(replicas)}
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.result_topic, wanted)])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PROOF = "theorem t : 1 = 1 := rfl"
 TIMEOUT = 8.0
 """Seconds that each proof may run: far more than any takes, less than the longest stop of a worker."""
-LONGEST = 2.0
+MAX_SECONDS = 2.0
 _POISON_TIMEOUT = 30.0
 
 
@@ -51,7 +51,7 @@ def _honest(number: int, rng: random.Random) -> Case:
 def _service(rng: random.Random) -> float:
     draw = rng.random()
     if draw < 0.02:
-        return rng.uniform(1.0, LONGEST)
+        return rng.uniform(1.0, MAX_SECONDS)
     return min(0.9, rng.lognormvariate(-4.0, 1.0))
 
 

@@ -254,10 +254,10 @@ class Reader:
             await consumer.stop()
 
 
-def _seen(record: Any) -> Seen:
-    result: ProofResult = decode_result(record.value)
+def _seen(kafka_record: Any) -> Seen:
+    result: ProofResult = decode_result(kafka_record.value)
     source = result.source
-    return Seen(result.custom_id, (source.partition, source.offset), result.reason, record.timestamp)
+    return Seen(result.custom_id, (source.partition, source.offset), result.reason, kafka_record.timestamp)
 
 
 async def _until_answered(seen: list[Seen], sent: list[Sent], patience: float) -> None:

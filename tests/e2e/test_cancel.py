@@ -34,7 +34,7 @@ async def test_what_waits_is_answered_by_a_worker_that_starts_later(env: dict[st
     await kafka_records.send(env, requests("b1 b2", "b"))
     await kafka_records.send(env, requests("n1 n2"))
     await kafka_records.send(env, requests("g1", "b", group="g"))
-    await kafka_records.send(env, requests("k1", "b"), headers=caller_headers("alice", "17"))
+    await kafka_records.send(env, requests("k1", "b"), kafka_headers=caller_headers("alice", "17"))
     await kafka_records.send(env, [b"no JSON"])
 
     async with AsyncClient(settings_of(env)) as client:

@@ -37,7 +37,7 @@ async def command(env: Mapping[str, str], *arguments: str) -> Any:
 async def bury(env: Mapping[str, str], values: list[bytes | None]) -> None:
     """Have a worker make dead letters of these."""
     with started(env, "worker") as process:
-        await kafka_records.send(env, values, headers=HEADERS, key=b"\xfe")
+        await kafka_records.send(env, values, kafka_headers=HEADERS, key=b"\xfe")
         await kafka_records.read(env, "DLQ_TOPIC", len(values))
         await asyncio.to_thread(end, process)
         assert process.returncode == 0

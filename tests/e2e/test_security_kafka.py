@@ -251,7 +251,7 @@ async def test_a_listener_that_wants_a_certificate_says_so(secured: Secured) -> 
 async def test_a_listener_that_speaks_otherwise_is_a_question_about_the_protocol(secured: Secured) -> None:
     given: dict[str, Any] = {"bootstrap_servers": secured.made["servers"]["SSL"]}
     with pytest.raises(BrokerUnavailable, match="STREAMVERIFY_SECURITY_PROTOCOL=PLAINTEXT"):
-        await open_admin(load_settings(**given), patience=1.0)
+        await open_admin(load_settings(**given), broker_timeout=1.0)
 
 
 @pytest.mark.parametrize(

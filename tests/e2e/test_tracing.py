@@ -36,8 +36,10 @@ async def test_sampled_requests_have_spans_and_the_others_have_none(env: dict[st
             for flags in ("01", "00"):
                 value = json.dumps({"custom_id": flags, "proof": PROOF}).encode()
                 traceparent = f"00-{TRACE}-b7ad6b7169203331-{flags}".encode()
-                await kafka_records.send(env, [value], headers=[("traceparent", traceparent)])
-            await kafka_records.send(env, [b"no JSON"], headers=[("traceparent", f"00-{TRACE}-{'1' * 16}-00".encode())])
+                await kafka_records.send(env, [value], kafka_headers=[("traceparent", traceparent)])
+            await kafka_records.send(
+                env, [b"no JSON"], kafka_headers=[("traceparent", f"00-{TRACE}-{'1' * 16}-00".encode())]
+            )
             await kafka_records.results(env, {"00", "01"})
             await kafka_records.read(env, "DLQ_TOPIC", 1)
             _, log = await asyncio.to_thread(end, worker)

@@ -177,7 +177,7 @@ async def test_records_in_every_codec_are_read(served: dict[str, str], compressi
 
 async def test_kafka_headers_and_metadata_come_back_as_sent(served: dict[str, str]) -> None:
     value = {"custom_id": "headers", "proof": PROOF, "metadata": {"n": 2**70, "deep": [{}]}, "unknown": 1}
-    await kafka_records.send(served, [json.dumps(value).encode()], headers=[("trace", b"1"), ("trace", b"\xff")])
+    await kafka_records.send(served, [json.dumps(value).encode()], kafka_headers=[("trace", b"1"), ("trace", b"\xff")])
     before = await kafka_records.results(served, {"headers"})
     records = await kafka_records.read(served, "RESULT_TOPIC", len(before))
     [record] = [record for record in records if record.key == b"headers"]
@@ -190,7 +190,7 @@ async def test_a_record_without_a_custom_id_becomes_a_dead_letter_and_blocks_not
     values = [b"not JSON", b"{}", b'{"custom_id": "", "proof": ""}', b"[" * 100_000, b"\xff\xfe", b"", None]
     headers = [("trace", b"\x00")]
     with worker(fresh):
-        await kafka_records.send(fresh, values, headers=headers)
+        await kafka_records.send(fresh, values, kafka_headers=headers)
         good = json.dumps({"custom_id": "after", "proof": PROOF}).encode()
         await kafka_records.send(fresh, [good])
         await kafka_records.results(fresh, {"after"})

@@ -128,7 +128,7 @@ async def test_a_result_that_the_broker_refuses_is_sent_smaller_and_the_producer
         await said(process, "partitions_restored")
         # The worker has read the old limit: only the broker's refusal can tell it of the new one.
         await limit_results(env, 20_000)
-        await kafka_records.send(env, [value.encode()], headers=headers)
+        await kafka_records.send(env, [value.encode()], kafka_headers=headers)
         sent = await submit(env, requests(50))
         found = await kafka_records.results(env, sent | {"refused"})
         assert process.poll() is None

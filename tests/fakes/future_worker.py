@@ -29,7 +29,7 @@ UNKNOWN_REASON = "sorry_somewhere"
 _MORE = b"\x2a\x00"
 
 _encode_map, _decode_map, _verified = offset_map.encode_map, offset_map.decode_map, offset_map._verified
-_record_headers = dead_letter.DeadLetter.record_headers
+_all_kafka_headers = dead_letter.DeadLetter.all_kafka_headers
 
 
 def _sealed(payload: bytes, topic: str, partition: int, base: int) -> str:
@@ -65,15 +65,15 @@ def encode_announcement(winner: Any) -> Any:
     return record._replace(value=orjson.dumps(orjson.loads(record.value) | {"by": "a later version"}))
 
 
-def record_headers(letter: Any) -> list[tuple[str, bytes | None]]:
-    return [*_record_headers(letter), (f"{dead_letter.PREFIX}advice", b"wait")]
+def all_kafka_headers(letter: Any) -> list[tuple[str, bytes | None]]:
+    return [*_all_kafka_headers(letter), (f"{dead_letter.PREFIX}advice", b"wait")]
 
 
 def main() -> None:
     vars(partition_state).update(encode_map=encode_map, decode_map=decode_map)
     vars(results).update(encode_result=encode_result)
     vars(announcements).update(encode_announcement=encode_announcement)
-    setattr(dead_letter.DeadLetter, "record_headers", record_headers)  # noqa: B010 - mypy knows the method
+    setattr(dead_letter.DeadLetter, "all_kafka_headers", all_kafka_headers)  # noqa: B010 - mypy knows the method
     cli.main()
 
 

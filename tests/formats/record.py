@@ -87,7 +87,7 @@ def dead_letter() -> list[list[str]]:
         stage=Stage.DECODE,
         attempts=1,
     )
-    return [[name, (value or b"").decode()] for name, value in letter.record_headers()]
+    return [[name, (value or b"").decode()] for name, value in letter.all_kafka_headers()]
 
 
 def announcement() -> list[Any]:

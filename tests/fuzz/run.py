@@ -14,7 +14,7 @@ from typing import Any
 
 TESTS = Path(__file__).resolve().parent.parent
 FOLDER = TESTS.parent / ".fuzz"
-LONGEST_INPUT = 4096
+MAX_INPUT = 4096
 
 
 def run_one(name: str, seconds: int) -> None:
@@ -27,7 +27,7 @@ def run_one(name: str, seconds: int) -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds(name)):
         (corpus / f"seed-{number}").write_bytes(seed)
-    flags = (f"-max_total_time={seconds}", f"-max_len={LONGEST_INPUT}", "-timeout=10", "-print_final_stats=1")
+    flags = (f"-max_total_time={seconds}", f"-max_len={MAX_INPUT}", "-timeout=10", "-print_final_stats=1")
     atheris.Setup([sys.argv[0], *flags, f"-artifact_prefix={FOLDER}/{name}-", str(corpus)], TARGETS[name])
     atheris.Fuzz()
 

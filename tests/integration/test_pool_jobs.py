@@ -51,7 +51,7 @@ async def test_draining_finishes_what_runs_and_starts_nothing() -> None:
         b.submit("theorem t -- fake: sleep 0.3", custom_id="running")
         b.submit("theorem t", custom_id="queued")
         await until(lambda: b.pool.running == 1, "it runs")
-        b.pool.stop_dispatching()
+        b.pool.drain()
         b.submit("theorem t", custom_id="late")
         await b.pool.wait_running()
         assert b.finished == ["running"]

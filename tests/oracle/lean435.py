@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 VERSION = "4.35.0"
 
-_LONGEST = 60
+_MAX_SECONDS = 60
 """Seconds until a run in the fork server is ended by SIGALRM; the files of these tests take hundredths of one."""
 
 
@@ -235,7 +235,7 @@ def _become_lean(lean_library: ctypes.CDLL, words: Sequence[str], outputs: Seque
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(outputs[0], 1)
         os.dup2(outputs[1], 2)
-        signal.alarm(_LONGEST)
+        signal.alarm(_MAX_SECONDS)
         status = _main_of(lean_library, words)
     finally:
         os._exit(status)

@@ -19,7 +19,7 @@ from streamverify.core.tiers.proof import AuditedProof
 from streamverify.lean.kernel.tools import Tool
 
 if TYPE_CHECKING:
-    from streamverify.lean.kernel.climber import Climber
+    from streamverify.lean.kernel.tier_runner import TierRunner
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -35,9 +35,9 @@ HONEST = f"{HEAD}theorem A.t : Eq two (N.s (N.s N.z)) := own two\n"
 
 
 @pytest.fixture(scope="module")
-def climber(tmp_path_factory: pytest.TempPathFactory) -> Climber:
+def tier_runner(tmp_path_factory: pytest.TempPathFactory) -> TierRunner:
     folder = tmp_path_factory.mktemp("tools")
-    made = tier_fakes.climber(folder)
+    made = tier_fakes.tier_runner(folder)
     nanoda = shutil.which("nanoda_bin")
     kernel = made.tools.kernel if nanoda is None else Tool("nanoda", (nanoda,))
     tools = replace(
@@ -65,15 +65,15 @@ def climber(tmp_path_factory: pytest.TempPathFactory) -> Climber:
         (HONEST.replace("theorem A.t", "theorem B.t"), Reason.UNSUPPORTED, Assurance.AUDITED),
     ],
 )  # fmt: skip
-async def test_what_becomes_of_a_proof(climber: Climber, text: str, reason: Reason, reached: Assurance) -> None:
+async def test_what_becomes_of_a_proof(tier_runner: TierRunner, text: str, reason: Reason, reached: Assurance) -> None:
     proof = AuditedProof(text, STATED, stated=True, theorems=[("A", "t")])
-    found = await climber.climb(proof, Assurance.CROSS_CHECKED)
+    found = await tier_runner.run(proof, Assurance.CROSS_CHECKED)
     assert (found.reason, found.reached) == (reason, reached), found.words
 
 
-async def test_without_a_statement_the_header_is_compared(climber: Climber) -> None:
+async def test_without_a_statement_the_header_is_compared(tier_runner: TierRunner) -> None:
     proof = AuditedProof(HONEST, "prelude\n", stated=False, theorems=[("A", "t")])
-    found = await climber.climb(proof, Assurance.REPLAYED)
+    found = await tier_runner.run(proof, Assurance.REPLAYED)
     assert (found.reason, found.reached) == (Reason.OK, Assurance.REPLAYED), found.words
 
 
@@ -88,16 +88,18 @@ MODULE_HEAD = HEAD.replace("prelude\n", "module\n\nprelude\n").replace("inductiv
         ("theorem A.t", Reason.UNSUPPORTED),
     ],
 )
-async def test_in_a_module_only_what_is_public_can_be_asked_for(climber: Climber, theorem: str, reason: Reason) -> None:
+async def test_in_a_module_only_what_is_public_can_be_asked_for(
+    tier_runner: TierRunner, theorem: str, reason: Reason
+) -> None:
     text = f"{MODULE_HEAD}{theorem} (n : N) : Eq n n := Eq.refl n\n"
     proof = AuditedProof(text, "module\n\nprelude\n", stated=False, theorems=[("A", "t")], is_module=True)
-    found = await climber.climb(proof, Assurance.REPLAYED)
+    found = await tier_runner.run(proof, Assurance.REPLAYED)
     assert (found.reason, found.is_refusal) == (reason, False), found.words
 
 
-async def test_a_result_tells_lean_s_first_error_and_not_where_the_file_lay(climber: Climber) -> None:
+async def test_a_result_tells_lean_s_first_error_and_not_where_the_file_lay(tier_runner: TierRunner) -> None:
     wrong = f"{HEAD}theorem A.t : Eq two two := own\n#check nothing\n"
-    found = await climber.climb(
+    found = await tier_runner.run(
         AuditedProof(wrong, "prelude\n", stated=False, theorems=[("A", "t")]), Assurance.REPLAYED
     )
     assert "StreamverifyProof.lean:7:" in found.words

@@ -14,7 +14,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from streamverify.core.audit.vocabulary import SHIPPED, Trusted
-from streamverify.core.cache.backoff import FIRST_PAUSE, LONGEST_PAUSE, Backoff
+from streamverify.core.cache.backoff import FIRST_PAUSE, MAX_PAUSE, Backoff
 from streamverify.core.cache.cacheable import DECIDED, weight
 from streamverify.core.cache.content import MAX_CONTENT, decode, encode, forgotten_fields
 from streamverify.core.cache.digests import installation_digest, note_digest, vocabulary_digest, work_digest
@@ -350,7 +350,7 @@ def test_a_store_that_fails_is_asked_seldom_and_one_that_works_always(steps: lis
     backoff, now, failures, failed_at = Backoff(), 0.0, 0, 0.0
     for passed, works in steps:
         now += passed
-        pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE) if failures else 0.0
+        pause = min(FIRST_PAUSE * 2 ** (failures - 1), MAX_PAUSE) if failures else 0.0
         assert backoff.may_ask(now) == (now >= failed_at + pause)
         assert backoff.is_failing == (failures > 0)
         if not backoff.may_ask(now):

@@ -53,7 +53,7 @@ class CachedPoolMachine(RuleBasedStateMachine):
         self.open: list[Job] = []
         self.ended: Counter[Job] = Counter()
         self.kept: list[tuple[str, Reason]] = []
-        self.stopped = False
+        self.draining = False
         self.asking: list[Job] = []
         """What the cache was asked for, and may have been dropped since."""
         self.wrong: list[tuple[Job, Verdict]] = []
@@ -87,7 +87,7 @@ class CachedPoolMachine(RuleBasedStateMachine):
     @rule(hits=st.sampled_from([True, False, False, False]), reason=st.sampled_from([Reason.OK, Reason.SORRY]))
     def look_up(self, reason: Reason, *, hits: bool) -> None:
         jobs, self.asking = self.asking, list(self.pool._looked_up)
-        if hits and not self.stopped:
+        if hits and not self.draining:
             self.kept += [(job.request.proof, reason) for job in jobs]
         found = [Hit(make_verdict(reason), 5.0) if hits else None for _ in jobs]
         self.pool._looked_up_are(jobs, found)
@@ -124,12 +124,12 @@ class CachedPoolMachine(RuleBasedStateMachine):
         self.pool.supersede(job, make_verdict(Reason.SUPERSEDED))
         assert (job in self.open) == running
 
-    @precondition(lambda self: not self.stopped and len(self.ended) > 8)
-    @rule(stops=st.sampled_from([True, False, False, False]))
-    def stop(self, *, stops: bool) -> None:
-        if stops:
-            self.pool.stop()
-            self.stopped = True
+    @precondition(lambda self: not self.draining and len(self.ended) > 8)
+    @rule(drains=st.sampled_from([True, False, False, False]))
+    def drain(self, *, drains: bool) -> None:
+        if drains:
+            self.pool.drain()
+            self.draining = True
 
     @invariant()
     def every_job_is_in_one_place(self) -> None:
@@ -144,12 +144,12 @@ class CachedPoolMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let everything come to its end."""
-        while self.real.jobs or (self.pool._looked_up and not self.stopped):
+        while self.real.jobs or (self.pool._looked_up and not self.draining):
             self.pool._looked_up_are(jobs := list(self.pool._looked_up), [None] * len(jobs))
             if self.real.jobs:
                 self.kept.append((self.real.jobs[0][0].request.proof, Reason.OK))
                 self.real.finish(make_verdict())
-        assert self.stopped or not self.open
+        assert self.draining or not self.open
 
 
 def may_be_kept_by_reason(reason: Reason) -> bool:

@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streamverify.core.groups.groups import Attempt, Groups, Winner
+from streamverify.core.groups.groups import GroupAttempt, Groups, Winner
 from streamverify.core.job import RecordId
 from streamverify.core.messages.models import Assurance
 
@@ -56,8 +56,8 @@ class Worker:
     done: set[RecordId] = field(default_factory=set)
     """Records that are complete here, and not committed."""
 
-    def attempt(self, sent: Sent, *, quarantined: bool = False) -> Attempt:
-        return Attempt(sent.record, sent.scope, sent.custom_id, sent.asked, quarantined)
+    def attempt(self, sent: Sent, *, quarantined: bool = False) -> GroupAttempt:
+        return GroupAttempt(sent.record, sent.scope, sent.custom_id, sent.asked, quarantined)
 
 
 class GroupsMachine(RuleBasedStateMachine):
@@ -118,9 +118,9 @@ class GroupsMachine(RuleBasedStateMachine):
         worker = data.draw(st.sampled_from([worker for worker in self.workers if worker.running]))
         self.end(worker, data.draw(st.sampled_from(sorted(worker.running))))
 
-    def end(self, worker: Worker, record: RecordId) -> None:
-        sent, _ = worker.running.pop(record)
-        worker.groups.finished(record)
+    def end(self, worker: Worker, record_id: RecordId) -> None:
+        sent, _ = worker.running.pop(record_id)
+        worker.groups.finished(record_id)
         worker.unsent.append(Result(sent, "verified" if sent.good else "rejected"))
 
     @precondition(lambda self: any(worker.unsent for worker in self.workers))
@@ -159,7 +159,7 @@ class GroupsMachine(RuleBasedStateMachine):
 
     def hear_of(self, worker: Worker, winner: Winner) -> None:
         for attempt in worker.groups.won(winner, self.now):
-            sent, quarantined = worker.running.pop(attempt.record)
+            sent, quarantined = worker.running.pop(attempt.record_id)
             assert not quarantined
             worker.unsent.append(Result(sent, "superseded", winner))
 
@@ -184,8 +184,8 @@ class GroupsMachine(RuleBasedStateMachine):
 
     # --- rebalances and deaths ----------------------------------------------------------------------------------
 
-    def is_ours(self, worker: Worker, record: RecordId) -> bool | None:
-        return None if self.rebalancing else self.owner[record.partition] is worker
+    def is_ours(self, worker: Worker, record_id: RecordId) -> bool | None:
+        return None if self.rebalancing else self.owner[record_id.partition] is worker
 
     @precondition(lambda self: not self.rebalancing)
     @rule()

@@ -195,17 +195,17 @@ class Group(RuleBasedStateMachine):
             worker.running.discard(record)
             self.end(worker, record, definite=rng.random() < 0.7)
 
-    def end(self, worker: Life, record: RecordId, *, definite: bool) -> None:
-        ownership = worker.partitions.records.ownership(record)
+    def end(self, worker: Life, record_id: RecordId, *, definite: bool) -> None:
+        ownership = worker.partitions.records.ownership(record_id)
         if definite or ownership is Ownership.OWNED:
-            assert definite or not worker.knows_as_done(*record[:2]), "an inconclusive result after the verdict"
-            self.answered.add(record[:2])
-            worker.answered.add(record[:2])
-            worker.partitions.records.complete(record)
+            assert definite or not worker.knows_as_done(*record_id[:2]), "an inconclusive result after the verdict"
+            self.answered.add(record_id[:2])
+            worker.answered.add(record_id[:2])
+            worker.partitions.records.complete(record_id)
         elif ownership is Ownership.UNKNOWN:
-            worker.held.add(record)
+            worker.held.add(record_id)
         else:
-            worker.partitions.records.forget(record)
+            worker.partitions.records.forget(record_id)
 
     def compact(self, rng: Random) -> None:
         partition, offset = rng.choice(PARTITIONS), rng.randint(0, LENGTH - 1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamverify.core.audit import language
 from streamverify.core.audit import policy_words as words
-from streamverify.core.audit.findings import MOST_A_RULE
+from streamverify.core.audit.findings import MAX_PER_RULE
 from streamverify.core.audit.policy import TokenizedProof, check
 from streamverify.core.audit.policy_rules import RULES
 from streamverify.core.audit.vocabulary import SHIPPED, Vocabulary, VocabularyError, parse_vocabulary
@@ -62,7 +62,7 @@ def test_any_text_is_judged_and_findings_point_into_it(proof: str, vocabulary: V
         assert 0 <= item.column < len(lines[item.line - 1])
         assert lines[item.line - 1][item.column :].startswith(item.excerpt)
     assert [(item.line, item.column) for item in found] == sorted((item.line, item.column) for item in found)
-    assert len(found) <= MOST_A_RULE * len(RULES)
+    assert len(found) <= MAX_PER_RULE * len(RULES)
 
 
 @given(TEXTS)
@@ -113,7 +113,7 @@ def test_knowing_more_never_finds_less(proof: str) -> None:
     more = check(proof, header, SHIPPED)
     assert {(item.line, item.column) for item in less if item.rule != "unknown_command"} <= {
         (item.line, item.column) for item in more
-    } or len(more) >= MOST_A_RULE
+    } or len(more) >= MAX_PER_RULE
 
 
 @given(

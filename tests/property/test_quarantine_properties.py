@@ -19,7 +19,7 @@ class Suspects(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.quarantine = Quarantine(SLOTS)
-        self.attempts: dict[RecordId, int] = {}
+        self.worker_deaths: dict[RecordId, int] = {}
         self.committing: set[RecordId] = set()
         self.running: set[RecordId] = set()
         self.ended: set[RecordId] = set()
@@ -34,20 +34,20 @@ class Suspects(RuleBasedStateMachine):
         for record in decision.commit:
             assert record not in self.committing | self.running | self.ended
             self.committing.add(record)
-            if self.attempts[record]:
+            if self.worker_deaths[record]:
                 assert self.pool_paused
                 assert not self.running
                 assert not self.others
                 assert self.committing == {record}
         assert len(self.committing | self.running) <= SLOTS
 
-    @rule(attempts=st.sampled_from((0, 0, 0, 1, 2)), partition=st.sampled_from(PARTITIONS))
-    def add(self, attempts: int, partition: int) -> None:
-        record = RecordId(partition, len(self.attempts) + len(self.ended), 0)
-        while record in self.attempts:
+    @rule(worker_deaths=st.sampled_from((0, 0, 0, 1, 2)), partition=st.sampled_from(PARTITIONS))
+    def add(self, worker_deaths: int, partition: int) -> None:
+        record = RecordId(partition, len(self.worker_deaths) + len(self.ended), 0)
+        while record in self.worker_deaths:
             record = record._replace(epoch=record.epoch + 1)
-        self.attempts[record] = attempts
-        self.quarantine.add(record, attempts=attempts)
+        self.worker_deaths[record] = worker_deaths
+        self.quarantine.add(record, worker_deaths=worker_deaths)
         self.decide()
 
     @rule()
@@ -67,7 +67,7 @@ class Suspects(RuleBasedStateMachine):
         for record, alone in self.quarantine.attempts_committed(committing):
             assert record in committing
             assert not self.paused
-            assert alone == bool(self.attempts[record])
+            assert alone == bool(self.worker_deaths[record])
             assert not (alone and (self.running or self.others))
             self.committing.discard(record)
             self.running.add(record)
@@ -97,38 +97,40 @@ class Suspects(RuleBasedStateMachine):
 
     @rule(partition=st.sampled_from(PARTITIONS))
     def drop(self, partition: int) -> None:
-        waiting = {each for each in self.attempts.keys() - self.running - self.ended if each.partition == partition}
+        waiting = {
+            each for each in self.worker_deaths.keys() - self.running - self.ended if each.partition == partition
+        }
         dropped = self.quarantine.discard(lambda record: record.partition == partition)
         assert len(dropped) == len(waiting)
         assert set(dropped) == waiting
         for record in dropped:
             self.committing.discard(record)
-            del self.attempts[record]
+            del self.worker_deaths[record]
         self.decide()
 
     @invariant()
     def while_a_record_runs_alone_nothing_else_is_started(self) -> None:
-        if any(self.attempts[record] for record in self.running):
+        if any(self.worker_deaths[record] for record in self.running):
             assert self.pool_paused
             assert len(self.running) == 1
             assert not self.others
 
     @invariant()
     def no_record_is_lost(self) -> None:
-        assert self.quarantine.waiting + len(self.running | self.ended) == len(self.attempts)
+        assert self.quarantine.waiting + len(self.running | self.ended) == len(self.worker_deaths)
 
     def teardown(self) -> None:
         self.resume()
         self.others = 0
         self.decide()
-        for _ in range(2 * len(self.attempts) + 2):
+        for _ in range(2 * len(self.worker_deaths) + 2):
             self.commit()
             for record in sorted(self.running):
                 self.running.discard(record)
                 self.ended.add(record)
                 self.quarantine.ended(record)
                 self.decide()
-        assert self.ended == self.attempts.keys()
+        assert self.ended == self.worker_deaths.keys()
         assert not self.pool_paused
 
 
@@ -137,6 +139,6 @@ TestSuspects = Suspects.TestCase
 
 
 def test_a_poison_has_died_alone_as_often_as_the_setting_says() -> None:
-    assert [attempts for attempts in range(8) if is_poison(attempts, 3)] == [4, 5, 6, 7]
+    assert [deaths for deaths in range(8) if is_poison(deaths, 3)] == [4, 5, 6, 7]
     assert is_poison(7, 6)
     assert not is_poison(6, 6)

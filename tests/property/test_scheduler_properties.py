@@ -52,7 +52,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.waiting: list[Job] = []
         self.works: dict[Job, Work] = {}
-        self.held: list[str] = []
+        self.counted: list[str] = []
         self.alone: list[Job] = []
         self.running: dict[int, Job] = {}
         self.warming: set[int] = set()
@@ -107,7 +107,7 @@ class SchedulerMachine(RuleBasedStateMachine):
                 if each.header.fingerprint == start.job.header.fingerprint
                 and self.is_long(each) == self.is_long(start.job)
             ]
-            busy = {*self.held, *(self.works[each].group for each in self.running.values())} - {None}
+            busy = {*self.counted, *(self.works[each].group for each in self.running.values())} - {None}
             fresh = [each for each in line if self.works[each].group not in busy]
             group = self.works[(fresh or line)[0]].group
             if group is not None and fresh:
@@ -134,15 +134,15 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.carry_out(self.scheduler.submit(new, self.now, work=work))
 
     @rule(group=st.sampled_from(["g", "h"]))
-    def hold_group(self, group: str) -> None:
+    def start_group(self, group: str) -> None:
         """Its success is on its way to the broker."""
-        self.held.append(group)
-        self.scheduler.groups.hold(group)
+        self.counted.append(group)
+        self.scheduler.groups.started(group)
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.counted)
     @rule()
-    def release_group(self) -> None:
-        self.scheduler.groups.release(self.held.pop())
+    def end_group(self) -> None:
+        self.scheduler.groups.ended(self.counted.pop())
 
     @precondition(lambda self: self.waiting or self.running)
     @rule(data=st.data())

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamverify.core.messages.models import OUTCOMES, Assurance, Checker, CheckerOutcome, Reason, Status
-from streamverify.core.tiers.climb import OWN_READING, Climb, Conclusion, Step
-from streamverify.core.tiers.ends import How, Judgement, ProcessEnd, exited, judge, obstacle, stopped
+from streamverify.core.tiers.ends import How, ProcessEnd, StepVerdict, exited, judge, obstacle, stopped
 from streamverify.core.tiers.replay_queue import ReplayQueue
+from streamverify.core.tiers.tier_steps import OWN_READING, Conclusion, Step, TierSteps
 
 TARGETS = [Assurance.REPLAYED, Assurance.CROSS_CHECKED]
 OUTCOMES_OF_CHECKERS = st.sampled_from(get_args(CheckerOutcome))
-NO_JUDGEMENT = st.sampled_from(sorted(set(get_args(CheckerOutcome)) - {"accepted", "refused"}))
+INCONCLUSIVE = st.sampled_from(sorted(set(get_args(CheckerOutcome)) - {"accepted", "refused"}))
 REFUSALS = st.sampled_from([Reason.KERNEL, Reason.AXIOM, Reason.STATEMENT_MISMATCH, Reason.NO_THEOREM])
 CHECKERS = {Step.READ: OWN_READING, Step.REPLAY: "leanchecker", Step.CROSS_CHECK: "nanoda"}
 ORDER = list(Step)
@@ -22,41 +22,41 @@ words = st.text(max_size=20)
 
 
 class Path:
-    """A climb with drawn outcomes, and what was drawn for each step."""
+    """A way through the steps with drawn outcomes, and what was drawn for each step."""
 
     def __init__(self, data: st.DataObject) -> None:
         self.target = data.draw(st.sampled_from(TARGETS))
         self.stated = data.draw(st.booleans())
         self.steps: dict[Step, str] = {}
-        climb = Climb(self.target, stated=self.stated)
-        while not isinstance(step := climb.next, Conclusion):
+        tier_steps = TierSteps(self.target, stated=self.stated)
+        while not isinstance(step := tier_steps.next, Conclusion):
             # Every step is taken once, in one order.
             assert step not in self.steps
             assert all(ORDER.index(step) > ORDER.index(before) for before in self.steps)
-            self.steps[step] = self._take(climb, step, data)
+            self.steps[step] = self._take(tier_steps, step, data)
         self.found = step
 
-    def _take(self, climb: Climb, step: Step, data: st.DataObject) -> str:
+    def _take(self, tier_steps: TierSteps, step: Step, data: st.DataObject) -> str:
         if step in CHECKERS:
             outcome = data.draw(OUTCOMES_OF_CHECKERS)
-            by, judgement = Checker(name=CHECKERS[step], outcome=outcome), Judgement(outcome, data.draw(words))
+            by, step_verdict = Checker(name=CHECKERS[step], outcome=outcome), StepVerdict(outcome, data.draw(words))
             if step is Step.READ:
-                climb.read(by, judgement, data.draw(REFUSALS))
+                tier_steps.read(by, step_verdict, data.draw(REFUSALS))
             else:
-                climb.judged(step, by, judgement)
+                tier_steps.judged(step, by, step_verdict)
             return str(outcome)
         if not data.draw(st.booleans()):
             if step is Step.EXPORT_TRUSTED and data.draw(st.booleans()):
-                climb.lacks("Nat.add", Checker(name=OWN_READING, outcome="refused"))
+                tier_steps.lacks("Nat.add", Checker(name=OWN_READING, outcome="refused"))
                 return "refused"
-            climb.failed(step, Judgement(data.draw(NO_JUDGEMENT), data.draw(words)))
+            tier_steps.failed(step, StepVerdict(data.draw(INCONCLUSIVE), data.draw(words)))
             return "failed"
         if step is Step.EXPORT:
-            climb.exported("0" * 64)
+            tier_steps.exported("0" * 64)
         elif step is Step.NEEDS:
-            climb.needs(data.draw(st.lists(words, max_size=2)))
+            tier_steps.needs(data.draw(st.lists(words, max_size=2)))
         else:
-            climb.done(step)
+            tier_steps.done(step)
         return "done"
 
 
@@ -170,7 +170,7 @@ def test_the_queue(slots: int, most: int, events: list[tuple[str, int]]) -> None
             assert line.withdraw(lambda each, which=which: each[1] % 10 == which) == gone  # type: ignore[misc]
             required = [each for each in required if each not in gone]
         assert (line.queued, line.running) == (len(required) + len(upgrades), len(running))
-    assert line.stop() == len(upgrades)
+    assert line.drain() == len(upgrades)
     assert line.start() is None
     assert not line.upgrade(("upgrade", -1), 1)
 

@@ -221,8 +221,8 @@ async def _load(settings: Settings, plan: SoakPlan, expected: bytes, ledger: Led
             say(f"the producer goes on after: {error}")
 
 
-def _take(ledger: Ledger, record: Any) -> None:
-    result = decode_result(record.value)
+def _take(ledger: Ledger, kafka_record: Any) -> None:
+    result = decode_result(kafka_record.value)
     ledger.was_answered(result.custom_id, result.reason)
 
 

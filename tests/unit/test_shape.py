@@ -7,6 +7,7 @@ modules has a contract of import-linter that names every one of them.
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from configparser import ConfigParser
 from pathlib import Path, PurePosixPath
@@ -71,6 +72,58 @@ def test_methods_of_all_kinds_are_counted() -> None:
     source = "class A:\n    def a(self): ...\n    async def b(self): ...\n    @property\n    def c(self): ...\n"
     assert classes_of_more_methods(source, 3) == []
     assert classes_of_more_methods(source, 2) == ["A has 3 methods"]
+
+
+def classes_of_one_name(sources: dict[str, str]) -> dict[str, list[str]]:
+    """The names that more than one class has, with the files."""
+    found: dict[str, list[str]] = {}
+    for file, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(file)
+    return {name: files for name, files in found.items() if len(files) > 1}
+
+
+def test_a_class_name_has_one_meaning() -> None:
+    # The gateway's is a title in its OpenAPI document, which clients may have generated code from.
+    assert classes_of_one_name(FILES) == {"Verdict": ["core/job.py", "gateway/kimina.py"]}
+
+
+def names_in_sentences(source: str) -> list[str]:
+    """The docstrings, of attributes too, that begin with the bare name of a class where a noun belongs."""
+    strings = [
+        node.value.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    return [
+        text for text in strings if isinstance(text, str) and re.match(r"([A-Z][a-z]+){2,} (that|which|whose)\b", text)
+    ]
+
+
+def test_no_rename_of_a_class_has_gone_into_a_sentence() -> None:
+    found = {name: texts for name, source in FILES.items() if (texts := names_in_sentences(source))}
+    assert found == {}
+    assert names_in_sentences('A = 1\n"""AttemptMaker that was read."""\n"""`Attempt` that."""\n') == [
+        "AttemptMaker that was read."
+    ]
+
+
+def carriers_named_record(source: str) -> set[str]:
+    """The types of the parameters that are called `record`."""
+    return {
+        ast.unparse(each.annotation)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for each in (*node.args.args, *node.args.kwonlyargs)
+        if each.arg == "record" and each.annotation is not None
+    }
+
+
+def test_a_record_is_what_the_consumer_has_made() -> None:
+    types = {each for source in FILES.values() for each in carriers_named_record(source)}
+    # The handlers of `logging` name theirs so.
+    assert types == {"Record", "logging.LogRecord"}, "record_id, outgoing, kafka_record"
 
 
 def rooms_of_more_modules(files: Iterable[str], most: int) -> set[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streamverify.core.audit.language import Brackets, Token
     from streamverify.core.audit.watched_words import WatchedWords
 
-MOST_A_RULE = 20
+MAX_PER_RULE = 20
 """Findings reported of one rule; more of the same say nothing new."""
 
 _EXCERPT = 80  # code points
@@ -33,10 +33,10 @@ class Findings:
         self._counts: dict[str, int] = {}
 
     def add(self, rule: str, token: Token) -> None:
-        """Note that a token is against a rule; of each rule the first `MOST_A_RULE` are kept."""
+        """Note that a token is against a rule; of each rule the first `MAX_PER_RULE` are kept."""
         count = self._counts.get(rule, 0)
         self._counts[rule] = count + 1
-        if count < MOST_A_RULE:
+        if count < MAX_PER_RULE:
             excerpt = self._lines[token.line - 1][token.column : token.column + _EXCERPT].rstrip()
             self._found.append(Finding(rule=rule, line=token.line, column=token.column, excerpt=excerpt))
 

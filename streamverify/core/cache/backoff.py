@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FIRST_PAUSE = 1.0
 """Seconds after the first failure in which a store is not asked."""
-LONGEST_PAUSE = 60.0
+MAX_PAUSE = 60.0
 """Seconds at most, however often it has failed."""
 
 
@@ -30,7 +30,7 @@ class Backoff:
     def failed(self, now: float) -> bool:
         """It failed. Returns whether that is the first failure since it worked."""
         first = not self._pause
-        self._pause = FIRST_PAUSE if first else min(2 * self._pause, LONGEST_PAUSE)
+        self._pause = FIRST_PAUSE if first else min(2 * self._pause, MAX_PAUSE)
         # From now, not from the last end: a failure may itself have taken a time-out.
         self._until = now + self._pause
         return first

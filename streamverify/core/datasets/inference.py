@@ -14,7 +14,7 @@ from streamverify.core.messages import jsontext
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MOST_FIELDS = 200
+_MAX_FIELDS = 200
 """Names in an object before it is taken for a dictionary, whose names are data."""
 _EXACT = 2**53
 """Integers up to here are exact as a float."""
@@ -95,7 +95,7 @@ def type_of(value: Any) -> Type:
             for each in value:
                 item = united(item, type_of(each))
             found = Type("list", item=item)
-        case dict() if len(value) <= _MOST_FIELDS and all(isinstance(name, str) for name in value):
+        case dict() if len(value) <= _MAX_FIELDS and all(isinstance(name, str) for name in value):
             found = Type("struct", fields={name: type_of(each) for name, each in value.items()})
         case _:
             found = MIXED
@@ -113,7 +113,7 @@ def united(one: Type, other: Type) -> Type:
         return Type("list", item=united(one.item or NULL, other.item or NULL))
     if one.name == other.name == "struct":
         names = dict.fromkeys([*one.fields, *other.fields])
-        if len(names) > _MOST_FIELDS:
+        if len(names) > _MAX_FIELDS:
             return MIXED  # each row has other names: they are data, and would be as many columns
         return Type(
             "struct",

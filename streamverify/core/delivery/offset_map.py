@@ -78,7 +78,7 @@ def decode_map(metadata: str, topic: str, partition: int, base: int) -> OffsetMa
     payload = _verified(metadata, topic, partition, base)
     if payload[0] != VERSION:
         raise UndecodableOffsetMap(f"the offset map has version {payload[0]}; this worker reads {VERSION}")
-    reader = _Reader(payload, 2)
+    reader = _VarintReader(payload, 2)
     end = base + reader.varint()
     incomplete = {}
     expected = base
@@ -124,7 +124,7 @@ def _put_varint(target: bytearray, value: int) -> None:
     target.append(value)
 
 
-class _Reader:
+class _VarintReader:
     """Takes varints from a payload."""
 
     def __init__(self, payload: bytes, start: int) -> None:

@@ -174,7 +174,7 @@ class OffsetTracker:
 
     # --- poison -------------------------------------------------------------------------------------------------
 
-    def attempts(self, offset: int) -> int:
+    def worker_deaths(self, offset: int) -> int:
         """The number of times that a worker has died with `offset` running."""
         return self._incomplete.get(offset, 0)
 

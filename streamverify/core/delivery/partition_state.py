@@ -48,7 +48,7 @@ class AdmissionOutcome(NamedTuple):
     id: RecordId
     delivery: Delivery | None
     """None: there was no room. Read on from the record's offset when the partition is resumed."""
-    attempts: int = 0
+    worker_deaths: int = 0
     """The number of times that a worker has died with the record running."""
     quarantined: bool = False
     """True where the record is run only after a commit has its attempt."""
@@ -183,14 +183,14 @@ class PartitionState:
         last = self.commits.last
         return self.tracker.local_work(None if last is None else last.offset)
 
-    def ownership(self, record: RecordId) -> Ownership:
+    def ownership(self, record_id: RecordId) -> Ownership:
         """Tell whether the record still has to be answered here."""
-        if record.epoch != self.epoch or self.phase is PartitionPhase.LOST:
+        if record_id.epoch != self.epoch or self.phase is PartitionPhase.LOST:
             return Ownership.LOST
         # REVOKED or RESTORING: until the commit is read, another worker may have finished the record.
         if not self.is_owned:
             return Ownership.UNKNOWN
-        return Ownership.OWNED if self.tracker.is_unfinished(record.offset) else Ownership.LOST
+        return Ownership.OWNED if self.tracker.is_unfinished(record_id.offset) else Ownership.LOST
 
     # --- records ------------------------------------------------------------------------------------------------
 
@@ -210,12 +210,12 @@ class PartitionState:
 
     def deliver(self, offset: int, size: int, *, worker_is_full: bool, regressed_from: int | None) -> AdmissionOutcome:
         """Admit a delivered record of `size` bytes, or refuse it for want of room and pause the partition."""
-        record = RecordId(self._partition, offset, self.epoch)
+        record_id = RecordId(self._partition, offset, self.epoch)
         tracker = self.tracker
         if worker_is_full or not self.load.has_room_for(size) or tracker.window(offset) > self._limits.window:
             self._refused = offset
             self.paused = True
-            return AdmissionOutcome(record, None, regressed_from=regressed_from)
+            return AdmissionOutcome(record_id, None, regressed_from=regressed_from)
         # The record that was refused is here again, or one beyond it: nothing waits for room any more.
         self._refused = None
         skipped_from = tracker.next if offset > tracker.next else None
@@ -224,7 +224,7 @@ class PartitionState:
         if delivery in (Delivery.NEW, Delivery.RUNNING):
             self.load.admit(offset, size)
         return AdmissionOutcome(
-            record, delivery, tracker.attempts(offset), bool(tracker.suspects), skipped_from, regressed_from
+            record_id, delivery, tracker.worker_deaths(offset), bool(tracker.suspects), skipped_from, regressed_from
         )
 
     def complete(self, offset: int) -> None:

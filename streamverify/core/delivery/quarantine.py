@@ -33,15 +33,15 @@ class Decision(NamedTuple):
 
 
 class Dispatch(NamedTuple):
-    """Run this record now; if it is `alone`, although everything else is held."""
+    """Run this record now; if it is `alone`, although the pool is paused."""
 
-    record: RecordId
+    record_id: RecordId
     alone: bool
 
 
-def is_poison(attempts: int, max_deliveries: int) -> bool:
-    """Tell whether a record with so many attempts is not to be run again: all of them but the first were made alone."""
-    return attempts > max_deliveries
+def is_poison(worker_deaths: int, max_deliveries: int) -> bool:
+    """Tell whether a record that so many workers died of is not to be run again: in all but the first it ran alone."""
+    return worker_deaths > max_deliveries
 
 
 class Quarantine:
@@ -65,9 +65,9 @@ class Quarantine:
         self._paused = False
         """True between revoke and assignment. That the pool is paused is another thing: see `Decision.pause_pool`."""
 
-    def add(self, record: RecordId, *, attempts: int) -> None:
+    def add(self, record_id: RecordId, *, worker_deaths: int) -> None:
         """Let a record wait for its turn."""
-        (self._isolated if attempts else self._shared)[record] = None
+        (self._isolated if worker_deaths else self._shared)[record_id] = None
 
     def decide(self, running: int) -> Decision:
         """Decide what to do now, while `running` jobs run in the pool."""
@@ -76,9 +76,9 @@ class Quarantine:
         if not self._isolated:
             starting = []
             while self._shared and len(self._committing) + len(self._running) < self._slots:
-                record, _ = self._shared.popitem(last=False)
-                self._committing[record] = None
-                starting.append(record)
+                record_id, _ = self._shared.popitem(last=False)
+                self._committing[record_id] = None
+                starting.append(record_id)
             return Decision(pause_pool=False, commit=tuple(starting))
         if self._committing or self._running:
             # They may be queued in the pool: a pause that waits for their end would last for ever.
@@ -96,17 +96,17 @@ class Quarantine:
             Those of them that are to be run now.
         """
         ready = []
-        for record in records:
-            if not self._paused and record in self._committing:
-                del self._committing[record]
-                self._running.add(record)
-                ready.append(Dispatch(record, alone=record == self._alone))
+        for record_id in records:
+            if not self._paused and record_id in self._committing:
+                del self._committing[record_id]
+                self._running.add(record_id)
+                ready.append(Dispatch(record_id, alone=record_id == self._alone))
         return ready
 
-    def ended(self, record: RecordId) -> None:
+    def ended(self, record_id: RecordId) -> None:
         """A record has ended, one of the quarantine's or any other."""
-        self._running.discard(record)
-        if record == self._alone:
+        self._running.discard(record_id)
+        if record_id == self._alone:
             self._alone = None
 
     def pause(self) -> tuple[RecordId, ...]:
@@ -118,10 +118,10 @@ class Quarantine:
         self._paused = True
         withdrawn = tuple(self._committing)
         # Back in front of those that came after them, in their own order.
-        for record in reversed(withdrawn):
-            queue = self._isolated if record == self._alone else self._shared
-            queue[record] = None
-            queue.move_to_end(record, last=False)
+        for record_id in reversed(withdrawn):
+            queue = self._isolated if record_id == self._alone else self._shared
+            queue[record_id] = None
+            queue.move_to_end(record_id, last=False)
         if self._alone in self._committing:
             self._alone = None
         self._committing.clear()
@@ -135,9 +135,9 @@ class Quarantine:
         """Drop the records that `doomed` names and that are not running, and return them."""
         dropped = []
         for queue in (self._shared, self._isolated, self._committing):
-            for record in [each for each in queue if doomed(each)]:
-                del queue[record]
-                dropped.append(record)
+            for record_id in [each for each in queue if doomed(each)]:
+                del queue[record_id]
+                dropped.append(record_id)
         if self._alone in dropped:
             self._alone = None
         return dropped

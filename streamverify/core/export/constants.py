@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from streamverify.core.export.names import Names
+    from streamverify.core.export.names import NameTable
     from streamverify.core.export.terms import Terms
 
 
@@ -101,7 +101,7 @@ class Block:
 class Export:
     """An export that was read whole: every constant that it mentions was declared before, or in the same block."""
 
-    names: Names
+    names: NameTable
     terms: Terms
     constants: dict[int, Constant] = field(default_factory=dict)
     unsafe: dict[int, None] = field(default_factory=dict)

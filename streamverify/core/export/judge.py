@@ -14,7 +14,7 @@ from streamverify.core.export.compare import Different, ExportComparison
 from streamverify.core.export.constants import ConstantKind
 from streamverify.core.export.known import KERNEL_ROOTS, KNOWN_IF_DECLARED, NATIVE, STANDARD_AXIOMS, known
 from streamverify.core.export.lines import ExportError
-from streamverify.core.export.names import Names
+from streamverify.core.export.names import NameTable
 from streamverify.core.export.stream import ExportLimits, read_export
 from streamverify.core.export.terms import Expr
 from streamverify.core.export.verdicts import AcceptedProof, RefusedProof, UnreadableExport
@@ -76,7 +76,7 @@ def judge_all(  # noqa: PLR0913 - what may be said of two exports
         What is known of the proof. Whatever the bytes are, this raises nothing.
     """
     limits = limits or ExportLimits()
-    names = Names()
+    names = NameTable()
     budget = Budget(limits.steps)
     which: Literal["proof", "trusted"] = "proof"
     try:

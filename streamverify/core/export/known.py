@@ -12,7 +12,7 @@ from streamverify.core.export.constants import Block, Constant, ConstantKind, Co
 from streamverify.core.export.terms import Binder, Expr, Level, Terms
 
 if TYPE_CHECKING:
-    from streamverify.core.export.names import Names
+    from streamverify.core.export.names import NameTable
 
 STANDARD_AXIOMS = (("propext",), ("Classical", "choice"), ("Quot", "sound"))
 """The axioms that a proof may use."""
@@ -51,7 +51,7 @@ NATIVE = (("Lean", "reduceBool"), ("Lean", "reduceNat"), ("Lean", "ofReduceBool"
 """Constants that kernels of Lean run as compiled code: no export says what they are."""
 
 
-def known(names: Names) -> Export:
+def known(names: NameTable) -> Export:
     """Return the axioms and types as an export, whose names have the numbers of `names`."""
     build = _Builder(names)
     sort, var, pi, app, const = build.sort, build.var, build.pi, build.app, build.const
@@ -118,7 +118,7 @@ def known(names: Names) -> Export:
 class _Builder:
     """Writes terms and declarations into an export, as a program and not from a file."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: NameTable) -> None:
         self.export = Export(names, Terms())
         self._terms = self.export.terms
         self._params: dict[str, int] = {}

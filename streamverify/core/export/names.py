@@ -1,4 +1,4 @@
-"""Names of Lean as numbers: the same name has the same number in every export that one `Names` serves.
+"""Names of Lean as numbers: the same name has the same number in every export that one `NameTable` serves.
 
 A name is a chain of parts, each a string or a natural number: `Nat.add` is the parts `Nat` and `add`, and is another
 name than the one part `Nat.add`, which Lean writes `«Nat.add»`. Text with dots is for people alone.
@@ -20,14 +20,14 @@ ANONYMOUS = 0
 _SHOWN = 8
 """Parts of a name, from its end, that are shown to people at most."""
 
-_LONGEST = 60
+_MAX_LENGTH = 60
 """Characters of a part that are shown to people at most."""
 
 _MADE = re.compile(r"_.*+|(?:match|proof)_[0-9]++", re.DOTALL)
 """The parts that Lean gives to what it makes by itself: `match_1`, `proof_2`, `_proof_1`, `_private`, `_sizeOf_1`."""
 
 
-class Names:
+class NameTable:
     """All names that were met, each with its number; `ANONYMOUS` is the first."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Names:
         while name != ANONYMOUS and len(parts) < _SHOWN:
             part = self._parts[name]
             # It is a stranger's text, which is to stand in a sentence: of one line, and not long.
-            shown = str(part) if len(str(part)) <= _LONGEST else f"{str(part)[:_LONGEST]}…"
+            shown = str(part) if len(str(part)) <= _MAX_LENGTH else f"{str(part)[:_MAX_LENGTH]}…"
             shown = "".join(char if char.isprintable() else "�" for char in shown)
             parts.append(shown if isinstance(part, int) or PLAIN_PART.fullmatch(part) else f"«{shown}»")
             name = self._parents[name]

@@ -19,7 +19,7 @@ from streamverify.core.export.terms import Binder, Expr, Level
 if TYPE_CHECKING:
     from streamverify.core.export.budget import Budget
     from streamverify.core.export.constants import Export
-    from streamverify.core.export.names import Names
+    from streamverify.core.export.names import NameTable
 
 _BINDERS = {
     "default": Binder.DEFAULT,
@@ -39,7 +39,7 @@ def _in_turn(what: str, index: int, turn: int) -> None:
 class NameRows:
     """The names: what the numbers of this export stand for."""
 
-    def __init__(self, names: Names, budget: Budget) -> None:
+    def __init__(self, names: NameTable, budget: Budget) -> None:
         self._names = names
         self._budget = budget
         self._rows = [ANONYMOUS]

@@ -23,7 +23,7 @@ from streamverify.core.export.terms import Expr, Terms
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streamverify.core.export.names import Names
+    from streamverify.core.export.names import NameTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ _BVAR = re.compile(rb'\{"bvar":%b,"ie":%b\}' % (_N, _N))
 _FORMAT = re.compile(r"3\.1\.(?:0|[1-9][0-9]{0,8})")
 
 
-def read_export(chunks: Iterable[bytes], names: Names, limits: ExportLimits) -> Export:
+def read_export(chunks: Iterable[bytes], names: NameTable, limits: ExportLimits) -> Export:
     """Read an export from its bytes, in pieces of any size.
 
     Raises:
         ExportError: It is no whole export of format 3.1, or goes over a limit.
     """
-    reader = _Reader(names, limits)
+    reader = _LineReader(names, limits)
     export = reader.export
     digest = hashlib.sha256()
     # The pieces of the line that has not ended yet; a chunk may be one byte of a long one.
@@ -94,10 +94,10 @@ def read_export(chunks: Iterable[bytes], names: Names, limits: ExportLimits) -> 
     return export
 
 
-class _Reader:
+class _LineReader:
     """The state between two lines."""
 
-    def __init__(self, names: Names, limits: ExportLimits) -> None:
+    def __init__(self, names: NameTable, limits: ExportLimits) -> None:
         self.export = Export(names, Terms())
         budget = Budget(limits.steps)
         self._names = NameRows(names, budget)

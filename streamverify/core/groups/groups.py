@@ -42,10 +42,10 @@ class Winner(NamedTuple):
     """The time of the announcement, in seconds since the epoch."""
 
 
-class Attempt(NamedTuple):
+class GroupAttempt(NamedTuple):
     """A request that needs no answer of its own once another of its scope is verified."""
 
-    record: RecordId
+    record_id: RecordId
     scope: str
     custom_id: str
     assurance: Assurance
@@ -69,10 +69,10 @@ class Groups:
         # The winners of each scope by their ids. The scope whose last winner was announced first comes first.
         self._winners: OrderedDict[str, dict[str, Winner]] = OrderedDict()
         self._known = 0
-        self._attempts: dict[RecordId, Attempt] = {}
-        self._of_scope: dict[str, dict[RecordId, Attempt]] = {}
+        self._attempts: dict[RecordId, GroupAttempt] = {}
+        self._of_scope: dict[str, dict[RecordId, GroupAttempt]] = {}
         # Successes that the broker has, while a rebalance leaves open whose their records are.
-        self._undecided: list[tuple[Attempt, Assurance]] = []
+        self._undecided: list[tuple[GroupAttempt, Assurance]] = []
 
     def __len__(self) -> int:
         """The number of winners and attempts that are remembered."""
@@ -80,7 +80,7 @@ class Groups:
 
     # --- attempts -----------------------------------------------------------------------------------------------
 
-    def enter(self, attempt: Attempt, now: float) -> Winner | None:
+    def enter(self, attempt: GroupAttempt, now: float) -> Winner | None:
         """Take an attempt in that was just delivered.
 
         Returns:
@@ -93,22 +93,24 @@ class Groups:
             return None
         if winner := self._beaten(attempt, now):
             return winner
-        self._attempts[attempt.record] = attempt
-        self._of_scope.setdefault(attempt.scope, {})[attempt.record] = attempt
+        self._attempts[attempt.record_id] = attempt
+        self._of_scope.setdefault(attempt.scope, {})[attempt.record_id] = attempt
         return None
 
-    def finished(self, record: RecordId) -> None:
+    def finished(self, record_id: RecordId) -> None:
         """An attempt has its own verdict, or was dropped: it is not superseded any more."""
-        attempt = self._attempts.pop(record, None)
+        attempt = self._attempts.pop(record_id, None)
         if attempt is not None:
             of_scope = self._of_scope[attempt.scope]
-            del of_scope[record]
+            del of_scope[record_id]
             if not of_scope:
                 del self._of_scope[attempt.scope]
 
     # --- winners ------------------------------------------------------------------------------------------------
 
-    def acknowledged(self, attempt: Attempt, assurance: Assurance, now: float, *, ours: bool | None) -> Winner | None:
+    def acknowledged(
+        self, attempt: GroupAttempt, assurance: Assurance, now: float, *, ours: bool | None
+    ) -> Winner | None:
         """The broker has the verified result of an attempt.
 
         Args:
@@ -123,7 +125,7 @@ class Groups:
         if ours is None:
             self._undecided.append((attempt, assurance))
             return None
-        partition, offset, _epoch = attempt.record
+        partition, offset, _epoch = attempt.record_id
         return Winner(attempt.scope, attempt.custom_id, partition, offset, assurance, now) if ours else None
 
     def assignment_known(self, is_ours: Callable[[RecordId], bool | None], now: float) -> list[Winner]:
@@ -137,10 +139,10 @@ class Groups:
             The winners to be announced.
         """
         undecided, self._undecided = self._undecided, []
-        decided = [self.acknowledged(*each, now, ours=is_ours(each[0].record)) for each in undecided]
+        decided = [self.acknowledged(*each, now, ours=is_ours(each[0].record_id)) for each in undecided]
         return [winner for winner in decided if winner is not None]
 
-    def won(self, winner: Winner, now: float) -> list[Attempt]:
+    def won(self, winner: Winner, now: float) -> list[GroupAttempt]:
         """A winner was announced, by this worker or another one.
 
         Returns:
@@ -160,14 +162,14 @@ class Groups:
             self._forget(next(iter(self._winners)))
         beaten = [each for each in self._of_scope.get(winner.scope, {}).values() if self._beaten(each, now)]
         for attempt in beaten:
-            self.finished(attempt.record)
+            self.finished(attempt.record_id)
         return beaten
 
-    def _beaten(self, attempt: Attempt, now: float) -> Winner | None:
+    def _beaten(self, attempt: GroupAttempt, now: float) -> Winner | None:
         """Find the winner that supersedes an attempt: of several the one that was announced first."""
         winners = list(self._alive(attempt.scope, now))
         # Both names of a winner count: its record may be delivered again, or its id be sent again in another record.
-        if any(attempt.custom_id == each.custom_id or attempt.record[:2] == each[2:4] for each in winners):
+        if any(attempt.custom_id == each.custom_id or attempt.record_id[:2] == each[2:4] for each in winners):
             return None
         enough = [each for each in winners if each.assurance >= attempt.assurance]
         return min(enough, key=lambda each: each.announced, default=None)

@@ -8,7 +8,7 @@ orjson does nearly all of it. Three modules do the rest, and are called from her
 - `request_errors`, where a request is wrong: one sentence for its sender, which names the field first.
 
 The docstring of `decode_request` says what a request may look like. This module knows of Kafka only that a record has a
-key, headers and a largest size.
+key, Kafka headers and a largest size.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class DeadLetter:
         """Put the original, which was found where `source` says, back into the letter."""
         return replace(self, key=key, value=value, kafka_headers=_without_ours(kafka_headers))
 
-    def record_headers(self) -> list[tuple[str, bytes | None]]:
+    def all_kafka_headers(self) -> list[tuple[str, bytes | None]]:
         """List the Kafka headers of the dead letter: the original's, then ours, whose values are text in UTF-8."""
         ours = {
             "topic": self.source.topic,
@@ -170,7 +170,7 @@ def _source(ours: dict[str, str]) -> Source:
         return Source(topic=_text(ours, "topic"), **numbers)
     except ValidationError:
         raise UndecodableDeadLetter(
-            "the record is no dead letter of streamverify: its headers do not name a record of a Kafka topic"
+            "the record is no dead letter of streamverify: its Kafka headers do not name a record of a Kafka topic"
         ) from None
 
 

@@ -163,7 +163,7 @@ def without_titles(node: Any) -> Any:
 
 def _dead_letter() -> Schema:
     number = {"type": "string", "pattern": "^-?[0-9]{1,19}$"}
-    headers = {
+    kafka_headers = {
         "topic": {"type": "string", "description": "The topic of the original record.", "maxLength": 249},
         "partition": {**number, "description": "Its partition."},
         "offset": {**number, "description": "Its offset."},
@@ -182,15 +182,15 @@ def _dead_letter() -> Schema:
     }
     body = {
         "type": "object",
-        "required": [DEAD_LETTER_PREFIX + name for name in headers],
-        "properties": {DEAD_LETTER_PREFIX + name: schema for name, schema in headers.items()},
+        "required": [DEAD_LETTER_PREFIX + name for name in kafka_headers],
+        "properties": {DEAD_LETTER_PREFIX + name: schema for name, schema in kafka_headers.items()},
         "additionalProperties": {"type": ["string", "null"]},
         "examples": _DEAD_LETTER_EXAMPLES,
     }
     description = (
         "The Kafka headers of a record of the dead letter topic, each value read as UTF-8 text. The record's key, "
-        "value and timestamp, and its other headers, are those of the original record, untouched; where the topic did "
-        "not take them, key and value are empty."
+        "value and timestamp, and its other Kafka headers, are those of the original record, untouched; where the "
+        "topic did not take them, key and value are empty."
     )
     return named("dead-letter", "DeadLetterHeaders", description, body)
 

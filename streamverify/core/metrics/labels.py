@@ -58,7 +58,7 @@ class ReplReplaced(StrEnum):
     """The worker ends."""
 
 
-class Environment(StrEnum):
+class EnvironmentState(StrEnum):
     """The states in which a proof finds the environment of its header."""
 
     WARM = "warm"
@@ -81,7 +81,7 @@ REASON = of("reason", "of the result", Reason)
 ANSWERED = of("reason", "of the answer; `other`: a newer worker has said what is not known here", (*Reason, "other"))
 ASSURANCE = of("assurance", "how much `verified` is worth; `none` for what is not verified", Assurance)
 STEP = of("step", "what Lean was busy with", ("import", "run", "audit"))
-ENVIRONMENT = of("environment", "whether its header was imported", Environment)
+ENVIRONMENT = of("environment", "whether its header was imported", EnvironmentState)
 DEATH = of("cause", "why it ended", ReplDeath)
 REPLACED = of("why", "why it was ended", ReplReplaced)
 STAGE = of("stage", "where it became one", Stage)

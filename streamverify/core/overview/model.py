@@ -18,9 +18,9 @@ from streamverify.core.overview.status import (
     InFlight,
     ItsOffset,
     ItsPartition,
-    Part,
     Queued,
     Seconds,
+    StatusPart,
     WorkerStatus,
 )
 
@@ -50,7 +50,7 @@ Problems = Annotated[list[str], Field(description="What is missing here and why,
 ToDo = Annotated[Count, Field(description="The same without those that are finished.")]
 
 
-class MixedVersion(Part):
+class MixedVersion(StatusPart):
     """A version in which workers of one group differ: a verdict depends on which of them gets the record."""
 
     what: Annotated[
@@ -64,7 +64,7 @@ class MixedVersion(Part):
 Mixed = Annotated[list[MixedVersion], Field(description="Versions in which the workers differ.")]
 
 
-class Member(Part):
+class Member(StatusPart):
     """A member of the group, or a worker that was found by its address."""
 
     name: Annotated[str, Field(description="The worker's name, else its process, else the id that Kafka gave it.")]
@@ -96,7 +96,7 @@ class WorkerView(Member):
     status: Annotated[WorkerStatus | None, Field(description="What it says of itself; null: it did not answer.")]
 
 
-class OtherProcess(Part):
+class OtherProcess(StatusPart):
     """A process of streamverify at an address of `--url` that is no worker."""
 
     url: Annotated[str, Field(description="Its address.")]
@@ -105,7 +105,7 @@ class OtherProcess(Part):
     problem: Annotated[str | None, Field(description="What is wrong with it, in words.")]
 
 
-class Totals(Part):
+class Totals(StatusPart):
     """Sums over the workers that answered, and how many there are."""
 
     workers: Annotated[Count, Field(description="Workers of the group, without foreign members.")]
@@ -123,7 +123,7 @@ class Totals(Part):
     dead_letters: Annotated[Count, Field(description="Dead letters since then.")]
 
 
-class Rates(Part):
+class Rates(StatusPart):
     """Results in a second, over the workers that answered."""
 
     seconds: Annotated[Seconds, Field(description="The longest time over which one of them was measured.")]
@@ -134,7 +134,7 @@ class Rates(Part):
     cached: Annotated[Seconds, Field(description="Of these: from the cache.")]
 
 
-class PartitionLag(Part):
+class PartitionLag(StatusPart):
     """The progress of the group on one partition."""
 
     partition: Annotated[Count, Field(description="Number of the partition.")]
@@ -145,7 +145,7 @@ class PartitionLag(Part):
     worker: Annotated[str | None, Field(description="The name of the member that has it; null: none, or not known.")]
 
 
-class Lag(Part):
+class Lag(StatusPart):
     """Records that have no answer, as the broker has it."""
 
     records: Annotated[Count, Field(description="Kafka's lag: records after the committed offsets.")]
@@ -160,7 +160,7 @@ class Lag(Part):
     partitions: Annotated[list[PartitionLag], Field(description="By partition.")]
 
 
-class Oldest(Part):
+class Oldest(StatusPart):
     """The oldest proof that a worker has taken in and not answered."""
 
     custom_id: Annotated[str, Field(description="Its custom_id, cut.")]
@@ -171,7 +171,7 @@ class Oldest(Part):
     here_seconds: HereSeconds
 
 
-class Overview(Part):
+class Overview(StatusPart):
     """A group of workers at one moment: what the broker says of the group, and each worker of itself."""
 
     schema_version: FormVersion
@@ -199,7 +199,7 @@ class Overview(Part):
     processes: Annotated[list[OtherProcess], Field(description="What else answers at an address of `--url`.")]
 
 
-class Workers(Part):
+class Workers(StatusPart):
     """The members of a group: their versions and partitions."""
 
     schema_version: FormVersion
@@ -213,7 +213,7 @@ class Workers(Part):
     workers: Annotated[list[Member], Field(description="The members of the group, by name.")]
 
 
-class Readiness(Part):
+class Readiness(StatusPart):
     """The answer of `streamverify status`."""
 
     schema_version: FormVersion

@@ -36,13 +36,13 @@ AgeSeconds = Annotated[Seconds, Field(description="Time since it was sent, by th
 HereSeconds = Annotated[Seconds, Field(description="Time since the worker took it in.")]
 
 
-class Part(BaseModel):
+class StatusPart(BaseModel):
     """A part of a status. A later version may add fields, and a reader takes what it knows."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class SlotStatus(Part):
+class SlotStatus(StatusPart):
     """A slot: room for one REPL process."""
 
     slot: Annotated[Count, Field(description="Number of the slot.")]
@@ -59,7 +59,7 @@ class SlotStatus(Part):
     uses: Annotated[Count, Field(description="Proofs that its process has run.")]
 
 
-class PartitionStatus(Part):
+class PartitionStatus(StatusPart):
     """A partition of the request topic that the worker has."""
 
     partition: Annotated[Count, Field(description="Number of the partition.")]
@@ -76,7 +76,7 @@ class PartitionStatus(Part):
     quarantined: Annotated[bool, Field(description="A worker died here: each record's attempt is committed first.")]
 
 
-class Answered(Part):
+class Answered(StatusPart):
     """Records that were answered, by status."""
 
     verified: Annotated[Count, Field(description="Results that are `verified`.")] = 0
@@ -100,7 +100,7 @@ class Recent(Answered):
     seconds: Annotated[Seconds, Field(description="The length of that time.")] = 0.0
 
 
-class OldestProof(Part):
+class OldestProof(StatusPart):
     """The record that came first of those that are not answered."""
 
     custom_id: Annotated[Text, Field(description="Its custom_id, cut.")]
@@ -110,7 +110,7 @@ class OldestProof(Part):
     here_seconds: HereSeconds
 
 
-class WorkerStatus(Part):
+class WorkerStatus(StatusPart):
     """The state of a worker at this moment."""
 
     schema_version: FormVersion

@@ -25,9 +25,9 @@ from streamverify.core.reports.verdict import cut
 if TYPE_CHECKING:
     from typing import Literal
 
-MOST_CHANGED = 1_000
-MOST_TRANSITIONS = 200
-MOST_SLOWER = 20
+MAX_CHANGED = 1_000
+MAX_TRANSITIONS = 200
+MAX_SLOWER = 20
 SIGNIFICANT = 0.05
 
 VERIFIED, REJECTED = str(Status.VERIFIED), str(Status.REJECTED)
@@ -57,11 +57,11 @@ class Pairs:
         self._gained = 0
         self._lost = 0
         self._listed: list[Changed] = []
-        self._transitions: BoundedTable[Named] = BoundedTable(MOST_TRANSITIONS, Named)
+        self._transitions: BoundedTable[Named] = BoundedTable(MAX_TRANSITIONS, Named)
         self._log_ratios = Sample()
         self._times = LogHistogram(), LogHistogram()
-        self._slower: Largest[SlowerProof] = Largest(MOST_SLOWER, _gain)
-        self._faster: Largest[SlowerProof] = Largest(MOST_SLOWER, lambda one: (-_gain(one)[0], one.custom_id))
+        self._slower: Largest[SlowerProof] = Largest(MAX_SLOWER, _gain)
+        self._faster: Largest[SlowerProof] = Largest(MAX_SLOWER, lambda one: (-_gain(one)[0], one.custom_id))
 
     def add(self, custom_id: str, a: KnownVerdict, b: KnownVerdict) -> None:
         """Count one pair."""
@@ -69,7 +69,7 @@ class Pairs:
         if (a.status, a.reason) != (b.status, b.reason):
             self._changed += 1
             self._transitions.entry(joined(a.status, a.reason, b.status, b.reason)).rows += 1
-            if len(self._listed) < MOST_CHANGED:
+            if len(self._listed) < MAX_CHANGED:
                 self._listed.append(
                     Changed(
                         custom_id=cut(custom_id),
@@ -112,7 +112,7 @@ class Pairs:
         if p_value < SIGNIFICANT:
             found = "better" if self._gained > self._lost else "worse"
         transitions = []
-        for name, counted in self._transitions.most_frequent(MOST_TRANSITIONS):
+        for name, counted in self._transitions.most_frequent(MAX_TRANSITIONS):
             a_status, a_reason, b_status, b_reason = split_name(name)
             transitions.append(
                 Transition(

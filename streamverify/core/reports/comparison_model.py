@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from streamverify.core.reports.report_model import Count, Durations, Part, Seconds, VerifierRow
+from streamverify.core.reports.report_model import Count, Durations, ReportPart, Seconds, VerifierRow
 
 COMPARISON_VERSION = 1
 
 
-class Side(Part):
+class Side(ReportPart):
     """One of the two runs."""
 
     name: Annotated[str, Field(description="What was named on the command line.")]
@@ -27,7 +27,7 @@ class Side(Part):
     verifiers: Annotated[list[VerifierRow], Field(description="What answered; empty for a file of verdicts.")]
 
 
-class Transition(Part):
+class Transition(ReportPart):
     """A change of verdict."""
 
     a_status: Annotated[str | None, Field(description="Status in run A; null: unsent.")]
@@ -37,7 +37,7 @@ class Transition(Part):
     count: Annotated[Count, Field(description="Proofs.")]
 
 
-class Changed(Part):
+class Changed(ReportPart):
     """A proof whose verdict changed."""
 
     custom_id: Annotated[str, Field(description="Its id, cut.")]
@@ -47,7 +47,7 @@ class Changed(Part):
     b_reason: Annotated[str, Field(description="Reason in run B.")]
 
 
-class VerdictComparison(Part):
+class VerdictComparison(ReportPart):
     """The verdicts that changed."""
 
     changed: Annotated[Count, Field(description="Proofs with another status or reason.")]
@@ -62,7 +62,7 @@ class VerdictComparison(Part):
     ]
 
 
-class SlowerProof(Part):
+class SlowerProof(ReportPart):
     """A proof whose time changed."""
 
     custom_id: Annotated[str, Field(description="Its id, cut.")]
@@ -70,7 +70,7 @@ class SlowerProof(Part):
     b_seconds: Annotated[Seconds, Field(description="Lean's time in run B.")]
 
 
-class TimeComparison(Part):
+class TimeComparison(ReportPart):
     """The change in time, over the proofs that Lean ran and decided in both runs."""
 
     pairs: Annotated[Count, Field(description="Those proofs.")]
@@ -90,7 +90,7 @@ class TimeComparison(Part):
     faster: Annotated[list[SlowerProof], Field(description="Those with the largest loss in seconds.")]
 
 
-class Comparison(Part):
+class Comparison(ReportPart):
     """Run B compared to run A, over the custom_ids that are in both."""
 
     kind: Annotated[Literal["streamverify-comparison"], Field(description="What this is.")] = "streamverify-comparison"

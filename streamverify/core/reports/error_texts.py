@@ -7,7 +7,7 @@ import re
 MAX_FORM = 200
 """Code points of a form."""
 
-_LONGEST = 2_000
+_MAX_LENGTH = 2_000
 """Code points that are looked at: the first line of an error is seldom longer than a hundred."""
 _REPLACEMENTS = (
     # What Lean names itself: metavariables, and the hygienic names of macros.
@@ -27,7 +27,7 @@ def normal_form(text: str) -> str:
     `unknown identifier 'foo'` and `unknown identifier 'bar'` are one. What follows the first line, such as the goals of
     `unsolved goals`, belongs to the one proof.
     """
-    first = next((line for line in text[:_LONGEST].splitlines() if line.strip()), "")
+    first = next((line for line in text[:_MAX_LENGTH].splitlines() if line.strip()), "")
     for pattern, replacement in _REPLACEMENTS:
         first = pattern.sub(replacement, first)
     first = _BLANKS.sub(" ", first).strip()

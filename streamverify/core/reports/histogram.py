@@ -15,12 +15,12 @@ RELATIVE_ERROR = 0.01
 """A percentile differs by at most this share of the duration that stands at its place."""
 SHORTEST = 1e-6
 """Seconds; what is shorter is counted as 0, which is then off by at most this."""
-LONGEST = 1e8
+MAX_SECONDS = 1e8
 """Seconds; what is longer counts into the last bucket. `longest` is exact all the same."""
 
 _GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _LOG_GAMMA = math.log(_GAMMA)
-_LAST = math.ceil(math.log(LONGEST) / _LOG_GAMMA)
+_LAST = math.ceil(math.log(MAX_SECONDS) / _LOG_GAMMA)
 
 
 class HistogramBar(NamedTuple):

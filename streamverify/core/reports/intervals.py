@@ -12,7 +12,7 @@ Z = 1.959963984540054
 SEED = 20_210_707
 """The seed of every bootstrap, so that the same verdicts give the same report."""
 RESAMPLES = 1_000
-MOST_RESAMPLED = 2_000
+MAX_RESAMPLED = 2_000
 """Observations up to which a mean is resampled. For more, the normal approximation is as good, and takes no minutes."""
 FEWEST = 10
 """Observations below which neither says anything: a resample of few is too much like the sample."""
@@ -74,20 +74,20 @@ class Sample:
         distance = value - self.mean
         self.mean += distance * times / self.count
         self._squares += distance * (value - self.mean) * times
-        if self.count <= MOST_RESAMPLED:
+        if self.count <= MAX_RESAMPLED:
             self._values.extend(repeat(value, times))
 
     def interval(self) -> MeanInterval | None:
         """Estimate where the mean lies.
 
         Returns:
-            The percentile bootstrap (B. Efron, 1979) with a fixed seed for up to `MOST_RESAMPLED` observations, the
+            The percentile bootstrap (B. Efron, 1979) with a fixed seed for up to `MAX_RESAMPLED` observations, the
             normal approximation for more. None for fewer than `FEWEST`, and where all are equal: then neither can tell
             anything.
         """
         if self.count < FEWEST or self._squares <= ROUNDING**2:
             return None
-        if self.count > MOST_RESAMPLED:
+        if self.count > MAX_RESAMPLED:
             half = Z * math.sqrt(self._squares / (self.count - 1) / self.count)
             return MeanInterval(self.mean - half, self.mean + half, "normal")
         draw = random.Random(SEED)  # noqa: S311 - a resample is no key

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SOURCE = "unbiased estimator 1 - C(n-c, k) / C(n, k): Chen et al. 2021, arXiv:2107.03374, section 2.1"
-MOST_KS = 12
+MAX_KS = 12
 """Values of k that a report has at most."""
 
 
@@ -53,7 +53,7 @@ def chance(attempts: int, successes: int, k: int) -> float:
 
 def ks_up_to(fewest: int) -> list[int]:
     """List the values of k: the powers of two, and the largest for which every problem has enough attempts."""
-    ks = [k for k in (2**power for power in range(MOST_KS - 1)) if k < fewest]
+    ks = [k for k in (2**power for power in range(MAX_KS - 1)) if k < fewest]
     return [*ks, fewest] if fewest else ks
 
 

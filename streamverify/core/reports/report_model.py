@@ -17,13 +17,13 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class Part(BaseModel):
+class ReportPart(BaseModel):
     """A part of a report."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Rate(Part):
+class Rate(ReportPart):
     """A share of verified proofs, with Wilson's 95 % interval."""
 
     verified: Annotated[Count, Field(description="Proofs that are verified.")]
@@ -33,14 +33,14 @@ class Rate(Part):
     high: Annotated[Share | None, Field(description="Upper end of the interval.")]
 
 
-class PassRate(Part):
+class PassRate(ReportPart):
     """The share of proofs that hold, once for each way in which rows without a decision may be counted."""
 
     of_all: Annotated[Rate, Field(description="Of all rows: inconclusive and unsent ones count as not verified.")]
     of_decided: Annotated[Rate, Field(description="Of verified and rejected ones: all others are left out.")]
 
 
-class Outcome(Part):
+class Outcome(ReportPart):
     """The number of rows with one reason."""
 
     status: Annotated[str | None, Field(description="The status; null where the row could not be sent.")]
@@ -49,7 +49,7 @@ class Outcome(Part):
     share: Annotated[Share, Field(description="Of all rows.")]
 
 
-class PassAtKEstimate(Part):
+class PassAtKEstimate(ReportPart):
     """pass@k for one k."""
 
     k: Annotated[int, Field(ge=1, description="Attempts that are drawn of each problem.")]
@@ -62,7 +62,7 @@ class PassAtKEstimate(Part):
     ]
 
 
-class PassAtKPart(Part):
+class PassAtKPart(ReportPart):
     """pass@k over the rows that have a group."""
 
     problems: Annotated[Count, Field(description="Groups, each of one run.")]
@@ -77,7 +77,7 @@ class PassAtKPart(Part):
     source: Annotated[str, Field(description="Where the estimator comes from.")]
 
 
-class Bar(Part):
+class Bar(ReportPart):
     """One bar of a histogram on a logarithmic axis."""
 
     low: Annotated[Seconds, Field(description="Where it begins.")]
@@ -85,7 +85,7 @@ class Bar(Part):
     count: Annotated[Count, Field(description="Durations in it.")]
 
 
-class Durations(Part):
+class Durations(ReportPart):
     """The distribution of some durations. Percentiles are within 1 % of the true value, all else is exact."""
 
     count: Annotated[Count, Field(description="How many there are.")]
@@ -98,7 +98,7 @@ class Durations(Part):
     bars: Annotated[list[Bar], Field(description="A histogram with bars of equal width in the logarithm.")]
 
 
-class Times(Part):
+class Times(ReportPart):
     """The seconds that each step took. Answers from the cache are in none of these: `cache` has theirs."""
 
     lean: Annotated[Durations, Field(description="Lean's time for the body of each proof that it ran.")]
@@ -111,7 +111,7 @@ class Times(Part):
     latency: Annotated[Durations, Field(description="From the moment of sending to the answer; replay measures it.")]
 
 
-class Warmth(Part):
+class Warmth(ReportPart):
     """Proofs that found their header imported, and proofs that had to import it first."""
 
     warm: Annotated[Count, Field(description="Proofs that Lean ran whose header was there.")]
@@ -121,7 +121,7 @@ class Warmth(Part):
     imports: Annotated[Durations, Field(description="The time that the imports took.")]
 
 
-class Utilisation(Part):
+class Utilisation(ReportPart):
     """The share of the slots' time in which Lean worked for an answer."""
 
     useful_seconds: Annotated[Seconds, Field(description="Run and audit of proofs that were verified or rejected.")]
@@ -138,7 +138,7 @@ class Utilisation(Part):
     note: Annotated[str | None, Field(description="Why there is no share, or why it is none to trust; one sentence.")]
 
 
-class Cache(Part):
+class Cache(ReportPart):
     """Answers from the result cache. They are in no other time of the report."""
 
     hits: Annotated[Count, Field(description="Rows answered from it.")]
@@ -149,7 +149,7 @@ class Cache(Part):
     latency: Annotated[Durations, Field(description="From the moment of sending to the answer.")]
 
 
-class HeaderRow(Part):
+class HeaderRow(ReportPart):
     """The verdicts of the proofs with one import header."""
 
     header: Annotated[str | None, Field(description='The canonical header, cut; "" is none, null is not known.')]
@@ -160,7 +160,7 @@ class HeaderRow(Part):
     imports: Annotated[Durations, Field(description="The time of the imports. Without `bars`.")]
 
 
-class Headers(Part):
+class Headers(ReportPart):
     """The most frequent headers."""
 
     listed: Annotated[list[HeaderRow], Field(description="The most frequent first.")]
@@ -168,7 +168,7 @@ class Headers(Part):
     exact: Annotated[bool, Field(description="False: so many headers that the figures are lower bounds.")]
 
 
-class SlowProof(Part):
+class SlowProof(ReportPart):
     """One of the proofs that took Lean longest."""
 
     custom_id: Annotated[str, Field(description="Its id, cut.")]
@@ -179,7 +179,7 @@ class SlowProof(Part):
     header: Annotated[str | None, Field(description="Its header, cut.")]
 
 
-class ErrorGroup(Part):
+class ErrorGroup(ReportPart):
     """Errors that are the same but for names and numbers."""
 
     reason: Annotated[str, Field(description="The reason of the verdicts.")]
@@ -189,7 +189,7 @@ class ErrorGroup(Part):
     example: Annotated[str, Field(description="What it said, cut.")]
 
 
-class Errors(Part):
+class Errors(ReportPart):
     """The first error of each row that is not verified, grouped."""
 
     listed: Annotated[list[ErrorGroup], Field(description="The most frequent first.")]
@@ -197,7 +197,7 @@ class Errors(Part):
     exact: Annotated[bool, Field(description="False: so many errors that the counts are lower bounds.")]
 
 
-class VerifierRow(Part):
+class VerifierRow(ReportPart):
     """A program that answered."""
 
     kind: Annotated[str | None, Field(description="`lean`, or a stand-in, whose verdicts say nothing of a proof.")]
@@ -208,7 +208,7 @@ class VerifierRow(Part):
     rows: Annotated[Count, Field(description="Rows that it answered.")]
 
 
-class Machine(Part):
+class Machine(ReportPart):
     """The machine on which replay ran; workers may have run elsewhere."""
 
     system: Annotated[str, Field(description="Operating system and architecture.")]
@@ -218,7 +218,7 @@ class Machine(Part):
     python: Annotated[str, Field(description="Python's version.")]
 
 
-class Environment(Part):
+class Environment(ReportPart):
     """The worker and the machine that answered."""
 
     streamverify: Annotated[str, Field(description="The version that made the report.")]
@@ -230,7 +230,7 @@ class Environment(Part):
     machine: Annotated[Machine | None, Field(description="Null where the report was made from a file alone.")]
 
 
-class Run(Part):
+class Run(ReportPart):
     """The work of the replay itself. Null in a report that was made from a file alone."""
 
     source: Annotated[str, Field(description="The data set.")]
@@ -243,7 +243,7 @@ class Run(Part):
     )
 
 
-class Verdicts(Part):
+class Verdicts(ReportPart):
     """The file with the verdict of each row, for `streamverify report A B`."""
 
     file: Annotated[str | None, Field(description="The file of verdicts, as a path from the report's folder.")]
@@ -256,7 +256,7 @@ class Verdicts(Part):
     ]
 
 
-class Counts(Part):
+class Counts(ReportPart):
     """The numbers of rows."""
 
     rows: Annotated[Count, Field(description="All of them.")]
@@ -266,7 +266,7 @@ class Counts(Part):
     unsent: Annotated[Count, Field(description="Of these: no request, or one that could not be sent.")]
 
 
-class Report(Part):
+class Report(ReportPart):
     """The verdicts of a data set in numbers: the content of report.json, and of the page report.html."""
 
     kind: Annotated[Literal["streamverify-report"], Field(description="What this file is.")] = "streamverify-report"

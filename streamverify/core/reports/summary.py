@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
     from streamverify.core.reports.pass_at_k import Problems
 
-MOST_LISTED = 50
+MAX_LISTED = 50
 """Headers, errors, reasons, verifiers and runs that a report lists at most."""
-MOST_SETTINGS = 100
+MAX_SETTINGS = 100
 
 VERIFIED, REJECTED, INCONCLUSIVE = str(Status.VERIFIED), str(Status.REJECTED), str(Status.INCONCLUSIVE)
 
@@ -169,7 +169,7 @@ def _outcomes(tally: Tally) -> list[Outcome]:
     """List the reasons: verified ones first, then rejected, inconclusive and unsent, each the most frequent first."""
     order = {VERIFIED: 0, REJECTED: 1, INCONCLUSIVE: 2}
     listed = []
-    for name, counted in tally.outcomes.most_frequent(MOST_LISTED):
+    for name, counted in tally.outcomes.most_frequent(MAX_LISTED):
         status, reason = split_name(name)
         shown = "unsent" if status is None else reason or "?"
         listed.append(
@@ -257,7 +257,7 @@ def _utilisation(tally: Tally, facts: Facts) -> Utilisation:
 
 
 def _headers(tally: Tally) -> Headers:
-    listed = tally.headers.most_frequent(MOST_LISTED)
+    listed = tally.headers.most_frequent(MAX_LISTED)
     return Headers(
         listed=[
             HeaderRow(
@@ -276,7 +276,7 @@ def _headers(tally: Tally) -> Headers:
 
 
 def _errors(tally: Tally) -> Errors:
-    listed = tally.errors.most_frequent(MOST_LISTED)
+    listed = tally.errors.most_frequent(MAX_LISTED)
     with_error = tally.rows - tally.statuses[VERIFIED]
     return Errors(
         listed=[
@@ -296,7 +296,7 @@ def _errors(tally: Tally) -> Errors:
 
 def _environment(tally: Tally, facts: Facts) -> Environment:
     verifiers = []
-    for name, counted in tally.verifiers.most_frequent(MOST_LISTED):
+    for name, counted in tally.verifiers.most_frequent(MAX_LISTED):
         kind, lean, repl, mathlib, policy = split_name(name)
         verifiers.append(
             VerifierRow(
@@ -311,10 +311,10 @@ def _environment(tally: Tally, facts: Facts) -> Environment:
     return Environment(
         streamverify=facts.version,
         verifiers=verifiers,
-        assurances={name: counted.rows for name, counted in tally.assurances.most_frequent(MOST_LISTED)},
+        assurances={name: counted.rows for name, counted in tally.assurances.most_frequent(MAX_LISTED)},
         workers=len(tally.workers),
         workers_exact=tally.workers.exact,
-        runs=[cut(name) for name, _ in tally.runs.most_frequent(MOST_LISTED)],
+        runs=[cut(name) for name, _ in tally.runs.most_frequent(MAX_LISTED)],
         machine=facts.machine,
     )
 
@@ -322,7 +322,7 @@ def _environment(tally: Tally, facts: Facts) -> Environment:
 def _bounded(run: Run | None) -> Run | None:
     if run is None:
         return None
-    settings = itertools.islice(run.settings.items(), MOST_SETTINGS)
+    settings = itertools.islice(run.settings.items(), MAX_SETTINGS)
     return run.model_copy(
         update={"source": cut(run.source), "settings": {cut(name): cut(value) for name, value in settings}}
     )

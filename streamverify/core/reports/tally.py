@@ -12,11 +12,11 @@ from streamverify.core.reports.error_texts import normal_form
 from streamverify.core.reports.histogram import LogHistogram
 from streamverify.core.reports.verdict import MAX_TEXT, VerdictRow, cut
 
-MOST_HEADERS = 512
-MOST_ERRORS = 2_048
-MOST_NAMES = 256
+MAX_HEADERS = 512
+MAX_ERRORS = 2_048
+MAX_NAMES = 256
 """Names that are kept of reasons, verifiers, workers and runs."""
-MOST_SLOWEST = 20
+MAX_SLOWEST = 20
 
 
 @dataclass(slots=True)
@@ -74,14 +74,14 @@ class Tally:
     def __init__(self) -> None:
         self.rows = 0
         self.statuses: Counter[str | None] = Counter()
-        self.outcomes: BoundedTable[Named] = BoundedTable(MOST_NAMES, Named)
-        self.assurances: BoundedTable[Named] = BoundedTable(MOST_NAMES, Named)
-        self.verifiers: BoundedTable[Named] = BoundedTable(MOST_NAMES, Named)
-        self.workers: BoundedTable[Named] = BoundedTable(MOST_NAMES, Named)
-        self.runs: BoundedTable[Named] = BoundedTable(MOST_NAMES, Named)
-        self.headers: BoundedTable[OfHeader] = BoundedTable(MOST_HEADERS, OfHeader)
-        self.errors: BoundedTable[OfError] = BoundedTable(MOST_ERRORS, OfError)
-        self.slowest: Largest[VerdictRow] = Largest(MOST_SLOWEST, lambda one: (one.run_seconds or 0.0, one.custom_id))
+        self.outcomes: BoundedTable[Named] = BoundedTable(MAX_NAMES, Named)
+        self.assurances: BoundedTable[Named] = BoundedTable(MAX_NAMES, Named)
+        self.verifiers: BoundedTable[Named] = BoundedTable(MAX_NAMES, Named)
+        self.workers: BoundedTable[Named] = BoundedTable(MAX_NAMES, Named)
+        self.runs: BoundedTable[Named] = BoundedTable(MAX_NAMES, Named)
+        self.headers: BoundedTable[OfHeader] = BoundedTable(MAX_HEADERS, OfHeader)
+        self.errors: BoundedTable[OfError] = BoundedTable(MAX_ERRORS, OfError)
+        self.slowest: Largest[VerdictRow] = Largest(MAX_SLOWEST, lambda one: (one.run_seconds or 0.0, one.custom_id))
         self.lean = {str(status): LogHistogram() for status in Status}
         self.lean_by_warmth = {True: LogHistogram(), False: LogHistogram()}
         self.imports, self.audit, self.queued = LogHistogram(), LogHistogram(), LogHistogram()

@@ -23,7 +23,7 @@ NEEDED = ("custom_id", "status", "reason")
 MAX_TEXT = 400
 """Code points that a report keeps of a text at most."""
 _STATUSES = frozenset(str(status) for status in Status)
-_LONGEST_SECONDS = 1e9
+_MAX_SECONDS = 1e9
 
 
 class VerdictRow(NamedTuple):
@@ -128,7 +128,7 @@ def encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _seconds(value: Any, most: float = _LONGEST_SECONDS) -> float | None:
+def _seconds(value: Any, most: float = _MAX_SECONDS) -> float | None:
     """Read a duration. A file may have any number; a bool is none, and neither is a negative time."""
     if type(value) is not float and type(value) is not int:
         return None

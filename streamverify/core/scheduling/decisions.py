@@ -11,7 +11,7 @@ from enum import Enum, auto
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
-from streamverify.core.metrics.labels import Environment
+from streamverify.core.metrics.labels import EnvironmentState
 from streamverify.core.scheduling.durations import LONG_TIMEOUT
 from streamverify.core.scheduling.job_queue import J
 from streamverify.core.scheduling.slots import Busy
@@ -83,20 +83,20 @@ class RunningGroups:
     """The groups of which a job runs, or has a success that is still on its way to the broker."""
 
     def __init__(self) -> None:
-        self.held: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         """The number of reasons not to start another job of each group."""
 
-    def hold(self, group: str | None) -> None:
+    def started(self, group: str | None) -> None:
         """Count one more reason not to start another job of this group; None is no group."""
         if group is not None:
-            self.held[group] += 1
+            self.counts[group] += 1
 
-    def release(self, group: str | None) -> None:
-        """Take one `hold` back."""
+    def ended(self, group: str | None) -> None:
+        """Take back one reason that `started` has counted."""
         if group is not None:
-            self.held[group] -= 1
-            if not self.held[group]:
-                del self.held[group]
+            self.counts[group] -= 1
+            if not self.counts[group]:
+                del self.counts[group]
 
 
 class Decisions(Generic[J]):
@@ -112,7 +112,7 @@ class Decisions(Generic[J]):
         self.alone: J | None = None
         """The job that is to run although all else is paused."""
         self.phase = SchedulerPhase.SERVING
-        self.environments: Counter[Environment] = Counter()
+        self.environments: Counter[EnvironmentState] = Counter()
         """Counts how the jobs that were started found the environment of their header."""
         self._rules = rules
         self._imports = rules.slots + rules.spares if rules.imports is None else rules.imports
@@ -173,7 +173,7 @@ class Decisions(Generic[J]):
             return self._start(self._slots.cheapest(self._slots.idle, now) if slot is None else slot, job, Work(), now)
         while self.phase is SchedulerPhase.SERVING and len(self._queue) and (chosen := self._choose(now)):
             line, slot = chosen
-            if entry := self._queue.take(line, self.groups.held, now):
+            if entry := self._queue.take(line, self.groups.counts, now):
                 delayed = entry.number <= line.delayed
                 is_long = self._queue.is_long(entry)
                 return self._start(slot, entry.job, entry.work, now, is_long=is_long, delayed=delayed)
@@ -244,13 +244,13 @@ class Decisions(Generic[J]):
         header = job.header.fingerprint
         cold = header not in self._slots.idle[slot].headers
         if work.fresh:
-            self.environments[Environment.FRESH] += 1
+            self.environments[EnvironmentState.FRESH] += 1
         elif cold:
-            self.environments[Environment.COLD] += 1
+            self.environments[EnvironmentState.COLD] += 1
         else:
-            self.environments[Environment.DELAYED if delayed else Environment.WARM] += 1
+            self.environments[EnvironmentState.DELAYED if delayed else EnvironmentState.WARM] += 1
         self._slots.occupy(slot, Busy(header, now, cold, job, work, is_long))
-        self.groups.hold(work.group)
+        self.groups.started(work.group)
         return Start(slot, job)
 
     def _warm_up(self, now: float) -> list[Start[J] | Warm]:

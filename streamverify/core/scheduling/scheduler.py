@@ -27,7 +27,7 @@ from streamverify.core.scheduling.work import Work
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from streamverify.core.metrics.labels import Environment
+    from streamverify.core.metrics.labels import EnvironmentState
     from streamverify.core.syntax.header import Header
 
 __all__ = ["NO_PROCESS", "PATIENCE", "QUANTUM", "WARM_UP_INTERVAL", "Rules", "Scheduler", "SlotState", "Start", "Warm"]
@@ -55,7 +55,7 @@ class Scheduler(Generic[J]):
         self.decisions: Decisions[J] = Decisions(rules, self._queue, self.slots, self.stats)
         """Others may ask it; events reach it through the methods here alone."""
         self.groups = self.decisions.groups
-        self.environments: Mapping[Environment, int] = self.decisions.environments
+        self.environments: Mapping[EnvironmentState, int] = self.decisions.environments
         """Counts how the jobs that were started found the environment of their header."""
 
     # --- events -------------------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ class Scheduler(Generic[J]):
         """Note that a slot is idle: for the first time, or because its job or its import ahead of demand has ended."""
         ended = self.slots.free(slot, state)
         if ended is not None:
-            self.groups.release(ended.work.group)
+            self.groups.ended(ended.work.group)
             if ended.importing:
                 if ended.header not in state.headers:
                     self.stats.failed(ended.header)

@@ -49,8 +49,8 @@ class ProcessEnd:
         return self.how is How.EXITED and self.status == 0
 
 
-class Judgement(NamedTuple):
-    """The outcome of a checker, and its words for people."""
+class StepVerdict(NamedTuple):
+    """The outcome of one step: what a checker says of the proof, or what kept a program from its end; and why."""
 
     outcome: CheckerOutcome
     words: str
@@ -84,28 +84,28 @@ def exited(returncode: int) -> ProcessEnd:
     return ProcessEnd(How.EXITED, returncode)
 
 
-def stopped(end: ProcessEnd) -> Judgement | None:  # noqa: PLR0911 - one for each way to end
+def stopped(end: ProcessEnd) -> StepVerdict | None:  # noqa: PLR0911 - one for each way to end
     """Return what kept a process from its own end; None where it exited by itself, with any status."""
     match end.how:
         case How.TIMEOUT:
-            return Judgement("timeout", f"did not end within {end.seconds:.0f} s")
+            return StepVerdict("timeout", f"did not end within {end.seconds:.0f} s")
         case How.MEMORY:
-            return Judgement("out_of_memory", "needs more memory than a step may use")
+            return StepVerdict("out_of_memory", "needs more memory than a step may use")
         case How.OUTPUT:
-            return Judgement("declined", "wrote more than a step may write")
+            return StepVerdict("declined", "wrote more than a step may write")
         case How.NOT_STARTED:
-            return Judgement("declined", f"cannot be started: {one_line(end.err)}")
+            return StepVerdict("declined", f"cannot be started: {one_line(end.err)}")
         case How.SIGNALLED if end.status == signal.SIGKILL:
             # We say how we end a process ourselves: this was somebody else, most often the kernel's OOM killer.
-            return Judgement("out_of_memory", "was killed by the system, most often for want of memory")
+            return StepVerdict("out_of_memory", "was killed by the system, most often for want of memory")
         case How.SIGNALLED if "memory allocation of" in end.err:
-            return Judgement("out_of_memory", f"had no memory: {last_line(end.err)}")
+            return StepVerdict("out_of_memory", f"had no memory: {last_line(end.err)}")
         case How.SIGNALLED:
-            return Judgement("crashed", f"was ended by signal {end.status}: {last_line(end.err)}".rstrip(": "))
+            return StepVerdict("crashed", f"was ended by signal {end.status}: {last_line(end.err)}".rstrip(": "))
     return None
 
 
-def nanoda(end: ProcessEnd) -> Judgement:
+def nanoda(end: ProcessEnd) -> StepVerdict:
     """Read the end of nanoda, and of any kernel with its manners: 0 accepts, 101 refuses, all else says nothing.
 
     Status 1 is an axiom that was not permitted, a line that was cut, a version that it does not know, or a wrong
@@ -114,59 +114,59 @@ def nanoda(end: ProcessEnd) -> Judgement:
     if unfinished := stopped(end):
         return unfinished
     if end.status == 0:
-        return Judgement("accepted", "")
+        return StepVerdict("accepted", "")
     if end.status == NANODA_PANICS:
-        return Judgement("refused", first_line(end.err) or "it panicked without a word")
-    return Judgement("declined", f"declined with exit status {end.status}: {first_line(end.err)}".rstrip(": "))
+        return StepVerdict("refused", first_line(end.err) or "it panicked without a word")
+    return StepVerdict("declined", f"declined with exit status {end.status}: {first_line(end.err)}".rstrip(": "))
 
 
-def leanchecker(end: ProcessEnd) -> Judgement:
+def leanchecker(end: ProcessEnd) -> StepVerdict:
     """Read the end of `leanchecker --from-export`: status and words must agree, for it exits with 1 on any error."""
     if unfinished := stopped(end):
         return unfinished
     lines = end.out.splitlines()
     if end.status == 0 and _LEAN_ACCEPTS in lines:
-        return Judgement("accepted", "")
+        return StepVerdict("accepted", "")
     refusal = next((line for line in lines if line.startswith(_LEAN_REFUSES)), None)
     if end.status == 0 or refusal is None:
-        return Judgement("declined", f"declined with exit status {end.status}: {last_line(end.err)}".rstrip(": "))
+        return StepVerdict("declined", f"declined with exit status {end.status}: {last_line(end.err)}".rstrip(": "))
     return _unless_it_gave_up(refusal)
 
 
-def leanchecker_olean(end: ProcessEnd) -> Judgement:
+def leanchecker_olean(end: ProcessEnd) -> StepVerdict:
     """Read the end of `leanchecker MODULE`, which says less: that it found a problem, and the kernel's error."""
     if unfinished := stopped(end):
         return unfinished
     if end.status == 0:
-        return Judgement("accepted", "")
+        return StepVerdict("accepted", "")
     if "leanchecker found a problem in" not in end.err or "(kernel)" not in end.err:
-        return Judgement("declined", f"declined with exit status {end.status}: {last_line(end.err)}".rstrip(": "))
+        return StepVerdict("declined", f"declined with exit status {end.status}: {last_line(end.err)}".rstrip(": "))
     return _unless_it_gave_up(next(line for line in end.err.splitlines() if "(kernel)" in line))
 
 
-MANNERS: Mapping[str, Callable[[ProcessEnd], Judgement]] = {
+MANNERS: Mapping[str, Callable[[ProcessEnd], StepVerdict]] = {
     "leanchecker": leanchecker,
     "leanchecker.olean": leanchecker_olean,
 }
 """The functions that read the ends of checkers, by name; any other checker's end is read as nanoda's."""
 
 
-def judge(checker: str, end: ProcessEnd) -> Judgement:
+def judge(checker: str, end: ProcessEnd) -> StepVerdict:
     """Return what the checker of this name says by this end."""
     return MANNERS.get(checker, nanoda)(end)
 
 
-def obstacle(judgement: Judgement) -> tuple[Reason, bool]:
-    """Return the reason for what is no verdict, and whether asking again is of no use.
+def obstacle(step_verdict: StepVerdict) -> tuple[Reason, bool]:
+    """Return the reason of an inconclusive end, and whether a retry is useless.
 
     A step that was killed from outside, or could not be started, may go well the next time.
     """
-    match judgement.outcome:
+    match step_verdict.outcome:
         case "timeout":
             return Reason.TIMEOUT, True
         case "out_of_memory":
-            return Reason.OUT_OF_MEMORY, "was killed by the system" not in judgement.words
-        case _ if judgement.words.startswith("cannot be started"):
+            return Reason.OUT_OF_MEMORY, "was killed by the system" not in step_verdict.words
+        case _ if step_verdict.words.startswith("cannot be started"):
             return Reason.WORKER_ERROR, False
     return Reason.UNSUPPORTED, True
 
@@ -191,6 +191,6 @@ def one_line(text: str) -> str:
     return words if len(words) <= _MAX_WORDS else words[: _MAX_WORDS - 1] + "…"
 
 
-def _unless_it_gave_up(words: str) -> Judgement:
+def _unless_it_gave_up(words: str) -> StepVerdict:
     gave_up = any(each in words for each in _LEAN_GAVE_UP)
-    return Judgement("declined" if gave_up else "refused", one_line(words))
+    return StepVerdict("declined" if gave_up else "refused", one_line(words))

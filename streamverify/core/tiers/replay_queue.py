@@ -23,7 +23,7 @@ MAX_UPGRADE_BYTES = 64 << 20
 class ReplayQueue(Generic[T]):
     """The proofs that wait for one of so many slots, and those that have one.
 
-    OPEN --stop--> STOPPED, for ever: those with a slot go on, upgrades are given up, the others stay where they are
+    OPEN --drain--> DRAINING, for ever: those with a slot go on, upgrades are given up, the others stay where they are
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class ReplayQueue(Generic[T]):
         self._required: deque[T] = deque()
         self._upgrades: deque[tuple[T, int]] = deque()
         self._running: list[T] = []
-        self._stopped = False
+        self._is_draining = False
 
     @property
     def queued(self) -> int:
@@ -53,7 +53,7 @@ class ReplayQueue(Generic[T]):
 
     def upgrade(self, each: T, size: int) -> bool:
         """Let one of `size` bytes wait that has its answer. Returns whether there was room."""
-        if self._stopped or len(self._upgrades) >= self._max_upgrades or size > self._bytes_left:
+        if self._is_draining or len(self._upgrades) >= self._max_upgrades or size > self._bytes_left:
             return False
         self._upgrades.append((each, size))
         self._bytes_left -= size
@@ -61,7 +61,7 @@ class ReplayQueue(Generic[T]):
 
     def start(self) -> T | None:
         """Give the next a slot; None where nobody waits, no slot is free, or nothing is started any more."""
-        if self._stopped or len(self._running) >= self._slots or not self.queued:
+        if self._is_draining or len(self._running) >= self._slots or not self.queued:
             return None
         if self._required:
             each = self._required.popleft()
@@ -82,9 +82,9 @@ class ReplayQueue(Generic[T]):
         self._required = deque(each for each in self._required if not doomed(each))
         return gone
 
-    def stop(self) -> int:
+    def drain(self) -> int:
         """Start nothing more. Returns how many upgrades are given up; the others are delivered again elsewhere."""
-        self._stopped = True
+        self._is_draining = True
         # What is required stays queued and unanswered: its records are not committed, and come again.
         dropped = len(self._upgrades)
         self._upgrades.clear()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 _NANOSECONDS = 1_000_000_000
 
 
-class Step(NamedTuple):
+class TraceStep(NamedTuple):
     """A step of a proof, in nanoseconds since the record was received."""
 
     name: str
@@ -18,7 +18,7 @@ class Step(NamedTuple):
     end: int
 
 
-def steps(timings: Timings, attempts: int) -> list[Step]:
+def steps(timings: Timings, attempts: int) -> list[TraceStep]:
     """Place the steps that a proof went through.
 
     A step that did not happen took 0 seconds and is left out: the import of a warm header, the audit of a proof that
@@ -34,7 +34,7 @@ def steps(timings: Timings, attempts: int) -> list[Step]:
     """
     # In whole nanoseconds from the start, as spans have them, so that no step ends after the next one begins.
     queued = _as_nanoseconds(timings.queued)
-    placed = [Step("queue", 0, queued)] if queued else []
+    placed = [TraceStep("queue", 0, queued)] if queued else []
     taken = [
         (name, _as_nanoseconds(seconds))
         for name, seconds in (
@@ -50,7 +50,7 @@ def steps(timings: Timings, attempts: int) -> list[Step]:
         at = max(queued, _as_nanoseconds(timings.total) - sum(duration for _, duration in taken))
     for name, duration in taken:
         if duration:
-            placed.append(Step(name, at, at + duration))
+            placed.append(TraceStep(name, at, at + duration))
             at += duration
     return placed
 

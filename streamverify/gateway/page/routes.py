@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from streamverify.gateway.gateway import Gateway
-    from streamverify.gateway.outcome import Outcome
+    from streamverify.gateway.outcome import ProofOutcome
 
 STATIC = Path(__file__).parent / "static"
 _TICK = 1.0
@@ -102,7 +102,7 @@ async def verify(request: Request, held: Annotated[HeldRequest, Depends(hold)]) 
     return SingleResponse(way.answers([proof], options, held.key, settings.gateway_wait, ordered=True), _answer)
 
 
-def _answer(outcome: Outcome) -> dict[str, Any]:
+def _answer(outcome: ProofOutcome) -> dict[str, Any]:
     """Make a ProofResult where there is one, else its fields that say why there is none."""
     result = outcome.result
     fields: dict[str, Any] = {} if result is None else result.model_dump(exclude={"response"})

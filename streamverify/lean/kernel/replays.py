@@ -14,9 +14,9 @@ import structlog
 from streamverify.core.errors import StreamVerifyError
 from streamverify.core.log.about import about_job
 from streamverify.core.messages.models import Assurance, Reason
-from streamverify.core.tiers.climb import Conclusion, verdict_after
 from streamverify.core.tiers.proof import proof_of
 from streamverify.core.tiers.replay_queue import ReplayQueue
+from streamverify.core.tiers.tier_steps import Conclusion, verdict_after
 from streamverify.lean.callbacks import call_back
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from streamverify.core.audit.vocabulary import Vocabulary
     from streamverify.core.job import Job, Verdict
     from streamverify.lean.callbacks import OnDone
-    from streamverify.lean.kernel.climber import Climber
+    from streamverify.lean.kernel.tier_runner import TierRunner
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(eq=False, slots=True)
-class _Ascent:
-    """One proof on its way up.
+class _TierJob:
+    """One proof on its way to a higher tier.
 
     WAITING --a slot is free--> RUNNING --its conclusion--> TOLD
        | supersede                 | supersede: its steps are ended
@@ -69,11 +69,11 @@ class Replays:
     `_Ascent` has the states of one proof.
     """
 
-    def __init__(self, climber: Climber, *, slots: int, vocabulary: Vocabulary) -> None:
-        self._climber = climber
+    def __init__(self, tier_runner: TierRunner, *, slots: int, vocabulary: Vocabulary) -> None:
+        self._tier_runner = tier_runner
         self._vocabulary = vocabulary
-        self._queue: ReplayQueue[_Ascent] = ReplayQueue(slots)
-        self._ascents: set[_Ascent] = set()
+        self._queue: ReplayQueue[_TierJob] = ReplayQueue(slots)
+        self._tier_jobs: set[_TierJob] = set()
         self._nothing_runs = asyncio.Event()
         self._nothing_runs.set()
 
@@ -92,7 +92,7 @@ class Replays:
 
         It is not called for a job that is discarded, nor for one that `close` interrupts: of that nothing is known.
         """
-        self._queue.require(_Ascent(job, audited, job.assurance, on_done, required=True, begun=time.monotonic()))
+        self._queue.require(_TierJob(job, audited, job.assurance, on_done, required=True, begun=time.monotonic()))
         self._start()
 
     def upgrade(self, job: Job, audited: Verdict, target: Assurance, on_done: OnDone) -> bool:
@@ -101,8 +101,8 @@ class Replays:
         Returns:
             Whether there was room in the queue.
         """
-        ascent = _Ascent(job, audited, target, on_done, required=False, begun=time.monotonic())
-        taken = self._queue.upgrade(ascent, _size(job))
+        tier_job = _TierJob(job, audited, target, on_done, required=False, begun=time.monotonic())
+        taken = self._queue.upgrade(tier_job, _size(job))
         self._start()
         return taken
 
@@ -115,16 +115,16 @@ class Replays:
         if waiting := self._queue.withdraw(lambda each: each.job is job):
             self._tell(waiting[0], verdict)
             return True
-        running = next((each for each in self._ascents if each.job is job and each.required), None)
+        running = next((each for each in self._tier_jobs if each.job is job and each.required), None)
         if running is None or running.task is None:
             return False
         running.instead = verdict
         running.task.cancel()
         return True
 
-    def stop(self) -> None:
+    def drain(self) -> None:
         """Start nothing more: what runs goes on, and what waits for its answer is delivered again elsewhere."""
-        if dropped := self._queue.stop():
+        if dropped := self._queue.drain():
             _log.warning(
                 "upgrades_dropped",
                 proofs=dropped,
@@ -138,44 +138,44 @@ class Replays:
 
     async def close(self) -> None:
         """End every step, and wait until its processes are dead."""
-        self.stop()
-        tasks = [each.task for each in self._ascents if each.task is not None]
+        self.drain()
+        tasks = [each.task for each in self._tier_jobs if each.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self) -> None:
-        while (ascent := self._queue.start()) is not None:
-            self._ascents.add(ascent)
+        while (tier_job := self._queue.start()) is not None:
+            self._tier_jobs.add(tier_job)
             self._nothing_runs.clear()
-            ascent.task = asyncio.create_task(self._go(ascent), name="replay")
-            ascent.task.add_done_callback(partial(self._ended, ascent))
+            tier_job.task = asyncio.create_task(self._go(tier_job), name="replay")
+            tier_job.task.add_done_callback(partial(self._ended, tier_job))
 
-    async def _go(self, ascent: _Ascent) -> None:
-        conclusion = await self._climb(ascent)
-        verdict = verdict_after(ascent.audited, conclusion, time.monotonic() - ascent.begun)
-        if ascent.required or conclusion.reason is Reason.OK or conclusion.is_refusal:
-            self._tell(ascent, verdict)
+    async def _go(self, tier_job: _TierJob) -> None:
+        conclusion = await self._conclusion_of(tier_job)
+        verdict = verdict_after(tier_job.audited, conclusion, time.monotonic() - tier_job.begun)
+        if tier_job.required or conclusion.reason is Reason.OK or conclusion.is_refusal:
+            self._tell(tier_job, verdict)
             return
         _log.warning(
             "upgrade_not_reached",
-            **about_job(ascent.job),
+            **about_job(tier_job.job),
             reason=conclusion.reason,
             why=conclusion.words,
             hint="the audited verdict stands; docs/tiers.md says what each step needs",
         )
 
-    async def _climb(self, ascent: _Ascent) -> Conclusion:
-        deadline = ascent.job.request.deadline
-        if ascent.required and deadline is not None and datetime.now(UTC) > deadline:
+    async def _conclusion_of(self, tier_job: _TierJob) -> Conclusion:
+        deadline = tier_job.job.request.deadline
+        if tier_job.required and deadline is not None and datetime.now(UTC) > deadline:
             return Conclusion(Reason.EXPIRED, f"the deadline {deadline.isoformat()} has passed", Assurance.AUDITED)
         try:
-            proof = proof_of(ascent.job, ascent.audited, self._vocabulary)
-            return await self._climber.climb(proof, ascent.target)
+            proof = proof_of(tier_job.job, tier_job.audited, self._vocabulary)
+            return await self._tier_runner.run(proof, tier_job.target)
         except (OSError, StreamVerifyError) as error:
             _log.warning(
                 "replay_failed",
-                **about_job(ascent.job),
+                **about_job(tier_job.job),
                 error=str(error),
                 hint="a step could not be carried out; look at the disk of TMPDIR and at the sandbox",
             )
@@ -183,24 +183,24 @@ class Replays:
         except Exception as error:  # noqa: BLE001 - one proof must not take the worker down
             _log.exception(
                 "replay_failed",
-                **about_job(ascent.job),
+                **about_job(tier_job.job),
                 hint="a bug of streamverify: the request is answered `worker_error`; please report the traceback",
             )
             return Conclusion(Reason.WORKER_ERROR, f"a bug of streamverify: {error!r}", Assurance.AUDITED)
 
-    def _ended(self, ascent: _Ascent, _task: asyncio.Task[None]) -> None:
+    def _ended(self, tier_job: _TierJob, _task: asyncio.Task[None]) -> None:
         """A task is over, its processes are dead: its slot is free, and who ended it has the word."""
-        self._ascents.discard(ascent)
-        self._queue.end(ascent)
-        if ascent.instead is not None:
-            self._tell(ascent, ascent.instead)
+        self._tier_jobs.discard(tier_job)
+        self._queue.end(tier_job)
+        if tier_job.instead is not None:
+            self._tell(tier_job, tier_job.instead)
         self._start()
         if not self._queue.running:
             self._nothing_runs.set()
 
-    def _tell(self, ascent: _Ascent, verdict: Verdict) -> None:
-        if ascent.told:
+    def _tell(self, tier_job: _TierJob, verdict: Verdict) -> None:
+        if tier_job.told:
             # It came to its own end in the moment in which it was to be ended.
             return
-        ascent.told = True
-        call_back(ascent.on_done, ascent.job, verdict)
+        tier_job.told = True
+        call_back(tier_job.on_done, tier_job.job, verdict)

@@ -20,7 +20,7 @@ from streamverify.lean.repl.launch import install_record
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from streamverify.lean.kernel.box import Box
+    from streamverify.lean.kernel.step_sandbox import StepSandbox
     from streamverify.settings import Settings
 
 EXPORTERS = ("olean-export", "leanexport", "lean4export")
@@ -58,20 +58,20 @@ class Tools:
     """The reason why `cross_checked` is out of reach although `replayed` is not."""
 
 
-async def find_tools(settings: Settings, box: Box, lean_version: str | None, folder: Path) -> Tools:
+async def find_tools(settings: Settings, sandbox: StepSandbox, lean_version: str | None, folder: Path) -> Tools:
     """Find the programs, and ask each for its version.
 
     Args:
         settings: They name the programs, or say `auto`.
-        box: Where they are run.
+        sandbox: The sandbox in which they are run.
         lean_version: Of the REPL's Lean: what compiles must be the same.
         folder: For temporary files.
     """
-    environment = box.plain.env if box.plain.env is not None else os.environ
+    environment = sandbox.plain.env if sandbox.plain.env is not None else os.environ
     lean = find_program(settings.lean, ("lean",), environment)
     if lean is None:
         return Tools(lacks=_missing("LEAN", settings.lean, "`lean` is not where the REPL's Lean is, nor on the PATH"))
-    said = await _say(box, [*lean, "--version"], folder)
+    said = await _say(sandbox, [*lean, "--version"], folder)
     version = found.group(1) if (found := _LEAN_VERSION.search(said)) else None
     if version != lean_version:
         return Tools(lacks=f"{lean[0]} is Lean {version or f'(it says {said[:60]!r})'}, the REPL's is {lean_version}")
@@ -80,7 +80,7 @@ async def find_tools(settings: Settings, box: Box, lean_version: str | None, fol
         why = f"none of {', '.join(EXPORTERS)} is installed (cargo install olean-export; Lean 4.35 has leanexport)"
         return Tools(lacks=_missing("EXPORTER", settings.exporter, why))
     kind = next((each for each in EXPORTERS if each in Path(exporter[0]).name), EXPORTERS[-1])
-    said = (await _say(box, [*exporter, "--version"], folder)) if kind == EXPORTERS[0] else f"{kind} {version}"
+    said = (await _say(sandbox, [*exporter, "--version"], folder)) if kind == EXPORTERS[0] else f"{kind} {version}"
     checker = find_program(settings.leanchecker, ("leanchecker",), environment)
     if checker is None:
         why = "`leanchecker` is not where the REPL's Lean is (Lean 4.28 and newer bring it), nor on the PATH"
@@ -98,7 +98,7 @@ async def find_tools(settings: Settings, box: Box, lean_version: str | None, fol
         why = "no independent kernel is installed (nanoda_bin)"
         return replace(tools, kernel_lacks=_missing("KERNEL", settings.kernel, why))
     name = re.sub(r"[^a-z0-9_.]", "_", Path(kernel[0]).name.lower().removesuffix("_bin"))[:64]
-    said = await _say(box, [*kernel, "--help"], folder) if name == "nanoda" else ""
+    said = await _say(sandbox, [*kernel, "--help"], folder) if name == "nanoda" else ""
     first = said.splitlines()[0].split() if said.strip() else []
     kernel_name = name if name[:1].isalpha() else f"kernel_{name}"[:64]
     version = first[-1] if first else None
@@ -130,9 +130,9 @@ def _missing(name: str, setting: str, otherwise: str) -> str:
     return otherwise if setting == "auto" else f"{name}: {setting} is not there, or cannot be executed"
 
 
-async def _say(box: Box, argv: Sequence[str], folder: Path) -> str:
+async def _say(sandbox: StepSandbox, argv: Sequence[str], folder: Path) -> str:
     """Return what a program says on stdout; its last words where it fails."""
-    end = await run_step(box.command(argv, folder=folder), timeout=_VERSION_TIMEOUT, max_output=_MAX_WORDS)
+    end = await run_step(sandbox.command(argv, folder=folder), timeout=_VERSION_TIMEOUT, max_output=_MAX_WORDS)
     return end.out.strip() if end.is_success else last_line(end.err)
 
 

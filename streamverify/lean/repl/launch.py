@@ -226,17 +226,17 @@ def _words(setting: str) -> list[str]:
     return words
 
 
-def _installed(record: Path) -> ReplCommand:
+def _installed(file: Path) -> ReplCommand:
     try:
-        installed = json.loads(record.read_bytes())
+        installed = json.loads(file.read_bytes())
         repl, project = Path(installed["repl"]), Path(installed["project"])
         added = {str(name): str(value) for name, value in installed.get("env", {}).items()}
     except FileNotFoundError as error:
-        raise ReplUnavailable(_NOWHERE.format(record=record)) from error
+        raise ReplUnavailable(_NOWHERE.format(record=file)) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReplUnavailable(f"{record} cannot be read ({error!r}): run ./setup_lean.sh again.") from error
+        raise ReplUnavailable(f"{file} cannot be read ({error!r}): run ./setup_lean.sh again.") from error
     if not os.access(repl, os.X_OK) or not project.is_dir():
-        raise ReplUnavailable(f"{record} names {repl} and {project}, of which one is gone: run ./setup_lean.sh again.")
+        raise ReplUnavailable(f"{file} names {repl} and {project}, of which one is gone: run ./setup_lean.sh again.")
     return ReplCommand(
         argv=(str(repl),),
         # What is recorded is all of Lean's own; what the shell has of it may be another Lean's.

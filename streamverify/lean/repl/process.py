@@ -112,7 +112,7 @@ class ReplProcess:
         """Close its stdin: it reads the end of it, now and later."""
         _pipes(self._popen)[0].close()
 
-    def drain(self) -> None:
+    def read_now(self) -> None:
         """Read what is there now, without waiting for the event loop to say so."""
         # Bounded: a process that writes without end must not hold up the event loop.
         for _ in range(_MAX_CHUNKS):
@@ -173,7 +173,7 @@ class ReplProcess:
     def _reap(self) -> None:
         """The leader has ended. Its group is killed while its unreaped pid still reserves the group's number."""
         self._kill_group()
-        self.drain()
+        self.read_now()
         # What was read may have ended the session, and with it the listening.
         by_itself = self._phase is _Phase.RUNNING
         if by_itself:

@@ -167,7 +167,7 @@ class ReplSession:
 
     def _is_running(self) -> bool:
         """Read what has arrived, and return whether an answer is still to come."""
-        self._process.drain()
+        self._process.read_now()
         return self._waiter is not None and not self._waiter.done()
 
     def _end(self, failure: ReplFailure) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.reports.report_model import Report
 
-_MOST_SHOWN = 20
+_MAX_SHOWN = 20
 
 
 def environment(report: Report) -> Element:
@@ -30,17 +30,17 @@ def environment(report: Report) -> Element:
                 row.policy_version or MISSING,
                 count(row.rows),
             )
-            for row in part.verifiers[:_MOST_SHOWN]
+            for row in part.verifiers[:_MAX_SHOWN]
         ],
     )
-    more = len(part.verifiers) - _MOST_SHOWN
-    assurances = ", ".join(f"{count(rows)} {name}" for name, rows in list(part.assurances.items())[:_MOST_SHOWN])
+    more = len(part.verifiers) - _MAX_SHOWN
+    assurances = ", ".join(f"{count(rows)} {name}" for name, rows in list(part.assurances.items())[:_MAX_SHOWN])
     workers = count(part.workers) if part.workers_exact else f"more than {count(part.workers)}"
     machine = part.machine
     pairs: list[tuple[str, Element | str | None]] = [
         ("assurance of the verified", assurances or None),
         ("workers that answered", workers),
-        ("runs", ", ".join(part.runs[:_MOST_SHOWN]) or None),
+        ("runs", ", ".join(part.runs[:_MAX_SHOWN]) or None),
         ("streamverify", part.streamverify),
     ]
     if machine is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.reports.report_model import Rate, Report
 
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 """Headers and errors that the page shows at most; report.json has more."""
 
 _KINDS = ("verified", "rejected", "inconclusive", "unsent")
@@ -197,7 +197,7 @@ def cache(report: Report) -> Element | None:
 def headers(report: Report) -> Element:
     """Show what each import header costs."""
     part = report.headers
-    shown = part.listed[:MOST_SHOWN]
+    shown = part.listed[:MAX_SHOWN]
     rows = [
         (
             element("th", element("code", _header(one.header)), class_="wide pre", scope="row"),
@@ -244,7 +244,7 @@ def errors(report: Report) -> Element | None:
     part = report.errors
     if not part.listed:
         return None
-    shown = part.listed[:MOST_SHOWN]
+    shown = part.listed[:MAX_SHOWN]
     rows = [
         (
             element(

@@ -41,7 +41,7 @@ from streamverify.router.router import Router, router_names
 from streamverify.runtime import Signals
 from streamverify.settings import load_settings
 from streamverify.streams.life import StreamLife
-from streamverify.worker.equipment import topic_sizes
+from streamverify.worker.discovery import topic_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -150,7 +150,7 @@ async def complaint(servers: str) -> str:
         return AIOKafkaAdminClient(bootstrap_servers=servers)
 
     with pytest.raises(BrokerUnavailable) as caught:
-        await connect(make, servers, patience=0.2)
+        await connect(make, servers, broker_timeout=0.2)
     return str(caught.value)
 
 

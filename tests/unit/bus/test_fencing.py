@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from streamverify.bus import fencing
-from streamverify.bus.fencing import Fence, Member, SignedStickyAssignor, holder_of, members_of, this_process
+from streamverify.bus.fencing import Fence, GroupProcess, SignedStickyAssignor, holder_of, members_of, this_process
 from streamverify.core.errors import WorkerFenced
 
 OURS = "A-0b2f4e62-6b9a-4c43-9d3c-0d5f6a1b2c3d"
@@ -34,8 +34,8 @@ def described(*members: tuple[str, bytes]) -> dict[str, Any]:
 
 @given(name=NAMES, others=st.lists(NAMES), uuid=st.uuids())
 def test_only_the_member_with_exactly_that_name_holds_it(name: str, others: list[str], uuid: Any) -> None:
-    holder = Member(f"{name}-{uuid}", "")
-    rest = [Member(f"{other}-{uuid}", "") for other in others if other != name]
+    holder = GroupProcess(f"{name}-{uuid}", "")
+    rest = [GroupProcess(f"{other}-{uuid}", "") for other in others if other != name]
     assert holder_of(name, [*rest, holder]) is holder
     assert holder_of(name, rest) is None
 
@@ -46,7 +46,7 @@ def test_a_member_says_which_process_it_is_and_what_it_had_before() -> None:
     Assignor.on_generation_assignment(7)
     after = Assignor.metadata(["t"])
     for said in (before, after):
-        assert members_of(described((OURS, said.encode()))) == [Member(OURS, this_process())]
+        assert members_of(described((OURS, said.encode()))) == [GroupProcess(OURS, this_process())]
     # Members with aiokafka's own assignor read what they need, and no more.
     assert StickyPartitionAssignor.parse_member_metadata(before).partitions == []
     read = StickyPartitionAssignor.parse_member_metadata(after)
@@ -56,13 +56,13 @@ def test_a_member_says_which_process_it_is_and_what_it_had_before() -> None:
 @given(st.binary(max_size=60))
 def test_the_metadata_of_a_foreign_member_names_no_process(metadata: bytes) -> None:
     foreign = ConsumerProtocolMemberMetadata(0, ["t"], metadata).encode()
-    assert members_of(described(("x", metadata), ("y", foreign))) == [Member("x", ""), Member("y", "")]
+    assert members_of(described(("x", metadata), ("y", foreign))) == [GroupProcess("x", ""), GroupProcess("y", "")]
 
 
 class Group:
     """What consumer and admin client say of a group; `members` may be an error."""
 
-    def __init__(self, *members: Member | Exception) -> None:
+    def __init__(self, *members: GroupProcess | Exception) -> None:
         self.answers = list(members)
         self.coordinator = SimpleNamespace(generation=3, member_id=OURS)
         self.unsubscribed = False
@@ -91,7 +91,7 @@ def signed(process: str) -> bytes:
 
 
 async def test_a_worker_that_never_joined_and_one_that_is_still_known_may_join() -> None:
-    group = Group(Member(THEIRS, "other:1"))
+    group = Group(GroupProcess(THEIRS, "other:1"))
     fence = group.fence()
     group.coordinator.generation = -1
     assert await fence.may_rejoin()
@@ -102,7 +102,7 @@ async def test_a_worker_that_never_joined_and_one_that_is_still_known_may_join()
 
 
 async def test_a_worker_whose_name_another_has_may_not_join_again_and_says_who_it_is() -> None:
-    group = Group(Member(THEIRS, "other:1"))
+    group = Group(GroupProcess(THEIRS, "other:1"))
     fence = group.fence()
     fence.joined()
     group.gives_us_up()
@@ -116,9 +116,11 @@ async def test_a_worker_whose_name_another_has_may_not_join_again_and_says_who_i
 
 
 @pytest.mark.parametrize(
-    "holder", [None, Member(OURS, "us:1"), Member(DYNAMIC, "them:1")], ids=["nobody", "ourselves", "a dynamic member"]
+    "holder",
+    [None, GroupProcess(OURS, "us:1"), GroupProcess(DYNAMIC, "them:1")],
+    ids=["nobody", "ourselves", "a dynamic member"],
 )
-async def test_a_worker_whose_session_was_over_joins_again(holder: Member | None) -> None:
+async def test_a_worker_whose_session_was_over_joins_again(holder: GroupProcess | None) -> None:
     group = Group(*([] if holder is None else [holder]))
     fence = group.fence()
     fence.joined()
@@ -130,7 +132,7 @@ async def test_a_group_that_cannot_be_asked_is_asked_again_and_one_that_refuses_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fencing, "RETRY", 0.0)
-    group = Group(KafkaConnectionError("gone"), OSError("gone"), Member(THEIRS, "other:1"))
+    group = Group(KafkaConnectionError("gone"), OSError("gone"), GroupProcess(THEIRS, "other:1"))
     fence = group.fence()
     fence.joined()
     group.gives_us_up()
@@ -145,7 +147,7 @@ async def test_a_group_that_cannot_be_asked_is_asked_again_and_one_that_refuses_
 async def test_a_join_that_is_fenced_stops_at_once_whether_or_not_the_other_can_be_named() -> None:
     # As aiokafka words what a broker answers to a join.
     error = KafkaError(repr(for_code(82)()))
-    for answer, named in ((Member(THEIRS, "other:1"), "the worker other:1"), (OSError("gone"), "another worker")):
+    for answer, named in ((GroupProcess(THEIRS, "other:1"), "the worker other:1"), (OSError("gone"), "another worker")):
         group = Group(answer)
         with pytest.raises(WorkerFenced, match=f"^{named} has joined"):
             await group.fence().refuse(error)
@@ -157,8 +159,8 @@ async def test_a_join_that_is_fenced_stops_at_once_whether_or_not_the_other_can_
 
 async def test_a_name_that_a_member_has_is_announced_before_it_is_taken() -> None:
     for answer, events in (
-        (Member(THEIRS, "other:1"), ["name_taken_over"]),
-        (Member(DYNAMIC, ""), []),
+        (GroupProcess(THEIRS, "other:1"), ["name_taken_over"]),
+        (GroupProcess(DYNAMIC, ""), []),
         (KafkaError(), []),
     ):
         with capture_logs() as logs:

@@ -116,7 +116,7 @@ async def test_a_real_broker_is_not_asked_to_make_one(settings: Settings, monkey
     names = [some_name(), some_name()]
     # One who waited for the topics would wait for an hour.
     async with asyncio.timeout(60):
-        async with patient_admin(settings, patience=3600.0) as admin:
+        async with patient_admin(settings, broker_timeout=3600.0) as admin:
             with pytest.raises(BrokerUnavailable) as caught:
                 await require_topics(admin, settings, names)
     said = f"no topic {', '.join(names)} on {settings.bootstrap_servers}: streamverify topics create"

@@ -32,7 +32,7 @@ from streamverify.core.audit.vocabulary import Trusted, Vocabulary
 from streamverify.core.messages.models import Assurance, Verifier
 from streamverify.core.syntax.header import parse_header
 from streamverify.core.topic_plans import TopicState
-from streamverify.lean.kernel.reach import Reach
+from streamverify.lean.kernel.reachable_tiers import ReachableTiers
 from streamverify.lean.kernel.tools import Tool, Tools
 from streamverify.lean.repl import resources
 from streamverify.lean.repl.resources import plan_slots
@@ -279,7 +279,7 @@ def test_the_tiers_that_can_be_reached_are_said_and_why_no_more(
     tier: Assurance, setting: dict[str, Any], level: str
 ) -> None:
     lacks = "" if tier is Assurance.CROSS_CHECKED else "no kernel is installed"
-    check = tiers_check(Reach(tier, lacks, tools=TOOLS), load_settings(**setting))
+    check = tiers_check(ReachableTiers(tier, lacks, tools=TOOLS), load_settings(**setting))
     assert (check.name, check.level) == ("tiers", level)
     assert f"up to {tier}" in check.found
     assert lacks in check.found

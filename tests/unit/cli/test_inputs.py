@@ -154,7 +154,7 @@ def test_a_pipe_with_a_name_is_read_like_stdin(tmp_path: Path) -> None:
 
 
 def test_no_line_is_read_beyond_what_a_request_may_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "_LONGEST_LINE", 2000)
+    monkeypatch.setattr(inputs, "_MAX_LINE", 2000)
     file = write(tmp_path, "a.jsonl", b"x" * 50_000 + b"\n" + GOOD + b"\n" + b"y" * 50_000)
     first, second, third = read(file)
     assert [first.request is None, second.request is None, third.request is None] == [True, False, True]

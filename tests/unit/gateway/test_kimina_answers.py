@@ -14,18 +14,18 @@ from pydantic import TypeAdapter
 
 from streamverify.core.messages.models import OUTCOMES, Assurance, Finding, ProofResult, Reason, Status
 from streamverify.gateway.kimina import check_answer, verify_answer
-from streamverify.gateway.outcome import Outcome, no_verdict, outcome_of, refused
+from streamverify.gateway.outcome import ProofOutcome, no_verdict, outcome_of, refused
 
 BACKWARD = TypeAdapter(BackwardResponse)
 TIME_OUTS = {Reason.TIMEOUT, Reason.IMPORT_TIMEOUT}
 
 
-def read(outcome: Outcome, *, debug: bool = False) -> ReplResponse:
+def read(outcome: ProofOutcome, *, debug: bool = False) -> ReplResponse:
     """The answer as the client reads it."""
     return ReplResponse.model_validate(orjson.loads(orjson.dumps(check_answer("a", outcome, debug=debug))))
 
 
-def outcome_for(given_result: ProofResult, asked: Assurance = Assurance.CHECKED) -> Outcome:
+def outcome_for(given_result: ProofResult, asked: Assurance = Assurance.CHECKED) -> ProofOutcome:
     return outcome_of(given_result, asked, SHA256)
 
 

@@ -15,7 +15,7 @@ from streamverify.core.groups.scope import caller_headers
 from streamverify.core.messages.models import Assurance, Status
 from streamverify.gateway import request_reply
 from streamverify.gateway.batch import BatchOptions, BatchProof
-from streamverify.gateway.outcome import Outcome, refused
+from streamverify.gateway.outcome import ProofOutcome, refused
 
 if TYPE_CHECKING:
     from streamverify.gateway.gateway import Gateway
@@ -24,8 +24,8 @@ ASKED = BatchOptions(Assurance.CHECKED, 60)
 
 
 async def answers(
-    gateway: Gateway, proofs: list[BatchProof | Outcome], *, wait: float = 60, ordered: bool = True, key: str = "k"
-) -> list[tuple[int, Outcome]]:
+    gateway: Gateway, proofs: list[BatchProof | ProofOutcome], *, wait: float = 60, ordered: bool = True, key: str = "k"
+) -> list[tuple[int, ProofOutcome]]:
     way = gateway.way(None)[1]
     async with aclosing(way.answers(proofs, ASKED, key, wait, ordered=ordered)) as outcomes:
         return [found async for found in outcomes]
@@ -33,7 +33,7 @@ async def answers(
 
 async def test_each_proof_gets_its_own_answer_also_if_all_are_alike() -> None:
     gateway = a_gateway()
-    proofs: list[BatchProof | Outcome] = [
+    proofs: list[BatchProof | ProofOutcome] = [
         BatchProof("theorem t : x"),
         BatchProof("theorem t : x -- sorry"),
         BatchProof("theorem t : x"),
@@ -50,7 +50,7 @@ async def test_the_record_says_what_was_asked_for() -> None:
     gateway = a_gateway()
     way = gateway.way(None)[1]
     asked = BatchOptions(Assurance.AUDITED, 7.5, "tactics", disable_cache=True)
-    batch: list[BatchProof | Outcome] = [BatchProof("a", "b", "c", "problem_7")]
+    batch: list[BatchProof | ProofOutcome] = [BatchProof("a", "b", "c", "problem_7")]
     async with aclosing(way.answers(batch, asked, "alice", 100, ordered=True)) as outcomes:
         [_] = [found async for found in outcomes]
     [request] = sender_of(gateway).sent
@@ -73,7 +73,7 @@ async def test_the_record_says_what_was_asked_for() -> None:
 async def test_as_they_come_or_in_their_order() -> None:
     for ordered, expected in ((False, [1, 2, 0]), (True, [0, 1, 2])):
         gateway = a_gateway(lambda request: None if "late" in request["proof"] else verdict(request))
-        proofs: list[BatchProof | Outcome] = [BatchProof("late"), BatchProof("x"), BatchProof("y")]
+        proofs: list[BatchProof | ProofOutcome] = [BatchProof("late"), BatchProof("x"), BatchProof("y")]
         waiting = asyncio.create_task(answers(gateway, proofs, ordered=ordered))
         while len(sender_of(gateway).sent) < 3:
             await asyncio.sleep(0)
@@ -122,7 +122,7 @@ async def test_a_batch_that_is_left_frees_what_it_held() -> None:
 @pytest.mark.parametrize("ordered", [True, False])
 async def test_what_has_no_verdict_in_time_says_so_and_the_others_have_theirs(ordered: bool) -> None:  # noqa: FBT001
     gateway = a_gateway(gateway_in_flight=2)
-    proofs: list[BatchProof | Outcome] = [
+    proofs: list[BatchProof | ProofOutcome] = [
         BatchProof("a"),
         BatchProof("b -- silence"),
         BatchProof("c -- silence"),
@@ -140,7 +140,7 @@ async def test_a_reader_that_is_slow_stops_its_batch_and_nobody_else(monkeypatch
     monkeypatch.setattr(request_reply, "_UNREAD_BYTES", 1)
     gateway = a_gateway()
     way = gateway.way(None)[1]
-    batch: list[BatchProof | Outcome] = [BatchProof("slow")] * 1000
+    batch: list[BatchProof | ProofOutcome] = [BatchProof("slow")] * 1000
     async with aclosing(way.answers(batch, ASKED, "k", 60, ordered=True)) as outcomes:
         await anext(outcomes)
         await asyncio.sleep(0.01)

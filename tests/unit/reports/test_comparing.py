@@ -112,7 +112,7 @@ def test_what_cannot_be_compared_is_refused(
         compare(a, write(tmp_path / "c.jsonl", [("elsewhere", "verified", "ok", 1.0)]))
     with pytest.raises(ReportError, match="No such file"):
         compare(a, tmp_path / "nothing.json")
-    monkeypatch.setattr("streamverify.reports.making.MOST_ROWS_WITHIN", 2)
+    monkeypatch.setattr("streamverify.reports.making.MAX_ROWS_WITHIN", 2)
     large = make_report(b, tmp_path / "large").json
     assert compare(a, large).common == 65
     with b.open("a") as file:

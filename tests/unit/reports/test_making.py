@@ -13,7 +13,7 @@ from streamverify.core.messages.schemas import schema_files
 from streamverify.core.reports.report_model import REPORT_VERSION, Run
 from streamverify.reports.comparing import compare
 from streamverify.reports.errors import ReportError
-from streamverify.reports.making import MOST_ROWS_WITHIN, make_report, read_report, report_in
+from streamverify.reports.making import MAX_ROWS_WITHIN, make_report, read_report, report_in
 from streamverify.reports.verdict_files import read_verdicts
 
 if TYPE_CHECKING:
@@ -125,13 +125,13 @@ def test_answers_of_a_stand_in_are_not_taken_for_lean_s(tmp_path: Path) -> None:
 
 
 def test_many_rows_are_not_kept_in_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamverify.reports.making.MOST_ROWS_WITHIN", 2)
+    monkeypatch.setattr("streamverify.reports.making.MAX_ROWS_WITHIN", 2)
     (tmp_path / "in").mkdir()
     file = write_jsonl(tmp_path / "in" / "v.jsonl", ROWS)
 
     verdicts = make_report(file, tmp_path / "out").report.verdicts
 
-    assert MOST_ROWS_WITHIN == 100_000
+    assert MAX_ROWS_WITHIN == 100_000
     assert (verdicts.rows, verdicts.file) == (None, "../in/v.jsonl")
 
 

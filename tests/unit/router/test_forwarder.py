@@ -43,14 +43,14 @@ class Publisher:
         self.records: list[Outgoing] = []
         self.hold = False
 
-    def publish(self, record: Outgoing) -> None:
-        self.records.append(record)
+    def publish(self, outgoing: Outgoing) -> None:
+        self.records.append(outgoing)
         if not self.hold:
-            self.acknowledge(record)
+            self.acknowledge(outgoing)
 
-    def acknowledge(self, record: Outgoing) -> None:
+    def acknowledge(self, outgoing: Outgoing) -> None:
         self.order.append("published")
-        asyncio.get_running_loop().call_soon(record.on_ack)
+        asyncio.get_running_loop().call_soon(outgoing.on_ack)
 
 
 class Rig:

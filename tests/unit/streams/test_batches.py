@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from streamverify.streams.batches import Batch, Batches
+from streamverify.streams.batches import Batches, DeliveredBatch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ class Rig:
         message = SimpleNamespace(partition=2, offset=offset, generation_id=generation)
         return SimpleNamespace(message=message, ack=lambda: self.acknowledged.append(offset))
 
-    def take(self, *events: Any) -> Batch:
+    def take(self, *events: Any) -> DeliveredBatch:
         batch = self.batches.take(events)
         assert batch is not None
         return batch
@@ -67,7 +67,7 @@ async def test_an_error_of_the_work_ends_the_process_and_the_agent_takes_no_othe
             yield [rig.event(1)]
             yield [rig.event(2)]
 
-    async def work(batch: Batch) -> None:
+    async def work(batch: DeliveredBatch) -> None:
         worked.append(batch.messages[0].offset)
         raise LookupError
 

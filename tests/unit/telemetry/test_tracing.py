@@ -23,7 +23,7 @@ from streamverify.core.job import Verdict
 from streamverify.core.messages.codec import MIN_LIMIT
 from streamverify.core.messages.models import Assurance, Reason, Response, Theorem, Timings
 from streamverify.core.tracing.trace_context import parse_traceparent, trace_context
-from streamverify.lean.kernel.reach import Reach
+from streamverify.lean.kernel.reachable_tiers import ReachableTiers
 from streamverify.settings import Settings
 from streamverify.telemetry.tracing import Tracing
 
@@ -51,13 +51,13 @@ class Traced:
     sampler: Sampler | None = None
     limit: int = 1_000_000
     settings: Settings | None = None
-    reach: Reach | None = None
+    reachable: ReachableTiers | None = None
 
     def __post_init__(self) -> None:
         provider = TracerProvider(self.sampler, Resource.create(), shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         tracing = Tracing(provider, group="a-group")
-        self.bench = Bench(self.limit, tracing=tracing, settings=self.settings, reach=self.reach)
+        self.bench = Bench(self.limit, tracing=tracing, settings=self.settings, reachable=self.reachable)
 
     def deliver(self, *headers: tuple[str, bytes | None], proof: str = "theorem t : True := trivial") -> None:
         value = json.dumps({"custom_id": "a", "proof": proof}).encode()
@@ -250,7 +250,9 @@ def test_a_dead_letter_is_a_failed_span_and_its_headers_are_the_request_s() -> N
 
 
 def test_the_second_result_of_an_upgrade_is_in_the_trace_as_well() -> None:
-    traced = Traced(settings=Settings(require="audited", upgrade="replayed"), reach=Reach(Assurance.REPLAYED))
+    traced = Traced(
+        settings=Settings(require="audited", upgrade="replayed"), reachable=ReachableTiers(Assurance.REPLAYED)
+    )
     traced.deliver(SAMPLED)
     audited = Verdict(
         Reason.OK, "fine", Response(), assurance=Assurance.AUDITED, theorems=[Theorem(name="t")], timings=FINE.timings
@@ -354,7 +356,10 @@ def test_the_lines_about_a_record_name_it_and_its_trace() -> None:
     with capture_logs() as logs:
         bench.deliver(b"no JSON", kafka_headers=[UNSAMPLED])
         bench.deliver(
-            json.dumps({"custom_id": "c" * 500, "proof": "x"}).encode(), offset=7, kafka_headers=[SAMPLED], attempts=9
+            json.dumps({"custom_id": "c" * 500, "proof": "x"}).encode(),
+            offset=7,
+            kafka_headers=[SAMPLED],
+            worker_deaths=9,
         )
     assert [log["event"] for log in logs] == ["dead_letter", "dead_letter"]
     assert [(log["partition"], log["offset"], log["trace_id"]) for log in logs] == [(2, 5, TRACE), (2, 7, TRACE)]

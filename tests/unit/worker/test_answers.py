@@ -86,7 +86,7 @@ def test_a_definite_verdict_is_published_at_once_whoever_owns_the_partition(benc
 
 def test_a_poison_gets_a_final_result_and_a_dead_letter_and_is_complete_after_both(bench: Bench) -> None:
     with capture_logs() as logs:
-        bench.deliver(request(), quarantined=True, attempts=4)
+        bench.deliver(request(), quarantined=True, worker_deaths=4)
     assert [(each["event"], each["custom_id"]) for each in logs] == [("dead_letter", "a")]
     assert bench.pool.jobs == []
     result, letter = bench.publisher.records

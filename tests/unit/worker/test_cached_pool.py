@@ -174,13 +174,13 @@ def test_a_job_that_runs_alone_follows_nobody() -> None:
     assert case.answers[again].cached_age is not None
 
 
-def test_after_stop_nothing_is_started_and_what_runs_still_answers_its_followers() -> None:
+def test_after_drain_nothing_is_started_and_what_runs_still_answers_its_followers() -> None:
     case = Case()
     jobs = [make_job(offset=number) for number in range(2)]
     case.submit(*jobs)
     case.look_up()
     case.submit(late := make_job("theorem late : True := trivial", 5))
-    case.pool.stop()
+    case.pool.drain()
     case.look_up()
     assert late not in case.answers
     assert case.running == jobs[:1]
@@ -194,7 +194,7 @@ def test_identical_work_is_taken_above_audited_once_and_what_came_of_it_is_kept(
     case.submit(*jobs)
     case.look_up()
     case.real.finish(make_verdict(assurance=Assurance.AUDITED))
-    [(leader, on_done)] = case.tiers.climbing
+    [(leader, on_done)] = case.tiers.in_tiers
     assert (leader, case.answers, case.cache.counts["kept"]) == (jobs[0], {}, 0)
     checkers = [Checker(name="leanchecker", outcome="accepted", seconds=0.1)]
     on_done(leader, make_verdict(assurance=Assurance.REPLAYED, checkers=checkers, export_sha256="a" * 64))

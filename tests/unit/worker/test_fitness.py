@@ -7,7 +7,7 @@ import pytest
 from streamverify.core.errors import ReplUnavailable, SettingsError
 from streamverify.core.messages.models import Verifier
 from streamverify.settings import load_settings
-from streamverify.worker.fitness import check_verifier
+from streamverify.worker.start_checks import check_verifier
 
 
 @pytest.mark.parametrize("version", ["4.34.1", "4.34.2", "4.35.0", "5.0.0"])

@@ -15,7 +15,7 @@ from prometheus_tools import Page
 from streamverify.bus.consumer_counts import ConsumerCounts
 from streamverify.core.messages.dead_letter import Stage
 from streamverify.core.messages.models import OUTCOMES, Assurance, Reason, Verifier
-from streamverify.core.metrics.labels import Environment, ReplDeath, ReplReplaced
+from streamverify.core.metrics.labels import EnvironmentState, ReplDeath, ReplReplaced
 from streamverify.core.metrics.lean_counts import LeanCounts
 from streamverify.core.metrics.metric import Process
 from streamverify.telemetry.metrics import Metrics
@@ -38,7 +38,7 @@ def parts(**instead: Any) -> Parts:
     made: dict[str, Any] = {
         "pool": SimpleNamespace(
             counts=counts,
-            environments=Counter({Environment.COLD: 4}),
+            environments=Counter({EnvironmentState.COLD: 4}),
             running=6,
             occupancy=SimpleNamespace(
                 processes=4,

@@ -9,7 +9,7 @@ from cache_fakes import make_job, make_verdict
 from structlog.testing import capture_logs
 
 from streamverify.core.messages.models import Assurance, Verifier
-from streamverify.lean.kernel.reach import Reach
+from streamverify.lean.kernel.reachable_tiers import ReachableTiers
 from streamverify.lean.kernel.tools import Tool, Tools
 from streamverify.lean.repl.command import ReplCommand
 from streamverify.settings import load_settings
@@ -25,10 +25,12 @@ COMMAND = ReplCommand(("repl",), {}, None, "lean", wrapped=True)
 LEAN = Verifier(kind="lean", lean_version="4.35.0")
 
 
-async def opened(verifier: Verifier = LEAN, reach: Reach | None = None, **given: Any) -> ResultCache | None:
+async def opened(
+    verifier: Verifier = LEAN, reachable: ReachableTiers | None = None, **given: Any
+) -> ResultCache | None:
     settings = load_settings(**given)
-    reach = reach or Reach(Assurance.AUDITED)
-    return await open_cache(settings, verifier, COMMAND, vocabulary_of=lambda _header: None, reach=reach)
+    reachable = reachable or ReachableTiers(Assurance.AUDITED)
+    return await open_cache(settings, verifier, COMMAND, vocabulary_of=lambda _header: None, reachable=reachable)
 
 
 async def test_without_the_setting_there_is_none() -> None:
@@ -75,7 +77,7 @@ async def test_other_programs_above_audited_are_another_installation(tmp_path: P
     for version in (None, "0.4.10", "0.4.11"):
         tools = None if version is None else Tools(kernel=Tool("nanoda", ("x",), version))
         cache = await opened(
-            reach=Reach(Assurance.AUDITED, tools=tools), cache=f"sqlite:{tmp_path}/cache.db", cache_key=KEY
+            reachable=ReachableTiers(Assurance.AUDITED, tools=tools), cache=f"sqlite:{tmp_path}/cache.db", cache_key=KEY
         )
         assert cache is not None
         names.add(cache._names.name(make_job()))

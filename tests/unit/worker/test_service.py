@@ -38,7 +38,7 @@ def test_a_quarantined_job_waits_for_the_commit_that_has_its_attempt(bench: Benc
 
 def test_a_record_with_an_attempt_runs_alone(bench: Bench) -> None:
     bench.pool.running = 1
-    bench.deliver(request(), quarantined=True, attempts=1)
+    bench.deliver(request(), quarantined=True, worker_deaths=1)
     assert bench.pool.paused
     assert bench.partitions.attempts == []
     bench.deliver(request(), offset=6)
@@ -55,7 +55,7 @@ def test_a_record_with_an_attempt_runs_alone(bench: Bench) -> None:
 
 def test_an_isolated_record_waits_for_shared_ones_on_their_way_before_it_holds_the_pool(bench: Bench) -> None:
     bench.deliver(request(), quarantined=True)
-    bench.deliver(request(), offset=6, quarantined=True, attempts=1)
+    bench.deliver(request(), offset=6, quarantined=True, worker_deaths=1)
     assert not bench.pool.paused, "the shared record may wait in the pool, and both would wait for each other"
     bench.service.attempts_committed(frozenset({RECORD}))
     assert not bench.pool.paused
@@ -66,7 +66,7 @@ def test_an_isolated_record_waits_for_shared_ones_on_their_way_before_it_holds_t
 
 
 def test_a_record_with_one_death_less_is_no_poison(bench: Bench) -> None:
-    bench.deliver(request(), quarantined=True, attempts=3)
+    bench.deliver(request(), quarantined=True, worker_deaths=3)
     assert bench.publisher.records == []
     assert bench.partitions.attempts == [RECORD]
 

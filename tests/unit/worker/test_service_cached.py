@@ -15,7 +15,7 @@ from streamverify.core.groups.groups import Groups
 from streamverify.core.job import Record, RecordId
 from streamverify.core.messages.codec import RequestLimits, decode_result
 from streamverify.core.messages.models import Assurance, Reason, Source, Verifier
-from streamverify.lean.kernel.reach import Reach
+from streamverify.lean.kernel.reachable_tiers import ReachableTiers
 from streamverify.settings import Settings
 from streamverify.worker.results import ResultBuilder
 from streamverify.worker.service import Service
@@ -48,15 +48,17 @@ class Worker:
             commits=self.partitions,
             superseding=superseding,
             tiers=cast("Any", self.case.tiers),
-            reach=Reach(Assurance.CROSS_CHECKED),
+            reachable=ReachableTiers(Assurance.CROSS_CHECKED),
             slots=2,
         )
 
-    def deliver(self, offset: int, *, quarantined: bool = False, attempts: int = 0, **request: Any) -> RecordId:
+    def deliver(self, offset: int, *, quarantined: bool = False, worker_deaths: int = 0, **request: Any) -> RecordId:
         record = RecordId(2, offset, 0)
         source = Source(topic="lean.proofs", partition=2, offset=offset, timestamp=offset)
         value = json.dumps({"proof": "theorem t : 1 = 1 := rfl"} | request).encode()
-        self.service.receive(Record(record, source, b"", value, [], 0.0, attempts=attempts, quarantined=quarantined))
+        self.service.receive(
+            Record(record, source, b"", value, [], 0.0, worker_deaths=worker_deaths, quarantined=quarantined)
+        )
         return record
 
     def results(self) -> dict[str, Any]:
@@ -92,10 +94,10 @@ def test_a_follower_in_a_group_counts_as_a_success_of_it() -> None:
     worker.case.look_up()
     assert len(worker.case.running) == 2
     worker.case.real.finish(make_verdict())
-    assert worker.case.real.groups.held.total(), "other work is better started, until the broker has the success"
+    assert worker.case.real.groups.counts.total(), "other work is better started, until the broker has the success"
     for record in list(worker.publisher.records):
         record.on_ack()
-    assert not worker.case.real.groups.held.total()
+    assert not worker.case.real.groups.counts.total()
     reasons = {name: result.reason for name, result in worker.results().items()}
     assert reasons == {"a": Reason.OK, "b": Reason.OK, "c": Reason.SUPERSEDED}
 
@@ -105,7 +107,7 @@ def test_a_quarantined_record_is_answered_from_the_cache_when_its_attempt_is_com
     worker.deliver(1, custom_id="a")
     worker.case.look_up()
     worker.case.real.finish(make_verdict())
-    record = worker.deliver(2, custom_id="b", quarantined=True, attempts=1)
+    record = worker.deliver(2, custom_id="b", quarantined=True, worker_deaths=1)
     assert worker.partitions.attempts == [record]
     worker.service.attempts_committed(frozenset({record}))
     worker.case.look_up()

@@ -14,7 +14,7 @@ from streamverify.core.groups.cancellation import Cancellation, Names
 from streamverify.core.job import RecordId, Verdict
 from streamverify.core.messages.codec import decode_result
 from streamverify.core.messages.models import Assurance, ProofResult, Reason, Response
-from streamverify.lean.kernel.reach import Reach
+from streamverify.lean.kernel.reachable_tiers import ReachableTiers
 from streamverify.settings import Settings
 from streamverify.worker import superseding as module
 
@@ -97,11 +97,11 @@ def test_an_attempt_of_a_group_is_ended_once_and_its_group_goes_on(bench: Bench)
     assert len(bench.publisher.records) == 2
 
 
-@pytest.mark.parametrize("attempts", [0, 1])
-def test_what_waits_in_quarantine_is_ended_and_holds_up_nothing(bench: Bench, attempts: int) -> None:
+@pytest.mark.parametrize("worker_deaths", [0, 1])
+def test_what_waits_in_quarantine_is_ended_and_holds_up_nothing(bench: Bench, worker_deaths: int) -> None:
     """A run that kills its workers can be cancelled."""
-    bench.deliver(request(custom_id="first"), offset=1, quarantined=True, attempts=attempts)
-    bench.deliver(request(custom_id="second"), offset=2, quarantined=True, attempts=attempts)
+    bench.deliver(request(custom_id="first"), offset=1, quarantined=True, worker_deaths=worker_deaths)
+    bench.deliver(request(custom_id="second"), offset=2, quarantined=True, worker_deaths=worker_deaths)
     bench.deliver(request(custom_id="other", run=None), offset=3, quarantined=True)
     bench.service.cancel(cancellation())
     assert reasons(bench) == {"first": "superseded", "second": "superseded"}
@@ -126,14 +126,14 @@ def test_what_runs_in_quarantine_comes_to_its_end(bench: Bench) -> None:
 
 def test_what_comes_back_after_a_death_is_ended_before_it_is_quarantined(bench: Bench) -> None:
     bench.service.cancel(cancellation())
-    bench.deliver(request(), offset=1, quarantined=True, attempts=1)
+    bench.deliver(request(), offset=1, quarantined=True, worker_deaths=1)
     assert reasons(bench) == {"a": "superseded"}
     assert bench.service.quarantine.waiting == 0
 
 
 def test_a_poison_is_said_to_be_one(bench: Bench) -> None:
     bench.service.cancel(cancellation())
-    bench.deliver(request(), offset=1, attempts=4, quarantined=True)
+    bench.deliver(request(), offset=1, worker_deaths=4, quarantined=True)
     assert reasons(bench) == {"a": "repl_crash"}
 
 
@@ -155,7 +155,7 @@ def test_what_is_wrong_with_a_request_at_first_sight_is_said_instead(
 
 
 def test_what_waits_for_a_higher_tier_is_ended() -> None:
-    bench = Bench(settings=Settings(require="audited"), reach=Reach(Assurance.REPLAYED))
+    bench = Bench(settings=Settings(require="audited"), reachable=ReachableTiers(Assurance.REPLAYED))
     bench.deliver(request(require="replayed"), offset=1)
     bench.pool.finish(Verdict(Reason.OK, "fine", response=Response(), assurance=Assurance.AUDITED))
     assert len(bench.replays.required) == 1

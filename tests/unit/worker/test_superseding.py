@@ -38,12 +38,12 @@ def test_a_success_supersedes_the_others_of_its_group_once_the_broker_has_it(ben
     bench.pool.queued = 1
     bench.pool.finish(Verdict(Reason.OK, "fine", response=Response()))
     assert bench.announced == []
-    assert bench.pool.groups.held.total() == 1, "meanwhile other work is better started"
+    assert bench.pool.groups.counts.total() == 1, "meanwhile other work is better started"
     assert bench.publisher.urgent == [True]
     bench.publisher.records[0].on_ack()
     assert verdicts(bench) == [("a", "ok", None), ("b", "superseded", "a"), ("c", "superseded", "a")]
     assert [(each.custom_id, each.assurance) for each in bench.announced] == [("a", "checked")]
-    assert (bench.pool.groups.held.total(), len(bench.pool.jobs)) == (0, 1)
+    assert (bench.pool.groups.counts.total(), len(bench.pool.jobs)) == (0, 1)
     bench.deliver(attempt("e"), offset=4)
     assert verdicts(bench)[-1] == ("e", "superseded", "a")
     bench.deliver(attempt("a"), offset=0)

@@ -14,8 +14,8 @@ from streamverify.core.job import RecordId, Verdict
 from streamverify.core.messages.codec import decode_result
 from streamverify.core.messages.models import Assurance, Checker, ProofResult, Reason, Response, Theorem
 from streamverify.core.messages.newest import newest
-from streamverify.core.tiers.climb import Conclusion, verdict_after
-from streamverify.lean.kernel.reach import Reach
+from streamverify.core.tiers.tier_steps import Conclusion, verdict_after
+from streamverify.lean.kernel.reachable_tiers import ReachableTiers
 from streamverify.settings import Settings
 
 PROOF = "theorem t : True := trivial"
@@ -38,7 +38,7 @@ TIMEOUT = verdict_after(AUDITED, Conclusion(Reason.TIMEOUT, "late", Assurance.AU
 
 def bench(*, upgrade: str = "none", reach: Assurance = Assurance.REPLAYED) -> Bench:
     settings = Settings.model_validate({"require": "audited", "upgrade": upgrade})
-    return Bench(settings=settings, reach=Reach(reach, "no kernel"))
+    return Bench(settings=settings, reachable=ReachableTiers(reach, "no kernel"))
 
 
 def deliver(b: Bench, offset: int = 5, **fields: Any) -> None:
@@ -199,7 +199,7 @@ def test_an_attempt_on_its_way_up_is_superseded_and_wins_only_with_its_tier() ->
 def test_a_suspect_does_not_start_while_a_proof_is_on_its_way_up() -> None:
     b = bench()
     b.replays.running = 1
-    b.deliver(json.dumps({"custom_id": "s", "proof": PROOF}).encode(), 9, attempts=1, quarantined=True)
+    b.deliver(json.dumps({"custom_id": "s", "proof": PROOF}).encode(), 9, worker_deaths=1, quarantined=True)
     assert (b.pool.paused, b.partitions.attempts) == (True, [])
     b.replays.running = 0
     b.service.resume()

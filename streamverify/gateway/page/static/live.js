@@ -2,7 +2,7 @@
 
 import { element, facts, table } from "./text.js";
 
-const LONGEST_PAUSE = 15000; // milliseconds before it connects again
+const MAX_PAUSE = 15000; // milliseconds before it connects again
 
 // Follow the events until `signal` ends it. fetch, because an EventSource can send no key but in the address.
 export async function follow(headers, signal, { onLive, onState, onRefused }) {
@@ -23,7 +23,7 @@ export async function follow(headers, signal, { onLive, onState, onRefused }) {
     }
     onState("Not connected to the gateway; trying again. What is below may be old.");
     await new Promise((resolve) => setTimeout(resolve, pause));
-    pause = Math.min(2 * pause, LONGEST_PAUSE);
+    pause = Math.min(2 * pause, MAX_PAUSE);
   }
 }
 

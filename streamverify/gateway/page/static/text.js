@@ -1,7 +1,7 @@
 // Positions and texts. Lean counts columns in code points; a JavaScript string is made of UTF-16 units, of which a
 // character beyond U+FFFF takes two.
 
-const LONGEST_LINE = 160; // code points of a source line that are shown
+const MAX_LINE = 160; // code points of a source line that are shown
 const LEAD = 60; // of which so many before the position, if the line is cut
 
 // What would steer or reorder the text around it: controls but tab and line feed, and the bidirectional ones.
@@ -28,8 +28,8 @@ export function markedLine(text, pos, endPos) {
   const sameLine = endPos && endPos.line === pos.line;
   let end = sameLine ? Math.min(endPos.column, points.length) : endPos ? points.length : start;
   end = Math.max(end, Math.min(start + 1, points.length)); // Lean points to one place: mark what stands there
-  const first = points.length > LONGEST_LINE ? Math.max(0, start - LEAD) : 0;
-  const last = Math.min(points.length, first + LONGEST_LINE);
+  const first = points.length > MAX_LINE ? Math.max(0, start - LEAD) : 0;
+  const last = Math.min(points.length, first + MAX_LINE);
   return {
     before: (first > 0 ? "…" : "") + points.slice(first, start).join(""),
     meant: points.slice(start, Math.min(end, last)).join(""),

@@ -3,7 +3,7 @@
 import { append, element, facts, markedLine, rangeOf } from "./text.js";
 
 const SYMBOLS = { verified: "✓", rejected: "✗", inconclusive: "?" };
-const LONGEST_TEXT = 4000; // characters of one message that are shown at first
+const MAX_TEXT = 4000; // characters of one message that are shown at first
 const AT_ONCE = 50; // messages or findings that are shown at first
 
 // The line that a screen reader is told.
@@ -104,10 +104,10 @@ function place(pos, endPos, sent) {
 // A long text is cut until somebody asks for it.
 function long(text) {
   const whole = element("div");
-  const shown = element("pre", text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text);
+  const shown = element("pre", text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text);
   shown.tabIndex = 0;
   whole.append(shown);
-  if (text.length > LONGEST_TEXT) {
+  if (text.length > MAX_TEXT) {
     whole.append(more(`Show all ${text.length.toLocaleString("en")} characters`, () => {
       const all = element("pre", text);
       all.tabIndex = 0;

@@ -9,7 +9,7 @@ from policy_cases import NOTHING, findings_in, rules_in
 from support import ROOT
 
 from streamverify.core.audit import policy_words as words
-from streamverify.core.audit.findings import MOST_A_RULE
+from streamverify.core.audit.findings import MAX_PER_RULE
 from streamverify.core.audit.policy import TokenizedProof, module_finding, runs_code, trusted_by
 from streamverify.core.audit.policy_rules import RULES
 from streamverify.core.audit.vocabulary import SHIPPED
@@ -89,7 +89,7 @@ class TestPlaces:
 
     def test_a_rule_is_reported_a_bounded_number_of_times(self) -> None:
         found = findings_in("#eval 1\n" * 1000 + "axiom a : False\n" * 1000)
-        assert [item.rule for item in found] == ["eval"] * MOST_A_RULE + ["axiom"] * MOST_A_RULE
+        assert [item.rule for item in found] == ["eval"] * MAX_PER_RULE + ["axiom"] * MAX_PER_RULE
 
     def test_module_is_found_where_it_stands(self) -> None:
         proof = "-- a comment\n  module\ntheorem t : 1 = 1 := rfl\n"

@@ -35,7 +35,7 @@ def test_a_recorded_attempt_is_committed_and_named_in_the_commit() -> None:
     partitions.restore(0, written(0, OffsetMap(0, 1, {0: 1}, open=True)), 0)
     acknowledge(partitions)
     admission = deliver(partitions, 0)
-    assert (admission.attempts, admission.quarantined) == (1, True)
+    assert (admission.worker_deaths, admission.quarantined) == (1, True)
     partitions.records.record_attempt(admission.id)
     commit = acknowledge(partitions)
     assert commit.attempts == {admission.id}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamverify.core.groups.groups import Attempt, Groups, Winner
+from streamverify.core.groups.groups import GroupAttempt, Groups, Winner
 from streamverify.core.job import RecordId
 from streamverify.core.messages.models import Assurance
 
@@ -14,8 +14,8 @@ NOW = 1_000_000.0
 
 def attempt(
     custom_id: str, offset: int, *, scope: str = "s", asked: Assurance = Assurance.AUDITED, quarantined: bool = False
-) -> Attempt:
-    return Attempt(RecordId(0, offset, 0), scope, custom_id, asked, quarantined)
+) -> GroupAttempt:
+    return GroupAttempt(RecordId(0, offset, 0), scope, custom_id, asked, quarantined)
 
 
 def winner(custom_id: str = "w", offset: int = 99, *, assurance: Assurance = Assurance.AUDITED) -> Winner:
@@ -39,7 +39,7 @@ def test_those_that_wait_and_those_that_come_later_are_superseded(groups: Groups
 def test_one_that_has_its_own_verdict_is_not(groups: Groups) -> None:
     mine = attempt("a", 1)
     groups.enter(mine, NOW)
-    groups.finished(mine.record)
+    groups.finished(mine.record_id)
     assert groups.won(winner(), NOW) == []
 
 
@@ -63,7 +63,7 @@ def test_a_winner_needs_the_assurance_that_was_asked_for(
 
 
 @pytest.mark.parametrize("same", [attempt("w", 1), attempt("another", 99)])
-def test_a_winner_is_never_superseded_by_its_record_or_its_id(groups: Groups, same: Attempt) -> None:
+def test_a_winner_is_never_superseded_by_its_record_or_its_id(groups: Groups, same: GroupAttempt) -> None:
     groups.won(winner(), NOW)
     groups.won(winner("second", 98), NOW)
     assert groups.enter(same, NOW) is None

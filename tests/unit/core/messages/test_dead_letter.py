@@ -38,7 +38,7 @@ def letter(error: Exception | None = None, **fields: Any) -> DeadLetter:
 
 
 def texts(dead: DeadLetter) -> dict[str, str]:
-    ours = [(name, value) for name, value in dead.record_headers() if name.startswith(deadletter.PREFIX)]
+    ours = [(name, value) for name, value in dead.all_kafka_headers() if name.startswith(deadletter.PREFIX)]
     assert len(dict(ours)) == len(ours)
     return {name.removeprefix(deadletter.PREFIX): (value or b"").decode() for name, value in ours}
 
@@ -47,7 +47,7 @@ def test_the_original_is_untouched() -> None:
     dead = letter()
 
     assert (dead.key, dead.value, dead.timestamp) == (b"k", b"\xff{", SOURCE.timestamp)
-    assert dead.record_headers()[:4] == [("trace", b"\x00\xff"), ("empty", b""), ("null", None), ("trace", b"again")]
+    assert dead.all_kafka_headers()[:4] == [("trace", b"\x00\xff"), ("empty", b""), ("null", None), ("trace", b"again")]
 
 
 def test_a_tombstone_without_a_key_is_kept_as_it_is() -> None:
@@ -79,14 +79,14 @@ def test_headers_say_where_and_why() -> None:
 def test_a_dead_letter_is_read_back_from_its_record() -> None:
     dead = letter(stage=Stage.VERIFY, attempts=3)
 
-    read = DeadLetter.from_record(key=dead.key, value=dead.value, kafka_headers=dead.record_headers())
+    read = DeadLetter.from_record(key=dead.key, value=dead.value, kafka_headers=dead.all_kafka_headers())
 
     assert read == dead
 
 
 def test_a_replayed_request_that_fails_again_has_the_headers_of_its_last_failure_only() -> None:
     first = letter()
-    again = letter(raised(ValueError("second")), kafka_headers=first.record_headers(), attempts=5)
+    again = letter(raised(ValueError("second")), kafka_headers=first.all_kafka_headers(), attempts=5)
 
     assert again.kafka_headers == first.kafka_headers
     assert texts(again)["exception.message"] == "second"
@@ -109,14 +109,14 @@ def test_our_headers_stay_within_their_bound() -> None:
     dead = letter(raised(kind("m" * 9999)), source=source, group="g" * 9999, kafka_headers=(), attempts=10**18)
 
     # Kafka adds at most ten bytes to a header
-    assert sum(len(n) + len(v or b"") + 10 for n, v in dead.record_headers()) < deadletter.MAX_HEADER_BYTES
+    assert sum(len(n) + len(v or b"") + 10 for n, v in dead.all_kafka_headers()) < deadletter.MAX_HEADER_BYTES
 
 
 def test_text_that_utf8_cannot_encode_does_not_stop_it() -> None:
     dead = letter(raised(ValueError("half \ud800 pair")))
 
     assert texts(dead)["exception.message"] == "half ? pair"
-    assert DeadLetter.from_record(key=dead.key, value=dead.value, kafka_headers=dead.record_headers()) == dead
+    assert DeadLetter.from_record(key=dead.key, value=dead.value, kafka_headers=dead.all_kafka_headers()) == dead
 
 
 def test_an_emptied_dead_letter_still_says_where_the_original_lies() -> None:
@@ -130,7 +130,7 @@ def test_an_emptied_dead_letter_still_says_where_the_original_lies() -> None:
 
 @pytest.mark.parametrize("missing", ["topic", "partition", "offset", "timestamp", "group", "attempts", "stage"])
 def test_a_record_without_our_headers_is_no_dead_letter(missing: str) -> None:
-    headers = [(name, value) for name, value in letter().record_headers() if name != deadletter.PREFIX + missing]
+    headers = [(name, value) for name, value in letter().all_kafka_headers() if name != deadletter.PREFIX + missing]
 
     with pytest.raises(UndecodableDeadLetter, match=f"no header {deadletter.PREFIX}{missing}"):
         DeadLetter.from_record(key=None, value=None, kafka_headers=headers)
@@ -151,7 +151,7 @@ def test_a_record_without_our_headers_is_no_dead_letter(missing: str) -> None:
 )
 def test_an_error_names_the_garbled_header(name: str, text: bytes | None) -> None:
     name = deadletter.PREFIX + name
-    headers = [(n, text if n == name else value) for n, value in letter().record_headers()]
+    headers = [(n, text if n == name else value) for n, value in letter().all_kafka_headers()]
 
     with pytest.raises(UndecodableDeadLetter, match="no dead letter of streamverify"):
         DeadLetter.from_record(key=None, value=None, kafka_headers=headers)

@@ -31,9 +31,9 @@ def test_a_group_whose_success_is_on_its_way_counts_as_running() -> None:
     second, _ = submitted(made, A, Work(group="g"))
     other, _ = submitted(made, A, Work())
     assert made.slot_freed(0, holding(A), 0.0) == [Start(0, first)]
-    made.groups.hold("g")
+    made.groups.started("g")
     assert made.slot_freed(0, holding(A), 1.0) == [Start(0, other)]
-    made.groups.release("g")
+    made.groups.ended("g")
     assert made.slot_freed(0, holding(A), 2.0) == [Start(0, second)]
 
 

@@ -8,7 +8,7 @@ import pytest
 from repl_fakes import job
 from schedulers import A, B, C, fingerprint, holding, queued, scheduler, submitted
 
-from streamverify.core.metrics.labels import Environment
+from streamverify.core.metrics.labels import EnvironmentState
 from streamverify.core.scheduling.header_stats import INITIAL_IMPORT_SECONDS
 from streamverify.core.scheduling.scheduler import NO_PROCESS, Rules, Scheduler, Start, Warm
 from streamverify.core.scheduling.work import Work
@@ -134,14 +134,14 @@ def test_a_job_that_imports_is_always_ended_and_one_that_waits_is_no_ones_to_end
 def test_it_counts_how_each_job_found_its_header() -> None:
     made = scheduler(idle={0: holding(A), 1: holding(B)}, slots=2)
     made.submit(job(A), 0.0)
-    assert made.environments == {Environment.WARM: 1}
+    assert made.environments == {EnvironmentState.WARM: 1}
     # Slot 1 is free and holds another header: the next job of A waits for slot 0, and then it is not as if it had
     # found a warm slot free.
     assert made.submit(job(A), 0.1) == []
     assert len(made.slot_freed(0, holding(A), 0.2)) == 1
-    assert made.environments == {Environment.WARM: 1, Environment.DELAYED: 1}
+    assert made.environments == {EnvironmentState.WARM: 1, EnvironmentState.DELAYED: 1}
     made.submit(job(C), 0.3)
-    assert made.environments == {Environment.WARM: 1, Environment.DELAYED: 1, Environment.COLD: 1}
+    assert made.environments == {EnvironmentState.WARM: 1, EnvironmentState.DELAYED: 1, EnvironmentState.COLD: 1}
 
 
 def test_a_job_that_waited_while_all_slots_were_busy_was_not_delayed() -> None:
@@ -149,7 +149,7 @@ def test_a_job_that_waited_while_all_slots_were_busy_was_not_delayed() -> None:
     made.submit(job(A), 0.0)
     made.submit(job(A), 0.1)
     made.slot_freed(0, holding(A), 0.2)
-    assert made.environments == {Environment.WARM: 2}
+    assert made.environments == {EnvironmentState.WARM: 2}
 
 
 def test_a_job_that_asks_for_a_fresh_process_is_neither_warm_nor_cold() -> None:
@@ -157,4 +157,4 @@ def test_a_job_that_asks_for_a_fresh_process_is_neither_warm_nor_cold() -> None:
     made.submit(job(A), 0.0, work=Work(fresh=True))
     made.slot_freed(0, holding(A), 0.1)
     made.submit(job(B), 0.2, work=Work(fresh=True))
-    assert made.environments == {Environment.FRESH: 2}
+    assert made.environments == {EnvironmentState.FRESH: 2}

@@ -1,4 +1,4 @@
-"""The slots for replays, with a climber that the test directs."""
+"""The slots for replays, with a `TierRunner` that the test directs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from streamverify.core.audit.vocabulary import SHIPPED
 from streamverify.core.job import Verdict
 from streamverify.core.messages.models import Assurance, Checker, Reason, Theorem
-from streamverify.core.tiers.climb import Conclusion
+from streamverify.core.tiers.tier_steps import Conclusion
 from streamverify.lean.kernel.replays import Replays
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.job import Job
     from streamverify.core.tiers.proof import AuditedProof
-    from streamverify.lean.kernel.climber import Climber
+    from streamverify.lean.kernel.tier_runner import TierRunner
 
 AUDITED = Verdict(Reason.OK, "Audited.", assurance=Assurance.AUDITED, theorems=[Theorem(name="A.t")])
 ACCEPTED = Conclusion(Reason.OK, "accepted", Assurance.REPLAYED, (Checker(name="nanoda", outcome="accepted"),))
@@ -31,24 +31,24 @@ SUPERSEDED = Verdict(Reason.SUPERSEDED, "another was verified")
 PROOF = "import B\nnamespace A\ntheorem t : True := trivial\nend A"
 
 
-class FakeClimber:
+class FakeTierRunner:
     """Keeps the proofs; the test says what each comes to."""
 
     def __init__(self) -> None:
-        self.climbs: list[tuple[AuditedProof, Assurance, asyncio.Future[Conclusion]]] = []
+        self.runs: list[tuple[AuditedProof, Assurance, asyncio.Future[Conclusion]]] = []
 
-    async def climb(self, proof: AuditedProof, target: Assurance) -> Conclusion:
+    async def run(self, proof: AuditedProof, target: Assurance) -> Conclusion:
         outcome: asyncio.Future[Conclusion] = asyncio.get_running_loop().create_future()
-        self.climbs.append((proof, target, outcome))
+        self.runs.append((proof, target, outcome))
         return await outcome
 
 
 class Bench:
-    """Replays, their climber, and what was told of which job."""
+    """Replays, their tier runner, and what was told of which job."""
 
     def __init__(self, slots: int) -> None:
-        self.climber = FakeClimber()
-        self.replays = Replays(cast("Climber", self.climber), slots=slots, vocabulary=SHIPPED)
+        self.tier_runner = FakeTierRunner()
+        self.replays = Replays(cast("TierRunner", self.tier_runner), slots=slots, vocabulary=SHIPPED)
         self.told: list[tuple[str, Reason, Assurance]] = []
 
     def done(self, job: Job, verdict: Verdict) -> None:
@@ -63,11 +63,11 @@ class Bench:
         return self.replays.upgrade(job(PROOF, custom_id=custom_id), AUDITED, Assurance.CROSS_CHECKED, self.done)
 
     async def started(self, count: int) -> None:
-        await until(lambda: len(self.climber.climbs) >= count, f"{count} climbs have begun")
+        await until(lambda: len(self.tier_runner.runs) >= count, f"{count} runs have begun")
 
     async def come_to(self, index: int, conclusion: Conclusion | Exception) -> None:
         before = self.replays.running + self.replays.queued
-        outcome = self.climber.climbs[index][2]
+        outcome = self.tier_runner.runs[index][2]
         if isinstance(conclusion, Exception):
             outcome.set_exception(conclusion)
         else:
@@ -106,7 +106,7 @@ async def test_what_is_compared_is_the_statement_or_the_header_alone() -> None:
         b.require("a")
         b.require("b", statement="import B\ntheorem X.y : True := sorry")
         await b.started(2)
-        [header, stated] = [proof for proof, _, _ in b.climber.climbs]
+        [header, stated] = [proof for proof, _, _ in b.tier_runner.runs]
         assert (header.trusted, header.stated, header.theorems) == ("import B\n", False, [("A", "t")])
         assert (stated.stated, stated.theorems) == (True, [("X", "y")])
 
@@ -139,7 +139,7 @@ async def test_a_proof_whose_deadline_has_passed_is_not_begun() -> None:
         b.require("a", deadline="2020-01-01T00:00:00Z")
         await until(lambda: b.told != [], "it is answered")
     assert b.told == [("a", Reason.EXPIRED, Assurance.AUDITED)]
-    assert b.climber.climbs == []
+    assert b.tier_runner.runs == []
 
 
 async def test_one_that_waits_or_runs_is_superseded_and_told_once() -> None:
@@ -150,7 +150,7 @@ async def test_one_that_waits_or_runs_is_superseded_and_told_once() -> None:
         assert b.replays.supersede(running, SUPERSEDED)
         await b.replays.wait_running()
         assert not b.replays.supersede(running, SUPERSEDED)
-        assert b.climber.climbs[0][2].cancelled()
+        assert b.tier_runner.runs[0][2].cancelled()
     assert [(name, reason) for name, reason, _ in b.told] == [
         ("waiting", Reason.SUPERSEDED),
         ("running", Reason.SUPERSEDED),
@@ -164,10 +164,10 @@ async def test_a_drain_finishes_what_runs_and_leaves_the_rest_to_others() -> Non
         b.upgrade("upgrade")
         await b.started(1)
         with capture_logs() as logs:
-            b.replays.stop()
+            b.replays.drain()
         assert [(each["event"], each["proofs"]) for each in logs] == [("upgrades_dropped", 1)]
         assert not b.upgrade("another")
-        b.climber.climbs[0][2].set_result(ACCEPTED)
+        b.tier_runner.runs[0][2].set_result(ACCEPTED)
         await b.replays.wait_running()
         assert (b.replays.running, b.replays.queued) == (0, 1)
     # Of the one that waits nothing is told: its record is delivered again.
@@ -180,7 +180,7 @@ async def test_closing_tells_nothing_of_what_it_interrupts() -> None:
         b.require("b")
         await b.started(2)
     assert b.told == []
-    assert all(outcome.cancelled() for _, _, outcome in b.climber.climbs)
+    assert all(outcome.cancelled() for _, _, outcome in b.tier_runner.runs)
 
 
 async def test_what_waits_is_dropped_and_what_runs_goes_on() -> None:

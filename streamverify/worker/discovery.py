@@ -11,11 +11,11 @@ from streamverify.bus.admin import patient_admin
 from streamverify.bus.presence import require_topics
 from streamverify.bus.topics import max_message_bytes
 from streamverify.core.audit.policy import POLICY_VERSION, trusted_by
-from streamverify.lean.kernel.reach import reach_of
+from streamverify.lean.kernel.reachable_tiers import find_reachable_tiers
 from streamverify.lean.repl.launch import configured_repl, find_repl, known_as, probe
 from streamverify.lean.repl.resources import plan_for
 from streamverify.lean.warm_headers import saved_headers_file
-from streamverify.worker.fitness import check_reach, check_verifier
+from streamverify.worker.start_checks import check_reachable_tiers, check_verifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.audit.vocabulary import Trusted
     from streamverify.core.messages.models import Verifier
-    from streamverify.lean.kernel.reach import Reach
+    from streamverify.lean.kernel.reachable_tiers import ReachableTiers
     from streamverify.lean.repl.command import ReplCommand
     from streamverify.lean.repl.resources import SlotPlan
     from streamverify.settings import Settings
@@ -32,13 +32,13 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Equipment:
+class Discovery:
     """The REPL that verifies here, how much of it runs at once, and what its results may be."""
 
     command: ReplCommand
     verifier: Verifier
     trusted: Trusted
-    reach: Reach
+    reachable: ReachableTiers
     plan: SlotPlan
     saved_headers: Path | None
     """The file in which the hottest headers are kept over restarts."""
@@ -46,7 +46,7 @@ class Equipment:
     """`max.message.bytes` of the topics that are written to."""
 
 
-async def find_equipment(settings: Settings) -> Equipment:
+async def discover(settings: Settings) -> Discovery:
     """Find the REPL and the topics, and see that they will do.
 
     Raises:
@@ -64,11 +64,11 @@ async def find_equipment(settings: Settings) -> Equipment:
     trusted = trusted_by(settings.policy_allow, probed.lean_version)
     verifier = probed.model_copy(update={"policy_version": f"{POLICY_VERSION}{trusted.digest}"})
     check_verifier(verifier, settings)
-    reach = await reach_of(settings, command, verifier)
-    check_reach(reach, verifier, settings)
+    reachable = await find_reachable_tiers(settings, command, verifier)
+    check_reachable_tiers(reachable, verifier, settings)
     # Before the pool is opened, which takes minutes to import headers: a missing topic shall be reported at once.
     sizes = await topic_sizes(settings)
-    return Equipment(command, verifier, trusted, reach, plan, saved_headers_file(found), sizes)
+    return Discovery(command, verifier, trusted, reachable, plan, saved_headers_file(found), sizes)
 
 
 async def topic_sizes(settings: Settings) -> dict[str, int]:

@@ -13,7 +13,7 @@ from streamverify.settings import Settings
 
 if TYPE_CHECKING:
     from streamverify.core.messages.models import Verifier
-    from streamverify.lean.kernel.reach import Reach
+    from streamverify.lean.kernel.reachable_tiers import ReachableTiers
 
 _log = structlog.get_logger(__name__)
 
@@ -48,24 +48,24 @@ def check_verifier(verifier: Verifier, settings: Settings) -> None:
         _log.warning("lean_with_known_bugs", lean_version=verifier.lean_version, hint=known_bugs())
 
 
-def check_reach(reach: Reach, verifier: Verifier, settings: Settings) -> None:
+def check_reachable_tiers(reachable: ReachableTiers, verifier: Verifier, settings: Settings) -> None:
     """Check that the tiers above `audited` that the settings name can be reached, and warn where only requests suffer.
 
     Raises:
         ReplUnavailable: UPGRADE asks for a tier that cannot be reached here: nobody would ever see that it is not.
     """
-    if Assurance(settings.upgrade) > reach.tier:
+    if Assurance(settings.upgrade) > reachable.tier:
         raise ReplUnavailable(
-            f"STREAMVERIFY_UPGRADE (--upgrade): {settings.upgrade} cannot be reached here: {reach.lacks}. "
+            f"STREAMVERIFY_UPGRADE (--upgrade): {settings.upgrade} cannot be reached here: {reachable.lacks}. "
             "`streamverify doctor` says more; docs/tiers.md how to install what is missing."
         )
     asked = max(Assurance(settings.require), Assurance(settings.require_min))
-    if verifier.kind == "lean" and asked > reach.tier:
+    if verifier.kind == "lean" and asked > reachable.tier:
         _log.warning(
             "tier_out_of_reach",
             require=str(asked),
-            reaches=str(reach.tier),
-            why=reach.lacks,
+            reaches=str(reachable.tier),
+            why=reachable.lacks,
             hint="requests that need the tier are answered `unsupported`; docs/tiers.md says what it needs",
         )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamverify.core.job import Verdict
-    from streamverify.core.tiers.ends import Judgement
+    from streamverify.core.tiers.ends import StepVerdict
 
 
 class Step(StrEnum):
@@ -77,17 +77,17 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """The reason why the climb ended, or will end."""
+    """The reason why the steps ended, or will end."""
 
     reason: Reason
     words: str
     final: bool
 
 
-class Climb:
+class TierSteps:
     """Decides on the steps of one proof, in order: it is asked for the `next`, and told of each what became of it.
 
-    CLIMBING --the last step went well--> CONCLUDED: all accept
+    RUNNING --the last step went well--> CONCLUDED: all accept
         | a checker refuses ------------> CONCLUDED: rejected
         | an obstacle ------------------> CONCLUDED, or LAST CHANCE where only the independent kernel is left
                                           LAST CHANCE --judged--> CONCLUDED: rejected, or stopped by the obstacle
@@ -144,10 +144,10 @@ class Climb:
             # `extendleft` turns the order round: the compilation is next.
             self._todo.extendleft([Step.EXPORT_TRUSTED, Step.COMPILE_TRUSTED])
 
-    def failed(self, step: Step, judgement: Judgement) -> None:
+    def failed(self, step: Step, step_verdict: StepVerdict) -> None:
         """A step that judges nothing did not come to its end: nothing is known of the proof."""
         self._took(step)
-        self._be_stopped(NAMES[step], judgement)
+        self._be_stopped(NAMES[step], step_verdict)
 
     def lacks(self, constant: str, by: Checker) -> None:
         """The header lacks a constant that the proof's export has and kernels compute with by its name."""
@@ -157,24 +157,24 @@ class Climb:
             Reason.KERNEL, f"the file brings its own {constant}, which kernels compute with by its name", final=True
         )
 
-    def read(self, by: Checker, judgement: Judgement, reason: Reason = Reason.KERNEL) -> None:
+    def read(self, by: Checker, step_verdict: StepVerdict, reason: Reason = Reason.KERNEL) -> None:
         """Our reading has accepted the export, refused it for `reason`, or could not read it."""
         self._took(Step.READ)
         self._checkers.append(by)
-        if judgement.outcome == "refused":
-            self._refusal = _Failure(reason, judgement.words, final=True)
-        elif judgement.outcome != "accepted":
-            self._be_stopped(NAMES[Step.READ], judgement)
+        if step_verdict.outcome == "refused":
+            self._refusal = _Failure(reason, step_verdict.words, final=True)
+        elif step_verdict.outcome != "accepted":
+            self._be_stopped(NAMES[Step.READ], step_verdict)
 
-    def judged(self, step: Step, by: Checker, judgement: Judgement) -> None:
+    def judged(self, step: Step, by: Checker, step_verdict: StepVerdict) -> None:
         """A kernel has accepted the export, refused it, or ended without a verdict."""
         self._took(step)
         self._checkers.append(by)
-        if judgement.outcome == "refused":
-            words = f"{by.name} refuses the exported proof: {judgement.words}"
+        if step_verdict.outcome == "refused":
+            words = f"{by.name} refuses the exported proof: {step_verdict.words}"
             self._refusal = _Failure(Reason.KERNEL, words, final=True)
-        elif judgement.outcome != "accepted":
-            self._be_stopped(by.name, judgement)
+        elif step_verdict.outcome != "accepted":
+            self._be_stopped(by.name, step_verdict)
         elif self._obstacle is None:
             # After an obstacle an acceptance lifts nothing: each tier includes the one below it.
             self._reached = Assurance.REPLAYED if step is Step.REPLAY else Assurance.CROSS_CHECKED
@@ -184,11 +184,11 @@ class Climb:
             raise ValueError(step)
         self._todo.popleft()
 
-    def _be_stopped(self, who: str, judgement: Judgement) -> None:
+    def _be_stopped(self, who: str, step_verdict: StepVerdict) -> None:
         # The first is the reason that is told; a kernel that is asked after it can only refuse.
         if self._obstacle is None:
-            reason, final = obstacle(judgement)
-            self._obstacle = _Failure(reason, f"{who}: {judgement.words}", final)
+            reason, final = obstacle(step_verdict)
+            self._obstacle = _Failure(reason, f"{who}: {step_verdict.words}", final)
 
     def _conclude(self, failure: _Failure) -> Conclusion:
         return Conclusion(
@@ -201,7 +201,7 @@ def verdict_after(audited: Verdict, conclusion: Conclusion, seconds: float) -> V
 
     Args:
         audited: The audit's verdict.
-        conclusion: What `Climb` came to.
+        conclusion: What `TierSteps` came to.
         seconds: The time from the audit's verdict to this one.
     """
     timings = audited.timings.model_copy(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class StepSandbox:
     """The sandbox of the steps: they are confined as the pool's REPLs are, within their limits, with less of the cores.
 
     `repl` is the pool's command, whose sandbox, environment and limits a step has as well. `read` are folders that

@@ -1,4 +1,4 @@
-"""Takes one proof through the steps that `core.tiers.climb` decides. Thin: it runs programs and reports their ends."""
+"""Takes one proof through the steps that `core.tiers.tier_steps` decides on: runs programs, and reports their ends."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from streamverify.core.export import ExportLimits
 from streamverify.core.messages.models import Assurance, Checker, Reason
-from streamverify.core.tiers.climb import OWN_READING, Climb, Conclusion, Step
-from streamverify.core.tiers.ends import Judgement, ProcessEnd, judge, last_line, stopped
+from streamverify.core.tiers.ends import ProcessEnd, StepVerdict, judge, last_line, stopped
+from streamverify.core.tiers.tier_steps import OWN_READING, Conclusion, Step, TierSteps
 from streamverify.lean.kernel.command_lines import (
     MODULE,
     askable,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from streamverify.core.tiers.proof import AuditedProof
     from streamverify.lean.kernel.acceptances import Acceptances
-    from streamverify.lean.kernel.box import Box
+    from streamverify.lean.kernel.step_sandbox import StepSandbox
     from streamverify.lean.kernel.tools import Tool, Tools
 
 MAX_EXPORT = ExportLimits().bytes
@@ -52,15 +52,15 @@ _PACKAGE = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
-class Climber:
+class TierRunner:
     """The programs of a worker, and how they are run."""
 
     tools: Tools
-    box: Box
+    sandbox: StepSandbox
     timeout: float
     acceptances: Acceptances
 
-    async def climb(self, proof: AuditedProof, target: Assurance) -> Conclusion:
+    async def run(self, proof: AuditedProof, target: Assurance) -> Conclusion:
         """Take the proof as far as `target`.
 
         Raises:
@@ -68,92 +68,92 @@ class Climber:
             ReplUnavailable: The sandbox is gone.
         """
         async with temporary_folder() as folder:
-            return await _StepRunner(self, proof, folder).go(Climb(target, stated=proof.stated))
+            return await _StepRunner(self, proof, folder).run_all(TierSteps(target, stated=proof.stated))
 
 
 class _StepRunner:
     """Runs the steps of one proof in its folder, and keeps what is known of its export meanwhile."""
 
-    def __init__(self, climber: Climber, proof: AuditedProof, folder: Path) -> None:
-        self._tools, self._box, self._timeout = climber.tools, climber.box, climber.timeout
-        self._acceptances = climber.acceptances
+    def __init__(self, tier_runner: TierRunner, proof: AuditedProof, folder: Path) -> None:
+        self._tools, self._sandbox, self._timeout = tier_runner.tools, tier_runner.sandbox, tier_runner.timeout
+        self._acceptances = tier_runner.acceptances
         self._proof = proof
         self._folder = folder
         self._sha256 = ""
         self._needs: list[str] = []
         self._has_trusted = False
 
-    async def go(self, climb: Climb) -> Conclusion:
+    async def run_all(self, steps: TierSteps) -> Conclusion:
         """Take one step after the other until there is a conclusion."""
-        while not isinstance(step := climb.next, Conclusion):
+        while not isinstance(step := steps.next, Conclusion):
             match step:
                 case Step.COMPILE:
-                    await self._compile(climb, step, "proof", self._proof.text)
+                    await self._compile(steps, step, "proof", self._proof.text)
                 case Step.COMPILE_TRUSTED:
-                    await self._compile(climb, step, "trusted", self._proof.trusted)
+                    await self._compile(steps, step, "trusted", self._proof.trusted)
                 case Step.EXPORT:
-                    await self._export(climb)
+                    await self._export(steps)
                 case Step.EXPORT_TRUSTED:
-                    await self._export_trusted(climb)
+                    await self._export_trusted(steps)
                 case Step.NEEDS:
-                    await self._ask_needs(climb)
+                    await self._ask_needs(steps)
                 case Step.READ:
-                    await self._read(climb)
+                    await self._read(steps)
                 case Step.REPLAY | Step.CROSS_CHECK:
-                    await self._check(climb, step)
+                    await self._check(steps, step)
         return step
 
-    async def _compile(self, climb: Climb, step: Step, name: str, text: str) -> None:
+    async def _compile(self, steps: TierSteps, step: Step, name: str, text: str) -> None:
         source, compiled = self._folder / f"{name}-source", self._folder / name
         _make(source)
         _make(compiled)
         write_readable(source / f"{MODULE}.lean", text.encode())
         sent = bytearray()
-        # Without a compiler there is no climber: `reach` sees to that.
+        # Without a compiler there is no tier runner: `find_reachable_tiers` sees to that.
         lean = self._tools.lean.argv[0] if self._tools.lean else ""
-        argv = compile_command(lean, source, confined=self._box.is_confined)
-        # The command of the box is a shell: it does not know that Lean is what this step runs.
+        argv = compile_command(lean, source, confined=self._sandbox.is_confined)
+        # The command of the sandbox is a shell: it does not know that Lean is what this step runs.
         end = await self._run(argv, [source, *of_executable(Path(lean))], max_output=_MAX_OLEANS, take=sent.extend)
         if not end.is_success:
             words = first_error(end.err, f"{source}/")
-            climb.failed(step, stopped(end) or Judgement("declined", f"Lean did not accept it: {words}".rstrip(": ")))
+            steps.failed(step, stopped(end) or StepVerdict("declined", f"Lean did not accept it: {words}".rstrip(": ")))
             return
         try:
             files = unpack(sent)
         except ValueError as error:
-            climb.failed(step, Judgement("declined", str(error)))
+            steps.failed(step, StepVerdict("declined", str(error)))
             return
         for suffix, data in files.items():
             write_readable(compiled / f"{MODULE}.{suffix}", data)
-        climb.done(step)
+        steps.done(step)
 
-    async def _export(self, climb: Climb) -> None:
+    async def _export(self, steps: TierSteps) -> None:
         """Export the theorems of the proof, and take the digest of what was written: nobody else writes that file."""
         kind = _name(self._tools.exporter)
         names = [askable(kind, theorem) for theorem in self._proof.theorems]
         if not names or None in names:
             odd = next((".".join(each) for each in self._proof.theorems if askable(kind, each) is None), "")
-            climb.failed(Step.EXPORT, Judgement("declined", f"{kind} cannot be asked for the name {odd}"))
+            steps.failed(Step.EXPORT, StepVerdict("declined", f"{kind} cannot be asked for the name {odd}"))
             return
         end, digest = await self._export_to("proof", [name for name in names if name])
         if not end.is_success:
-            climb.failed(Step.EXPORT, _failure(end, f"{kind} did not export it"))
+            steps.failed(Step.EXPORT, _failure(end, f"{kind} did not export it"))
             return
         self._sha256 = digest
-        climb.exported(digest)
+        steps.exported(digest)
 
-    async def _export_trusted(self, climb: Climb) -> None:
+    async def _export_trusted(self, steps: TierSteps) -> None:
         kind = _name(self._tools.exporter)
         theorems = [askable(kind, each) or "" for each in self._proof.theorems] if self._proof.stated else []
         end, _ = await self._export_to("trusted", [*theorems, *self._needs])
         unknown = unknown_constant(end.err)
         if end.is_success:
             self._has_trusted = True
-            climb.done(Step.EXPORT_TRUSTED)
+            steps.done(Step.EXPORT_TRUSTED)
         elif unknown in self._needs:
-            climb.lacks(str(unknown), Checker(name=OWN_READING, version=__version__, outcome="refused"))
+            steps.lacks(str(unknown), Checker(name=OWN_READING, version=__version__, outcome="refused"))
         else:
-            climb.failed(Step.EXPORT_TRUSTED, _failure(end, f"{kind} did not export it"))
+            steps.failed(Step.EXPORT_TRUSTED, _failure(end, f"{kind} did not export it"))
 
     async def _export_to(self, name: str, constants: Sequence[str]) -> tuple[ProcessEnd, str]:
         exporter = self._tools.exporter
@@ -170,31 +170,31 @@ class _StepRunner:
             end = await self._run(argv, [compiled], [compiled], max_output=MAX_EXPORT, take=take)
         return end, digest.hexdigest()
 
-    async def _ask_needs(self, climb: Climb) -> None:
+    async def _ask_needs(self, steps: TierSteps) -> None:
         end, answer = await self._ask_reader(theorems=None)
         needs = answer.get("needs")
         if isinstance(needs, list):
             self._needs = [str(name) for name in needs]
-            climb.needs(self._needs)
+            steps.needs(self._needs)
         else:
-            climb.failed(Step.NEEDS, _failure(end, "the reading did not answer"))
+            steps.failed(Step.NEEDS, _failure(end, "the reading did not answer"))
 
-    async def _read(self, climb: Climb) -> None:
+    async def _read(self, steps: TierSteps) -> None:
         end, answer = await self._ask_reader(theorems=self._proof.theorems)
         outcome, words = answer.get("outcome"), str(answer.get("message", ""))
         reason = Reason.KERNEL
         if outcome in {"accepted", "refused"} and answer.get("sha256") != self._sha256:
-            judgement = Judgement("declined", "the reading has read other bytes than were written")
+            step_verdict = StepVerdict("declined", "the reading has read other bytes than were written")
         elif outcome == "accepted":
-            judgement = Judgement("accepted", "")
+            step_verdict = StepVerdict("accepted", "")
         elif outcome == "refused":
-            judgement, reason = Judgement("refused", words), Reason(answer["reason"])
+            step_verdict, reason = StepVerdict("refused", words), Reason(answer["reason"])
         elif outcome == "declined":
-            judgement = Judgement("declined", words)
+            step_verdict = StepVerdict("declined", words)
         else:
-            judgement = _failure(end, "it did not answer")
-        by = Checker(name=OWN_READING, version=__version__, outcome=judgement.outcome, seconds=round(end.seconds, 6))
-        climb.read(by, judgement, reason)
+            step_verdict = _failure(end, "it did not answer")
+        by = Checker(name=OWN_READING, version=__version__, outcome=step_verdict.outcome, seconds=round(end.seconds, 6))
+        steps.read(by, step_verdict, reason)
 
     async def _ask_reader(self, *, theorems: Sequence[tuple[str, ...]] | None) -> tuple[ProcessEnd, dict[str, Any]]:
         """Run our own reading in a process of its own: it reads what a hostile process may have written."""
@@ -218,36 +218,38 @@ class _StepRunner:
             answer = {}
         return end, answer if isinstance(answer, dict) else {}
 
-    async def _check(self, climb: Climb, step: Step) -> None:
+    async def _check(self, steps: TierSteps, step: Step) -> None:
         """Have a kernel judge the export, unless this very program has accepted these very bytes before."""
         tool = self._tools.replayer if step is Step.REPLAY else self._tools.kernel
         name = _name(tool)
         # What `leanchecker MODULE` judges is the compiled file with its imports, of which no digest is known here.
         kept = tool is not None and name != "leanchecker.olean"
         if tool is not None and kept and await self._acceptances.knows(self._sha256, tool):
-            climb.judged(step, Checker(name=name, version=tool.version, outcome="accepted"), Judgement("accepted", ""))
+            steps.judged(
+                step, Checker(name=name, version=tool.version, outcome="accepted"), StepVerdict("accepted", "")
+            )
             return
-        end = await ask_kernel(self._box, tool, self._folder, self._timeout)
-        judgement = judge(name, end)
+        end = await ask_kernel(self._sandbox, tool, self._folder, self._timeout)
+        step_verdict = judge(name, end)
         version = None if tool is None else tool.version
-        by = Checker(name=name, version=version, outcome=judgement.outcome, seconds=round(end.seconds, 6))
-        is_kept = tool is not None and kept and judgement.outcome == "accepted"
+        by = Checker(name=name, version=version, outcome=step_verdict.outcome, seconds=round(end.seconds, 6))
+        is_kept = tool is not None and kept and step_verdict.outcome == "accepted"
         # Not where it was replaced meanwhile: this may be the word of the new program, or of the old one.
         if tool is not None and is_kept and await asyncio.to_thread(digest, tool.argv) == tool.digest:
             await self._acceptances.remember(self._sha256, tool)
-        climb.judged(step, by, judgement)
+        steps.judged(step, by, step_verdict)
 
     async def _run(
         self, argv: Sequence[str], read: Sequence[Path], lean_path: Sequence[Path] = (), **how: Any
     ) -> ProcessEnd:
-        command = self._box.command(argv, read=read, lean_path=lean_path, folder=self._folder)
+        command = self._sandbox.command(argv, read=read, lean_path=lean_path, folder=self._folder)
         return await run_step(command, timeout=self._timeout, **how)
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.ndjson"
 
 
-async def ask_kernel(box: Box, tool: Tool | None, folder: Path, timeout: float) -> ProcessEnd:
+async def ask_kernel(sandbox: StepSandbox, tool: Tool | None, folder: Path, timeout: float) -> ProcessEnd:
     """Have a kernel judge the export in a proof's folder, or the compiled module if that is all that it can judge."""
     export, compiled = folder / "proof.ndjson", folder / "proof"
     name = _name(tool)
@@ -262,7 +264,7 @@ async def ask_kernel(box: Box, tool: Tool | None, folder: Path, timeout: float) 
         argv, read = [*argv, str(config)], [config, export]
     else:
         argv += [str(export)]
-    command = box.command(argv, read=read, lean_path=lean_path, folder=folder)
+    command = sandbox.command(argv, read=read, lean_path=lean_path, folder=folder)
     return await run_step(command, timeout=timeout, max_output=_MAX_WORDS)
 
 
@@ -282,9 +284,9 @@ def _name(tool: Tool | None) -> str:
     return "" if tool is None else tool.name
 
 
-def _failure(end: ProcessEnd, otherwise: str) -> Judgement:
+def _failure(end: ProcessEnd, otherwise: str) -> StepVerdict:
     """Word the end of a step that judges nothing and has not done its work."""
-    return stopped(end) or Judgement("declined", f"{otherwise}: {last_line(end.err)}".rstrip(": "))
+    return stopped(end) or StepVerdict("declined", f"{otherwise}: {last_line(end.err)}".rstrip(": "))
 
 
 @asynccontextmanager

@@ -11,8 +11,14 @@ from streamverify.core.messages.models import Assurance
 from streamverify.core.tiers.ends import judge
 from streamverify.core.tiers.proof import AuditedProof
 from streamverify.lean.kernel.acceptances import Acceptances, store_file
-from streamverify.lean.kernel.box import Box
-from streamverify.lean.kernel.climber import Climber, ask_kernel, remove_leftovers, temporary_folder, write_readable
+from streamverify.lean.kernel.step_sandbox import StepSandbox
+from streamverify.lean.kernel.tier_runner import (
+    TierRunner,
+    ask_kernel,
+    remove_leftovers,
+    temporary_folder,
+    write_readable,
+)
 from streamverify.lean.kernel.tools import Tool, Tools, find_tools
 from streamverify.setting_sources import settings_files
 
@@ -37,16 +43,16 @@ _ILL_TYPED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ReachableTiers:
     """The highest tier that this worker can give, what it lacks for more, and how it gets there."""
 
     tier: Assurance
     lacks: str = ""
-    climber: Climber | None = None
+    tier_runner: TierRunner | None = None
     tools: Tools | None = None
 
 
-async def reach_of(settings: Settings, command: ReplCommand, verifier: Verifier) -> Reach:
+async def find_reachable_tiers(settings: Settings, command: ReplCommand, verifier: Verifier) -> ReachableTiers:
     """Find the programs of the tiers, and try them: one small proof all the way, and an ill-typed term.
 
     Args:
@@ -55,27 +61,27 @@ async def reach_of(settings: Settings, command: ReplCommand, verifier: Verifier)
         verifier: What the REPL says that it is.
     """
     if verifier.kind != "lean":
-        return Reach(Assurance.CHECKED, "a stand-in is no Lean")
+        return ReachableTiers(Assurance.CHECKED, "a stand-in is no Lean")
     remove_leftovers()
     read = [Path(part) for part in settings.sandbox_read.split(":") if part]
-    box = Box(command, read, settings_files())
+    sandbox = StepSandbox(command, read, settings_files())
     try:
         async with temporary_folder() as folder:
-            tools = await find_tools(settings, box, verifier.lean_version, folder)
+            tools = await find_tools(settings, sandbox, verifier.lean_version, folder)
             if tools.lacks:
-                return Reach(Assurance.AUDITED, tools.lacks, tools=tools)
-            tools = await _only_those_that_refuse(box, tools, folder)
+                return ReachableTiers(Assurance.AUDITED, tools.lacks, tools=tools)
+            tools = await _only_those_that_refuse(sandbox, tools, folder)
         acceptances = Acceptances(store_file(settings.replay_store))
-        climber = Climber(tools, box, settings.replay_timeout, acceptances)
+        tier_runner = TierRunner(tools, sandbox, settings.replay_timeout, acceptances)
         if tools.lacks:
-            return Reach(Assurance.AUDITED, tools.lacks, tools=tools)
+            return ReachableTiers(Assurance.AUDITED, tools.lacks, tools=tools)
         # Without the store: what is remembered says nothing of whether the programs work today.
-        trial = replace(climber, timeout=_TRIAL_TIMEOUT, acceptances=Acceptances(None))
+        trial = replace(tier_runner, timeout=_TRIAL_TIMEOUT, acceptances=Acceptances(None))
         target = Assurance.REPLAYED if tools.kernel is None else Assurance.CROSS_CHECKED
         proof = AuditedProof(_TRIAL, "prelude\n", stated=False, theorems=[("t",)])
-        found = await trial.climb(proof, target)
+        found = await trial.run(proof, target)
     except (OSError, StreamVerifyError) as error:
-        return Reach(Assurance.AUDITED, f"a trial could not be carried out: {error}")
+        return ReachableTiers(Assurance.AUDITED, f"a trial could not be carried out: {error}")
     if found.reached is Assurance.CROSS_CHECKED:
         lacks = ""
     elif found.reached is Assurance.REPLAYED and tools.kernel is None:
@@ -83,19 +89,19 @@ async def reach_of(settings: Settings, command: ReplCommand, verifier: Verifier)
         lacks = tools.kernel_lacks
     else:
         lacks = found.words
-    return Reach(found.reached, lacks, climber if found.reached > Assurance.AUDITED else None, tools)
+    return ReachableTiers(found.reached, lacks, tier_runner if found.reached > Assurance.AUDITED else None, tools)
 
 
-async def _only_those_that_refuse(box: Box, tools: Tools, folder: Path) -> Tools:
+async def _only_those_that_refuse(sandbox: StepSandbox, tools: Tools, folder: Path) -> Tools:
     """Take away a kernel that does not refuse the ill-typed term. `leanchecker MODULE` cannot be asked about it."""
     write_readable(folder / "proof.ndjson", _ILL_TYPED)
 
     async def why_not(tool: Tool) -> str:
-        end = await ask_kernel(box, tool, folder, _TRIAL_TIMEOUT)
-        judgement = judge(tool.name, end)
-        if judgement.outcome == "refused":
+        end = await ask_kernel(sandbox, tool, folder, _TRIAL_TIMEOUT)
+        step_verdict = judge(tool.name, end)
+        if step_verdict.outcome == "refused":
             return ""
-        return f"{tool.argv[0]} does not refuse an ill-typed term: {judgement.words or judgement.outcome}"
+        return f"{tool.argv[0]} does not refuse an ill-typed term: {step_verdict.words or step_verdict.outcome}"
 
     if tools.replayer is not None and tools.replayer.name == "leanchecker" and (why := await why_not(tools.replayer)):
         return replace(tools, replayer=None, lacks=why)

@@ -15,8 +15,8 @@ from repl_fakes import fake, no_process_left, until  # noqa: F401 -- a fixture
 
 from streamverify.core.messages.models import Assurance, Reason
 from streamverify.core.tiers.ends import How, judge
-from streamverify.lean.kernel.climber import ask_kernel, write_readable
 from streamverify.lean.kernel.step_process import run_step
+from streamverify.lean.kernel.tier_runner import ask_kernel, write_readable
 from streamverify.lean.kernel.tools import digest
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-async def climbed(tmp_path: Path, theorem: str, target: Assurance = CROSS, **how: object) -> tuple[str, str, str]:
+async def outcome_of(tmp_path: Path, theorem: str, target: Assurance = CROSS, **how: object) -> tuple[str, str, str]:
     """Take a theorem of this name up. Returns the reason, how far it came, and what each checker said."""
-    made = tier_fakes.climber(tmp_path / "bin", **how)  # type: ignore[arg-type]
-    found = await made.climb(tier_fakes.proof(theorem), target)
+    made = tier_fakes.tier_runner(tmp_path / "bin", **how)  # type: ignore[arg-type]
+    found = await made.run(tier_fakes.proof(theorem), target)
     return found.reason, found.reached, " ".join(f"{each.name}:{each.outcome}" for each in found.checkers)
 
 
@@ -55,8 +55,8 @@ REPLAYED = f"{READ} leanchecker:accepted"
 
 @pytest.mark.parametrize("stated", [True, False])
 async def test_a_proof_that_everybody_accepts_is_cross_checked(tmp_path: Path, scratch: Path, *, stated: bool) -> None:
-    made = tier_fakes.climber(tmp_path / "bin")
-    found = await made.climb(tier_fakes.proof("A.t", stated=stated), CROSS)
+    made = tier_fakes.tier_runner(tmp_path / "bin")
+    found = await made.run(tier_fakes.proof("A.t", stated=stated), CROSS)
     assert (found.reason, found.reached, found.final) == (Reason.OK, CROSS, False)
     assert [(each.name, each.version) for each in found.checkers][1:] == [
         ("leanchecker", "4.99.0"),
@@ -67,7 +67,7 @@ async def test_a_proof_that_everybody_accepts_is_cross_checked(tmp_path: Path, s
 
 
 async def test_no_kernel_beyond_the_tier_that_was_asked_for_is_run(tmp_path: Path) -> None:
-    found = await climbed(tmp_path, "exit_101_at_nanoda_t", Assurance.REPLAYED)
+    found = await outcome_of(tmp_path, "exit_101_at_nanoda_t", Assurance.REPLAYED)
     assert found == ("ok", "replayed", REPLAYED)
 
 
@@ -97,10 +97,10 @@ async def test_no_kernel_beyond_the_tier_that_was_asked_for_is_run(tmp_path: Pat
     ],
 )
 async def test_each_end_of_a_checker(tmp_path: Path, scratch: Path, theorem: str, checker: str, outcome: str) -> None:
-    made = tier_fakes.climber(tmp_path / "bin", memory=MEMORY)
+    made = tier_fakes.tier_runner(tmp_path / "bin", memory=MEMORY)
     tool = made.tools.kernel if checker == "nanoda" else made.tools.replayer
     write_readable(scratch / "proof.ndjson", tier_fakes.export(theorem).encode())
-    assert judge(checker, await ask_kernel(made.box, tool, scratch, 60.0)).outcome == outcome
+    assert judge(checker, await ask_kernel(made.sandbox, tool, scratch, 60.0)).outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ async def test_each_end_of_a_checker(tmp_path: Path, scratch: Path, theorem: str
         ("garbage_at_export_t", ("unsupported", "audited", "streamverify:declined")),
     ],
 )
-async def test_each_end_of_a_climb(tmp_path: Path, scratch: Path, theorem: str, expected: tuple[str, str, str]) -> None:
-    assert await climbed(tmp_path, theorem) == expected
+async def test_each_end_of_a_run(tmp_path: Path, scratch: Path, theorem: str, expected: tuple[str, str, str]) -> None:
+    assert await outcome_of(tmp_path, theorem) == expected
     assert left(scratch) == []
 
 
@@ -151,44 +151,44 @@ async def test_an_executable_that_is_gone_says_nothing_of_the_proof() -> None:
     assert end.how is How.NOT_STARTED
 
 
-async def test_a_climb_that_is_cancelled_leaves_no_process_and_no_file(tmp_path: Path, scratch: Path) -> None:
-    made = tier_fakes.climber(tmp_path / "bin")
-    climbing = asyncio.create_task(made.climb(tier_fakes.proof("hang_at_lean_t"), CROSS))
+async def test_a_run_that_is_cancelled_leaves_no_process_and_no_file(tmp_path: Path, scratch: Path) -> None:
+    made = tier_fakes.tier_runner(tmp_path / "bin")
+    running = asyncio.create_task(made.run(tier_fakes.proof("hang_at_lean_t"), CROSS))
     await until(lambda: any(scratch.glob("*/files/proof-source/*.lean")), "the first step has begun")
-    climbing.cancel()
+    running.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await climbing
+        await running
     assert left(scratch) == []
 
 
 async def test_bytes_that_a_kernel_has_accepted_are_not_judged_again_by_it(tmp_path: Path) -> None:
     store = tmp_path / "acceptances.sqlite"
-    made = tier_fakes.climber(tmp_path / "bin", store=store)
-    first = await made.climb(tier_fakes.proof(), CROSS)
+    made = tier_fakes.tier_runner(tmp_path / "bin", store=store)
+    first = await made.run(tier_fakes.proof(), CROSS)
     # Whoever is asked now refuses: only the store can say otherwise.
     tier_fakes.refuse(tmp_path / "bin")
-    again = await made.climb(tier_fakes.proof(), CROSS)
-    other = await made.climb(tier_fakes.proof("other"), CROSS)
+    again = await made.run(tier_fakes.proof(), CROSS)
+    other = await made.run(tier_fakes.proof("other"), CROSS)
     assert (first.reason, again.reason, other.reason) == (Reason.OK, Reason.OK, Reason.KERNEL)
     assert [each.seconds for each in again.checkers[1:]] == [0.0, 0.0]
     assert first.export_sha256 == again.export_sha256
 
 
 async def test_a_refusal_is_not_remembered(tmp_path: Path) -> None:
-    made = tier_fakes.climber(tmp_path / "bin", store=tmp_path / "acceptances.sqlite")
+    made = tier_fakes.tier_runner(tmp_path / "bin", store=tmp_path / "acceptances.sqlite")
     tier_fakes.refuse(tmp_path / "bin")
-    assert (await made.climb(tier_fakes.proof(), CROSS)).reason is Reason.KERNEL
+    assert (await made.run(tier_fakes.proof(), CROSS)).reason is Reason.KERNEL
     tier_fakes.install(tmp_path / "bin")
-    assert (await made.climb(tier_fakes.proof(), CROSS)).reason is Reason.OK
+    assert (await made.run(tier_fakes.proof(), CROSS)).reason is Reason.OK
 
 
 async def test_what_another_program_accepts_is_not_remembered_of_the_first(tmp_path: Path) -> None:
-    made = tier_fakes.climber(tmp_path / "bin", store=tmp_path / "acceptances.sqlite")
+    made = tier_fakes.tier_runner(tmp_path / "bin", store=tmp_path / "acceptances.sqlite")
     with (tmp_path / "bin" / "nanoda_bin").open("a") as file:
         file.write("# replaced while the worker runs\n")
-    assert (await made.climb(tier_fakes.proof(), CROSS)).reason is Reason.OK
+    assert (await made.run(tier_fakes.proof(), CROSS)).reason is Reason.OK
     tier_fakes.refuse(tmp_path / "bin")
-    assert (await made.climb(tier_fakes.proof(), CROSS)).reason is Reason.KERNEL
+    assert (await made.run(tier_fakes.proof(), CROSS)).reason is Reason.KERNEL
 
 
 def test_a_script_among_the_arguments_is_a_part_of_the_program(tmp_path: Path) -> None:
