@@ -170,7 +170,7 @@ class StreamLife(Generic[AgentT]):
         process = self.names.process
         # Until its port is closed: what is left is waited for, for a bounded time.
         if self._failure.done():
-            return Readiness(f"a part of the {process} has failed: it ends, with an error", ready=False)
+            return ReadyAnswer(f"a part of the {process} has failed: it ends, with an error", ready=False)
         if self.draining:
             return ReadyAnswer(f"the {process} drains: {self.names.drains}", ready=False)
         if outage := self._brokers.outage:
