@@ -8,8 +8,12 @@ SHELL := /bin/sh
 
 # Set PYTHON to use another interpreter than the first of these that is new enough.
 PYTHONS := python3.13 python3.12 python3.11 python3
-# Another environment beside it, for who runs targets of both at once: make VENV=.venv-gates check
+# Another environment over it, for who runs targets of both at once: make VENV=.venv-gates OVER=.venv check. It has what
+# the one below has, and only what is missing there is installed into it.
 VENV := .venv
+OVER :=
+# Where the commands of both are.
+WITH_COMMANDS = PATH="$(CURDIR)/$(BIN):$(if $(OVER),$(CURDIR)/$(OVER)/bin:)$$PATH"
 BIN := $(VENV)/bin
 HELM_VERSION := v4.3.1
 HELM := .helm/bin/.$(HELM_VERSION)
@@ -71,7 +75,7 @@ docs: $(VENV)/.test ## the parts of docs/ that are made from the code
 	@PYTHONPATH=tests $(BIN)/python -m handbook
 
 site: $(VENV)/.docs build/site-assets/.fetched ## the documentation as a site, in build/site: links checked, nothing from other hosts; needs npm
-	@PYTHONPATH=tests NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@$(WITH_COMMANDS) PYTHONPATH=tests NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 	@echo 'Open build/site/index.html in a browser.'
 
 check-asyncapi: tests/asyncapi/node_modules/.installed ## AsyncAPI's own parser reads schemas/asyncapi.json; needs Node.js and npm
@@ -110,11 +114,11 @@ release: $(VENV)/.test $(VENV)/.release ## build a release, try its wheel in an 
 	@PYTHONPATH=deploy:. $(BIN)/python -m release.make $(if $(FINAL),--final)
 
 check: $(VENV)/.dev ## what a change must pass besides the tests: format, lint, types, layers
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(WITH_COMMANDS) ruff format --check .
+	$(WITH_COMMANDS) ruff check .
+	$(WITH_COMMANDS) mypy
+	$(WITH_COMMANDS) lint-imports
+	$(WITH_COMMANDS) check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 check-helm: $(VENV)/.helm $(HELM) ## lint and render the chart deploy/helm with a real Helm, and hold it against the API of Kubernetes; needs Go
 	@$(BIN)/python -m pytest tests/helm --helm -n 2
@@ -126,11 +130,11 @@ clean: ## remove .venv, Kafka's jars and the caches
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for all; each stamp says that the extra of its name is installed as pyproject.toml has it now.
-with_dev := $(VENV)/.test $(VENV)/.embedded $(VENV)/.docs
-with_fuzz := $(VENV)/.test $(VENV)/.embedded
-with_helm := $(VENV)/.test $(VENV)/.embedded
-with_oracle := $(VENV)/.test $(VENV)/.embedded
-with_test := $(VENV)/.embedded
+with_dev := $(VENV)/.test $(VENV)/.embedded $(VENV)/.bench $(VENV)/.docs
+with_fuzz := $(VENV)/.test $(VENV)/.embedded $(VENV)/.bench
+with_helm := $(VENV)/.test $(VENV)/.embedded $(VENV)/.bench
+with_oracle := $(VENV)/.test $(VENV)/.embedded $(VENV)/.bench
+with_test := $(VENV)/.embedded $(VENV)/.bench
 $(VENV)/.%: pyproject.toml $(VENV)/.made
 	@echo 'Installing streamverify[$*] into $(VENV) ...'
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input --editable '.[$*]'
@@ -207,4 +211,5 @@ $(VENV)/.made:
 	fi; \
 	echo "Making $(VENV) with $$usable ..."; \
 	"$$usable" -m venv --clear $(VENV)
+	@$(if $(OVER),printf '%s\n' '$(CURDIR)/$(OVER)'/lib/python3*/site-packages > "$$(echo $(VENV)/lib/python3*/site-packages)/over.pth")
 	@printf '%s\n' '$(CURDIR)' > $@

@@ -36,6 +36,8 @@ _COLLECT_EVERY = 10_000
 """Objects that are made and not freed between two collections of the youngest generation; Python's default is 700."""
 PORTS = 200
 """The number of ports that are tried before a process gives up."""
+_END_TIMEOUT = 5.0
+"""Seconds in which cancelled tasks are waited for."""
 _MAX_LINE = 32 * 1024
 """Bytes that the address in a request may have: an id of 512 signs may take 12 bytes for each, and there may be two."""
 
@@ -98,6 +100,22 @@ async def unless(event: asyncio.Event, work: Coroutine[None, None, None]) -> boo
         task.cancel()
         with suppress(asyncio.CancelledError, StreamVerifyError):
             await task
+
+
+async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait for their end, a few seconds at most; their errors are not raised.
+
+    A cancellation can get lost below: aiokafka suppresses it where it waits for a task of its own. The end of the event
+    loop cancels once more, which a task that has lost one does not survive; waited for here it would be for ever.
+    """
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        ended, _ = await asyncio.wait(tasks, timeout=_END_TIMEOUT)
+        for task in ended:
+            if not task.cancelled():
+                # Looked at, so that asyncio does not say that nobody has.
+                task.exception()
 
 
 class HealthServer:

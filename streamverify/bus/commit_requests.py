@@ -1,6 +1,6 @@
 """The committer's inbox: what it is asked to do, and when the next commit is due.
 
-It is a file of its own, as those who post to it (consumer, rebalance listener, service) know nothing of the committer.
+It is a file of its own, as the rebalance listener and the service post to it and know nothing of the committer.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class _Due(Enum):
 class CommitRequests:
     """The committer's inbox, and when the next commit is due. Made before the committer, for those who post to it.
 
-    NOTHING ── commit_soon ──> LATER ── the timer ends, or commit_now ──> POSTED ── next ──> NOTHING
-    NOTHING ── commit_now ──────────────────────────────────────────────> POSTED
+    NOTHING ── commit_soon, commit_in ──> LATER ── the timer ends, or commit_now ──> POSTED ── next ──> NOTHING
+    NOTHING ── commit_now ──────────────────────────────────────────────────────────> POSTED
     LATER: a timer runs. POSTED: a `CommitDue` is in the inbox, and no second one is needed.
     """
 

@@ -54,8 +54,8 @@ def _answer(done: asyncio.Future[T], value: T) -> None:
 class OffsetCommitter:
     """Commits, and follows the rebalances.
 
-    REVOKED ── Assigned ──> RESTORING ── each partition has its position, and the open flag is committed ──> RESTORED
-    RESTORING, RESTORED ── Revoked: the last commit, whether the broker takes it or not ──> REVOKED
+    REVOKED ── Assigned ──> RESTORING ── each partition has its position ──> RESTORED; the open flag: the next commit
+    RESTORING, RESTORED ── Revoked, Finish: the last commit, whether the broker takes it or not ──> REVOKED
     RESTORING ── Assigned: the restore under way is cancelled, another begins ──> RESTORING
     `Partitions` has the state of each partition; a task that restores runs here in RESTORING only.
     """

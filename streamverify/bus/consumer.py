@@ -1,7 +1,8 @@
 """The worker's side of the consumer group: it polls, delivers, pauses, and hears of rebalances.
 
-Two tasks, each the only one to do its job: `poll` fetches, and the `OffsetCommitter` commits and follows the
-rebalances. The rebalance listener only posts to the committer. What to admit, commit and pause is decided by the pure
+One task polls and one, the `OffsetCommitter`'s, commits and follows the rebalances; nobody else does either. Beside
+them the watchdog looks whether both get on, and a named worker whether its name is its own. The rebalance listener
+only posts to the committer. What to admit, commit and pause is decided by the pure
 `core.delivery.partitions.Partitions`.
 """
 

@@ -98,7 +98,7 @@ class BrokerWatch:
 
 
 class Liveness:
-    """Watches that records are fetched and commits acknowledged. When to give up is decided by `core.watchdog`."""
+    """Watches that records are fetched and commits acknowledged. `core.delivery.watchdog` decides when to give up."""
 
     def __init__(self, settings: Settings, partitions: Partitions, limit: float) -> None:
         """`limit`: seconds without success after which a worker with something to do is stuck."""

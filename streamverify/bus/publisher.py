@@ -103,7 +103,6 @@ class Publisher:
     SENDING ── the broker refuses a record, or the producer gives one up ──> FAILED: nothing more is handed over
     FAILED ── another producer, which first has all that was not acknowledged ──> SENDING
     FAILED too often without an acknowledgement, or a record refused at its smallest ──> `run` raises
-    It is in FAILED as long as there is a `_failure`.
     """
 
     def __init__(
@@ -232,7 +231,7 @@ class Publisher:
             future.add_done_callback(partial(self._answered, self._sent))
 
     def _answered(self, number: int, future: asyncio.Future[object]) -> None:
-        """The broker has answered. Late errors of a replaced producer are ignored; its late successes still count."""
+        """The broker has answered. A producer that is being replaced counts until it has stopped."""
         if number not in self._unacknowledged:
             # An answer to the replaced producer: the new one has the record, under another number.
             return

@@ -1,9 +1,9 @@
-"""Options whose values are checked beyond what Typer checks."""
+"""Options whose values are checked beyond what Typer checks, and flags that several commands have."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -36,3 +36,11 @@ def not_empty(value: Any) -> Any:
     if any(text is not None and not str(text).strip() for text in texts):
         raise typer.BadParameter("it is empty")
     return value
+
+
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only results before this time.")]
+Ids = Annotated[
+    list[str] | None, typer.Option("--id", metavar="ID", callback=not_empty, help="Only this custom_id; repeatable.")
+]
+Prefix = Annotated[str, typer.Option(metavar="TEXT", help="Only custom_ids that begin so.")]
+Run = Annotated[str | None, typer.Option(metavar="NAME", callback=not_empty, help="Only results of this run.")]

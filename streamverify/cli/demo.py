@@ -129,6 +129,9 @@ async def choose(repl: str) -> Choice:
 def child_environment(environment: dict[str, str] | os._Environ[str], choice: Choice) -> dict[str, str]:
     """Make the environment of broker and worker. Settings for a real Kafka are left out: the demo must not go there."""
     kept = {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
+    # What confines Lean is no matter of Kafka's: an error of the worker says to set these two.
+    confined = {PREFIX + name for name in ("SANDBOX", "SANDBOX_READ")}
+    kept |= {name: value for name, value in environment.items() if name in confined}
     for name in ("LEAN_HOME", "LEAN_PROJECT"):
         # The children run in a folder of their own, where a relative path would name something else.
         if environment.get(PREFIX + name):

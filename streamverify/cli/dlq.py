@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from streamverify.cli.checks import not_empty
+from streamverify.cli.checks import Ids, Prefix, not_empty
 from streamverify.cli.errors import InputError
 from streamverify.cli.interrupted import say_how_far
 from streamverify.cli.letters import (
@@ -23,7 +23,6 @@ from streamverify.cli.letters import (
 )
 from streamverify.cli.options import CONNECTION, with_settings
 from streamverify.cli.output import plural, print_json, print_line, printable, remark, short
-from streamverify.cli.selection_options import Ids, Prefix  # noqa: TC001 - Typer reads the annotations
 from streamverify.cli.times import milliseconds
 from streamverify.settings import Settings  # noqa: TC001 - Typer reads the annotations
 

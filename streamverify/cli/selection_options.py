@@ -7,18 +7,11 @@ from typing import Annotated
 
 import typer
 
-from streamverify.cli.checks import not_empty
+from streamverify.cli.checks import Ids, Prefix, Run, Until  # noqa: TC001 - Typer reads the annotations
 from streamverify.cli.options import with_flags
 from streamverify.cli.times import milliseconds
 from streamverify.core.messages.models import Reason, Status  # noqa: TC001 - Typer reads the annotations
 from streamverify.core.messages.selection import ResultSelection
-
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only results before this time.")]
-Ids = Annotated[
-    list[str] | None, typer.Option("--id", metavar="ID", callback=not_empty, help="Only this custom_id; repeatable.")
-]
-Prefix = Annotated[str, typer.Option(metavar="TEXT", help="Only custom_ids that begin so.")]
-Run = Annotated[str | None, typer.Option(metavar="NAME", callback=not_empty, help="Only results of this run.")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ import uvicorn
 from streamverify.core.errors import SettingsError
 from streamverify.gateway.app import create_app
 from streamverify.gateway.gateway import Gateway
-from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, Signals, unless
+from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, Signals, end_tasks, unless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,9 +98,7 @@ async def _serve(gateway: Gateway, listening: socket.socket, signals: Signals) -
             server.force_exit = True
         await serving
     finally:
-        for task in (reading, draining, forced):
-            task.cancel()
-        await asyncio.gather(reading, draining, forced, return_exceptions=True)
+        await end_tasks(reading, draining, forced)
     if cut_short:
         _log.warning(
             "cut_short",

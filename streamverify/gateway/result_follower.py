@@ -33,9 +33,9 @@ _PING_TIMEOUT = 5.0
 class ResultFollower:
     """The reader of one result topic, and whether its broker answers.
 
-    answering: `trouble` is ""  --- a look or a send finds no broker --->  away: `trouble` says why
-               ^                                                                       |
-               +------------------------ the next look finds one ----------------------+
+    answering: `trouble` is ""  --- a look, a read or a send finds no broker --->  away: `trouble` says why
+               ^                                                                               |
+               +------------------------ the next look finds one ------------------------------+
     """
 
     def __init__(self, settings: Settings, *, waiting: Callable[[], int]) -> None:

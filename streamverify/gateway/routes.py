@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response  # noqa: TC002 - FastAPI reads the annotations
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
     from streamverify.gateway.gateway import Gateway
 
-
-_log = structlog.get_logger(__name__)
 
 router = APIRouter()
 

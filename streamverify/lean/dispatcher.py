@@ -1,4 +1,8 @@
-"""Carries the scheduler's actions to the slots, and tells it what came of them. Decides nothing."""
+"""Carries the scheduler's actions to the slots, and tells it what came of them.
+
+Which job runs where is decided there. Here only: who waits with a header that failed, and how long a slot pauses
+whose REPL does not start.
+"""
 
 from __future__ import annotations
 
@@ -135,7 +139,17 @@ class Dispatcher:
         self._callbacks.answer(job, verdict)
         if verdict.reason is not Reason.HEADER_ERROR:
             return
-        # Those that wait with a header that turned out not to be importable need not wait for a slot.
-        for waiting in self._scheduler.discard(lambda each: each.header.fingerprint == job.header.fingerprint):
-            if known := known_failure(waiting, self._shared):
-                self._callbacks.answer(waiting, known)
+        # Those that wait with a header that turned out not to be importable need not wait for a slot. Each is asked
+        # before it leaves the queue: a failure is not remembered for ever, and who has no verdict waits on.
+        answers: list[tuple[Job, Verdict]] = []
+
+        def has_failed(waiting: Job) -> bool:
+            same = waiting.header.fingerprint == job.header.fingerprint
+            known = known_failure(waiting, self._shared) if same else None
+            if known is not None:
+                answers.append((waiting, known))
+            return known is not None
+
+        self._scheduler.discard(has_failed)
+        for waiting, known in answers:
+            self._callbacks.answer(waiting, known)

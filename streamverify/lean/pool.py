@@ -1,4 +1,4 @@
-"""The pool: N slots, never more than N REPL processes, one queue. This is its face to whoever has jobs.
+"""The pool: one queue, N slots that run proofs and the spares, a REPL process in each. Its face to whoever has jobs.
 
 `Scheduler` decides which job is started where, `Dispatcher` carries that out, and `Slot` runs the proof.
 
@@ -43,11 +43,8 @@ __all__ = ["Pool", "PoolLimits"]
 class Pool:
     """Runs jobs in `slots` REPL processes. To be used in one event loop.
 
-    MADE --start--> OPEN --drain--> DRAINING --close--> CLOSED
-                     |  ^
-                pause|  |resume
-                     v  |
-                    PAUSED
+    MADE --start--> OPEN --pause--> PAUSED --resume--> OPEN
+    MADE, OPEN or PAUSED --drain--> DRAINING --close--> CLOSED
 
     Jobs are taken in any of these; they are started where it is open, and the one that runs alone while it is paused.
     A process is started when a slot first needs it, and replaced when it is needed again after it died; where there

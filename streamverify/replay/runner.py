@@ -48,7 +48,7 @@ class RunnerPhase(Enum):
 class Runner:
     """One process's part of a replay.
 
-    An attempt moves on from left to right, and has one row at the end:
+    An attempt moves on from left to right, and has one row at the end; its answer may come before the acknowledgement:
 
         read --> sent --> acknowledged by the broker --> answered --> row
          |        +-----> too large for the topic -----------------> row

@@ -46,9 +46,7 @@ class DeliveredBatch:
 
     def acknowledge(self) -> None:
         """The work is done: these records need not be delivered again."""
-        for event in self._events:
-            event.ack()
-            self._batches.read[event.message.partition] = event.message.offset + 1
+        self._batches.acknowledge(self._events)
 
     def leave(self) -> None:
         """Leave the records to the next owner of their partitions."""
@@ -102,6 +100,12 @@ class Batches:
         self.leave(event for event in events if event.message.generation_id != generation)
         ours = [event for event in events if event.message.generation_id == generation]
         return DeliveredBatch(self, ours, generation) if ours else None
+
+    def acknowledge(self, events: Iterable[faust.EventT[Any]]) -> None:
+        """Note that records of one batch are done, of the generation in which they were taken."""
+        for event in events:
+            event.ack()
+            self.read[event.message.partition] = event.message.offset + 1
 
     def leave(self, events: Iterable[faust.EventT[Any]]) -> None:
         """Leave records to the next owner of their partition: no rebalance waits for their acknowledgement."""

@@ -12,7 +12,7 @@ from streamverify.bus.admin import open_admin
 from streamverify.bus.connection import patiently
 from streamverify.bus.liveness import OUTAGE_GRACE, BrokerWatch
 from streamverify.core.errors import BrokerUnavailable
-from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE
+from streamverify.runtime import EXIT_CUT_SHORT, EXIT_DONE, end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -51,8 +51,9 @@ class StreamLife(Generic[AgentT]):
     """Starts a Faust application and its agent, tells what keeps them from their work, and ends them.
 
     MADE ── start ──> JOINING: no assignment, or rows of it are read ── the table is restored ──> WORKING
-    WORKING ── a rebalance ──> JOINING
-    any ── the first signal ──> DRAINING ── all in hand is done, or the time is over, or a second signal ──> ended
+    JOINING ── a start that failed ──> MADE, with another application;  WORKING ── a rebalance ──> JOINING
+    JOINING while it starts ── the first signal ──> ended
+    JOINING, WORKING ── the first signal ──> DRAINING ── all in hand is done, time over, or a second signal ──> ended
     any ── Faust or a part fails ──> GIVEN UP: nothing in hand is waited for ──> ended
     No attribute says which it is: `readiness` reads it from Faust, the brokers and the signals, which have it.
     """
@@ -114,12 +115,7 @@ class StreamLife(Generic[AgentT]):
         """Run `work` in a task of its own, whose failure ends the process."""
         task = asyncio.create_task(work)
         task.add_done_callback(lambda task: None if task.cancelled() else self.failed(task.exception()))
-
-        async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        self._stack.push_async_callback(end)
+        self._stack.push_async_callback(end_tasks, task)
 
     def failed(self, error: BaseException | None) -> None:
         """End the process with this error."""
@@ -172,6 +168,9 @@ class StreamLife(Generic[AgentT]):
     def readiness(self) -> ReadyAnswer:
         """Say what keeps it from its work; of several the one that explains the others."""
         process = self.names.process
+        # Until its port is closed: what is left is waited for, for a bounded time.
+        if self._failure.done():
+            return ReadyAnswer(f"a part of the {process} has failed: it ends, with an error", ready=False)
         if self.draining:
             return ReadyAnswer(f"the {process} drains: {self.names.drains}", ready=False)
         if outage := self._brokers.outage:

@@ -1,1 +1,1 @@
-"""Metrics and spans of a process, by the libraries of Prometheus and OpenTelemetry. It knows no other room."""
+"""Metrics and spans of a process, by the libraries of Prometheus and OpenTelemetry. It knows no room but core."""

@@ -114,7 +114,7 @@ class Worker:
         await self._join(discovery)
 
     async def _open(self, discovery: Discovery) -> ResultBuilder:
-        """Make what has verdicts on proofs, and what publishes them; nothing of it works yet."""
+        """Make what has verdicts on proofs, and what publishes them; no proof is taken yet."""
         settings, verifier, plan = self._settings, discovery.verifier, discovery.plan
         self._observations = Observations(self._meters)
         self._pool = Pool(

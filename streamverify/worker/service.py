@@ -42,10 +42,11 @@ _log = structlog.get_logger(__name__)
 class Service:
     """Answers every record that it is given. The consumer's `RecordHandler` (`bus.ports`).
 
-    receive ── needs no Lean ──────────────────────────────────────────> ANSWERED
-            ── job ──> QUEUED ── the pool has the verdict ──> (next tier) ──> ANSWERED
-            ── quarantined ──> WAITING ── its attempt is committed ──> QUEUED
-    QUEUED or WAITING ── drop ──> forgotten;  ANSWERED ── the broker has the answer ──> ended
+    receive ── needs no Lean ──────────────────────────────────────────────────> ANSWERED ── the broker has it ──> ended
+            ── job ──> QUEUED ──> RUNNING ── verdict, of the next tier too ──> ANSWERED
+            ── quarantined ──> WAITING ── its attempt is committed ──> QUEUED;  is cancelled ──> ANSWERED
+    RUNNING ── verdict, but who owns the partition is not known ──> UNDECIDED ── owned ──> ANSWERED;  lost ──> ended
+    QUEUED or WAITING ── drop ──> forgotten; what runs goes on
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a record meets

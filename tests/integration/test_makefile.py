@@ -156,7 +156,7 @@ def test_ci_installs_what_is_missing_and_only_that(new_machine: Path) -> None:
     assert set(again) == set(calls) - set(apt)
     # The wheel with the real Lean is for x86-64 alone.
     result, elsewhere = run_ci(new_machine, MACHINE="aarch64")
-    assert (result.returncode, set(again) - set(elsewhere)) == (0, {"make VENV=.venv-gates test-oracle"})
+    assert (result.returncode, set(again) - set(elsewhere)) == (0, {"make VENV=.venv-gates OVER=.venv test-oracle"})
 
 
 def test_ci_fails_where_java_cannot_be_had(new_machine: Path) -> None:
@@ -170,7 +170,7 @@ def test_each_failure_counts_and_each_output_is_shown(new_machine: Path) -> None
     run_ci(new_machine)
     result, everything = run_ci(new_machine)
     assert (result.returncode, "=== done" in result.stdout) == (0, True)
-    assert {"make test", "make test-kafka", "make VENV=.venv-gates check"} <= set(everything)
+    assert {"make test", "make test-kafka", "make VENV=.venv-gates OVER=.venv check"} <= set(everything)
     for call in everything:
         target = call.split()[-1]
         result, calls = run_ci(new_machine, FAILS=target)

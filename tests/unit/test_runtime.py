@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pytest
 
 from streamverify import runtime
 from streamverify.core.errors import SettingsError
-from streamverify.runtime import HealthServer
+from streamverify.runtime import HealthServer, end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -86,3 +87,27 @@ async def test_ready_says_what_is_wrong_and_every_other_path_what_there_is() -> 
             assert said.count("\n") == 1
             assert f"nothing at {path} " in said
             assert "/live /ready" in said
+
+
+async def test_a_task_that_has_lost_its_cancellation_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime, "_END_TIMEOUT", 0.01)
+    asked = 0
+
+    async def loses_one() -> None:
+        nonlocal asked
+        while asked < 2:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            asked += 1
+
+    async def fails() -> None:
+        raise SettingsError("its error is no error of the end")
+
+    tasks = asyncio.create_task(loses_one()), asyncio.create_task(fails())
+    await asyncio.sleep(0)
+    await end_tasks(*tasks)
+    assert [task.done() for task in tasks] == [False, True]
+    await end_tasks(*tasks)
+    assert tasks[0].done()

@@ -49,7 +49,8 @@ class SentCommits:
         """
         if point not in self._sent:
             return False
-        # The broker keeps one commit a partition: those that were sent before this one are gone.
+        # The broker keeps one commit a partition, so those that were sent before are gone. One that was given up on may
+        # still come after this one: then the next restore rebuilds the state, and records run twice.
         self.restored_from(point)
         return True
 

@@ -1,4 +1,4 @@
-"""Notes what becomes of each delivered record, by its id. Pure: no I/O, no clock."""
+"""Tells a partition what becomes of each delivered record, if it still has that record. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class DeliveredRecords:
     """The records that were delivered to this worker, whoever owns their partitions by now.
 
-    What is said of a record of an older epoch says nothing any more: its offset names another record.
+    What becomes of a record of an older epoch is ignored: its offset names another record by now.
     """
 
     def __init__(self, states: Mapping[int, PartitionState]) -> None:

@@ -24,7 +24,7 @@ class Pauses(NamedTuple):
 class FlowControl:
     """The limits of all partitions together, and the pauses. Each partition goes this way:
 
-    revoked, or without room for a record ──> PAUSED ── open, and half of every limit free ──> RESUMED
+    revoked, or without room for a record ──> PAUSED ── open, and half of the load's limits free ──> RESUMED
     RESUMED ── a limit of the partition or of the worker is reached ──> PAUSED
     any ── drain ──> PAUSED, for good
     """  # noqa: D415 - ends with the diagram

@@ -91,7 +91,7 @@ class OffsetTracker:
         if listed:
             self._undelivered.popleft()
         if (offset < self._restored_end and not listed) or offset in self._finished:
-            # It moves the commit point without anything being completed.
+            # A record that is finished already moves the commit point without being completed again.
             self._finish(offset)
             return Delivery.DONE
         if not listed:

@@ -149,7 +149,7 @@ class PartitionState:
         self.phase = PartitionPhase.CLOSED
         if self.commits.recognises(read):
             self.commits.restored_from(read)
-            # The last one closed the map: a commit has to open it again before the partition is resumed.
+            # The phase is CLOSED, whatever that commit said: one has to open the map before the partition is resumed.
             self.tracker.changed = True
             return Restored(self.tracker.next, kept=True, quarantined=bool(self.tracker.suspects))
         work, regressed_from = self._local_work(), None
@@ -264,7 +264,7 @@ class PartitionState:
 
     def acknowledged(self, part: PartitionCommit, *, closing: bool) -> None:
         """The broker has `part`: what was finished in it is no longer in flight."""
-        # A tracker of its own begins with no load: what an older one's commit frees is not in it.
+        # A partition that was rebuilt meanwhile has another tracker, whose load never had the records of this commit.
         if part.tracker is not self.tracker or not self.commits.acknowledge(part.point):
             return
         if self.is_owned:

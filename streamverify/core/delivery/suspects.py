@@ -9,12 +9,13 @@ PROBATION = 1_000
 class Suspects:
     """The suspects among the records of one partition. It is true while there are any, or any may still come.
 
-    Under suspicion are the records with an attempt that a commit counted; and if that commit was open, whoever wrote it
-    may have died of a record that it did not list: then the next `PROBATION` records that are new are suspects, too.
+    Under suspicion are the records with an attempt that a commit counted. Where there are any, the commit was open
+    or its offset map cannot be read, its worker may have died of a record that the map does not list: then the
+    next `PROBATION` records that are new are suspects, too.
     """
 
     def __init__(self, attempted: set[int], *, quarantined: bool) -> None:
-        """Suspect the offsets whose attempt was committed; `quarantined`: the commit was open."""
+        """Suspect the offsets whose attempt was committed; `quarantined`: the commit was open, or unreadable."""
         self._offsets = attempted
         self._probation = PROBATION if quarantined or attempted else 0
 

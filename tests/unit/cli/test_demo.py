@@ -72,11 +72,13 @@ def test_the_children_do_not_see_the_settings_for_a_real_kafka() -> None:
         "STREAMVERIFY_BOOTSTRAP_SERVERS": "kafka:9092",
         "STREAMVERIFY_SASL_PASSWORD": "x",
         "STREAMVERIFY_LEAN_PROJECT": "here",
+        "STREAMVERIFY_SANDBOX": "none",
     }
     made = child_environment(given, Choice("replay", Assurance.CHECKED, ""))
     assert made == {
         "PATH": "/bin",
         "STREAMVERIFY_LEAN_PROJECT": str(Path("here").absolute()),
+        "STREAMVERIFY_SANDBOX": "none",
         "STREAMVERIFY_REPL": "replay",
         "STREAMVERIFY_REQUIRE": "checked",
         "STREAMVERIFY_HTTP_PORT": "0",

@@ -120,6 +120,18 @@ async def test_those_that_wait_with_a_header_that_failed_are_answered_without_a_
         assert bench.told[-1][:2] == ("other", Reason.OK)
 
 
+async def test_a_failure_that_is_forgotten_by_now_costs_nobody_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(monkeypatch) as bench:
+        bench.dispatcher.start()
+        bench.submit("first", "import A\ntheorem t")
+        await until(lambda: bench.slot.verdict is not None, "it runs")
+        bench.submit("same", "import A\ntheorem u")
+        await bench.end(Verdict(Reason.HEADER_ERROR, "unknown module prefix 'A'"))
+        assert bench.scheduler.queued or bench.dispatcher.running, "it was neither answered nor is it waiting"
+        await bench.end()
+        assert bench.told[-1][:2] == ("same", Reason.OK)
+
+
 async def test_closed_it_tells_nothing_and_has_closed_its_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened(monkeypatch) as bench:
         bench.dispatcher.start()

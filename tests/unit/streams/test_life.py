@@ -80,6 +80,11 @@ async def test_ready_says_what_is_wrong_and_an_outage_counts_only_after_its_grac
     rig.signals.drain.set()
     problem, ready = rig.life.readiness()
     assert ("the router drains: it forwards" in str(problem), ready) == (True, False)
+    rig.life.failed(BrokerUnavailable("gone"))
+    problem, ready = rig.life.readiness()
+    assert ("has failed: it ends" in str(problem), ready) == (True, False)
+    with pytest.raises(BrokerUnavailable, match="gone"):
+        await rig.life.run(dict)
 
 
 async def test_a_signal_drains_and_a_second_one_cuts_the_drain_short(stack: AsyncExitStack) -> None:
