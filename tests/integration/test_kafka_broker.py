@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from shutil import copytree
 from typing import TYPE_CHECKING
 
-import kafka_broker
 import pytest
-from kafka_broker import VARIABLE, NoBrokerError, real_broker
+from kafka_broker import VARIABLE
 from support import ROOT, link_programs, write_script
 
 if TYPE_CHECKING:
@@ -92,16 +91,6 @@ def test_a_command_is_run_with_the_broker_that_is_configured_which_has_to_listen
     assert f"no Apache Kafka: no broker of {VARIABLE} accepts connections" in done.stderr
 
 
-def test_a_script_that_ends_is_an_error_with_what_it_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    script = tmp_path / "kafka.py"
-    script.write_text("import sys; sys.exit('there is no Java')")
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr(kafka_broker, "docker_answers", lambda: False)
-    monkeypatch.setattr(kafka_broker, "SCRIPT", script)
-    with pytest.raises(NoBrokerError, match="there is no Java"), real_broker():
-        pytest.fail("there is a broker")
-
-
 @pytest.mark.parametrize("damage", ["truncated", "missing", "no list"])
 def test_damaged_jars_are_fetched_again(checkout: Checkout, damage: str) -> None:
     checkout.run("fetch")
@@ -109,9 +98,7 @@ def test_damaged_jars_are_fetched_again(checkout: Checkout, damage: str) -> None
         (checkout.jars() / "kafka.jar").write_text("some")
     else:
         (checkout.jars() / ("kafka.jar" if damage == "missing" else "sizes.json")).unlink()
-
     assert checkout.run("fetch").returncode == 0
-
     assert checkout.maven_calls() == 2
     assert (checkout.jars() / "kafka.jar").read_text() == "some bytes"
 
@@ -122,7 +109,6 @@ def test_a_fetch_that_fails_says_how_to_go_on_and_leaves_no_half_folder(checkout
     assert result.returncode == 4
     assert "Unknown host" in result.stderr
     assert "run the same command again" in result.stderr
-
     checkout.install("mvn", MAVEN)
     assert checkout.run("fetch").returncode == 0
     assert sorted(path.name for path in checkout.jars().iterdir()) == ["kafka.jar", "log4j.jar", "sizes.json"]

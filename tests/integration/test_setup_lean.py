@@ -143,7 +143,6 @@ def test_a_fresh_install_verifies_a_proof_is_found_by_a_worker_and_not_made_agai
     data = machine.root / "data"
     machine.target = data / "streamverify" / "lean"
     result = machine.run(LEAN_PATH="/some/other/lean", ELAN_SPARE="1", XDG_DATA_HOME=str(data))
-
     assert result.returncode == 0, result.stdout + result.stderr
     assert "verified: theorem sum_comm" in result.stdout
     assert "rejected: theorem wrong" in result.stdout
@@ -227,7 +226,6 @@ def test_a_step_that_fails_is_named_and_the_next_run_goes_on_from_it(
     assert "the disk is full" in failed.stdout + failed.stderr
     assert "network" not in failed.stderr
     done = machine.calls()
-
     machine.mend()
     resumed = machine.run(*arguments)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr

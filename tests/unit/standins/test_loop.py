@@ -28,16 +28,6 @@ def command(**fields: Any) -> bytes:
     return json.dumps(fields).encode()
 
 
-def test_the_nonce_is_printed_as_lean_prints_it() -> None:
-    repl = SyntheticRepl()
-    repl.answer(command(cmd=""))
-    start, end = ({"line": 1, "column": column} for column in (0, 6))
-    assert json.loads(repl.answer(command(cmd='#print "0123abcd"', env=0))) == {
-        "messages": [{"severity": "info", "pos": start, "endPos": end, "data": "0123abcd"}],
-        "env": 1,
-    }
-
-
 NO_COMMANDS: tuple[Any, ...] = ([], None, 1, "cmd", {}, {"env": 0}, {"cmd": 1}, {"tactic": "rfl", "proofState": 0})
 NO_ENVIRONMENTS: tuple[Any, ...] = ("0", -1, True, 0.0, [])
 REFUSED = {

@@ -56,12 +56,6 @@ def directed(words: str) -> str:
     return f"{PROOF} -- synthetic: {words}"
 
 
-def test_every_proof_is_accepted(repl: SyntheticRepl) -> None:
-    assert ask(repl, PROOF, env=0) == {"env": 1}
-    assert ask(repl, PROOF, env=1) == {"env": 2}
-    assert ask(repl, f"{HEADER}{PROOF}") == {"env": 3}
-
-
 def test_an_error_stands_where_its_directive_does(repl: SyntheticRepl) -> None:
     answer = ask(repl, "\n\n  theorem «🙂» : x := y -- synthetic: error\n#check 1", env=0)
     expected = message("error", "synthetic: an error, as the directive asks", (3, 23), (3, 42))
@@ -82,14 +76,6 @@ def test_an_answer_can_be_larger_than_a_pipe(process: StandInProcess) -> None:
     answer = process.ask(directed(f"stdout={3 << 20}"), env=0)
     assert [(item["severity"], len(item["data"])) for item in answer["messages"]] == [("info", 3 << 20)]
     assert process.ask(PROOF, env=0) == {"env": 2}
-
-
-@pytest.mark.parametrize("kind", ["full", "tactics", "original", "substantive"])
-def test_an_infotree_is_given_where_it_is_asked_for(repl: SyntheticRepl, kind: str) -> None:
-    answer = ask(repl, f"\n  {PROOF}\n\n", env=0, infotree=kind)
-    assert [node["node"]["stx"]["range"] for node in answer["infotree"]] == [
-        {"synthetic": False, "start": place((2, 2)), "finish": place((2, 2 + len(PROOF)))}
-    ]
 
 
 def test_a_wrong_word_is_named_and_nothing_is_done(repl: SyntheticRepl, slept: list[float]) -> None:
