@@ -38,12 +38,12 @@ _SOURCE = Source(topic="t", partition=0, offset=0, timestamp=0)
 
 
 def decide(
-    proof: str, *, require: Assurance = Assurance.AUDITED, reach: Assurance = Assurance.AUDITED, **fields: Any
+    proof: str, *, require: Assurance = Assurance.AUDITED, highest_tier: Assurance = Assurance.AUDITED, **fields: Any
 ) -> Job | Verdict:
     """What the worker makes of a request before any Lean: a job, or its verdict."""
     value = json.dumps({"custom_id": "id", "proof": proof, **fields}).encode()
     record = Record(RecordId(0, 0, 0), _SOURCE, None, value, [], time.monotonic())
-    rules = IntakeRules(RequestLimits(1 << 20), require, Assurance.CHECKED, reach)
+    rules = IntakeRules(RequestLimits(1 << 20), require, Assurance.CHECKED, highest_tier)
     taken = take_in(record, rules, datetime.now(UTC))
     assert isinstance(taken, Job | ImmediateVerdict)
     return taken if isinstance(taken, Job) else taken.verdict

@@ -66,9 +66,9 @@ class Unanswerable:
 class IntakeRules:
     """The rules for requests: their limits, and the assurance where a request does not name one.
 
-    `require` is the assurance where a request names none, `require_min` the one below which no request may go, `reach`
-    the highest that this worker can give: a stand-in's is `checked`, that of a Lean without checkers `audited`.
-    `beyond` says in words what it lacks for more. `vocabulary` is what the
+    `require` is the assurance where a request names none, `require_min` the one below which no request may go,
+    `highest_tier` the highest that this worker can give: a stand-in's is `checked`, that of a Lean without checkers
+    `audited`. `beyond` says in words what it lacks for more. `vocabulary` is what the
     policy goes by before a header is imported. `consumer_group` and `result_topic` are the worker's own: attempts that
     are sent elsewhere belong to no group here.
     """
@@ -76,7 +76,7 @@ class IntakeRules:
     limits: RequestLimits
     require: Assurance
     require_min: Assurance
-    reach: Assurance
+    highest_tier: Assurance
     beyond: str = ""
     vocabulary: Vocabulary = SHIPPED
     consumer_group: str = ""
@@ -133,7 +133,7 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
     findings = check(request.proof, header, rules.vocabulary)
     if audited and findings:
         return ImmediateVerdict(requester, Verdict(Reason.POLICY, objection(findings), findings=findings))
-    if assurance > rules.reach:
+    if assurance > rules.highest_tier:
         return ImmediateVerdict(requester, Verdict(Reason.UNSUPPORTED, _out_of_reach(assurance, rules)))
     scope = scope_of(
         request, record.kafka_headers, consumer_group=rules.consumer_group, result_topic=rules.result_topic
@@ -142,14 +142,14 @@ def take_in(  # noqa: PLR0911 - one for each reason, in the order of the wire fo
 
 
 def _out_of_reach(asked: Assurance, rules: IntakeRules) -> str:
-    if rules.reach < Assurance.AUDITED:
+    if rules.highest_tier < Assurance.AUDITED:
         return (
             "nothing was run: only a Lean can be audited, and this worker has a stand-in; ask for require=checked, or "
             "set STREAMVERIFY_REQUIRE=checked there"
         )
     why = f" ({rules.beyond})" if rules.beyond else ""
     return (
-        f"nothing was run: {asked} was asked for, and this worker reaches {rules.reach}{why}; see what "
+        f"nothing was run: {asked} was asked for, and this worker reaches {rules.highest_tier}{why}; see what "
         "`streamverify doctor` says there, or ask for less"
     )
 

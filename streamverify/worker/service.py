@@ -71,7 +71,7 @@ class Service:
             limits,
             Assurance(settings.require),
             Assurance(settings.require_min),
-            reach=reachable.tier,
+            highest_tier=reachable.tier,
             beyond=reachable.lacks,
             vocabulary=replace(SHIPPED, trusted=pool.trusted),
             consumer_group=settings.group_id,

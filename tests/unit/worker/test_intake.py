@@ -17,7 +17,9 @@ from streamverify.worker.intake import ImmediateVerdict, IntakeRules, RefusedPar
 RECORD = RecordId(1, 7, 0)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PAST = "2025-12-31T23:59:59Z"
-RULES = IntakeRules(RequestLimits(max_proof_bytes=100), Assurance.CHECKED, Assurance.CHECKED, reach=Assurance.CHECKED)
+RULES = IntakeRules(
+    RequestLimits(max_proof_bytes=100), Assurance.CHECKED, Assurance.CHECKED, highest_tier=Assurance.CHECKED
+)
 PROOF = "import Mathlib\n\ntheorem t : 1 = 1 := rfl"
 LARGE = "-" * 101
 

@@ -58,15 +58,15 @@ def test_an_honest_proof_is_queued_to_be_audited() -> None:
 
 
 def test_a_stand_in_audits_nothing() -> None:
-    verdict = decide(HONEST, reach=Assurance.CHECKED)
+    verdict = decide(HONEST, highest_tier=Assurance.CHECKED)
     assert isinstance(verdict, Verdict)
     assert verdict.reason is Reason.UNSUPPORTED
     assert "STREAMVERIFY_REQUIRE=checked" in verdict.summary
-    assert isinstance(decide(HONEST, reach=Assurance.CHECKED, require=CHECKED), Job)
+    assert isinstance(decide(HONEST, highest_tier=Assurance.CHECKED, require=CHECKED), Job)
 
 
 def reason_of(proof: str, **fields: Any) -> Reason:
-    verdict = decide(proof, reach=Assurance.CHECKED, **fields)
+    verdict = decide(proof, highest_tier=Assurance.CHECKED, **fields)
     assert isinstance(verdict, Verdict)
     return verdict.reason
 
