@@ -28,11 +28,11 @@ Examples
   streamverify retry --since 2026-01-31T08:00:00Z --run tuesday
 
 The request of a retriable result is read from its topic, by the partition and
-offset that the result has, and sent again as it was. Left out are requests that
-were answered for good since, and those that were sent again --max-retries
-times, which the Kafka header streamverify-retries counts. A request that was
-sent again and still waits is sent once more by another retry: let the workers
-finish before (streamverify offsets: to do 0).
+offset that the result has, and sent again as it was. Left out are requests
+that were answered for good since, and those that were sent again
+--max-retries times, which the Kafka header streamverify-retries counts. A
+request that was sent again and still waits is sent once more by another
+retry: let the workers finish before (streamverify offsets: to do 0).
 
 Exit code 0: done. 3: some requests are no longer on their topic."""
 
