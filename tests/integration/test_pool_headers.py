@@ -163,7 +163,7 @@ async def test_held_it_starts_only_what_runs_alone() -> None:
         assert not waiting.done()
         b.pool.resume()
         assert (await waiting).reason is Reason.OK
-        b.pool.stop_dispatching()
+        b.pool.drain()
         b.pool.pause()
         assert not b.pool.paused, "it drains for good: there is nothing to resume"
 
